@@ -1,0 +1,64 @@
+"""Writing and reading files so that an interrupted run leaves the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prefiqs.core.errors import InputError
+
+
+def _partial(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(path.name + ".partial")
+
+
+def write_array(array: np.ndarray, path: Path) -> None:
+    """Write an array as .npy."""
+    partial = _partial(path)
+    with partial.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+    partial.replace(path)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as .parquet or .csv, by the ending of the path; floats in CSV have at most ten digits."""
+    partial = _partial(path)
+    if path.suffix == ".parquet":
+        table.to_parquet(partial, index=False)
+    else:
+        table.to_csv(partial, index=False, float_format="%.10g", lineterminator="\n")
+    partial.replace(path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a UTF-8 text file."""
+    partial = _partial(path)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def write_score_file(names: Iterable[str], scores: np.ndarray, path: Path) -> None:
+    """Write scores in the text form of the field's tools: one image a line, `PATH SCORE`."""
+    write_text("".join(f"{name} {score:.9g}\n" for name, score in zip(names, scores, strict=True)), path)
+
+
+def read_score_file(path: Path) -> tuple[list[str], np.ndarray]:
+    """Read `PATH SCORE` lines (a path may hold spaces): names and float64 scores.
+
+    Raises `InputError` naming the first line that is not of this form.
+    """
+    names, scores = [], []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        name, _, score = line.strip().rpartition(" ")
+        try:
+            scores.append(float(score))
+        except ValueError:
+            name = ""
+        if not name:
+            raise InputError(f"Expected `PATH SCORE` in line {number} of {path}, got {line!r}.")
+        names.append(name)
+    return names, np.array(scores)

@@ -1,0 +1,46 @@
+"""Cross-quality benchmarks: the faces of another benchmark in several graded degradations (counterpart of XQLFW)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from prefiqs.datasets.benchmark import Benchmark
+from prefiqs.datasets.pairs import cross_source_pairs
+from prefiqs.imaging import degrade
+
+
+def build_cross_quality(
+    name: str, source: Benchmark, copies: int, strongest: Mapping[str, float], impostors: int, seed: int
+) -> Benchmark:
+    """Degrade every face of a benchmark `copies` times.
+
+    Copy c of an image has a severity drawn from [c/copies, (c+1)/copies), so that each face runs through the whole
+    range; the kinds of one image are all different (as long as there are enough). Each image has a generator of its own,
+    seeded by `seed` and its position, so that a smaller benchmark is the beginning of a larger one.
+
+    Args:
+        name: of the new benchmark.
+        source: the benchmark whose images are degraded.
+        copies: how many of each image.
+        strongest: strength at severity 1 by kind of degradation; the kinds that are used.
+        impostors: how many impostor pairs to draw.
+        seed: of degradations and impostor pairs.
+    """
+    images, rows = [], []
+    kinds = list(strongest)
+    for position, (face, label) in enumerate(zip(source.images, source.index.itertuples(), strict=True)):
+        rng = np.random.default_rng([seed, position])
+        order = rng.permutation(len(kinds))
+        for copy in range(copies):
+            kind = kinds[order[copy % len(kinds)]]
+            severity = round((copy + rng.random()) / copies, 4)
+            images.append(degrade(np.asarray(face), kind, severity, strongest[kind], rng))
+            rows.append((f"{label.name}#{copy}", label.subject, label.name, kind, severity))
+    index = pd.DataFrame(rows, columns=["name", "subject", "source", "degradation", "severity"])
+    index.insert(3, "sha256", [hashlib.sha256(image.tobytes()).hexdigest() for image in images])
+    pairs = cross_source_pairs(index["subject"].to_numpy(), index["source"].to_numpy(), impostors, seed)
+    return Benchmark(name, np.stack(images), index, *pairs)

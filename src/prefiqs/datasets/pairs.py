@@ -1,0 +1,68 @@
+"""Which images are compared: all pairs, sampled impostors, and balanced folds for the verification protocol."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from prefiqs.core.errors import InputError
+
+
+def all_pairs(subjects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every pair of n images: int32 P×2 in ascending order, and bool P, whether the pair is genuine."""
+    left, right = np.triu_indices(len(subjects), 1)
+    return np.column_stack([left, right]).astype(np.int32), subjects[left] == subjects[right]
+
+
+def cross_source_pairs(
+    subjects: np.ndarray, sources: np.ndarray, impostors: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """All genuine pairs of distinct source images, and impostor pairs drawn without replacement.
+
+    Two copies of one photo would match for the wrong reason, so they are never compared.
+
+    Args:
+        subjects, sources: person and source photo of each of n images.
+        impostors: how many impostor pairs to draw (all of them if there are fewer).
+        seed: of the draw.
+
+    Returns:
+        int32 P×2, genuine pairs first, each part in ascending order; bool P, whether the pair is genuine.
+    """
+    pairs, same = all_pairs(subjects)
+    genuine = pairs[same & (sources[pairs[:, 0]] != sources[pairs[:, 1]])]
+    candidates = np.flatnonzero(~same)
+    count = min(impostors, len(candidates))
+    drawn = np.random.default_rng(seed).choice(candidates, count, replace=False, shuffle=False)
+    chosen = np.concatenate([genuine, pairs[np.sort(drawn)]])
+    return chosen, np.arange(len(chosen)) < len(genuine)
+
+
+def balanced_folds(
+    pairs: np.ndarray, genuine: np.ndarray, subjects: np.ndarray, folds: int, per_fold: int, seed: int
+) -> np.ndarray:
+    """Assign pairs to the folds of a verification protocol after LFW's view 2: balanced, people in one fold only.
+
+    People are dealt into `folds` groups; each fold takes equally many genuine and impostor pairs within its group, at
+    most `per_fold` of each, drawn by `seed`.
+
+    Returns:
+        int8 P: the fold of each pair, −1 for pairs that are in none.
+
+    Raises:
+        InputError: fewer than two people a fold, so that a fold would have no impostor pairs.
+    """
+    people = np.unique(subjects)
+    if len(people) < 2 * folds:
+        raise InputError(f"Expected at least {2 * folds} people for {folds} folds, got {len(people)}; use fewer folds.")
+    rng = np.random.default_rng(seed)
+    group = dict(zip(rng.permutation(people), np.arange(len(people)) % folds, strict=True))
+    of_image = np.array([group[s] for s in subjects])
+    left, right = of_image[pairs[:, 0]], of_image[pairs[:, 1]]
+    assigned = np.full(len(pairs), -1, np.int8)
+    for fold in range(folds):
+        inside = (left == fold) & (right == fold)
+        kinds = [np.flatnonzero(inside & genuine), np.flatnonzero(inside & ~genuine)]
+        count = min(per_fold, *(len(k) for k in kinds))
+        for kind in kinds:
+            assigned[rng.choice(kind, count, replace=False)] = fold
+    return assigned

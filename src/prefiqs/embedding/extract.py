@@ -1,0 +1,99 @@
+"""From aligned faces to embeddings, batch by batch; every image is read once for all networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+from tqdm import tqdm
+
+from prefiqs.core.errors import InputError
+from prefiqs.embedding.engines import Engine, model_engine
+from prefiqs.models import FaceModel, as_model, check_faces, resolve_device
+
+BATCH_SIZE = 16
+
+Faces = np.ndarray | Iterable[np.ndarray]
+
+
+def embed(
+    model: FaceModel | str | Sequence[FaceModel | str],
+    images: Faces,
+    batch_size: int = BATCH_SIZE,
+    flip_test: bool = False,
+    device: str = "auto",
+) -> np.ndarray | list[np.ndarray]:
+    """Embed aligned faces.
+
+    Args:
+        model: a FaceModel or the name of one, or a list of them.
+        images: aligned faces, uint8 n×112×112×3, RGB (a memory map too), or an iterator over single faces.
+        batch_size: faces at a time; does not change the result beyond 1e-6.
+        flip_test: add the embedding of the mirrored face before normalising (LFW protocol; not used for quality).
+        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+
+    Returns:
+        float32 n×d, rows L2-normalised; a list of such arrays for a list of models.
+
+    Raises:
+        InputError: images that are not aligned faces, or an unknown model or device.
+    """
+    models = [model] if isinstance(model, FaceModel | str) else list(model)
+    raw = raw_embeddings(models, images, batch_size, device, mirrored=flip_test)
+    if flip_test:
+        raw = [plain + mirrored for plain, mirrored in zip(raw[::2], raw[1::2], strict=True)]
+    normalised = [normalise(r) for r in raw]
+    return normalised[0] if isinstance(model, FaceModel | str) else normalised
+
+
+def raw_embeddings(
+    models: Sequence[FaceModel | str],
+    images: Faces,
+    batch_size: int = BATCH_SIZE,
+    device: str = "auto",
+    mirrored: bool = False,
+) -> list[np.ndarray]:
+    """Embeddings as the networks give them, not normalised, so that their norm is kept; arguments as for `embed`.
+
+    Returns one float32 n×d array a model; with `mirrored`, that of the mirrored faces follows each.
+    """
+    target = resolve_device(device)
+    loaded = [as_model(m, device).to(target) for m in models]
+    engines = [model_engine(m, batch_size) for m in loaded]
+    rows: list[list[np.ndarray]] = [[] for _ in range(len(loaded) * (1 + mirrored))]
+    for faces in batches(images, batch_size):
+        views = [faces, faces[:, :, ::-1]] if mirrored else [faces]
+        for i, view in enumerate(views):
+            inputs = {m.input_spec: m.prepare(view) for m in loaded}
+            for j, (model, engine) in enumerate(zip(loaded, engines, strict=True)):
+                rows[j * len(views) + i].append(run_padded(engine, inputs[model.input_spec], batch_size)[0])
+    sizes = [m.embedding_size for m in loaded for _ in range(1 + mirrored)]
+    return [np.concatenate(r) if r else np.empty((0, d), np.float32) for r, d in zip(rows, sizes, strict=True)]
+
+
+def run_padded(engine: Engine, prepared, batch_size: int) -> tuple[np.ndarray, ...]:
+    """Run an engine of a fixed batch on at most that many faces: the rest is filled up with copies and cut off."""
+    n = len(prepared)
+    if n < batch_size:
+        prepared = prepared[[*range(n), *[0] * (batch_size - n)]]
+    return tuple(output[:n] for output in engine(prepared))
+
+
+def batches(images: Faces, batch_size: int) -> Iterator[np.ndarray]:
+    """Cut faces into arrays of at most `batch_size`, with a progress bar where stderr is a terminal."""
+    if batch_size < 1:
+        raise InputError(f"Expected a batch size of at least 1, got {batch_size}.")
+    if isinstance(images, np.ndarray):
+        starts = tqdm(range(0, len(images), batch_size), unit="batch", disable=None)
+        yield from (check_faces(images[s : s + batch_size]) for s in starts)
+        return
+    stream = iter(images)
+    while batch := list(islice(stream, batch_size)):
+        yield check_faces(np.stack(batch))
+
+
+def normalise(raw: np.ndarray) -> np.ndarray:
+    """L2-normalise rows; a row of zeros (a network that pruning has silenced) stays zero. float32 n×d to float32 n×d."""
+    norm = np.linalg.norm(raw.astype(np.float64), axis=1, keepdims=True)
+    return np.divide(raw, norm, out=np.zeros(raw.shape, np.float64), where=norm > 0).astype(np.float32)

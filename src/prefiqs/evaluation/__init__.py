@@ -1,0 +1,18 @@
+"""How well a network verifies faces, and how much a quality measure helps it: error rates, curves, areas, accuracy.
+
+Takes and gives arrays; reads no file, draws nothing, and never loads torch. In all of it larger similarity = more
+alike, larger quality = better, and a pair matches if and only if its similarity is above the threshold.
+"""
+
+from prefiqs.evaluation.curve import Curve as Curve
+from prefiqs.evaluation.edc import error_discard_curve as error_discard_curve
+from prefiqs.evaluation.edc import error_discard_curves as error_discard_curves
+from prefiqs.evaluation.error_rates import fnmr_at_fmr as fnmr_at_fmr
+from prefiqs.evaluation.error_rates import threshold_at_fmr as threshold_at_fmr
+from prefiqs.evaluation.pairs import cosine_similarity as cosine_similarity
+from prefiqs.evaluation.pairs import pair_quality as pair_quality
+from prefiqs.evaluation.pairs import squared_distance as squared_distance
+from prefiqs.evaluation.random_order import RandomOrder as RandomOrder
+from prefiqs.evaluation.random_order import random_order_areas as random_order_areas
+from prefiqs.evaluation.verification import Accuracy as Accuracy
+from prefiqs.evaluation.verification import verification_accuracy as verification_accuracy

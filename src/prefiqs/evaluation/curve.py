@@ -1,0 +1,52 @@
+"""An error-versus-discard curve and the areas under it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefiqs.core.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """FNMR at a target FMR as the pairs of lowest quality are discarded; every array has shape (steps,).
+
+    discard: fraction of pairs asked to be dropped, in [0, 1), ascending.
+    fnmr: in [0, 1], smaller = better; NaN where no genuine pair, or no threshold, is left.
+    thresholds: similarity above which a pair matches; NaN where no impostor is left to set it.
+    fmr: FMR realised at that threshold among the impostor pairs left, in [0, 1]; NaN where none is left.
+    n_genuine, n_impostor: pairs left.
+    reliable: bool, False where fewer than 1/target_fmr impostor pairs are left; mark such points when drawing.
+    target_fmr: the FMR asked for.
+    """
+
+    discard: NDArray[np.float64]
+    fnmr: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+    fmr: NDArray[np.float64]
+    n_genuine: NDArray[np.int64]
+    n_impostor: NDArray[np.int64]
+    reliable: NDArray[np.bool_]
+    target_fmr: float
+
+    def pauc(self, limit: float = 0.3) -> float:
+        """Return the trapezoid area under FNMR(discard) over [0, limit], not divided by the limit; smaller = better.
+
+        Range [0, limit]. A limit between two grid points is reached by linear interpolation. NaN when a point needed
+        is NaN. Raises InputError when the curve does not cover [0, limit].
+        """
+        first, last = self.discard[0], self.discard[-1]
+        if first != 0 or not 0 < limit <= last:
+            raise InputError(
+                f"limit: expected a curve that covers 0 to {limit} with a limit above 0, got one from {first:g} to "
+                f"{last:g}; choose another limit or discard grid."
+            )
+        inside = self.discard < limit
+        discard = np.append(self.discard[inside], limit)
+        fnmr = np.append(self.fnmr[inside], np.interp(limit, self.discard, self.fnmr))
+        return float(np.trapezoid(fnmr, discard))
+
+    def auc(self) -> float:
+        """Return the area as `pauc` over the whole grid (0 to 0.95 by default)."""
+        return self.pauc(float(self.discard[-1]))

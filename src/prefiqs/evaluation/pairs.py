@@ -1,0 +1,71 @@
+"""From one value an image to one value a pair: quality, cosine similarity, squared distance."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from prefiqs.core.errors import InputError
+from prefiqs.evaluation.inputs import as_pairs, as_scores
+
+PAIRS_PER_CHUNK = 256  # 2 x 0.5 MB of float32 rows at 512 features stay in the cache: twice as fast as 4096
+
+
+def pair_quality(scores: ArrayLike, pairs: ArrayLike) -> NDArray[np.float64]:
+    """Return the quality of each pair, the smaller of its two images' qualities (larger = better).
+
+    scores: (n,) float, one an image. pairs: (P, 2) int, image indices. Returns (P,) float64.
+    Raises InputError for NaN, wrong shapes, or an index outside [0, n).
+    """
+    scores = as_scores(scores, "scores")
+    pairs = as_pairs(pairs, len(scores))
+    return np.minimum(scores[pairs[:, 0]], scores[pairs[:, 1]])
+
+
+def cosine_similarity(embeddings: ArrayLike, pairs: ArrayLike) -> NDArray[np.float32]:
+    """Return the cosine of the two embeddings of each pair, float32 (P,), in [-1, 1] up to rounding.
+
+    embeddings: (n, d) float, normalised or raw. pairs: (P, 2) int, image indices.
+    Raises InputError for wrong shapes, an index outside [0, n), or an embedding that is zero or not finite.
+    """
+    return _for_each_pair(embeddings, pairs, np.float32, lambda left, right: np.einsum("pd,pd->p", left, right))
+
+
+def squared_distance(embeddings: ArrayLike, pairs: ArrayLike) -> NDArray[np.float64]:
+    """Return the squared Euclidean distance of the two L2-normalised embeddings, float64 (P,), in [0, 4].
+
+    Arguments and errors as `cosine_similarity`. In float64, because verification compares it with a grid of step 0.01.
+    """
+    return _for_each_pair(embeddings, pairs, np.float64, lambda left, right: np.square(left - right).sum(axis=1))
+
+
+def _for_each_pair(
+    embeddings: ArrayLike, pairs: ArrayLike, dtype: DTypeLike, compare: Callable[[NDArray, NDArray], NDArray]
+) -> NDArray:
+    """Apply `compare` to the normalised rows of each pair, chunk by chunk: all rows at once would be P x d twice."""
+    unit = _unit_rows(embeddings, dtype)
+    pairs = as_pairs(pairs, len(unit))
+    result = np.empty(len(pairs), dtype)
+    for start in range(0, len(pairs), PAIRS_PER_CHUNK):
+        chunk = slice(start, start + PAIRS_PER_CHUNK)
+        result[chunk] = compare(unit[pairs[chunk, 0]], unit[pairs[chunk, 1]])
+    return result
+
+
+def _unit_rows(embeddings: ArrayLike, dtype: DTypeLike) -> NDArray:
+    rows = np.asarray(embeddings)
+    if rows.ndim != 2 or rows.dtype.kind != "f":
+        raise InputError(
+            f"embeddings: expected a float array of shape (n, d), got shape {rows.shape} of type {rows.dtype}; "
+            "pass one row for each image."
+        )
+    rows = rows.astype(dtype)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    unusable = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
+    if len(unusable):
+        raise InputError(
+            f"embeddings: expected finite rows that are not zero, got {len(unusable)} others "
+            f"(the first is row {unusable[0]}); embed those images again or leave their pairs out."
+        )
+    rows /= norms
+    return rows

@@ -1,0 +1,69 @@
+"""What discarding in random order gives: the line that a quality measure has to beat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from prefiqs.core.errors import InputError
+from prefiqs.evaluation.edc import error_discard_curve
+from prefiqs.evaluation.pairs import pair_quality
+
+
+@dataclass(frozen=True, eq=False)
+class RandomOrder:
+    """Curves and areas of random image qualities.
+
+    discard: (steps,) fractions. fnmr: (seeds, steps), in [0, 1]. pauc: (seeds,), in [0, limit].
+    """
+
+    discard: NDArray[np.float64]
+    fnmr: NDArray[np.float64]
+    pauc: NDArray[np.float64]
+
+    @property
+    def pauc_mean(self) -> float:
+        """Mean pAUC over the seeds."""
+        return float(self.pauc.mean())
+
+    @property
+    def pauc_std(self) -> float:
+        """Population standard deviation of the pAUC over the seeds."""
+        return float(self.pauc.std())
+
+    def band(self, coverage: float = 0.9) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the lower and upper FNMR, each (steps,), between which the central `coverage` of the seeds lies."""
+        low, high = np.quantile(self.fnmr, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
+        return low, high
+
+
+def random_order_areas(
+    similarity: ArrayLike,
+    genuine: ArrayLike,
+    image_pairs: ArrayLike,
+    n_images: int,
+    seeds: Sequence[int] = range(10),
+    limit: float = 0.3,
+    **options,
+) -> RandomOrder:
+    """Discard by random qualities, once for each seed.
+
+    Qualities are drawn for the *images*, uniform in [0, 1), and a pair gets the smaller of its two, so that pairs with
+    a common image fall together just as they do for a real measure; random pair qualities would be too smooth.
+
+    similarity: (P,) float, larger = more alike. genuine: (P,) bool. image_pairs: (P, 2) int in [0, n_images).
+    limit: upper end of the pAUC. options: fmr, discard, threshold, rule, pairs as for `error_discard_curve`.
+    Raises InputError without a seed, and as `error_discard_curve`, `pair_quality` and `Curve.pauc` do.
+    """
+    if not len(seeds):
+        raise InputError("seeds: expected at least one whole number, got none; range(10) is usual.")
+    curves = []
+    for seed in seeds:
+        image_quality = np.random.default_rng(seed).random(n_images)
+        curves.append(error_discard_curve(similarity, genuine, pair_quality(image_quality, image_pairs), **options))
+    return RandomOrder(
+        discard=curves[0].discard,
+        fnmr=np.stack([curve.fnmr for curve in curves]),
+        pauc=np.array([curve.pauc(limit) for curve in curves]),
+    )

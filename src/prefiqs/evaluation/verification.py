@@ -1,0 +1,82 @@
+"""Verification accuracy by the k-fold protocol of LFW (Huang et al. 2007), as insightface's `verification.py` does it.
+
+For each fold the threshold is the one most accurate on the other folds, and the accuracy is counted on the fold itself.
+Distances are squared Euclidean between L2-normalised embeddings; a pair matches if and only if distance < threshold.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from prefiqs.core.errors import InputError
+from prefiqs.evaluation.inputs import as_genuine, check_choice
+from prefiqs.evaluation.pairs import squared_distance
+
+GRID = np.arange(0, 4, 0.01)  # squared distances 0, 0.01, ..., 3.99, as published
+
+
+@dataclass(frozen=True, eq=False)
+class Accuracy:
+    """Fraction of pairs decided correctly, in [0, 1], larger = better.
+
+    mean, std: over the folds; std is that of the population, as published. per_fold: (folds,), by fold number.
+    """
+
+    mean: float
+    std: float
+    per_fold: NDArray[np.float64]
+
+
+def verification_accuracy(
+    embeddings: ArrayLike,
+    pairs: ArrayLike,
+    genuine: ArrayLike,
+    folds: int | ArrayLike = 10,
+    thresholds: str = "grid",
+) -> Accuracy:
+    """Return mean, standard deviation and per-fold accuracy.
+
+    embeddings: (n, d) float, normalised or raw. pairs: (P, 2) int, image indices. genuine: (P,) bool.
+    folds: their number, then the pairs are cut into that many contiguous runs of equal length (the first ones longer by
+        one if need be, as an unshuffled KFold), or (P,) int, the fold of each pair; below 0 = left out.
+    thresholds: "grid", 0 to 3.99 in steps of 0.01, or "exact", every distinct distance of the other folds and infinity,
+        i.e. every decision that those pairs can tell apart. Of equally good thresholds the smallest is taken.
+    Raises InputError for wrong shapes, an unknown option, or fewer than two folds.
+    """
+    check_choice(thresholds, "thresholds", ("grid", "exact"))
+    distance = squared_distance(embeddings, pairs)
+    genuine = as_genuine(genuine, len(distance))
+    fold_of_pair = _fold_of_pair(folds, len(distance))
+    per_fold = []
+    for fold in np.unique(fold_of_pair[fold_of_pair >= 0]):
+        train, test = (fold_of_pair >= 0) & (fold_of_pair != fold), fold_of_pair == fold
+        candidates = GRID if thresholds == "grid" else np.append(np.unique(distance[train]), np.inf)
+        best = _most_accurate(distance[train], genuine[train], candidates)
+        per_fold.append(np.mean((distance[test] < best) == genuine[test]))
+    return Accuracy(mean=float(np.mean(per_fold)), std=float(np.std(per_fold)), per_fold=np.array(per_fold))
+
+
+def _most_accurate(distance: NDArray, genuine: NDArray[np.bool_], candidates: NDArray) -> float:
+    """Return the first of the ascending `candidates` with the most correct decisions on these pairs."""
+    genuine_matched = np.searchsorted(np.sort(distance[genuine]), candidates, side="left")
+    impostor_matched = np.searchsorted(np.sort(distance[~genuine]), candidates, side="left")
+    # correct = genuine matched + impostors not matched; the number of impostors is the same for all candidates
+    return candidates[np.argmax(genuine_matched - impostor_matched)]
+
+
+def _fold_of_pair(folds: int | ArrayLike, n_pairs: int) -> NDArray[np.int64]:
+    given = np.asarray(folds)
+    if given.dtype.kind not in "iu" or given.shape not in ((), (n_pairs,)):
+        raise InputError(
+            f"folds: expected a whole number or one for each of the {n_pairs} pairs, got shape {given.shape} of type "
+            f"{given.dtype}; pass 10, or the fold column of the benchmark."
+        )
+    if given.ndim == 0:
+        if not 2 <= given <= n_pairs:
+            raise InputError(f"folds: expected 2 to {n_pairs} (the number of pairs), got {given}; 10 is usual.")
+        longer, length = n_pairs % int(given), n_pairs // int(given)
+        return np.repeat(np.arange(int(given)), length + (np.arange(int(given)) < longer))
+    if len(np.unique(given[given >= 0])) < 2:
+        raise InputError("folds: expected at least two different folds, got fewer; one fold leaves none to learn from.")
+    return given

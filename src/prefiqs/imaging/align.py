@@ -1,0 +1,109 @@
+"""From a photo to aligned faces: YuNet landmarks, then a similarity transform onto the ArcFace template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from skimage.transform import SimilarityTransform
+
+from prefiqs.core.errors import InputError, NoFaceFound
+
+# Eyes, nose tip and mouth corners (the left of the image first) in a 112×112 face: the template of ArcFace
+# (Deng et al., CVPR 2019), which nearly all FR networks of the field are trained on.
+ARCFACE_TEMPLATE = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
+FACE_SIZE = 112
+
+# YuNet was trained on faces of about 10 to 300 pixels: the longer side of a photo is brought into this range.
+_SMALLEST_SIDE, _LARGEST_SIDE = 336, 1024
+# Tight crops leave the detector no context: the edge is repeated by this share of each side before detection.
+_PADDING = 0.25
+_CONFIDENCE = 0.6
+
+
+@dataclass(frozen=True)
+class AlignedFace:
+    """A face cut out of a photo: `image` uint8 RGB 112×112×3; `box` (x, y, width, height) and `landmarks` 5×2 (eyes,
+    nose, mouth corners, left of the image first) in pixels of the photo; the detector's `confidence` in [0, 1]."""
+
+    image: np.ndarray
+    box: np.ndarray
+    landmarks: np.ndarray
+    confidence: float
+
+
+def align(image: np.ndarray | str | Path, detector: Path, all_faces: bool = False) -> AlignedFace | list[AlignedFace]:
+    """Find the faces of a photo and bring them onto the ArcFace template.
+
+    Args:
+        image: uint8 RGB h×w×3, or the path of a photo.
+        detector: YuNet's ONNX file.
+        all_faces: all faces, largest first, instead of the largest alone.
+
+    Raises:
+        NoFaceFound: the detector saw none; InputError: not an RGB photo.
+    """
+    if isinstance(image, str | Path):
+        image = read_photo(Path(image))
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"Expected a photo as uint8 RGB h×w×3 or a path, got {got}.")
+    faces = sorted(_detect(image, detector), key=lambda f: -f[2] * f[3])
+    if not faces:
+        raise NoFaceFound(f"Expected at least one face in a photo of {image.shape[1]}×{image.shape[0]} pixels, got none.")
+    aligned = [_cut(image, face) for face in (faces if all_faces else faces[:1])]
+    return aligned if all_faces else aligned[0]
+
+
+def read_photo(path: Path) -> np.ndarray:
+    """Read a photo as uint8 RGB h×w×3, turned upright by its EXIF orientation; `InputError` if it is none."""
+    if not path.is_file():
+        raise InputError(f"Expected a photo at {path}, got no file there; check the path.")
+    # Decoded from memory: cv2.imread cannot open every path on every system and prints instead of raising.
+    photo = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    if photo is None:
+        raise InputError(f"Expected a photo in {path}, got a file that is no image OpenCV can read.")
+    return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+
+
+def align_to_template(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Warp a photo so that its five landmarks (5×2, pixels) meet the ArcFace template; uint8 RGB 112×112×3."""
+    transform = SimilarityTransform.from_estimate(landmarks, ARCFACE_TEMPLATE)
+    if not transform:
+        raise InputError(f"Expected five distinct landmarks, got {landmarks.tolist()}.")
+    # Photos that end inside the crop are continued by their edge: a black border is an edge no face has.
+    return cv2.warpAffine(image, transform.params[:2], (FACE_SIZE, FACE_SIZE), borderMode=cv2.BORDER_REPLICATE)
+
+
+def _detect(image: np.ndarray, detector: Path) -> np.ndarray:
+    """YuNet's faces in pixels of the photo: n×15 (box 4, landmarks 10, confidence)."""
+    height, width = image.shape[:2]
+    scale = np.clip(max(height, width), _SMALLEST_SIDE, _LARGEST_SIDE) / max(height, width)
+    pad_y, pad_x = round(height * _PADDING), round(width * _PADDING)
+    padded = cv2.copyMakeBorder(image, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_REPLICATE)
+    interpolation = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
+    working = cv2.resize(padded, None, fx=scale, fy=scale, interpolation=interpolation)
+    yunet = _yunet(str(detector))
+    yunet.setInputSize((working.shape[1], working.shape[0]))
+    _, faces = yunet.detect(cv2.cvtColor(working, cv2.COLOR_RGB2BGR))
+    if faces is None:
+        return np.empty((0, 15))
+    faces = faces.astype(np.float64)
+    faces[:, :14] /= [working.shape[1] / padded.shape[1], working.shape[0] / padded.shape[0]] * 7
+    faces[:, [0, 1, *range(4, 14)]] -= [pad_x, pad_y] * 6
+    return faces
+
+
+@lru_cache(maxsize=2)
+def _yunet(path: str) -> cv2.FaceDetectorYN:
+    return cv2.FaceDetectorYN.create(path, "", (320, 320), score_threshold=_CONFIDENCE)
+
+
+def _cut(image: np.ndarray, face: np.ndarray) -> AlignedFace:
+    landmarks = face[4:14].reshape(5, 2)
+    return AlignedFace(align_to_template(image, landmarks), face[:4], landmarks, float(face[14]))

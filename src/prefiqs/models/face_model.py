@@ -1,0 +1,61 @@
+"""What every face-recognition (FR) network of this package looks like from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from prefiqs.core.errors import InputError
+
+FACE_SIZE = 112
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How a network wants its pixels: `x -> (x - mean) / std` on the 0...255 scale, in the given colour order."""
+
+    colour: Literal["rgb", "bgr"]
+    mean: float
+    std: float
+    size: int = FACE_SIZE
+
+
+class FaceModel(nn.Module):
+    """An FR network in eval mode: prepared faces, float32 n×3×112×112, to raw (not normalised) embeddings, n×d.
+
+    Subclasses define `forward`. Images always come as RGB: `prepare` is the only place where the colour order changes.
+    """
+
+    def __init__(self, name: str, input_spec: InputSpec, embedding_size: int):
+        super().__init__()
+        self.name = name
+        self.input_spec = input_spec
+        self.embedding_size = embedding_size
+        self.sparsity = 0.0  # share of the prunable weights that pruning has removed
+
+    def prepare(self, images: np.ndarray) -> Tensor:
+        """Turn aligned faces, uint8 RGB n×112×112×3, into this network's input, float32 n×3×112×112, on its device."""
+        pixels = torch.from_numpy(check_faces(images)).to(self.device)
+        if self.input_spec.colour == "bgr":
+            pixels = pixels.flip(-1)
+        return (pixels.permute(0, 3, 1, 2).float().contiguous() - self.input_spec.mean) / self.input_spec.std
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie; `cpu` for a network that holds none of its own."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+
+def check_faces(images: np.ndarray) -> np.ndarray:
+    """Return `images` as a writable, contiguous array if they are aligned faces, uint8 n×112×112×3; else `InputError`."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (FACE_SIZE, FACE_SIZE, 3):
+        raise InputError(
+            f"Expected aligned RGB faces as uint8 n×{FACE_SIZE}×{FACE_SIZE}×3, got {images.dtype} "
+            f"{'×'.join(map(str, images.shape))}; align photos first with prefiqs.align (one face: image[None])."
+        )
+    return np.require(images, requirements=["C", "W"])

@@ -1,0 +1,103 @@
+"""SFace, the FR network of the OpenCV Zoo, as a plain PyTorch module.
+
+Source: Zhong et al., "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition", IEEE TIP 2021; weights
+`face_recognition_sface_2021dec.onnx` of the OpenCV Zoo (Apache-2.0). The network is a MobileNet-v1 chain of
+depthwise-separable convolutions with batch norm and PReLU, then BN - flatten - linear (the embedding) - BN.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from prefiqs.core.errors import InputError
+from prefiqs.models.face_model import FaceModel, InputSpec
+
+# Width and stride of the thirteen depthwise-separable blocks behind the first convolution.
+_BLOCKS = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)] + [(512, 1)] * 5 + [(1024, 2), (1024, 1)]
+_FIRST_WIDTH, _GRID, _EMBEDDING = 32, 7, 128
+_CONV_BN_EPS, _HEAD_BN_EPS = 1e-3, 2e-5
+
+
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+            bn=nn.BatchNorm2d(outputs, eps=_CONV_BN_EPS),
+            prelu=nn.PReLU(outputs),
+        )
+    )
+
+
+class SFace(FaceModel):
+    """The SFace network: 112×112 RGB in, 128-d embedding out, 9.67 M prunable weights."""
+
+    def __init__(self) -> None:
+        super().__init__("sface", InputSpec("rgb", mean=127.5, std=128.0), _EMBEDDING)
+        self.stem = _conv(3, _FIRST_WIDTH, 3)
+        self.blocks = nn.ModuleList()
+        width = _FIRST_WIDTH
+        for outputs, stride in _BLOCKS:
+            depthwise = _conv(width, width, 3, stride, groups=width)
+            self.blocks.append(nn.Sequential(OrderedDict(depthwise=depthwise, pointwise=_conv(width, outputs, 1))))
+            width = outputs
+        self.head_bn = nn.BatchNorm2d(width, eps=_HEAD_BN_EPS)
+        self.embedding = nn.Linear(width * _GRID * _GRID, _EMBEDDING)
+        self.embedding_bn = nn.BatchNorm1d(_EMBEDDING, eps=_HEAD_BN_EPS)
+        self.eval()
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """Float32 n×3×112×112, prepared by `input_spec`, to raw embeddings n×128."""
+        features = self.stem(prepared)
+        for block in self.blocks:
+            features = block(features)
+        return self.embedding_bn(self.embedding(self.head_bn(features).flatten(1)))
+
+
+_PARAMETER_NAMES = {
+    "weight": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_var": "running_var",
+}
+_LAYER_NAMES = {"conv2d": "conv", "batchnorm": "bn", "relu": "prelu"}
+
+
+def _rename(onnx_name: str) -> str:
+    """Name of an ONNX initialiser in our state dict: `conv_4_dw_relu_gamma` is `blocks.2.depthwise.prelu.weight`."""
+    layer, parameter = re.fullmatch(r"(.+?)_(weight|bias|gamma|beta|moving_mean|moving_var)", onnx_name).groups()
+    head = {"bn1": "head_bn", "pre_fc1": "embedding", "fc1": "embedding_bn"}.get(layer)
+    if head is None:
+        index, depthwise, kind = re.fullmatch(r"conv_(\d+)(_dw)?_(conv2d|batchnorm|relu)", layer).groups()
+        place = "depthwise" if depthwise else "pointwise"
+        head = ("stem" if index == "1" else f"blocks.{int(index) - 2}.{place}") + f".{_LAYER_NAMES[kind]}"
+    return f"{head}.{_PARAMETER_NAMES[parameter]}"
+
+
+def state_dict_from_onnx(path: Path) -> dict[str, Tensor]:
+    """Read the weights of the OpenCV Zoo's SFace file into our layer names (strict: every tensor must have a place).
+
+    Raises `InputError` if a tensor of the file has no place in the network.
+    """
+    state = {}
+    for initializer in onnx.load(path).graph.initializer:
+        if initializer.name.startswith("scalar_op"):  # the pixel scaling, which is our `input_spec`
+            continue
+        try:
+            name = _rename(initializer.name)
+        except AttributeError:  # re.fullmatch found nothing
+            raise InputError(
+                f"Expected the OpenCV Zoo's SFace network in {path}, got an unknown tensor `{initializer.name}`; "
+                "load another network as a generic ONNX model."
+            ) from None
+        tensor = torch.from_numpy(numpy_helper.to_array(initializer).copy())
+        state[name] = tensor.flatten() if "prelu" in name else tensor
+    return state

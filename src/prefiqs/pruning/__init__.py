@@ -1,0 +1,40 @@
+"""Pruning: from a network and a recipe to a smaller network, exactly repeatable, and compact on disk."""
+
+import copy
+
+from prefiqs.pruning.recipe import (
+    CRITERIA,
+    GRANULARITIES,
+    Recipe,
+    Removal,
+    embedding_layer,
+    load_removal,
+    prunable_weights,
+    save_removal,
+)
+from prefiqs.pruning.structured import choose_channels, remove_channels
+from prefiqs.pruning.unstructured import choose_weights, zero_weights
+
+__all__ = [
+    "CRITERIA", "GRANULARITIES", "Recipe", "Removal", "apply", "choose", "embedding_layer", "load_removal",
+    "prunable_weights", "save_removal",
+]  # fmt: skip
+
+
+def choose(model, recipe: Recipe) -> Removal:
+    """Decide what a recipe removes from a network; the network stays as it is."""
+    if recipe.granularity == "unstructured":
+        return choose_weights(model, recipe)
+    return choose_channels(copy.deepcopy(model).cpu(), recipe)
+
+
+def apply(model, removal: Removal):
+    """A pruned copy of a network, on the same device; its `sparsity` in [0, 1] says what share of the weights is gone."""
+    device = next(iter(prunable_weights(model).values())).device
+    pruned = copy.deepcopy(model).cpu()
+    if removal.recipe.granularity == "unstructured":
+        zero_weights(pruned, removal)
+    else:
+        remove_channels(pruned, removal)
+    pruned.sparsity = removal.sparsity
+    return pruned.to(device)

@@ -1,0 +1,67 @@
+"""Structured pruning: whole channels are removed, with all that depends on them.
+
+Source: Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023, through the library torch-pruning. Channel
+groups are ranked over the whole network; the embedding layer is never a root, so that the embedding keeps its size.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch_pruning as tp
+from torch import nn
+
+from prefiqs.core.errors import InputError
+from prefiqs.pruning.recipe import Recipe, Removal, embedding_layer, prunable_weights
+
+
+class SeededRandomImportance(tp.importance.Importance):
+    """Random importance of channel groups from a generator of its own (torch-pruning's draws from the global one)."""
+
+    def __init__(self, seed: int):
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, group: tp.Group, **_: object) -> torch.Tensor:
+        """One number in [0, 1) for each channel of the group."""
+        return torch.rand(len(group[0].idxs), generator=self.generator)
+
+
+def choose_channels(model: nn.Module, recipe: Recipe) -> Removal:
+    """Choose the channels that go; `model` is a scratch copy on the CPU and comes back pruned."""
+    if recipe.layers != "all":
+        raise InputError("Expected layers='all' for structured pruning, got single layers: channels span layers; "
+                         "use granularity='unstructured'.")  # fmt: skip
+    before = weight_count(model)
+    importance = (
+        tp.importance.MagnitudeImportance(p=1) if recipe.criterion == "l1" else SeededRandomImportance(recipe.seed)
+    )
+    pruner = tp.pruner.BasePruner(
+        model,
+        example_faces(),
+        importance=importance,
+        pruning_ratio=recipe.ratio,
+        global_pruning=True,
+        ignored_layers=[model.get_submodule(embedding_layer(model))],
+    )
+    pruner.step()
+    history = pruner.DG.pruning_history()
+    arrays = {f"{i:05d}": np.asarray(channels, np.int32) for i, (_, _, channels) in enumerate(history)}
+    steps = tuple((layer, bool(out)) for layer, out, _ in history)
+    return Removal(recipe, 1 - weight_count(model) / before, arrays, steps)
+
+
+def remove_channels(model: nn.Module, removal: Removal) -> None:
+    """Remove the channels that a removal names, in place, by replaying DepGraph's history."""
+    graph = tp.DependencyGraph().build_dependency(model, example_faces())
+    channels = (removal.arrays[key].tolist() for key in sorted(removal.arrays))
+    graph.load_pruning_history([[layer, out, c] for (layer, out), c in zip(removal.steps, channels, strict=True)])
+
+
+def weight_count(model: nn.Module) -> int:
+    """Number of prunable weights."""
+    return sum(w.numel() for w in prunable_weights(model).values())
+
+
+def example_faces() -> torch.Tensor:
+    """A prepared input to trace a network with; two images, since batch norm in training mode needs more than one."""
+    return torch.zeros(2, 3, 112, 112)

@@ -1,0 +1,32 @@
+"""The quantity at the heart of PreFIQs: how far pruning moves an embedding (eq. 4-7)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from prefiqs.core.errors import InputError
+
+
+def drift(e: np.ndarray, e_pruned: np.ndarray) -> np.ndarray:
+    """Embedding drift D = ‖ê − ê_ρ‖₂ (PreFIQs, eq. 4): float32 n, in [0, 2], larger = worse.
+
+    Args:
+        e, e_pruned: L2-normalised embeddings of the same faces, n×d, from the network and its pruned copy. A row of
+            zeros (a network silenced by pruning) is at distance 1 from every embedding.
+
+    Raises:
+        InputError: shapes that differ, or rows that are not normalised.
+    """
+    e, e_pruned = np.asarray(e, np.float64), np.asarray(e_pruned, np.float64)
+    if e.ndim != 2 or e.shape != e_pruned.shape:
+        raise InputError(f"Expected two embedding tables of one shape n×d, got {e.shape} and {e_pruned.shape}.")
+    for table in (e, e_pruned):
+        norms = np.linalg.norm(table, axis=1)
+        if not np.all((np.abs(norms - 1) < 1e-3) | (norms == 0)):
+            raise InputError("Expected L2-normalised embeddings, got rows of another length; use prefiqs.embed.")
+    return np.clip(np.linalg.norm(e - e_pruned, axis=1), 0, 2).astype(np.float32)
+
+
+def quality_from_drift(d: np.ndarray) -> np.ndarray:
+    """Quality Q = 1 − D/2 (PreFIQs, eq. 7): from drift in [0, 2] to n numbers in [0, 1], higher = better."""
+    return 1 - np.asarray(d) / 2

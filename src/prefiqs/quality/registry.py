@@ -1,0 +1,48 @@
+"""The methods by name, and `score`, the one call that all of them answer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+
+from prefiqs.core.errors import InputError
+from prefiqs.embedding import batches
+from prefiqs.models import FaceModel, as_model
+from prefiqs.quality import jacobian, norm, prefiqs, prefiqs_fast
+
+METHODS: dict[str, Callable[..., np.ndarray]] = {
+    "prefiqs": prefiqs.score,
+    "prefiqs-fast": prefiqs_fast.score,
+    "jacobian": jacobian.score,
+    "norm": norm.score,
+}
+
+
+def score(
+    images: np.ndarray, method: str = "prefiqs", model: FaceModel | str = "sface", **options: object
+) -> np.ndarray:
+    """Score aligned faces.
+
+    Args:
+        images: uint8 n×112×112×3, RGB, or an iterator over single faces.
+        method: one of `METHODS`.
+        model: a FaceModel or the name of one.
+        options: of the method, such as `ratio=0.4`.
+
+    Returns:
+        float32 n, higher = better. The range is the method's own: [0, 1] for PreFIQs.
+
+    Raises:
+        InputError: an unknown method or option, or images that are not aligned faces.
+    """
+    if method not in METHODS:
+        raise InputError(f"Expected a method, got {method!r}; known are {', '.join(METHODS)}.")
+    function = METHODS[method]
+    known = list(inspect.signature(function).parameters)[2:]
+    if unknown := sorted(set(options) - set(known)):
+        raise InputError(f"Expected options of {method!r} ({', '.join(known)}), got {', '.join(unknown)}.")
+    if not isinstance(images, np.ndarray):
+        images = np.concatenate([*batches(images, 256)] or [np.empty((0, 112, 112, 3), np.uint8)])
+    return np.asarray(function(images, as_model(model), **options), np.float32)

@@ -1,0 +1,1 @@
+"""Tests of the assets room; none needs the network."""
