@@ -8,12 +8,11 @@ import numpy as np
 
 from prefiqs import imaging, pruning
 from prefiqs.assets import fetch
+from prefiqs.core.recipe import Recipe
 from prefiqs.models import FaceModel, as_model
 
 
-def align(
-    image: np.ndarray | str | Path, all_faces: bool = False
-) -> imaging.AlignedFace | list[imaging.AlignedFace]:
+def align(image: np.ndarray | str | Path, all_faces: bool = False) -> imaging.AlignedFace | list[imaging.AlignedFace]:
     """Cut the face out of a photo and bring it onto the ArcFace template (112×112).
 
     Args:
@@ -51,4 +50,4 @@ def prune(
         InputError: a ratio, granularity, criterion or layer that does not exist, or a network without weights.
     """
     model = as_model(model)
-    return pruning.apply(model, pruning.choose(model, pruning.Recipe(ratio, granularity, criterion, seed, layers)))
+    return pruning.apply(model, pruning.choose(model, Recipe(ratio, granularity, criterion, seed, layers)))

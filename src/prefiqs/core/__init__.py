@@ -1,1 +1,1 @@
-"""Foundations: errors, paths, configuration and files. Imports only the standard library, numpy, pandas, yaml, pydantic."""
+"""Foundations: errors, paths, configuration, files. Imports only the standard library and light packages."""

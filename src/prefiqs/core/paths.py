@@ -19,3 +19,18 @@ def data_root() -> Path:
         if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
             return folder / "data"
     return platformdirs.user_cache_path("prefiqs")
+
+
+def embedding_path(root: str | Path, benchmark: str, model: str, variant: str, mirrored: bool = False) -> Path:
+    """Where the raw embeddings of a benchmark lie, one .npy a network and variant ("unpruned" or a recipe's name)."""
+    return Path(root) / "embeddings" / benchmark / model / f"{variant}{'.mirrored' if mirrored else ''}.npy"
+
+
+def removal_path(root: str | Path, model: str, variant: str) -> Path:
+    """Where it is kept what a pruned variant of a model lacks."""
+    return Path(root) / "pruned" / model / f"{variant}.safetensors"
+
+
+def scores_path(root: str | Path, benchmark: str, model: str) -> Path:
+    """Where the scores of all methods on one benchmark and estimator lie."""
+    return Path(root) / "scores" / benchmark / model / "scores.parquet"

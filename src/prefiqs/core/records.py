@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,13 @@ import pandas as pd
 from prefiqs.core.errors import InputError
 
 
-def _partial(path: Path) -> Path:
+def _partial(path: str | Path) -> Path:
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.with_name(path.name + ".partial")
 
 
-def write_array(array: np.ndarray, path: Path) -> None:
+def write_array(array: np.ndarray, path: str | Path) -> None:
     """Write an array as .npy."""
     partial = _partial(path)
     with partial.open("wb") as file:
@@ -24,24 +25,24 @@ def write_array(array: np.ndarray, path: Path) -> None:
     partial.replace(path)
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table as .parquet or .csv, by the ending of the path; floats in CSV have at most ten digits."""
     partial = _partial(path)
-    if path.suffix == ".parquet":
+    if Path(path).suffix == ".parquet":
         table.to_parquet(partial, index=False)
     else:
         table.to_csv(partial, index=False, float_format="%.10g", lineterminator="\n")
     partial.replace(path)
 
 
-def write_text(text: str, path: Path) -> None:
+def write_text(text: str, path: str | Path) -> None:
     """Write a UTF-8 text file."""
     partial = _partial(path)
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
 
 
-def write_score_file(names: Iterable[str], scores: np.ndarray, path: Path) -> None:
+def write_score_file(names: Iterable[str], scores: np.ndarray, path: str | Path) -> None:
     """Write scores in the text form of the field's tools: one image a line, `PATH SCORE`."""
     write_text("".join(f"{name} {score:.9g}\n" for name, score in zip(names, scores, strict=True)), path)
 
@@ -62,3 +63,22 @@ def read_score_file(path: Path) -> tuple[list[str], np.ndarray]:
             raise InputError(f"Expected `PATH SCORE` in line {number} of {path}, got {line!r}.")
         names.append(name)
     return names, np.array(scores)
+
+
+def write_scores(names: np.ndarray, scores: Mapping[str, np.ndarray], path: str | Path) -> None:
+    """Write the scores of several methods as one long table: name, method, score (float32)."""
+    parts = [pd.DataFrame({"name": names, "method": m, "score": np.float32(s)}) for m, s in scores.items()]
+    write_table(pd.concat(parts, ignore_index=True), path)
+
+
+def read_scores(path: str | Path) -> dict[str, np.ndarray]:
+    """Read what `write_scores` wrote: float32 n by method, images in their order of writing."""
+    table = pd.read_parquet(path)
+    return {m: part["score"].to_numpy() for m, part in table.groupby("method", sort=False)}
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Read a .npy file; `InputError` if it is not there."""
+    if not path.is_file():
+        raise InputError(f"Expected an array in {path}, got no such file; make it with `dvc repro`.")
+    return np.load(path, allow_pickle=False)

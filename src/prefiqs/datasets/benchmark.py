@@ -75,7 +75,9 @@ def load_benchmark(name: str, root: str | Path = "data") -> Benchmark:
     folder = benchmark_folder(name, root)
     missing = [f for f in ("images.npy", "index.parquet", "pairs.parquet") if not (folder / f).is_file()]
     if missing:
-        raise InputError(f"Expected benchmark {name!r} in {folder}, got no {', '.join(missing)}; build it with `dvc repro`.")
+        raise InputError(
+            f"Expected benchmark {name!r} in {folder}, got no {', '.join(missing)}; build it with `dvc repro`."
+        )
     images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     index, pairs = pd.read_parquet(folder / "index.parquet"), pd.read_parquet(folder / "pairs.parquet")
     if len(index) != len(images):

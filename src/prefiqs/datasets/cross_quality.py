@@ -19,7 +19,7 @@ def build_cross_quality(
     """Degrade every face of a benchmark `copies` times.
 
     Copy c of an image has a severity drawn from [c/copies, (c+1)/copies), so that each face runs through the whole
-    range; the kinds of one image are all different (as long as there are enough). Each image has a generator of its own,
+    range; the kinds of one image all differ (as long as there are enough). Each image has a generator of its own,
     seeded by `seed` and its position, so that a smaller benchmark is the beginning of a larger one.
 
     Args:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from prefiqs.core.errors import InputError
+from prefiqs.datasets.benchmark import Benchmark
 
 
 def all_pairs(subjects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -26,15 +29,23 @@ def cross_source_pairs(
         seed: of the draw.
 
     Returns:
-        int32 P×2, genuine pairs first, each part in ascending order; bool P, whether the pair is genuine.
+        int32 P×2 in an order drawn by `seed`, so that pairs of equal quality are discarded without regard to their
+        kind; bool P, whether the pair is genuine.
     """
     pairs, same = all_pairs(subjects)
     genuine = pairs[same & (sources[pairs[:, 0]] != sources[pairs[:, 1]])]
     candidates = np.flatnonzero(~same)
     count = min(impostors, len(candidates))
-    drawn = np.random.default_rng(seed).choice(candidates, count, replace=False, shuffle=False)
-    chosen = np.concatenate([genuine, pairs[np.sort(drawn)]])
-    return chosen, np.arange(len(chosen)) < len(genuine)
+    rng = np.random.default_rng(seed)
+    impostor = pairs[rng.choice(candidates, count, replace=False)]
+    order = rng.permutation(len(genuine) + count)
+    return np.concatenate([genuine, impostor])[order], order < len(genuine)
+
+
+def with_folds(benchmark: Benchmark, folds: int, per_fold: int, seed: int) -> Benchmark:
+    """A benchmark with the folds that `balanced_folds` assigns to its pairs."""
+    assigned = balanced_folds(benchmark.pairs, benchmark.genuine, benchmark.subjects, folds, per_fold, seed)
+    return replace(benchmark, folds=assigned)
 
 
 def balanced_folds(

@@ -7,11 +7,12 @@ drift that PreFIQs measures at small pruning ratios.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import openvino as ov
 import torch
+from openvino import opset13 as ops
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
@@ -22,17 +23,45 @@ from prefiqs.models import FACE_SIZE, FaceModel, GraphModel
 Engine = Callable[[torch.Tensor], tuple[np.ndarray, ...]]
 
 
-def model_engine(model: FaceModel, batch_size: int) -> Engine:
-    """The engine of a network on the device where it lies; it gives raw embeddings, (b×d,)."""
-    if model.device.type == "cpu":
-        example = torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)
-        graph = model.graph.clone() if isinstance(model, GraphModel) else openvino_graph(model, example)
-        return compile_graph(graph, batch_size)
-    return torch_engine(model)
+def model_engines(models: Sequence[FaceModel], batch_size: int) -> list[Engine]:
+    """The engines of networks on the device where they lie; each gives raw embeddings, (b×d,).
+
+    Networks of one build share their graph and differ in its constants, which saves tracing every pruned variant.
+    """
+    engines, graphs = [], {}
+    for model in models:
+        if model.device.type != "cpu":
+            engines.append(torch_engine(model))
+            continue
+        if isinstance(model, GraphModel):
+            graph = model.graph.clone()
+        else:
+            # The printed form tells strides, epsilons and the like apart, which are constants of the graph too.
+            build = (type(model), repr(model), *((name, w.shape) for name, w in model.state_dict().items()))
+            if build not in graphs:
+                graphs[build] = openvino_graph(model, torch.zeros(2, 3, FACE_SIZE, FACE_SIZE))
+            graph = _with_weights(graphs[build], model)
+        engines.append(compile_graph(graph, batch_size))
+    return engines
+
+
+def _with_weights(graph: ov.Model, model: nn.Module) -> ov.Model:
+    """A copy of a traced network's graph with the weights and statistics of another network of the same build."""
+    graph = graph.clone()
+    state = {f"self.{name}": value for name, value in model.state_dict().items() if value.is_floating_point()}
+    for node in graph.get_ops():
+        name = node.get_friendly_name()
+        if node.get_type_name() == "Constant" and name in state:
+            value = state.pop(name).numpy().reshape(node.get_output_shape(0))
+            constant = ops.constant(np.ascontiguousarray(value))
+            for user in node.output(0).get_target_inputs():
+                user.replace_source_output(constant.output(0))
+    # A value without a constant of its name would silently stay the other network's.
+    return openvino_graph(model, torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)) if state else graph
 
 
 def compile_graph(graph: ov.Model, batch_size: int) -> Engine:
-    """Compile an OpenVINO graph for a fixed batch, so that each image meets the same kernels whatever its neighbours."""
+    """Compile an OpenVINO graph for a fixed batch, so that each image meets the same kernels whatever its company."""
     graph.reshape([batch_size, 3, FACE_SIZE, FACE_SIZE])
     compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 

@@ -9,10 +9,11 @@ import numpy as np
 from tqdm import tqdm
 
 from prefiqs.core.errors import InputError
-from prefiqs.embedding.engines import Engine, model_engine
+from prefiqs.core.vectors import normalise
+from prefiqs.embedding.engines import Engine, model_engines
 from prefiqs.models import FaceModel, as_model, check_faces, resolve_device
 
-BATCH_SIZE = 16
+BATCH_SIZE = 8
 
 Faces = np.ndarray | Iterable[np.ndarray]
 
@@ -60,14 +61,16 @@ def raw_embeddings(
     """
     target = resolve_device(device)
     loaded = [as_model(m, device).to(target) for m in models]
-    engines = [model_engine(m, batch_size) for m in loaded]
+    engines = model_engines(loaded, batch_size)
     rows: list[list[np.ndarray]] = [[] for _ in range(len(loaded) * (1 + mirrored))]
     for faces in batches(images, batch_size):
         views = [faces, faces[:, :, ::-1]] if mirrored else [faces]
         for i, view in enumerate(views):
-            inputs = {m.input_spec: m.prepare(view) for m in loaded}
+            # By device too: a finished graph stays on the CPU, whatever the others do.
+            inputs = {(m.input_spec, m.device): m.prepare(view) for m in loaded}
             for j, (model, engine) in enumerate(zip(loaded, engines, strict=True)):
-                rows[j * len(views) + i].append(run_padded(engine, inputs[model.input_spec], batch_size)[0])
+                prepared = inputs[model.input_spec, model.device]
+                rows[j * len(views) + i].append(run_padded(engine, prepared, batch_size)[0])
     sizes = [m.embedding_size for m in loaded for _ in range(1 + mirrored)]
     return [np.concatenate(r) if r else np.empty((0, d), np.float32) for r, d in zip(rows, sizes, strict=True)]
 
@@ -90,10 +93,4 @@ def batches(images: Faces, batch_size: int) -> Iterator[np.ndarray]:
         return
     stream = iter(images)
     while batch := list(islice(stream, batch_size)):
-        yield check_faces(np.stack(batch))
-
-
-def normalise(raw: np.ndarray) -> np.ndarray:
-    """L2-normalise rows; a row of zeros (a network that pruning has silenced) stays zero. float32 n×d to float32 n×d."""
-    norm = np.linalg.norm(raw.astype(np.float64), axis=1, keepdims=True)
-    return np.divide(raw, norm, out=np.zeros(raw.shape, np.float64), where=norm > 0).astype(np.float32)
+        yield np.concatenate([check_faces(np.asarray(face)[None]) for face in batch])

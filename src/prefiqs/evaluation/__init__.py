@@ -14,5 +14,11 @@ from prefiqs.evaluation.pairs import pair_quality as pair_quality
 from prefiqs.evaluation.pairs import squared_distance as squared_distance
 from prefiqs.evaluation.random_order import RandomOrder as RandomOrder
 from prefiqs.evaluation.random_order import random_order_areas as random_order_areas
+from prefiqs.evaluation.study import areas_table as areas_table
+from prefiqs.evaluation.study import compare_methods as compare_methods
+from prefiqs.evaluation.study import curves_table as curves_table
+from prefiqs.evaluation.study import discard_grid as discard_grid
+from prefiqs.evaluation.study import random_orders as random_orders
+from prefiqs.evaluation.study import random_table as random_table
 from prefiqs.evaluation.verification import Accuracy as Accuracy
 from prefiqs.evaluation.verification import verification_accuracy as verification_accuracy

@@ -24,6 +24,8 @@ _SMALLEST_SIDE, _LARGEST_SIDE = 336, 1024
 # Tight crops leave the detector no context: the edge is repeated by this share of each side before detection.
 _PADDING = 0.25
 _CONFIDENCE = 0.6
+# Given a strip thinner than this, YuNet reports faces of any size in it, even infinite ones.
+_SMALLEST_INPUT = 64
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,15 @@ def align(image: np.ndarray | str | Path, detector: Path, all_faces: bool = Fals
     """
     if isinstance(image, str | Path):
         image = read_photo(Path(image))
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+    is_array = isinstance(image, np.ndarray)
+    if not is_array or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        got = f"{image.dtype} {image.shape}" if is_array else type(image).__name__
         raise InputError(f"Expected a photo as uint8 RGB h×w×3 or a path, got {got}.")
     faces = sorted(_detect(image, detector), key=lambda f: -f[2] * f[3])
     if not faces:
-        raise NoFaceFound(f"Expected at least one face in a photo of {image.shape[1]}×{image.shape[0]} pixels, got none.")
+        raise NoFaceFound(
+            f"Expected at least one face in a photo of {image.shape[1]}×{image.shape[0]} pixels, got none."
+        )
     aligned = [_cut(image, face) for face in (faces if all_faces else faces[:1])]
     return aligned if all_faces else aligned[0]
 
@@ -88,13 +93,16 @@ def _detect(image: np.ndarray, detector: Path) -> np.ndarray:
     padded = cv2.copyMakeBorder(image, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_REPLICATE)
     interpolation = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
     working = cv2.resize(padded, None, fx=scale, fy=scale, interpolation=interpolation)
+    working_height, working_width = working.shape[:2]
+    missing = [max(0, _SMALLEST_INPUT - side) for side in (working_height, working_width)]
+    working = cv2.copyMakeBorder(working, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)
     yunet = _yunet(str(detector))
     yunet.setInputSize((working.shape[1], working.shape[0]))
     _, faces = yunet.detect(cv2.cvtColor(working, cv2.COLOR_RGB2BGR))
     if faces is None:
         return np.empty((0, 15))
     faces = faces.astype(np.float64)
-    faces[:, :14] /= [working.shape[1] / padded.shape[1], working.shape[0] / padded.shape[0]] * 7
+    faces[:, :14] /= [working_width / padded.shape[1], working_height / padded.shape[0]] * 7
     faces[:, [0, 1, *range(4, 14)]] -= [pad_x, pad_y] * 6
     return faces
 

@@ -1,8 +1,8 @@
 """Controlled degradations of an aligned face, graded by a severity in [0, 1]; severity 0 changes nothing.
 
 What a severity means is set by the strength at severity 1 (in `params.yaml`) and interpolated linearly. Everything is
-computed on 8-bit pixels with integer arithmetic or OpenCV's bit-exact routines, and random numbers come from the caller's
-generator, so that the same seed gives the same pixels on every machine.
+computed on 8-bit pixels with integer arithmetic or OpenCV's bit-exact routines, and random numbers come from the
+caller's generator, so that the same seed gives the same pixels on every machine.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class FaceModel(nn.Module):
 
 
 def check_faces(images: np.ndarray) -> np.ndarray:
-    """Return `images` as a writable, contiguous array if they are aligned faces, uint8 n×112×112×3; else `InputError`."""
+    """Return `images` as writable, contiguous array if they are aligned faces, uint8 n×112×112×3; else `InputError`."""
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (FACE_SIZE, FACE_SIZE, 3):
         raise InputError(

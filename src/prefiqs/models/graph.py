@@ -25,7 +25,9 @@ class GraphModel(FaceModel):
             graph = ov.Core().read_model(path)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise InputError(f"Expected an ONNX or TFLite network in {path}, got a file OpenVINO cannot read ({reason}).")
+            raise InputError(
+                f"Expected an ONNX or TFLite network in {path}, got a file OpenVINO cannot read ({reason})."
+            ) from error
         graph = _free_batch(_channels_first(graph, path))
         super().__init__(name, input_spec, int(graph.output(0).get_partial_shape()[1].get_length()))
         self.graph = graph
@@ -50,7 +52,9 @@ def _channels_first(graph: ov.Model, path: Path) -> ov.Model:
         for target in old.output(0).get_target_inputs():
             target.replace_source_output(ops.transpose(new, [0, 2, 3, 1]).output(0))
         return ov.Model([r.input_value(0) for r in graph.get_results()], [new], graph.get_friendly_name())
-    raise InputError(f"Expected a network with one input of {FACE_SIZE}×{FACE_SIZE} colour faces in {path}, got {shape}.")
+    raise InputError(
+        f"Expected a network with one input of {FACE_SIZE}×{FACE_SIZE} colour faces in {path}, got {shape}."
+    )
 
 
 def _free_batch(graph: ov.Model) -> ov.Model:

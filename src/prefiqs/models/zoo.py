@@ -40,7 +40,9 @@ def _build_sface(path: Path) -> FaceModel:
         try:
             state = load_file(path)
         except SafetensorError as error:
-            raise InputError(f"Expected SFace weights (.onnx or .safetensors), got {path}, which is damaged: {error}.")
+            raise InputError(
+                f"Expected SFace weights (.onnx or .safetensors), got {path}, which is damaged: {error}."
+            ) from error
     load_strictly(model, state, path)
     return model
 
@@ -70,7 +72,9 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
     if name.endswith(".onnx"):
         return GraphModel(Path(name).stem, _HALF, existing(Path(name)))
     if name not in MODELS:
-        raise InputError(f"Expected a model name or an .onnx file, got {name!r}; known are: {', '.join(sorted(MODELS))}.")
+        raise InputError(
+            f"Expected a model name or an .onnx file, got {name!r}; known are: {', '.join(sorted(MODELS))}."
+        )
     path = existing(Path(weights)) if weights else published_weights(name)
     return MODELS[name].build(path).to(resolve_device(device))
 
@@ -125,4 +129,7 @@ def resolve_device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"Expected a CUDA device for device={device!r}, got none; use device='auto' or 'cpu'.")
-    return torch.device(device)
+    try:
+        return torch.device(device)
+    except RuntimeError:
+        raise InputError(f"Expected device 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}.") from None

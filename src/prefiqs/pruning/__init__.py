@@ -2,23 +2,12 @@
 
 import copy
 
-from prefiqs.pruning.recipe import (
-    CRITERIA,
-    GRANULARITIES,
-    Recipe,
-    Removal,
-    embedding_layer,
-    load_removal,
-    prunable_weights,
-    save_removal,
-)
+from prefiqs.core.recipe import Recipe
+from prefiqs.pruning.removal import Removal, embedding_layer, load_removal, prunable_weights, save_removal
 from prefiqs.pruning.structured import choose_channels, remove_channels
 from prefiqs.pruning.unstructured import choose_weights, zero_weights
 
-__all__ = [
-    "CRITERIA", "GRANULARITIES", "Recipe", "Removal", "apply", "choose", "embedding_layer", "load_removal",
-    "prunable_weights", "save_removal",
-]  # fmt: skip
+__all__ = ["Removal", "apply", "choose", "embedding_layer", "load_removal", "prunable_weights", "save_removal"]
 
 
 def choose(model, recipe: Recipe) -> Removal:
@@ -29,7 +18,7 @@ def choose(model, recipe: Recipe) -> Removal:
 
 
 def apply(model, removal: Removal):
-    """A pruned copy of a network, on the same device; its `sparsity` in [0, 1] says what share of the weights is gone."""
+    """A pruned copy of a network, on the same device; its `sparsity` in [0, 1] is the share of the weights gone."""
     device = next(iter(prunable_weights(model).values())).device
     pruned = copy.deepcopy(model).cpu()
     if removal.recipe.granularity == "unstructured":

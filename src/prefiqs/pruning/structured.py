@@ -12,7 +12,27 @@ import torch_pruning as tp
 from torch import nn
 
 from prefiqs.core.errors import InputError
-from prefiqs.pruning.recipe import Recipe, Removal, embedding_layer, prunable_weights
+from prefiqs.core.recipe import Recipe
+from prefiqs.pruning.removal import Removal, embedding_layer, prunable_weights
+
+
+class KeepOne(tp.importance.Importance):
+    """Another importance, but the best channel of every group is beyond pruning.
+
+    Without this, torch-pruning leaves a layer whole as soon as *all* its channels fall below the global threshold, so
+    that a larger ratio could remove less.
+    """
+
+    def __init__(self, importance: tp.importance.Importance):
+        self.importance = importance
+
+    def __call__(self, group: tp.Group, **options: object) -> torch.Tensor:
+        """One number for each channel of the group, the largest of them infinite."""
+        ranking = self.importance(group, **options)
+        if ranking is not None:
+            ranking = ranking.clone()
+            ranking[ranking.argmax()] = torch.inf
+        return ranking
 
 
 class SeededRandomImportance(tp.importance.Importance):
@@ -38,7 +58,7 @@ def choose_channels(model: nn.Module, recipe: Recipe) -> Removal:
     pruner = tp.pruner.BasePruner(
         model,
         example_faces(),
-        importance=importance,
+        importance=KeepOne(importance),
         pruning_ratio=recipe.ratio,
         global_pruning=True,
         ignored_layers=[model.get_submodule(embedding_layer(model))],

@@ -1,7 +1,19 @@
-"""Quality methods: aligned faces in, one number a face out, higher = better. One method a file."""
+"""Quality methods: aligned faces in, one number a face out, higher = better. One method a file.
 
+`drift` needs no torch; the other names are loaded when first used.
+"""
+
+from importlib import import_module
+
+# Not lazily: the module `drift` would take the place of the function as soon as anything imports it.
 from prefiqs.quality.drift import drift, quality_from_drift
-from prefiqs.quality.jacobian import jacobian_drift
-from prefiqs.quality.registry import METHODS, score
+
+_MODULE_OF = {"METHODS": "registry", "jacobian_drift": "jacobian", "score": "registry"}
 
 __all__ = ["METHODS", "drift", "jacobian_drift", "quality_from_drift", "score"]
+
+
+def __getattr__(name: str):
+    if name in _MODULE_OF:
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")

@@ -18,6 +18,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from prefiqs import pruning
 from prefiqs.core.errors import InputError
+from prefiqs.core.recipe import Recipe
 from prefiqs.embedding import batches, compile_graph, openvino_graph, run_padded, torch_engine
 from prefiqs.models import FACE_SIZE, FaceModel, resolve_device
 
@@ -33,7 +34,7 @@ def score(
     images: np.ndarray, model: FaceModel, ratio: float = 0.1, criterion: str = "l1", seed: int = 0, device: str = "auto"
 ) -> np.ndarray:
     """Minus the Jacobian drift of n aligned faces, float32 n, at most 0, higher = better."""
-    pruned = pruning.apply(model, pruning.choose(model, pruning.Recipe(ratio, "unstructured", criterion, seed)))
+    pruned = pruning.apply(model, pruning.choose(model, Recipe(ratio, "unstructured", criterion, seed)))
     return -jacobian_drift(model, pruned, images, device=device)
 
 
@@ -93,8 +94,8 @@ def _compile(function, batch_size: int):
 def _fold_constants(traced: torch.fx.GraphModule) -> None:
     """Compute once what does not depend on the faces, and put the results in the graph's place.
 
-    This is no luxury: the derivative of batch norm fills constants in place, and OpenVINO would fill them anew, wrongly,
-    at every call.
+    This is no luxury: the derivative of batch norm fills constants in place, and OpenVINO would fill them anew,
+    wrongly, at every call.
     """
     known: dict[torch.fx.Node, object] = {}
     for node in list(traced.graph.nodes):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from prefiqs import pruning
+from prefiqs.core.recipe import Recipe
 from prefiqs.embedding import BATCH_SIZE, embed
 from prefiqs.models import FaceModel
 from prefiqs.quality.drift import drift, quality_from_drift
@@ -24,5 +25,5 @@ def score(
     device: str = "auto",
 ) -> np.ndarray:
     """Quality of n aligned faces, float32 n in [0, 1]; the defaults are the paper's best setting (Table 3)."""
-    pruned = pruning.apply(model, pruning.choose(model, pruning.Recipe(ratio, granularity, criterion, seed)))
+    pruned = pruning.apply(model, pruning.choose(model, Recipe(ratio, granularity, criterion, seed)))
     return quality_from_drift(drift(*embed([model, pruned], images, batch_size, device=device)))

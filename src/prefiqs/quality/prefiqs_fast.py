@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from prefiqs import pruning
-from prefiqs.embedding import BATCH_SIZE, normalise, raw_embeddings
+from prefiqs.core.recipe import Recipe
+from prefiqs.core.vectors import normalise
+from prefiqs.embedding import BATCH_SIZE, raw_embeddings
 from prefiqs.models import FaceModel
 from prefiqs.quality.drift import drift, quality_from_drift
 
@@ -54,7 +56,7 @@ def score(
 ) -> np.ndarray:
     """Quality of n aligned faces, float32 n in [0, 1]; `ratio` counts the weights of the embedding layer alone."""
     layer = pruning.embedding_layer(model)
-    recipe = pruning.Recipe(ratio, "unstructured", criterion, seed, (layer,))
+    recipe = Recipe(ratio, "unstructured", criterion, seed, (layer,))
     heads = _TwoHeads(model, pruning.apply(model, pruning.choose(model, recipe)), layer)
     raw = raw_embeddings([heads], images, batch_size, device)[0]
     return quality_from_drift(drift(*(normalise(half) for half in np.split(raw, 2, axis=1))))

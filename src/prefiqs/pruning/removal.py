@@ -1,4 +1,4 @@
-"""What a pruned network is made of: a recipe, what the recipe removes, and the file both are kept in."""
+"""What a recipe removes from a network, and the file it is kept in."""
 
 from __future__ import annotations
 
@@ -12,37 +12,7 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from prefiqs.core.errors import InputError
-
-GRANULARITIES = ("unstructured", "structured")
-CRITERIA = ("l1", "random")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to prune: `ratio` of the weights (unstructured) or of the channels (structured), chosen by `criterion`.
-
-    `layers` is "all" or the names of the layers (a prefix of the module's name counts for all below it).
-    """
-
-    ratio: float
-    granularity: str = "unstructured"
-    criterion: str = "l1"
-    seed: int = 0
-    layers: str | tuple[str, ...] = "all"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.ratio < 1:
-            raise InputError(f"Expected a pruning ratio between 0 and 1 (exclusive), got {self.ratio}.")
-        for value, allowed in ((self.granularity, GRANULARITIES), (self.criterion, CRITERIA)):
-            if value not in allowed:
-                raise InputError(f"Expected one of {', '.join(allowed)}, got {value!r}.")
-        if self.layers != "all":
-            object.__setattr__(self, "layers", tuple(self.layers))
-
-    @property
-    def variant(self) -> str:
-        """Name of the pruned network in files and tables, such as `unstructured-l1-0.4`."""
-        return f"{self.granularity}-{self.criterion}-{self.ratio:g}"
+from prefiqs.core.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -101,7 +71,9 @@ def load_removal(path: Path) -> Removal:
         with safe_open(path, "numpy") as file:
             head = json.loads(file.metadata()["removal"])
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no dict)
-    except (SafetensorError, KeyError, TypeError, FileNotFoundError) as error:
-        raise InputError(f"Expected a pruning file in {path}, got something else ({error}); run `dvc repro prune`.") from error
-    steps = tuple((layer, bool(out)) for layer, out in head["steps"])
-    return Removal(Recipe(**head["recipe"]), head["sparsity"], arrays, steps)
+        steps = tuple((layer, bool(out)) for layer, out in head["steps"])
+        return Removal(Recipe(**head["recipe"]), head["sparsity"], arrays, steps)
+    except (SafetensorError, KeyError, TypeError, OSError) as error:
+        raise InputError(
+            f"Expected a pruning file in {path}, got something else ({error}); run `dvc repro prune`."
+        ) from error

@@ -1,0 +1,29 @@
+# make reproduce: from a clone to every table and figure.  make test: from a clone to a passed test suite.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+
+.PHONY: reproduce test lint readme clean
+
+reproduce: $(VENV)/installed
+	PATH="$(BIN):$$PATH" dvc repro
+
+test: $(VENV)/installed
+	PATH="$(BIN):$$PATH" python -m pytest
+
+lint: $(VENV)/installed
+	PATH="$(BIN):$$PATH" ruff check .
+	PATH="$(BIN):$$PATH" ruff format --check .
+	PATH="$(BIN):$$PATH" nbstripout --verify notebooks/*.ipynb
+
+readme: $(VENV)/installed
+	PATH="$(BIN):$$PATH" python -m prefiqs.reporting.headline
+
+# The lock pins versions; pip finds the CPU or CUDA build of PyTorch by itself.
+$(VENV)/installed: pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint requirements.lock
+	touch $@
+
+clean:
+	rm -rf $(VENV) data/benchmarks data/pruned data/embeddings data/scores data/jacobian data/executed

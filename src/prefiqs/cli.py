@@ -1,0 +1,160 @@
+"""The command line: scores for a folder of photos, what is there, and the runner of the pipeline's notebooks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from tqdm import tqdm
+
+from prefiqs.core.errors import InputError, NoFaceFound, PrefiqsError
+from prefiqs.core.paths import data_root
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+listing = typer.Typer(no_args_is_help=True, help="Show what is known and what is present.")
+app.add_typer(listing, name="list")
+
+_PHOTOS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
+
+
+def main() -> None:
+    """Run the command line; an error of this package is one sentence on stderr and exit status 1."""
+    try:
+        app()
+    except PrefiqsError as error:
+        print(f"prefiqs: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command()
+def score(
+    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders that are searched for photos.")],
+    out: Annotated[Path | None, typer.Option(help="Write to this .csv or .txt (PATH SCORE) instead of stdout.")] = None,
+    method: Annotated[str, typer.Option(help="Quality method; see `prefiqs list methods`.")] = "prefiqs",
+    model: Annotated[str, typer.Option(help="FR model, or an .onnx file.")] = "sface",
+    ratio: Annotated[float | None, typer.Option(help="Pruning ratio of the methods that prune.")] = None,
+    aligned: Annotated[bool, typer.Option(help="The photos are aligned 112×112 faces already.")] = False,
+) -> None:
+    """Score the largest face of each photo, higher = better; a photo without a face gets NA and a reason."""
+    from prefiqs.quality import score as score_faces  # torch is slow to load: not for --help
+
+    paths = _find_photos(photos)
+    faces, reasons = [], []
+    for path in tqdm(paths, unit="photo", desc="aligning", disable=None):
+        face, reason = _face_of(path, aligned)
+        faces.append(face)
+        reasons.append(reason)
+    found = [i for i, face in enumerate(faces) if face is not None]
+    options = {} if ratio is None else {"ratio": ratio}
+    table = pd.DataFrame({"path": [str(p) for p in paths], "score": float("nan"), "problem": reasons})
+    table.loc[found, "score"] = score_faces((faces[i] for i in found), method, model, **options).astype(float)
+    _write_scores(table, out)
+    print(f"{len(paths)} photos, {len(found)} scored, {len(paths) - len(found)} without a score", file=sys.stderr)
+
+
+@app.command()
+def fetch(names: Annotated[list[str] | None, typer.Argument(help="Assets; all of them if none is named.")] = None):
+    """Download weights and faces that are not there yet, and check them."""
+    from prefiqs.assets import fetch_all
+
+    for name, path in fetch_all(names or None).items():
+        print(f"{name}: {path}")
+
+
+@app.command()
+def notebook(
+    source: Annotated[Path, typer.Argument(help="A notebook of notebooks/.")],
+    html: Annotated[Path, typer.Argument(help="Where the rendered page goes.")],
+    parameter: Annotated[list[str] | None, typer.Option("-p", help="NAME=VALUE of the parameters cell.")] = None,
+) -> None:
+    """Execute a notebook with papermill and render it; this is what every stage of `dvc repro` calls."""
+    from prefiqs.reporting import run_notebook
+
+    pairs = [p.partition("=") for p in parameter or []]
+    if bad := [name for name, equals, _ in pairs if not equals]:
+        raise InputError(f"Expected -p NAME=VALUE, got {bad[0]!r}.")
+    run_notebook(source, html, {name: value for name, _, value in pairs})
+
+
+@listing.command()
+def methods() -> None:
+    """Quality methods and what each is."""
+    from prefiqs.quality import METHODS
+
+    for name, function in METHODS.items():
+        print(f"{name}: {sys.modules[function.__module__].__doc__.splitlines()[0]}")
+
+
+@listing.command()
+def models() -> None:
+    """FR models."""
+    from prefiqs.models import MODELS
+
+    for name, card in MODELS.items():
+        print(f"{name}: {card.description}")
+
+
+@listing.command()
+def assets() -> None:
+    """Weights and data sets: where they lie, whether they are right, their licence."""
+    from prefiqs.assets import status
+
+    for asset in status():
+        print(f"{asset.name}: {asset.state}, {asset.path}, {asset.licence}")
+
+
+@listing.command()
+def benchmarks() -> None:
+    """Benchmarks that the pipeline has built, with their counts."""
+    from prefiqs.datasets import load_benchmark
+
+    folder = data_root() / "benchmarks"
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    print(f"{len(names)} in {folder}" + ("" if names else "; build them with `dvc repro`"))
+    for name in names:
+        print(f"{name}: " + ", ".join(f"{n:,} {k}" for k, n in load_benchmark(name, data_root()).summary().items()))
+
+
+def _find_photos(given: list[Path]) -> list[Path]:
+    paths = []
+    for path in given:
+        if path.is_dir():
+            paths += sorted(p for p in path.rglob("*") if p.suffix.lower() in _PHOTOS and p.is_file())
+        else:
+            paths.append(path)
+    if not paths:
+        raise InputError(f"Expected photos in {', '.join(map(str, given))}, got none ({', '.join(sorted(_PHOTOS))}).")
+    return paths
+
+
+def _face_of(path: Path, aligned: bool):
+    """The aligned face of a photo and no reason, or no face and the reason."""
+    from prefiqs.api import align
+    from prefiqs.imaging import read_photo
+    from prefiqs.models import check_faces
+
+    try:
+        return (check_faces(read_photo(path)[None])[0] if aligned else align(path).image), ""
+    except (NoFaceFound, InputError) as error:
+        return None, str(error)
+
+
+def _write_scores(table: pd.DataFrame, out: Path | None) -> None:
+    from prefiqs.core.records import write_score_file, write_table
+
+    if out is None:
+        print(table.to_csv(index=False, na_rep="NA", float_format="%.9g"), end="")
+    elif out.suffix == ".csv":
+        write_table(table.assign(score=table["score"].map(lambda s: "NA" if s != s else f"{s:.9g}")), out)
+    elif out.suffix == ".txt":
+        scored = table.dropna(subset="score")
+        write_score_file(scored["path"], scored["score"].to_numpy(), out)
+    else:
+        raise InputError(f"Expected --out to end in .csv or .txt, got {out}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""`params.yaml` as frozen dataclasses: one block a class, wrong keys and values refused with one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic_core import to_jsonable_python
+
+from prefiqs.core.errors import ConfigError
+
+_STRICT = ConfigDict(extra="forbid")
+_block = dataclass(frozen=True, config=_STRICT)
+
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+@_block
+class Benchmarks:
+    """Which benchmarks are evaluated, and which of them are degraded copies of another."""
+
+    all: list[str]
+    cross_quality: dict[str, str]
+
+
+@_block
+class Models:
+    """Quality estimators, and the verifiers of the cross-model protocol."""
+
+    quality: Annotated[list[str], Field(min_length=1)]
+    cross: list[str]
+
+
+@_block
+class Align:
+    """How much of ORL is used."""
+
+    people: Annotated[int, Field(ge=2, le=40)]
+
+
+@_block
+class Folds:
+    """Balanced folds of the verification protocol."""
+
+    count: Annotated[int, Field(ge=2)]
+    pairs_per_fold: Count
+    seed: Seed
+
+
+@_block
+class Degrade:
+    """Degraded copies; `strongest` is the strength at severity 1 by kind."""
+
+    copies: Count
+    seed: Seed
+    impostors: Count
+    strongest: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
+
+
+@_block
+class Prune:
+    """The grid of pruned networks."""
+
+    granularities: list[Literal["unstructured", "structured"]]
+    criteria: list[Literal["l1", "random"]]
+    ratios: Annotated[list[Share], Field(min_length=1)]
+    seed: Seed
+
+
+@_block
+class Embed:
+    """How embeddings are computed; changes their speed, not their value."""
+
+    batch_size: Count
+    device: str
+
+
+@_block
+class Jacobian:
+    """The validation of the first-order approximation."""
+
+    benchmarks: list[str]
+    ratio: Share
+    ablation_images: Count
+
+
+@_block
+class Verification:
+    """The 10-fold protocol of Table 4."""
+
+    thresholds: Literal["grid", "exact"]
+    flip_test: list[str]
+
+
+@_block
+class Edc:
+    """Error-versus-discard curves and their areas."""
+
+    fmr: Annotated[list[Share], Field(min_length=1)]
+    threshold: Literal["recomputed", "fixed"]
+    rule: Literal["nearest", "conservative"]
+    step: Share
+    limit: Share
+    random_orders: Count
+
+
+@_block
+class Report:
+    """What the report shows."""
+
+    gallery_ratio: Share
+
+
+@_block
+class Params:
+    """All of `params.yaml`."""
+
+    benchmarks: Benchmarks
+    models: Models
+    align: Align
+    folds: Folds
+    degrade: Degrade
+    prune: Prune
+    embed: Embed
+    jacobian: Jacobian
+    verification: Verification
+    edc: Edc
+    report: Report
+
+
+def load_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check `params.yaml`; `ConfigError` names the file, the key, what was expected and what came."""
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"Expected hyperparameters in {path}, got no such file; run from the root of the compendium.")
+    try:
+        return Params(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"Expected YAML in {path}, got something that cannot be read: {error}.") from error
+    except TypeError as error:
+        raise ConfigError(f"Expected the blocks {', '.join(Params.__annotations__)} in {path}: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        got = to_jsonable_python(first["input"], fallback=str)
+        raise ConfigError(f"Expected a usable value for `{key}` in {path}, got {got!r}: {first['msg']}.") from error

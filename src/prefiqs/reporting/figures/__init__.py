@@ -1,0 +1,16 @@
+"""Figures of the reports. Each function returns a matplotlib Figure that fits a screen, and needs no display.
+
+Figures are made without pyplot: nothing is registered globally, so that nothing has to be closed and a notebook shows
+a figure once, as the value of its cell.
+"""
+
+from prefiqs.reporting.figures.curves import accuracy_by_ratio as accuracy_by_ratio
+from prefiqs.reporting.figures.curves import edc_figure as edc_figure
+from prefiqs.reporting.figures.curves import pauc_by_ratio as pauc_by_ratio
+from prefiqs.reporting.figures.distributions import density_map as density_map
+from prefiqs.reporting.figures.distributions import density_panels as density_panels
+from prefiqs.reporting.figures.distributions import drift_histograms as drift_histograms
+from prefiqs.reporting.figures.distributions import scatter_agreement as scatter_agreement
+from prefiqs.reporting.figures.faces import degradation_ladder as degradation_ladder
+from prefiqs.reporting.figures.faces import face_grid as face_grid
+from prefiqs.reporting.figures.style import save_figure as save_figure

@@ -1,0 +1,119 @@
+"""How values are spread, and how two kinds of values go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+from numpy.typing import ArrayLike
+from scipy.stats import spearmanr
+
+from prefiqs.core.errors import InputError
+from prefiqs.reporting.figures.style import GREY, PALETTE, WIDTH, new_figure, panels, themed
+
+DENSITY_POINTS = 4000  # a density of more points looks the same and takes longer than a reader waits
+
+
+@themed
+def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str = "images") -> Figure:
+    """Show one histogram for each entry (label -> values), each on its own scale, with the median marked.
+
+    Own scales, because drifts at pruning ratios 0.1 and 0.9 differ a hundredfold.
+    """
+    columns = min(3, len(drifts))
+    figure = new_figure(height=0.4 + (2.1 if columns > 1 else 2.8) * -(-len(drifts) // columns))
+    for axes, (label, values) in zip(panels(figure, len(drifts), columns), drifts.items(), strict=True):
+        values = np.asarray(values, float)
+        median = float(np.median(values))
+        sns.histplot(x=values, bins=40, ax=axes, color=PALETTE[9], alpha=1)
+        axes.axvline(median, color=PALETTE[3], linestyle="--", label=f"median {median:#.3g}")
+        axes.legend(fontsize=9, handlelength=1.5, loc="best")
+        axes.set(title=label, xlabel="", ylabel="")
+        axes.locator_params(axis="x", nbins=5)
+    figure.supxlabel(xlabel, fontsize=11)
+    figure.supylabel(ylabel, fontsize=11)
+    return figure
+
+
+def density_map(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str, title: str = "") -> Figure:
+    """Show where the points (x, y) lie densely, with their Spearman correlation; x and y are of equal length."""
+    return density_panels([dict(x=x, y=y, xlabel=xlabel, ylabel=ylabel, title=title)])
+
+
+@themed
+def density_panels(maps: Sequence[Mapping[str, Any]]) -> Figure:
+    """Show several density maps side by side, three a row; each is given by the arguments of `density_map`."""
+    columns = min(3, len(maps))
+    width = WIDTH if columns > 1 else 5.5
+    figure = new_figure(height=-(-len(maps) // columns) * (0.6 + 0.85 * width / columns * 0.9), width=width)
+    for axes, panel in zip(panels(figure, len(maps), columns), maps, strict=True):
+        _draw_density(axes, **panel)
+    return figure
+
+
+@themed
+def scatter_agreement(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str) -> Figure:
+    """Show two estimates of one quantity against each other, on equal logarithmic axes, with the line of equality.
+
+    Points that are not above zero have no place on such axes; how many there are is written into the figure, and the
+    correlation counts them.
+    """
+    x, y = _as_points(x, y)
+    drawn = (x > 0) & (y > 0)
+    figure = new_figure(height=5.5, width=5.8)
+    axes = figure.subplots()
+    axes.scatter(x[drawn], y[drawn], s=10, alpha=0.35, color=PALETTE[0], linewidths=0, rasterized=True)
+    both = np.concatenate([x[drawn], y[drawn]]) if drawn.any() else np.array([0.1, 1.0])
+    ends = np.array([both.min() / 1.3, both.max() * 1.3])
+    axes.plot(ends, ends, color=GREY, linestyle="--", label="equal values")
+    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel=xlabel, ylabel=ylabel, aspect="equal")
+    for axis in (axes.xaxis, axes.yaxis):  # powers of ten alone would leave a narrow range without a number
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ends[1] < 100 * ends[0] else (1,)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter("{x:g}")
+    hidden = f"\n{(~drawn).sum()} of {len(x)} not above 0, not drawn" if not drawn.all() else ""
+    _write_correlation(axes, x, y, hidden)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def _draw_density(axes: Axes, x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str, title: str = "") -> None:
+    x, y = _as_points(x, y)
+    # a seeded choice, so that the figure is the same each time
+    chosen = np.random.default_rng(0).permutation(len(x))[:DENSITY_POINTS]
+    axes.scatter(x[chosen], y[chosen], s=4, color=GREY, alpha=0.3, linewidths=0, rasterized=True)
+    if _varies(x[chosen]) and _varies(y[chosen]):
+        sns.kdeplot(
+            x=x[chosen], y=y[chosen], ax=axes, fill=True, levels=10, thresh=0.03, gridsize=80, cut=0, cmap="mako_r"
+        )
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    _write_correlation(axes, x, y)
+
+
+def _write_correlation(axes: Axes, x: np.ndarray, y: np.ndarray, more: str = "") -> None:
+    """Write the rank correlation into the upper corner that points so correlated leave empty."""
+    correlation = spearmanr(x, y).statistic if _varies(x) and _varies(y) else np.nan
+    number = "undefined" if np.isnan(correlation) else f"{correlation:.3f}".replace("-", "−")
+    place = dict(x=0.97, ha="right") if correlation < 0 else dict(x=0.03, ha="left")
+    box = dict(boxstyle="round", facecolor="white", edgecolor="0.8", alpha=0.85)
+    text = f"Spearman {number}{more}"
+    axes.text(y=0.97, va="top", s=text, transform=axes.transAxes, fontsize=9.5, bbox=box, **place)
+
+
+def _varies(values: np.ndarray) -> bool:
+    return bool(np.ptp(values) > 0)
+
+
+def _as_points(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if x.ndim != 1 or x.shape != y.shape or not len(x) or not np.isfinite([x, y]).all():
+        raise InputError(
+            f"x, y: expected finite values of equal length, got shapes {x.shape} and {y.shape}; leave out images "
+            "without a value on either side."
+        )
+    return x, y

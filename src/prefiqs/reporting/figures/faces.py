@@ -1,0 +1,69 @@
+"""Pictures of faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from prefiqs.core.errors import InputError
+from prefiqs.reporting.figures.style import WIDTH, new_figure, panels, show_image, themed
+
+CAPTION_SIZE = 8.5
+CHARACTERS_PER_INCH = 14  # of that size
+
+
+@themed
+def face_grid(images: np.ndarray, captions: Sequence[str] | None = None, columns: int = 10, title: str = "") -> Figure:
+    """Show aligned faces in rows of `columns`.
+
+    images: uint8 n×112×112×3, RGB. captions: one under each image; what is wider than the image is broken.
+    """
+    if not len(images) or (captions is not None and len(captions) != len(images)):
+        raise InputError(
+            f"captions: expected one for each of at least one image, got {len(images)} images and "
+            f"{'no' if captions is None else len(captions)} captions."
+        )
+    columns = min(columns, len(images))
+    tile = min(WIDTH / columns, 1.5)
+    if captions is not None:
+        captions = ["\n".join(fill(line, int(CHARACTERS_PER_INCH * tile)) for line in c.split("\n")) for c in captions]
+    lines = max(caption.count("\n") + 1 for caption in captions) if captions is not None else 0
+    rows = -(-len(images) // columns)
+    figure = new_figure(height=rows * (tile + 0.17 * lines) + (0.3 if title else 0), width=columns * tile)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    for position, axes in enumerate(panels(figure, len(images), columns)):
+        show_image(axes, images[position])
+        if captions is not None:
+            axes.set_xlabel(captions[position], fontsize=CAPTION_SIZE, labelpad=2)
+    if title:
+        figure.suptitle(title, fontsize=12)
+    return figure
+
+
+@themed
+def degradation_ladder(images_by_kind: Mapping[str, Sequence[np.ndarray]], severities: Sequence[float]) -> Figure:
+    """Show one row for each kind of degradation, from its first severity to its last.
+
+    images_by_kind: kind -> one uint8 112×112×3 image for each of the `severities`.
+    """
+    for kind, images in images_by_kind.items():
+        if len(images) != len(severities):
+            raise InputError(
+                f"images_by_kind: expected {len(severities)} images, one a severity, got {len(images)} for {kind!r}."
+            )
+    label_width = 0.2 + 0.085 * max(len(kind) for kind in images_by_kind)
+    tile = min((WIDTH - label_width) / len(severities), 1.2)
+    figure = new_figure(height=tile * len(images_by_kind) + 0.65, width=label_width + tile * len(severities))
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    grid = figure.subplots(len(images_by_kind), len(severities), squeeze=False)
+    for row, (kind, images) in zip(grid, images_by_kind.items(), strict=True):
+        row[0].set_ylabel(kind, rotation=0, ha="right", va="center")
+        for axes, image in zip(row, images, strict=True):
+            show_image(axes, image)
+    for axes, severity in zip(grid[0], severities, strict=True):
+        axes.set_title(f"{severity:g}")
+    figure.suptitle("severity", fontsize=11)
+    return figure

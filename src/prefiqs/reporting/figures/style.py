@@ -1,0 +1,89 @@
+"""What all figures share: theme, size, and files that are the same bytes each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+WIDTH = 9.0  # inches; 900 pixels on screen
+PALETTE = sns.color_palette("colorblind")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+GREY = "0.45"
+
+_THEME = {
+    **sns.axes_style("whitegrid"),
+    **sns.plotting_context("notebook", font_scale=0.9),
+    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own, hence on every machine
+    "patch.edgecolor": "white",
+}
+# The date would change the bytes from run to run, the name of the software from version to version.
+_METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+
+
+class Picture(Figure):
+    """A figure that a notebook shows by itself; a bare one it shows only once pyplot has been set up."""
+
+    def _repr_png_(self) -> bytes:
+        png = BytesIO()
+        self.savefig(png, format="png", metadata=_METADATA["png"])
+        return png.getvalue()
+
+
+def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Draw in the common theme without changing matplotlib's settings for anybody else.
+
+    The parts are laid out here, once: matplotlib would do it again whenever the figure is shown or saved, each time
+    starting from where they are, so that a figure shown first and saved then would differ a little from one saved.
+    """
+
+    @wraps(draw)
+    def drawn(*args, **options) -> Figure:
+        with mpl.rc_context(_THEME):
+            figure = draw(*args, **options)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            return figure
+
+    return drawn
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """Return an empty figure, `width` × `height` inches, whose parts make room for one another."""
+    return Picture(figsize=(width, height), dpi=100, layout="constrained")
+
+
+def panels(figure: Figure, n: int, columns: int) -> list[Axes]:
+    """Return `n` axes filled in by rows of `columns`; what is left over of the last row stays empty."""
+    rows = -(-n // columns)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for spare in axes[n:]:
+        spare.set_axis_off()
+    return list(axes[:n])
+
+
+def show_image(axes: Axes, image: np.ndarray) -> None:
+    """Put an image into `axes` with nothing around it."""
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255)  # the last three are for grey images only
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+
+
+def save_figure(figure: Figure, name: str, folder: str | Path) -> None:
+    """Write NAME.png (150 dots an inch) and NAME.pdf into `folder`; one figure, same bytes, however often."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, metadata in _METADATA.items():
+        path = folder / f"{name}.{kind}"
+        partial = path.with_name(path.name + ".partial")
+        figure.savefig(partial, format=kind, dpi=150, metadata=metadata)
+        partial.replace(path)

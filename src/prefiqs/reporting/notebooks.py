@@ -1,0 +1,138 @@
+"""Run a notebook as a pipeline stage and render it to one HTML file that can be read offline.
+
+The page holds what the notebook says and nothing about the run: the same notebook with the same results gives the same
+bytes. It loads nothing from the network. Therefore no MathJax, which nbconvert takes from a CDN (and bundled would be
+larger than all reports): equations in Markdown cells are written in Unicode, like D = ‖ê_θ(x) − ê_θρ(x)‖₂.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import zmq
+from ipykernel.kernelspec import get_kernel_dict
+from jinja2 import DictLoader
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from nbconvert import HTMLExporter
+from papermill.exceptions import PapermillExecutionError
+from traitlets import default
+
+from prefiqs.core.errors import InputError, PrefiqsError
+from prefiqs.core.records import write_text
+
+EXECUTED = Path("data/executed")
+_KERNEL = dict(kernel_name="python3", language="python")
+
+# nbconvert's "lab" page (some 270 kB of style) without the three scripts that it would load from a CDN.
+_OFFLINE_PAGE = """{%- extends 'lab/index.html.j2' -%}
+{% block html_head_js_requirejs %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+{% block html_head_css %}<style>main { max-width: 62rem; margin: 0 auto; }</style>{% endblock %}
+"""
+
+
+class ThisInterpreter(AsyncKernelManager):
+    """Starts the kernel with the running Python, whatever a user has registered under the name python3, if anything."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """The kernel of the ipykernel package that is installed beside this one."""
+        return KernelSpec(**get_kernel_dict())
+
+    @default("transport_encryption")
+    def _encrypted_if_possible(self) -> str:
+        # newer kernels print a warning on standard error when they are talked to in plain text
+        return "auto" if zmq.has("curve") else "disabled"
+
+
+def run_notebook(source: str | Path, html: str | Path, parameters: Mapping[str, Any]) -> None:
+    """Execute the notebook `source` with `parameters` in the current folder and write it to the file `html`.
+
+    The executed notebook stays at data/executed/NAME.ipynb (NAME as in NAME.html), with times and warnings, also when a
+    cell fails. An HTML file is written only when all cells ran.
+
+    Raises InputError when the notebook is missing, or its cell tagged "parameters" does not declare one of the names
+    (papermill only warns); PrefiqsError naming the cell, the exception and the executed notebook when a cell fails.
+    """
+    source, html = Path(source), Path(html)
+    _check_declared(source, parameters)
+    executed = EXECUTED / f"{html.stem}.ipynb"
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        notebook = papermill.execute_notebook(
+            source,
+            executed,
+            dict(parameters),
+            progress_bar=sys.stderr.isatty(),
+            kernel_manager_class=ThisInterpreter,
+            **_KERNEL,
+        )
+    except PapermillExecutionError as error:
+        reason = (error.evalue.strip().splitlines() or ["no message"])[0].rstrip(".")
+        raise PrefiqsError(
+            f"{source} stopped in code cell {error.exec_count} with {error.ename}: {reason}; {executed} shows the cell."
+        ) from error
+    except DeadKernelError as error:
+        raise PrefiqsError(
+            f"{source} stopped because its Python process died, most often for want of memory; "
+            f"{executed} shows how far it came."
+        ) from error
+    write_text(_page(_without_traces(notebook), html.stem), html)
+
+
+def _check_declared(source: Path, parameters: Mapping[str, Any]) -> None:
+    if not source.is_file():
+        raise InputError(f"source: expected a notebook, got {source}, which is not a file here ({Path.cwd()}).")
+    notebook = nbformat.read(source, as_version=4)
+    # papermill asks for the language, and a stripped notebook may not name it
+    notebook.metadata["kernelspec"] = KernelSpec(**get_kernel_dict()).to_dict() | {"name": "python3"}
+    declared = papermill.inspect_notebook(notebook)
+    unknown = sorted(set(parameters) - set(declared))
+    if unknown:
+        raise InputError(
+            f'parameters: {", ".join(unknown)} not declared by {source}, whose cell tagged "parameters" has '
+            f"{', '.join(declared) or 'none'}; add it there or leave it out."
+        )
+
+
+def _without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drop what differs from run to run or belongs to this machine.
+
+    Those are the times that papermill notes, the random id of the cell it injects, and standard error: progress bars
+    with times, and warnings with the paths of installed files.
+    """
+    notebook.metadata.pop("papermill", None)
+    for position, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{position}"
+        for trace in ("papermill", "execution"):
+            cell.metadata.pop(trace, None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    return notebook
+
+
+def _page(notebook: nbformat.NotebookNode, title: str) -> str:
+    quiet = logging.getLogger(__name__)
+    quiet.setLevel(logging.ERROR)  # nbconvert warns of each picture without alternative text
+    exporter = HTMLExporter(
+        template_name="lab",
+        template_file="offline.html.j2",
+        extra_loaders=[DictLoader({"offline.html.j2": _OFFLINE_PAGE})],
+        embed_images=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        log=quiet,
+    )
+    # a text arrives in pieces, cut where the clock had it
+    exporter.register_preprocessor("nbconvert.preprocessors.CoalesceStreamsPreprocessor", enabled=True)
+    page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
+    return page

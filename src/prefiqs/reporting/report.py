@@ -1,0 +1,131 @@
+"""The report: the paper's claims checked against the tables of the stages, and the page that shows it all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+
+from prefiqs.core.config import Params
+from prefiqs.reporting.tables import read_table
+
+SMALL_RATIO = 0.3  # what "small ρ" means in the second claim
+SAME_RANKING = 0.9  # the Spearman correlation from which two drifts "rank alike"
+SAME_AREA = 0.05  # and how far their pAUC may differ, relatively
+
+
+def paper_claims(reports: str | Path, numbers: Mapping, params: Params) -> pd.DataFrame:
+    """Check the claims of the paper on every degraded benchmark and quality estimator.
+
+    Args:
+        reports: folder of the rendered artefacts; reads tables/table3-*.csv.
+        numbers: what `merge_numbers` gave.
+        params: which benchmarks and models there are.
+
+    Returns:
+        One row a claim and benchmark: claim, benchmark, evidence, holds ("yes" or "no").
+    """
+    rows = []
+    for benchmark, model in product(params.benchmarks.cross_quality, params.models.quality):
+        name = f"{benchmark}-{model}"
+        areas = read_table(Path(reports) / "tables" / f"table3-{name}.csv")
+        mean = areas.pivot(index="ratio", columns="strategy", values="mean")
+        rows += [(claim, name, *outcome) for claim, outcome in _claims_about_pruning(mean)]
+        if f"jacobian-{name}" in numbers:
+            rows.append(_claim_about_the_jacobian(name, numbers[f"jacobian-{name}"]))
+        rows.append(_claim_about_random_order(name, numbers[f"edc-{name}"]))
+    table = pd.DataFrame(rows, columns=["claim", "benchmark", "evidence", "holds"])
+    return table.assign(holds=table["holds"].map({True: "yes", False: "no"}))
+
+
+def _claims_about_pruning(mean: pd.DataFrame) -> Iterator[tuple[str, tuple[str, bool]]]:
+    small = mean[mean.index <= SMALL_RATIO]
+    small = mean.iloc[:1] if small.empty else small
+    if {"unstructured l1", "structured l1"} <= set(mean.columns):
+        yield (
+            "Unstructured L1 beats structured L1 at every ρ",
+            _smaller(mean["unstructured l1"], mean["structured l1"]),
+        )
+    if {"unstructured l1", "unstructured random"} <= set(mean.columns):
+        yield (
+            f"L1 beats random pruning at small ρ (unstructured, ρ ≤ {small.index.max():g})",
+            _smaller(small["unstructured l1"], small["unstructured random"]),
+        )
+
+
+def _smaller(ours: pd.Series, other: pd.Series) -> tuple[str, bool]:
+    wins = int((ours < other).sum())
+    means = f"over all of them {ours.mean():.2f} against {other.mean():.2f}"
+    evidence = f"smaller mean pAUC at {wins} of {len(ours)} ratios; {means}"
+    return evidence, wins == len(ours)
+
+
+def _claim_about_the_jacobian(name: str, found: Mapping) -> tuple[str, str, str, bool]:
+    jacobian, discrete = found["pauc_jacobian"], found["pauc_discrete"]
+    difference = abs(jacobian - discrete) / discrete
+    return (
+        f"Jacobian and discrete drift rank images alike (Spearman ≥ {SAME_RANKING:g}, pAUC within {SAME_AREA:.0%})",
+        name,
+        f"Spearman {found['spearman']:.4f}, pAUC {jacobian:.2f} and {discrete:.2f} at ρ = {found['ratio']:g}",
+        found["spearman"] >= SAME_RANKING and difference <= SAME_AREA,
+    )
+
+
+def _claim_about_random_order(name: str, found: Mapping) -> tuple[str, str, str, bool]:
+    best, chance = found["pauc_best"], found["pauc_random_min"]
+    evidence = ", ".join(f"{v} {best[v]:.2f} (best random order {chance[v]:.2f})" for v in best)
+    holds = all(best[v] < chance[v] for v in best)
+    return (f"PreFIQs ({found['best_variant']}) beats every random order", name, f"pAUC {evidence}", holds)
+
+
+def report_text(reports: str | Path, numbers: Mapping, claims: pd.DataFrame, params: Params) -> str:
+    """The report as Markdown, links relative to the folder `reports`; every number comes from a file of a stage."""
+    sections = [_HEAD, _claims_section(claims)]
+    for benchmark, model in product(params.benchmarks.all, params.models.quality):
+        sections.append(_benchmark_section(Path(reports), f"{benchmark}-{model}", benchmark, numbers, params))
+    pages = sorted((Path(reports) / "notebooks").glob("*.html"))
+    sections.append("## The notebooks\n\n" + "\n".join(f"* [{p.stem}](notebooks/{p.name})" for p in pages))
+    return "\n\n".join(sections) + "\n"
+
+
+_HEAD = """# What survives pruning: results of the default run
+
+A face-recognition network M_θ turns an aligned face x into a normalised embedding ê(x). Remove a share ρ of its
+weights and embed the face again: the **drift** D(x) = ‖ê(x) − ê_ρ(x)‖₂ says how much this face needed the weights that
+are gone, and **quality** is what survives, Q(x) = 1 − D(x)/2. No labels, no training, two forward passes.
+
+Everything below was computed by `dvc repro` on real weights (SFace, two MobileFaceNets) and real faces (the AT&T
+database); this page is written by its last stage. pAUC is the area under FNMR over the discarded share of pairs, up to
+the limit in `params.yaml`, times 1000: smaller = better."""
+
+
+def _claims_section(claims: pd.DataFrame) -> str:
+    lines = [f"* **{row.holds}** – {row.claim}. *{row.evidence}* ({row.benchmark})" for row in claims.itertuples()]
+    return "## The claims of the paper, on our data\n\n" + "\n".join(lines)
+
+
+def _benchmark_section(reports: Path, name: str, benchmark: str, numbers: Mapping, params: Params) -> str:
+    found = numbers[f"edc-{name}"]
+    lines = "\n".join(
+        f"| {v} | {100 * found['fnmr_without_discard'][v]:.2f} | {found['pauc_best'][v]:.2f} "
+        f"| {found['pauc_norm'][v]:.2f} | {found['pauc_random_mean'][v]:.2f} | {_severity(found, v)} |"
+        for v in found["pauc_best"]
+    )
+    parts = [
+        f"## {name}",
+        f"Without discarding, and pAUC·10³ at FMR {params.edc.fmr[0]:g}, for the best unstructured ratio of the "
+        f"estimator's own verification ({found['best_variant']}):",
+        "| verifier | FNMR (%) | PreFIQs | embedding norm | random order | true severity |\n"
+        f"| --- | ---: | ---: | ---: | ---: | ---: |\n{lines}",
+    ]
+    figures = ["edc", "pauc", "accuracy", "gallery", "jacobian", "density"]
+    parts += [f"![{f}](figures/{f}-{name}.png)" for f in figures if (reports / "figures" / f"{f}-{name}.png").is_file()]
+    tables = ["table2", "jacobian-ablation", "table3", "table4"]
+    links = [f"[{t}](tables/{t}-{name}.md)" for t in tables if (reports / "tables" / f"{t}-{name}.md").is_file()]
+    return "\n\n".join([*parts, "Tables: " + ", ".join(links) + "."])
+
+
+def _severity(found: Mapping, verifier: str) -> str:
+    return f"{found['pauc_severity'][verifier]:.2f}" if "pauc_severity" in found else "–"

@@ -1,0 +1,59 @@
+"""What many tests share: small networks, and the real networks and faces, loaded once a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from small_networks import TinyNet, synthetic_faces
+
+# The machine may be busy: a deadline would measure the neighbours. Derandomised, so that CI fails for what changed.
+settings.register_profile("prefiqs", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("prefiqs")
+
+REAL_MODELS = ("sface", "mobilefacenet-512", "mobilefacenet-192")
+
+
+@pytest.fixture
+def tiny() -> TinyNet:
+    return TinyNet()
+
+
+@pytest.fixture(scope="session")
+def faces() -> np.ndarray:
+    return synthetic_faces(12)
+
+
+@pytest.fixture(scope="session")
+def assets() -> dict[str, Path]:
+    """Where the published weights and photos lie, fetched if need be."""
+    from prefiqs.assets import fetch_all
+
+    return fetch_all()
+
+
+@pytest.fixture(scope="session")
+def sface(assets):
+    """The real SFace; tests must leave it as it is."""
+    from prefiqs.models import load_model
+
+    return load_model("sface", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def orl(assets):
+    """The 400 aligned ORL faces with all their pairs."""
+    from prefiqs.datasets import build_orl
+    from prefiqs.imaging import align
+
+    return build_orl(assets["orl"], lambda path: align(path, assets["yunet"]).image)
+
+
+@pytest.fixture(scope="session")
+def orl_embeddings(assets, orl) -> dict[str, np.ndarray]:
+    """Normalised embeddings of the 400 ORL faces by each of the real networks."""
+    from prefiqs.embedding import embed
+
+    return dict(zip(REAL_MODELS, embed(list(REAL_MODELS), orl.images, device="cpu"), strict=True))

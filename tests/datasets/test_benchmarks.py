@@ -1,0 +1,182 @@
+"""ORL and the cross-quality benchmark built from it: counts, labels, repeatability, files, known error rates."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_networks import synthetic_faces
+
+import prefiqs
+from prefiqs.core.errors import InputError, NoFaceFound
+from prefiqs.datasets import Benchmark, all_pairs, build_cross_quality, build_orl, save_benchmark, with_folds
+from prefiqs.datasets.orl import index_of
+from prefiqs.evaluation import cosine_similarity, fnmr_at_fmr
+from prefiqs.imaging import degrade
+
+STRONGEST = {"gaussian-blur": 4.0, "jpeg": 95.0, "occlusion": 0.4}
+
+
+@pytest.fixture(scope="module")
+def source() -> Benchmark:
+    """Four people with three faces each."""
+    names = [f"s{person}/{i}.pgm" for person in range(1, 5) for i in range(1, 4)]
+    images = synthetic_faces(len(names))
+    return Benchmark("small", images, index_of(names, images), *all_pairs(np.array([n.split("/")[0] for n in names])))
+
+
+def cross_quality(source: Benchmark, copies: int = 3, seed: int = 7, impostors: int = 50) -> Benchmark:
+    return build_cross_quality("small-xq", source, copies, STRONGEST, impostors, seed)
+
+
+def first_of(source: Benchmark, n: int) -> Benchmark:
+    index = source.index[:n]
+    return Benchmark("part", source.images[:n], index, *all_pairs(index["subject"].to_numpy()))
+
+
+def assert_same_benchmark(one: Benchmark, other: Benchmark) -> None:
+    for field in dataclasses.fields(Benchmark):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(a, pd.DataFrame):
+            pd.testing.assert_frame_equal(a, b)
+        else:
+            np.testing.assert_array_equal(a, b)
+
+
+def test_orl_has_the_published_counts(orl):
+    assert orl.summary() == {"images": 400, "people": 40, "genuine": 1800, "impostor": 78000}
+    assert (orl.images.shape, orl.images.dtype) == ((400, 112, 112, 3), np.uint8)
+    assert list(orl.names[[0, 9, 10, 399]]) == ["s1/1.pgm", "s1/10.pgm", "s2/1.pgm", "s40/10.pgm"]
+    assert list(orl.subjects[[0, 9, 10, 399]]) == ["s1", "s1", "s2", "s40"]
+    assert (orl.images == orl.images[..., :1]).all()  # grey photos
+
+
+def test_the_index_of_orl(orl):
+    assert list(orl.index) == ["name", "subject", "source", "sha256", "degradation", "severity"]
+    assert (orl.index["severity"] == 0).all()
+    assert (orl.index["degradation"] == "none").all()
+    assert orl.index["sha256"].nunique() == 400
+    assert orl.index["sha256"][123] == hashlib.sha256(orl.images[123].tobytes()).hexdigest()
+
+
+# The reference of issue 2 is "about 0.1, 0.2 and 0.7 %", that is 2, 4 and 13 of 1,800 genuine pairs; 2, 4 and 8 were
+# measured when this was written. The bounds leave room for a handful of pairs, as another release of OpenCV may move
+# landmarks a little; a wrong colour order, crop or scaling costs several percent.
+@pytest.mark.parametrize(
+    ("model", "at_most"), [("sface", 0.003), ("mobilefacenet-512", 0.005), ("mobilefacenet-192", 0.010)]
+)
+def test_known_error_rates_of_aligned_orl(orl, orl_embeddings, model, at_most):
+    similarity = cosine_similarity(orl_embeddings[model], orl.pairs)
+    fnmr = fnmr_at_fmr(similarity, orl.genuine, fmr=1e-3)
+    assert 0 < fnmr <= at_most
+
+
+def test_a_photo_without_a_face_stops_orl(tmp_path):
+    (tmp_path / "s1").mkdir()
+
+    def refuse(path):
+        raise NoFaceFound(f"none in {path.name}")
+
+    with pytest.raises(NoFaceFound, match=r"none in 1\.pgm"):
+        build_orl(tmp_path, refuse, people=1)
+
+
+def test_a_part_of_orl(tmp_path):
+    read = []
+    part = build_orl(tmp_path, lambda path: read.append(path) or synthetic_faces(1, len(read))[0], people=2)
+    assert part.summary() == {"images": 20, "people": 2, "genuine": 90, "impostor": 100}
+    assert read == [tmp_path / f"s{person}" / f"{i}.pgm" for person in (1, 2) for i in range(1, 11)]
+
+
+def test_cross_quality_is_repeatable_by_seed(source):
+    assert_same_benchmark(cross_quality(source), cross_quality(source))
+    other = cross_quality(source, seed=8)
+    assert (cross_quality(source).index["severity"] != other.index["severity"]).all()
+
+
+def test_cross_quality_labels(source):
+    copies = 3
+    benchmark = cross_quality(source, copies)
+    index = benchmark.index
+    assert benchmark.images.shape == (12 * copies, 112, 112, 3)
+    assert list(index) == list(source.index)
+    assert index["name"].is_unique
+    assert list(index["source"]) == list(np.repeat(source.names, copies))
+    assert list(index["subject"]) == list(np.repeat(source.subjects, copies))
+    # Copy c has a severity in the c-th third, and another kind than the other copies of its image.
+    stratum = np.tile(np.arange(copies), 12)
+    assert ((index["severity"] >= stratum / copies - 1e-4) & (index["severity"] <= (stratum + 1) / copies + 1e-4)).all()
+    assert (index.groupby("source")["degradation"].nunique() == copies).all()
+    assert set(index["degradation"]) == set(STRONGEST)
+    assert [hashlib.sha256(image.tobytes()).hexdigest() for image in benchmark.images] == list(index["sha256"])
+
+
+def test_cross_quality_images_are_what_their_labels_say(source):
+    """Blur and compression have nothing random in them: kind and severity alone give the pixels."""
+    benchmark = cross_quality(source)
+    checked = 0
+    for image, row in zip(benchmark.images, benchmark.index.itertuples(), strict=True):
+        if row.degradation != "occlusion":
+            face = source.images[list(source.names).index(row.source)]
+            rng = np.random.default_rng(0)
+            np.testing.assert_array_equal(
+                image, degrade(face, row.degradation, row.severity, STRONGEST[row.degradation], rng)
+            )
+            checked += 1
+    assert checked == 24
+
+
+def test_cross_quality_pairs(source):
+    """Genuine: 3 pairs of photos for each of 4 people, in 3×3 copies; impostor: as many as wanted, or all there are."""
+    wanted = cross_quality(source)
+    assert wanted.summary() == {"images": 36, "people": 4, "genuine": 4 * 3 * 9, "impostor": 50}
+    sources = wanted.index["source"].to_numpy()
+    assert (sources[wanted.pairs[:, 0]] != sources[wanted.pairs[:, 1]]).all()
+    assert cross_quality(source, impostors=10**6).summary()["impostor"] == (66 - 12) * 9
+
+
+def test_a_smaller_cross_quality_benchmark_is_the_beginning_of_a_larger_one(source):
+    small, large = cross_quality(first_of(source, 6)), cross_quality(source)
+    np.testing.assert_array_equal(small.images, large.images[:18])
+    pd.testing.assert_frame_equal(small.index, large.index[:18])
+
+
+def test_more_copies_than_kinds(source):
+    index = cross_quality(source, copies=5).index
+    assert (index.groupby("source")["degradation"].nunique() == 3).all()
+    assert (index.groupby("source").size() == 5).all()
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_what_is_saved_is_loaded(source, tmp_path, folded):
+    benchmark = cross_quality(source, impostors=10**6)
+    if folded:
+        benchmark = with_folds(benchmark, folds=2, per_fold=5, seed=3)
+        assert sorted(benchmark.folds)[-20:] == [0] * 10 + [1] * 10
+    folder = save_benchmark(benchmark, tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["images.npy", "index.parquet", "pairs.parquet"]
+    loaded = prefiqs.load_benchmark("small-xq", tmp_path)
+    assert_same_benchmark(loaded, benchmark)
+    assert isinstance(loaded.images, np.memmap)
+    assert (loaded.pairs.dtype, loaded.genuine.dtype) == (np.int32, bool)
+
+
+@pytest.mark.parametrize("name", ["images.npy", "index.parquet", "pairs.parquet"])
+def test_a_benchmark_with_a_file_missing(source, tmp_path, name):
+    folder = save_benchmark(source, tmp_path)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"Expected benchmark 'small' in {folder}, got no {name}; build it with `dvc"):
+        prefiqs.load_benchmark("small", tmp_path)
+
+
+def test_a_benchmark_that_was_never_built(tmp_path):
+    with pytest.raises(InputError, match="got no images.npy, index.parquet, pairs.parquet; build it with `dvc repro`"):
+        prefiqs.load_benchmark("lfw", str(tmp_path))
+
+
+def test_a_benchmark_whose_files_do_not_belong_together(source, tmp_path):
+    folder = save_benchmark(source, tmp_path)
+    np.save(folder / "images.npy", source.images[:5])
+    with pytest.raises(InputError, match="Expected 5 rows in .*index.parquet, got 12; build it anew"):
+        prefiqs.load_benchmark("small", tmp_path)

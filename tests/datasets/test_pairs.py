@@ -1,0 +1,95 @@
+"""Which images are compared: counts by combinatorics, and what must never be in a pair or in two folds."""
+
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefiqs.core.errors import InputError
+from prefiqs.datasets import all_pairs, balanced_folds, cross_source_pairs
+
+
+def people(counts: list[int]) -> np.ndarray:
+    return np.repeat([f"s{i}" for i in range(len(counts))], counts)
+
+
+def as_set(pairs: np.ndarray) -> set[tuple[int, int]]:
+    return {(int(a), int(b)) for a, b in pairs}
+
+
+counts_of_people = st.lists(st.integers(1, 5), min_size=1, max_size=6)
+
+
+@given(counts_of_people)
+def test_all_pairs_are_all_pairs(counts):
+    subjects = people(counts)
+    pairs, genuine = all_pairs(subjects)
+    n = len(subjects)
+    assert as_set(pairs) == {(a, b) for a in range(n) for b in range(a + 1, n)}
+    assert pairs.tolist() == sorted(pairs.tolist())
+    assert len(pairs) == comb(n, 2)
+    assert genuine.sum() == sum(comb(count, 2) for count in counts)
+    assert genuine.tolist() == [bool(subjects[a] == subjects[b]) for a, b in pairs]
+    assert (pairs.dtype, genuine.dtype) == (np.int32, bool)
+
+
+@given(counts_of_people, st.integers(1, 4), st.integers(0, 200), st.integers(0, 5))
+def test_cross_source_pairs(counts, copies, impostors, seed):
+    """Every photo has some copies: copies of one photo are never compared, all other genuine pairs are."""
+    subjects = np.repeat(people(counts), copies)
+    sources = np.repeat([f"photo {i}" for i in range(sum(counts))], copies)
+    pairs, genuine = cross_source_pairs(subjects, sources, impostors, seed)
+    assert len(as_set(pairs)) == len(pairs)
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    assert (sources[pairs[:, 0]] != sources[pairs[:, 1]]).all()
+    np.testing.assert_array_equal(genuine, subjects[pairs[:, 0]] == subjects[pairs[:, 1]])
+    assert genuine.sum() == sum(comb(count, 2) for count in counts) * copies**2
+    there_are = (comb(sum(counts), 2) - sum(comb(count, 2) for count in counts)) * copies**2
+    assert (~genuine).sum() == min(impostors, there_are)
+    np.testing.assert_array_equal(pairs, cross_source_pairs(subjects, sources, impostors, seed)[0])
+
+
+def test_impostors_are_drawn_by_seed_and_spread_over_all_people_and_places():
+    subjects, sources = people([10] * 40), np.arange(400)
+    (pairs, genuine), (other_pairs, other_genuine) = (cross_source_pairs(subjects, sources, 5000, s) for s in (1, 2))
+    first, second = pairs[~genuine], other_pairs[~other_genuine]
+    # Two draws of 5,000 from 78,000 share about 320.
+    assert 200 < len(as_set(first) & as_set(second)) < 450
+    met = np.bincount(first.ravel() // 10, minlength=40)
+    assert met.min() > 250 - 5 * 250**0.5  # each of the people is in 250 of them on average
+    # Genuine and impostor pairs are mixed, so that a tie in quality favours neither: 1800/6800 in every stretch.
+    for stretch in np.array_split(genuine, 10):
+        assert abs(stretch.mean() - 1800 / 6800) < 5 * (0.26 * 0.74 / len(stretch)) ** 0.5
+
+
+@pytest.mark.parametrize(("folds", "per_fold"), [(10, 1000), (10, 7), (4, 50), (20, 1000)])
+def test_folds_are_balanced_and_share_no_person(folds, per_fold):
+    subjects = people([10] * 40)
+    pairs, genuine = all_pairs(subjects)
+    assigned = balanced_folds(pairs, genuine, subjects, folds, per_fold, seed=0)
+    assert assigned.dtype == np.int8
+    assert set(assigned) == {-1, *range(folds)}
+    groups = []
+    for fold in range(folds):
+        inside = assigned == fold
+        # 40/folds people a fold: 45 genuine pairs each, fewer than the impostor pairs among them unless there are two.
+        available = min(45 * 40 // folds, comb(40 // folds, 2) * 100)
+        assert (inside & genuine).sum() == (inside & ~genuine).sum() == min(per_fold, available)
+        groups.append(set(subjects[pairs[inside].ravel()]))
+    assert all(not a & b for i, a in enumerate(groups) for b in groups[:i])
+
+
+def test_folds_are_drawn_by_seed():
+    subjects = people([5] * 20)
+    pairs, genuine = all_pairs(subjects)
+    first, again, other = (balanced_folds(pairs, genuine, subjects, 5, 10, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_too_few_people_for_the_folds():
+    subjects = people([5] * 19)
+    with pytest.raises(InputError, match="Expected at least 20 people for 10 folds, got 19; use fewer folds"):
+        balanced_folds(*all_pairs(subjects), subjects, 10, 5, seed=0)

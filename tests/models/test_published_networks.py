@@ -1,0 +1,81 @@
+"""The published networks against other run-times on the original files, over all 400 ORL faces."""
+
+import numpy as np
+import onnxruntime
+import openvino as ov
+import pytest
+import torch
+from small_networks import prepared_by_hand, unit_rows
+
+from prefiqs.models import GraphModel, load_model
+
+
+def run_onnx_runtime(path, prepared: np.ndarray) -> np.ndarray:
+    """Raw outputs of an ONNX file, one face at a time as it was exported."""
+    onnxruntime.set_default_logger_severity(3)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return np.concatenate([session.run(None, {name: face[None]})[0] for face in prepared])
+
+
+def test_sface_equals_onnx_runtime(assets, orl, orl_embeddings):
+    # The file holds the scaling (x - 127.5) / 128 as layers of its own, so it is given plain RGB pixels.
+    pixels = orl.images.transpose(0, 3, 1, 2).astype(np.float32)
+    expected = unit_rows(run_onnx_runtime(assets["sface"], pixels))
+    assert orl_embeddings["sface"].shape == (400, 128)
+    assert np.abs(orl_embeddings["sface"] - expected).max() <= 1e-5
+
+
+def test_sface_in_eager_pytorch_equals_onnx_runtime(assets, orl, sface):
+    """Without the engine that `embed` uses, and raw: the length of the embedding counts too."""
+    expected = run_onnx_runtime(assets["sface"], orl.images[::50].transpose(0, 3, 1, 2).astype(np.float32))
+    with torch.no_grad():
+        raw = sface(torch.from_numpy(prepared_by_hand(orl.images[::50]))).numpy()
+    np.testing.assert_allclose(raw, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_mobilefacenet_512_equals_onnx_runtime(assets, orl, orl_embeddings):
+    expected = unit_rows(run_onnx_runtime(assets["mobilefacenet-512"], prepared_by_hand(orl.images)))
+    assert orl_embeddings["mobilefacenet-512"].shape == (400, 512)
+    assert np.abs(orl_embeddings["mobilefacenet-512"] - expected).max() <= 1e-5
+
+
+def test_mobilefacenet_192_equals_the_original_file_two_faces_at_a_time(assets, orl, orl_embeddings):
+    original = ov.Core().compile_model(assets["mobilefacenet-192"], "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert list(original.input(0).shape) == [2, 112, 112, 3]
+    pixels = ((orl.images.astype(np.float64) - 127.5) / 128).astype(np.float32)
+    expected = unit_rows(np.concatenate([original(pair)[0] for pair in pixels.reshape(200, 2, 112, 112, 3)]))
+    assert orl_embeddings["mobilefacenet-192"].shape == (400, 192)
+    assert np.abs(orl_embeddings["mobilefacenet-192"] - expected).max() <= 1e-5
+
+
+@pytest.mark.parametrize("name", ["mobilefacenet-192", "mobilefacenet-512"])
+@pytest.mark.parametrize("n", [1, 3, 8])
+def test_a_graph_takes_any_number_of_faces(assets, orl, orl_embeddings, name, n):
+    model = load_model(name)
+    assert isinstance(model, GraphModel)
+    raw = model(model.prepare(orl.images[:n])).numpy()
+    np.testing.assert_allclose(unit_rows(raw), orl_embeddings[name][:n], atol=1e-5)
+
+
+def test_sface_is_a_plain_module_with_readable_names(sface):
+    """9.67 M numbers in all, as issue 2 counts them (batch norms included); by hand 9,607,616 of them can be pruned."""
+    counted = [v.numel() for n, v in sface.state_dict().items() if not n.endswith("num_batches_tracked")]
+    assert round(sum(counted) / 1e6, 2) == 9.67
+    weights = {n: m.weight for n, m in sface.named_modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)}
+    widths = [32, 64, 128, 128, 256, 256, *[512] * 6, 1024, 1024]
+    pointwise = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    by_hand = 3 * 9 * 32 + 9 * sum(widths[:-1]) + pointwise + 1024 * 7 * 7 * 128
+    assert sum(w.numel() for w in weights.values()) == by_hand == 9_607_616
+    assert len(weights) == 1 + 2 * 13 + 1
+    assert "stem.conv" in weights
+    assert "blocks.12.pointwise.conv" in weights
+    assert not sface.training
+    assert sface.sparsity == 0
+
+
+def test_an_onnx_path_is_a_model(assets, orl, orl_embeddings):
+    model = load_model(str(assets["mobilefacenet-512"]))
+    assert (model.name, model.embedding_size) == ("mobilefacenet_512", 512)
+    raw = model(model.prepare(orl.images[:2])).numpy()
+    np.testing.assert_allclose(unit_rows(raw), orl_embeddings["mobilefacenet-512"][:2], atol=1e-5)

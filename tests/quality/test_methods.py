@@ -1,0 +1,158 @@
+"""What every registered method promises, and each method against a computation in plain PyTorch and numpy."""
+
+import copy
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from small_networks import PRUNABLE, HandNet, Snapshot, TinyNet, embedded_by_hand, prepared_by_hand, weights_of
+
+import prefiqs
+from prefiqs.core.errors import InputError
+from prefiqs.quality import METHODS
+
+methods = pytest.mark.parametrize("method", METHODS)
+
+
+def with_zeros(model: TinyNet, mask: np.ndarray) -> TinyNet:
+    """A copy whose weights at `mask`, over the layers in order, are zero."""
+    model = copy.deepcopy(model)
+    position = 0
+    for layer in PRUNABLE:
+        weight = model.get_submodule(layer).weight
+        part = mask[position : position + weight.numel()].reshape(weight.shape)
+        position += weight.numel()
+        weight.data[torch.from_numpy(part)] = 0
+    return model
+
+
+def smallest(weights: np.ndarray, tenths: int) -> np.ndarray:
+    return np.argsort(np.argsort(np.abs(weights), kind="stable")) < tenths * len(weights) // 10
+
+
+def one_minus_half_distance(e: np.ndarray, pruned: np.ndarray) -> np.ndarray:
+    return 1 - np.sqrt(((e - pruned) ** 2).sum(1)) / 2
+
+
+@methods
+def test_one_finite_float_a_face(tiny, faces, method):
+    scores = prefiqs.score(faces, method, tiny)
+    assert (scores.shape, scores.dtype) == ((len(faces),), np.float32)
+    assert np.isfinite(scores).all()
+    assert np.ptp(scores) > 0.001  # these faces do differ
+
+
+@methods
+def test_a_score_belongs_to_its_face(tiny, faces, method):
+    order = np.random.default_rng(0).permutation(len(faces))
+    scores = prefiqs.score(faces, method, tiny)
+    np.testing.assert_allclose(prefiqs.score(faces[order], method, tiny), scores[order], atol=2e-6)
+    np.testing.assert_allclose(prefiqs.score(faces[[2, 5, 2]], method, tiny), scores[[2, 5, 2]], atol=2e-6)
+
+
+@methods
+def test_a_second_call_gives_the_same(tiny, faces, method):
+    np.testing.assert_array_equal(prefiqs.score(faces, method, tiny), prefiqs.score(faces, method, tiny))
+
+
+@methods
+def test_networks_faces_and_generators_are_left_as_they_were(tiny, faces, method):
+    before, images = Snapshot(tiny), faces.copy()
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    prefiqs.score(images, method, tiny)
+    before.assert_unchanged()
+    np.testing.assert_array_equal(images, faces)
+    torch.testing.assert_close(torch.rand(2), expected, rtol=0, atol=0)
+
+
+@methods
+def test_iterators_and_no_faces(tiny, faces, method):
+    np.testing.assert_array_equal(prefiqs.score(iter(faces), method, tiny), prefiqs.score(faces, method, tiny))
+    for none in (faces[:0], iter([])):
+        scores = prefiqs.score(none, method, tiny)
+        assert (scores.shape, scores.dtype) == ((0,), np.float32)
+
+
+@methods
+def test_unknown_options(tiny, faces, method):
+    with pytest.raises(InputError, match=rf"Expected options of '{method}' \(.*\), got colour, ratios"):
+        prefiqs.score(faces, method, tiny, ratios=0.1, colour="red")
+
+
+@methods
+def test_what_is_no_face(tiny, method):
+    with pytest.raises(InputError, match="Expected aligned RGB faces"):
+        prefiqs.score(np.zeros((2, 112, 112, 3), np.float32), method, tiny)
+
+
+def test_unknown_methods(tiny, faces):
+    with pytest.raises(InputError, match="Expected a method, got 'brisque'; known are prefiqs, prefiqs-fast, jacobian"):
+        prefiqs.score(faces, "brisque", tiny)
+
+
+def test_methods_that_prune_need_a_network_with_weights(assets, faces):
+    for method in ("prefiqs", "prefiqs-fast", "jacobian"):
+        with pytest.raises(InputError, match="a network loaded from ONNX or TFLite cannot be pruned"):
+            prefiqs.score(faces, method, "mobilefacenet-512")
+
+
+@pytest.mark.parametrize("tenths", [1, 4, 8])
+def test_prefiqs_is_two_passes(tiny, faces, tenths):
+    pruned = with_zeros(tiny, smallest(weights_of(tiny), tenths))
+    expected = one_minus_half_distance(embedded_by_hand(tiny, faces), embedded_by_hand(pruned, faces))
+    scores = prefiqs.score(faces, "prefiqs", tiny, ratio=tenths / 10)
+    np.testing.assert_allclose(scores, expected, atol=2e-6)
+
+
+def test_prefiqs_by_default_prunes_the_smallest_four_tenths(tiny, faces):
+    scores = prefiqs.score(faces, model=tiny)
+    options = {"ratio": 0.4, "granularity": "unstructured", "criterion": "l1"}
+    np.testing.assert_array_equal(scores, prefiqs.score(faces, "prefiqs", tiny, **options))
+
+
+@pytest.mark.parametrize("granularity", ["unstructured", "structured"])
+def test_prefiqs_prunes_as_prune_does(tiny, faces, granularity):
+    pruned = prefiqs.prune(tiny, 0.5, granularity, "random", seed=7)
+    expected = one_minus_half_distance(embedded_by_hand(tiny, faces), embedded_by_hand(pruned, faces))
+    scores = prefiqs.score(faces, "prefiqs", tiny, ratio=0.5, granularity=granularity, criterion="random", seed=7)
+    np.testing.assert_allclose(scores, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("criterion", ["l1", "random"])
+def test_prefiqs_fast_prunes_the_embedding_layer(tiny, faces, criterion):
+    pruned = prefiqs.prune(tiny, 0.6, criterion=criterion, seed=3, layers=("embedding",))
+    expected = one_minus_half_distance(embedded_by_hand(tiny, faces), embedded_by_hand(pruned, faces))
+    scores = prefiqs.score(faces, "prefiqs-fast", tiny, ratio=0.6, criterion=criterion, seed=3)
+    np.testing.assert_allclose(scores, expected, atol=2e-6)
+
+
+def test_prefiqs_fast_of_a_network_that_ends_with_its_embedding_layer(faces):
+    """`HandNet` has one layer at the top level: the first network's weights are all that is needed."""
+    net = HandNet([[0.5, -0.1, 2.0], [-0.3, 0.2, -4.0]])
+    fast, whole = (prefiqs.score(faces, method, net, ratio=0.5) for method in ("prefiqs-fast", "prefiqs"))
+    np.testing.assert_allclose(fast, whole, atol=2e-6)
+
+
+def test_norm_is_the_length_of_the_raw_embedding(tiny, faces):
+    with torch.no_grad():
+        raw = tiny(torch.from_numpy(prepared_by_hand(faces))).numpy()
+    np.testing.assert_allclose(prefiqs.score(faces, "norm", tiny), np.sqrt((raw**2).sum(1)), rtol=1e-5)
+
+
+def test_jacobian_is_minus_the_jacobian_drift(tiny, faces):
+    for criterion, seed in (("l1", 0), ("random", 4)):
+        expected = -prefiqs.jacobian_drift(tiny, prefiqs.prune(tiny, 0.2, criterion=criterion, seed=seed), faces)
+        scores = prefiqs.score(faces, "jacobian", tiny, ratio=0.2, criterion=criterion, seed=seed)
+        np.testing.assert_array_equal(scores, expected)
+
+
+def test_a_blurred_face_ranks_below_the_face(sface, orl):
+    """The direction, on real faces: of ten, blurred with a deviation of 6 pixels, at least nine score lower."""
+    faces = orl.images[::40]
+    both = np.concatenate([faces, [cv2.GaussianBlur(face, (0, 0), 6.0) for face in faces]])
+    for method in ("prefiqs", "prefiqs-fast"):
+        scores, of_blurred = np.split(prefiqs.score(both, method, sface), 2)
+        assert (of_blurred < scores).sum() >= 9

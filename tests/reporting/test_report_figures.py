@@ -1,0 +1,139 @@
+"""Figures: what they draw, that they stay off pyplot, and that their files do not change."""
+
+from dataclasses import replace
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from prefiqs.core.errors import InputError
+from prefiqs.evaluation import Curve, RandomOrder
+from prefiqs.reporting import figures
+
+DISCARD = np.arange(20) / 20
+
+
+def curve(slope):
+    steps = len(DISCARD)
+    impostors = np.linspace(20_000, 100, steps).astype(int)
+    return Curve(
+        discard=DISCARD,
+        fnmr=0.3 - slope * DISCARD,
+        thresholds=np.full(steps, 0.4),
+        fmr=np.full(steps, 1e-3),
+        n_genuine=np.full(steps, 1000),
+        n_impostor=impostors,
+        reliable=DISCARD < 0.9,
+        target_fmr=1e-3,
+    )
+
+
+@pytest.fixture
+def random_order():
+    fnmr = 0.3 + np.random.default_rng(0).normal(0, 0.01, (20, len(DISCARD)))
+    return RandomOrder(discard=DISCARD, fnmr=fnmr, pauc=np.full(20, 0.0901))
+
+
+def points(n=400):
+    rng = np.random.default_rng(1)
+    x = rng.random(n)
+    return x, np.exp(x + 0.2 * rng.normal(size=n))
+
+
+def faces(n):
+    return np.random.default_rng(2).integers(0, 256, (n, 112, 112, 3), np.uint8)
+
+
+def strategies(value):
+    rows = [(name, ratio / 10, level) for name, level in (("L1", 0.034), ("random", 0.06)) for ratio in range(1, 10)]
+    return pd.DataFrame(rows, columns=["strategy", "ratio", value])
+
+
+DRAWN = {
+    "faces": lambda: figures.face_grid(faces(13), [f"{i}\n0.5" for i in range(13)], columns=5, title="faces"),
+    "ladder": lambda: figures.degradation_ladder({"blur": faces(3), "jpeg": faces(3)}, [0, 0.5, 1]),
+    "histograms": lambda: figures.drift_histograms({f"ρ = 0.{i}": points()[1] for i in range(1, 5)}, "drift"),
+    "edc": lambda: figures.edc_figure({"ours": curve(0.3), "norm": curve(0.1)}, oracle=curve(0.31), title="t"),
+    "pauc": lambda: figures.pauc_by_ratio(strategies("pauc"), (0.07, 0.075, 0.08), oracle=0.03),
+    "accuracy": lambda: figures.accuracy_by_ratio(strategies("accuracy"), unpruned=0.1),
+    "density": lambda: figures.density_panels([dict(x=points()[0], y=points()[1], xlabel="x", ylabel="y")] * 2),
+    "scatter": lambda: figures.scatter_agreement(*points(), "x", "y"),
+}
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawn_twice_a_figure_is_the_same_bytes_and_fits_the_screen(name, tmp_path):
+    settings = dict(mpl.rcParams)
+    figures.save_figure(DRAWN[name](), "f", tmp_path / "a")
+    figure = DRAWN[name]()
+    assert figure._repr_png_().startswith(b"\x89PNG")  # a notebook shows it; the files must not differ for that
+    figures.save_figure(figure, "f", tmp_path / "b")
+    for kind in ("png", "pdf"):
+        first, second = ((tmp_path / folder / f"f.{kind}").read_bytes() for folder in ("a", "b"))
+        assert first == second
+        assert b"CreationDate" not in first and b"Software" not in first
+    assert figure.get_figwidth() <= 9
+    assert dict(mpl.rcParams) == settings and not plt.get_fignums()
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["f.pdf", "f.png"]
+
+
+def test_edc_shows_areas_the_band_and_what_is_unreliable(random_order):
+    figure = figures.edc_figure({"ours": curve(0.3), "norm": curve(0.0)}, random_order)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    # a line from 0.3 falling by 0.3 · 0.3 = 0.09 has the area (0.3 + 0.21) / 2 · 0.3 = 0.0765
+    assert labels == [
+        "random order, mean and 5–95 % (pAUC·10³ 90.1)",
+        "ours (pAUC·10³ 76.5)",
+        "norm (pAUC·10³ 90.0)",
+        "hollow: fewer than 1,000 impostor pairs left",
+    ]
+    axes = figure.axes[0]
+    hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+    assert [line.get_xdata().tolist() for line in hollow] == [[0.9, 0.95]] * 2
+    filled = next(line for line in axes.lines if line.get_label().startswith("ours"))
+    assert np.isnan(filled.get_ydata()[-2:]).all() and np.isfinite(filled.get_ydata()[:-2]).all()
+    assert axes.get_ylim()[0] == 0 and axes.get_ylabel() == "FNMR at FMR 0.001"
+
+
+def test_edc_without_unreliable_points_explains_none():
+    sure = replace(curve(0.3), reliable=np.ones(len(DISCARD), bool))
+    assert not any("hollow" in text for text in texts(figures.edc_figure({"ours": sure})))
+
+
+def test_pauc_is_shown_times_a_thousand():
+    axes = DRAWN["pauc"]().axes[0]
+    assert any(np.allclose(line.get_ydata(), 34) for line in axes.lines if len(line.get_xdata()) == 9)
+
+
+def test_density_map_writes_the_rank_correlation():
+    x = np.arange(50.0)
+    assert "Spearman −1.000" in texts(figures.density_map(x, np.exp(-x / 9), "x", "y"))
+    assert "Spearman undefined" in texts(figures.density_map(x, np.ones(50), "x", "y"))
+
+
+def test_scatter_says_what_log_axes_cannot_show():
+    x = np.arange(50.0)
+    shown = texts(figures.scatter_agreement(x, x, "x", "y"))
+    assert "Spearman 1.000\n1 of 50 not above 0, not drawn" in shown
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: figures.face_grid(faces(2), ["one"]),
+        lambda: figures.face_grid(faces(0)),
+        lambda: figures.degradation_ladder({"blur": faces(2)}, [0, 0.5, 1]),
+        lambda: figures.edc_figure({}),
+        lambda: figures.density_map([1, 2], [1], "x", "y"),
+        lambda: figures.scatter_agreement([1, np.nan], [1, 2], "x", "y"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(call):
+    with pytest.raises(InputError, match="expected"):
+        call()

@@ -1,0 +1,134 @@
+"""The whole pipeline on a reduced params.yaml, in a copy of the compendium: interrupted, finished, changed, repeated."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from prefiqs.assets import fetch_all
+from prefiqs.core.paths import data_root
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PREFIQS_DATA"} | {
+    # stages call `prefiqs`, which lies beside the running interpreter
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+}
+REDUCED = {
+    "align": {"people": 10},
+    "folds": {"count": 5, "pairs_per_fold": 20},
+    "degrade": {"copies": 3, "impostors": 5000},
+    "models": {"cross": ["mobilefacenet-192"]},
+    "prune": {"ratios": [0.1, 0.6]},
+    "jacobian": {"ablation_images": 4},
+    "edc": {"random_orders": 3},
+}
+
+
+def dvc(copy: Path, *arguments: str, **options) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=copy, env=ENVIRONMENT, capture_output=True, text=True, **options
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def change_params(copy: Path, changes: dict) -> None:
+    params = yaml.safe_load((copy / "params.yaml").read_text())
+    for block, values in changes.items():
+        params[block] |= values
+    (copy / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+@pytest.fixture(scope="module")
+def compendium(tmp_path_factory):
+    """A copy of what git knows or would add, without results, with the assets in place; run to its end."""
+    copy = tmp_path_factory.mktemp("clone")
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.splitlines()
+    for name in listed:
+        if not name.startswith("reports/") and name != "dvc.lock" and (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    fetch_all()
+    shutil.copytree(data_root() / "assets", copy / "data" / "assets")
+    subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
+    change_params(copy, REDUCED)
+    interrupt_at(copy, copy / "data" / "pruned" / "sface")
+    dvc(copy, "repro")
+    return copy
+
+
+def interrupt_at(copy: Path, sign: Path) -> None:
+    """Start the pipeline and kill it, with all its processes, as soon as `sign` appears: a stage is half done then."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"],
+        cwd=copy, env=ENVIRONMENT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 300
+    while not sign.exists():
+        assert process.poll() is None, "the pipeline ended before it could be interrupted"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_all_results_are_there(compendium):
+    reports = compendium / "reports"
+    for name in ["edc", "pauc", "accuracy", "gallery", "jacobian", "density"]:
+        for ending in ["png", "pdf"]:
+            assert (reports / "figures" / f"{name}-orl-xq-sface.{ending}").stat().st_size > 5000
+    for name in ["table2", "table3", "table4", "jacobian-ablation"]:
+        for ending in ["csv", "md", "tex"]:
+            assert (reports / "tables" / f"{name}-orl-xq-sface.{ending}").stat().st_size > 100
+    for stage in range(1, 13):
+        assert list((reports / "notebooks").glob(f"{stage:02d}-*.html"))
+    assert "## The claims of the paper" in (reports / "README.md").read_text(encoding="utf-8")
+
+
+def test_tables_hold_what_the_parameters_ask_for(compendium):
+    table = pd.read_csv(compendium / "reports" / "tables" / "table3-orl-xq-sface.csv")
+    assert sorted(table["ratio"].unique()) == [0.1, 0.6]
+    assert table["strategy"].nunique() == 4
+    index = pd.read_parquet(compendium / "data" / "benchmarks" / "orl-xq" / "index.parquet")
+    assert len(index) == 10 * 10 * 3
+    areas = pd.read_csv(compendium / "reports" / "tables" / "areas-orl-xq-sface.csv")
+    assert set(areas["verifier"]) == {"sface", "mobilefacenet-192"}
+    assert areas["pauc"].between(0, 300).all()
+
+
+def test_a_second_run_does_nothing(compendium):
+    assert "up to date" in dvc(compendium, "repro")
+
+
+def test_metrics_and_plots_show(compendium):
+    assert "best_variant" in dvc(compendium, "metrics", "show")
+    assert "index.html" in dvc(compendium, "plots", "show", "-o", str(compendium / "plots"))
+
+
+def test_repeating_a_stage_gives_the_same_bytes(compendium):
+    tables = compendium / "reports" / "tables"
+    before = {p.name: p.read_bytes() for p in tables.glob("*-orl-xq-sface.csv")}
+    embeddings = compendium / "data" / "embeddings" / "orl-xq" / "sface" / "unstructured-l1-0.6.npy"
+    raw = embeddings.read_bytes()
+    for stage in ["degrade@orl-xq", "embed@orl-xq-sface", "score@orl-xq-sface", "edc@orl-xq-sface"]:
+        dvc(compendium, "repro", "--single-item", "--force", stage)
+    assert embeddings.read_bytes() == raw
+    assert {p.name: p.read_bytes() for p in tables.glob("*-orl-xq-sface.csv")} == before
+
+
+def test_a_new_ratio_prunes_again_but_does_not_align_again(compendium):
+    change_params(compendium, {"prune": {"ratios": [0.2]}})
+    plan = dvc(compendium, "repro", "--dry")
+    running = {line.split("'")[1].split("@")[0] for line in plan.splitlines() if line.startswith("Running stage")}
+    change_params(compendium, {"prune": {"ratios": [0.1, 0.6]}})
+    assert running >= {"prune", "embed"}
+    assert not running & {"fetch", "align", "degrade", "verifier"}

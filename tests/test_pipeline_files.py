@@ -1,0 +1,135 @@
+"""dvc.yaml and the notebooks tell the truth about each other: imports, parameters, outputs."""
+
+import ast
+import re
+from itertools import product
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from prefiqs.core.config import Params, load_params
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+BODIES = {name: stage.get("do", stage) for name, stage in STAGES.items()}
+SOURCES = ROOT / "src" / "prefiqs"
+# Top-level names that are lazy doors into rooms.
+DOORS = dict(re.findall(r'"(\w+)": "prefiqs\.(\w+)', (SOURCES / "__init__.py").read_text(encoding="utf-8")))
+
+
+def code_of(notebook: Path) -> list[str]:
+    return [c.source for c in nbformat.read(notebook, as_version=4).cells if c.cell_type == "code"]
+
+
+def notebook_of(stage: dict) -> Path:
+    return ROOT / re.search(r"notebooks/\S+\.ipynb", stage["cmd"]).group()
+
+
+def modules_imported(tree: ast.AST) -> set[str]:
+    """Names like `core.config` that a module imports from prefiqs, with lazy top-level names resolved."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "prefiqs":
+            found |= {DOORS.get(alias.name, alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("prefiqs."):
+            found.add(node.module.removeprefix("prefiqs."))
+    return found
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[0]
+
+
+def files_of(module: str) -> list[Path]:
+    path = SOURCES / module.replace(".", "/")
+    return [path.with_suffix(".py")] if path.with_suffix(".py").is_file() else sorted(path.rglob("*.py"))
+
+
+def rooms_reached(modules: set[str]) -> set[str]:
+    """The rooms whose code runs when these modules are imported."""
+    seen, waiting = set(), set(modules)
+    while waiting:
+        module = waiting.pop()
+        seen.add(module)
+        for file in files_of(module):
+            waiting |= modules_imported(ast.parse(file.read_text(encoding="utf-8"))) - seen
+    return {room_of(m) for m in seen if room_of(m) != "api"}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_dependencies_are_the_notebook_and_the_rooms_it_imports(name):
+    stage, notebook = BODIES[name], notebook_of(BODIES[name])
+    own = set().union(*(modules_imported(ast.parse(cell)) for cell in code_of(notebook)))
+    # Every stage is rendered by reporting.
+    expected = {room_of(m) for m in own if room_of(m) != "api"} | {"reporting", "core"}
+    if "api" in own:
+        expected |= {"imaging"}
+    listed = {Path(d).name for d in stage["deps"] if d.startswith("src/prefiqs/")}
+    assert expected <= listed, "a room is imported but not listed"
+    assert listed <= rooms_reached(own) | {"reporting", "core"}, "a room is listed but not imported"
+    assert notebook.relative_to(ROOT).as_posix() in stage["deps"]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_params_are_the_blocks_that_the_notebook_reads(name):
+    code = "\n".join(code_of(notebook_of(BODIES[name])))
+    blocks = Params.__annotations__.keys()
+    read = {b for b in blocks if re.search(rf"(params|load_params\(\))\.{b}\b", code)}
+    if re.search(r"\b(paper_claims|report_text)\(", code):
+        text = (SOURCES / "reporting" / "report.py").read_text(encoding="utf-8")
+        read |= {b for b in blocks if re.search(rf"params\.{b}\b", text)}
+    assert set(BODIES[name].get("params", [])) == read
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_command_passes_only_declared_parameters(name):
+    notebook = notebook_of(BODIES[name])
+    cells = [c for c in nbformat.read(notebook, as_version=4).cells if "parameters" in c.metadata.get("tags", [])]
+    assert len(cells) == 1
+    declared = {t.id for n in ast.parse(cells[0].source).body for t in n.targets}
+    assert set(re.findall(r"-p (\w+)=", BODIES[name]["cmd"])) <= declared
+
+
+def test_every_notebook_belongs_to_exactly_one_stage():
+    assert sorted(notebook_of(body) for body in BODIES.values()) == NOTEBOOKS
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_are_thin_and_stripped(notebook):
+    content = nbformat.read(notebook, as_version=4)
+    assert content.cells[0].cell_type == "markdown", "a notebook opens with what it does and why"
+    assert content.cells[-2].source.startswith("## What was found") or "## What was found" in "".join(
+        c.source for c in content.cells if c.cell_type == "markdown"
+    )
+    for cell in content.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs and cell.execution_count is None
+            assert not any(isinstance(n, ast.FunctionDef | ast.ClassDef) for n in ast.walk(ast.parse(cell.source)))
+            assert len([line for line in cell.source.splitlines() if line.strip()]) <= 15
+
+
+def test_every_output_has_one_writer():
+    params = load_params(ROOT / "params.yaml")
+    lists = {"benchmark": params.benchmarks.all, "model": params.models.quality + params.models.cross}
+    written = []
+    for name, body in BODIES.items():
+        matrix = STAGES[name].get("matrix", {})
+        values = [params.models.cross if "cross" in str(v) else lists.get(k, []) for k, v in matrix.items()]
+        keys = [
+            params.models.quality if "quality" in str(matrix[k]) else v for k, v in zip(matrix, values, strict=True)
+        ]
+        for combination in product(*keys):
+            for out in body["outs"] + body.get("metrics", []):
+                path = out if isinstance(out, str) else next(iter(out))
+                for key, value in zip(matrix, combination, strict=True):
+                    path = path.replace(f"${{item.{key}}}", value)
+                written.append(path)
+    assert len(written) == len(set(written)) > len(STAGES)
+
+
+def test_analytics_are_off_and_caches_do_not_make_stages_stale():
+    assert "analytics = false" in (ROOT / ".dvc" / "config").read_text(encoding="utf-8")
+    assert "__pycache__/" in (ROOT / ".dvcignore").read_text(encoding="utf-8").split()
