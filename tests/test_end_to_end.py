@@ -1,4 +1,4 @@
-"""The whole pipeline on a reduced params.yaml, in a copy of the compendium: interrupted, finished, changed, repeated."""
+"""The whole pipeline on a reduced params.yaml, in a copy of the compendium: interrupted, ended, changed, repeated."""
 
 import os
 import shutil

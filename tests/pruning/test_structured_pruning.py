@@ -38,7 +38,7 @@ def test_equals_torch_pruning(tiny, faces, ratio):
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-@pytest.mark.parametrize("ratio", [0.1, 0.4, 0.9])
+@pytest.mark.parametrize("ratio", [0.1, 0.4, 0.7])
 def test_embedding_size_and_sparsity(tiny, faces, criterion, ratio):
     pruned = prefiqs.prune(tiny, ratio, "structured", criterion)
     assert prefiqs.embed(pruned, faces).shape == (len(faces), 8)
@@ -84,3 +84,8 @@ def test_every_layer_keeps_a_channel(tiny, criterion):
     """Eleven of thirteen go: one channel stays in each of the two groups, whichever have the smallest weights."""
     pruned = prefiqs.prune(tiny, 0.8, "structured", criterion)
     assert (pruned.stem.out_channels, pruned.pointwise.out_channels) == (1, 1)
+
+
+def test_a_ratio_that_leaves_nothing_to_rank_is_refused(tiny):
+    with pytest.raises(prefiqs.PrefiqsError, match="not nearly all, got 0.99"):
+        prefiqs.prune(tiny, 0.99, "structured")

@@ -76,7 +76,7 @@ class Prune:
 class Embed:
     """How embeddings are computed; changes their speed, not their value."""
 
-    batch_size: Count
+    batch_size: Count | None
     device: str
 
 

@@ -102,8 +102,11 @@ def _detect(image: np.ndarray, detector: Path) -> np.ndarray:
     if faces is None:
         return np.empty((0, 15))
     faces = faces.astype(np.float64)
-    faces[:, :14] /= [working_width / padded.shape[1], working_height / padded.shape[0]] * 7
-    faces[:, [0, 1, *range(4, 14)]] -= [pad_x, pad_y] * 6
+    factor = np.array([working_width / padded.shape[1], working_height / padded.shape[0]])
+    faces[:, 2:4] /= factor
+    # Points count from the centre of the first pixel, which resizing moves by half a pixel of each image.
+    points = [0, 1, *range(4, 14)]
+    faces[:, points] = (faces[:, points] + 0.5) / np.tile(factor, 6) - 0.5 - [pad_x, pad_y] * 6
     return faces
 
 

@@ -70,6 +70,8 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
         InputError: unknown name, or a weights file that does not fit; AssetError: the weights cannot be had.
     """
     if name.endswith(".onnx"):
+        if weights is not None:
+            raise InputError(f"Expected no weights beside an ONNX file, which holds its own; got {weights}.")
         return GraphModel(Path(name).stem, _HALF, existing(Path(name)))
     if name not in MODELS:
         raise InputError(

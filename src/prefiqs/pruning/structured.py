@@ -65,6 +65,8 @@ def choose_channels(model: nn.Module, recipe: Recipe) -> Removal:
     )
     pruner.step()
     history = pruner.DG.pruning_history()
+    if not history:
+        raise InputError(f"Expected a ratio that removes some channels but not nearly all, got {recipe.ratio}.")
     arrays = {f"{i:05d}": np.asarray(channels, np.int32) for i, (_, _, channels) in enumerate(history)}
     steps = tuple((layer, bool(out)) for layer, out, _ in history)
     return Removal(recipe, 1 - weight_count(model) / before, arrays, steps)

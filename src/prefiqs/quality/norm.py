@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from prefiqs.embedding import BATCH_SIZE, raw_embeddings
+from prefiqs.embedding import raw_embeddings
 from prefiqs.models import FaceModel
 
 
-def score(images: np.ndarray, model: FaceModel, batch_size: int = BATCH_SIZE, device: str = "auto") -> np.ndarray:
+def score(images: np.ndarray, model: FaceModel, batch_size: int | None = None, device: str = "auto") -> np.ndarray:
     """Quality of n aligned faces, float32 n, at least 0, higher = better."""
     return np.linalg.norm(raw_embeddings([model], images, batch_size, device)[0], axis=1).astype(np.float32)

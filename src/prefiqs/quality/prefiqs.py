@@ -9,7 +9,7 @@ import numpy as np
 
 from prefiqs import pruning
 from prefiqs.core.recipe import Recipe
-from prefiqs.embedding import BATCH_SIZE, embed
+from prefiqs.embedding import embed
 from prefiqs.models import FaceModel
 from prefiqs.quality.drift import drift, quality_from_drift
 
@@ -21,7 +21,7 @@ def score(
     granularity: str = "unstructured",
     criterion: str = "l1",
     seed: int = 0,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     device: str = "auto",
 ) -> np.ndarray:
     """Quality of n aligned faces, float32 n in [0, 1]; the defaults are the paper's best setting (Table 3)."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from prefiqs import pruning
 from prefiqs.core.recipe import Recipe
 from prefiqs.core.vectors import normalise
-from prefiqs.embedding import BATCH_SIZE, raw_embeddings
+from prefiqs.embedding import raw_embeddings
 from prefiqs.models import FaceModel
 from prefiqs.quality.drift import drift, quality_from_drift
 
@@ -51,7 +51,7 @@ def score(
     ratio: float = 0.4,
     criterion: str = "l1",
     seed: int = 0,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     device: str = "auto",
 ) -> np.ndarray:
     """Quality of n aligned faces, float32 n in [0, 1]; `ratio` counts the weights of the embedding layer alone."""
