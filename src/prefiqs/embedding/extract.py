@@ -66,12 +66,13 @@ def raw_embeddings(
     if training := [m.name for m in loaded if m.training]:
         raise InputError(f"Expected networks in eval mode, got {training[0]} in training mode; call .eval() on it.")
     engines = model_engines(loaded, batch_size)
+    # By device too: a finished graph stays on the CPU, whatever the others do.
+    preparers = {(m.input_spec, m.device): m for m in loaded}
     rows: list[list[np.ndarray]] = [[] for _ in range(len(loaded) * (1 + mirrored))]
     for faces in batches(images, batch_size):
         views = [faces, faces[:, :, ::-1]] if mirrored else [faces]
         for i, view in enumerate(views):
-            # By device too: a finished graph stays on the CPU, whatever the others do.
-            inputs = {(m.input_spec, m.device): m.prepare(view) for m in loaded}
+            inputs = {key: m.prepare(view) for key, m in preparers.items()}
             for j, (model, engine) in enumerate(zip(loaded, engines, strict=True)):
                 prepared = inputs[model.input_spec, model.device]
                 rows[j * len(views) + i].append(run_padded(engine, prepared, batch_size)[0])

@@ -1,0 +1,78 @@
+"""The command line on real photos: one row a photo, never an abort, errors as one sentence."""
+
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+import prefiqs
+from prefiqs.core.records import read_score_file
+
+
+def run(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "prefiqs.cli", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(assets, tmp_path_factory):
+    """Two faces, a blank photo, a broken photo and a text file that is no photo at all."""
+    folder = tmp_path_factory.mktemp("photos")
+    shutil.copy(assets["orl"] / "s1" / "1.pgm", folder / "a.pgm")
+    (folder / "deep er").mkdir()
+    shutil.copy(assets["orl"] / "s2" / "1.pgm", folder / "deep er" / "b.pgm")
+    cv2.imwrite(str(folder / "blank.png"), np.full((200, 200, 3), 127, np.uint8))
+    (folder / "broken.jpg").write_bytes(b"no image")
+    (folder / "notes.txt").write_text("not a photo")
+    return folder
+
+
+def test_score_a_folder(folder, tmp_path):
+    done = run("score", folder, "--out", tmp_path / "scores.csv", "--ratio", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert "4 photos, 2 scored, 2 without a score" in done.stderr
+    table = pd.read_csv(tmp_path / "scores.csv").set_index("path")
+    faces = {str(p): prefiqs.align(p).image for p in (folder / "a.pgm", folder / "deep er" / "b.pgm")}
+    expected = prefiqs.score(np.stack(list(faces.values())), "prefiqs", "sface", ratio=0.5)
+    np.testing.assert_allclose(table.loc[list(faces), "score"], expected, atol=1e-6)
+    assert table.loc[str(folder / "blank.png"), "problem"].startswith("Expected at least one face")
+    assert "broken.jpg" in table.loc[str(folder / "broken.jpg"), "problem"]
+    assert table["score"].isna().sum() == 2
+
+
+def test_score_files_of_the_field(folder, tmp_path):
+    done = run("score", folder / "a.pgm", folder / "blank.png", "--out", tmp_path / "scores.txt", "--method", "norm")
+    assert done.returncode == 0, done.stderr
+    names, scores = read_score_file(tmp_path / "scores.txt")
+    assert names == [str(folder / "a.pgm")]
+    assert scores[0] > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["score", "{folder}/a.pgm", "--method", "magic"], "known are prefiqs"),
+        (["score", "{folder}/a.pgm", "--model", "magic"], "known are"),
+        (["score", "{folder}/a.pgm", "--ratio", "1.5"], "between 0 and 1"),
+        (["score", "{folder}/a.pgm", "--out", "scores.xls"], ".csv or .txt"),
+        (["score", "{folder}/a.pgm", "--method", "norm", "--ratio", "0.4"], "got ratio"),
+        (["notebook", "no.ipynb", "no.html"], "expected a notebook"),
+    ],
+)
+def test_errors_are_one_sentence(folder, arguments, message):
+    done = run(*[a.format(folder=folder) for a in arguments])
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_lists(assets):
+    assert "jacobian" in run("list", "methods").stdout
+    assert "mobilefacenet-512" in run("list", "models").stdout
+    assert "orl: right" in run("list", "assets").stdout
+    assert run("list", "benchmarks").returncode == 0
