@@ -21,11 +21,20 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 @_block
+class CrossQuality:
+    """A benchmark made by degrading the faces of another."""
+
+    name: str
+    source: str
+
+
+@_block
 class Benchmarks:
-    """Which benchmarks are evaluated, and which of them are degraded copies of another."""
+    """All benchmarks that are evaluated; which of them are photos, and which are degraded faces of another."""
 
     all: list[str]
-    cross_quality: dict[str, str]
+    photos: list[str]
+    cross_quality: list[CrossQuality]
 
 
 @_block
@@ -56,7 +65,7 @@ class Folds:
 class Degrade:
     """Degraded copies; `strongest` is the strength at severity 1 by kind."""
 
-    copies: Count
+    copies: Annotated[int, Field(ge=2)]
     seed: Seed
     impostors: Count
     strongest: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]

@@ -7,3 +7,10 @@ def normalise(raw: np.ndarray) -> np.ndarray:
     """L2-normalise rows; a row of zeros (a network silenced by pruning) stays zero. float32 n×d to float32 n×d."""
     norm = np.linalg.norm(raw.astype(np.float64), axis=1, keepdims=True)
     return np.divide(raw, norm, out=np.zeros(raw.shape, np.float64), where=norm > 0).astype(np.float32)
+
+
+def insert_rows(rows: np.ndarray, places: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """A copy of `table` (n×d) with `rows` (k×d) at `places` (k row numbers)."""
+    filled = table.copy()
+    filled[places] = rows
+    return filled

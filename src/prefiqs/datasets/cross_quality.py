@@ -16,16 +16,17 @@ from prefiqs.imaging import degrade
 def build_cross_quality(
     name: str, source: Benchmark, copies: int, strongest: Mapping[str, float], impostors: int, seed: int
 ) -> Benchmark:
-    """Degrade every face of a benchmark `copies` times.
+    """Take every face of a benchmark as it is and in degraded copies.
 
-    Copy c of an image has a severity drawn from [c/copies, (c+1)/copies), so that each face runs through the whole
-    range; the kinds of one image all differ (as long as there are enough). Each image has a generator of its own,
-    seeded by `seed` and its position, so that a smaller benchmark is the beginning of a larger one.
+    Copy 0 is the face itself (severity 0). Copy c > 0 has a severity drawn from the c-th of `copies` − 1 equal parts of
+    [0, 1], so that each face runs through the whole range; the kinds of one face all differ (as long as there are
+    enough). Each image has a generator of its own, seeded by `seed` and its position, so that a smaller benchmark is
+    the beginning of a larger one.
 
     Args:
         name: of the new benchmark.
         source: the benchmark whose images are degraded.
-        copies: how many of each image.
+        copies: how many of each image, the untouched one included; at least 2.
         strongest: strength at severity 1 by kind of degradation; the kinds that are used.
         impostors: how many impostor pairs to draw.
         seed: of degradations and impostor pairs.
@@ -35,12 +36,20 @@ def build_cross_quality(
     for position, (face, label) in enumerate(zip(source.images, source.index.itertuples(), strict=True)):
         rng = np.random.default_rng([seed, position])
         order = rng.permutation(len(kinds))
-        for copy in range(copies):
-            kind = kinds[order[copy % len(kinds)]]
-            severity = round((copy + rng.random()) / copies, 4)
+        images.append(np.asarray(face))
+        rows.append((f"{label.name}#0", label.subject, label.name, "none", 0.0))
+        for copy in range(1, copies):
+            kind = kinds[order[(copy - 1) % len(kinds)]]
+            severity = round((copy - 1 + rng.random()) / (copies - 1), 4)
             images.append(degrade(np.asarray(face), kind, severity, strongest[kind], rng))
             rows.append((f"{label.name}#{copy}", label.subject, label.name, kind, severity))
     index = pd.DataFrame(rows, columns=["name", "subject", "source", "degradation", "severity"])
     index.insert(3, "sha256", [hashlib.sha256(image.tobytes()).hexdigest() for image in images])
     pairs = cross_source_pairs(index["subject"].to_numpy(), index["source"].to_numpy(), impostors, seed)
     return Benchmark(name, np.stack(images), index, *pairs)
+
+
+def same_pixels(index: pd.DataFrame, source: pd.DataFrame) -> np.ndarray:
+    """For each image of an index, the row of `source` that holds the same pixels (by SHA-256), −1 if there is none."""
+    row_of = {digest: row for row, digest in enumerate(source["sha256"])}
+    return np.array([row_of.get(digest, -1) for digest in index["sha256"]])

@@ -29,7 +29,7 @@ def paper_claims(reports: str | Path, numbers: Mapping, params: Params) -> pd.Da
     """
     rows = []
     for benchmark, model in product(params.benchmarks.cross_quality, params.models.quality):
-        name = f"{benchmark}-{model}"
+        name = f"{benchmark.name}-{model}"
         areas = read_table(Path(reports) / "tables" / f"table3-{name}.csv")
         mean = areas.pivot(index="ratio", columns="strategy", values="mean")
         rows += [(claim, name, *outcome) for claim, outcome in _claims_about_pruning(mean)]
