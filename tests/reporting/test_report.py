@@ -46,7 +46,7 @@ def outcomes(folder, found):
 
 
 def test_claims_that_hold(tmp_path):
-    assert outcomes(reports(tmp_path), numbers()) == ["yes"] * 4
+    assert outcomes(reports(tmp_path), numbers()) == ["yes"] * 5
 
 
 def test_structured_winning_at_one_ratio_refutes_the_first_claim(tmp_path):
@@ -67,6 +67,10 @@ def test_one_better_random_order_refutes_the_fourth_claim(tmp_path):
     found = numbers()
     found["edc-orl-xq-sface"]["pauc_random_min"]["other"] = 9.9
     assert outcomes(reports(tmp_path), found)[3] == "no"
+
+
+def test_a_better_norm_is_reported(tmp_path):
+    assert outcomes(reports(tmp_path), numbers(ours=15.5))[4] == "no"
 
 
 def test_the_report_states_a_failed_claim(tmp_path):

@@ -88,11 +88,20 @@ def _draw_density(axes: Axes, x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: s
     chosen = np.random.default_rng(0).permutation(len(x))[:DENSITY_POINTS]
     axes.scatter(x[chosen], y[chosen], s=4, color=GREY, alpha=0.3, linewidths=0, rasterized=True)
     if _varies(x[chosen]) and _varies(y[chosen]):
+        low, high = np.quantile(y[chosen], [0.002, 0.998])
+        usual = chosen[(y[chosen] >= low) & (y[chosen] <= high)]  # outliers would widen the kernel for all
         sns.kdeplot(
-            x=x[chosen], y=y[chosen], ax=axes, fill=True, levels=10, thresh=0.03, gridsize=80, cut=0, cmap="mako_r"
+            x=x[usual], y=y[usual], ax=axes, fill=True, levels=10, thresh=0.03, gridsize=80, cut=0, cmap="mako_r"
         )
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    _write_correlation(axes, x, y)
+    low, high = np.quantile(y, [0.002, 0.998])  # a few outliers would press all others into a line
+    beyond = ""
+    if high > low:
+        margin = 0.15 * (high - low)
+        outside = int(((y < low - margin) | (y > high + margin)).sum())
+        axes.set_ylim(low - margin, high + margin)
+        beyond = f", {outside} beyond the frame" if outside else ""
+    _write_correlation(axes, x, y, beyond)
 
 
 def _write_correlation(axes: Axes, x: np.ndarray, y: np.ndarray, more: str = "") -> None:
