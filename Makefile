@@ -9,7 +9,8 @@ reproduce: $(VENV)/installed
 	PATH="$(BIN):$$PATH" dvc repro
 
 test: $(VENV)/installed
-	PATH="$(BIN):$$PATH" python -m pytest
+	PATH="$(BIN):$$PATH" prefiqs fetch
+	PATH="$(BIN):$$PATH" python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed
 	PATH="$(BIN):$$PATH" ruff check .

@@ -16,6 +16,11 @@ settings.load_profile("prefiqs")
 REAL_MODELS = ("sface", "mobilefacenet-512", "mobilefacenet-192")
 
 
+def pytest_collection_modifyitems(items):
+    """The run of the pipeline takes longest: it starts first, and the other worker does the rest meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
+
+
 @pytest.fixture
 def tiny() -> TinyNet:
     return TinyNet()
