@@ -8,7 +8,6 @@ import sys
 import time
 
 import numpy as np
-import torch
 
 import prefiqs
 from prefiqs.embedding import raw_embeddings, torch_engine

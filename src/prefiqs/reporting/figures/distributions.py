@@ -100,7 +100,7 @@ def _draw_density(axes: Axes, x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: s
         margin = 0.15 * (high - low)
         outside = int(((y < low - margin) | (y > high + margin)).sum())
         axes.set_ylim(low - margin, high + margin)
-        beyond = f", {outside} beyond the frame" if outside else ""
+        beyond = f"\n{outside} outside" if outside else ""
     _write_correlation(axes, x, y, beyond)
 
 
