@@ -23,8 +23,9 @@ MAY_IMPORT = {
     "quality": {"core", "assets", "imaging", "models", "pruning", "embedding"},
     "evaluation": {"core"},
     "reporting": {"core", "evaluation"},
-    "cli": ALL | {"api"},
+    "cli": ALL | {"api", "plan"},
     "api": ALL,
+    "plan": {"core", "datasets", "models"},
     "__init__": ALL | {"api"},
 }
 WITHOUT_TORCH = ("core", "assets", "imaging", "datasets", "evaluation", "reporting")

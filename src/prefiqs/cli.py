@@ -79,6 +79,20 @@ def notebook(
     run_notebook(source, html, {name: value for name, _, value in pairs})
 
 
+@app.command()
+def plan(params: Annotated[Path, typer.Argument(help="params.yaml, or a preset before it is chosen.")] = "params.yaml"):
+    """Say what a run will cost (stages, forward passes, disk space) before anything starts."""
+    from prefiqs.core.config import load_params
+    from prefiqs.plan import plan as cost
+
+    table = cost(load_params(params), data_root())
+    total = table.drop(columns="stage").sum().to_frame().T.assign(stage="total")
+    table = pd.concat([table, total], ignore_index=True)
+    print(table.astype({"runs": int, "forward_passes": int}).round({"megabytes": 0}).to_markdown(
+        index=False, intfmt=",", floatfmt=",.0f"
+    ))  # fmt: skip
+
+
 @listing.command()
 def methods() -> None:
     """Quality methods and what each is."""
@@ -90,11 +104,14 @@ def methods() -> None:
 
 @listing.command()
 def models() -> None:
-    """FR models."""
-    from prefiqs.models import MODELS
+    """FR models: input, size of the embedding, licence of the weights, and whether they are there."""
+    from prefiqs.models import card_of, known_models, weights_state
 
-    for name, card in MODELS.items():
-        print(f"{name}: {card.description}")
+    for name in known_models():
+        card, spec = card_of(name), card_of(name).input_spec
+        pixels = f"{spec.colour.upper()}, (x - {spec.mean:g})/{spec.std:g}"
+        size = f"{card.embedding_size}-d" if card.embedding_size else "size of the embedding as in the file"
+        print(f"{name}: {card.description}; {pixels}; {size}; licence: {card.licence}; {weights_state(name)}")
 
 
 @listing.command()
@@ -108,14 +125,11 @@ def assets() -> None:
 
 @listing.command()
 def benchmarks() -> None:
-    """Benchmarks that the pipeline has built, with their counts."""
-    from prefiqs.datasets import load_benchmark
+    """Every known benchmark: built (with counts), source present, or what is missing; and those made of others."""
+    from prefiqs.datasets import inventory
 
-    folder = data_root() / "benchmarks"
-    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    print(f"{len(names)} in {folder}" + ("" if names else "; build them with `dvc repro`"))
-    for name in names:
-        print(f"{name}: " + ", ".join(f"{n:,} {k}" for k, n in load_benchmark(name, data_root()).summary().items()))
+    for state in inventory(data_root()):
+        print(state)
 
 
 def _find_photos(given: list[Path]) -> list[Path]:

@@ -29,7 +29,7 @@ def edited(tmp_path):
 def test_the_committed_file_is_the_default_run():
     params = load_params(PARAMS)
     assert params.prune.ratios == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
-    assert params.degrade.copies * params.align.people * 10 >= 2000
+    assert params.degrade.copies * 400 >= 2000 and params.align.people is None
     assert params.degrade.impostors >= 200_000
     assert params.edc.random_orders == 20
 

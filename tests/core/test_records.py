@@ -83,6 +83,52 @@ class Interrupted(Exception):
     pass
 
 
+@pytest.mark.parametrize(
+    "array", [np.arange(24, dtype=np.uint8).reshape(4, 2, 3), np.ones((0, 5)), np.ones((3, 0), "f4")]
+)
+def test_rows_make_the_file_that_the_array_makes(tmp_path, array):
+    records.write_rows((row for row in array), array.shape, array.dtype, tmp_path / "rows.npy")
+    records.write_array(array, tmp_path / "array.npy")
+    assert (tmp_path / "rows.npy").read_bytes() == (tmp_path / "array.npy").read_bytes()
+
+
+def test_rows_may_be_views_in_any_order_of_memory(tmp_path):
+    array = np.arange(60).reshape(3, 4, 5)
+    records.write_rows(array.transpose(2, 1, 0)[::-1], (5, 4, 3), array.dtype, tmp_path / "a.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), array.transpose(2, 1, 0)[::-1])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [np.zeros(2, "u1"), np.zeros(3, "u1")],
+            r"Expected uint8 of shape \(2,\) in row 1 of .*a\.npy, got uint8 \(3,\)",
+        ),
+        ([np.zeros(2, "u1"), np.zeros(2)], r"Expected uint8 of shape \(2,\) in row 1 of .*a\.npy, got float64 \(2,\)"),
+        ([np.zeros(2, "u1")], r"Expected 2 rows for .*a\.npy, got 1"),
+        ([np.zeros(2, "u1")] * 3, r"Expected 2 rows for .*a\.npy, got 3"),
+    ],
+)
+def test_rows_that_do_not_fit_leave_the_old_file(tmp_path, rows, message):
+    (tmp_path / "a.npy").write_bytes(b"old")
+    with pytest.raises(InputError, match=message):
+        records.write_rows(rows, (2, 2), np.uint8, tmp_path / "a.npy")
+    assert (tmp_path / "a.npy").read_bytes() == b"old"
+
+
+def test_rows_that_break_off_leave_the_old_file(tmp_path):
+    def rows():
+        yield from np.zeros((500, 112, 112), np.uint8)
+        assert (tmp_path / "a.npy.partial").stat().st_size > 5_000_000  # more than half is on disk already
+        raise Interrupted
+
+    (tmp_path / "a.npy").write_bytes(b"old")
+    with pytest.raises(Interrupted):
+        records.write_rows(rows(), (900, 112, 112), np.uint8, tmp_path / "a.npy")
+    assert (tmp_path / "a.npy").read_bytes() == b"old"
+
+
 def break_after_some_bytes(monkeypatch, target: str) -> None:
     """Let a writer of another library write a little into the file it was given, then fail."""
 

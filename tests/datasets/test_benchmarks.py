@@ -19,6 +19,8 @@ from prefiqs.datasets import (
     save_benchmark,
     with_folds,
 )
+from prefiqs.datasets.benchmark import Templates
+from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.orl import index_of
 from prefiqs.evaluation import cosine_similarity, fnmr_at_fmr
 from prefiqs.imaging import degrade
@@ -48,6 +50,9 @@ def assert_same_benchmark(one: Benchmark, other: Benchmark) -> None:
         a, b = getattr(one, field.name), getattr(other, field.name)
         if isinstance(a, pd.DataFrame):
             pd.testing.assert_frame_equal(a, b)
+        elif isinstance(a, Templates):
+            for part in ("rows", "media", "ids"):
+                np.testing.assert_array_equal(getattr(a, part), getattr(b, part))
         else:
             np.testing.assert_array_equal(a, b)
 
@@ -202,4 +207,95 @@ def test_a_benchmark_whose_files_do_not_belong_together(source, tmp_path):
     folder = save_benchmark(source, tmp_path)
     np.save(folder / "images.npy", source.images[:5])
     with pytest.raises(InputError, match="Expected 5 rows in .*index.parquet, got 12; build it anew"):
+        prefiqs.load_benchmark("small", tmp_path)
+
+
+def with_everything(source: Benchmark, images) -> Benchmark:
+    """Images of three templates, two images lost, labels, and no SHA-256 yet."""
+    index = source.index.drop(columns="sha256").assign(quality=np.linspace(0, 1, 12))
+    templates = Templates.of(np.repeat([30, 7, 12], 4), np.tile([5, 5, 9, 5], 3))
+    pairs, genuine = np.array([[0, 1], [2, 1]], np.int32), np.array([True, False])
+    lost = (("s9/1.pgm", "no face, or two"), ("NA", ""))
+    return dataclasses.replace(
+        source, images=images, index=index, pairs=pairs, genuine=genuine, templates=templates, lost=lost
+    )
+
+
+def test_templates_are_numbered_in_ascending_order_of_their_published_numbers(source):
+    templates = with_everything(source, source.images).templates
+    assert templates.ids.tolist() == [7, 12, 30]
+    assert templates.rows.tolist() == [2] * 4 + [0] * 4 + [1] * 4
+    assert len(templates) == 3
+    assert (templates.ids.dtype, templates.rows.dtype, templates.media.dtype) == (np.int32,) * 3
+
+
+def test_templates_lost_images_and_labels_are_saved_and_loaded(source, tmp_path):
+    benchmark = with_everything(source, source.images)
+    assert benchmark.summary() == {
+        "images": 12, "people": 4, "genuine": 1, "impostor": 1, "templates": 3, "lost": 2
+    }  # fmt: skip
+    save_benchmark(benchmark, tmp_path)
+    loaded = prefiqs.load_benchmark("small", tmp_path)
+    # SHA-256 of each face is added where it was, as images pass by.
+    assert list(loaded.index) == [*source.index, "quality"]
+    assert list(loaded.index["sha256"]) == list(source.index["sha256"])
+    assert "sha256" not in benchmark.index
+    assert_same_benchmark(dataclasses.replace(loaded, index=benchmark.index), benchmark)
+    assert loaded.summary() == benchmark.summary()
+
+
+def test_what_a_benchmark_no_longer_has_leaves_no_file(source, tmp_path):
+    folder = save_benchmark(with_everything(source, source.images), tmp_path)
+    assert {"templates.parquet", "lost.parquet"} < {path.name for path in folder.iterdir()}
+    save_benchmark(source, tmp_path)
+    assert_same_benchmark(prefiqs.load_benchmark("small", tmp_path), source)
+
+
+def test_faces_made_while_saving_are_those_saved_at_once(source, tmp_path):
+    lazy = dataclasses.replace(source, images=LazyFaces(12, lambda i: source.images[i]))
+    for name, benchmark in (("lazy", lazy), ("whole", source)):
+        save_benchmark(dataclasses.replace(benchmark, name=name), tmp_path)
+    for file in ("images.npy", "index.parquet"):
+        one, other = ((tmp_path / "benchmarks" / name / file).read_bytes() for name in ("lazy", "whole"))
+        assert one == other
+
+
+def test_saving_that_breaks_off_leaves_the_old_benchmark(source, tmp_path):
+    save_benchmark(source, tmp_path)
+
+    def make(i):
+        if i == 7:
+            raise NoFaceFound("gone")
+        return np.zeros((112, 112, 3), np.uint8)
+
+    with pytest.raises(NoFaceFound):
+        save_benchmark(with_everything(source, LazyFaces(12, make)), tmp_path)
+    assert_same_benchmark(prefiqs.load_benchmark("small", tmp_path), source)
+
+
+def test_a_face_of_another_size_is_not_saved(source, tmp_path):
+    faces = LazyFaces(12, lambda i: np.zeros((112, 111 if i == 4 else 112, 3), np.uint8))
+    with pytest.raises(InputError, match=r"\(112, 112, 3\) in row 4 of .*images\.npy, got uint8 \(112, 111, 3\)"):
+        save_benchmark(dataclasses.replace(source, images=faces), tmp_path)
+
+
+def test_lazy_faces_come_in_order_and_few_at_a_time():
+    made = []
+    faces = LazyFaces(1000, lambda i: made.append(i) or np.full(3, i))
+    assert (len(faces), made) == (1000, [])
+    assert (faces[2][0], faces[-1][0]) == (2, 999)
+    with pytest.raises(IndexError):
+        faces[1000]
+    most = 0
+    for row, face in enumerate(faces):
+        assert face[0] == row
+        most = max(most, len(made) - 2 - row)
+    assert sorted(made[2:]) == list(range(1000))
+    assert most <= 256
+
+
+def test_templates_of_another_benchmark_are_refused(source, tmp_path):
+    folder = save_benchmark(with_everything(source, source.images), tmp_path)
+    pd.read_parquet(folder / "templates.parquet")[:5].to_parquet(folder / "templates.parquet")
+    with pytest.raises(InputError, match="Expected 12 rows in .*templates.parquet, got 5; build it anew"):
         prefiqs.load_benchmark("small", tmp_path)

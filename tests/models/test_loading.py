@@ -1,17 +1,38 @@
-"""Loading is strict: a file that does not fit is refused by name, never half loaded."""
+"""Loading is strict: a file that does not fit is refused by name, never half loaded, and nothing in it is run."""
+
+import dataclasses
+import os
+import pickle
+from functools import partial
 
 import pytest
 import torch
+from published_layouts import drawn, ir_shapes, iresnet_shapes
 from safetensors.torch import save_file
 from small_networks import assert_same_state
 
 from prefiqs.core.errors import InputError
-from prefiqs.models import MODELS, as_model, load_model
+from prefiqs.models import IR, MODELS, IResNet, as_model, load_model
+
+SMALL = (1, 1, 1, 1)
 
 
 @pytest.fixture
 def state(sface) -> dict[str, torch.Tensor]:
     return dict(sface.state_dict())
+
+
+@pytest.fixture
+def small(monkeypatch) -> dict[str, torch.Tensor]:
+    """Makes `iresnet50`, `magface`, `curricularface` and `adaface-ir50` small; a checkpoint of the first."""
+    for name, network in {
+        "iresnet50": partial(IResNet, SMALL),
+        "magface": partial(IResNet, SMALL, eps=2e-5),
+        "curricularface": partial(IR, SMALL, inner_norm=False),
+        "adaface-ir50": partial(IR, SMALL, inner_norm=True),
+    }.items():
+        monkeypatch.setitem(MODELS, name, dataclasses.replace(MODELS[name], network=network))
+    return drawn(iresnet_shapes(SMALL))
 
 
 def load(state: dict[str, torch.Tensor], tmp_path):
@@ -51,14 +72,128 @@ def test_weights_of_another_shape(state, tmp_path):
         load(state | {"embedding.bias": torch.zeros(64)}, tmp_path)
 
 
+def test_weights_are_loaded_without_drawing_random_numbers(small, tmp_path):
+    torch.save(small, tmp_path / "a.pth")
+    before = torch.get_rng_state()
+    model = load_model("iresnet50", tmp_path / "a.pth", device="cpu")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert_same_state({key: model.state_dict()[key] for key in small}, small)
+
+
+def test_half_precision_becomes_single(small, tmp_path):
+    halved = {key: value.half() if value.is_floating_point() else value for key, value in small.items()}
+    torch.save(halved, tmp_path / "a.pth")
+    loaded = load_model("iresnet50", tmp_path / "a.pth", device="cpu").state_dict()
+    assert {value.dtype for value in loaded.values()} == {torch.float32, torch.int64}
+    assert torch.equal(loaded["fc.weight"], halved["fc.weight"].float())
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("weights.onnx", "got a file that is none"), ("weights.safetensors", "which is damaged"), ("weights", "damaged")],
+    [
+        ("weights.onnx", "got a file that is none"),
+        ("weights.safetensors", "Expected safetensors in .*, got a file that is damaged"),
+        ("weights.pth", "Expected a PyTorch checkpoint in .*, got a file that is none or is damaged"),
+        ("weights.ckpt", "Expected a PyTorch checkpoint"),
+        ("weights.txt", "Expected a weights file ending in .pth, .pt, .ckpt, .bin, .safetensors, got .*weights.txt"),
+    ],
 )
 def test_weights_that_are_a_text_file(tmp_path, name, words):
     (tmp_path / name).write_text("no network, only words")
     with pytest.raises(InputError, match=words):
         load_model("sface", tmp_path / name)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_damaged_checkpoint(small, tmp_path, zipped):
+    path = tmp_path / "a.pth"
+    torch.save(small, path, _use_new_zipfile_serialization=zipped)
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(InputError, match=f"Expected a PyTorch checkpoint in {path}, got a file that is none or is dam"):
+        load_model("iresnet50", path)
+
+
+class Malicious:
+    """Unpickling this would make a folder."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("way", ["zipped", "legacy", "pickle"])
+def test_a_malicious_pickle_is_refused_and_not_run(small, tmp_path, way):
+    path, trace = tmp_path / "a.pth", tmp_path / "made"
+    content = small | {"extra": Malicious(trace)}
+    if way == "pickle":
+        path.write_bytes(pickle.dumps(Malicious(trace), protocol=2))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=way == "zipped")
+    with pytest.raises(
+        InputError, match=f"in {path}, got a file that wants `[a-z]+.mkdir` to run while it is read; not"
+    ):
+        load_model("iresnet50", path)
+    assert not trace.exists()
+    if way == "pickle":
+        pickle.loads(path.read_bytes())
+        assert trace.exists()  # it would have
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([torch.zeros(3)], "Expected named tensors in .*, got one list"),
+        ({"epoch": 3, "model": {"conv1.weight": torch.zeros(3)}}, r"got also \['epoch', 'model'\]"),
+        (
+            {"state_dict": {"conv1.weight": torch.zeros(3), "note": "x"}},
+            r"or under its `state_dict`, got also \['note'\]",
+        ),
+        ({}, r"missing \['bn1.bias', 'bn1.running_mean', 'bn1.running_var'\], unknown \[\]"),
+    ],
+)
+def test_checkpoints_that_hold_something_else(small, tmp_path, content, words):
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=words):
+        load_model("iresnet50", tmp_path / "a.pth")
+
+
+def test_a_checkpoint_of_another_network_names_the_first_keys(small, tmp_path):
+    torch.save(drawn(ir_shapes(SMALL, inner_norm=False)), tmp_path / "a.pth")
+    with pytest.raises(
+        InputError,
+        match=r"Expected the weights of iresnet50 in .*a.pth, .*: missing \['bn1.bias', 'bn1.running_mean', .*\], "
+        r"unknown \['body.0.res_layer.0.bias', ",
+    ):
+        load_model("iresnet50", tmp_path / "a.pth")
+    # The same names, but without AdaFace's batch norm in the block.
+    with pytest.raises(
+        InputError, match=r"weights of adaface-ir50 .*missing \['body.0.res_layer.2.bias', .*wrong shape"
+    ):
+        load_model("adaface-ir50", tmp_path / "a.pth")
+
+
+def test_keys_beside_the_backbone_are_known_by_name_or_refused(small, tmp_path):
+    """Skipping whatever is not recognised would also skip a backbone under a wrong name."""
+    saved = {f"features.module.{key}": value for key, value in small.items()}
+    torch.save({"state_dict": saved | {"quality.weight": torch.zeros(3)}}, tmp_path / "a.pth")
+    with pytest.raises(
+        InputError, match=r"only tensors named `features.module.…` in .*, got also \['quality.weight'\]"
+    ):
+        load_model("magface", tmp_path / "a.pth")
+    misnamed = {key.replace("layer4", "layer5"): value for key, value in saved.items()}
+    torch.save({"state_dict": misnamed}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"missing \['layer4.0.bn1.bias', .*unknown \['layer5.0.bn1.bias', "):
+        load_model("magface", tmp_path / "a.pth")
+
+
+def test_the_linear_layer_of_a_plain_file_is_no_leftover(small, tmp_path):
+    """MagFace's class centres are called `fc` too, outside the prefix."""
+    del small["fc.weight"]
+    torch.save(small, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"missing \['fc.weight'\], unknown \[\]"):
+        load_model("magface", tmp_path / "a.pth")
 
 
 def test_weights_of_another_network(assets):
@@ -79,7 +214,7 @@ def test_a_network_that_takes_no_aligned_faces(assets):
 
 
 def test_names_and_paths_that_do_not_exist(tmp_path):
-    with pytest.raises(InputError, match="got 'arcface'; known are: mobilefacenet-192, mobilefacenet-512, sface"):
+    with pytest.raises(InputError, match="got 'arcface'; known are: adaface-ir101, .*, sface, vit-b"):
         load_model("arcface")
     for arguments in [("sface", tmp_path / "none.safetensors"), (str(tmp_path / "none.onnx"),)]:
         with pytest.raises(InputError, match="Expected a weights file, got .*none.*, which does not exist"):
@@ -100,10 +235,5 @@ def test_a_missing_cuda_device(assets, device):
 
 def test_a_network_or_its_name(tiny, monkeypatch):
     assert as_model(tiny) is tiny
-    monkeypatch.setattr("prefiqs.models.zoo.load_model", lambda name, device: (name, device))
+    monkeypatch.setattr("prefiqs.models.loading.load_model", lambda name, device: (name, device))
     assert as_model("sface", "cpu") == ("sface", "cpu")
-
-
-def test_each_registered_network_names_its_asset(assets):
-    assert {card.asset for card in MODELS.values()} <= assets.keys()
-    assert all(card.description for card in MODELS.values())

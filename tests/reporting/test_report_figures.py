@@ -51,6 +51,18 @@ def strategies(value):
     return pd.DataFrame(rows, columns=["strategy", "ratio", value])
 
 
+def edc_rows():
+    point = dict(verifier="sface", benchmark="orl", fmr=1e-3, fmr_realised=1e-3, threshold=0.4, n_genuine=9)
+    parts = [dict(method=m, fnmr=curve(slope).fnmr, **point) for m, slope in (("PreFIQs", 0.3), ("norm", 0.1))]
+    last = dict(discard=DISCARD, n_impostor=curve(0).n_impostor, reliable=DISCARD < 0.9)
+    return pd.concat([pd.DataFrame(part | last) for part in parts])
+
+
+def areas(key, low, high):
+    rows = [(a, b, 10.0 * a + b, 10 * a + b - 1, 10 * a + b + 1) for a in (1, 2) for b in (3, 4)]
+    return pd.DataFrame(rows, columns=[*key, "pauc", low, high])
+
+
 DRAWN = {
     "faces": lambda: figures.face_grid(faces(13), [f"{i}\n0.5" for i in range(13)], columns=5, title="faces"),
     "ladder": lambda: figures.degradation_ladder({"blur": faces(3), "jpeg": faces(3)}, [0, 0.5, 1]),
@@ -58,6 +70,10 @@ DRAWN = {
     "edc": lambda: figures.edc_figure({"ours": curve(0.3), "norm": curve(0.1)}, oracle=curve(0.31), title="t"),
     "pauc": lambda: figures.pauc_by_ratio(strategies("pauc"), (0.07, 0.075, 0.08), oracle=0.03),
     "accuracy": lambda: figures.accuracy_by_ratio(strategies("accuracy"), unpruned=0.1),
+    "grid": lambda: figures.edc_grid(edc_rows(), {"PreFIQs": "unsupervised", "norm": "baseline"}),
+    "intervals": lambda: figures.pauc_intervals(areas(("verifier", "method"), "pauc_low", "pauc_high")),
+    "grouped": lambda: figures.grouped_pauc(areas(("question", "variant"), "low", "high")),
+    "ratio and FMR": lambda: figures.ratio_by_fmr(areas(("ratio", "fmr"), "low", "high")),
     "density": lambda: figures.density_panels([dict(x=points()[0], y=points()[1], xlabel="x", ylabel="y")] * 2),
     "scatter": lambda: figures.scatter_agreement(*points(), "x", "y"),
 }
@@ -99,6 +115,14 @@ def test_edc_shows_areas_the_band_and_what_is_unreliable(random_order):
     filled = next(line for line in axes.lines if line.get_label().startswith("ours"))
     assert np.isnan(filled.get_ydata()[-2:]).all() and np.isfinite(filled.get_ydata()[:-2]).all()
     assert axes.get_ylim()[0] == 0 and axes.get_ylabel() == "FNMR at FMR 0.001"
+
+
+def test_edc_marks_the_unreliable_points_of_the_oracle_too():
+    sure = replace(curve(0.3), reliable=np.ones(len(DISCARD), bool))
+    figure = figures.edc_figure({"ours": sure}, oracle=curve(0.31))
+    (hollow,) = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
+    assert hollow.get_xdata().tolist() == [0.9, 0.95] and hollow.get_color() == "black"
+    assert any("hollow" in text for text in texts(figure))
 
 
 def test_edc_without_unreliable_points_explains_none():

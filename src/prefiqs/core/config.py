@@ -47,9 +47,9 @@ class Models:
 
 @_block
 class Align:
-    """How much of ORL is used."""
+    """How many people of each photo benchmark are used, in its own order; None: all of them."""
 
-    people: Annotated[int, Field(ge=2, le=40)]
+    people: Annotated[int, Field(ge=2)] | None
 
 
 @_block
@@ -100,8 +100,9 @@ class Jacobian:
 
 @_block
 class Verification:
-    """The 10-fold protocol of Table 4."""
+    """The 10-fold protocol of Table 4; its ratios are those of `ratios` that were pruned, all if none was."""
 
+    ratios: list[Share]
     thresholds: Literal["grid", "exact"]
     flip_test: list[str]
 
@@ -116,12 +117,38 @@ class Edc:
     step: Share
     limit: Share
     random_orders: Count
+    resamples: Count
+    resampled: Literal["pairs", "people"]
+    seed: Seed
+
+
+@_block
+class External:
+    """What is known of methods whose scores come as files: all others are unsupervised, and higher is better."""
+
+    lower_is_better: list[str]
+    supervised: list[str]
+    semi_supervised: list[str]
+
+
+@_block
+class Ablation:
+    """The questions of a reviewer, on benchmarks where their extra forward passes are wanted."""
+
+    benchmarks: list[str]
+    ratios: Annotated[list[Share], Field(min_length=1)]
+    seeds: Count
+    fmr: Annotated[list[Share], Field(min_length=1)]
 
 
 @_block
 class Report:
-    """What the report shows."""
+    """Where the rendered artefacts go and what they show; `gallery_ratio` stands for PreFIQs in pictures and Table 5."""
 
+    folder: str
+    note: str
+    claims: list[str]
+    labelled: list[str]
     gallery_ratio: Share
 
 
@@ -139,6 +166,8 @@ class Params:
     jacobian: Jacobian
     verification: Verification
     edc: Edc
+    external: External
+    ablation: Ablation
     report: Report
 
 

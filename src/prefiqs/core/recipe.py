@@ -44,3 +44,8 @@ def recipe_grid(
 ) -> list[Recipe]:
     """All combinations of granularity, criterion and ratio, in this order."""
     return [Recipe(r, g, c, seed) for g in granularities for c in criteria for r in ratios]
+
+
+def table4_ratios(wanted: Iterable[float], pruned: list[float]) -> list[float]:
+    """The ratios of Table 4: those of `wanted` that were pruned, or all that were if it is none of them."""
+    return [r for r in pruned if r in set(wanted)] or pruned

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import DTypeLike
 
 from prefiqs.core.errors import InputError
 
@@ -25,6 +26,32 @@ def write_array(array: np.ndarray, path: str | Path) -> None:
     partial.replace(path)
 
 
+def write_rows(rows: Iterable[np.ndarray], shape: tuple[int, ...], dtype: DTypeLike, path: str | Path) -> None:
+    """Write an array as .npy, row by row: the array may be larger than memory.
+
+    Args:
+        rows: as many arrays as `shape[0]`, each of `shape[1:]` and `dtype`.
+        shape: of the whole array.
+
+    Raises:
+        InputError: a row of another shape or type, or another number of rows.
+    """
+    partial, dtype, written = _partial(path), np.dtype(dtype), 0
+    with partial.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for row in rows:
+            if row.shape != shape[1:] or row.dtype != dtype:
+                raise InputError(
+                    f"Expected {dtype} of shape {shape[1:]} in row {written} of {path}, got {row.dtype} {row.shape}."
+                )
+            file.write(np.ascontiguousarray(row).data)
+            written += 1
+    if written != shape[0]:
+        raise InputError(f"Expected {shape[0]} rows for {path}, got {written}; their number must be known beforehand.")
+    partial.replace(path)
+
+
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table as .parquet or .csv, by the ending of the path; floats in CSV have at most ten digits."""
     partial = _partial(path)
@@ -40,6 +67,11 @@ def write_text(text: str, path: str | Path) -> None:
     partial = _partial(path)
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+def read_text(path: str | Path) -> str:
+    """Read a UTF-8 text file."""
+    return Path(path).read_text(encoding="utf-8")
 
 
 def write_score_file(names: Iterable[str], scores: np.ndarray, path: str | Path) -> None:

@@ -1,7 +1,9 @@
-"""A verification benchmark: aligned faces, who they show, and which pairs are compared."""
+"""A verification benchmark: aligned faces, who they show, and what is compared with what."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,30 +11,59 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.core.errors import InputError
-from prefiqs.core.records import write_array, write_table
+from prefiqs.core.records import write_rows, write_table
+from prefiqs.imaging.align import FACE_SIZE
+
+
+@dataclass(frozen=True, eq=False)
+class Templates:
+    """Which of n images make up each of T templates, where sets of images are compared (IJB-C).
+
+    Attributes:
+        rows: int32 n, the template of each image, 0 … T − 1.
+        media: int32 n, number of the photo or video an image is from; it counts within its template only.
+        ids: int32 T, the published number of each template, ascending.
+    """
+
+    rows: np.ndarray
+    media: np.ndarray
+    ids: np.ndarray
+
+    @classmethod
+    def of(cls, template_ids: np.ndarray, media: np.ndarray) -> Templates:
+        """Templates from the published template and media number of each image."""
+        ids, rows = np.unique(template_ids, return_inverse=True)
+        return cls(rows.astype(np.int32), np.asarray(media, np.int32), ids.astype(np.int32))
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark of n aligned faces and P pairs.
+    """A benchmark of n aligned faces and P pairs: of images, or of templates where there are templates.
 
     Attributes:
         name: such as `orl`.
-        images: uint8 n×112×112×3, RGB; a read-only memory map when loaded from disk.
-        index: one row an image: name, subject, source, sha256, degradation, severity (0 … 1, 0 = none).
-        pairs: int32 P×2, rows of `images`.
-        genuine: bool P, whether both images show one person.
+        images: n faces, uint8 112×112×3, RGB; a read-only memory map when loaded from disk, an array or `LazyFaces`
+            when just built.
+        index: one row an image: name, subject, source, sha256, degradation, severity (0 … 1, 0 = none); quality
+            (higher = better) where the data set has such labels. `save_benchmark` adds sha256 where it is missing.
+        pairs: int32 P×2, rows of `images`, but of `templates` in a benchmark that has them. May be empty.
+        genuine: bool P, whether both sides of a pair show one person.
         folds: int8 P, the pair's fold in the verification protocol, −1 for pairs outside it; None without folds.
         templates: None for benchmarks that compare single images.
+        lost: name and reason of every image of the data set that is not among the n.
     """
 
     name: str
-    images: np.ndarray
+    images: np.ndarray | Sequence[np.ndarray]
     index: pd.DataFrame
     pairs: np.ndarray
     genuine: np.ndarray
     folds: np.ndarray | None = None
-    templates: None = None
+    templates: Templates | None = None
+    lost: tuple[tuple[str, str], ...] = ()
 
     @property
     def names(self) -> np.ndarray:
@@ -45,13 +76,18 @@ class Benchmark:
         return self.index["subject"].to_numpy()
 
     def summary(self) -> dict[str, int]:
-        """Counts of images, people, genuine and impostor pairs."""
-        return {
+        """Counts of images, people, genuine and impostor pairs; of templates and lost images where there are any."""
+        counts = {
             "images": len(self.images),
             "people": len(set(self.subjects)),
             "genuine": int(self.genuine.sum()),
             "impostor": int((~self.genuine).sum()),
         }
+        if self.templates is not None:
+            counts["templates"] = len(self.templates)
+        if self.lost:
+            counts["lost"] = len(self.lost)
+        return counts
 
 
 def benchmark_folder(name: str, root: str | Path) -> Path:
@@ -60,14 +96,37 @@ def benchmark_folder(name: str, root: str | Path) -> Path:
 
 
 def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
-    """Write `images.npy`, `index.parquet` and `pairs.parquet` below `root`/benchmarks/NAME; returns that folder."""
+    """Write a benchmark below `root`/benchmarks/NAME, a few faces in memory at a time; returns that folder.
+
+    Files: `images.npy`, `index.parquet`, `pairs.parquet`; where there are any, `templates.parquet` (published template
+    and media number of each image) and `lost.parquet` (name, reason).
+    """
     folder = benchmark_folder(benchmark.name, root)
-    write_array(benchmark.images, folder / "images.npy")
-    write_table(benchmark.index, folder / "index.parquet")
+    index, templates, digests = benchmark.index, benchmark.templates, []
+    shape = (len(benchmark.images), FACE_SIZE, FACE_SIZE, 3)
+    write_rows(_digested(benchmark.images, digests), shape, np.uint8, folder / "images.npy")
+    if "sha256" not in index:
+        index = index.copy()
+        index.insert(index.columns.get_loc("source") + 1, "sha256", digests)
     folds = np.full(len(benchmark.pairs), -1, np.int8) if benchmark.folds is None else benchmark.folds
     pairs = {"left": benchmark.pairs[:, 0], "right": benchmark.pairs[:, 1], "genuine": benchmark.genuine, "fold": folds}
-    write_table(pd.DataFrame(pairs), folder / "pairs.parquet")
+    tables = {"index": index, "pairs": pd.DataFrame(pairs)}
+    if templates is not None:
+        tables["templates"] = pd.DataFrame({"template": templates.ids[templates.rows], "media": templates.media})
+    if benchmark.lost:
+        tables["lost"] = pd.DataFrame(benchmark.lost, columns=["name", "reason"])
+    for optional in {"templates", "lost"} - tables.keys():
+        (folder / f"{optional}.parquet").unlink(missing_ok=True)
+    for name, table in tables.items():
+        write_table(table, folder / f"{name}.parquet")
     return folder
+
+
+def _digested(faces: Iterable[np.ndarray], digests: list[str]) -> Iterator[np.ndarray]:
+    """The faces; their SHA-256 are added to `digests` as they pass."""
+    for face in faces:
+        digests.append(hashlib.sha256(np.ascontiguousarray(face)).hexdigest())
+        yield face
 
 
 def load_benchmark(name: str, root: str | Path = "data") -> Benchmark:
@@ -79,9 +138,15 @@ def load_benchmark(name: str, root: str | Path = "data") -> Benchmark:
             f"Expected benchmark {name!r} in {folder}, got no {', '.join(missing)}; build it with `dvc repro`."
         )
     images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-    index, pairs = pd.read_parquet(folder / "index.parquet"), pd.read_parquet(folder / "pairs.parquet")
-    if len(index) != len(images):
-        raise InputError(f"Expected {len(images)} rows in {folder / 'index.parquet'}, got {len(index)}; build it anew.")
+    index, pairs, templates, lost = (
+        pd.read_parquet(file) if (file := folder / f"{table}.parquet").is_file() else None
+        for table in ("index", "pairs", "templates", "lost")
+    )
+    for table, of_images in {"index": index, "templates": templates}.items():
+        if of_images is not None and len(of_images) != len(images):
+            raise InputError(
+                f"Expected {len(images)} rows in {folder / table}.parquet, got {len(of_images)}; build it anew."
+            )
     folds = pairs["fold"].to_numpy()
     return Benchmark(
         name,
@@ -90,4 +155,6 @@ def load_benchmark(name: str, root: str | Path = "data") -> Benchmark:
         pairs[["left", "right"]].to_numpy(np.int32),
         pairs["genuine"].to_numpy(bool),
         folds if (folds >= 0).any() else None,
+        None if templates is None else Templates.of(templates["template"].to_numpy(), templates["media"].to_numpy()),
+        () if lost is None else tuple(lost.itertuples(index=False, name=None)),
     )

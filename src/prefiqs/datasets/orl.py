@@ -14,6 +14,7 @@ import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.pairs import all_pairs
+from prefiqs.datasets.photos import face_index
 
 PEOPLE, IMAGES_EACH = 40, 10
 
@@ -36,13 +37,6 @@ def build_orl(faces: Path, align: Callable[[Path], np.ndarray], people: int = PE
 
 def index_of(names: list[str], images: np.ndarray) -> pd.DataFrame:
     """The index of undegraded images named SUBJECT/FILE."""
-    return pd.DataFrame(
-        {
-            "name": names,
-            "subject": [n.split("/")[0] for n in names],
-            "source": names,
-            "sha256": [hashlib.sha256(image.tobytes()).hexdigest() for image in images],
-            "degradation": "none",
-            "severity": 0.0,
-        }
-    )
+    index = face_index(names, [name.split("/")[0] for name in names])
+    index.insert(3, "sha256", [hashlib.sha256(image.tobytes()).hexdigest() for image in images])
+    return index

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from prefiqs.core.errors import InputError
 from prefiqs.datasets.benchmark import Benchmark
+
+INFERRED = "?"
+"""How the names of people begin who are known by pairs only."""
 
 
 def all_pairs(subjects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -40,6 +46,53 @@ def cross_source_pairs(
     impostor = pairs[rng.choice(candidates, count, replace=False)]
     order = rng.permutation(len(genuine) + count)
     return np.concatenate([genuine, impostor])[order], order < len(genuine)
+
+
+def sampled_pairs(subjects: np.ndarray, impostors: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """All genuine pairs, and impostor pairs drawn without replacement; the other pairs are never held in memory.
+
+    Args:
+        subjects: person shown in each of n images.
+        impostors: how many impostor pairs to draw (all of them if there are fewer).
+        seed: of the draw.
+
+    Returns:
+        int32 P×2 (left < right) in an order drawn by `seed`; bool P, whether the pair is genuine.
+    """
+    by_person = np.argsort(subjects, kind="stable")
+    _, person, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
+    n, end = len(subjects), np.cumsum(sizes)[person[by_person]]
+    # With the images of a person side by side, image i has its genuine partners at i + 1 … end − 1, its impostors from
+    # end on: a pair of either kind is a number, and its left image is found by how many pairs come before it.
+    place = np.arange(n)
+    rng = np.random.default_rng(seed)
+    sides = []
+    for start, partners, wanted in ((place + 1, end - place - 1, None), (end, n - end, impostors)):
+        before = np.cumsum(partners) - partners
+        total = int(partners.sum())
+        numbers = np.arange(total) if wanted is None else rng.choice(total, min(wanted, total), replace=False)
+        left = np.searchsorted(before + partners, numbers, side="right")
+        sides.append(np.column_stack([left, start[left] + numbers - before[left]]))
+    pairs = np.sort(by_person[np.concatenate(sides)], axis=1).astype(np.int32)
+    order = rng.permutation(len(pairs))
+    return pairs[order], order < len(sides[0])
+
+
+def people_of(names: Sequence[str], genuine_pairs: np.ndarray) -> list[str]:
+    """Who is shown in n images of a data set that says so of pairs only: the images that genuine pairs connect.
+
+    Such a person is called `INFERRED` and the name of the first image. Images of one person that no chain of pairs
+    connects count as different people, so these are too many people, never too few.
+    """
+    links = coo_array((np.ones(len(genuine_pairs), bool), genuine_pairs.T), shape=(len(names), len(names)))
+    _, person = connected_components(links, directed=False)
+    _, first = np.unique(person, return_index=True)
+    return [f"{INFERRED}{names[i]}" for i in first[person]]
+
+
+def consecutive_folds(pairs: int, folds: int) -> np.ndarray:
+    """int8 P: folds as equal runs of a list of pairs, the first ones longer by one where they cannot be equal."""
+    return np.repeat(np.arange(folds, dtype=np.int8), [len(run) for run in np.array_split(np.arange(pairs), folds)])
 
 
 def with_folds(benchmark: Benchmark, folds: int, per_fold: int, seed: int) -> Benchmark:

@@ -42,7 +42,7 @@ def embed(
         InputError: images that are not aligned faces, or an unknown model or device.
     """
     models = [model] if isinstance(model, FaceModel | str) else list(model)
-    raw = raw_embeddings(models, images, batch_size, device, mirrored=flip_test)
+    raw = raw_embeddings(models, images, batch_size, device, [flip_test] * len(models))
     if flip_test:
         raw = [plain + mirrored for plain, mirrored in zip(raw[::2], raw[1::2], strict=True)]
     normalised = [normalise(r) for r in raw]
@@ -54,11 +54,13 @@ def raw_embeddings(
     images: Faces,
     batch_size: int | None = None,
     device: str = "auto",
-    mirrored: bool = False,
+    mirrored: Sequence[bool] | None = None,
 ) -> list[np.ndarray]:
     """Embeddings as the networks give them, not normalised, so that their norm is kept; arguments as for `embed`.
 
-    Returns one float32 n×d array a model; with `mirrored`, that of the mirrored faces follows each.
+    mirrored: for each model, whether it also embeds the mirrored faces; by default none does.
+
+    Returns one float32 n×d array a model, followed by that of the mirrored faces where they were asked for.
     """
     target = resolve_device(device)
     batch_size = BATCH_SIZES[target.type] if batch_size is None else batch_size
@@ -68,15 +70,17 @@ def raw_embeddings(
     engines = model_engines(loaded, batch_size)
     # By device too: a finished graph stays on the CPU, whatever the others do.
     preparers = {(m.input_spec, m.device): m for m in loaded}
-    rows: list[list[np.ndarray]] = [[] for _ in range(len(loaded) * (1 + mirrored))]
+    mirrored = [False] * len(loaded) if mirrored is None else mirrored
+    # One job a table of the result: which network, and whether it sees the mirrored face.
+    jobs = [(i, flip) for i, both in enumerate(mirrored) for flip in ([False, True] if both else [False])]
+    rows: list[list[np.ndarray]] = [[] for _ in jobs]
     for faces in batches(images, batch_size):
-        views = [faces, faces[:, :, ::-1]] if mirrored else [faces]
-        for i, view in enumerate(views):
-            inputs = {key: m.prepare(view) for key, m in preparers.items()}
-            for j, (model, engine) in enumerate(zip(loaded, engines, strict=True)):
-                prepared = inputs[model.input_spec, model.device]
-                rows[j * len(views) + i].append(run_padded(engine, prepared, batch_size)[0])
-    sizes = [m.embedding_size for m in loaded for _ in range(1 + mirrored)]
+        views = {flip: faces[:, :, ::-1] if flip else faces for flip in {flip for _, flip in jobs}}
+        inputs = {(k, flip): m.prepare(view) for k, m in preparers.items() for flip, view in views.items()}
+        for (i, flip), table in zip(jobs, rows, strict=True):
+            prepared = inputs[(loaded[i].input_spec, loaded[i].device), flip]
+            table.append(run_padded(engines[i], prepared, batch_size)[0])
+    sizes = [loaded[i].embedding_size for i, _ in jobs]
     return [np.concatenate(r) if r else np.empty((0, d), np.float32) for r, d in zip(rows, sizes, strict=True)]
 
 

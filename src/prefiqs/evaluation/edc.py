@@ -26,7 +26,8 @@ from prefiqs.evaluation.error_rates import (
     is_reliable,
     threshold_at_fmr,
 )
-from prefiqs.evaluation.inputs import as_fraction, as_genuine, as_scores, check_choice
+from prefiqs.evaluation.inputs import as_fraction, as_scores, check_choice
+from prefiqs.evaluation.ranking import ByQuality, BySimilarity, sort_by_quality, sort_by_similarity
 
 DEFAULT_DISCARD = np.arange(20) / 20  # 0, 0.05, ..., 0.95
 
@@ -67,51 +68,81 @@ def error_discard_curves(
     pairs: str = "all",
 ) -> list[Curve]:
     """Return one curve for each target in `fmrs` at about the cost of one; all else as `error_discard_curve`."""
-    similarity = as_scores(similarity, "similarity")
-    genuine = as_genuine(genuine, len(similarity))
-    quality = as_scores(pair_quality, "pair_quality", len(similarity))
+    check_choice(pairs, "pairs", ("all", "genuine"))
+    by_similarity = sort_by_similarity(similarity, genuine)
+    quality = as_scores(pair_quality, "pair_quality", len(np.asarray(similarity)))
+    droppable = np.asarray(genuine, bool) if pairs == "genuine" else None
+    return curves_of_sorted(by_similarity, sort_by_quality(quality, droppable), fmrs, discard, threshold, rule)
+
+
+def curves_of_sorted(
+    similarity: BySimilarity,
+    quality: ByQuality,
+    fmrs: Sequence[float] = (1e-3, 1e-4),
+    discard: ArrayLike | None = None,
+    threshold: str = "recomputed",
+    rule: str = "nearest",
+) -> list[Curve]:
+    """Return what `error_discard_curves` does, of pairs sorted before.
+
+    One sorting of the similarities serves any number of quality measures and the other way round; of the impostor
+    pairs, only the few most similar ones are looked at.
+    """
     grid = _as_discard_grid(discard)
     for fmr in fmrs:
         check_fmr(fmr)
     check_choice(threshold, "threshold", ("recomputed", "fixed"))
     check_choice(rule, "rule", RULES)
-    check_choice(pairs, "pairs", ("all", "genuine"))
-    if genuine.all() or not genuine.any():
-        raise InputError(
-            f"genuine: expected genuine and impostor pairs, got {genuine.sum()} and {(~genuine).sum()}; "
-            "an error rate at a target FMR needs both kinds."
-        )
-
-    rank, n_droppable = _discard_ranks(quality, genuine if pairs == "genuine" else np.ones_like(genuine))
-    # Similarities are sorted once; what remains of a sorted array after a cut is sorted still.
-    genuine_sorted, genuine_rank = _sorted_with_rank(similarity[genuine], rank[genuine])
-    impostor_sorted, impostor_rank = _sorted_with_rank(similarity[~genuine], rank[~genuine])
-    start = [threshold_at_fmr(impostor_sorted, fmr, rule) for fmr in fmrs]
+    n_genuine, n_impostor = len(similarity.genuine), len(similarity.impostor)
+    start = [threshold_at_fmr(similarity.impostor, fmr, rule) for fmr in fmrs]
+    genuine_rank = quality.rank[similarity.genuine_pairs]
 
     points: list[list[tuple]] = [[] for _ in fmrs]
     for fraction in grid:
-        n_dropped = math.floor(as_fraction(fraction) * n_droppable)
-        genuine_left = genuine_sorted[genuine_rank >= n_dropped]
-        impostor_left = impostor_sorted[impostor_rank >= n_dropped]
+        n_dropped = math.floor(as_fraction(fraction) * quality.n_droppable)
+        genuine_left = similarity.genuine[genuine_rank >= n_dropped]
+        n_impostor_left = n_impostor - (n_dropped - (n_genuine - len(genuine_left)))
+        if threshold == "fixed":
+            n_top = n_impostor - np.searchsorted(similarity.impostor, min(start), side="right")
+            top = _most_similar_left(similarity, quality, n_dropped, n_top)
+        else:
+            top = _enough_for_threshold(similarity, quality, n_dropped, n_impostor_left, max(fmrs))
         for target, fmr in enumerate(fmrs):
-            cutoff = start[target] if threshold == "fixed" else threshold_at_fmr(impostor_left, fmr, rule)
-            points[target].append(_point(genuine_left, impostor_left, cutoff, fmr))
+            cutoff = start[target] if threshold == "fixed" else threshold_at_fmr(top, fmr, rule, n_impostor_left)
+            points[target].append(
+                (  # in the order of the fields of `Curve` after `discard`
+                    false_non_match_rate(genuine_left, cutoff),
+                    cutoff,
+                    false_match_rate(top, cutoff, n_impostor_left),
+                    len(genuine_left),
+                    n_impostor_left,
+                    is_reliable(n_impostor_left, fmr),
+                )
+            )
     return [
         Curve(grid, *map(np.array, zip(*points_of_target, strict=True)), target_fmr=fmr)
         for points_of_target, fmr in zip(points, fmrs, strict=True)
     ]
 
 
-def _point(genuine_left: NDArray, impostor_left: NDArray, threshold: float, fmr: float) -> tuple:
-    """Return one step of a curve, in the order of the fields of `Curve` after `discard`."""
-    return (
-        false_non_match_rate(genuine_left, threshold),
-        threshold,
-        false_match_rate(impostor_left, threshold),
-        len(genuine_left),
-        len(impostor_left),
-        is_reliable(len(impostor_left), fmr),
-    )
+def _most_similar_left(similarity: BySimilarity, quality: ByQuality, n_dropped: int, n_top: int) -> NDArray:
+    """Return, ascending, which of the `n_top` largest impostor similarities are left."""
+    top = slice(len(similarity.impostor) - n_top, None)
+    return similarity.impostor[top][quality.rank[similarity.impostor_pairs[top]] >= n_dropped]
+
+
+def _enough_for_threshold(
+    similarity: BySimilarity, quality: ByQuality, n_dropped: int, n_left: int, fmr: float
+) -> NDArray:
+    """Return, ascending, as many of the largest impostor similarities left as `threshold_at_fmr` needs."""
+    n_above = math.floor(as_fraction(fmr) * n_left)
+    n_top = 4 * n_above + 64  # a guess, as nobody knows how many of them were dropped
+    while True:
+        n_top = min(n_top, len(similarity.impostor))
+        left = _most_similar_left(similarity, quality, n_dropped, n_top)
+        if len(left) == n_left or (len(left) > n_above and left[0] < left[-1 - n_above]):
+            return left
+        n_top *= 4
 
 
 def _as_discard_grid(discard: ArrayLike | None) -> NDArray[np.float64]:
@@ -124,20 +155,3 @@ def _as_discard_grid(discard: ArrayLike | None) -> NDArray[np.float64]:
             "pass None for 0, 0.05, ..., 0.95."
         )
     return grid
-
-
-def _discard_ranks(quality: NDArray, droppable: NDArray[np.bool_]) -> tuple[NDArray[np.int64], int]:
-    """Return each pair's place in the order of discarding, (P,), and the number of pairs that may be discarded.
-
-    A pair is left after dropping k pairs if its place is k or higher; one that may not be dropped is past the end.
-    """
-    candidates = np.flatnonzero(droppable)
-    order = candidates[np.argsort(quality[candidates], kind="stable")]
-    rank = np.full(len(quality), len(quality))
-    rank[order] = np.arange(len(order))
-    return rank, len(order)
-
-
-def _sorted_with_rank(similarity: NDArray, rank: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
-    order = np.argsort(similarity)
-    return similarity[order], rank[order]

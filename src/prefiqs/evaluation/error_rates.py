@@ -24,7 +24,7 @@ def check_fmr(fmr: float) -> None:
         raise InputError(f"fmr: expected a target between 0 and 1, both excluded, got {fmr}; 1e-3 is usual.")
 
 
-def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest") -> float:
+def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest", n: int | None = None) -> float:
     """Return the threshold whose empirical FMR answers to the target `fmr`; NaN when there is no impostor.
 
     Candidates are the distinct impostor similarities: with the strict rule each is the smallest, hence for the genuine
@@ -33,31 +33,38 @@ def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest"
     impostor_sorted: (n,) float, ascending, larger = more alike. fmr: target in (0, 1).
     rule: "nearest", the FMR closest to the target, and of two equally close the larger one (the more lenient, as
     published code does); "conservative", the largest FMR not above the target (0 if need be).
+    n: number of impostors, if only the most similar are given: at least all that tie with the one that is
+    floor(fmr * n) places below the top, and one more.
     Raises InputError for another rule or target.
     """
     check_fmr(fmr)
     check_choice(rule, "rule", RULES)
-    n = len(impostor_sorted)
+    given = len(impostor_sorted)
+    n = given if n is None else n
     if n == 0:
         return math.nan
     target = as_fraction(fmr) * n  # false matches wanted, exact: at n = 500 and 1e-3 it is the tie 1/2
-    strict = impostor_sorted[n - 1 - min(math.floor(target), n - 1)]
-    matches_strict = n - np.searchsorted(impostor_sorted, strict, side="right")
-    matches_next = n - np.searchsorted(impostor_sorted, strict, side="left")
+    strict = impostor_sorted[given - 1 - min(math.floor(target), n - 1)]
+    matches_strict = given - np.searchsorted(impostor_sorted, strict, side="right")
+    matches_next = given - np.searchsorted(impostor_sorted, strict, side="left")
     # matches_strict <= target < matches_next are neighbouring achievable counts; the upper one is achieved by the
     # next lower impostor similarity, where there is one.
     lenient_is_nearer = matches_next - target <= target - matches_strict
     if rule == "nearest" and matches_next < n and lenient_is_nearer:
-        return float(impostor_sorted[n - 1 - matches_next])
+        return float(impostor_sorted[given - 1 - matches_next])
     return float(strict)
 
 
-def false_match_rate(impostor_sorted: NDArray, threshold: float) -> float:
-    """Return the fraction of impostor similarities (ascending) above `threshold`, in [0, 1]; NaN when undefined."""
-    n = len(impostor_sorted)
+def false_match_rate(impostor_sorted: NDArray, threshold: float, n: int | None = None) -> float:
+    """Return the fraction of impostor similarities (ascending) above `threshold`, in [0, 1]; NaN when undefined.
+
+    n: number of impostors, if only the most similar are given, at least all above the threshold.
+    """
+    given = len(impostor_sorted)
+    n = given if n is None else n
     if n == 0 or math.isnan(threshold):
         return math.nan
-    return float((n - np.searchsorted(impostor_sorted, threshold, side="right")) / n)
+    return float((given - np.searchsorted(impostor_sorted, threshold, side="right")) / n)
 
 
 def false_non_match_rate(genuine_sorted: NDArray, threshold: float) -> float:

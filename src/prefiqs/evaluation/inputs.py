@@ -46,6 +46,17 @@ def as_genuine(values: ArrayLike, length: int) -> NDArray[np.bool_]:
     return labels.astype(bool)
 
 
+def as_embeddings(values: ArrayLike) -> NDArray[np.floating]:
+    """Return the embeddings as a float array of shape (n, d), not copied; InputError for another shape or type."""
+    rows = np.asarray(values)
+    if rows.ndim != 2 or rows.dtype.kind != "f":
+        raise InputError(
+            f"embeddings: expected a float array of shape (n, d), got shape {rows.shape} of type {rows.dtype}; "
+            "pass one row for each image."
+        )
+    return rows
+
+
 def as_pairs(values: ArrayLike, n_images: int) -> NDArray:
     """Return the pairs as an int array of shape (P, 2) of image indices in [0, n_images).
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prefiqs.core.errors import InputError
+from prefiqs.evaluation.curve import Curve
 from prefiqs.evaluation.edc import error_discard_curve
 from prefiqs.evaluation.pairs import pair_quality
 
@@ -21,6 +22,14 @@ class RandomOrder:
     discard: NDArray[np.float64]
     fnmr: NDArray[np.float64]
     pauc: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, curves: Sequence[Curve], limit: float) -> "RandomOrder":
+        """Return the curves of several orders, and their areas up to `limit`; InputError without a curve."""
+        if not len(curves):
+            raise InputError("seeds: expected at least one whole number, got none; range(10) is usual.")
+        fnmr = np.stack([curve.fnmr for curve in curves])
+        return cls(curves[0].discard, fnmr, np.array([curve.pauc(limit) for curve in curves]))
 
     @property
     def pauc_mean(self) -> float:
@@ -56,14 +65,13 @@ def random_order_areas(
     limit: upper end of the pAUC. options: fmr, discard, threshold, rule, pairs as for `error_discard_curve`.
     Raises InputError without a seed, and as `error_discard_curve`, `pair_quality` and `Curve.pauc` do.
     """
-    if not len(seeds):
-        raise InputError("seeds: expected at least one whole number, got none; range(10) is usual.")
     curves = []
     for seed in seeds:
-        image_quality = np.random.default_rng(seed).random(n_images)
-        curves.append(error_discard_curve(similarity, genuine, pair_quality(image_quality, image_pairs), **options))
-    return RandomOrder(
-        discard=curves[0].discard,
-        fnmr=np.stack([curve.fnmr for curve in curves]),
-        pauc=np.array([curve.pauc(limit) for curve in curves]),
-    )
+        quality = pair_quality(random_quality(n_images, seed), image_pairs)
+        curves.append(error_discard_curve(similarity, genuine, quality, **options))
+    return RandomOrder.of(curves, limit)
+
+
+def random_quality(n_images: int, seed: int) -> NDArray[np.float64]:
+    """Return one quality an image, uniform in [0, 1)."""
+    return np.random.default_rng(seed).random(n_images)

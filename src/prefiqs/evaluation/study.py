@@ -7,9 +7,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.edc import error_discard_curves
-from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
-from prefiqs.evaluation.random_order import RandomOrder, random_order_areas
+from prefiqs.evaluation.edc import curves_of_sorted
+from prefiqs.evaluation.pairs import cosine_similarity, pair_levels
+from prefiqs.evaluation.random_order import RandomOrder, random_quality
+from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.templates import ImageTemplates, template_quality
 
 # Curves by verifier, method and target FMR.
 Curves = dict[tuple[str, str, float], Curve]
@@ -32,13 +34,14 @@ def compare_methods(
 
     scores: (n,) by method, higher = better. embeddings: (n, d) by verifier, raw or normalised.
     pairs: (P, 2) int. genuine: (P,) bool. options: discard, threshold, rule as for `error_discard_curve`.
+    Where templates are compared, scores and embeddings are theirs: `templates.comparison_units`.
     """
-    qualities = {method: pair_quality(score, pairs) for method, score in scores.items()}
+    qualities = {method: sort_by_quality(pair_levels(score, pairs)) for method, score in scores.items()}
     curves: Curves = {}
     for verifier, embedding in embeddings.items():
-        similarity = cosine_similarity(embedding, pairs)
+        similarity = sort_by_similarity(cosine_similarity(embedding, pairs), genuine)
         for method, quality in qualities.items():
-            for curve in error_discard_curves(similarity, genuine, quality, fmrs, **options):
+            for curve in curves_of_sorted(similarity, quality, fmrs, **options):
                 curves[verifier, method, curve.target_fmr] = curve
     return curves
 
@@ -51,17 +54,24 @@ def random_orders(
     n_images: int,
     seeds: int,
     limit: float,
+    templates: ImageTemplates | None = None,
     **options,
 ) -> dict[tuple[str, float], RandomOrder]:
-    """The random baseline by verifier and FMR, `seeds` orders each; arguments as for `compare_methods`."""
-    result = {}
-    for verifier, embedding in embeddings.items():
-        similarity = cosine_similarity(embedding, pairs)
-        for fmr in fmrs:
-            result[verifier, fmr] = random_order_areas(
-                similarity, genuine, pairs, n_images, range(seeds), limit, fmr=fmr, **options
-            )
-    return result
+    """The random baseline by verifier and FMR, `seeds` orders each; arguments as for `compare_methods`.
+
+    Qualities are drawn for the `n_images` images, and where templates are compared, reduced as those of any measure: a
+    template of many images is likely to hold a poor one, by chance too.
+    """
+    similarities = {v: sort_by_similarity(cosine_similarity(e, pairs), genuine) for v, e in embeddings.items()}
+    curves: dict[tuple[str, float], list[Curve]] = {(v, fmr): [] for v in embeddings for fmr in fmrs}
+    for seed in range(seeds):
+        drawn = random_quality(n_images, seed)
+        scores = drawn if templates is None else template_quality(drawn, templates)
+        quality = sort_by_quality(pair_levels(scores, pairs))
+        for verifier, similarity in similarities.items():
+            for curve in curves_of_sorted(similarity, quality, fmrs, **options):
+                curves[verifier, curve.target_fmr].append(curve)
+    return {of: RandomOrder.of(drawn, limit) for of, drawn in curves.items()}
 
 
 def areas_table(curves: Curves, limit: float) -> pd.DataFrame:
@@ -113,3 +123,13 @@ def random_table(orders: Mapping[tuple[str, float], RandomOrder]) -> pd.DataFram
         for (verifier, fmr), order in orders.items()
     ]
     return pd.DataFrame(rows)
+
+
+def random_curves_table(orders: Mapping[tuple[str, float], RandomOrder]) -> pd.DataFrame:
+    """One row a point: FNMR of the random orders at each discard fraction, their mean and 5 % and 95 % quantiles."""
+    parts = []
+    for (verifier, fmr), order in orders.items():
+        low, high = order.band(0.9)
+        points = {"discard": order.discard, "fnmr": order.fnmr.mean(axis=0), "low": low, "high": high}
+        parts.append(pd.DataFrame({"verifier": verifier, "fmr": fmr, **points}))
+    return pd.concat(parts, ignore_index=True)

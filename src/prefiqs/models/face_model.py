@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,16 @@ class InputSpec:
     mean: float
     std: float
     size: int = FACE_SIZE
+
+    def __post_init__(self) -> None:
+        if self.colour not in ("rgb", "bgr") or not (math.isfinite(self.mean) and 0 < self.std < math.inf):
+            raise InputError(
+                f"Expected colour 'rgb' or 'bgr' and numbers for mean and std > 0 (on the 0…255 scale), got {self}."
+            )
+
+
+# Of ArcFace and of most networks after it: (x/255 − 0.5)/0.5.
+ARCFACE_INPUT = InputSpec("rgb", mean=127.5, std=127.5)
 
 
 class FaceModel(nn.Module):

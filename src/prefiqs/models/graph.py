@@ -5,6 +5,7 @@ They have no PyTorch weights, so they verify and embed but cannot be pruned or d
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from torch import Tensor
 
 from prefiqs.core.errors import InputError
 from prefiqs.models.face_model import FACE_SIZE, FaceModel, InputSpec
+
+# The pixel scaling of both MobileFaceNets, and of ONNX files of which nothing else is known.
+GRAPH_INPUT = InputSpec("rgb", mean=127.5, std=128.0)
 
 
 class GraphModel(FaceModel):
@@ -29,7 +33,10 @@ class GraphModel(FaceModel):
                 f"Expected an ONNX or TFLite network in {path}, got a file OpenVINO cannot read ({reason})."
             ) from error
         graph = _free_batch(_channels_first(graph, path))
-        super().__init__(name, input_spec, int(graph.output(0).get_partial_shape()[1].get_length()))
+        shape = graph.output(0).get_partial_shape()
+        if not _is_table(shape):
+            raise InputError(f"Expected a network whose first output is n×d embeddings in {path}, got {shape}.")
+        super().__init__(name, input_spec, int(shape[1].get_length()))
         self.graph = graph
         self._compiled = None
         self.eval()
@@ -39,6 +46,22 @@ class GraphModel(FaceModel):
         if self._compiled is None:
             self._compiled = ov.Core().compile_model(self.graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         return torch.from_numpy(self._compiled(np.ascontiguousarray(prepared.numpy()))[0].copy())
+
+
+def declared_input(path: Path) -> InputSpec:
+    """How the network in `NAME.onnx` wants its pixels: as `NAME.json` beside it says, else as `GRAPH_INPUT`.
+
+    The file looks like `{"colour": "bgr", "mean": 127.5, "std": 127.5}`; `InputError` if it does not.
+    """
+    declaration = path.with_suffix(".json")
+    if not declaration.is_file():
+        return GRAPH_INPUT
+    try:
+        declared = json.loads(declaration.read_text(encoding="utf-8"))
+        return InputSpec(declared["colour"], declared["mean"], declared["std"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f'Expected {{"colour": "rgb" or "bgr", "mean": …, "std": …}} in {declaration}, got something '
+                         f"else ({error}).") from error  # fmt: skip
 
 
 def _channels_first(graph: ov.Model, path: Path) -> ov.Model:
@@ -63,9 +86,14 @@ def _free_batch(graph: ov.Model) -> ov.Model:
     The exporters wrote the batch into the target of the last reshape (`[1, -1]`, `[2, 192]`); it becomes `[-1, d]`.
     """
     for node in graph.get_ops():
-        if node.get_type_name() == "Reshape" and len(node.get_output_shape(0)) == 2:
-            target = ops.constant(np.array([-1, node.get_output_shape(0)[1]], np.int64))
+        if node.get_type_name() == "Reshape" and _is_table(shape := node.get_output_partial_shape(0)):
+            target = ops.constant(np.array([-1, shape[1].get_length()], np.int64))
             node.input(1).replace_source_output(target.output(0))
     graph.validate_nodes_and_infer_types()
     graph.reshape([-1, 3, FACE_SIZE, FACE_SIZE])
     return graph
+
+
+def _is_table(shape: ov.PartialShape) -> bool:
+    """Whether a shape is n×d with a known d."""
+    return shape.rank.is_static and len(shape) == 2 and shape[1].is_static

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
@@ -18,7 +19,10 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from prefiqs.core.errors import InputError
+from prefiqs.models.checkpoints import Layout, read_backbone
 from prefiqs.models.face_model import FaceModel, InputSpec
+
+INPUT = InputSpec("rgb", mean=127.5, std=128.0)
 
 # Width and stride of the thirteen depthwise-separable blocks behind the first convolution.
 _BLOCKS = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)] + [(512, 1)] * 5 + [(1024, 2), (1024, 1)]
@@ -39,8 +43,8 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int =
 class SFace(FaceModel):
     """The SFace network: 112×112 RGB in, 128-d embedding out, 9.67 M weights of which 9.61 M can be pruned."""
 
-    def __init__(self) -> None:
-        super().__init__("sface", InputSpec("rgb", mean=127.5, std=128.0), _EMBEDDING)
+    def __init__(self, name: str = "sface", input_spec: InputSpec = INPUT):
+        super().__init__(name, input_spec, _EMBEDDING)
         self.stem = _conv(3, _FIRST_WIDTH, 3)
         self.blocks = nn.ModuleList()
         width = _FIRST_WIDTH
@@ -81,6 +85,11 @@ def _rename(onnx_name: str) -> str:
         place = "depthwise" if depthwise else "pointwise"
         head = ("stem" if index == "1" else f"blocks.{int(index) - 2}.{place}") + f".{_LAYER_NAMES[kind]}"
     return f"{head}.{_PARAMETER_NAMES[parameter]}"
+
+
+def read_weights(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
+    """Read SFace's weights from the OpenCV Zoo's ONNX file, or from a file in our layer names."""
+    return state_dict_from_onnx(path) if path.suffix == ".onnx" else read_backbone(path, layouts)
 
 
 def state_dict_from_onnx(path: Path) -> dict[str, Tensor]:

@@ -1,137 +1,135 @@
-"""The registry of FR networks: one entry a name, and `load_model`, the only way in."""
+"""The registry of FR networks: one card a network, with what a user must know before using its weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from prefiqs.assets import fetch
-from prefiqs.core.errors import InputError
-from prefiqs.core.paths import data_root
+from prefiqs.assets import ASSETS
 from prefiqs.models import sface
-from prefiqs.models.face_model import FaceModel, InputSpec
-from prefiqs.models.graph import GraphModel
+from prefiqs.models.checkpoints import PLAIN, Layout, load_strictly, read_backbone
+from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
+from prefiqs.models.graph import GRAPH_INPUT, GraphModel
+from prefiqs.models.ir import IR, IR_LAYERS
+from prefiqs.models.iresnet import IRESNET_LAYERS, IResNet
+from prefiqs.models.vit import ViT
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What `prefiqs list models` shows of a network, and how it is made from a weights file."""
+    """One FR network.
 
-    build: Callable[[Path], FaceModel]
-    asset: str
+    Attributes:
+        name: what users call it.
+        description: what it is, in one line.
+        source: where its authors give out the weights, and which file.
+        licence: of the weights.
+        network: builds it without weights, given `name` and `input_spec`; None for a finished graph.
+        input_spec: how it wants its pixels.
+        embedding_size: length of its embeddings; None if only the file knows.
+        layouts: the forms in which its checkpoints name their tensors, tried in this order.
+        read: reads a file in one of these forms.
+        asset: name of the weights in `prefiqs.assets.ASSETS`; None if the user puts the file in place.
+    """
+
+    name: str
     description: str
+    source: str
+    licence: str
+    network: Callable[..., FaceModel] | None
+    input_spec: InputSpec = ARCFACE_INPUT
+    embedding_size: int | None = 512
+    layouts: tuple[Layout, ...] = (PLAIN,)
+    read: Callable[[Path, Sequence[Layout]], dict[str, Tensor]] = read_backbone
+    asset: str | None = None
+
+    def load(self, path: Path) -> FaceModel:
+        """The network with the weights of a file, on the CPU; `InputError` for a file that does not fit."""
+        if self.network is None:
+            return GraphModel(self.name, self.input_spec, path)
+        state = self.read(path, self.layouts)
+        with torch.device("meta"):  # weights that are about to be replaced need neither time nor random numbers
+            model = self.network(name=self.name, input_spec=self.input_spec)
+        load_strictly(model.to_empty(device="cpu"), state, path)
+        return model
 
 
-# The pixel scaling of both MobileFaceNets and of unknown ONNX files: the most common one of the field.
-_HALF = InputSpec("rgb", mean=127.5, std=128.0)
+_BGR = InputSpec("bgr", mean=127.5, std=127.5)
+_MAGFACE_INPUT = InputSpec("bgr", mean=0, std=255)
+
+# Keys beside the backbone's are class centres of the training loss; the mask token hides patches in training.
+_MAGFACE_LAYOUTS = (
+    Layout("features.module.", ("fc.", "parallel_fc.")),
+    Layout("module.features.", ("module.fc.",)),
+    PLAIN,
+)
+_ADAFACE_LAYOUTS = (Layout("model.", ("head.",)), PLAIN)
+_VIT_LAYOUTS = (Layout("", ("mask_token",)),)
+_CVLFACE_LAYOUTS = tuple(Layout(prefix, (f"{prefix}mask_token",)) for prefix in ("model.net.", "net.", ""))
+
+_INSIGHTFACE = "https://github.com/deepinsight/insightface/tree/master/recognition/arcface_torch (Model Zoo)"
+_RESEARCH = "non-commercial research only"
+_REPOSITORY_MIT = "MIT (repository; not stated for the weights)"
+_CVLFACE_LICENCE = f"as the training data (WebFace4M): {_RESEARCH}"
 
 
-def _build_sface(path: Path) -> FaceModel:
-    model = sface.SFace()
-    if path.suffix == ".onnx":
-        state = sface.state_dict_from_onnx(path)
-    else:
-        try:
-            state = load_file(path)
-        except SafetensorError as error:
-            raise InputError(
-                f"Expected SFace weights (.onnx or .safetensors), got {path}, which is damaged: {error}."
-            ) from error
-    load_strictly(model, state, path)
-    return model
+def _graph(name: str, description: str, embedding_size: int) -> ModelCard:
+    asset = ASSETS[name]
+    source = str(asset.sources[0])
+    return ModelCard(name, description, source, asset.licence, None, GRAPH_INPUT, embedding_size, asset=name)
 
 
-MODELS: dict[str, ModelCard] = {
-    "sface": ModelCard(_build_sface, "sface", "SFace, MobileNet-v1 backbone, 128-d (OpenCV Zoo)"),
-    "mobilefacenet-512": ModelCard(
-        lambda path: GraphModel("mobilefacenet-512", _HALF, path), "mobilefacenet-512", "MobileFaceNet, 512-d, ONNX"
-    ),
-    "mobilefacenet-192": ModelCard(
-        lambda path: GraphModel("mobilefacenet-192", _HALF, path), "mobilefacenet-192", "MobileFaceNet, 192-d, TFLite"
-    ),
-}
+def _arcface(number: int, layers: tuple[int, ...]) -> ModelCard:
+    source = f"{_INSIGHTFACE}, backbone.pth or model.pt of an r{number}"
+    return ModelCard(
+        f"iresnet{number}", f"ArcFace, IResNet-{number} (insightface)", source, _RESEARCH, partial(IResNet, layers)
+    )
 
 
-def load_model(name: str, weights: str | Path | None = None, device: str = "auto") -> FaceModel:
-    """Load an FR network in eval mode.
-
-    Args:
-        name: one of `MODELS`, or the path of an ONNX file (RGB, (x − 127.5)/128, 112×112).
-        weights: a weights file to use instead of the published one (fetched at first use).
-        device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-
-    Raises:
-        InputError: unknown name, or a weights file that does not fit; AssetError: the weights cannot be had.
-    """
-    if name.endswith(".onnx"):
-        if weights is not None:
-            raise InputError(f"Expected no weights beside an ONNX file, which holds its own; got {weights}.")
-        return GraphModel(Path(name).stem, _HALF, existing(Path(name)))
-    if name not in MODELS:
-        raise InputError(
-            f"Expected a model name or an .onnx file, got {name!r}; known are: {', '.join(sorted(MODELS))}."
-        )
-    path = existing(Path(weights)) if weights else published_weights(name)
-    return MODELS[name].build(path).to(resolve_device(device))
+def _adaface(number: int, layers: tuple[int, ...]) -> ModelCard:
+    source = f"https://github.com/mk-minchul/AdaFace (Pretrained Models), adaface_ir{number}_*.ckpt"
+    network = partial(IR, layers, inner_norm=True)
+    return ModelCard(f"adaface-ir{number}", f"AdaFace, IR-{number}", source, _REPOSITORY_MIT, network, _BGR,
+                     layouts=_ADAFACE_LAYOUTS)  # fmt: skip
 
 
-def as_model(model: FaceModel | str, device: str = "auto") -> FaceModel:
-    """A FaceModel as it is, or the one that a name stands for."""
-    return load_model(model, device=device) if isinstance(model, str) else model
+def _insightface_vit(letter: str, width: int, depth: int) -> ModelCard:
+    source = f"{_INSIGHTFACE}, backbone.pth or model.pt of a ViT-{letter.upper()}"
+    network = partial(ViT, patch=9, width=width, depth=depth, heads=8)
+    return ModelCard(f"vit-{letter}", f"ViT-{letter.upper()} (insightface)", source, _RESEARCH, network,
+                     layouts=_VIT_LAYOUTS)  # fmt: skip
 
 
-def published_weights(name: str) -> Path:
-    """Path of the published weights of a model, fetched and (for SFace) rewritten as safetensors when missing."""
-    source = fetch(MODELS[name].asset)
-    if name != "sface":
-        return source
-    target = data_root() / "weights" / "sface.safetensors"
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
-        save_file(_build_sface(source).state_dict(), partial)
-        partial.replace(target)
-    return target
+_CARDS = (
+    ModelCard("sface", "SFace, MobileNet-v1 backbone (OpenCV Zoo)", str(ASSETS["sface"].sources[0]),
+              ASSETS["sface"].licence, sface.SFace, sface.INPUT, 128, read=sface.read_weights, asset="sface"),
+    _graph("mobilefacenet-512", "MobileFaceNet, ONNX", 512),
+    _graph("mobilefacenet-192", "MobileFaceNet, TFLite", 192),
+    *(_arcface(number, layers) for number, layers in IRESNET_LAYERS.items()),
+    ModelCard("elasticface", "ElasticFace-Arc, IResNet-100",
+              "https://github.com/fdbtrs/ElasticFace (ElasticFace-Arc), 295672backbone.pth",
+              "CC BY-NC-SA 4.0", partial(IResNet, IRESNET_LAYERS[100])),
+    ModelCard("magface", "MagFace, IResNet-100",
+              "https://github.com/IrvingMeng/MagFace (Model Zoo, iResNet100), magface_epoch_00025.pth",
+              _REPOSITORY_MIT, partial(IResNet, IRESNET_LAYERS[100], eps=2e-5), _MAGFACE_INPUT,
+              layouts=_MAGFACE_LAYOUTS),
+    ModelCard("curricularface", "CurricularFace, IR-101",
+              "https://github.com/HuangYG123/CurricularFace (Model), CurricularFace_Backbone.pth",
+              _REPOSITORY_MIT, partial(IR, IR_LAYERS[101], inner_norm=False)),
+    *(_adaface(number, layers) for number, layers in IR_LAYERS.items()),
+    *(_insightface_vit(*shape) for shape in (("t", 256, 12), ("s", 512, 12), ("b", 512, 24), ("l", 768, 24))),
+    ModelCard("cvlface-vit-s", "ViT-S (CVLface)",
+              "https://github.com/mk-minchul/CVLface, which lists no weights of this size so far", _CVLFACE_LICENCE,
+              partial(ViT, patch=8, width=512, depth=12, heads=8, mlp_ratio=5), layouts=_CVLFACE_LAYOUTS),
+    ModelCard("cvlface-vit-b", "AdaFace, ViT-B (CVLface)",
+              "https://huggingface.co/minchul/cvlface_adaface_vit_base_webface4m, model.safetensors or "
+              "pretrained_model/model.pt", _CVLFACE_LICENCE,
+              partial(ViT, patch=8, width=512, depth=24, heads=16, mlp_ratio=3), layouts=_CVLFACE_LAYOUTS),
+)  # fmt: skip
 
-
-def load_strictly(model: FaceModel, state: dict[str, Tensor], path: Path) -> None:
-    """Load a state dict that must fit exactly; older files may lack batch norm's `num_batches_tracked` counters.
-
-    Raises `InputError` naming the first keys or shapes that do not fit.
-    """
-    own = model.state_dict()
-    state = {k: own[k] for k in own if k.endswith("num_batches_tracked")} | state
-    missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    misfits = [f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in own.keys() & state.keys()
-               if state[k].shape != own[k].shape]  # fmt: skip
-    if missing or unknown or misfits:
-        raise InputError(
-            f"Expected the weights of {model.name} in {path}, got a file that does not fit: "
-            f"missing {missing[:3]}, unknown {unknown[:3]}, wrong shape {sorted(misfits)[:3]}."
-        )
-    model.load_state_dict(state)
-
-
-def existing(path: Path) -> Path:
-    """Return `path` if it is a file; else `InputError`."""
-    if not path.is_file():
-        raise InputError(f"Expected a weights file, got {path}, which does not exist; check the path.")
-    return path
-
-
-def resolve_device(device: str) -> torch.device:
-    """The device of a name: "auto" is CUDA where there is one, else the CPU. Raises `InputError` for a missing one."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"Expected a CUDA device for device={device!r}, got none; use device='auto' or 'cpu'.")
-    try:
-        return torch.device(device)
-    except RuntimeError:
-        raise InputError(f"Expected device 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}.") from None
+MODELS: dict[str, ModelCard] = {card.name: card for card in _CARDS}

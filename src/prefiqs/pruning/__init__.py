@@ -3,11 +3,17 @@
 import copy
 
 from prefiqs.core.recipe import Recipe
+from prefiqs.pruning.folding import fold_batch_norm
+from prefiqs.pruning.local import choose_locally
 from prefiqs.pruning.removal import Removal, embedding_layer, load_removal, prunable_weights, save_removal
+from prefiqs.pruning.stages import layer_groups
 from prefiqs.pruning.structured import choose_channels, remove_channels
 from prefiqs.pruning.unstructured import choose_weights, zero_weights
 
-__all__ = ["Removal", "apply", "choose", "embedding_layer", "load_removal", "prunable_weights", "save_removal"]
+__all__ = [
+    "Removal", "apply", "choose", "choose_locally", "embedding_layer", "fold_batch_norm", "layer_groups",
+    "load_removal", "prunable_weights", "save_removal",
+]  # fmt: skip
 
 
 def choose(model, recipe: Recipe) -> Removal:

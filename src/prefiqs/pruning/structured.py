@@ -51,6 +51,10 @@ def choose_channels(model: nn.Module, recipe: Recipe) -> Removal:
     if recipe.layers != "all":
         raise InputError("Expected layers='all' for structured pruning, got single layers: channels span layers; "
                          "use granularity='unstructured'.")  # fmt: skip
+    if any(isinstance(module, nn.LayerNorm) for module in model.modules()):
+        raise InputError(f"Expected a convolutional network for structured pruning, got the transformer {model.name}: "
+                         "DepGraph cannot follow its channels into the flattened tokens; "
+                         "use granularity='unstructured'.")  # fmt: skip
     before = weight_count(model)
     importance = (
         tp.importance.MagnitudeImportance(p=1) if recipe.criterion == "l1" else SeededRandomImportance(recipe.seed)

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from openvino.frontend import OpConversionFailure
 from torch import Tensor
+from torch._decomp import get_decompositions
 from torch.func import functional_call, jvp
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from prefiqs import pruning
 from prefiqs.core.errors import InputError
@@ -71,7 +73,8 @@ def normalised_jvp(model: FaceModel, pruned: FaceModel):
         def normalised_embedding(parameters: dict[str, Tensor]) -> Tensor:
             return torch.nn.functional.normalize(functional_call(model, parameters, (prepared,)))
 
-        return jvp(normalised_embedding, (primals,), (tangents,))
+        with sdpa_kernel(SDPBackend.MATH):  # fused attention has no forward-mode derivative
+            return jvp(normalised_embedding, (primals,), (tangents,))
 
     return function
 
@@ -123,7 +126,12 @@ def _inference_batch_norm(x, weight, bias, mean, variance, training, momentum, e
     return x * scale.reshape(shape) + offset.reshape(shape), x.new_empty(0), x.new_empty(0)
 
 
+# Operators of the derivative that OpenVINO lacks, in terms of those it has; the first five are those of attention.
 _DECOMPOSITIONS = {
+    **get_decompositions(
+        [_aten._softmax, _aten._safe_softmax, _aten._unsafe_view, _aten.native_layer_norm, _aten.hardtanh_backward]
+    ),
+    _aten._new_zeros_with_same_feature_meta.default: lambda _, like, **__: torch.zeros_like(like),
     _aten._prelu_kernel.default: lambda x, weight: torch.where(x > 0, x, x * weight),
     _aten.native_batch_norm.default: _inference_batch_norm,
     _aten._to_copy.default: lambda x, **_: x.clone(),

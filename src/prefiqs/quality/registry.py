@@ -19,6 +19,9 @@ METHODS: dict[str, Callable[..., np.ndarray]] = {
     "norm": norm.score,
 }
 
+# Forward and backward passes that each image costs (Table 1). The Jacobian's tangent is neither, and has its own price.
+PASSES: dict[str, tuple[int, int]] = {"prefiqs": (2, 0), "prefiqs-fast": (1, 0), "norm": (1, 0)}
+
 
 def score(
     images: np.ndarray, method: str = "prefiqs", model: FaceModel | str = "sface", **options: object

@@ -17,7 +17,7 @@ SAME_AREA = 0.05  # and how far their pAUC may differ, relatively
 
 
 def paper_claims(reports: str | Path, numbers: Mapping, params: Params) -> pd.DataFrame:
-    """Check the claims of the paper on every degraded benchmark and quality estimator.
+    """Check the claims of the paper on the benchmarks of `report.claims` and every quality estimator.
 
     Args:
         reports: folder of the rendered artefacts; reads tables/table3-*.csv.
@@ -28,8 +28,8 @@ def paper_claims(reports: str | Path, numbers: Mapping, params: Params) -> pd.Da
         One row a claim and benchmark: claim, benchmark, evidence, holds ("yes" or "no").
     """
     rows = []
-    for benchmark, model in product(params.benchmarks.cross_quality, params.models.quality):
-        name = f"{benchmark.name}-{model}"
+    for benchmark, model in product(params.report.claims, params.models.quality):
+        name = f"{benchmark}-{model}"
         areas = read_table(Path(reports) / "tables" / f"table3-{name}.csv")
         mean = areas.pivot(index="ratio", columns="strategy", values="mean")
         rows += [(claim, name, *outcome) for claim, outcome in _claims_about_pruning(mean)]
@@ -90,7 +90,9 @@ def _comparison_with_the_norm(name: str, found: Mapping) -> tuple[str, str, str,
 
 def report_text(reports: str | Path, numbers: Mapping, claims: pd.DataFrame, params: Params) -> str:
     """The report as Markdown, links relative to the folder `reports`; every number comes from a file of a stage."""
-    sections = [_HEAD, _claims_section(claims)]
+    models = ", ".join([*params.models.quality, *params.models.cross])
+    head = _HEAD.format(benchmarks=", ".join(params.benchmarks.all), models=models)
+    sections = [head, *([f"**{params.report.note}**"] if params.report.note else []), _claims_section(claims)]
     for benchmark, model in product(params.benchmarks.all, params.models.quality):
         sections.append(_benchmark_section(Path(reports), f"{benchmark}-{model}", benchmark, numbers, params))
     pages = sorted((Path(reports) / "notebooks").glob("*.html"))
@@ -98,14 +100,13 @@ def report_text(reports: str | Path, numbers: Mapping, claims: pd.DataFrame, par
     return "\n\n".join(sections) + "\n"
 
 
-_HEAD = """# What survives pruning: results of the default run
+_HEAD = """# What survives pruning: results on {benchmarks}
 
 A face-recognition network M_θ turns an aligned face x into a normalised embedding ê(x). Remove a share ρ of its
 weights and embed the face again: the **drift** D(x) = ‖ê(x) − ê_ρ(x)‖₂ says how much this face needed the weights that
 are gone, and **quality** is what survives, Q(x) = 1 − D(x)/2. No labels, no training, two forward passes.
 
-Everything below was computed by `dvc repro` on real weights (SFace, two MobileFaceNets) and real faces (the AT&T
-database); this page is written by its last stage. pAUC is the area under FNMR over the discarded share of pairs, up to
+Everything below was computed by `dvc repro` (networks: {models}); this page is written by its last stage. pAUC is the area under FNMR over the discarded share of pairs, up to
 the limit in `params.yaml`, times 1000: smaller = better."""
 
 

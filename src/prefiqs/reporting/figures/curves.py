@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter
 
 from prefiqs.core.errors import InputError
 from prefiqs.evaluation import Curve, RandomOrder
-from prefiqs.reporting.figures.style import GREY, MARKERS, PALETTE, new_figure, themed
+from prefiqs.reporting.figures.style import BAND, GREY, MARKERS, PALETTE, new_figure, themed
 
 PALE = 0.35
 PAUC_LABEL = "pAUC·10³"
@@ -44,29 +44,27 @@ def edc_figure(
     axes = figure.subplots()
     if random is not None:
         low, high = random.band(0.9)
-        axes.fill_between(random.discard, low, high, color="0.85", linewidth=0)
+        axes.fill_between(random.discard, low, high, color=BAND, linewidth=0)
         label = _with_pauc(RANDOM_LABEL, random.pauc_mean)
         axes.plot(random.discard, random.fnmr.mean(axis=0), color=GREY, linestyle=":", linewidth=2, label=label)
     if oracle is not None:
         label = _with_pauc("true severity", oracle.pauc(limit))
-        _draw_curve(axes, oracle, label, color="black", marker="", linestyle="--")
+        draw_curve(axes, oracle, label, color="black", linestyle="--")
     for position, (name, curve) in enumerate(curves.items()):
         colour = PALETTE[position % len(PALETTE)]
         if position == 0:
-            inside = np.append(curve.discard[curve.discard < limit], limit)
-            under = np.interp(inside, curve.discard, curve.fnmr)
-            axes.fill_between(inside, under, color=colour, alpha=0.15, linewidth=0)
+            shade_area(axes, curve, limit, colour)
         label = _with_pauc(name, curve.pauc(limit))
         first = dict(zorder=3, linewidth=2.4) if position == 0 else {}  # on top of the others
-        _draw_curve(axes, curve, label, color=colour, marker=MARKERS[position % len(MARKERS)], **first)
+        draw_curve(axes, curve, label, color=colour, marker=MARKERS[position % len(MARKERS)], **first)
     axes.axvline(limit, color=GREY, linewidth=1, linestyle=(0, (2, 3)))
     axes.set(xlabel="pairs discarded, lowest quality first", ylabel=f"FNMR at FMR {fmr:g}", title=title)
     axes.set(xlim=(0, 1), ylim=(0, None))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     handles, labels = axes.get_legend_handles_labels()
-    if not all(curve.reliable.all() for curve in curves.values()):
-        handles.append(Line2D([], [], color=GREY, alpha=PALE, marker="o", markerfacecolor="white"))
-        labels.append(f"hollow: fewer than {1 / fmr:,.0f} impostor pairs left")
+    if not all(curve.reliable.all() for curve in [*curves.values(), *([] if oracle is None else [oracle])]):
+        handles.append(doubtful_handle(fmr))
+        labels.append(handles[-1].get_label())
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9.5)
     return figure
 
@@ -115,14 +113,29 @@ def _with_pauc(name: str, pauc: float) -> str:
     return f"{name} ({PAUC_LABEL} {1000 * pauc:.1f})"
 
 
-def _draw_curve(axes: Axes, curve: Curve, label: str, color, marker: str, **style) -> None:
+def draw_curve(axes: Axes, curve: Curve, label: str, color, marker: str = "", markersize: float = 5, **style) -> None:
+    """Draw one curve; its unreliable points are hollow, with a marker even where the others have none."""
     axes.plot(curve.discard, curve.fnmr, color=color, alpha=PALE, **style)
     certain = np.where(curve.reliable, curve.fnmr, np.nan)
-    axes.plot(curve.discard, certain, color=color, marker=marker, markersize=5, label=label, **style)
+    axes.plot(curve.discard, certain, color=color, marker=marker, markersize=markersize, label=label, **style)
     doubtful = ~curve.reliable
-    if marker and doubtful.any():
-        points = dict(linestyle="", marker=marker, markersize=5, markerfacecolor="white", alpha=0.7)
+    if doubtful.any():
+        points = dict(linestyle="", marker=marker or "o", markersize=markersize, markerfacecolor="white", alpha=0.7)
+        points["clip_on"] = False  # else half of those at FNMR 0 would be cut off
         axes.plot(curve.discard[doubtful], curve.fnmr[doubtful], color=color, **{**style, **points})
+
+
+def doubtful_handle(fmr: float) -> Line2D:
+    """What the legend says about hollow points."""
+    label = f"hollow: fewer than {1 / fmr:,.0f} impostor pairs left"
+    return Line2D([], [], color=GREY, alpha=PALE, marker="o", markerfacecolor="white", label=label)
+
+
+def shade_area(axes: Axes, curve: Curve, limit: float, color) -> None:
+    """Shade what `curve.pauc(limit)` measures."""
+    inside = np.append(curve.discard[curve.discard < limit], limit)
+    under = np.interp(inside, curve.discard, curve.fnmr)
+    axes.fill_between(inside, under, color=color, alpha=0.15, linewidth=0)
 
 
 def _draw_strategies(axes: Axes, table: pd.DataFrame, value: str) -> None:

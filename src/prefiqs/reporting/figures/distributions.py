@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import seaborn as sns
@@ -14,9 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
 from prefiqs.core.errors import InputError
-from prefiqs.reporting.figures.style import GREY, PALETTE, WIDTH, new_figure, panels, themed
-
-DENSITY_POINTS = 4000  # a density of more points looks the same and takes longer than a reader waits
+from prefiqs.reporting.figures.style import GREY, PALETTE, new_figure, panels, themed
 
 
 @themed
@@ -40,22 +37,6 @@ def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str =
     return figure
 
 
-def density_map(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str, title: str = "") -> Figure:
-    """Show where the points (x, y) lie densely, with their Spearman correlation; x and y are of equal length."""
-    return density_panels([dict(x=x, y=y, xlabel=xlabel, ylabel=ylabel, title=title)])
-
-
-@themed
-def density_panels(maps: Sequence[Mapping[str, Any]]) -> Figure:
-    """Show several density maps side by side, three a row; each is given by the arguments of `density_map`."""
-    columns = min(3, len(maps))
-    width = WIDTH if columns > 1 else 5.5
-    figure = new_figure(height=-(-len(maps) // columns) * (0.6 + 0.85 * width / columns * 0.9), width=width)
-    for axes, panel in zip(panels(figure, len(maps), columns), maps, strict=True):
-        _draw_density(axes, **panel)
-    return figure
-
-
 @themed
 def scatter_agreement(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str) -> Figure:
     """Show two estimates of one quantity against each other, on equal logarithmic axes, with the line of equality.
@@ -63,7 +44,7 @@ def scatter_agreement(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str) -> F
     Points that are not above zero have no place on such axes; how many there are is written into the figure, and the
     correlation counts them.
     """
-    x, y = _as_points(x, y)
+    x, y = as_points(x, y)
     drawn = (x > 0) & (y > 0)
     figure = new_figure(height=5.5, width=5.8)
     axes = figure.subplots()
@@ -77,34 +58,12 @@ def scatter_agreement(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str) -> F
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter("{x:g}")
     hidden = f"\n{(~drawn).sum()} of {len(x)} not above 0, not drawn" if not drawn.all() else ""
-    _write_correlation(axes, x, y, hidden)
+    write_correlation(axes, x, y, hidden)
     axes.legend(loc="lower right")
     return figure
 
 
-def _draw_density(axes: Axes, x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str, title: str = "") -> None:
-    x, y = _as_points(x, y)
-    # a seeded choice, so that the figure is the same each time
-    chosen = np.random.default_rng(0).permutation(len(x))[:DENSITY_POINTS]
-    axes.scatter(x[chosen], y[chosen], s=4, color=GREY, alpha=0.3, linewidths=0, rasterized=True)
-    if _varies(x[chosen]) and _varies(y[chosen]):
-        low, high = np.quantile(y[chosen], [0.002, 0.998])
-        usual = chosen[(y[chosen] >= low) & (y[chosen] <= high)]  # outliers would widen the kernel for all
-        sns.kdeplot(
-            x=x[usual], y=y[usual], ax=axes, fill=True, levels=10, thresh=0.03, gridsize=80, cut=0, cmap="mako_r"
-        )
-    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    low, high = np.quantile(y, [0.002, 0.998])  # a few outliers would press all others into a line
-    beyond = ""
-    if high > low:
-        margin = 0.15 * (high - low)
-        outside = int(((y < low - margin) | (y > high + margin)).sum())
-        axes.set_ylim(low - margin, high + margin)
-        beyond = f"\n{outside} outside" if outside else ""
-    _write_correlation(axes, x, y, beyond)
-
-
-def _write_correlation(axes: Axes, x: np.ndarray, y: np.ndarray, more: str = "") -> None:
+def write_correlation(axes: Axes, x: np.ndarray, y: np.ndarray, more: str = "") -> None:
     """Write the rank correlation into the upper corner that points so correlated leave empty."""
     correlation = spearmanr(x, y).statistic if _varies(x) and _varies(y) else np.nan
     number = "undefined" if np.isnan(correlation) else f"{correlation:.3f}".replace("-", "−")
@@ -118,7 +77,8 @@ def _varies(values: np.ndarray) -> bool:
     return bool(np.ptp(values) > 0)
 
 
-def _as_points(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def as_points(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as float64 vectors, or raise `InputError` unless they are finite and of one length above 0."""
     x, y = np.asarray(x, float), np.asarray(y, float)
     if x.ndim != 1 or x.shape != y.shape or not len(x) or not np.isfinite([x, y]).all():
         raise InputError(

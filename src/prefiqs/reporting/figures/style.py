@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from prefiqs.core.errors import InputError
+
 WIDTH = 9.0  # inches; 900 pixels on screen
+SMALL = 8.5  # points; still above 6 where a figure of that width is printed on 6.5 inches
 PALETTE = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 GREY = "0.45"
+BAND = "0.85"  # where a random order lies
 
 _THEME = {
     **sns.axes_style("whitegrid"),
@@ -76,6 +81,22 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     axes.spines[:].set_visible(False)
+
+
+def check_table(name: str, table: pd.DataFrame, key: Sequence[str], values: Sequence[str]) -> None:
+    """Raise `InputError` unless `table` has rows, the columns `key` and `values`, and one row for each key."""
+    missing = [column for column in [*key, *values] if column not in table]
+    if missing or table.empty:
+        raise InputError(
+            f"{name}: expected rows with the columns {', '.join([*key, *values])}, got "
+            f"{'no ' + ', '.join(missing) if missing else 'no row'}."
+        )
+    twice = table[table.duplicated(list(key))]
+    if len(twice):
+        place = ", ".join(f"{column} {twice.iloc[0][column]}" for column in key)
+        raise InputError(
+            f"{name}: expected one row for each {', '.join(key)}, got two for {place}; choose one of them."
+        )
 
 
 def save_figure(figure: Figure, name: str, folder: str | Path) -> None:

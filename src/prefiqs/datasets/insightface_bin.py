@@ -1,0 +1,71 @@
+"""Verification sets as insightface packs them: one `.bin` file of encoded faces and booleans.
+
+The file is a pickle of a list of 2P images (JPEG or PNG, aligned to 112×112) and a list of P booleans; images 2i and
+2i + 1 are pair i. lfw, agedb_30, calfw and cplfw hold 6,000 pairs, cfp_fp and cfp_ff 7,000.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from prefiqs.core.errors import InputError
+from prefiqs.datasets.benchmark import Benchmark
+from prefiqs.datasets.faces import LazyFaces
+from prefiqs.datasets.pairs import consecutive_folds, people_of
+from prefiqs.datasets.photos import decode_face, face_index
+from prefiqs.datasets.restricted_pickle import EncodedArray, read_restricted
+
+FOLDS = 10
+
+
+def read_bin(path: Path) -> tuple[list[bytes | bytearray], np.ndarray]:
+    """The 2P encoded images of a `.bin` file in its order, and bool P, whether a pair is genuine.
+
+    Raises:
+        InputError: a pickle that holds anything else, or is damaged; nothing of it is run.
+    """
+    content = read_restricted(path)
+    if not _is_sequence(content) or len(content) != 2 or not all(map(_is_sequence, content)):
+        raise InputError(f"Expected a list of images and a list of booleans in {path}, got something else.")
+    encoded = [image.data if isinstance(image, EncodedArray) else image for image in content[0]]
+    genuine = content[1]
+    if not all(type(image) in (bytes, bytearray) for image in encoded) or not all(type(g) is bool for g in genuine):
+        raise InputError(f"Expected encoded images and booleans in the lists of {path}, got something else.")
+    if len(encoded) != 2 * len(genuine) or not encoded:
+        raise InputError(
+            f"Expected two images for each boolean in {path}, got {len(encoded)} images and {len(genuine)} booleans."
+        )
+    return encoded, np.array(genuine, bool)
+
+
+def build_insightface_bin(path: Path, name: str) -> Benchmark:
+    """A benchmark from a `.bin` file; faces are taken as they are, decoded when they are needed.
+
+    An image that occurs in several pairs lies in the file several times. Such copies (equal by SHA-256 of the encoded
+    bytes) become one image, so that it is embedded once; an image is named by the first place it has in the file,
+    `00000.jpg`, which is also its name in CR-FIQA's score files. The file does not say who is shown: `people_of` infers
+    it from the genuine pairs.
+
+    Args:
+        path: such as `agedb_30.bin`.
+        name: of the benchmark.
+
+    Returns:
+        The benchmark, its pairs in the order of the file and in 10 equal runs as folds (the published protocol).
+    """
+    encoded, genuine = read_bin(path)
+    first: dict[bytes, int] = {}
+    places = [first.setdefault(hashlib.sha256(image).digest(), place) for place, image in enumerate(encoded)]
+    distinct, rows = np.unique(places, return_inverse=True)
+    names = [f"{place:05d}.jpg" for place in distinct]
+    faces = LazyFaces(len(distinct), lambda row: decode_face(encoded[distinct[row]], f"{names[row]} of {path}"))
+    pairs = rows.reshape(-1, 2).astype(np.int32)
+    index = face_index(names, people_of(names, pairs[genuine]), [f"{path.name}:{place}" for place in distinct])
+    return Benchmark(name, faces, index, pairs, genuine, consecutive_folds(len(genuine), FOLDS))
+
+
+def _is_sequence(value: object) -> bool:
+    return type(value) in (list, tuple)

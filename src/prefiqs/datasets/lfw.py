@@ -1,0 +1,126 @@
+"""Labeled Faces in the Wild: the official photos and the 6,000 pairs of view 2, aligned by this project.
+
+Source: Huang, Ramesh, Berg, Learned-Miller, "Labeled Faces in the Wild", UMass Amherst TR 07-49, 2007.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from prefiqs.core.errors import InputError
+from prefiqs.datasets.benchmark import Benchmark
+from prefiqs.datasets.photos import Align, align_photos, decode_photo, face_index
+
+LFW_FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw")
+LFW_ARCHIVES = tuple(
+    f"{stem}{ending}" for stem in ("lfw-deepfunneled", "lfw-funneled", "lfw") for ending in (".tar", ".tgz", ".tar.gz")
+)
+_SAFE_NAME = re.compile(r"[^/\\\0\s.][^/\\\0\s]*")
+
+
+def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Read pairs in the format of LFW's view 2, which XQLFW shares.
+
+    The first line holds the number of folds F and of pairs of each kind N; each fold has 2N lines, N genuine pairs
+    (`NAME I J`) and N impostor pairs (`NAME I OTHER J`).
+
+    Returns:
+        The photos that occur, `NAME/NAME_0001.jpg`, in the order in which they are first named; int32 P×2, rows of
+        them; bool P, whether a pair is genuine; int8 P, its fold.
+
+    Raises:
+        InputError: a line that is not of this form, or a fold with another number of pairs; the line is named.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    header = lines[0].split()
+    if len(header) != 2 or not all(re.fullmatch("[1-9][0-9]{0,5}", field) for field in header):
+        raise InputError(f"Expected the numbers of folds and of pairs, such as `10 300`, in line 1 of {path}.")
+    folds, each = map(int, header)
+    body = [line.split() for line in "\n".join(lines[1:]).rstrip().split("\n")]
+    if len(body) != 2 * folds * each or folds > 127:
+        raise InputError(f"Expected {2 * folds * each} pairs after line 1 of {path}, got {len(body)}.")
+    rows: dict[str, int] = {}
+    pairs = np.array([[rows.setdefault(n, len(rows)) for n in _photos(f, i, path)] for i, f in enumerate(body, 2)])
+    genuine = np.array([len(fields) == 3 for fields in body])
+    for fold, part in enumerate(genuine.reshape(folds, -1)):
+        if part.sum() != each:
+            raise InputError(f"Expected {each} genuine pairs in fold {fold + 1} of {path}, got {part.sum()}.")
+    return list(rows), pairs.astype(np.int32), genuine, np.repeat(np.arange(folds, dtype=np.int8), 2 * each)
+
+
+def build_lfw(folder: Path, align: Align) -> Benchmark:
+    """LFW's view 2 from the official files: `pairs.txt`, and the photos as a folder or as the archive itself.
+
+    Of the 13,233 photos, the 7,701 that occur in pairs are used. The first is taken of the folders lfw-deepfunneled,
+    lfw_funneled and lfw, then of the archives; an archive is read where it lies. The face in the middle of a photo is
+    the person meant (`central_face`). A photo in which no face is seen is in `lost`, and its pairs are left out.
+
+    Args:
+        folder: holds the files.
+        align: from a photo to all its faces.
+
+    Raises:
+        InputError: a file is missing or not of its format, or a photo named in a pair is not there.
+    """
+    names, pairs, genuine, folds = read_lfw_pairs(folder / "pairs.txt")
+    faces, reasons = align_photos(_read_photos(folder, names), align)
+    if missing := [name for name in names if name not in faces and name not in reasons]:
+        raise InputError(
+            f"Expected {len(names)} photos of LFW in {folder}, got no {missing[0]} ({len(missing)} missing)."
+        )
+    lost_pairs = {name: int((np.array(names)[pairs] == name).any(axis=1).sum()) for name in reasons}
+    kept = [name for name in names if name in faces]
+    row = {name: i for i, name in enumerate(kept)}
+    new_row = np.array([row.get(name, -1) for name in names])
+    inside = (new_row[pairs] >= 0).all(axis=1)
+    return Benchmark(
+        "lfw",
+        np.stack([faces[name] for name in kept]),
+        face_index(kept, [name.split("/")[0] for name in kept]),
+        new_row[pairs[inside]].astype(np.int32),
+        genuine[inside],
+        folds[inside],
+        lost=tuple((name, f"{reason} {lost_pairs[name]} pairs are left out.") for name, reason in reasons.items()),
+    )
+
+
+def _photos(fields: list[str], line: int, path: Path) -> tuple[str, str]:
+    """The two photos of a pair."""
+    if len(fields) == 3:
+        fields = [fields[0], fields[1], fields[0], fields[2]]
+    if (
+        len(fields) != 4
+        or not all(f.isdecimal() for f in fields[1::2])
+        or not all(map(_SAFE_NAME.fullmatch, fields[::2]))
+    ):
+        raise InputError(f"Expected `NAME I J` or `NAME I OTHER J` in line {line} of {path}.")
+    return tuple(f"{name}/{name}_{int(number):04d}.jpg" for name, number in zip(fields[::2], fields[1::2], strict=True))
+
+
+def _read_photos(folder: Path, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and pixels of those photos that are there."""
+    for top in LFW_FOLDERS:
+        if (folder / top).is_dir():
+            for name in names:
+                if (path := folder / top / name).is_file():
+                    yield name, decode_photo(path.read_bytes(), str(path))
+            return
+    archive = next((folder / name for name in LFW_ARCHIVES if (folder / name).is_file()), None)
+    if archive is None:
+        raise InputError(f"Expected {', '.join(LFW_FOLDERS)} or an archive of it in {folder}, got none of them.")
+    wanted = set(names)
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                top, _, name = str(PurePosixPath(member.name)).partition("/")
+                if member.isreg() and top in LFW_FOLDERS and name in wanted:
+                    wanted.remove(name)
+                    yield name, decode_photo(tar.extractfile(member).read(), f"{name} of {archive}")
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise InputError(f"Expected a tar archive in {archive}, got one that is damaged ({error}).") from error

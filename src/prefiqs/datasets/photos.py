@@ -1,0 +1,75 @@
+"""From the photos of a data set to aligned faces, and the labels that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from prefiqs.core.errors import InputError, NoFaceFound
+from prefiqs.imaging import AlignedFace
+from prefiqs.imaging.align import FACE_SIZE
+
+Align = Callable[[np.ndarray], list[AlignedFace]]
+"""From a photo (uint8 RGB h×w×3) to all its faces, largest first; raises `NoFaceFound`."""
+
+_SMALLEST_SHARE = 1 / 4
+
+
+def decode_photo(data: bytes | bytearray, place: str) -> np.ndarray:
+    """Decode an encoded image to uint8 RGB h×w×3; `InputError` naming `place` if it is none."""
+    try:
+        photo = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error:  # more pixels than OpenCV wants to hold
+        photo = None
+    if photo is None:
+        raise InputError(f"Expected an image as {place}, got {len(data)} bytes that OpenCV cannot read.")
+    return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+
+
+def decode_face(data: bytes | bytearray, place: str) -> np.ndarray:
+    """Decode a face that is aligned already, uint8 RGB 112×112×3; any other size is an `InputError`."""
+    face = decode_photo(data, place)
+    if face.shape != (FACE_SIZE, FACE_SIZE, 3):
+        got = f"{face.shape[1]}×{face.shape[0]}"
+        raise InputError(f"Expected an aligned face of {FACE_SIZE}×{FACE_SIZE} pixels as {place}, got {got}.")
+    return face
+
+
+def central_face(faces: list[AlignedFace], photo: np.ndarray) -> AlignedFace:
+    """The face whose box centre is nearest to the centre of the photo: the person a cropped photo is meant to show.
+
+    Faces of less than a quarter of the largest one's area are people in the background and are passed over.
+    """
+    large = max(f.box[2] * f.box[3] for f in faces) * _SMALLEST_SHARE
+    middle = np.array(photo.shape[1::-1]) / 2
+    return min(
+        (f for f in faces if f.box[2] * f.box[3] >= large),
+        key=lambda f: np.linalg.norm(f.box[:2] + f.box[2:] / 2 - middle),
+    )
+
+
+def align_photos(
+    photos: Iterable[tuple[str, np.ndarray]], align: Align
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The aligned central face of each photo by the photo's name, and why there is none for each of the others.
+
+    Raises `InputError` if no photo has a face.
+    """
+    faces, lost = {}, {}
+    for name, photo in photos:
+        try:
+            faces[name] = central_face(align(photo), photo).image
+        except NoFaceFound as error:
+            lost[name] = str(error)
+    if lost and not faces:
+        raise InputError(f"Expected faces in {len(lost)} photos, got none in any; first: {next(iter(lost.values()))}")
+    return faces, lost
+
+
+def face_index(names: list[str], subjects: Sequence[str], sources: list[str] | None = None) -> pd.DataFrame:
+    """The index of undegraded images: name, subject, source (the name where None), degradation, severity."""
+    labels = {"name": names, "subject": subjects, "source": names if sources is None else sources}
+    return pd.DataFrame({**labels, "degradation": "none", "severity": 0.0})

@@ -1,0 +1,100 @@
+"""From images to templates (sets of images of one person), the units that IJB-C compares.
+
+What the published 1:1 evaluations of IJB-C do (insightface `eval_ijbc.py`, CR-FIQA `ijb_pair_file.py`): image features
+are used as the network gives them, *not* normalised, so that a long feature counts for more; the features of one medium
+(a photo, or the frames of one video) within a template are averaged; the means of its media are added up and the sum is
+L2-normalised. Before that insightface adds the feature of the mirror image and multiplies by the face detector's score;
+CR-FIQA puts the feature of the mirror image beside the other (1024 numbers) and uses no score for its error curves.
+The quality of a template is the smallest of its images' (CR-FIQA; Boutros et al., CVPR 2023).
+
+Here the mirror image is the embedding's matter (`flip_test` adds its feature), and the score is `weights`.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+
+from prefiqs.core.errors import InputError
+from prefiqs.evaluation.inputs import as_embeddings, as_scores
+
+
+class ImageTemplates(Protocol):
+    """The template (0 … T − 1) and the medium of each of n images, as `Benchmark.templates` has them: int (n,) each."""
+
+    rows: NDArray[np.integer]
+    media: NDArray[np.integer]
+
+
+def pool_templates(
+    embeddings: ArrayLike, templates: ImageTemplates, weights: ArrayLike | None = None
+) -> NDArray[np.float32]:
+    """Return one L2-normalised embedding a template, float32 (T, d): media means, added up.
+
+    embeddings: (n, d) float, a memory map too, raw as published or normalised; no copy of float32 ones is made.
+    weights: (n,) float, each image's features are multiplied by it, such as the detector's score; None = 1.
+    Raises InputError when the numbers of rows differ, or an embedding has a sum that is zero or not finite.
+    """
+    embeddings = as_embeddings(embeddings)
+    rows = _rows(templates, len(embeddings))
+    _, medium, count = np.unique(_medium_keys(templates), return_inverse=True, return_counts=True)
+    share = (1 / count[medium]).astype(np.float32)  # sum of media means = sum of images, each over its medium's size
+    if weights is not None:
+        share *= as_scores(weights, "weights", len(rows)).astype(np.float32)
+    order = np.argsort(rows, kind="stable")
+    ends = np.append(0, np.bincount(rows).cumsum())
+    summed = csr_array((share[order], order, ends), shape=(len(ends) - 1, len(rows))) @ embeddings
+    norms = np.linalg.norm(summed, axis=1, keepdims=True)
+    unusable = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
+    if len(unusable):
+        raise InputError(
+            f"embeddings: expected finite sums that are not zero for every template, got {len(unusable)} others (the "
+            f"first is template {unusable[0]}); embed its images again."
+        )
+    return (summed / norms).astype(np.float32, copy=False)
+
+
+def template_quality(scores: ArrayLike, templates: ImageTemplates) -> NDArray[np.float64]:
+    """Return the quality of each template, the smallest of its images', float64 (T,), larger = better.
+
+    scores: (n,) float, one an image. Raises InputError for NaN or another number of scores than images.
+    """
+    scores = as_scores(scores, "scores")
+    rows = _rows(templates, len(scores))
+    smallest = np.full(rows.max(initial=-1) + 1, np.inf)
+    np.minimum.at(smallest, rows, scores)
+    return smallest
+
+
+def comparison_units(
+    embeddings: Mapping[str, ArrayLike], scores: Mapping[str, ArrayLike], templates: ImageTemplates | None
+) -> tuple[dict[str, ArrayLike], dict[str, ArrayLike]]:
+    """Return embeddings by verifier and scores by method of the units whose pairs are compared, for `compare_methods`.
+
+    Without templates these are the images: what was given. With templates, embeddings are pooled and scores reduced.
+    """
+    if templates is None:
+        return dict(embeddings), dict(scores)
+    pooled = {verifier: pool_templates(e, templates) for verifier, e in embeddings.items()}
+    return pooled, {method: template_quality(s, templates) for method, s in scores.items()}
+
+
+def _rows(templates: ImageTemplates, n_images: int) -> NDArray[np.integer]:
+    """Return the template of each image, checked."""
+    rows = np.asarray(templates.rows)
+    if len(rows) != n_images or len(templates.media) != n_images:
+        raise InputError(
+            f"templates: expected the template and the medium of each of the {n_images} images, got {len(rows)} and "
+            f"{len(templates.media)}; check that both are of the same benchmark."
+        )
+    missing = np.flatnonzero(np.bincount(rows) == 0)
+    if len(missing):
+        raise InputError(f"templates: expected images of every template, got none of template {missing[0]}.")
+    return rows
+
+
+def _medium_keys(templates: ImageTemplates) -> NDArray[np.int64]:
+    """Return a number of each image's medium within its template: media numbers count within a template only."""
+    return np.asarray(templates.rows, np.int64) << 32 | np.asarray(templates.media, np.int64) & 0xFFFFFFFF

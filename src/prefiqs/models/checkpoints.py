@@ -1,0 +1,110 @@
+"""Published checkpoints: read without running anything they hold, renamed into our layer names, loaded strictly."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from prefiqs.core.errors import InputError
+
+# By which ending a checkpoint is known; the first four are PyTorch's own format.
+ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a published checkpoint names its tensors.
+
+    Attributes:
+        prefix: what stands before the backbone's own names.
+        leftovers: beginnings of other keys that are known: what training needed and the embedding does not.
+    """
+
+    prefix: str = ""
+    leftovers: tuple[str, ...] = ()
+
+    def backbone(self, state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+        """The backbone's tensors under their own names; `InputError` naming the first keys that are neither."""
+        state = {key: value for key, value in state.items() if not key.startswith(self.leftovers)}
+        if others := [key for key in state if not key.startswith(self.prefix)]:
+            raise InputError(
+                f"Expected only tensors named `{self.prefix}…` in {path}, as the others there, got also {others[:3]}."
+            )
+        return {key.removeprefix(self.prefix): value for key, value in state.items()}
+
+
+PLAIN = Layout()
+
+
+def read_backbone(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
+    """Read the backbone's tensors from a checkpoint, in the first layout whose prefix is there (else in the last).
+
+    Raises `InputError` for a file that is no checkpoint, or holds what the layout does not know.
+    """
+    state = read_checkpoint(path)
+    known = (layout for layout in layouts if any(key.startswith(layout.prefix) for key in state))
+    return next(known, layouts[-1]).backbone(state, path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """Read named tensors from a file that `torch.save` or safetensors wrote; what stands in `state_dict` if it has one.
+
+    Raises `InputError` for any other file. Nothing in the file is ever run: a pickle may build tensors and plain
+    containers only.
+    """
+    if path.suffix not in ENDINGS:
+        raise InputError(f"Expected a weights file ending in {', '.join(ENDINGS)}, got {path}.")
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise InputError(f"Expected safetensors in {path}, got a file that is damaged: {error}.") from error
+    try:
+        with warnings.catch_warnings():  # about pickles of other protocols, which are refused anyway
+            warnings.simplefilter("ignore", UserWarning)
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise anything
+        raise InputError(_why_refused(path, error)) from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise InputError(f"Expected named tensors in {path}, got one {type(content).__name__}.")
+    if others := [k for k, value in content.items() if not (isinstance(k, str) and isinstance(value, Tensor))]:
+        raise InputError(f"Expected only named tensors in {path}, or under its `state_dict`, got also {others[:3]}.")
+    return content
+
+
+def _why_refused(path: Path, error: Exception) -> str:
+    # PyTorch's own words recommend to switch its protection off, so they are not repeated.
+    if wanted := re.search(r"GLOBAL (\S+)", str(error)):
+        return (
+            f"Expected plain tensors in {path}, got a file that wants `{wanted[1]}` to run while it is read; nothing "
+            "was run: get a file of tensors alone (a state dict, or safetensors)."
+        )
+    return f"Expected a PyTorch checkpoint in {path}, got a file that is none or is damaged ({type(error).__name__})."
+
+
+def load_strictly(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Load a state dict that must fit exactly; older files may lack batch norm's `num_batches_tracked` counters.
+
+    Raises `InputError` naming the first keys or shapes that do not fit.
+    """
+    own = model.state_dict()
+    state = {k: torch.zeros_like(own[k]) for k in own if k.endswith("num_batches_tracked")} | state
+    missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    misfits = [f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in own.keys() & state.keys()
+               if state[k].shape != own[k].shape]  # fmt: skip
+    if missing or unknown or misfits:
+        raise InputError(
+            f"Expected the weights of {model.name} in {path}, got a file that does not fit: "
+            f"missing {missing[:3]}, unknown {unknown[:3]}, wrong shape {sorted(misfits)[:3]}."
+        )
+    model.load_state_dict(state)

@@ -1,0 +1,60 @@
+"""The way in: a network by name, with its weights, on a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from prefiqs.core.errors import InputError
+from prefiqs.models.face_model import FaceModel
+from prefiqs.models.graph import GraphModel, declared_input
+from prefiqs.models.weights import card_of, published_weights
+
+
+def load_model(name: str, weights: str | Path | None = None, device: str = "auto") -> FaceModel:
+    """Load an FR network in eval mode.
+
+    Args:
+        name: one of `MODELS`; the path of an ONNX file; or NAME, with `checkpoints/NAME.onnx` in the data folder.
+        weights: a file to use instead of the published weights: a checkpoint as the authors give it out, or the same
+            tensors in our layer names (.pth, .pt, .ckpt, .bin or .safetensors; the graph for a network that is one).
+        device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+
+    An ONNX file gets RGB, (x − 127.5)/128, unless a .json file of its name beside it says otherwise, such as
+    `{"colour": "bgr", "mean": 127.5, "std": 127.5}`.
+
+    Raises:
+        InputError: unknown name, or a weights file that does not fit; AssetError: the weights cannot be had.
+    """
+    target = resolve_device(device)
+    if name.endswith(".onnx"):
+        if weights is not None:
+            raise InputError(f"Expected no weights beside an ONNX file, which holds its own; got {weights}.")
+        path = _existing(Path(name))
+        return GraphModel(path.stem, declared_input(path), path)
+    card = card_of(name)
+    return card.load(_existing(Path(weights)) if weights else published_weights(name)).to(target)
+
+
+def as_model(model: FaceModel | str, device: str = "auto") -> FaceModel:
+    """A FaceModel as it is, or the one that a name stands for."""
+    return load_model(model, device=device) if isinstance(model, str) else model
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device of a name: "auto" is CUDA where there is one, else the CPU. Raises `InputError` for a missing one."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"Expected a CUDA device for device={device!r}, got none; use device='auto' or 'cpu'.")
+    try:
+        return torch.device(device)
+    except RuntimeError:
+        raise InputError(f"Expected device 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}.") from None
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(f"Expected a weights file, got {path}, which does not exist; check the path.")
+    return path

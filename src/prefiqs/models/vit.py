@@ -1,0 +1,138 @@
+"""The vision transformer of insightface and CVLface: patch tokens without a class token, all of them in the embedding.
+
+Source: Dosovitskiy et al., "An Image is Worth 16×16 Words", ICLR 2021; An et al., "Killing Two Birds with One Stone",
+CVPR 2022 (insightface's ViT); Kim et al., "KeyPoint Relative Position Encoding", CVPR 2024 (CVLface). Blocks are
+LayerNorm - attention and LayerNorm - MLP (ReLU6), each added to its input; no bias in `qkv`. The head takes all tokens
+as one vector: linear - BN - linear (the embedding) - BN. Mask token, stochastic depth and dropout belong to training.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from prefiqs.models.face_model import ARCFACE_INPUT, FACE_SIZE, FaceModel, InputSpec
+
+_HEAD_BN_EPS = 2e-5
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens n×t×width to n×t×width; the attention weights are never held."""
+        query, key, value = self._heads(tokens)
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return self.proj(mixed.transpose(1, 2).flatten(2))
+
+    def weights(self, tokens: Tensor) -> Tensor:
+        """Softmax attention n×heads×t×t: how much each token (row) takes from each (column); rows sum to 1."""
+        query, key, _ = self._heads(tokens)
+        return (query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5).softmax(-1)
+
+    def _heads(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value, each n×heads×t×width/heads."""
+        return self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+
+
+class Mlp(nn.Module):
+    """Two linear layers with ReLU6 between them."""
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens n×t×width to n×t×width."""
+        return self.fc2(F.relu6(self.fc1(tokens)))
+
+
+class Block(nn.Module):
+    """One transformer block."""
+
+    def __init__(self, width: int, heads: int, mlp_ratio: int):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attn = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = Mlp(width, mlp_ratio * width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens n×t×width to n×t×width."""
+        tokens = tokens + self.attn(self.norm1(tokens))
+        return tokens + self.mlp(self.norm2(tokens))
+
+    def attention(self, tokens: Tensor) -> Tensor:
+        """Attention weights n×heads×t×t that the block applies to these tokens; rows sum to 1."""
+        return self.attn.weights(self.norm1(tokens))
+
+
+class PatchEmbedding(nn.Module):
+    """Cuts a face into square patches and maps each to a token; pixels left over at the right and bottom are unused."""
+
+    def __init__(self, patch: int, width: int):
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, patch, patch)
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """Float32 n×3×112×112 to tokens n×t×width, row by row."""
+        return self.proj(prepared).flatten(2).transpose(1, 2)
+
+
+class ViT(FaceModel):
+    """Vision transformer: 112×112 in, embedding out. `forward` is `head` of the last block of `blocks` on `tokens`.
+
+    Args:
+        patch: side of a patch in pixels; there are (112 // patch)² tokens.
+        width: of a token; `depth`: number of blocks; `heads`: of the attention; `mlp_ratio`: hidden width of the MLP
+            over `width`.
+    """
+
+    def __init__(
+        self,
+        *,
+        patch: int,
+        width: int,
+        depth: int,
+        heads: int,
+        mlp_ratio: int = 4,
+        embedding_size: int = 512,
+        name: str = "vit",
+        input_spec: InputSpec = ARCFACE_INPUT,
+    ):
+        super().__init__(name, input_spec, embedding_size)
+        count = (FACE_SIZE // patch) ** 2
+        self.patch_embed = PatchEmbedding(patch, width)
+        self.pos_embed = nn.Parameter(torch.zeros(1, count, width))
+        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.feature = nn.Sequential(
+            nn.Linear(count * width, width, bias=False),
+            nn.BatchNorm1d(width, _HEAD_BN_EPS),
+            nn.Linear(width, embedding_size, bias=False),
+            nn.BatchNorm1d(embedding_size, _HEAD_BN_EPS),
+        )
+        self.eval()
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """Float32 n×3×112×112, prepared by `input_spec`, to raw embeddings n×d."""
+        tokens = self.tokens(prepared)
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.head(tokens)
+
+    def tokens(self, prepared: Tensor) -> Tensor:
+        """Prepared faces to what the first block takes: patches with their positions, n×t×width."""
+        return self.patch_embed(prepared) + self.pos_embed
+
+    def head(self, tokens: Tensor) -> Tensor:
+        """Tokens n×t×width behind any block to raw embeddings n×d: final LayerNorm, then the embedding's layers."""
+        return self.feature(self.norm(tokens).flatten(1))

@@ -1,0 +1,298 @@
+"""Bootstrap intervals against lists in which pairs really are repeated, drawn by a loop from the same generator."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefiqs.core.errors import InputError
+from prefiqs.evaluation import (
+    bootstrap_curves,
+    bootstrap_methods,
+    cosine_similarity,
+    differences_table,
+    error_discard_curve,
+    error_discard_curves,
+    intervals_table,
+    pair_quality,
+)
+from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.resampling import resampled_weights
+from prefiqs.evaluation.weighted import WeightedPairs
+
+GRID = np.arange(20) / 20
+TARGETS = [0.001, 0.1, 1 / 3, 0.5, 0.9]
+FMR = 0.05
+
+
+def sample(n_pairs=400, seed=0, n_people=12):
+    """Few distinct similarities and qualities, so that they tie; two measures, the first one better."""
+    rng = np.random.default_rng(seed)
+    genuine = rng.random(n_pairs) < 0.4
+    quality = rng.integers(0, 30, n_pairs)
+    similarity = np.round(rng.normal(size=n_pairs) + genuine * (1 + quality / 10), 1)
+    left = rng.integers(0, n_people, n_pairs)
+    right = np.where(genuine, left, (left + rng.integers(1, n_people, n_pairs)) % n_people)
+    names = np.array([f"person {k}" for k in range(n_people)])
+    measures = {"good": quality, "poor": quality + rng.integers(0, 40, n_pairs)}
+    return similarity, genuine, measures, names[np.column_stack([left, right])]
+
+
+def weighted(similarity, genuine, quality, weights, fmrs, threshold="recomputed", rule="nearest"):
+    pairs = WeightedPairs(
+        sort_by_similarity(similarity, genuine), {"q": sort_by_quality(quality)}, GRID, fmrs, threshold, rule
+    )
+    return pairs.fnmr(weights)["q"]
+
+
+def repeated(similarity, genuine, quality, weights, fmrs, **options):
+    """The same by what it means: a list in which each pair stands as often as it weighs, copies side by side."""
+    rows = [i for i, times in enumerate(weights) for _ in range(times)]
+    lists = (np.asarray(values)[rows] for values in (similarity, genuine, quality))
+    return np.array([curve.fnmr for curve in error_discard_curves(*lists, fmrs, GRID, **options)])
+
+
+@st.composite
+def weighted_comparisons(draw):
+    """Small numbers throughout, so that all ties occur; at least one copy of each kind."""
+    pair = st.tuples(st.integers(0, 12), st.booleans(), st.integers(0, 6), st.integers(0, 4))
+    drawn = draw(st.lists(pair, max_size=40)) + [
+        (draw(st.integers(0, 12)), kind, 3, draw(st.integers(1, 3))) for kind in (True, False)
+    ]
+    similarity, genuine, quality, weights = map(np.array, zip(*draw(st.permutations(drawn)), strict=True))
+    return similarity.astype(float), genuine, quality.astype(float), weights
+
+
+@given(
+    data=weighted_comparisons(),
+    threshold=st.sampled_from(["recomputed", "fixed"]),
+    rule=st.sampled_from(["nearest", "conservative"]),
+)
+def test_weights_equal_repetition(data, threshold, rule):
+    options = {"threshold": threshold, "rule": rule}
+    np.testing.assert_array_equal(weighted(*data, TARGETS, **options), repeated(*data, TARGETS, **options))
+
+
+@pytest.mark.parametrize("rule", ["nearest", "conservative"])
+def test_weights_equal_repetition_where_the_most_similar_impostors_go_first(rule):
+    # The 600 most similar impostors have the lowest quality, so the first look at some 70 of them finds none left.
+    rng = np.random.default_rng(1)
+    genuine = np.arange(4000) < 1000
+    similarity = rng.normal(size=4000).round(2) + 2 * genuine
+    quality = np.where(genuine | (similarity < 0.9), rng.random(4000), -similarity)
+    weights = rng.integers(0, 3, 4000)
+    data = similarity, genuine, quality, weights
+    expected = repeated(*data, [1e-3, 1e-2], rule=rule)
+    np.testing.assert_array_equal(weighted(*data, [1e-3, 1e-2], rule=rule), expected)
+    assert len(np.unique(expected)) > 20
+
+
+def drawn_pairs(genuine, people, rng):
+    return Counter(rng.integers(0, len(genuine), len(genuine)).tolist())
+
+
+def drawn_people(genuine, people, rng):
+    names = list(dict.fromkeys([*people[:, 0], *people[:, 1]]))
+    count = Counter(names[k] for k in rng.integers(0, len(names), len(names)))
+    return {
+        i: count[a] if same else count[a] * count[b]
+        for i, ((a, b), same) in enumerate(zip(people, genuine, strict=True))
+    }
+
+
+@pytest.mark.parametrize(("unit", "draw"), [("pairs", drawn_pairs), ("people", drawn_people)])
+@pytest.mark.parametrize("threshold", ["recomputed", "fixed"])
+def test_every_resample_equals_the_loop(unit, draw, threshold):
+    similarity, genuine, measures, people = sample()
+    given_people = people if unit == "people" else None
+    results = bootstrap_curves(
+        similarity, genuine, measures, [FMR, 0.01], given_people, resamples=8, seed=5, threshold=threshold
+    )
+    rng = np.random.default_rng(5)
+    for resample in range(8):
+        times = draw(genuine, people, rng)
+        rows = [i for i in range(len(genuine)) for _ in range(times[i])]
+        for result, fmr in zip(results, [FMR, 0.01], strict=True):
+            assert (result.unit, result.redrawn) == (unit, 0)
+            for method, quality in measures.items():
+                curve = error_discard_curve(similarity[rows], genuine[rows], quality[rows], fmr, threshold=threshold)
+                np.testing.assert_array_equal(result.fnmr[method][resample], curve.fnmr)
+                for limit in (0.3, 0.12, 0.95):
+                    assert result.pauc(method, limit)[resample] == pytest.approx(curve.pauc(limit), rel=1e-12)
+
+
+def test_the_curves_are_those_of_the_pairs_as_given():
+    similarity, genuine, measures, _ = sample()
+    (result,) = bootstrap_curves(similarity, genuine, measures, [FMR], resamples=1, rule="conservative")
+    expected = error_discard_curve(similarity, genuine, measures["poor"], FMR, rule="conservative")
+    np.testing.assert_array_equal(result.curves["poor"].fnmr, expected.fnmr)
+
+
+def test_intervals_and_differences_are_percentiles_of_the_areas():
+    similarity, genuine, measures, _ = sample()
+    (result,) = bootstrap_curves(similarity, genuine, measures, [FMR], resamples=41)
+    areas = {method: result.pauc(method) for method in measures}
+    # Of 41 sorted values, 2.5 % and 97.5 % fall on the second and on the last but one.
+    assert result.interval("good") == tuple(np.sort(areas["good"])[[1, -2]])
+    assert result.interval("good", level=0.5) == tuple(np.sort(areas["good"])[[10, -11]])
+    found = result.difference("good", "poor")
+    assert found.estimate == result.curves["good"].pauc() - result.curves["poor"].pauc()
+    assert (found.low, found.high) == tuple(np.sort(areas["good"] - areas["poor"])[[1, -2]])
+    assert found.share_negative == sum(a < b for a, b in zip(*areas.values(), strict=True)) / 41
+    assert found.share_negative > 0.5
+    opposite = result.difference("poor", "good")
+    assert (opposite.estimate, opposite.low, opposite.high) == (-found.estimate, -found.high, -found.low)
+    assert result.difference("good", "good") == (0, 0, 0, 0)
+
+
+def test_the_seed_alone_decides():
+    similarity, genuine, measures, people = sample()
+
+    def areas(names=("good", "poor"), **options):
+        np.random.seed(len(names))  # must play no part
+        chosen = {name: measures[name] for name in names}
+        return bootstrap_curves(similarity, genuine, chosen, [FMR], people, **options)[0].pauc("poor")
+
+    first = areas(resamples=12, seed=3)
+    np.testing.assert_array_equal(areas(resamples=12, seed=3), first)
+    np.testing.assert_array_equal(areas(["poor"], resamples=12, seed=3), first)
+    np.testing.assert_array_equal(areas(resamples=5, seed=3), first[:5])
+    assert (areas(resamples=12, seed=4) != first).any()
+
+
+def test_an_interval_shrinks_with_more_pairs():
+    def width(n_pairs):
+        similarity, genuine, measures, _ = sample(n_pairs)
+        low, high = bootstrap_curves(similarity, genuine, measures, [FMR], resamples=100)[0].interval("good")
+        return high - low
+
+    assert 0.3 < width(8000) / width(2000) < 0.75  # four times the pairs: about half
+
+
+def test_an_interval_over_people_is_wider_where_people_differ():
+    rng = np.random.default_rng(2)
+    shift = rng.normal(size=40)
+    person = np.repeat(np.arange(40), 25)
+    other = (person + rng.integers(1, 40, 1000)) % 40
+    people = np.concatenate([np.column_stack([person, person]), np.column_stack([person, other])])
+    genuine = np.arange(2000) < 1000
+    similarity = np.where(genuine, 2 + shift[people[:, 0]], 0) + 0.2 * rng.normal(size=2000)
+    widths = []
+    for given_people in (None, people):
+        (result,) = bootstrap_curves(similarity, genuine, {"q": rng.random(2000)}, [0.01], given_people, resamples=60)
+        widths.append(np.diff(result.interval("q")))
+    assert widths[1] > 2 * widths[0]
+
+
+def test_resamples_without_an_area_are_counted_and_left_out():
+    # The two impostors have the lowest quality. They last to r = 0.3 where they were drawn often enough.
+    genuine = np.arange(12) >= 2
+    similarity, quality = np.arange(12.0) % 5, np.arange(12.0)
+    (result,) = bootstrap_curves(similarity, genuine, {"q": quality}, [0.4], resamples=50)
+    lasts = [w[:2].sum() > math.floor(0.3 * 12) for w, _ in resampled_weights(genuine, None, 50, 0)]
+    areas = result.pauc("q")
+    assert (~np.isnan(areas)).tolist() == lasts
+    assert 0 < result.undefined("q") == 50 - sum(lasts) < 50
+    assert result.interval("q") == tuple(np.quantile(areas[lasts], [0.025, 0.975]))
+    assert np.isfinite(result.difference("q", "q")).all()
+    assert result.undefined("q", 0.95) == 50
+    assert np.isnan(result.interval("q", 0.95)).all() and np.isnan(result.difference("q", "q", 0.95)).all()
+
+
+@pytest.mark.parametrize("people", [None, [["a", "a"], ["a", "b"], ["b", "c"]]])
+def test_a_draw_without_one_kind_is_made_anew(people):
+    genuine = np.array([True, False, False])
+    draws = list(resampled_weights(genuine, people, 200, seed=1))
+    rng = np.random.default_rng(1)
+    for weights, redrawn in draws:
+        for attempt in range(redrawn + 1):
+            count = np.bincount(rng.integers(0, 3, 3), minlength=3)
+            expected = count if people is None else [count[0], count[0] * count[1], count[1] * count[2]]
+            both = expected[0] > 0 and expected[1] + expected[2] > 0
+            assert both == (attempt == redrawn)
+        assert weights.tolist() == list(expected)
+    result = bootstrap_curves([1, 0, 2], genuine, {"q": [1, 2, 3]}, [0.5], people, 200, seed=1)[0]
+    assert result.redrawn == sum(redrawn for _, redrawn in draws) > 20
+    assert np.isfinite(result.fnmr["q"][:, 0]).all()
+
+
+@pytest.fixture
+def study():
+    rng = np.random.default_rng(6)
+    subjects = np.repeat(["ann", "bob", "cy", "di", "eve"], 6)
+    left, right = np.triu_indices(30, 1)
+    pairs = np.column_stack([left, right])
+    centre = rng.normal(size=(5, 8))[np.repeat(np.arange(5), 6)]
+    embeddings = {name: centre + noise * rng.normal(size=(30, 8)) for name, noise in (("near", 0.8), ("far", 1.5))}
+    scores = {"norm": rng.random(30), "drift": rng.random(30), "other": rng.random(30)}
+    return scores, embeddings, pairs, subjects[left] == subjects[right], subjects
+
+
+def test_tables(study):
+    scores, embeddings, pairs, genuine, subjects = study
+    bootstraps = bootstrap_methods(scores, embeddings, pairs, genuine, [0.1, 0.01], subjects, resamples=30, seed=2)
+    assert list(bootstraps) == [("near", 0.1), ("near", 0.01), ("far", 0.1), ("far", 0.01)]
+    qualities = {method: pair_quality(score, pairs) for method, score in scores.items()}
+    similarity = cosine_similarity(embeddings["far"], pairs)
+    expected = bootstrap_curves(similarity, genuine, qualities, [0.01], subjects[pairs], resamples=30, seed=2)[0]
+
+    table = intervals_table(bootstraps, limit=0.2, level=0.8)
+    assert len(table) == 12
+    row = table[(table.verifier == "far") & (table.fmr == 0.01) & (table.method == "drift")].iloc[0]
+    assert (row.pauc_low, row.pauc_high) == tuple(1e3 * np.array(expected.interval("drift", 0.2, 0.8)))
+    assert row.pauc == 1e3 * error_discard_curve(similarity, genuine, qualities["drift"], 0.01).pauc(0.2)
+    assert (row.unit, row.resamples, row.undefined, row.redrawn) == ("people", 30, 0, expected.redrawn)
+    assert row.reliable == (0.01 * (~genuine).sum() * 0.8 > 1)
+
+    differences = differences_table(bootstraps, "norm", limit=0.2, level=0.8)
+    assert len(differences) == 8
+    row = differences[(differences.verifier == "far") & (differences.fmr == 0.01) & (differences.method == "drift")]
+    found = expected.difference("drift", "norm", 0.2, 0.8)
+    assert row[["difference", "low", "high"]].to_numpy()[0].tolist() == [1e3 * value for value in found[:3]]
+    assert row[["share_better", "reference"]].to_numpy()[0].tolist() == [found.share_negative, "norm"]
+
+
+def test_without_subjects_pairs_are_drawn(study):
+    scores, embeddings, pairs, genuine, _ = study
+    bootstraps = bootstrap_methods(scores, embeddings, pairs, genuine, [0.1], resamples=2)
+    assert set(intervals_table(bootstraps, 0.3).unit) == {"pairs"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"qualities": {}}, "qualities, resamples: expected at least one of each, got 0 and 9"),
+        ({"resamples": 0}, "qualities, resamples: expected at least one of each, got 2 and 0"),
+        ({"qualities": {"q": [1, 2]}}, "qualities: expected 400 values, got 2"),
+        ({"genuine": np.ones(400, bool)}, "genuine: expected genuine and impostor pairs, got 400 and 0"),
+        ({"discard": [0.1, 0.2]}, "discard: expected fractions from 0 on"),
+        ({"rule": "closest"}, "rule: expected one of nearest, conservative"),
+        ({"fmrs": [0]}, "fmr: expected a target between 0 and 1"),
+        ({"people": ["a"] * 400}, r"people: expected shape \(400, 2\), got \(400,\)"),
+        ({"people": [["a", None]] * 400}, "people: expected a name on either side of each pair, got 400 missing"),
+        ({"people": [["a", "b"]] * 400}, "people: expected one person in genuine and two in impostor pairs, got "),
+    ],
+)
+def test_errors_say_what_was_expected(change, words):
+    similarity, genuine, qualities, _ = sample()
+    arguments = {"similarity": similarity, "genuine": genuine, "qualities": qualities, "resamples": 9}
+    with pytest.raises(InputError, match=words):
+        bootstrap_curves(**(arguments | change))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("best",), "method: expected one of good, poor, got 'best'"),
+        (("good", 0.99), "limit: expected a curve that covers 0 to 0.99"),
+        (("good", 0.3, 95), "level: expected a share between 0 and 1, both excluded, got 95"),
+    ],
+)
+def test_errors_of_intervals(arguments, words):
+    similarity, genuine, qualities, _ = sample()
+    (result,) = bootstrap_curves(similarity, genuine, qualities, [FMR], resamples=2)
+    with pytest.raises(InputError, match=words):
+        result.interval(*arguments)

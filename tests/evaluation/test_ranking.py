@@ -1,0 +1,148 @@
+"""Curves of pairs sorted once, bit for bit those of pairs sorted and cut anew at every step."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefiqs.evaluation import (
+    compare_methods,
+    cosine_similarity,
+    error_discard_curves,
+    random_order_areas,
+    random_orders,
+)
+from prefiqs.evaluation.edc import curves_of_sorted
+from prefiqs.evaluation.error_rates import false_match_rate, false_non_match_rate, threshold_at_fmr
+from prefiqs.evaluation.pairs import pair_levels, pair_quality
+from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
+
+N_PAIRS = 6000
+FMRS = (1e-2, 1e-3, 0.2)
+
+
+def cut_anew(similarity, genuine, quality, fmr, threshold, rule, pairs):
+    """One curve, with every similarity that is left sorted at every step: fnmr, threshold, fmr, genuine, impostors."""
+    droppable = np.flatnonzero(genuine) if pairs == "genuine" else np.arange(len(genuine))
+    order = droppable[np.argsort(quality[droppable], kind="stable")]
+    points = []
+    for step in range(20):
+        left = np.ones(len(genuine), bool)
+        left[order[: step * len(order) // 20]] = False
+        mates, others = np.sort(similarity[left & genuine]), np.sort(similarity[left & ~genuine])
+        if threshold == "recomputed" or step == 0:
+            cutoff = threshold_at_fmr(others, fmr, rule)
+        rates = false_non_match_rate(mates, cutoff), cutoff, false_match_rate(others, cutoff)
+        points.append((*rates, len(mates), len(others)))
+    return np.array(points).T
+
+
+def columns(curve):
+    return np.array([curve.fnmr, curve.thresholds, curve.fmr, curve.n_genuine, curve.n_impostor])
+
+
+def comparisons(kind):
+    """Similarity, genuine, quality. In each kind, few or many of the most similar impostors are dropped early."""
+    rng = np.random.default_rng(5)
+    genuine = rng.random(N_PAIRS) < 0.1
+    similarity = (rng.normal(size=N_PAIRS) + 2 * genuine).astype(np.float32)
+    if kind == "tied":
+        return np.round(similarity), genuine, rng.integers(0, 4, N_PAIRS).astype(float)
+    quality = {"free": rng.random(N_PAIRS), "best first": -similarity, "worst first": similarity}[kind]
+    return similarity, genuine, quality.astype(float)
+
+
+@pytest.mark.parametrize("kind", ["free", "tied", "best first", "worst first"])
+@pytest.mark.parametrize("threshold", ["recomputed", "fixed"])
+@pytest.mark.parametrize("rule", ["nearest", "conservative"])
+@pytest.mark.parametrize("pairs", ["all", "genuine"])
+def test_the_same_bits_as_sorting_anew(kind, threshold, rule, pairs):
+    similarity, genuine, quality = comparisons(kind)
+    curves = error_discard_curves(similarity, genuine, quality, FMRS, threshold=threshold, rule=rule, pairs=pairs)
+    for curve, fmr in zip(curves, FMRS, strict=True):
+        expected = cut_anew(similarity, genuine, quality, fmr, threshold, rule, pairs)
+        np.testing.assert_array_equal(columns(curve), expected)
+        alone = error_discard_curves(similarity, genuine, quality, [fmr], None, threshold, rule, pairs)[0]
+        np.testing.assert_array_equal(columns(alone), expected)
+
+
+def test_few_of_the_impostors_are_looked_at():
+    """What makes it fast: ranks are read for the most similar impostors only, not for all at every step."""
+    similarity, genuine, quality = comparisons("free")
+    by_similarity, by_quality = sort_by_similarity(similarity, genuine), sort_by_quality(quality)
+
+    class Counted(np.ndarray):
+        read = 0
+
+        def __getitem__(self, places):
+            Counted.read += len(places)
+            return np.asarray(self)[places]
+
+    curves_of_sorted(by_similarity, replace(by_quality, rank=by_quality.rank.view(Counted)), [1e-3])
+    assert 0 < Counted.read - genuine.sum() < 20 * N_PAIRS / 10
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=12), st.integers(0, 100))
+def test_levels_order_and_tie_as_qualities_do(scores, seed):
+    scores = np.array(scores) / 2
+    pairs = np.random.default_rng(seed).integers(0, len(scores), (30, 2))
+    levels, qualities = pair_levels(scores, pairs), pair_quality(scores, pairs)
+    assert levels.dtype == np.uint8
+    for a in (levels, qualities):
+        np.testing.assert_array_equal(sort_by_quality(a).rank, sort_by_quality(qualities).rank)
+    np.testing.assert_array_equal(
+        np.sign(np.subtract.outer(levels.astype(int), levels)), np.sign(np.subtract.outer(qualities, qualities))
+    )
+
+
+def test_levels_of_infinite_scores_and_signed_zeros():
+    pairs = np.array([[0, 0], [1, 1], [2, 2], [3, 3]])
+    assert pair_levels([np.inf, 0.0, -0.0, -np.inf], pairs).tolist() == [2, 1, 1, 0]
+
+
+@pytest.fixture
+def study():
+    rng = np.random.default_rng(8)
+    embeddings = {v: rng.normal(size=(60, 5)).astype(np.float32) for v in ("a", "b")}
+    pairs = rng.integers(0, 60, (900, 2)).astype(np.int32)
+    return embeddings, pairs, rng.random(900) < 0.2
+
+
+@pytest.mark.parametrize("threshold", ["recomputed", "fixed"])
+def test_a_study_is_its_single_curves(study, threshold):
+    embeddings, pairs, genuine = study
+    rng = np.random.default_rng(9)
+    scores = {"m": rng.random(60), "tied": rng.integers(0, 3, 60)}
+    curves = compare_methods(scores, embeddings, pairs, genuine, FMRS, threshold=threshold)
+    assert list(curves) == [(v, m, fmr) for v in embeddings for m in scores for fmr in FMRS]
+    for (verifier, method, fmr), curve in curves.items():
+        similarity = cosine_similarity(embeddings[verifier], pairs)
+        quality = pair_quality(scores[method], pairs)
+        single = error_discard_curves(similarity, genuine, quality, [fmr], threshold=threshold)[0]
+        np.testing.assert_array_equal(columns(curve), columns(single))
+
+
+def test_random_orders_are_those_of_each_verifier_alone(study):
+    embeddings, pairs, genuine = study
+    orders = random_orders(embeddings, pairs, genuine, FMRS, 60, 3, 0.3)
+    assert list(orders) == [(v, fmr) for v in embeddings for fmr in FMRS]
+    for (verifier, fmr), order in orders.items():
+        similarity = cosine_similarity(embeddings[verifier], pairs)
+        alone = random_order_areas(similarity, genuine, pairs, 60, range(3), fmr=fmr)
+        np.testing.assert_array_equal(order.fnmr, alone.fnmr)
+        np.testing.assert_array_equal(order.pauc, alone.pauc)
+
+
+def test_the_top_is_enough():
+    """The threshold of many impostors from the most similar of them, as many as its documentation asks for."""
+    impostors = np.sort(np.random.default_rng(0).integers(0, 300, 5000)).astype(float)
+    for fmr in (1e-3, 0.01, 0.123):
+        for rule in ("nearest", "conservative"):
+            strict = impostors[-1 - math.floor(fmr * 5000)]
+            top = impostors[np.searchsorted(impostors, strict) - 1 :]
+            threshold = threshold_at_fmr(impostors, fmr, rule)
+            assert threshold_at_fmr(top, fmr, rule, len(impostors)) == threshold
+            assert false_match_rate(top, threshold, len(impostors)) == false_match_rate(impostors, threshold)

@@ -1,0 +1,173 @@
+"""Checkpoints in each published layout, from file to embedding, against the same network written as functions.
+
+Networks that would be large have fewer blocks here, and nothing else different; their full lists of tensors are
+compared without making them.
+"""
+
+import dataclasses
+from collections import OrderedDict
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from published_layouts import drawn, ir_forward, ir_shapes, iresnet_forward, iresnet_shapes, vit_forward, vit_shapes
+from safetensors.torch import save_file
+from small_networks import synthetic_faces, unit_rows
+
+from prefiqs.models import MODELS, load_model
+
+SMALL = (1, 2, 1, 1)
+RGB, BGR = slice(None), slice(None, None, -1)
+
+
+@pytest.fixture
+def checkpoints(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFIQS_DATA", str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    return tmp_path / "checkpoints"
+
+
+def smaller(monkeypatch, name: str, *layers, **shape) -> None:
+    """Give a network of the registry fewer blocks; its card stays as it is otherwise."""
+    card = MODELS[name]
+    network = partial(card.network.func, *layers, **(card.network.keywords | shape))
+    monkeypatch.setitem(MODELS, name, dataclasses.replace(card, network=network))
+
+
+def assert_computes(model, expected, colours: slice, scale) -> None:
+    """The network gives, from RGB faces, what `expected` gives from pixels in the published order and scale."""
+    faces = synthetic_faces(2, seed=5)
+    pixels = scale(faces[..., colours].astype(np.float64)).transpose(0, 3, 1, 2)
+    with torch.no_grad():
+        wanted = expected(torch.from_numpy(np.ascontiguousarray(pixels, np.float32))).numpy()
+        raw = model(model.prepare(faces)).numpy()
+        mirrored = expected(torch.from_numpy(np.ascontiguousarray(pixels[:, ::-1], np.float32))).numpy()
+    np.testing.assert_allclose(unit_rows(raw), unit_rows(wanted), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(raw, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
+    assert np.abs(unit_rows(mirrored) - unit_rows(wanted)).max() > 1e-3  # the order of colours can be seen
+
+
+def half(x):
+    return (x / 255 - 0.5) / 0.5
+
+
+def prefixed(state: dict, prefix: str) -> OrderedDict:
+    return OrderedDict((prefix + key, value) for key, value in state.items())
+
+
+def test_arcface_in_full(checkpoints):
+    state = drawn(iresnet_shapes((2, 2, 2, 2)), seed=1)
+    torch.save(OrderedDict(state), checkpoints / "iresnet18.pth")
+    assert_computes(load_model("iresnet18", device="cpu"), lambda x: iresnet_forward(state, x), RGB, half)
+
+
+def test_elasticface(checkpoints, monkeypatch):
+    smaller(monkeypatch, "elasticface", SMALL)
+    state = drawn(iresnet_shapes(SMALL), seed=2)
+    torch.save(state, checkpoints / "elasticface.pth")
+    assert_computes(load_model("elasticface", device="cpu"), lambda x: iresnet_forward(state, x), RGB, half)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "centres"),
+    [
+        ("features.module.", "fc.weight"),
+        ("features.module.", "parallel_fc.weight"),
+        ("module.features.", "module.fc.weight"),
+        ("", None),
+    ],
+)
+def test_magface(checkpoints, monkeypatch, prefix, centres):
+    smaller(monkeypatch, "magface", SMALL)
+    state = drawn(iresnet_shapes(SMALL), seed=3)
+    saved = prefixed(state, prefix) | ({centres: torch.randn(512, 40)} if centres else {})
+    optimiser = {"state": {0: {"momentum_buffer": torch.zeros(3)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
+    content = {"epoch": 25, "arch": "iresnet100", "state_dict": saved, "optimizer": optimiser}
+    torch.save(content, checkpoints / "magface.pth")
+    model = load_model("magface", device="cpu")
+    assert_computes(model, lambda x: iresnet_forward(state, x, eps=2e-5), BGR, lambda x: x / 255)
+
+
+def test_the_eps_of_batch_norm_would_be_noticed():
+    """MagFace's is 2e-5, ArcFace's 1e-5: each of the tests above fails with the other."""
+    state, x = drawn(iresnet_shapes(SMALL), seed=3), torch.rand(1, 3, 112, 112)
+    theirs, ours = (unit_rows(iresnet_forward(state, x, eps).numpy()) for eps in (2e-5, 1e-5))
+    assert np.abs(theirs - ours).max() > 3e-5
+
+
+def test_curricularface(checkpoints, monkeypatch):
+    smaller(monkeypatch, "curricularface", SMALL)
+    state = drawn(ir_shapes(SMALL, inner_norm=False), seed=4)
+    torch.save(state, checkpoints / "curricularface.pth")
+    model = load_model("curricularface", device="cpu")
+    assert_computes(model, lambda x: ir_forward(state, x, SMALL, inner_norm=False), RGB, half)
+
+
+def test_adaface_in_full(checkpoints):
+    layers = (2, 2, 2, 2)
+    state = drawn(ir_shapes(layers, inner_norm=True), seed=5)
+    head = {"head.kernel": torch.randn(512, 30), "head.t": torch.zeros(1), "head.batch_mean": torch.ones(1)}
+    content = {"epoch": 26, "hyper_parameters": {"arch": "ir_18"}, "state_dict": prefixed(state, "model.") | head}
+    torch.save(content, checkpoints / "adaface-ir18.ckpt")
+    model = load_model("adaface-ir18", device="cpu")
+    assert_computes(model, lambda x: ir_forward(state, x, layers, inner_norm=True), BGR, half)
+
+
+def test_insightface_vit_in_full(checkpoints):
+    state = drawn(vit_shapes(patch=9, width=256, depth=12), seed=6)
+    torch.save(state | {"mask_token": torch.randn(1, 1, 256)}, checkpoints / "vit-t.pt")
+    assert_computes(load_model("vit-t", device="cpu"), lambda x: vit_forward(state, x, 9, heads=8), RGB, half)
+
+
+@pytest.mark.parametrize("name", ["vit-s", "vit-b", "vit-l"])
+def test_insightface_vit(checkpoints, monkeypatch, name):
+    smaller(monkeypatch, name, width=32, depth=2)
+    state = drawn(vit_shapes(patch=9, width=32, depth=2), seed=7)
+    torch.save(state, checkpoints / f"{name}.bin")
+    assert_computes(load_model(name, device="cpu"), lambda x: vit_forward(state, x, 9, heads=8), RGB, half)
+
+
+@pytest.mark.parametrize(("name", "heads", "ratio"), [("cvlface-vit-s", 8, 5), ("cvlface-vit-b", 16, 3)])
+@pytest.mark.parametrize(("prefix", "ending"), [("model.net.", "safetensors"), ("net.", "pt"), ("", "safetensors")])
+def test_cvlface_vit(checkpoints, monkeypatch, name, heads, ratio, prefix, ending):
+    smaller(monkeypatch, name, width=32, depth=2)
+    state = drawn(vit_shapes(patch=8, width=32, depth=2, mlp_ratio=ratio), seed=8)
+    save = save_file if ending == "safetensors" else torch.save
+    save(dict(prefixed(state | {"mask_token": torch.zeros(1, 1, 32)}, prefix)), checkpoints / f"{name}.{ending}")
+    assert_computes(load_model(name, device="cpu"), lambda x: vit_forward(state, x, 8, heads), RGB, half)
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "count"),
+    [
+        ("iresnet18", iresnet_shapes((2, 2, 2, 2)), 187),
+        ("iresnet34", iresnet_shapes((3, 4, 6, 3)), 331),
+        ("iresnet50", iresnet_shapes((3, 4, 14, 3)), 475),
+        ("iresnet100", iresnet_shapes((3, 13, 30, 3)), 925),
+        ("iresnet200", iresnet_shapes((6, 26, 60, 6)), 1807),
+        ("elasticface", iresnet_shapes((3, 13, 30, 3)), 925),
+        ("magface", iresnet_shapes((3, 13, 30, 3)), 925),
+        ("curricularface", ir_shapes((3, 13, 30, 3), inner_norm=False), 672),
+        ("adaface-ir18", ir_shapes((2, 2, 2, 2), inner_norm=True), 179),
+        ("adaface-ir50", ir_shapes((3, 4, 14, 3), inner_norm=True), 467),
+        ("adaface-ir101", ir_shapes((3, 13, 30, 3), inner_norm=True), 917),
+        ("vit-t", vit_shapes(9, 256, 12), 149),
+        ("vit-s", vit_shapes(9, 512, 12), 149),
+        ("vit-b", vit_shapes(9, 512, 24), 281),
+        ("vit-l", vit_shapes(9, 768, 24), 281),
+        ("cvlface-vit-s", vit_shapes(8, 512, 12, mlp_ratio=5), 149),
+        ("cvlface-vit-b", vit_shapes(8, 512, 24, mlp_ratio=3), 281),
+    ],
+)
+def test_the_full_networks_hold_the_published_tensors(name, shapes, count):
+    """925, 475, 672, 917 and 281 are the counts of the published files."""
+    card = MODELS[name]
+    with torch.device("meta"):
+        model = card.network(name=card.name, input_spec=card.input_spec)
+        embedding = model(torch.zeros(3, 3, 112, 112))
+    assert {key: tuple(value.shape) for key, value in model.state_dict().items()} == shapes
+    assert len(shapes) == count
+    assert embedding.shape == (3, card.embedding_size) == (3, 512)
+    assert (model.name, model.input_spec, model.embedding_size) == (name, card.input_spec, 512)
+    assert not model.training

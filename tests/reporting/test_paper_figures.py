@@ -1,0 +1,296 @@
+"""The figures of the paper and of the ablations: what is drawn where, in which style, and that it can be read."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from prefiqs.core.errors import InputError
+from prefiqs.reporting import figures
+from prefiqs.reporting.figures.grid import COLOURS, method_styles
+
+DISCARD = np.arange(20) / 20
+SUPERVISION = {
+    "CR-FIQA": "supervised",
+    "FROQ": "semi-supervised",
+    "SER-FIQ": "unsupervised",
+    "norm": "baseline",
+    "PreFIQs": "unsupervised",
+}
+SLOPES = dict(zip(SUPERVISION, (0.9, 0.5, 0.6, 0.3, 0.8), strict=True))
+PRINTED = 6.5  # inches of text on an A4 page
+
+
+def start(verifier, benchmark):
+    """FNMR with nothing discarded: another scale for each panel."""
+    return 0.01 * (1 + verifier) * 1.5**benchmark
+
+
+def edc_table(verifiers=2, benchmarks=3, methods=SLOPES, fmr=1e-3):
+    """Straight lines, from which areas follow in closed form; the last three points lack impostors."""
+    rows = [
+        (f"v{v}", f"b{b}", method, fmr, r, start(v, b) * (1 - slope * r), 0.3, fmr, 900, int(5000 * (1 - r)), r < 0.84)
+        for v in range(verifiers)
+        for b in range(benchmarks)
+        for method, slope in methods.items()
+        for r in DISCARD
+    ]
+    columns = "verifier benchmark method fmr discard fnmr threshold fmr_realised n_genuine n_impostor reliable"
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+def random_band(verifiers=2, benchmarks=3):
+    keys = [(f"v{v}", f"b{b}", r, start(v, b)) for v in range(verifiers) for b in range(benchmarks) for r in (0, 0.95)]
+    table = pd.DataFrame(keys, columns=["verifier", "benchmark", "discard", "fnmr"])
+    return table.assign(low=0.5 * table["fnmr"], high=1.5 * table["fnmr"])
+
+
+def labelled(axes):
+    """The lines of a panel that the legend explains: reliable points only."""
+    return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+
+
+def texts(figure):
+    return [text for text in figure.findobj(mpl.text.Text) if text.get_text() and text.get_visible()]
+
+
+def area(polygon):
+    x, y = polygon.get_paths()[0].vertices.T
+    return 0.5 * abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))  # shoelace
+
+
+def test_grid_has_a_row_a_verifier_and_a_column_a_benchmark_with_its_own_scale():
+    figure = figures.edc_grid(edc_table(), SUPERVISION)
+    grid = np.array(figure.axes).reshape(2, 3)
+    assert [axes.get_title() for axes in grid[0]] == ["b0", "b1", "b2"]
+    assert [axes.get_ylabel() for axes in grid[:, 0]] == ["v0", "v1"]
+    for (v, b), axes in np.ndenumerate(grid):
+        low, high = axes.get_ylim()
+        assert low == 0 and start(v, b) < high < 1.2 * start(v, b)
+        assert labelled(axes)["FROQ"].get_ydata()[:4] == pytest.approx(start(v, b) * (1 - 0.5 * DISCARD[:4]))
+    assert len(figure.legends) == 1
+    assert figure.legends[0].get_texts()[0].get_text() == "CR-FIQA"
+
+
+def test_grid_shows_supervision_by_line_style_and_a_method_by_one_colour():
+    figure = figures.edc_grid(edc_table(), SUPERVISION)
+    panels = [labelled(axes) for axes in figure.axes]
+    dashes = {name: line.get_linestyle() for name, line in panels[0].items()}
+    assert dashes.pop("norm") == "--"  # what matplotlib calls every pattern of one's own
+    assert dashes == {"CR-FIQA": "--", "FROQ": "-.", "SER-FIQ": ":", "PreFIQs": "-"}
+    colours = [{name: line.get_color() for name, line in panel.items()} for panel in panels]
+    assert all(panel == colours[0] for panel in colours) and len(set(map(str, colours[0].values()))) == 5
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert named[:5] == list(SUPERVISION)
+    assert named[5:9] == ["unsupervised", "semi-supervised", "supervised", "baseline"]
+
+
+def test_no_two_methods_of_the_paper_look_alike():
+    kinds = ["supervised"] * 9 + ["semi-supervised"] + ["unsupervised"] * 9 + ["baseline"] * 2
+    styles = method_styles({f"m{i}": kind for i, kind in enumerate(kinds)}, ours="m18")
+    assert len({(str(style["color"]), str(style["linestyle"])) for style in styles.values()}) == len(kinds)
+    with pytest.raises(InputError, match="at most 9 supervised methods"):
+        method_styles({f"m{i}": "supervised" for i in range(10)}, ours="PreFIQs")
+
+
+def test_colours_stay_apart_for_the_colour_blind():
+    # Machado, Oliveira and Fernandes 2009, severity 1: no red cones, no green cones
+    protan = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    deutan = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    rgb = np.array([to_rgb(colour) for colour in COLOURS])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    for seen in (np.eye(3), protan, deutan):
+        xyz = np.clip(linear @ np.array(seen).T, 0, 1) @ np.array(to_xyz).T / [0.95047, 1, 1.08883]
+        f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+        lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+        apart = np.linalg.norm(lab[:, None] - lab, axis=-1)[np.triu_indices(len(rgb), 1)]
+        assert apart.min() > 12  # CIELAB; about 2 is just noticeable
+
+
+@pytest.mark.parametrize("limit", [0.3, 0.33])  # a point of the grid, and one between two
+def test_grid_shades_what_the_pauc_measures(limit):
+    figure = figures.edc_grid(edc_table(), SUPERVISION, limit=limit)
+    for (v, b), axes in np.ndenumerate(np.array(figure.axes).reshape(2, 3)):
+        (shaded,) = axes.collections
+        assert to_rgb(shaded.get_facecolor()[0]) == pytest.approx(to_rgb(labelled(axes)["PreFIQs"].get_color()))
+        assert area(shaded) == pytest.approx(start(v, b) * limit * (1 - 0.8 * limit / 2))
+    without = figures.edc_grid(edc_table(), {"norm": "baseline"})
+    assert not any(axes.collections for axes in without.axes)
+
+
+def test_grid_marks_exactly_the_unreliable_points():
+    figure = figures.edc_grid(edc_table(), SUPERVISION)
+    for axes in figure.axes:
+        hollow = {line.get_color(): line for line in axes.lines if line.get_markerfacecolor() == "white"}
+        assert len(hollow) == len(SUPERVISION)
+        for line in labelled(axes).values():
+            marks = hollow[line.get_color()]
+            assert marks.get_marker() == "o" and marks.get_xdata().tolist() == [0.85, 0.9, 0.95]
+            assert np.isnan(line.get_ydata()[-3:]).all() and np.isfinite(line.get_ydata()[:-3]).all()
+    assert "hollow: fewer than 1,000 impostor pairs left" in [t.get_text() for t in figure.legends[0].get_texts()]
+    sure = figures.edc_grid(edc_table().assign(reliable=True), SUPERVISION)
+    assert not any("hollow" in text.get_text() for text in texts(sure))
+
+
+def test_grid_takes_the_fmr_asked_for_and_sorts_the_points():
+    both = pd.concat([edc_table(), edc_table(fmr=1e-4).assign(fnmr=0.5)]).sample(frac=1, random_state=0)
+    figure = figures.edc_grid(both, {"FROQ": "semi-supervised"}, fmr=1e-4)
+    line = labelled(figure.axes[0])["FROQ"]
+    assert line.get_xdata().tolist() == DISCARD.tolist() and set(line.get_ydata()[:17]) == {0.5}
+    assert "FNMR (%) at FMR 0.0001" in [text.get_text() for text in texts(figure)]
+
+
+def test_grid_draws_the_random_order_as_a_band():
+    figure = figures.edc_grid(edc_table(), SUPERVISION, random=random_band())
+    axes = figure.axes[-1]
+    band = axes.collections[0].get_paths()[0].vertices
+    assert band.min(axis=0) == pytest.approx([0, 0.5 * start(1, 2)])
+    assert band.max(axis=0) == pytest.approx([0.95, 1.5 * start(1, 2)])
+    assert "random order, mean and 5–95 %" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_grid_says_where_nothing_was_run():
+    table = edc_table()
+    figure = figures.edc_grid(table[(table["verifier"] != "v1") | (table["benchmark"] != "b2")], SUPERVISION)
+    notes = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    assert notes == [[]] * 5 + [["not run"]] and not labelled(figure.axes[5])
+
+
+@pytest.mark.parametrize(("verifiers", "benchmarks"), [(1, 1), (1, 8), (4, 1), (4, 8)])
+def test_grid_can_be_read_in_print_and_nothing_is_cut_off_or_covered(verifiers, benchmarks):
+    many = {f"method {i}": "supervised" for i in range(9)} | {f"other {i}": "unsupervised" for i in range(5)}
+    methods = {name: 0.05 * (i + 1) for i, name in enumerate(many)}
+    table = edc_table(verifiers, benchmarks, methods).replace({"b0": "AgeDB-30", "v0": "CurricularFace"})
+    figure = figures.edc_grid(table, many, ours="other 0")
+    assert figure.get_figheight() < 2**0.5 * figure.get_figwidth()  # A4, upright
+    shrunk = min(1, PRINTED / figure.get_figwidth())
+    assert all(shrunk * text.get_fontsize() >= 6 for text in texts(figure))
+    panels = [axes.get_tightbbox() for axes in figure.axes]  # with their numbers and titles
+    parts = [*panels, *(text.get_window_extent() for text in figure.texts), figure.legends[0].get_window_extent()]
+    for place, box in enumerate(parts):
+        assert box.x0 > -1 and box.y0 > -1 and box.x1 < figure.bbox.x1 + 1 and box.y1 < figure.bbox.y1 + 1
+        assert not box.padded(-1).count_overlaps(parts[place + 1 :])
+    assert all(axes.bbox.width > 0.6 * figure.dpi for axes in figure.axes)
+
+
+def numbers_by_cell(axes):
+    mesh = axes.collections[0]
+    x, y = mesh.get_coordinates()[0, :, 0], mesh.get_coordinates()[:, 0, 1]
+    return np.ma.filled(mesh.get_array(), 0).reshape(len(y) - 1, len(x) - 1), x, y
+
+
+@pytest.mark.parametrize("n", [400, 20_000])
+def test_density_counts_every_point_once(n):
+    rng = np.random.default_rng(n)
+    x = rng.random(n)
+    y = x + rng.random(n)
+    y[0] = 50
+    axes = figures.density_map(x, y, "label", "score").axes[0]
+    counts, x_edges, y_edges = numbers_by_cell(axes)
+    expected = np.zeros(counts.shape)
+    for a, b in zip(x[1:], y[1:], strict=True):  # an independent count
+        column = min(np.searchsorted(x_edges, a, side="right"), len(x_edges) - 1) - 1
+        row = min(np.searchsorted(y_edges, b, side="right"), len(y_edges) - 1) - 1
+        expected[row, column] += 1
+    assert np.array_equal(counts, expected) and counts.sum() == n - 1
+    assert counts.size == {400: 15**2, 20_000: 54**2}[n]
+    rank = np.corrcoef(np.argsort(np.argsort(x)), np.argsort(np.argsort(y)))[0, 1]
+    assert axes.texts[0].get_text() == f"Spearman {rank:.3f}\n1 outside"
+
+
+def test_density_gives_each_set_label_a_column_of_its_own():
+    x = np.repeat([0.0, 0.2, 1.0], [10, 20, 30])
+    counts, edges, _ = numbers_by_cell(figures.density_map(x, np.arange(60.0), "x", "y").axes[0])
+    assert edges.tolist() == pytest.approx([-0.1, 0.1, 0.6, 1.4]) and counts.sum(axis=0).tolist() == [10, 20, 30]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+def test_density_panels_are_lettered_and_share_one_logarithmic_colour_scale(n):
+    rng = np.random.default_rng(0)
+    points = [dict(x=rng.random(400 * (i + 1)), y=rng.random(400 * (i + 1)), xlabel="x", ylabel="y") for i in range(n)]
+    points[0]["title"] = "drift"
+    figure = figures.density_panels(points)
+    drawn = [axes for axes in figure.axes if axes.get_xlabel() == "x"]
+    titles = ["(a) drift", "(b)", "(c)", "(d)", "(e)"][:n] if n > 1 else ["drift"]
+    assert [axes.get_title() for axes in drawn] == titles
+    norms = {id(axes.collections[0].norm): axes.collections[0].norm for axes in drawn}
+    (norm,) = norms.values()
+    most = max(numbers_by_cell(axes)[0].max() for axes in drawn)
+    assert isinstance(norm, mpl.colors.LogNorm) and (norm.vmin, norm.vmax) == (1, most)
+    for axes in drawn:  # the correlation does not lie on any cell
+        _, _, y_edges = numbers_by_cell(axes)
+        box = axes.texts[0].get_window_extent().transformed(axes.transData.inverted())
+        assert box.y0 > y_edges[-1]
+
+
+def interval_table():
+    rows = [("v0", "ours", 10.0, 9, 12), ("v0", "norm", 11, 10, 11.5), ("v1", "ours", 50, 45, 60)]
+    return pd.DataFrame(rows, columns=["verifier", "method", "pauc", "pauc_low", "pauc_high"])
+
+
+def drawn_intervals(axes):
+    """Method -> (low, point, high), read off the drawing."""
+    name = axes.yaxis.get_major_formatter()
+    points = dict(zip(axes.lines[0].get_ydata(), axes.lines[0].get_xdata(), strict=True))
+    segments = [part for part in axes.collections[0].get_segments() if len(part)]
+    ends = {part[0, 1]: tuple(part[:, 0]) for part in segments if np.isfinite(part).all()}
+    return {name(y): (ends[y][0], points[y], ends[y][1]) for y in ends}
+
+
+def test_intervals_stand_in_the_panel_of_their_verifier_first_method_on_top():
+    random = pd.DataFrame({"verifier": ["v0"], "pauc_mean": [20.0], "pauc_min": [18.0], "pauc_max": [23.0]})
+    figure = figures.pauc_intervals(interval_table(), random)
+    first, second = figure.axes
+    assert (first.get_title(), second.get_title()) == ("v0", "v1")
+    assert drawn_intervals(first) == {"ours": (9, 10, 12), "norm": (10, 11, 11.5)}
+    assert drawn_intervals(second) == {"ours": (45, 50, 60)}
+    assert [label.get_text() for label in first.get_yticklabels()] == ["ours", "norm"]
+    assert first.get_ylim()[0] > first.get_ylim()[1]  # downwards
+    (band,) = first.patches
+    assert (band.get_x(), band.get_x() + band.get_width()) == (18, 23) and not second.patches
+    assert list(first.lines[1].get_xdata()) == [20, 20]
+    assert not figures.pauc_intervals(interval_table()).legends
+
+
+def test_grouped_areas_keep_questions_apart_on_one_axis():
+    rows = [("layers", "all", 20.0, 19, 21), ("layers", "last", 25, np.nan, np.nan), ("distance", "L2", 20, 18, 22)]
+    figure = figures.grouped_pauc(pd.DataFrame(rows, columns=["question", "variant", "pauc", "low", "high"]))
+    layers, distance = figure.axes
+    assert (layers.get_title("left"), distance.get_title("left")) == ("layers", "distance")
+    assert drawn_intervals(layers) == {"all": (19, 20, 21)} and layers.lines[0].get_xdata().tolist() == [20, 25]
+    assert drawn_intervals(distance) == {"L2": (18, 20, 22)} and layers.get_xlim() == distance.get_xlim()
+    assert layers.bbox.height / 2.3 == pytest.approx(distance.bbox.height / 1.3, rel=0.02)  # lines equally far apart
+
+
+def test_heat_map_prints_areas_and_colours_each_fmr_by_its_own_smallest():
+    rows = [(0.1, 1e-3, 12.0), (0.4, 1e-3, 10.0), (0.1, 1e-4, 20.0), (0.4, 1e-4, 50.0), (0.9, 1e-3, 15.0)]
+    axes = figures.ratio_by_fmr(pd.DataFrame(rows, columns=["ratio", "fmr", "pauc"])).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["0.001", "0.0001"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0.1", "0.4", "0.9"]
+    assert [text.get_text() for text in axes.texts] == ["12.00", "10.00", "15.00", "20.00", "50.00"]
+    colour = axes.collections[0].get_array()
+    assert colour.reshape(2, 3).filled(-1).tolist() == [[1.2, 1, 1.5], [1, 2.5, -1]]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: figures.edc_grid(edc_table().drop(columns="reliable"), SUPERVISION), "got no reliable"),
+        (lambda: figures.edc_grid(edc_table()[:0], SUPERVISION), "got no row"),
+        (lambda: figures.edc_grid(pd.concat([edc_table()] * 2), SUPERVISION), "got two for benchmark b0, verifier v0"),
+        (lambda: figures.edc_grid(edc_table(), SUPERVISION, fmr=1e-4), "at FMR 0.0001, got none of CR-FIQA"),
+        (lambda: figures.edc_grid(edc_table(), SUPERVISION | {"PFE": "supervised"}), "got none of PFE"),
+        (lambda: figures.edc_grid(edc_table(), {"norm": "trained"}), "each one of unsupervised.*got trained"),
+        (lambda: figures.edc_grid(edc_table(), {}), "expected at least one method"),
+        (lambda: figures.edc_grid(edc_table(), SUPERVISION, random=pd.DataFrame()), "random: expected rows"),
+        (lambda: figures.density_panels([]), "at least one"),
+        (lambda: figures.pauc_intervals(pd.concat([interval_table()] * 2)), "choose one"),
+        (lambda: figures.ratio_by_fmr(interval_table()), "got no ratio, fmr"),
+        (lambda: figures.grouped_pauc(interval_table()), "got no question, variant, low, high"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
