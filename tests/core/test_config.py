@@ -47,7 +47,7 @@ def test_params_cannot_be_changed_by_a_stage():
         ("prune", "criteria", ["l3"]),
         ("edc", "threshold", "floating"),
         ("edc", "fmr", [0]),
-        ("align", "people", 41),
+        ("align", "people", 1),
         ("folds", "count", 1),
         ("degrade", "copeis", 3),
         ("embed", "batch_size", 0),

@@ -144,7 +144,7 @@ def test_intervals_and_differences_are_percentiles_of_the_areas():
     assert found.share_negative == sum(a < b for a, b in zip(*areas.values(), strict=True)) / 41
     assert found.share_negative > 0.5
     opposite = result.difference("poor", "good")
-    assert (opposite.estimate, opposite.low, opposite.high) == (-found.estimate, -found.high, -found.low)
+    assert opposite[:3] == pytest.approx((-found.estimate, -found.high, -found.low))
     assert result.difference("good", "good") == (0, 0, 0, 0)
 
 
@@ -197,7 +197,7 @@ def test_resamples_without_an_area_are_counted_and_left_out():
     assert (~np.isnan(areas)).tolist() == lasts
     assert 0 < result.undefined("q") == 50 - sum(lasts) < 50
     assert result.interval("q") == tuple(np.quantile(areas[lasts], [0.025, 0.975]))
-    assert np.isfinite(result.difference("q", "q")).all()
+    assert result.difference("q", "q")[1:] == (0, 0, 0)
     assert result.undefined("q", 0.95) == 50
     assert np.isnan(result.interval("q", 0.95)).all() and np.isnan(result.difference("q", "q", 0.95)).all()
 

@@ -16,7 +16,7 @@ PARAMS = load_params(ROOT / "params.yaml")
 RATIOS = [0.1, 0.3, 0.9]
 
 
-def numbers(spearman=0.99, jacobian=20.0, ours=10.0):
+def numbers(spearman=0.99, jacobian=20.0, ours=10.0, usual_low=-0.5):
     verifiers = ["sface", "other"]
     edc = {
         "best_variant": "unstructured-l1-0.1",
@@ -25,6 +25,11 @@ def numbers(spearman=0.99, jacobian=20.0, ours=10.0):
         "pauc_norm": dict.fromkeys(verifiers, 15.0),
         "pauc_random_mean": dict.fromkeys(verifiers, 21.0),
         "pauc_random_min": dict.fromkeys(verifiers, 20.0),
+        "pauc_best_interval": dict.fromkeys(verifiers, [ours - 1, ours + 2]),
+        "difference_to_norm": dict.fromkeys(verifiers, [ours - 15, ours - 18, ours - 11]),
+        "usual_ratio": {"ratio": 0.3, "pauc": ours + 1, "difference_to_best": [1.0, usual_low, 2.0]},
+        "resampled": "people",
+        "resamples": 100,
     }
     drift = {"spearman": spearman, "pauc_jacobian": jacobian, "pauc_discrete": 20.0, "ratio": 0.1}
     return {"edc-orl-xq-sface": edc, "edc-orl-sface": edc, "jacobian-orl-xq-sface": drift}
@@ -46,7 +51,7 @@ def outcomes(folder, found):
 
 
 def test_claims_that_hold(tmp_path):
-    assert outcomes(reports(tmp_path), numbers()) == ["yes"] * 5
+    assert outcomes(reports(tmp_path), numbers()) == ["yes"] * 6
 
 
 def test_structured_winning_at_one_ratio_refutes_the_first_claim(tmp_path):
@@ -96,3 +101,15 @@ def test_missing_markers_are_an_error():
     with pytest.raises(ConfigError, match="once each"):
         replace_block(f"{BEGIN} only", "block")
     assert replace_block(f"a {BEGIN} old {END} b", "new") == f"a {BEGIN}\nnew\n{END} b"
+
+
+def test_a_ratio_is_as_good_as_the_best_while_the_interval_of_the_difference_holds_zero(tmp_path):
+    assert outcomes(reports(tmp_path), numbers(usual_low=0.1))[5] == "no"
+
+
+def test_intervals_stand_in_the_report(tmp_path):
+    folder, found = reports(tmp_path), numbers(ours=12.0)
+    text = report_text(folder, found, paper_claims(folder, found, PARAMS), PARAMS)
+    assert "| other | 10.00 | 12.00, 95 % 11.00 to 14.00 | 15.00 |" in text
+    assert "difference −3.00, 95 % −6.00 to +1.00" in text
+    assert "bootstrap over people (100 resamples)" in text

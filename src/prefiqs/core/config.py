@@ -143,7 +143,7 @@ class Ablation:
 
 @_block
 class Report:
-    """Where the rendered artefacts go and what they show; `gallery_ratio` stands for PreFIQs in pictures and Table 5."""
+    """Where the rendered artefacts go and what they show; PreFIQs in pictures and Table 5 has `gallery_ratio`."""
 
     folder: str
     note: str

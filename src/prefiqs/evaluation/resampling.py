@@ -69,8 +69,8 @@ def _numbered(people: ArrayLike, genuine: NDArray[np.bool_]) -> NDArray[np.int64
     sides = pd.factorize(names.T.ravel())[0].reshape(2, -1)
     if (sides < 0).any():
         raise InputError(
-            f"people: expected a name on either side of each pair, got {(sides < 0).sum()} missing; name these people or "
-            "leave their pairs out."
+            f"people: expected a name on either side of each pair, got {(sides < 0).sum()} missing; name these people "
+            "or leave their pairs out."
         )
     wrong = np.flatnonzero((sides[0] == sides[1]) != genuine)
     if len(wrong):
