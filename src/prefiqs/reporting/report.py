@@ -129,7 +129,8 @@ weights and embed the face again: the **drift** D(x) = ‖ê(x) − ê_ρ(x)‖�
 are gone, and **quality** is what survives, Q(x) = 1 − D(x)/2. No labels, no training, two forward passes.
 
 Everything below was computed by `dvc repro` (networks: {models}); this page is written by its
-last stage. pAUC is the area under FNMR over the discarded share of pairs, up to the limit in `params.yaml`, times 1000: smaller = better."""
+last stage. pAUC is the area under FNMR over the discarded share of pairs, up to the limit in `params.yaml`, times 1000:
+smaller = better."""
 
 
 def _claims_section(claims: pd.DataFrame) -> str:
