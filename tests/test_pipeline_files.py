@@ -100,6 +100,7 @@ def test_the_list_of_all_benchmarks_is_complete():
     # dvc.yaml cannot join lists, so params.yaml names all benchmarks and both kinds
     benchmarks = load_params(ROOT / "params.yaml").benchmarks
     assert benchmarks.all == benchmarks.photos + [c.name for c in benchmarks.cross_quality]
+    assert set(benchmarks.paired) <= set(benchmarks.all)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)

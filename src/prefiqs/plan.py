@@ -88,7 +88,7 @@ def _passes(params: Params, images: dict[str, int]) -> dict[str, int]:
     return {
         "embed": estimators * sum(n * _networks(params, name) for name, n in photos.items()),
         "embed-degraded": estimators * sum(n * _networks(params, name) for name, n in degraded.items()),
-        "verifier": verifiers * sum(images.values()),
+        "verifier": verifiers * sum(images[name] for name in params.benchmarks.paired),
         "jacobian": estimators
         * sum(images[name] * PASSES_OF_A_DERIVATIVE + ablated for name in params.jacobian.benchmarks),
         "ablation": estimators * ABLATION_NETWORKS * sum(images[name] for name in params.ablation.benchmarks),
@@ -110,5 +110,6 @@ def _bytes(params: Params, images: dict[str, int]) -> dict[str, int]:
         ),
         "embed": embeddings(params.benchmarks.photos),
         "embed-degraded": embeddings([c.name for c in params.benchmarks.cross_quality]),
-        "verifier": sum(images.values()) * sum(widths[model] for model in params.models.cross),
+        "verifier": sum(images[name] for name in params.benchmarks.paired)
+        * sum(widths[model] for model in params.models.cross),
     }

@@ -83,7 +83,7 @@ def test_raw_embeddings_keep_their_length(tiny, faces):
     with torch.no_grad():
         expected = tiny(torch.from_numpy(prepared_by_hand(faces))).numpy()
     np.testing.assert_allclose(raw_embeddings([tiny], faces)[0], expected, atol=1e-5)
-    mirrored = raw_embeddings([tiny], faces, mirrored=True)
+    mirrored = raw_embeddings([tiny], faces, mirrored=[True])
     np.testing.assert_allclose(mirrored[0], expected, atol=1e-5)
     np.testing.assert_allclose(mirrored[1], raw_embeddings([tiny], faces[:, :, ::-1])[0], atol=1e-6)
 

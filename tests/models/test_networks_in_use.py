@@ -27,7 +27,6 @@ EMBEDDING_LAYER = {
     "ir-adaface": "output_layer.3",
     "vit": "feature.2",
 }
-CONVOLUTIONAL = [name for name in FAMILIES if name != "vit"]
 
 
 @cache
@@ -61,7 +60,7 @@ def test_the_cpu_engine_equals_pytorch_also_when_pruned(name, faces):
     assert pruning.embedding_layer(model) == EMBEDDING_LAYER[name]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", ["ir-curricularface", "vit"])
 def test_pruning_the_embedding_layer_alone(name, faces):
     model = build(name)
     pruned = prefiqs.prune(model, 0.4, layers=EMBEDDING_LAYER[name])
@@ -70,7 +69,7 @@ def test_pruning_the_embedding_layer_alone(name, faces):
     np.testing.assert_allclose(quality, 1 - drift / 2, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", CONVOLUTIONAL)
+@pytest.mark.parametrize("name", ["iresnet", "ir-curricularface"])
 def test_whole_channels_go_and_the_embedding_keeps_its_size(name, faces):
     model = build(name)
     pruned = prefiqs.prune(model, 0.4, "structured")
@@ -92,7 +91,7 @@ def test_channels_of_a_transformer_are_not_pruned():
 @pytest.mark.parametrize("name", ["iresnet", "vit"])
 def test_jacobian_drift_is_the_limit_of_a_small_step(name, faces):
     """(ê(θ + hΔθ) − ê(θ − hΔθ)) / 2h in float64, as h tends to 0."""
-    model = build(name)
+    model, faces = build(name), faces[:1]
     pruned = prefiqs.prune(model, 0.1)
     found = prefiqs.jacobian_drift(model, pruned, faces, device="cpu")
     prepared = model.prepare(faces).double()

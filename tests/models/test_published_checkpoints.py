@@ -42,10 +42,10 @@ def assert_computes(model, expected, colours: slice, scale) -> None:
     with torch.no_grad():
         wanted = expected(torch.from_numpy(np.ascontiguousarray(pixels, np.float32))).numpy()
         raw = model(model.prepare(faces)).numpy()
-        mirrored = expected(torch.from_numpy(np.ascontiguousarray(pixels[:, ::-1], np.float32))).numpy()
+        swapped = expected(torch.from_numpy(np.ascontiguousarray(pixels[:1, ::-1], np.float32))).numpy()
     np.testing.assert_allclose(unit_rows(raw), unit_rows(wanted), rtol=0, atol=1e-5)
     np.testing.assert_allclose(raw, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
-    assert np.abs(unit_rows(mirrored) - unit_rows(wanted)).max() > 1e-3  # the order of colours can be seen
+    assert np.abs(unit_rows(swapped) - unit_rows(wanted[:1])).max() > 1e-3  # the order of colours can be seen
 
 
 def half(x):

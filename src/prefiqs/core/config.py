@@ -30,9 +30,10 @@ class CrossQuality:
 
 @_block
 class Benchmarks:
-    """All benchmarks that are evaluated; which of them are photos, and which are degraded faces of another."""
+    """All benchmarks; which of them have pairs to compare, which are photos, which degraded faces of another."""
 
     all: list[str]
+    paired: list[str]
     photos: list[str]
     cross_quality: list[CrossQuality]
 
@@ -102,6 +103,7 @@ class Jacobian:
 class Verification:
     """The 10-fold protocol of Table 4; its ratios are those of `ratios` that were pruned, all if none was."""
 
+    benchmarks: list[str]
     ratios: list[Share]
     thresholds: Literal["grid", "exact"]
     flip_test: list[str]

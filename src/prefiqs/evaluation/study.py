@@ -88,7 +88,7 @@ def areas_table(curves: Curves, limit: float) -> pd.DataFrame:
         }
         for (verifier, method, fmr), curve in curves.items()
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["verifier", "method", "fmr", "fnmr", "pauc", "auc", "reliable"])
 
 
 def curves_table(curves: Curves) -> pd.DataFrame:

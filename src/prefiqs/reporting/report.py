@@ -114,7 +114,7 @@ def report_text(reports: str | Path, numbers: Mapping, claims: pd.DataFrame, par
     models = ", ".join([*params.models.quality, *params.models.cross])
     head = _HEAD.format(benchmarks=", ".join(params.benchmarks.all), models=models)
     sections = [head, *([f"**{params.report.note}**"] if params.report.note else []), _claims_section(claims)]
-    for benchmark, model in product(params.benchmarks.all, params.models.quality):
+    for benchmark, model in product(params.benchmarks.paired, params.models.quality):
         sections.append(_benchmark_section(Path(reports), f"{benchmark}-{model}", benchmark, numbers, params))
     sections.append(_paper_section(Path(reports), params.models.quality))
     pages = sorted((Path(reports) / "notebooks").glob("*.html"))
