@@ -32,7 +32,14 @@ def numbers(spearman=0.99, jacobian=20.0, ours=10.0, usual_low=-0.5):
         "resamples": 100,
     }
     drift = {"spearman": spearman, "pauc_jacobian": jacobian, "pauc_discrete": 20.0, "ratio": 0.1}
-    return {"edc-orl-xq-sface": edc, "edc-orl-sface": edc, "jacobian-orl-xq-sface": drift}
+    accuracy = {"unpruned": 98.125, "flip_test": True, "unpruned_without_flip_test": 97.5, "pairs": 3600}
+    return {
+        "edc-orl-xq-sface": edc,
+        "edc-orl-sface": edc,
+        "jacobian-orl-xq-sface": drift,
+        "verification-orl-xq-sface": accuracy,
+        "verification-orl-sface": accuracy | {"unpruned": 97.5, "flip_test": False},
+    }
 
 
 def reports(folder, **pauc):
@@ -113,3 +120,10 @@ def test_intervals_stand_in_the_report(tmp_path):
     assert "| other | 10.00 | 12.00, 95 % 11.00 to 14.00 | 15.00 |" in text
     assert "difference −3.00, 95 % −6.00 to +1.00" in text
     assert "bootstrap over people (100 resamples)" in text
+
+
+def test_accuracy_stands_in_the_report_with_and_without_flip_test(tmp_path):
+    folder = reports(tmp_path)
+    text = report_text(folder, numbers(), paper_claims(folder, numbers(), PARAMS), PARAMS)
+    assert "over 3,600 pairs in folds: 98.12 % with the flip test, 97.50 % without flip test." in text
+    assert "over 3,600 pairs in folds: 97.50 % without flip test." in text

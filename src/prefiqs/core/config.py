@@ -48,9 +48,10 @@ class Models:
 
 @_block
 class Align:
-    """How many people of each photo benchmark are used, in its own order; None: all of them."""
+    """The photo benchmarks: how many people are used (None: all), and whether their faces are drawn in the reports."""
 
     people: Annotated[int, Field(ge=2)] | None
+    show_faces: bool
 
 
 @_block

@@ -154,11 +154,21 @@ def _benchmark_section(reports: Path, name: str, benchmark: str, numbers: Mappin
         "| verifier | FNMR (%) | PreFIQs | embedding norm | random order | true severity |\n"
         f"| --- | ---: | ---: | ---: | ---: | ---: |\n{lines}",
     ]
+    if f"verification-{name}" in numbers:
+        parts.append(_accuracy_line(numbers[f"verification-{name}"]))
     figures = ["edc", "pauc", "intervals", "accuracy", "gallery", "jacobian", "density", "ablation", "ablation-fmr"]
     parts += [f"![{f}](figures/{f}-{name}.png)" for f in figures if (reports / "figures" / f"{f}-{name}.png").is_file()]
     tables = ["table2", "jacobian-ablation", "table3", "table4", "ablation", "ablation-fmr"]
     links = [f"[{t}](tables/{t}-{name}.md)" for t in tables if (reports / "tables" / f"{t}-{name}.md").is_file()]
     return "\n\n".join([*parts, "Tables: " + ", ".join(links) + "."])
+
+
+def _accuracy_line(found: Mapping) -> str:
+    flipped = f"{found['unpruned']:.2f} % with the flip test, " if found["flip_test"] else ""
+    return (
+        f"Verification accuracy of the unpruned network over {found['pairs']:,} pairs in folds: {flipped}"
+        f"{found['unpruned_without_flip_test']:.2f} % without flip test."
+    )
 
 
 def _paper_section(reports: Path, estimators: list[str]) -> str:

@@ -13,13 +13,21 @@ from prefiqs.reporting.figures.style import WIDTH, new_figure, panels, show_imag
 
 CAPTION_SIZE = 8.5
 CHARACTERS_PER_INCH = 14  # of that size
+WITHHELD = 225  # grey level
 
 
 @themed
-def face_grid(images: np.ndarray, captions: Sequence[str] | None = None, columns: int = 10, title: str = "") -> Figure:
+def face_grid(
+    images: Sequence[np.ndarray],
+    captions: Sequence[str] | None = None,
+    columns: int = 10,
+    title: str = "",
+    withheld: bool = False,
+) -> Figure:
     """Show aligned faces in rows of `columns`.
 
     images: uint8 n×112×112×3, RGB. captions: one under each image; what is wider than the image is broken.
+    withheld: draw a grey tile instead of each face, for data sets whose images must not be passed on.
     """
     if not len(images) or (captions is not None and len(captions) != len(images)):
         raise InputError(
@@ -35,7 +43,7 @@ def face_grid(images: np.ndarray, captions: Sequence[str] | None = None, columns
     figure = new_figure(height=rows * (tile + 0.17 * lines) + (0.3 if title else 0), width=columns * tile)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for position, axes in enumerate(panels(figure, len(images), columns)):
-        show_image(axes, images[position])
+        show_image(axes, np.full((1, 1), WITHHELD, np.uint8) if withheld else images[position])
         if captions is not None:
             axes.set_xlabel(captions[position], fontsize=CAPTION_SIZE, labelpad=2)
     if title:
