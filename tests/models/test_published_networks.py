@@ -13,7 +13,9 @@ from prefiqs.models import GraphModel, load_model
 def run_onnx_runtime(path, prepared: np.ndarray) -> np.ndarray:
     """Raw outputs of an ONNX file, one face at a time as it was exported."""
     onnxruntime.set_default_logger_severity(3)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # more would wait for each other while another test worker keeps the cores busy
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return np.concatenate([session.run(None, {name: face[None]})[0] for face in prepared])
 

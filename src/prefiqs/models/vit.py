@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from prefiqs.models.face_model import ARCFACE_INPUT, FACE_SIZE, FaceModel, InputSpec
 
-_HEAD_BN_EPS = 2e-5
+HEAD_BN_EPS = 2e-5
 
 
 class Attention(nn.Module):
@@ -94,7 +94,11 @@ class ViT(FaceModel):
         patch: side of a patch in pixels; there are (112 // patch)² tokens.
         width: of a token; `depth`: number of blocks; `heads`: of the attention; `mlp_ratio`: hidden width of the MLP
             over `width`.
+
+    `leading_tokens` counts the tokens in front of the patches, which are no part of the embedding.
     """
+
+    leading_tokens = 0
 
     def __init__(
         self,
@@ -116,9 +120,9 @@ class ViT(FaceModel):
         self.norm = nn.LayerNorm(width)
         self.feature = nn.Sequential(
             nn.Linear(count * width, width, bias=False),
-            nn.BatchNorm1d(width, _HEAD_BN_EPS),
+            nn.BatchNorm1d(width, HEAD_BN_EPS),
             nn.Linear(width, embedding_size, bias=False),
-            nn.BatchNorm1d(embedding_size, _HEAD_BN_EPS),
+            nn.BatchNorm1d(embedding_size, HEAD_BN_EPS),
         )
         self.eval()
 
@@ -135,4 +139,4 @@ class ViT(FaceModel):
 
     def head(self, tokens: Tensor) -> Tensor:
         """Tokens n×t×width behind any block to raw embeddings n×d: final LayerNorm, then the embedding's layers."""
-        return self.feature(self.norm(tokens).flatten(1))
+        return self.feature(self.norm(tokens[:, self.leading_tokens :]).flatten(1))

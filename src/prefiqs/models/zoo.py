@@ -18,6 +18,7 @@ from prefiqs.models.graph import GRAPH_INPUT, GraphModel
 from prefiqs.models.ir import IR, IR_LAYERS
 from prefiqs.models.iresnet import IRESNET_LAYERS, IResNet
 from prefiqs.models.vit import ViT
+from prefiqs.models.vit_fiqa import ViTFiqa
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,13 @@ def _insightface_vit(letter: str, width: int, depth: int) -> ModelCard:
                      layouts=_VIT_LAYOUTS)  # fmt: skip
 
 
+def _vit_fiqa(letter: str, file: str) -> ModelCard:
+    source = f"https://github.com/atzoriandrea/ViT-FIQA-Assessing-Face-Image-Quality-using-Vision-Transformers, {file}"
+    network = partial(ViTFiqa, quality_token=letter == "t", patch=9, width=512, depth=12, heads=8)
+    return ModelCard(f"vit-fiqa-{letter}", f"ViT-FIQA ({letter.upper()}), ViT-S with a quality head", source,
+                     "CC BY-NC-SA 4.0", network, layouts=_VIT_LAYOUTS)  # fmt: skip
+
+
 _CARDS = (
     ModelCard("sface", "SFace, MobileNet-v1 backbone (OpenCV Zoo)", str(ASSETS["sface"].sources[0]),
               ASSETS["sface"].licence, sface.SFace, sface.INPUT, 128, read=sface.read_weights, asset="sface"),
@@ -130,6 +138,8 @@ _CARDS = (
               "https://huggingface.co/minchul/cvlface_adaface_vit_base_webface4m, model.safetensors or "
               "pretrained_model/model.pt", _CVLFACE_LICENCE,
               partial(ViT, patch=8, width=512, depth=24, heads=16, mlp_ratio=3), layouts=_CVLFACE_LAYOUTS),
+    _vit_fiqa("t", "vitfiqa_token.pt"),
+    _vit_fiqa("c", "vitfiqa_crfiqa.pt"),
 )  # fmt: skip
 
 MODELS: dict[str, ModelCard] = {card.name: card for card in _CARDS}
