@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import ConfigDict, Field, ValidationError
@@ -13,14 +13,15 @@ from pydantic_core import to_jsonable_python
 from prefiqs.core.errors import ConfigError
 
 _STRICT = ConfigDict(extra="forbid")
-_block = dataclass(frozen=True, config=_STRICT)
+block = dataclass(frozen=True, config=_STRICT)
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Blocks = TypeVar("Blocks")
 
 
-@_block
+@block
 class CrossQuality:
     """A benchmark made by degrading the faces of another."""
 
@@ -28,7 +29,7 @@ class CrossQuality:
     source: str
 
 
-@_block
+@block
 class Benchmarks:
     """All benchmarks; which of them have pairs to compare, which are photos, which degraded faces of another."""
 
@@ -38,7 +39,7 @@ class Benchmarks:
     cross_quality: list[CrossQuality]
 
 
-@_block
+@block
 class Models:
     """Quality estimators, and the verifiers of the cross-model protocol."""
 
@@ -46,7 +47,7 @@ class Models:
     cross: list[str]
 
 
-@_block
+@block
 class Align:
     """The photo benchmarks: how many people are used (None: all), and whether their faces are drawn in the reports."""
 
@@ -54,7 +55,7 @@ class Align:
     show_faces: bool
 
 
-@_block
+@block
 class Folds:
     """Balanced folds of the verification protocol."""
 
@@ -63,7 +64,7 @@ class Folds:
     seed: Seed
 
 
-@_block
+@block
 class Degrade:
     """Degraded copies; `strongest` is the strength at severity 1 by kind."""
 
@@ -73,7 +74,7 @@ class Degrade:
     strongest: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
 
 
-@_block
+@block
 class Prune:
     """The grid of pruned networks."""
 
@@ -83,7 +84,7 @@ class Prune:
     seed: Seed
 
 
-@_block
+@block
 class Embed:
     """How embeddings are computed; changes their speed, not their value."""
 
@@ -91,7 +92,7 @@ class Embed:
     device: str
 
 
-@_block
+@block
 class Jacobian:
     """The validation of the first-order approximation."""
 
@@ -100,7 +101,7 @@ class Jacobian:
     ablation_images: Count
 
 
-@_block
+@block
 class Verification:
     """The 10-fold protocol of Table 4; its ratios are those of `ratios` that were pruned, all if none was."""
 
@@ -110,7 +111,7 @@ class Verification:
     flip_test: list[str]
 
 
-@_block
+@block
 class Edc:
     """Error-versus-discard curves and their areas."""
 
@@ -125,7 +126,7 @@ class Edc:
     seed: Seed
 
 
-@_block
+@block
 class External:
     """What is known of methods whose scores come as files: all others are unsupervised, and higher is better."""
 
@@ -134,7 +135,7 @@ class External:
     semi_supervised: list[str]
 
 
-@_block
+@block
 class Ablation:
     """The questions of a reviewer, on benchmarks where their extra forward passes are wanted."""
 
@@ -144,7 +145,7 @@ class Ablation:
     fmr: Annotated[list[Share], Field(min_length=1)]
 
 
-@_block
+@block
 class Report:
     """Where the rendered artefacts go and what they show; PreFIQs in pictures and Table 5 has `gallery_ratio`."""
 
@@ -155,7 +156,7 @@ class Report:
     gallery_ratio: Share
 
 
-@_block
+@block
 class Params:
     """All of `params.yaml`."""
 
@@ -176,15 +177,20 @@ class Params:
 
 def load_params(path: str | Path = "params.yaml") -> Params:
     """Read and check `params.yaml`; `ConfigError` names the file, the key, what was expected and what came."""
+    return read_blocks(path, Params)
+
+
+def read_blocks(path: str | Path, kind: type[Blocks]) -> Blocks:
+    """Read a YAML file of blocks into a dataclass of `block` dataclasses, as `load_params` does."""
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f"Expected hyperparameters in {path}, got no such file; run from the root of the compendium.")
     try:
-        return Params(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        return kind(**yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise ConfigError(f"Expected YAML in {path}, got something that cannot be read: {error}.") from error
     except TypeError as error:
-        raise ConfigError(f"Expected the blocks {', '.join(Params.__annotations__)} in {path}: {error}.") from error
+        raise ConfigError(f"Expected the blocks {', '.join(kind.__annotations__)} in {path}: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
