@@ -8,7 +8,7 @@ from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.ijbc import build_ijbc
 from prefiqs.datasets.insightface_bin import build_insightface_bin, read_bin
 from prefiqs.datasets.inventory import BenchmarkState, inventory
-from prefiqs.datasets.lfw import build_lfw, read_lfw_pairs
+from prefiqs.datasets.lfw import build_lfw, build_lfw_photos, read_lfw_pairs
 from prefiqs.datasets.orl import build_orl
 from prefiqs.datasets.pairs import (
     all_pairs,
@@ -35,9 +35,9 @@ from prefiqs.datasets.xqlfw import build_xqlfw
 __all__ = [
     "BENCHMARKS", "LOWER_IS_BETTER", "Benchmark", "BenchmarkCard", "BenchmarkState", "LazyFaces", "Templates", "Way",
     "all_pairs", "balanced_folds", "benchmark_folder", "build_adience", "build_benchmark", "build_cross_quality",
-    "build_ijbc", "build_insightface_bin", "build_lfw", "build_orl", "build_synfiqa", "build_xqlfw",
-    "consecutive_folds", "cross_source_pairs", "find_score_files", "inventory", "keep_people", "load_benchmark",
-    "people_of", "prepared_names", "read_bin", "read_lfw_pairs", "read_method_scores", "read_prepared",
-    "read_published_scores", "same_pixels", "sampled_pairs", "save_benchmark", "with_folds", "write_method_scores",
-    "write_prepared",
+    "build_ijbc", "build_insightface_bin", "build_lfw", "build_lfw_photos", "build_orl", "build_synfiqa",
+    "build_xqlfw", "consecutive_folds", "cross_source_pairs", "find_score_files", "inventory", "keep_people",
+    "load_benchmark", "people_of", "prepared_names", "read_bin", "read_lfw_pairs", "read_method_scores",
+    "read_prepared", "read_published_scores", "same_pixels", "sampled_pairs", "save_benchmark", "with_folds",
+    "write_method_scores", "write_prepared",
 ]  # fmt: skip

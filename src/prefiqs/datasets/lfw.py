@@ -90,6 +90,18 @@ def build_lfw(folder: Path, align: Align) -> Benchmark:
     )
 
 
+def build_lfw_photos(folder: Path, align: Align) -> Benchmark:
+    """All 13,233 photos of LFW's folder or archive (see `build_lfw`), aligned, with names and without pairs.
+
+    A photo in which no face is seen is in `lost`. Raises `InputError` for files that are missing or damaged.
+    """
+    faces, reasons = align_photos(_read_photos(folder, None), align)
+    names = sorted(faces)
+    none = np.empty((0, 2), np.int32), np.empty(0, bool)
+    index = face_index(names, [name.split("/")[0] for name in names])
+    return Benchmark("lfw-photos", np.stack([faces[n] for n in names]), index, *none, lost=tuple(reasons.items()))
+
+
 def _photos(fields: list[str], line: int, path: Path) -> tuple[str, str]:
     """The two photos of a pair."""
     if len(fields) == 3:
@@ -103,24 +115,29 @@ def _photos(fields: list[str], line: int, path: Path) -> tuple[str, str]:
     return tuple(f"{name}/{name}_{int(number):04d}.jpg" for name, number in zip(fields[::2], fields[1::2], strict=True))
 
 
-def _read_photos(folder: Path, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and pixels of those photos that are there."""
+def _read_photos(folder: Path, names: list[str] | None) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and pixels of those photos that are there; of all photos for None."""
     for top in LFW_FOLDERS:
         if (folder / top).is_dir():
-            for name in names:
+            for name in _names_in(folder / top) if names is None else names:
                 if (path := folder / top / name).is_file():
                     yield name, decode_photo(path.read_bytes(), str(path))
             return
     archive = next((folder / name for name in LFW_ARCHIVES if (folder / name).is_file()), None)
     if archive is None:
         raise InputError(f"Expected {', '.join(LFW_FOLDERS)} or an archive of it in {folder}, got none of them.")
-    wanted = set(names)
+    wanted, seen = None if names is None else set(names), set()
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
                 top, _, name = str(PurePosixPath(member.name)).partition("/")
-                if member.isreg() and top in LFW_FOLDERS and name in wanted:
-                    wanted.remove(name)
+                photo = member.isreg() and top in LFW_FOLDERS and name.endswith(".jpg") and name not in seen
+                if photo and (wanted is None or name in wanted):
+                    seen.add(name)
                     yield name, decode_photo(tar.extractfile(member).read(), f"{name} of {archive}")
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise InputError(f"Expected a tar archive in {archive}, got one that is damaged ({error}).") from error
+
+
+def _names_in(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.jpg"))

@@ -26,6 +26,7 @@ _MODULE_OF = {
     "density_map": "figures",
     "density_panels": "figures",
     "scatter_agreement": "figures",
+    "training_curves": "figures",
     "save_figure": "figures",
     "paper_claims": "report",
     "report_text": "report",

@@ -18,3 +18,4 @@ from prefiqs.reporting.figures.faces import degradation_ladder as degradation_la
 from prefiqs.reporting.figures.faces import face_grid as face_grid
 from prefiqs.reporting.figures.grid import edc_grid as edc_grid
 from prefiqs.reporting.figures.style import save_figure as save_figure
+from prefiqs.reporting.figures.training import training_curves as training_curves
