@@ -15,7 +15,7 @@ test: $(VENV)/installed
 lint: $(VENV)/installed
 	PATH="$(BIN):$$PATH" ruff check .
 	PATH="$(BIN):$$PATH" ruff format --check .
-	PATH="$(BIN):$$PATH" nbstripout --verify notebooks/*.ipynb
+	PATH="$(BIN):$$PATH" nbstripout --verify notebooks/*.ipynb training/notebooks/*.ipynb
 
 readme: $(VENV)/installed
 	PATH="$(BIN):$$PATH" python -m prefiqs.reporting.headline

@@ -9,11 +9,16 @@ import pytest
 import yaml
 
 from prefiqs.core.config import Params, load_params
+from prefiqs.training import Settings
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-BODIES = {name: stage.get("do", stage) for name, stage in STAGES.items()}
+NOTEBOOKS = sorted([*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "training" / "notebooks").glob("*.ipynb")])
+BODIES = {
+    name: stage
+    for pipeline in ("dvc.yaml", "training/dvc.yaml")
+    for name, stage in yaml.safe_load((ROOT / pipeline).read_text(encoding="utf-8"))["stages"].items()
+}
+TRAINING = ("teach", "distil")
 SOURCES = ROOT / "src" / "prefiqs"
 # Top-level names that are lazy doors into rooms.
 DOORS = dict(re.findall(r'"(\w+)": "prefiqs\.(\w+)', (SOURCES / "__init__.py").read_text(encoding="utf-8")))
@@ -24,7 +29,7 @@ def code_of(notebook: Path) -> list[str]:
 
 
 def notebook_of(stage: dict) -> Path:
-    return ROOT / re.search(r"notebooks/\S+\.ipynb", stage["cmd"]).group()
+    return ROOT / re.search(r"(training/)?notebooks/\S+\.ipynb", stage["cmd"]).group()
 
 
 def modules_imported(tree: ast.AST) -> set[str]:
@@ -58,7 +63,7 @@ def rooms_reached(modules: set[str]) -> set[str]:
     return {room_of(m) for m in seen if room_of(m) != "api"}
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", BODIES)
 def test_dependencies_are_the_notebook_and_the_rooms_it_imports(name):
     stage, notebook = BODIES[name], notebook_of(BODIES[name])
     own = set().union(*(modules_imported(ast.parse(cell)) for cell in code_of(notebook)))
@@ -72,7 +77,15 @@ def test_dependencies_are_the_notebook_and_the_rooms_it_imports(name):
     assert notebook.relative_to(ROOT).as_posix() in stage["deps"]
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", TRAINING)
+def test_params_of_the_training_are_the_blocks_that_the_notebook_reads(name):
+    code = "\n".join(code_of(notebook_of(BODIES[name])))
+    read = {b for b in Settings.__annotations__ if re.search(rf"settings\.{b}\b", code)}
+    assert BODIES[name]["wdir"] == ".."
+    assert BODIES[name]["params"] == [{"training/params.yaml": sorted(read)}]
+
+
+@pytest.mark.parametrize("name", sorted(BODIES.keys() - set(TRAINING)))
 def test_params_are_the_blocks_that_the_notebook_reads(name):
     code = "\n".join(code_of(notebook_of(BODIES[name])))
     blocks = Params.__annotations__.keys()
@@ -83,7 +96,7 @@ def test_params_are_the_blocks_that_the_notebook_reads(name):
     assert set(BODIES[name].get("params", [])) == read
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", BODIES)
 def test_the_command_passes_only_declared_parameters(name):
     notebook = notebook_of(BODIES[name])
     cells = [c for c in nbformat.read(notebook, as_version=4).cells if "parameters" in c.metadata.get("tags", [])]

@@ -13,8 +13,9 @@ from prefiqs.core.vectors import normalise
 from prefiqs.embedding.engines import Engine, model_engines
 from prefiqs.models import FaceModel, as_model, check_faces, resolve_device
 
-# Faces at a time: on a CPU few, so that activations stay in the cache; on a GPU many, so that it is kept busy.
-BATCH_SIZES = {"cpu": 4, "cuda": 128}
+# Faces at a time: on a CPU so many that weights are not read anew for every few faces, and so few that activations stay
+# in the cache; on a GPU many, so that it is kept busy.
+BATCH_SIZES = {"cpu": 16, "cuda": 128}
 
 Faces = np.ndarray | Iterable[np.ndarray]
 
@@ -63,7 +64,9 @@ def raw_embeddings(
     Returns one float32 n×d array a model, followed by that of the mirrored faces where they were asked for.
     """
     target = resolve_device(device)
-    batch_size = BATCH_SIZES[target.type] if batch_size is None else batch_size
+    if batch_size is None:
+        known = len(images) if isinstance(images, np.ndarray) else BATCH_SIZES[target.type]
+        batch_size = max(1, min(known, BATCH_SIZES[target.type]))
     loaded = [as_model(m, device).to(target) for m in models]
     if training := [m.name for m in loaded if m.training]:
         raise InputError(f"Expected networks in eval mode, got {training[0]} in training mode; call .eval() on it.")
