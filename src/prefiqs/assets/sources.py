@@ -7,6 +7,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import IO
 
@@ -60,6 +61,25 @@ class Url(Source):
         for part in parts:
             with downloaded.open("rb") as content:
                 write(content, target / part)
+
+
+@dataclass(frozen=True)
+class Bundled(Source):
+    """A file that comes with this package, for assets of one file."""
+
+    member: str
+
+    def __str__(self) -> str:
+        """Name the file inside the package."""
+        return f"prefiqs/{self.member} of the installed package"
+
+    def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
+        """See `Source.deliver`."""
+        bundled = files("prefiqs").joinpath(self.member)
+        if not bundled.is_file():
+            raise AssetError("not in this installation")
+        for part in parts:
+            write(bundled.open("rb"), target / part)
 
 
 def write(content: IO[bytes], path: Path) -> None:
