@@ -45,7 +45,7 @@ def test_a_run_is_rendered_to_the_same_page_each_time(project):
     assert "<script" not in page and 'src="http' not in page, "the page must be readable offline"
     assert "careful" not in page and str(project) not in page and sys.prefix not in page
     assert 'class="jp-InputPrompt' not in page and 'class="jp-OutputPrompt' not in page
-    assert len(page) < 600_000
+    assert len(page) < 60_000, "style must not outweigh content"
 
     assert (project / "which").read_text().strip() == sys.executable
     assert source.read_bytes() == before

@@ -23,6 +23,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
+from pygments.formatters import HtmlFormatter
 from traitlets import default
 
 from prefiqs.core.errors import InputError, PrefiqsError
@@ -31,12 +32,34 @@ from prefiqs.core.records import write_text
 EXECUTED = Path("data/executed")
 _KERNEL = dict(kernel_name="python3", language="python")
 
-# nbconvert's "lab" page (some 270 kB of style) without the three scripts that it would load from a CDN.
-_OFFLINE_PAGE = """{%- extends 'lab/index.html.j2' -%}
-{% block html_head_js_requirejs %}{% endblock %}
-{% block html_head_js_mathjax %}{% endblock %}
-{% block html_head_js_mermaidjs %}{% endblock %}
-{% block html_head_css %}<style>main { max-width: 62rem; margin: 0 auto; }</style>{% endblock %}
+# A page of its own around nbconvert's "basic" cells: its "lab" page loads three scripts from a CDN and brings 270 kB of
+# style, more than most of the pages hold.
+_OFFLINE_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ resources['metadata']['name'] }}</title>
+<style>
+body { font: 16px/1.55 system-ui, sans-serif; color: #1c1e21; background: #fff; margin: 0; }
+main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
+h1, h2 { line-height: 1.25; margin: 1.6em 0 .5em; }
+.anchor-link { display: none; }
+pre, code { font: 13px/1.45 ui-monospace, monospace; }
+.highlight { background: #f6f8fa; border-left: 3px solid #c9d1d9; padding: .5rem .8rem; overflow-x: auto; }
+pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+.cell { margin: .9rem 0; }
+.output_area { margin: .5rem 0; overflow-x: auto; }
+img { max-width: 100%; height: auto; }
+table { border-collapse: collapse; font-size: 14px; }
+th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #e3e6ea; }
+{{ colours }}
+</style>
+</head>
+<body><main>
+{%- include 'basic/index.html.j2' -%}
+</main></body>
+</html>
 """
 
 
@@ -123,10 +146,11 @@ def _without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def _page(notebook: nbformat.NotebookNode, title: str) -> str:
     quiet = logging.getLogger(__name__)
     quiet.setLevel(logging.ERROR)  # nbconvert warns of each picture without alternative text
+    colours = HtmlFormatter(style="friendly").get_style_defs(".highlight")
     exporter = HTMLExporter(
-        template_name="lab",
+        template_name="basic",
         template_file="offline.html.j2",
-        extra_loaders=[DictLoader({"offline.html.j2": _OFFLINE_PAGE})],
+        extra_loaders=[DictLoader({"offline.html.j2": _OFFLINE_PAGE.replace("{{ colours }}", colours)})],
         embed_images=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
