@@ -12,7 +12,7 @@ from small_networks import HandNet, Snapshot, TinyNet, embedded_by_hand, prepare
 import prefiqs
 from prefiqs.core.errors import InputError
 from prefiqs.core.vectors import normalise
-from prefiqs.embedding import batches, raw_embeddings
+from prefiqs.embedding import batches, raw_embeddings, write_embeddings
 from prefiqs.models import InputSpec
 
 POOL = synthetic_faces(12)
@@ -153,3 +153,26 @@ def test_cuda_equals_the_cpu(tiny, sface, faces, orl, orl_embeddings):
     names = ["sface", "mobilefacenet-512"]
     for name, embedded in zip(names, prefiqs.embed(names, orl.images[:20], device="cuda"), strict=True):
         np.testing.assert_allclose(embedded, orl_embeddings[name][:20], atol=1e-5)
+
+
+def test_embeddings_written_batch_by_batch_are_those_in_memory(tiny, faces, tmp_path):
+    models, mirrored = [tiny, TinyNet(1)], [True, False]
+    paths = [tmp_path / f"{name}.npy" for name in "abc"]
+    write_embeddings(models, iter(faces), len(faces), paths, 5, mirrored=mirrored)
+    for path, expected in zip(paths, raw_embeddings(models, faces, 5, mirrored=mirrored), strict=True):
+        np.testing.assert_array_equal(np.load(path), expected)
+
+
+def test_a_run_that_fails_leaves_the_files_that_were_there(tiny, faces, tmp_path):
+    path = tmp_path / "e.npy"
+    path.write_bytes(b"earlier")
+
+    def broken():
+        yield from faces[:7]
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        write_embeddings([tiny], broken(), len(faces), [path], 4)
+    with pytest.raises(InputError, match="Expected 12 rows for .*e.npy, got 7"):
+        write_embeddings([tiny], iter(faces[:7]), len(faces), [path], 4)
+    assert path.read_bytes() == b"earlier"

@@ -26,30 +26,54 @@ def write_array(array: np.ndarray, path: str | Path) -> None:
     partial.replace(path)
 
 
-def write_rows(rows: Iterable[np.ndarray], shape: tuple[int, ...], dtype: DTypeLike, path: str | Path) -> None:
-    """Write an array as .npy, row by row: the array may be larger than memory.
+class RowFile:
+    """An array written as .npy a few rows at a time: it may be larger than memory. A context manager.
 
     Args:
-        rows: as many arrays as `shape[0]`, each of `shape[1:]` and `dtype`.
+        path: of the file, which appears when the context ends without an error.
         shape: of the whole array.
+        dtype: of its numbers.
 
     Raises:
-        InputError: a row of another shape or type, or another number of rows.
+        InputError: rows of another shape or type, or another number of rows.
     """
-    partial, dtype, written = _partial(path), np.dtype(dtype), 0
-    with partial.open("wb") as file:
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
+
+    def __init__(self, path: str | Path, shape: tuple[int, ...], dtype: DTypeLike):
+        self.path, self.shape, self.dtype, self.written = path, shape, np.dtype(dtype), 0
+
+    def __enter__(self) -> RowFile:
+        self._file = _partial(self.path).open("wb")
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": self.shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        return self
+
+    def append(self, rows: np.ndarray) -> None:
+        """Add rows, k×`shape[1:]`."""
+        if rows.shape[1:] != self.shape[1:] or rows.dtype != self.dtype:
+            raise InputError(
+                f"Expected {self.dtype} of shape {self.shape[1:]} in row {self.written} of {self.path}, "
+                f"got {rows.dtype} {rows.shape[1:]}."
+            )
+        self._file.write(np.ascontiguousarray(rows).data)
+        self.written += len(rows)
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self._file.close()
+        if kind is not None:
+            return
+        if self.written != self.shape[0]:
+            raise InputError(
+                f"Expected {self.shape[0]} rows for {self.path}, got {self.written}; their number must be known "
+                "beforehand."
+            )
+        _partial(self.path).replace(self.path)
+
+
+def write_rows(rows: Iterable[np.ndarray], shape: tuple[int, ...], dtype: DTypeLike, path: str | Path) -> None:
+    """Write an array as .npy, row by row, each of `shape[1:]` and `dtype`; see `RowFile`."""
+    with RowFile(path, shape, dtype) as file:
         for row in rows:
-            if row.shape != shape[1:] or row.dtype != dtype:
-                raise InputError(
-                    f"Expected {dtype} of shape {shape[1:]} in row {written} of {path}, got {row.dtype} {row.shape}."
-                )
-            file.write(np.ascontiguousarray(row).data)
-            written += 1
-    if written != shape[0]:
-        raise InputError(f"Expected {shape[0]} rows for {path}, got {written}; their number must be known beforehand.")
-    partial.replace(path)
+            file.append(row[None])
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from prefiqs.core.errors import InputError
+from prefiqs.core.records import RowFile
 from prefiqs.core.vectors import normalise
 from prefiqs.embedding.engines import Engine, model_engines
 from prefiqs.models import FaceModel, as_model, check_faces, resolve_device
@@ -63,28 +66,68 @@ def raw_embeddings(
 
     Returns one float32 n×d array a model, followed by that of the mirrored faces where they were asked for.
     """
-    target = resolve_device(device)
-    if batch_size is None:
-        known = len(images) if isinstance(images, np.ndarray) else BATCH_SIZES[target.type]
-        batch_size = max(1, min(known, BATCH_SIZES[target.type]))
-    loaded = [as_model(m, device).to(target) for m in models]
-    if training := [m.name for m in loaded if m.training]:
-        raise InputError(f"Expected networks in eval mode, got {training[0]} in training mode; call .eval() on it.")
-    engines = model_engines(loaded, batch_size)
-    # By device too: a finished graph stays on the CPU, whatever the others do.
-    preparers = {(m.input_spec, m.device): m for m in loaded}
-    mirrored = [False] * len(loaded) if mirrored is None else mirrored
-    # One job a table of the result: which network, and whether it sees the mirrored face.
-    jobs = [(i, flip) for i, both in enumerate(mirrored) for flip in ([False, True] if both else [False])]
-    rows: list[list[np.ndarray]] = [[] for _ in jobs]
-    for faces in batches(images, batch_size):
-        views = {flip: faces[:, :, ::-1] if flip else faces for flip in {flip for _, flip in jobs}}
-        inputs = {(k, flip): m.prepare(view) for k, m in preparers.items() for flip, view in views.items()}
-        for (i, flip), table in zip(jobs, rows, strict=True):
-            prepared = inputs[(loaded[i].input_spec, loaded[i].device), flip]
-            table.append(run_padded(engines[i], prepared, batch_size)[0])
-    sizes = [loaded[i].embedding_size for i, _ in jobs]
-    return [np.concatenate(r) if r else np.empty((0, d), np.float32) for r, d in zip(rows, sizes, strict=True)]
+    stream = _Stream(models, images, batch_size, device, mirrored)
+    rows: list[list[np.ndarray]] = [[] for _ in stream.sizes]
+    for tables in stream:
+        for kept, table in zip(rows, tables, strict=True):
+            kept.append(table)
+    return [np.concatenate(r) if r else np.empty((0, d), np.float32) for r, d in zip(rows, stream.sizes, strict=True)]
+
+
+def write_embeddings(
+    models: Sequence[FaceModel | str],
+    images: Faces,
+    count: int,
+    paths: Sequence[str | Path],
+    batch_size: int | None = None,
+    device: str = "auto",
+    mirrored: Sequence[bool] | None = None,
+) -> None:
+    """Write what `raw_embeddings` gives, a .npy file a table, batch by batch: memory does not grow with the faces.
+
+    count: of the images. paths: one for each table, in the order of `raw_embeddings`; they appear when all are done.
+    """
+    stream = _Stream(models, images, batch_size, device, mirrored)
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(RowFile(path, (count, size), np.float32))
+            for path, size in zip(paths, stream.sizes, strict=True)
+        ]
+        for tables in stream:
+            for file, table in zip(files, tables, strict=True):
+                file.append(table)
+
+
+class _Stream:
+    """Embeddings of one batch after the other; `sizes` are the widths of the tables of each."""
+
+    def __init__(self, models, images, batch_size, device, mirrored):
+        target = resolve_device(device)
+        if batch_size is None:
+            known = len(images) if isinstance(images, np.ndarray) else BATCH_SIZES[target.type]
+            batch_size = max(1, min(known, BATCH_SIZES[target.type]))
+        self.images, self.batch_size = images, batch_size
+        self.models = [as_model(m, device).to(target) for m in models]
+        if training := [m.name for m in self.models if m.training]:
+            raise InputError(f"Expected networks in eval mode, got {training[0]} in training mode; call .eval() on it.")
+        # One job a table: which network, and whether it sees the mirrored face.
+        flips = [[False, True] if both else [False] for both in mirrored or [False] * len(self.models)]
+        self.jobs = [(i, flip) for i, views in enumerate(flips) for flip in views]
+        self.sizes = [self.models[i].embedding_size for i, _ in self.jobs]
+
+    def __iter__(self) -> Iterator[list[np.ndarray]]:
+        engines = model_engines(self.models, self.batch_size)
+        # By device too: a finished graph stays on the CPU, whatever the others do.
+        preparers = {(m.input_spec, m.device): m for m in self.models}
+        for faces in batches(self.images, self.batch_size):
+            views = {flip: faces[:, :, ::-1] if flip else faces for flip in {flip for _, flip in self.jobs}}
+            inputs = {(k, flip): m.prepare(view) for k, m in preparers.items() for flip, view in views.items()}
+            yield [
+                run_padded(
+                    engines[i], inputs[(self.models[i].input_spec, self.models[i].device), flip], self.batch_size
+                )[0]
+                for i, flip in self.jobs
+            ]
 
 
 def run_padded(engine: Engine, prepared, batch_size: int) -> tuple[np.ndarray, ...]:
