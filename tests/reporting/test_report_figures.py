@@ -58,6 +58,16 @@ def edc_rows():
     return pd.concat([pd.DataFrame(part | last) for part in parts])
 
 
+def percentiles(n):
+    return pd.DataFrame(np.random.default_rng(3).uniform(0, 100, (n, 6)), columns=[*"abcde", "a longer name"])
+
+
+def log():
+    steps = np.arange(250, 2001, 250)
+    losses = {name: 1000 / steps for name in ("loss", "cosine", "similarity", "quality")}
+    return pd.DataFrame({"step": steps, **losses, "orl": steps / 2100})
+
+
 def areas(key, low, high):
     rows = [(a, b, 10.0 * a + b, 10 * a + b - 1, 10 * a + b + 1) for a in (1, 2) for b in (3, 4)]
     return pd.DataFrame(rows, columns=[*key, "pauc", low, high])
@@ -76,6 +86,9 @@ DRAWN = {
     "ratio and FMR": lambda: figures.ratio_by_fmr(areas(("ratio", "fmr"), "low", "high")),
     "density": lambda: figures.density_panels([dict(x=points()[0], y=points()[1], xlabel="x", ylabel="y")] * 2),
     "scatter": lambda: figures.scatter_agreement(*points(), "x", "y"),
+    "ranks": lambda: figures.rank_correlations(percentiles(50).corr(), "orl"),
+    "side by side": lambda: figures.side_by_side(faces(20), percentiles(20), [f"face {i}" for i in range(20)]),
+    "training": lambda: figures.training_curves(log(), {"orl": 0.99}),
 }
 
 
@@ -154,6 +167,9 @@ def test_scatter_says_what_log_axes_cannot_show():
         lambda: figures.face_grid(faces(0)),
         lambda: figures.degradation_ladder({"blur": faces(2)}, [0, 0.5, 1]),
         lambda: figures.edc_figure({}),
+        lambda: figures.rank_correlations(percentiles(5)),
+        lambda: figures.side_by_side(faces(2), percentiles(3), ["a", "b"]),
+        lambda: figures.training_curves(log().drop(columns="orl"), {"orl": 0.99}),
         lambda: figures.density_map([1, 2], [1], "x", "y"),
         lambda: figures.scatter_agreement([1, np.nan], [1, 2], "x", "y"),
     ],
@@ -161,3 +177,11 @@ def test_scatter_says_what_log_axes_cannot_show():
 def test_what_cannot_be_drawn_is_refused(call):
     with pytest.raises(InputError, match="expected"):
         call()
+
+
+def test_withheld_faces_are_not_drawn():
+    """No pixel of a face is in the picture, in either figure that shows faces of photos."""
+    shown, hidden = (figures.face_grid(faces(3), withheld=withheld) for withheld in (False, True))
+    assert {im.get_array().shape for im in shown.findobj(mpl.image.AxesImage)} == {(112, 112, 3)}
+    for figure in (hidden, figures.side_by_side(faces(3), percentiles(3), ["a", "b", "c"], withheld=True)):
+        assert {im.get_array().shape for im in figure.findobj(mpl.image.AxesImage)} == {(1, 1)}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_jsonable_python
 
@@ -93,6 +93,34 @@ class Embed:
 
 
 @block
+class Method:
+    """A method of `prefiqs.quality.METHODS`, the network it runs on, and its options."""
+
+    method: str
+    model: str
+    options: dict[str, bool | int | float | str | list[int] | None]
+
+
+@block
+class Methods:
+    """The methods that PreFIQs and the embedding norm are compared with: `compared` are names of `known`.
+
+    A method that has to be calibrated is on the first `calibration_faces` faces, evenly spread, of `calibrated_on`.
+    """
+
+    compared: list[str]
+    calibrated_on: str
+    calibration_faces: Count
+    known: dict[str, Method]
+
+    @model_validator(mode="after")
+    def _all_known(self) -> Methods:
+        if unknown := sorted(set(self.compared) - self.known.keys()):
+            raise ValueError(f"{', '.join(unknown)} of `compared` not in `known`")
+        return self
+
+
+@block
 class Jacobian:
     """The validation of the first-order approximation."""
 
@@ -167,6 +195,7 @@ class Params:
     degrade: Degrade
     prune: Prune
     embed: Embed
+    methods: Methods
     jacobian: Jacobian
     verification: Verification
     edc: Edc

@@ -31,6 +31,11 @@ def removal_path(root: str | Path, model: str, variant: str) -> Path:
     return Path(root) / "pruned" / model / f"{variant}.safetensors"
 
 
+def method_path(root: str | Path, benchmark: str, name: str) -> Path:
+    """Where the scores of a compared method on a benchmark lie, `name` as in `methods` of params.yaml."""
+    return Path(root) / "methods" / benchmark / name / "scores.parquet"
+
+
 def scores_path(root: str | Path, benchmark: str, model: str) -> Path:
     """Where the scores of all methods on one benchmark and estimator lie."""
     return Path(root) / "scores" / benchmark / model / "scores.parquet"

@@ -26,6 +26,8 @@ _MODULE_OF = {
     "density_map": "figures",
     "density_panels": "figures",
     "scatter_agreement": "figures",
+    "rank_correlations": "figures",
+    "side_by_side": "figures",
     "training_curves": "figures",
     "save_figure": "figures",
     "paper_claims": "report",

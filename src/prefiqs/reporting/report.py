@@ -156,7 +156,8 @@ def _benchmark_section(reports: Path, name: str, benchmark: str, numbers: Mappin
     ]
     if f"verification-{name}" in numbers:
         parts.append(_accuracy_line(numbers[f"verification-{name}"]))
-    figures = ["edc", "pauc", "intervals", "accuracy", "gallery", "jacobian", "density", "ablation", "ablation-fmr"]
+    figures = ["edc", "pauc", "intervals", "accuracy", "gallery", "jacobian", "density"]
+    figures += ["ranks", "side-by-side", "ablation", "ablation-fmr"]
     parts += [f"![{f}](figures/{f}-{name}.png)" for f in figures if (reports / "figures" / f"{f}-{name}.png").is_file()]
     tables = ["table2", "jacobian-ablation", "table3", "table4", "ablation", "ablation-fmr"]
     links = [f"[{t}](tables/{t}-{name}.md)" for t in tables if (reports / "tables" / f"{t}-{name}.md").is_file()]
