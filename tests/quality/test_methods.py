@@ -14,6 +14,7 @@ from small_networks import (
     embedded_by_hand,
     prepared_by_hand,
     small_vit,
+    small_vit_fiqa,
     weights_of,
 )
 
@@ -23,7 +24,7 @@ from prefiqs.quality import METHODS
 
 methods = pytest.mark.parametrize("method", METHODS)
 # Methods that need a network of a certain kind, and a small one of it; the others take any.
-NETWORKS = {"vitnt-fiqa": small_vit}
+NETWORKS = {"vitnt-fiqa": small_vit, "vit-fiqa": small_vit_fiqa, "ex-fiqa": small_vit_fiqa}
 
 
 @pytest.fixture
