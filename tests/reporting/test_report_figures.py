@@ -76,6 +76,8 @@ DRAWN = {
     "ratio and FMR": lambda: figures.ratio_by_fmr(areas(("ratio", "fmr"), "low", "high")),
     "density": lambda: figures.density_panels([dict(x=points()[0], y=points()[1], xlabel="x", ylabel="y")] * 2),
     "scatter": lambda: figures.scatter_agreement(*points(), "x", "y"),
+    "costs": lambda: figures.pauc_by_gflops(areas(("network", "exit"), "gflops", "high")),
+    "attention": lambda: figures.attention_grid(faces(2), np.random.default_rng(3).random((2, 12, 8, 8))),
 }
 
 

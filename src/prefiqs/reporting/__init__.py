@@ -26,6 +26,8 @@ _MODULE_OF = {
     "density_map": "figures",
     "density_panels": "figures",
     "scatter_agreement": "figures",
+    "attention_grid": "figures",
+    "pauc_by_gflops": "figures",
     "save_figure": "figures",
     "paper_claims": "report",
     "report_text": "report",
