@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from prefiqs.models import FaceModel, InputSpec
+from prefiqs.models import FaceModel, InputSpec, ViT, ViTFiqa
 
 RGB = InputSpec("rgb", mean=127.5, std=128.0)
+VIT_SHAPE = dict(patch=14, width=32, depth=4, heads=4, embedding_size=16, input_spec=RGB)
 PRUNABLE = ("stem", "depthwise", "pointwise", "embedding")  # the layers whose weights count, in module order
 
 
@@ -27,24 +28,39 @@ class TinyNet(FaceModel):
         self.pointwise, self.pointwise_bn = nn.Conv2d(8, 5, 1), nn.BatchNorm2d(5)
         self.pointwise_prelu = nn.PReLU(5)
         self.embedding, self.embedding_bn = nn.Linear(5 * 7 * 7, 8), nn.BatchNorm1d(8)
-        self._randomise(torch.Generator().manual_seed(seed))
+        randomise(self, seed)
         self.eval()
-
-    @torch.no_grad()
-    def _randomise(self, generator: torch.Generator) -> None:
-        for name, value in self.state_dict().items():
-            if name.endswith("num_batches_tracked"):
-                continue
-            scale = 2 * value[0].numel() ** -0.5 if value.dim() > 1 else 0.3
-            value.normal_(0, scale, generator=generator)
-            if name.endswith("running_var") or (value.dim() == 1 and name.endswith("weight")):
-                value.abs_().add_(0.5)
 
     def forward(self, prepared: Tensor) -> Tensor:
         features = self.stem_prelu(self.stem_bn(self.stem(prepared)))
         features = self.depthwise_bn(self.depthwise(features))
         features = self.pointwise_prelu(self.pointwise_bn(self.pointwise(features)))
         return self.embedding_bn(self.embedding(features.flatten(1)))
+
+
+def small_vit(seed: int = 0) -> ViT:
+    """Four blocks of four heads on 8×8 patches, width 32, 16-d: a transformer without quality head."""
+    return randomise(ViT(**VIT_SHAPE, name=f"small-vit-{seed}"), seed)
+
+
+def small_vit_fiqa(quality_token: bool = True, seed: int = 0) -> ViTFiqa:
+    """The same with a quality head, variant (T) or (C)."""
+    name = f"small-vit-fiqa-{'t' if quality_token else 'c'}"
+    return randomise(ViTFiqa(quality_token=quality_token, **VIT_SHAPE, name=name), seed)
+
+
+@torch.no_grad()
+def randomise(model: nn.Module, seed: int) -> nn.Module:
+    """Draw all weights and statistics, so that activations stay of the order of 1 and every one of them matters."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, value in model.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        scale = 2 * value[0].numel() ** -0.5 if value.dim() > 1 else 0.3
+        value.normal_(0, scale, generator=generator)
+        if name.endswith("running_var") or (value.dim() == 1 and name.endswith("weight")):
+            value.abs_().add_(0.5)
+    return model
 
 
 class HandNet(FaceModel):

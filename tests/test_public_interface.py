@@ -94,7 +94,8 @@ def test_every_name_resolves_and_says_what_it_is():
 def test_the_public_interface_is_that_of_the_design():
     wanted = {
         "load_model", "prune", "embed", "drift", "quality_from_drift", "jacobian_drift", "score", "align",
-        "load_benchmark", "verification_accuracy", "error_discard_curve", "PrefiqsError", "NoFaceFound",
+        "exfiqa_scores", "load_benchmark", "verification_accuracy", "error_discard_curve", "PrefiqsError",
+        "NoFaceFound",
     }  # fmt: skip
     assert wanted <= set(prefiqs.__all__)
 

@@ -18,6 +18,7 @@ _ROOM_OF = {
     "quality_from_drift": "prefiqs.quality.drift",
     "jacobian_drift": "prefiqs.quality",
     "score": "prefiqs.quality",
+    "exfiqa_scores": "prefiqs.quality",
     "load_benchmark": "prefiqs.datasets",
     "verification_accuracy": "prefiqs.evaluation",
     "error_discard_curve": "prefiqs.evaluation",

@@ -126,8 +126,29 @@ def vit_shapes(patch: int, width: int, depth: int, mlp_ratio: int = 4) -> dict[s
     return shapes | batch_norm_shapes("feature.3", 512)
 
 
+def vit_fiqa_shapes(quality_token: bool, patch: int, width: int, depth: int) -> dict[str, tuple]:
+    """ViT-FIQA's names: those of insightface's ViT, and what `vitfiqa_token.pt` or `vitfiqa_crfiqa.pt` hold beside."""
+    read, count = (width, (112 // patch) ** 2 + 1) if quality_token else (512, (112 // patch) ** 2)
+    shapes = vit_shapes(patch, width, depth) | {"pos_embed": (1, count, width)}
+    shapes |= {"qs_token": (1, 1, width)} if quality_token else {}
+    return shapes | batch_norm_shapes("head_qs.0", read) | {"head_qs.1.weight": (1, read)}
+
+
 def vit_forward(state: dict[str, Tensor], x: Tensor, patch: int, heads: int) -> Tensor:
-    """Patches are cut and attention is taken head by head, in loops."""
+    return vit_embedding(state, layer_norm(state, "norm", vit_tokens(state, x, patch, heads)))
+
+
+def vit_fiqa_forward(state: dict[str, Tensor], x: Tensor, patch: int, heads: int) -> tuple[Tensor, Tensor]:
+    """Embedding n×d and quality n."""
+    normed = layer_norm(state, "norm", vit_tokens(state, x, patch, heads))
+    token, patches = (normed[:, 0], normed[:, 1:]) if "qs_token" in state else (None, normed)
+    embedding = vit_embedding(state, patches)
+    read = batch_norm(state, "head_qs.0", embedding if token is None else token, 2e-5)
+    return embedding, (read * state["head_qs.1.weight"]).sum(1)
+
+
+def vit_tokens(state: dict[str, Tensor], x: Tensor, patch: int, heads: int) -> Tensor:
+    """Tokens behind the last block; patches are cut and attention is taken head by head, in loops."""
     side = 112 // patch
     kernel = state["patch_embed.proj.weight"].flatten(1)
     cut = [
@@ -135,7 +156,10 @@ def vit_forward(state: dict[str, Tensor], x: Tensor, patch: int, heads: int) -> 
         for r in range(side)
         for c in range(side)
     ]
-    tokens = torch.stack(cut, 1) @ kernel.T + state["patch_embed.proj.bias"] + state["pos_embed"]
+    tokens = torch.stack(cut, 1) @ kernel.T + state["patch_embed.proj.bias"]
+    if "qs_token" in state:
+        tokens = torch.cat([state["qs_token"].repeat(len(x), 1, 1), tokens], 1)
+    tokens = tokens + state["pos_embed"]
     for name in dict.fromkeys(".".join(key.split(".")[:2]) for key in state if key.startswith("blocks.")):
         normed = layer_norm(state, f"{name}.norm1", tokens)
         attended = normed_attention(state, name, normed, heads)[0]
@@ -143,8 +167,11 @@ def vit_forward(state: dict[str, Tensor], x: Tensor, patch: int, heads: int) -> 
         normed = layer_norm(state, f"{name}.norm2", tokens)
         hidden = F.linear(normed, state[f"{name}.mlp.fc1.weight"], state[f"{name}.mlp.fc1.bias"]).clamp(0, 6)
         tokens = tokens + F.linear(hidden, state[f"{name}.mlp.fc2.weight"], state[f"{name}.mlp.fc2.bias"])
-    flat = layer_norm(state, "norm", tokens).reshape(len(x), -1)
-    hidden = batch_norm(state, "feature.1", flat @ state["feature.0.weight"].T, 2e-5)
+    return tokens
+
+
+def vit_embedding(state: dict[str, Tensor], normed: Tensor) -> Tensor:
+    hidden = batch_norm(state, "feature.1", normed.reshape(len(normed), -1) @ state["feature.0.weight"].T, 2e-5)
     return batch_norm(state, "feature.3", hidden @ state["feature.2.weight"].T, 2e-5)
 
 
@@ -182,7 +209,7 @@ def drawn(shapes: dict[str, tuple], seed: int = 0) -> dict[str, Tensor]:
             return 10 ** (2 * torch.rand(shape, generator=generator) - 2) if "running" in name else (
                 torch.rand(shape, generator=generator) + 0.3)  # fmt: skip
         value = torch.randn(shape, generator=generator)
-        is_weight = len(shape) > 1 and not name.endswith(("pos_embed", "mask_token"))
+        is_weight = len(shape) > 1 and not name.endswith(("pos_embed", "mask_token", "qs_token"))
         return value * (value[0].numel() ** -0.5 if is_weight else 0.3)
 
     return {name: draw(name, shape) for name, shape in shapes.items()}

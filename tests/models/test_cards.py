@@ -40,7 +40,7 @@ def test_the_registry_holds_the_names_of_the_design():
         "sface mobilefacenet-512 mobilefacenet-192 iresnet18 iresnet34 iresnet50 iresnet100 iresnet200 elasticface "
     )
     wanted += "magface curricularface adaface-ir18 adaface-ir50 adaface-ir101 vit-t vit-s vit-b vit-l "
-    assert set((wanted + "cvlface-vit-s cvlface-vit-b").split()) <= MODELS.keys()
+    assert set((wanted + "cvlface-vit-s cvlface-vit-b vit-fiqa-t vit-fiqa-c").split()) <= MODELS.keys()
 
 
 def test_the_registry_names_assets_that_exist(assets):

@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 import prefiqs
 from prefiqs import pruning
-from prefiqs.models import IR, InputSpec, IResNet, ViT
+from prefiqs.models import IR, InputSpec, IResNet, ViT, ViTFiqa
 
 SMALL = (1, 1, 1, 1)
 FAMILIES = {
@@ -20,12 +20,16 @@ FAMILIES = {
     "ir-curricularface": partial(IR, SMALL, inner_norm=False),
     "ir-adaface": partial(IR, SMALL, inner_norm=True, input_spec=InputSpec("bgr", 127.5, 127.5)),
     "vit": partial(ViT, patch=16, width=24, depth=2, heads=3),
+    "vit-fiqa-t": partial(ViTFiqa, quality_token=True, patch=16, width=24, depth=2, heads=3),
+    "vit-fiqa-c": partial(ViTFiqa, quality_token=False, patch=16, width=24, depth=2, heads=3),
 }
 EMBEDDING_LAYER = {
     "iresnet": "fc",
     "ir-curricularface": "output_layer.3",
     "ir-adaface": "output_layer.3",
     "vit": "feature.2",
+    "vit-fiqa-t": "feature.2",
+    "vit-fiqa-c": "feature.2",
 }
 
 
@@ -60,7 +64,7 @@ def test_the_cpu_engine_equals_pytorch_also_when_pruned(name, faces):
     assert pruning.embedding_layer(model) == EMBEDDING_LAYER[name]
 
 
-@pytest.mark.parametrize("name", ["ir-curricularface", "vit"])
+@pytest.mark.parametrize("name", ["ir-curricularface", "vit", "vit-fiqa-t", "vit-fiqa-c"])
 def test_pruning_the_embedding_layer_alone(name, faces):
     model = build(name)
     pruned = prefiqs.prune(model, 0.4, layers=EMBEDDING_LAYER[name])
@@ -127,10 +131,11 @@ def test_blocks_run_one_by_one_and_show_their_attention(faces):
         assert tokens.shape == (2, 49, 24)
         for i, block in enumerate(model.blocks):
             wanted = normed_attention(state, f"blocks.{i}", layer_norm(state, f"blocks.{i}.norm1", tokens), heads=3)[1]
-            shown = block.attention(tokens)
+            same, shown = block.with_attention(tokens)
             assert shown.shape == (2, 3, 49, 49)
             torch.testing.assert_close(shown, wanted, rtol=0, atol=1e-5)
             tokens = block(tokens)
+            torch.testing.assert_close(same, tokens, rtol=0, atol=1e-5)
         torch.testing.assert_close(model.head(tokens), model(prepared), rtol=0, atol=0)
 
 

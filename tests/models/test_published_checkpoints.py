@@ -11,10 +11,22 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from published_layouts import drawn, ir_forward, ir_shapes, iresnet_forward, iresnet_shapes, vit_forward, vit_shapes
+from published_layouts import (
+    drawn,
+    ir_forward,
+    ir_shapes,
+    iresnet_forward,
+    iresnet_shapes,
+    vit_fiqa_forward,
+    vit_fiqa_shapes,
+    vit_forward,
+    vit_shapes,
+)
 from safetensors.torch import save_file
 from small_networks import synthetic_faces, unit_rows
 
+import prefiqs
+from prefiqs.core.errors import InputError
 from prefiqs.models import MODELS, load_model
 
 SMALL = (1, 2, 1, 1)
@@ -138,6 +150,36 @@ def test_cvlface_vit(checkpoints, monkeypatch, name, heads, ratio, prefix, endin
     assert_computes(load_model(name, device="cpu"), lambda x: vit_forward(state, x, 8, heads), RGB, half)
 
 
+VIT_FIQA = {"vit-fiqa-t": True, "vit-fiqa-c": False}
+
+
+def assert_assesses(model, state) -> None:
+    """Embedding and quality of a ViT-FIQA network, from faces, by PyTorch and by the CPU engine."""
+    assert_computes(model, lambda x: vit_fiqa_forward(state, x, 9, heads=8)[0], RGB, half)
+    faces = synthetic_faces(3, seed=5)
+    pixels = np.ascontiguousarray(half(faces.astype(np.float64)).transpose(0, 3, 1, 2), np.float32)
+    embedding, quality = (part.numpy() for part in vit_fiqa_forward(state, torch.from_numpy(pixels), 9, heads=8))
+    np.testing.assert_allclose(prefiqs.embed(model, faces, device="cpu"), unit_rows(embedding), rtol=0, atol=1e-5)
+    scores = prefiqs.score(faces, "vit-fiqa", model, device="cpu")
+    np.testing.assert_allclose(scores, quality, rtol=0, atol=1e-5 * np.abs(quality).max())
+    assert np.ptp(quality) > 1e-3
+
+
+@pytest.mark.parametrize(("name", "quality_token"), VIT_FIQA.items())
+def test_vit_fiqa_in_full(checkpoints, name, quality_token):
+    state = drawn(vit_fiqa_shapes(quality_token, patch=9, width=512, depth=12), seed=9)
+    torch.save(state | {"mask_token": torch.randn(1, 1, 512)}, checkpoints / f"{name}.pt")
+    assert_assesses(load_model(name, device="cpu"), state)
+
+
+@pytest.mark.parametrize(("name", "quality_token"), VIT_FIQA.items())
+def test_a_vit_fiqa_checkpoint_of_the_other_variant_is_refused(checkpoints, monkeypatch, name, quality_token):
+    smaller(monkeypatch, name, width=32, depth=1)
+    torch.save(drawn(vit_fiqa_shapes(not quality_token, patch=9, width=32, depth=1)), checkpoints / f"{name}.pt")
+    with pytest.raises(InputError, match=f"Expected the weights of {name} in .*{name}.pt, got a file that does not"):
+        load_model(name, device="cpu")
+
+
 @pytest.mark.parametrize(
     ("name", "shapes", "count"),
     [
@@ -158,6 +200,8 @@ def test_cvlface_vit(checkpoints, monkeypatch, name, heads, ratio, prefix, endin
         ("vit-l", vit_shapes(9, 768, 24), 281),
         ("cvlface-vit-s", vit_shapes(8, 512, 12, mlp_ratio=5), 149),
         ("cvlface-vit-b", vit_shapes(8, 512, 24, mlp_ratio=3), 281),
+        ("vit-fiqa-t", vit_fiqa_shapes(True, 9, 512, 12), 156),
+        ("vit-fiqa-c", vit_fiqa_shapes(False, 9, 512, 12), 155),
     ],
 )
 def test_the_full_networks_hold_the_published_tensors(name, shapes, count):

@@ -6,13 +6,31 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from small_networks import PRUNABLE, HandNet, Snapshot, TinyNet, embedded_by_hand, prepared_by_hand, weights_of
+from small_networks import (
+    PRUNABLE,
+    HandNet,
+    Snapshot,
+    TinyNet,
+    embedded_by_hand,
+    prepared_by_hand,
+    small_vit,
+    small_vit_fiqa,
+    weights_of,
+)
 
 import prefiqs
 from prefiqs.core.errors import InputError
 from prefiqs.quality import METHODS
 
 methods = pytest.mark.parametrize("method", METHODS)
+# Methods that need a network of a certain kind, and a small one of it; the others take any.
+NETWORKS = {"vitnt-fiqa": small_vit, "vit-fiqa": small_vit_fiqa, "ex-fiqa": small_vit_fiqa}
+
+
+@pytest.fixture
+def network(method):
+    """A small network that the method works on."""
+    return NETWORKS.get(method, TinyNet)()
 
 
 def with_zeros(model: TinyNet, mask: np.ndarray) -> TinyNet:
@@ -36,61 +54,67 @@ def one_minus_half_distance(e: np.ndarray, pruned: np.ndarray) -> np.ndarray:
 
 
 @methods
-def test_one_finite_float_a_face(tiny, faces, method):
-    scores = prefiqs.score(faces, method, tiny)
+def test_one_finite_float_a_face(network, faces, method):
+    scores = prefiqs.score(faces, method, network)
     assert (scores.shape, scores.dtype) == ((len(faces),), np.float32)
     assert np.isfinite(scores).all()
     assert np.ptp(scores) > 0.001  # these faces do differ
 
 
 @methods
-def test_a_score_belongs_to_its_face(tiny, faces, method):
+def test_a_score_belongs_to_its_face(network, faces, method):
     order = np.random.default_rng(0).permutation(len(faces))
-    scores = prefiqs.score(faces, method, tiny)
-    np.testing.assert_allclose(prefiqs.score(faces[order], method, tiny), scores[order], atol=2e-6)
-    np.testing.assert_allclose(prefiqs.score(faces[[2, 5, 2]], method, tiny), scores[[2, 5, 2]], atol=2e-6)
+    scores = prefiqs.score(faces, method, network)
+    np.testing.assert_allclose(prefiqs.score(faces[order], method, network), scores[order], atol=2e-6)
+    np.testing.assert_allclose(prefiqs.score(faces[[2, 5, 2]], method, network), scores[[2, 5, 2]], atol=2e-6)
 
 
 @methods
-def test_a_second_call_gives_the_same(tiny, faces, method):
-    np.testing.assert_array_equal(prefiqs.score(faces, method, tiny), prefiqs.score(faces, method, tiny))
+def test_a_second_call_gives_the_same(network, faces, method):
+    np.testing.assert_array_equal(prefiqs.score(faces, method, network), prefiqs.score(faces, method, network))
 
 
 @methods
-def test_networks_faces_and_generators_are_left_as_they_were(tiny, faces, method):
-    before, images = Snapshot(tiny), faces.copy()
+def test_networks_faces_and_generators_are_left_as_they_were(network, faces, method):
+    before, images = Snapshot(network), faces.copy()
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    prefiqs.score(images, method, tiny)
+    prefiqs.score(images, method, network)
     before.assert_unchanged()
     np.testing.assert_array_equal(images, faces)
     torch.testing.assert_close(torch.rand(2), expected, rtol=0, atol=0)
 
 
 @methods
-def test_iterators_and_no_faces(tiny, faces, method):
-    np.testing.assert_array_equal(prefiqs.score(iter(faces), method, tiny), prefiqs.score(faces, method, tiny))
+def test_iterators_and_no_faces(network, faces, method):
+    np.testing.assert_array_equal(prefiqs.score(iter(faces), method, network), prefiqs.score(faces, method, network))
     for none in (faces[:0], iter([])):
-        scores = prefiqs.score(none, method, tiny)
+        scores = prefiqs.score(none, method, network)
         assert (scores.shape, scores.dtype) == ((0,), np.float32)
 
 
 @methods
-def test_unknown_options(tiny, faces, method):
+def test_unknown_options(network, faces, method):
     with pytest.raises(InputError, match=rf"Expected options of '{method}' \(.*\), got colour, ratios"):
-        prefiqs.score(faces, method, tiny, ratios=0.1, colour="red")
+        prefiqs.score(faces, method, network, ratios=0.1, colour="red")
 
 
 @methods
-def test_what_is_no_face(tiny, method):
+def test_what_is_no_face(network, method):
     with pytest.raises(InputError, match="Expected aligned RGB faces"):
-        prefiqs.score(np.zeros((2, 112, 112, 3), np.float32), method, tiny)
+        prefiqs.score(np.zeros((2, 112, 112, 3), np.float32), method, network)
 
 
 def test_unknown_methods(tiny, faces):
     with pytest.raises(InputError, match="Expected a method, got 'brisque'; known are prefiqs, prefiqs-fast, jacobian"):
         prefiqs.score(faces, "brisque", tiny)
+
+
+@pytest.mark.parametrize("method", NETWORKS)
+def test_methods_of_transformers_refuse_other_networks(tiny, faces, method):
+    with pytest.raises(InputError, match=r"Expected a vision transformer .*, got tiny-0 \(TinyNet\); load "):
+        prefiqs.score(faces, method, tiny)
 
 
 def test_methods_that_prune_need_a_network_with_weights(assets, faces):

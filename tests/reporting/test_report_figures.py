@@ -89,6 +89,8 @@ DRAWN = {
     "ranks": lambda: figures.rank_correlations(percentiles(50).corr(), "orl"),
     "side by side": lambda: figures.side_by_side(faces(20), percentiles(20), [f"face {i}" for i in range(20)]),
     "training": lambda: figures.training_curves(log(), {"orl": 0.99}),
+    "costs": lambda: figures.pauc_by_gflops(areas(("network", "exit"), "gflops", "high")),
+    "attention": lambda: figures.attention_grid(faces(2), np.random.default_rng(3).random((2, 12, 8, 8))),
 }
 
 

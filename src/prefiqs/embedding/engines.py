@@ -38,9 +38,11 @@ def model_engines(models: Sequence[FaceModel], batch_size: int) -> list[Engine]:
         else:
             # The printed form tells strides, epsilons and the like apart, which are constants of the graph too.
             build = (type(model), repr(model), *((name, w.shape) for name, w in model.state_dict().items()))
-            if build not in graphs:
+            if build in graphs:
+                graph = _with_weights(graphs[build], model)
+            else:
                 graphs[build] = openvino_graph(model, torch.zeros(2, 3, FACE_SIZE, FACE_SIZE))
-            graph = _with_weights(graphs[build], model)
+                graph = graphs[build].clone()
         engines.append(compile_graph(graph, batch_size))
     return engines
 

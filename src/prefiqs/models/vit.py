@@ -28,18 +28,21 @@ class Attention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens n×t×width to n×t×width; the attention weights are never held."""
-        query, key, value = self._heads(tokens)
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        return self.proj(mixed.transpose(1, 2).flatten(2))
+        return self._joined(F.scaled_dot_product_attention(*self._heads(tokens)))
 
-    def weights(self, tokens: Tensor) -> Tensor:
-        """Softmax attention n×heads×t×t: how much each token (row) takes from each (column); rows sum to 1."""
-        query, key, _ = self._heads(tokens)
-        return (query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5).softmax(-1)
+    def with_weights(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and the softmax attention n×heads×t×t: how much each token (row) takes from each (column)."""
+        query, key, value = self._heads(tokens)
+        weights = (query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5).softmax(-1)
+        return self._joined(weights @ value), weights
 
     def _heads(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key and value, each n×heads×t×width/heads."""
         return self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+
+    def _joined(self, mixed: Tensor) -> Tensor:
+        """What the heads give, n×heads×t×width/heads, to n×t×width."""
+        return self.proj(mixed.transpose(1, 2).flatten(2))
 
 
 class Mlp(nn.Module):
@@ -70,9 +73,11 @@ class Block(nn.Module):
         tokens = tokens + self.attn(self.norm1(tokens))
         return tokens + self.mlp(self.norm2(tokens))
 
-    def attention(self, tokens: Tensor) -> Tensor:
-        """Attention weights n×heads×t×t that the block applies to these tokens; rows sum to 1."""
-        return self.attn.weights(self.norm1(tokens))
+    def with_attention(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and the attention weights n×heads×t×t that the block applies; rows sum to 1."""
+        mixed, weights = self.attn.with_weights(self.norm1(tokens))
+        tokens = tokens + mixed
+        return tokens + self.mlp(self.norm2(tokens)), weights
 
 
 class PatchEmbedding(nn.Module):

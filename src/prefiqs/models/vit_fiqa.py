@@ -21,6 +21,8 @@ class ViTFiqa(ViT):
         quality_token: variant (T), where the first of the tokens is the quality token; else variant (C).
     """
 
+    embedding_layer_name = "feature.2"  # the last layer with weights is the quality's
+
     def __init__(self, *, quality_token: bool, **shape):
         super().__init__(**shape)
         width = self.pos_embed.shape[-1]
@@ -36,7 +38,8 @@ class ViTFiqa(ViT):
         """Prepared faces to what the first block takes, n×t×width; in variant (T) token 0 is the quality token."""
         patches = self.patch_embed(prepared)
         if self.leading_tokens:
-            patches = torch.cat([self.qs_token.expand(len(patches), -1, -1), patches], dim=1)
+            # `shape[0]`, not `len`: the CPU engine must see the number of faces as one that may change
+            patches = torch.cat([self.qs_token.expand(patches.shape[0], -1, -1), patches], dim=1)
         return patches + self.pos_embed
 
     def quality(self, tokens: Tensor) -> Tensor:

@@ -52,8 +52,8 @@ def _below(name: str, prefix: str) -> bool:
 
 
 def embedding_layer(model: nn.Module) -> str:
-    """Name of the layer that makes the embedding: the last convolution or linear layer."""
-    return list(prunable_weights(model))[-1].removesuffix(".weight")
+    """Name of the layer that makes the embedding: the last convolution or linear layer, unless the network says."""
+    return getattr(model, "embedding_layer_name", None) or list(prunable_weights(model))[-1].removesuffix(".weight")
 
 
 def save_removal(removal: Removal, path: Path) -> None:

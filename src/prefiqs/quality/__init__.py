@@ -8,9 +8,18 @@ from importlib import import_module
 # Not lazily: the module `drift` would take the place of the function as soon as anything imports it.
 from prefiqs.quality.drift import drift, quality_from_drift
 
-_MODULE_OF = {"METHODS": "registry", "PASSES": "registry", "jacobian_drift": "jacobian", "score": "registry"}
+_MODULE_OF = {
+    "METHODS": "registry",
+    "PASSES": "registry",
+    "exfiqa_scores": "ex_fiqa",
+    "exit_gflops": "exit_costs",
+    "fuse_exits": "ex_fiqa",
+    "jacobian_drift": "jacobian",
+    "score": "registry",
+    "token_attention": "attention_maps",
+}
 
-__all__ = ["METHODS", "PASSES", "drift", "jacobian_drift", "quality_from_drift", "score"]
+__all__ = ["drift", "quality_from_drift", *_MODULE_OF]
 
 
 def __getattr__(name: str):

@@ -10,17 +10,27 @@ import numpy as np
 from prefiqs.core.errors import InputError
 from prefiqs.embedding import batches
 from prefiqs.models import FaceModel, as_model
-from prefiqs.quality import jacobian, norm, prefiqs, prefiqs_fast
+from prefiqs.quality import ex_fiqa, jacobian, norm, prefiqs, prefiqs_fast, vit_fiqa, vitnt_fiqa
 
 METHODS: dict[str, Callable[..., np.ndarray]] = {
     "prefiqs": prefiqs.score,
     "prefiqs-fast": prefiqs_fast.score,
     "jacobian": jacobian.score,
     "norm": norm.score,
+    "vitnt-fiqa": vitnt_fiqa.score,
+    "vit-fiqa": vit_fiqa.score,
+    "ex-fiqa": ex_fiqa.score,
 }
 
 # Forward and backward passes that each image costs (Table 1). The Jacobian's tangent is neither, and has its own price.
-PASSES: dict[str, tuple[int, int]] = {"prefiqs": (2, 0), "prefiqs-fast": (1, 0), "norm": (1, 0)}
+PASSES: dict[str, tuple[int, int]] = {
+    "prefiqs": (2, 0),
+    "prefiqs-fast": (1, 0),
+    "norm": (1, 0),
+    "vitnt-fiqa": (1, 0),
+    "vit-fiqa": (1, 0),
+    "ex-fiqa": (1, 0),
+}
 
 
 def score(

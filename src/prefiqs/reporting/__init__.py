@@ -29,6 +29,8 @@ _MODULE_OF = {
     "rank_correlations": "figures",
     "side_by_side": "figures",
     "training_curves": "figures",
+    "attention_grid": "figures",
+    "pauc_by_gflops": "figures",
     "save_figure": "figures",
     "paper_claims": "report",
     "report_text": "report",

@@ -14,6 +14,8 @@ from prefiqs.reporting.figures.density import density_map as density_map
 from prefiqs.reporting.figures.density import density_panels as density_panels
 from prefiqs.reporting.figures.distributions import drift_histograms as drift_histograms
 from prefiqs.reporting.figures.distributions import scatter_agreement as scatter_agreement
+from prefiqs.reporting.figures.exits import attention_grid as attention_grid
+from prefiqs.reporting.figures.exits import pauc_by_gflops as pauc_by_gflops
 from prefiqs.reporting.figures.faces import degradation_ladder as degradation_ladder
 from prefiqs.reporting.figures.faces import face_grid as face_grid
 from prefiqs.reporting.figures.grid import edc_grid as edc_grid

@@ -1,0 +1,52 @@
+"""What each exit of EX-FIQA costs, counted on the network itself.
+
+Convention, that of the EX-FIQA paper: floating-point operations of one face, a multiplication and an addition being
+two; of the patch embedding, the linear layers and the two products of attention. LayerNorm, batch norm, softmax, ReLU6
+and sums count as nothing. The heads count as they are published, layer by layer: `prefiqs.quality.exits` takes their
+product instead, which costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
+
+from prefiqs.models import FACE_SIZE, FaceModel
+from prefiqs.quality.exits import quality_network
+
+
+class _Stopped(nn.Module):
+    """A network with a quality head that stops behind a block and reads the quality there, as published."""
+
+    def __init__(self, model: FaceModel, exit: int):
+        super().__init__()
+        self.model, self.exit = model, exit
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        tokens = self.model.tokens(prepared)
+        for block in self.model.blocks[: self.exit]:
+            tokens = block(tokens)
+        return self.model.quality(tokens)
+
+
+def exit_gflops(model: FaceModel | str) -> np.ndarray:
+    """GFLOPs of the quality behind each of the L blocks, float64 L; the last is that of ViT-FIQA.
+
+    Nothing is computed: shapes alone go through the network. Counts do not depend on the weights.
+
+    Raises:
+        InputError: a network without quality head.
+    """
+    network = quality_network(model, "cpu")
+    return np.array([_flops(_Stopped(network, exit)) for exit in range(1, len(network.blocks) + 1)]) / 1e9
+
+
+def _flops(network: nn.Module) -> int:
+    shapes = {name: torch.empty_like(value, device="meta") for name, value in network.state_dict().items()}
+    face = torch.empty(1, 3, FACE_SIZE, FACE_SIZE, device="meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        functional_call(network, shapes, (face,))
+    return counter.get_total_flops()

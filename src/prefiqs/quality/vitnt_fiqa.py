@@ -1,0 +1,110 @@
+"""ViTNT-FIQA: the patches of a good face change little from one transformer block to the next.
+
+Source: Ozgur et al., "ViTNT-FIQA: Training-Free Face Image Quality Assessment with Vision Transformers", 2026; final
+LayerNorm, α = 8 and the order of blocks as in the authors' published code. z_t: a patch behind block t, through the
+network's final LayerNorm, L2-normalised. d: mean of ‖z_{t+1} − z_t‖₂ over consecutive selected blocks; quality of the
+patch 2/(1 + exp(α·d)). Quality of the face: their mean, or their mean weighted by the attention that each patch
+receives (softmax attention averaged over heads, summed over all queries, scaled to sum 1 over the patches).
+Cost: one forward pass up to the last selected block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from prefiqs.core.errors import InputError
+from prefiqs.embedding import raw_embeddings
+from prefiqs.models import FaceModel, ViT
+
+_WEIGHTINGS = (None, "last", "mean")
+
+
+class _Stability(FaceModel):
+    """A transformer that gives the quality of faces, n×1, in place of their embeddings."""
+
+    def __init__(self, model: ViT, selected: list[int], alpha: float, attention: str | None):
+        super().__init__(f"{model.name} and its stability", model.input_spec, 1)
+        self.model, self.selected, self.alpha = model, selected, alpha
+        self.weighing = {None: [], "last": selected[-1:], "mean": selected}[attention]
+        self.training = model.training  # of the wrapper alone
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """A quality token in front of the patches takes part in the attention, but is none of them."""
+        patches = slice(self.model.leading_tokens, None)
+        tokens = self.model.tokens(prepared)
+        path, weights, before = 0, 0, None
+        for number, block in enumerate(self.model.blocks[: self.selected[-1]], start=1):
+            if number in self.weighing:
+                tokens, attention = block.with_attention(tokens)
+                weights = weights + F.normalize(attention.mean(1).sum(1)[:, patches], p=1, dim=1)
+            else:
+                tokens = block(tokens)
+            if number in self.selected:
+                directions = F.normalize(self.model.norm(tokens[:, patches]), dim=2)
+                if before is not None:
+                    path = path + torch.linalg.vector_norm(directions - before, dim=2)
+                before = directions
+        # 2/(1 + exp(αd)), which cannot overflow in this form
+        quality = 2 * torch.sigmoid(-self.alpha / (len(self.selected) - 1) * path)
+        if not self.weighing:
+            return quality.mean(1, keepdim=True)
+        return (quality * weights).sum(1, keepdim=True) / len(self.weighing)
+
+
+def score(
+    images: np.ndarray,
+    model: FaceModel,
+    blocks: int | Iterable[int] | None = None,
+    alpha: float = 8.0,
+    attention: Literal["last", "mean"] | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+) -> np.ndarray:
+    """Quality of n aligned faces, float32 n in [0, 1], higher = better.
+
+    Args:
+        images: aligned faces, uint8 n×112×112×3, RGB.
+        model: a vision transformer of this package, with a quality token or without.
+        blocks: which blocks' outputs are compared: the first `blocks` of them, or those of these numbers, 1 the first,
+            at least two; None compares all. Blocks in between run too.
+        alpha: how steeply quality falls with the distance, above 0.
+        attention: None for equal weights of the patches; "last" for the attention they receive in the last selected
+            block, "mean" for its average over all selected blocks.
+        batch_size, device: as for `prefiqs.embed`.
+
+    Raises:
+        InputError: a network that is no such transformer, or options that make no sense.
+    """
+    if not isinstance(model, ViT):
+        raise InputError(
+            f"Expected a vision transformer of this package for vitnt-fiqa, got {model.name} ({type(model).__name__}); "
+            "load one such as vit-s or cvlface-vit-b."
+        )
+    if not (isinstance(alpha, Real) and 0 < alpha < math.inf):
+        raise InputError(f"Expected a number above 0 for alpha, got {alpha!r}; 8 is the published one.")
+    if attention not in _WEIGHTINGS:
+        raise InputError(f"Expected one of {_WEIGHTINGS} for attention, got {attention!r}.")
+    network = _Stability(model, _selected(blocks, len(model.blocks)), alpha, attention)
+    return raw_embeddings([network], images, batch_size, device)[0][:, 0]
+
+
+def _selected(blocks: int | Iterable[int] | None, depth: int) -> list[int]:
+    """Numbers of the selected blocks in the order in which they run."""
+    if blocks is None:
+        blocks = depth
+    numbers = list(range(1, blocks + 1)) if isinstance(blocks, Integral) else list(blocks)
+    whole = all(isinstance(number, Integral) and 1 <= number <= depth for number in numbers)
+    if not whole or len(set(numbers)) != len(numbers) or len(numbers) < 2:
+        raise InputError(
+            f"Expected two or more different blocks from 1 to {depth}, or how many of the first ones, got {blocks!r}; "
+            "leave it out for all blocks."
+        )
+    return sorted(map(int, numbers))

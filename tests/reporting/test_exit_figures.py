@@ -1,0 +1,136 @@
+"""Figures of the exits of a transformer: each value where it belongs, each map over its face."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from prefiqs.core.errors import InputError
+from prefiqs.reporting import figures
+
+NETWORKS = {"T": 6.5, "C": 6.6}
+
+
+def exits_table():
+    """Costs and areas as simple functions of the exit, rows out of order."""
+    rows = [(name, i, 0.1 + 0.95 * i, low + 1 / i) for name, low in NETWORKS.items() for i in range(12, 0, -1)]
+    return pd.DataFrame(rows, columns=["network", "exit", "gflops", "pauc"])
+
+
+def fusions_table():
+    rows = [
+        (name, fusion, 11.9, low - less) for name, low in NETWORKS.items() for fusion, less in (("F", 0), ("FW", 0.1))
+    ]
+    return pd.DataFrame(rows, columns=["network", "fusion", "gflops", "pauc"])
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_exits_are_a_line_in_order_of_cost_with_their_numbers():
+    axes = figures.pauc_by_gflops(exits_table()).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["T, exit by exit", "C, exit by exit"]
+    for line, low in zip(axes.lines, NETWORKS.values(), strict=True):
+        np.testing.assert_allclose(line.get_xdata(), [0.1 + 0.95 * exit for exit in range(1, 13)])
+        np.testing.assert_allclose(line.get_ydata(), [low + 1 / exit for exit in range(1, 13)])
+    numbers = {(text.get_text(), text.xy) for text in axes.texts}
+    expected = {(str(row.exit), (row.gflops, row.pauc)) for row in exits_table().itertuples()}
+    assert numbers == expected
+    assert axes.get_xlim()[0] == 0
+
+
+def test_fusions_are_points_in_the_colour_of_their_network_and_the_shape_of_their_kind():
+    figure = figures.pauc_by_gflops(exits_table(), fusions_table())
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    points = {name: line for name, line in lines.items() if "exit by exit" not in name}
+    assert list(points) == ["F, T (6.50)", "FW, T (6.40)", "F, C (6.60)", "FW, C (6.50)"]
+    assert points["FW, C (6.50)"].get_xydata().tolist() == [[11.9, 6.5]]
+    for name, line in points.items():
+        fusion, network = name.split(" (")[0].split(", ")
+        assert line.get_color() == lines[f"{network}, exit by exit"].get_color()
+        assert line.get_marker() == points[f"{fusion}, T ({6.5 if fusion == 'F' else 6.4:.2f})"].get_marker()
+    assert points["F, T (6.50)"].get_marker() != points["FW, T (6.40)"].get_marker()
+    assert legend(figure) == list(lines)
+
+
+def test_a_random_order_is_a_band():
+    figure = figures.pauc_by_gflops(exits_table(), random_band=(9.0, 9.5, 10.5))
+    axes = figure.axes[0]
+    (band,) = axes.patches
+    assert (band.get_y(), band.get_y() + band.get_height()) == (9.0, 10.5)
+    assert list(axes.lines[0].get_ydata()) == [9.5, 9.5]
+    assert legend(figure)[0] == "random order, mean and 5–95 %"
+
+
+def test_no_two_networks_share_a_colour():
+    lines = figures.pauc_by_gflops(exits_table()).axes[0].lines
+    assert to_rgb(lines[0].get_color()) != to_rgb(lines[1].get_color())
+
+
+def faces(n):
+    return np.random.default_rng(0).integers(0, 256, (n, 112, 112, 3), np.uint8)
+
+
+def test_attention_has_a_row_a_face_and_a_column_an_exit():
+    maps = np.random.default_rng(1).random((3, 12, 12, 12))
+    figure = figures.attention_grid(faces(3), maps)
+    grid = np.array(figure.axes).reshape(3, 13)
+    assert [axes.get_title() for axes in grid[0]] == ["face", *(f"exit {i}" for i in range(1, 13))]
+    for (row, column), axes in np.ndenumerate(grid):
+        if column == 0:
+            assert len(axes.images) == 1 and np.array_equal(axes.images[0].get_array(), faces(3)[row])
+            continue
+        _, drawn = axes.images
+        np.testing.assert_array_equal(drawn.get_array(), maps[row, column - 1])
+        assert drawn.get_clim() == (0, maps[row, column - 1].max())
+    assert figure.get_figwidth() <= 9
+
+
+@pytest.mark.parametrize(("side", "patch", "covered"), [(12, None, 108), (8, None, 112), (14, None, 112), (5, 20, 100)])
+def test_a_map_lies_on_the_pixels_of_its_patches(side, patch, covered):
+    figure = figures.attention_grid(faces(1), np.ones((1, 1, side, side)), patch=patch)
+    axes = figure.axes[1]
+    assert list(axes.images[1].get_extent()) == [-0.5, covered - 0.5, covered - 0.5, -0.5]
+    assert (axes.get_xlim(), axes.get_ylim()) == ((-0.5, 111.5), (111.5, -0.5))  # the whole face stays in view
+
+
+def test_chosen_exits_alone_are_shown():
+    maps = np.random.default_rng(1).random((1, 12, 8, 8))
+    figure = figures.attention_grid(faces(1), maps, exits=[3, 12])
+    assert [axes.get_title() for axes in figure.axes] == ["face", "exit 3", "exit 12"]
+    np.testing.assert_array_equal(figure.axes[1].images[1].get_array(), maps[0, 2])
+
+
+def test_faces_can_be_withheld():
+    images = faces(2)
+    figure = figures.attention_grid(images, np.ones((2, 2, 8, 8)), withheld=True)
+    for axes in figure.axes:
+        assert len(np.unique(axes.images[0].get_array())) == 1
+    assert np.array_equal(images, faces(2))
+
+
+def test_a_map_of_zeros_is_drawn():
+    figures.attention_grid(faces(1), np.zeros((1, 2, 8, 8)))._repr_png_()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: figures.pauc_by_gflops(exits_table().drop(columns="gflops")), "exits: .* got no gflops"),
+        (lambda: figures.pauc_by_gflops(pd.concat([exits_table()] * 2)), "got two for network T, exit 12"),
+        (lambda: figures.pauc_by_gflops(exits_table(), fusions_table()[:0]), "fusions: .* got no row"),
+        (
+            lambda: figures.pauc_by_gflops(exits_table(), fusions_table().replace({"C": "S"})),
+            r"networks that have exits \(T, C\), got S",
+        ),
+        (lambda: figures.attention_grid(faces(2), np.ones((1, 2, 8, 8))), r"got shape \(1, 2, 8, 8\) for 2 images"),
+        (lambda: figures.attention_grid(faces(1), np.ones((1, 2, 8, 9))), r"maps: expected n×L×g×g .*\(1, 2, 8, 9\)"),
+        (lambda: figures.attention_grid(faces(0), np.ones((0, 2, 8, 8))), "for 0 images"),
+        (lambda: figures.attention_grid(faces(1), np.ones((1, 2, 8, 8)), exits=[3]), r"from 1 to 2, got \[3\]"),
+        (lambda: figures.attention_grid(faces(1), np.ones((1, 2, 8, 8)), exits=[]), r"from 1 to 2, got \[\]"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
