@@ -28,7 +28,7 @@ ALL = set(MAY_IMPORT)
 MAY_IMPORT |= {
     "cli": ALL | {"api", "plan"},
     "api": ALL,
-    "plan": {"core", "datasets", "models"},
+    "plan": {"core", "datasets", "models", "quality"},
     "__init__": ALL | {"api"},
 }
 WITHOUT_TORCH = ("core", "assets", "imaging", "datasets", "evaluation", "reporting")

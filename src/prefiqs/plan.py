@@ -15,6 +15,7 @@ from prefiqs.core.errors import ConfigError
 from prefiqs.core.recipe import table4_ratios
 from prefiqs.datasets import benchmark_folder
 from prefiqs.models import MODELS
+from prefiqs.quality import PASSES
 
 # A derivative along one direction costs about three passes (`prefiqs.quality.jacobian`).
 PASSES_OF_A_DERIVATIVE = 3
@@ -84,15 +85,23 @@ def _passes(params: Params, images: dict[str, int]) -> dict[str, int]:
     photos = {name: images[name] for name in params.benchmarks.photos}
     # Of degraded benchmarks the untouched copies are known.
     degraded = {c.name: images[c.name] - images[c.source] for c in params.benchmarks.cross_quality}
+    compared = [params.methods.known[name].method for name in params.methods.compared]
     ablated = params.jacobian.ablation_images * len(params.prune.ratios) * (PASSES_OF_A_DERIVATIVE + 1)
     return {
         "embed": estimators * sum(n * _networks(params, name) for name, n in photos.items()),
         "embed-degraded": estimators * sum(n * _networks(params, name) for name, n in degraded.items()),
         "verifier": verifiers * sum(images[name] for name in params.benchmarks.paired),
+        "method": sum(images[name] for name in params.benchmarks.paired) * sum(map(_cost, compared)),
         "jacobian": estimators
         * sum(images[name] * PASSES_OF_A_DERIVATIVE + ablated for name in params.jacobian.benchmarks),
         "ablation": estimators * ABLATION_NETWORKS * sum(images[name] for name in params.ablation.benchmarks),
     }
+
+
+def _cost(method: str) -> int:
+    """Forward passes of one face; a backward pass takes about two."""
+    forward, backward = PASSES.get(method, (PASSES_OF_A_DERIVATIVE, 0))
+    return forward + 2 * backward
 
 
 def _bytes(params: Params, images: dict[str, int]) -> dict[str, int]:
