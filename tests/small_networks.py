@@ -14,6 +14,19 @@ RGB = InputSpec("rgb", mean=127.5, std=128.0)
 PRUNABLE = ("stem", "depthwise", "pointwise", "embedding")  # the layers whose weights count, in module order
 
 
+@torch.no_grad()
+def randomise(model: nn.Module, seed: int) -> None:
+    """Draw all weights and statistics of a network."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, value in model.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        scale = 2 * value[0].numel() ** -0.5 if value.dim() > 1 else 0.3
+        value.normal_(0, scale, generator=generator)
+        if name.endswith("running_var") or (value.dim() == 1 and name.endswith("weight")):
+            value.abs_().add_(0.5)
+
+
 class TinyNet(FaceModel):
     """Conv-BN-PReLU, depthwise conv-BN, pointwise conv-BN-PReLU, flatten-linear-BN: SFace in small, 8-d, 2,672 weights.
 
@@ -27,24 +40,48 @@ class TinyNet(FaceModel):
         self.pointwise, self.pointwise_bn = nn.Conv2d(8, 5, 1), nn.BatchNorm2d(5)
         self.pointwise_prelu = nn.PReLU(5)
         self.embedding, self.embedding_bn = nn.Linear(5 * 7 * 7, 8), nn.BatchNorm1d(8)
-        self._randomise(torch.Generator().manual_seed(seed))
+        randomise(self, seed)
         self.eval()
-
-    @torch.no_grad()
-    def _randomise(self, generator: torch.Generator) -> None:
-        for name, value in self.state_dict().items():
-            if name.endswith("num_batches_tracked"):
-                continue
-            scale = 2 * value[0].numel() ** -0.5 if value.dim() > 1 else 0.3
-            value.normal_(0, scale, generator=generator)
-            if name.endswith("running_var") or (value.dim() == 1 and name.endswith("weight")):
-                value.abs_().add_(0.5)
 
     def forward(self, prepared: Tensor) -> Tensor:
         features = self.stem_prelu(self.stem_bn(self.stem(prepared)))
         features = self.depthwise_bn(self.depthwise(features))
         features = self.pointwise_prelu(self.pointwise_bn(self.pointwise(features)))
         return self.embedding_bn(self.embedding(features.flatten(1)))
+
+
+class Residual(nn.Module):
+    """A block of an IResNet: BN-conv-BN-PReLU-conv-BN, and a strided convolution with BN as shortcut."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.bn1, self.conv1 = nn.BatchNorm2d(inputs), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False)
+        self.bn2, self.prelu = nn.BatchNorm2d(outputs), nn.PReLU(outputs)
+        self.conv2, self.bn3 = nn.Conv2d(outputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, 2, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, features: Tensor) -> Tensor:
+        inner = self.prelu(self.bn2(self.conv1(self.bn1(features))))
+        return self.bn3(self.conv2(inner)) + self.downsample(features)
+
+
+class StagedNet(FaceModel):
+    """An IResNet in small: four stages of one block, feature maps of 28, 14, 7, 4 and 2 (one odd, one not halved)."""
+
+    def __init__(self, seed: int = 0):
+        super().__init__(f"staged-{seed}", RGB, 8)
+        self.conv1, self.bn1, self.prelu = nn.Conv2d(3, 4, 5, 4, 2, bias=False), nn.BatchNorm2d(4), nn.PReLU(4)
+        for number, (inputs, outputs) in enumerate(((4, 4), (4, 6), (6, 8), (8, 10)), start=1):
+            self.add_module(f"layer{number}", nn.Sequential(Residual(inputs, outputs)))
+        self.bn2, self.fc, self.features = nn.BatchNorm2d(10), nn.Linear(40, 8), nn.BatchNorm1d(8)
+        randomise(self, seed)
+        self.eval()
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        features = self.prelu(self.bn1(self.conv1(prepared)))
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            features = stage(features)
+        return self.features(self.fc(self.bn2(features).flatten(1)))
 
 
 class HandNet(FaceModel):
