@@ -10,18 +10,23 @@ import numpy as np
 from prefiqs.core.errors import InputError
 from prefiqs.embedding import batches
 from prefiqs.models import FaceModel, as_model
-from prefiqs.quality import jacobian, norm, prefiqs, prefiqs_fast
+from prefiqs.quality import jacobian, norm, prefiqs, prefiqs_fast, ser_fiq
 
 METHODS: dict[str, Callable[..., np.ndarray]] = {
     "prefiqs": prefiqs.score,
     "prefiqs-fast": prefiqs_fast.score,
     "jacobian": jacobian.score,
     "norm": norm.score,
+    "ser-fiq": ser_fiq.score,
 }
 
 # Forward and backward passes that each image costs (Table 1). The Jacobian's tangent is neither, and has its own price.
-PASSES: dict[str, tuple[int, int]] = {"prefiqs": (2, 0), "prefiqs-fast": (1, 0), "norm": (1, 0)}
-
+PASSES: dict[str, tuple[int, int]] = {
+    "prefiqs": (2, 0),
+    "prefiqs-fast": (1, 0),
+    "norm": (1, 0),
+    "ser-fiq": (1, 0),  # and 100 through the embedding layer alone
+}
 
 def score(
     images: np.ndarray, method: str = "prefiqs", model: FaceModel | str = "sface", **options: object
