@@ -10,7 +10,7 @@ import numpy as np
 from prefiqs.core.errors import InputError
 from prefiqs.embedding import batches
 from prefiqs.models import FaceModel, as_model
-from prefiqs.quality import jacobian, norm, prefiqs, prefiqs_fast, ser_fiq
+from prefiqs.quality import grafiqs, jacobian, norm, prefiqs, prefiqs_fast, ser_fiq
 
 METHODS: dict[str, Callable[..., np.ndarray]] = {
     "prefiqs": prefiqs.score,
@@ -18,6 +18,7 @@ METHODS: dict[str, Callable[..., np.ndarray]] = {
     "jacobian": jacobian.score,
     "norm": norm.score,
     "ser-fiq": ser_fiq.score,
+    "grafiqs": grafiqs.score,
 }
 
 # Forward and backward passes that each image costs (Table 1). The Jacobian's tangent is neither, and has its own price.
@@ -26,6 +27,7 @@ PASSES: dict[str, tuple[int, int]] = {
     "prefiqs-fast": (1, 0),
     "norm": (1, 0),
     "ser-fiq": (1, 0),  # and 100 through the embedding layer alone
+    "grafiqs": (1, 1),
 }
 
 def score(
