@@ -10,7 +10,7 @@ import numpy as np
 from prefiqs.core.errors import InputError
 from prefiqs.embedding import batches
 from prefiqs.models import FaceModel, as_model
-from prefiqs.quality import grafiqs, jacobian, norm, prefiqs, prefiqs_fast, ser_fiq
+from prefiqs.quality import faceqan, grafiqs, jacobian, norm, prefiqs, prefiqs_fast, ser_fiq
 
 METHODS: dict[str, Callable[..., np.ndarray]] = {
     "prefiqs": prefiqs.score,
@@ -19,6 +19,7 @@ METHODS: dict[str, Callable[..., np.ndarray]] = {
     "norm": norm.score,
     "ser-fiq": ser_fiq.score,
     "grafiqs": grafiqs.score,
+    "faceqan": faceqan.score,
 }
 
 # Forward and backward passes that each image costs (Table 1). The Jacobian's tangent is neither, and has its own price.
@@ -28,6 +29,7 @@ PASSES: dict[str, tuple[int, int]] = {
     "norm": (1, 0),
     "ser-fiq": (1, 0),  # and 100 through the embedding layer alone
     "grafiqs": (1, 1),
+    "faceqan": (52, 40),
 }
 
 def score(
