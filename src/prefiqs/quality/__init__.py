@@ -8,9 +8,15 @@ from importlib import import_module
 # Not lazily: the module `drift` would take the place of the function as soon as anything imports it.
 from prefiqs.quality.drift import drift, quality_from_drift
 
-_MODULE_OF = {"METHODS": "registry", "PASSES": "registry", "jacobian_drift": "jacobian", "score": "registry"}
+_MODULE_OF = {
+    "CALIBRATE": "registry",
+    "METHODS": "registry",
+    "PASSES": "registry",
+    "jacobian_drift": "jacobian",
+    "score": "registry",
+}
 
-__all__ = ["METHODS", "PASSES", "drift", "jacobian_drift", "quality_from_drift", "score"]
+__all__ = ["CALIBRATE", "METHODS", "PASSES", "drift", "jacobian_drift", "quality_from_drift", "score"]
 
 
 def __getattr__(name: str):

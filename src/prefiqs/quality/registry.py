@@ -10,7 +10,7 @@ import numpy as np
 from prefiqs.core.errors import InputError
 from prefiqs.embedding import batches
 from prefiqs.models import FaceModel, as_model
-from prefiqs.quality import faceqan, grafiqs, jacobian, norm, prefiqs, prefiqs_fast, ser_fiq
+from prefiqs.quality import faceqan, froq, grafiqs, jacobian, norm, prefiqs, prefiqs_fast, ser_fiq
 
 METHODS: dict[str, Callable[..., np.ndarray]] = {
     "prefiqs": prefiqs.score,
@@ -20,6 +20,7 @@ METHODS: dict[str, Callable[..., np.ndarray]] = {
     "ser-fiq": ser_fiq.score,
     "grafiqs": grafiqs.score,
     "faceqan": faceqan.score,
+    "froq": froq.score,
 }
 
 # Forward and backward passes that each image costs (Table 1). The Jacobian's tangent is neither, and has its own price.
@@ -30,7 +31,12 @@ PASSES: dict[str, tuple[int, int]] = {
     "ser-fiq": (1, 0),  # and 100 through the embedding layer alone
     "grafiqs": (1, 1),
     "faceqan": (52, 40),
+    "froq": (1, 0),
 }
+
+# Methods that need the option `calibration`: what makes one of faces and a network.
+CALIBRATE: dict[str, Callable] = {"froq": froq.calibrate}
+
 
 def score(
     images: np.ndarray, method: str = "prefiqs", model: FaceModel | str = "sface", **options: object
