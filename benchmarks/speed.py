@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 import prefiqs
-from prefiqs.embedding import raw_embeddings, torch_engine
+from prefiqs.embedding import derivative_engine, raw_embeddings, torch_engine
 from prefiqs.quality import jacobian
 
 REPEATS = 3
@@ -41,8 +41,9 @@ def main(count: int) -> None:
     slow, fast = seconds(lambda: eager(model, faces), lambda: raw_embeddings([model], faces, device="cpu"))
     print(f"embedding: {slow / fast:.2f} times as fast as eager PyTorch (start-up included, {count} faces)")
 
-    engine = jacobian._compile(jacobian.normalised_jvp(model, pruned), jacobian.BATCH_SIZE)
-    reference = torch_engine(jacobian.normalised_jvp(model, pruned))
+    function = jacobian.normalised_jvp(model, pruned)
+    engine = derivative_engine(function, model.device, jacobian.BATCH_SIZE, worthwhile=True, name="Jacobian drift")
+    reference = torch_engine(function)
     few = model.prepare(faces[: jacobian.BATCH_SIZE])
     slow, fast = seconds(lambda: reference(few), lambda: engine(few))
     print(f"Jacobian drift: {slow / fast:.2f} times as fast as eager PyTorch (once compiled)")

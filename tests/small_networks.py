@@ -63,6 +63,40 @@ def randomise(model: nn.Module, seed: int) -> nn.Module:
     return model
 
 
+class Residual(nn.Module):
+    """A block of an IResNet: BN-conv-BN-PReLU-conv-BN, and a strided convolution with BN as shortcut."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.bn1, self.conv1 = nn.BatchNorm2d(inputs), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False)
+        self.bn2, self.prelu = nn.BatchNorm2d(outputs), nn.PReLU(outputs)
+        self.conv2, self.bn3 = nn.Conv2d(outputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, 2, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, features: Tensor) -> Tensor:
+        inner = self.prelu(self.bn2(self.conv1(self.bn1(features))))
+        return self.bn3(self.conv2(inner)) + self.downsample(features)
+
+
+class StagedNet(FaceModel):
+    """An IResNet in small: four stages of one block, feature maps of 28, 14, 7, 4 and 2 (one odd, one not halved)."""
+
+    def __init__(self, seed: int = 0):
+        super().__init__(f"staged-{seed}", RGB, 8)
+        self.conv1, self.bn1, self.prelu = nn.Conv2d(3, 4, 5, 4, 2, bias=False), nn.BatchNorm2d(4), nn.PReLU(4)
+        for number, (inputs, outputs) in enumerate(((4, 4), (4, 6), (6, 8), (8, 10)), start=1):
+            self.add_module(f"layer{number}", nn.Sequential(Residual(inputs, outputs)))
+        self.bn2, self.fc, self.features = nn.BatchNorm2d(10), nn.Linear(40, 8), nn.BatchNorm1d(8)
+        randomise(self, seed)
+        self.eval()
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        features = self.prelu(self.bn1(self.conv1(prepared)))
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            features = stage(features)
+        return self.features(self.fc(self.bn2(features).flatten(1)))
+
+
 class HandNet(FaceModel):
     """Average colour of the face through one linear layer without bias: a network whose weights a test writes down."""
 

@@ -53,6 +53,26 @@ def test_score_files_of_the_field(folder, tmp_path):
     assert scores[0] > 1
 
 
+def test_calibrate_and_score_with_options(assets, folder, tmp_path):
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    for i in range(1, 7):
+        shutil.copy(assets["orl"] / f"s{i}" / "1.pgm", faces / f"{i}.pgm")
+    done = run("calibrate", faces, folder / "blank.png", "--out", tmp_path / "froq.json")
+    assert done.returncode == 0, done.stderr
+    assert "7 photos, 6 faces; Spearman correlation" in done.stderr
+    options = ["-o", f"calibration={tmp_path}/froq.json"]
+    done = run("score", folder / "a.pgm", "--method", "froq", *options, "--out", tmp_path / "scores.csv")
+    assert done.returncode == 0, done.stderr
+    face = prefiqs.align(folder / "a.pgm").image[None]
+    expected = prefiqs.score(face, "froq", "sface", calibration=tmp_path / "froq.json")
+    assert pd.read_csv(tmp_path / "scores.csv")["score"].to_numpy() == pytest.approx(expected)
+    done = run("score", folder / "a.pgm", "--method", "grafiqs", "-o", "block=4", "--out", tmp_path / "block.csv")
+    assert done.returncode == 0, done.stderr
+    expected = prefiqs.score(face, "grafiqs", "sface", block=4)
+    assert pd.read_csv(tmp_path / "block.csv")["score"].to_numpy() == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -61,6 +81,9 @@ def test_score_files_of_the_field(folder, tmp_path):
         (["score", "{folder}/a.pgm", "--ratio", "1.5"], "between 0 and 1"),
         (["score", "{folder}/a.pgm", "--out", "scores.xls"], ".csv or .txt"),
         (["score", "{folder}/a.pgm", "--method", "norm", "--ratio", "0.4"], "got ratio"),
+        (["score", "{folder}/a.pgm", "-o", "ratio"], "Expected -o NAME=VALUE, got 'ratio'"),
+        (["score", "{folder}/a.pgm", "--method", "froq"], "make one with `prefiqs calibrate`"),
+        (["calibrate", "{folder}/blank.png", "--out", "froq.json"], "at least 3 calibration faces"),
         (["notebook", "no.ipynb", "no.html"], "expected a notebook"),
     ],
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
 from tqdm import tqdm
@@ -36,23 +38,41 @@ def score(
     method: Annotated[str, typer.Option(help="Quality method; see `prefiqs list methods`.")] = "prefiqs",
     model: Annotated[str, typer.Option(help="FR model, or an .onnx file.")] = "sface",
     ratio: Annotated[float | None, typer.Option(help="Pruning ratio of the methods that prune.")] = None,
+    option: Annotated[list[str] | None, typer.Option("-o", help="NAME=VALUE, any other option of the method.")] = None,
     aligned: Annotated[bool, typer.Option(help="The photos are aligned 112×112 faces already.")] = False,
 ) -> None:
     """Score the largest face of each photo, higher = better; a photo without a face gets NA and a reason."""
     from prefiqs.quality import score as score_faces  # torch is slow to load: not for --help
 
+    options = {name: _value(text) for name, text in _pairs("-o", option).items()}
+    if ratio is not None:
+        options["ratio"] = ratio
     paths = _find_photos(photos)
-    faces, reasons = [], []
-    for path in tqdm(paths, unit="photo", desc="aligning", disable=None):
-        face, reason = _face_of(path, aligned)
-        faces.append(face)
-        reasons.append(reason)
+    faces, reasons = _faces_of(paths, aligned)
     found = [i for i, face in enumerate(faces) if face is not None]
-    options = {} if ratio is None else {"ratio": ratio}
     table = pd.DataFrame({"path": [str(p) for p in paths], "score": float("nan"), "problem": reasons})
     table.loc[found, "score"] = score_faces((faces[i] for i in found), method, model, **options).astype(float)
     _write_scores(table, out)
     print(f"{len(paths)} photos, {len(found)} scored, {len(paths) - len(found)} without a score", file=sys.stderr)
+
+
+@app.command()
+def calibrate(
+    photos: Annotated[list[Path], typer.Argument(help="Photos of all qualities, or folders of them; a few hundred.")],
+    out: Annotated[Path, typer.Option(help="Write the calibration to this .json.")],
+    model: Annotated[str, typer.Option(help="FR model that is calibrated.")] = "sface",
+    aligned: Annotated[bool, typer.Option(help="The photos are aligned 112×112 faces already.")] = False,
+) -> None:
+    """Calibrate the method froq: choose the layers of a model that it listens to, for `-o calibration=FILE`."""
+    from prefiqs.models import load_model
+    from prefiqs.quality.froq import calibrate as choose_layers
+
+    paths = _find_photos(photos)
+    faces = [face for face in _faces_of(paths, aligned)[0] if face is not None]
+    calibration = choose_layers(np.stack(faces) if faces else np.empty(0), load_model(model))
+    calibration.save(out)
+    print(f"{len(paths)} photos, {len(faces)} faces; Spearman correlation {calibration.correlation:.3f} with "
+          f"{', '.join(calibration.layers)}", file=sys.stderr)  # fmt: skip
 
 
 @app.command()
@@ -73,10 +93,7 @@ def notebook(
     """Execute a notebook with papermill and render it; this is what every stage of `dvc repro` calls."""
     from prefiqs.reporting import run_notebook
 
-    pairs = [p.partition("=") for p in parameter or []]
-    if bad := [name for name, equals, _ in pairs if not equals]:
-        raise InputError(f"Expected -p NAME=VALUE, got {bad[0]!r}.")
-    run_notebook(source, html, {name: value for name, _, value in pairs})
+    run_notebook(source, html, _pairs("-p", parameter))
 
 
 @app.command()
@@ -132,6 +149,21 @@ def benchmarks() -> None:
         print(state)
 
 
+def _pairs(flag: str, given: list[str] | None) -> dict[str, str]:
+    pairs = [p.partition("=") for p in given or []]
+    if bad := [name for name, equals, _ in pairs if not equals]:
+        raise InputError(f"Expected {flag} NAME=VALUE, got {bad[0]!r}.")
+    return {name: value for name, _, value in pairs}
+
+
+def _value(text: str) -> object:
+    """A number, true, false or null as JSON has them; anything else is the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _find_photos(given: list[Path]) -> list[Path]:
     paths = []
     for path in given:
@@ -142,6 +174,12 @@ def _find_photos(given: list[Path]) -> list[Path]:
     if not paths:
         raise InputError(f"Expected photos in {', '.join(map(str, given))}, got none ({', '.join(sorted(_PHOTOS))}).")
     return paths
+
+
+def _faces_of(paths: list[Path], aligned: bool) -> tuple[list, list[str]]:
+    """The aligned face of each photo, None where there is none, and the reason for that."""
+    read = [_face_of(path, aligned) for path in tqdm(paths, unit="photo", desc="aligning", disable=None)]
+    return [face for face, _ in read], [reason for _, reason in read]
 
 
 def _face_of(path: Path, aligned: bool):

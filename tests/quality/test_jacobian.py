@@ -7,6 +7,7 @@ from small_networks import PRUNABLE, TinyNet, embedded_by_hand, prepared_by_hand
 
 import prefiqs
 from prefiqs.core.errors import InputError
+from prefiqs.embedding import derivatives
 from prefiqs.quality import jacobian
 
 WEIGHTS = [f"{layer}.weight" for layer in PRUNABLE]
@@ -99,8 +100,8 @@ def test_the_compiled_derivative_equals_the_eager_one_over_many_batches(tiny, mo
     the next has been a bug: it showed from the second batch on."""
     pruned, many = prefiqs.prune(tiny, 0.1), synthetic_faces(130, seed=5)
     compiled_calls = []
-    original = jacobian.compile_graph
-    monkeypatch.setattr(jacobian, "compile_graph", lambda *a: compiled_calls.append(a) or original(*a))
+    original = derivatives.compile_graph
+    monkeypatch.setattr(derivatives, "compile_graph", lambda *a: compiled_calls.append(a) or original(*a))
     compiled = prefiqs.jacobian_drift(tiny, pruned, many)
     assert len(compiled_calls) == 1
     monkeypatch.setattr(jacobian, "_WORTH_COMPILING", len(many) + 1)
@@ -129,7 +130,7 @@ def test_an_operation_that_openvino_lacks_stays_with_pytorch(tiny, monkeypatch, 
     def refuse(*_):
         raise OpConversionFailure("no such operation")
 
-    monkeypatch.setattr(jacobian, "openvino_graph", refuse)
+    monkeypatch.setattr(derivatives, "openvino_graph", refuse)
     np.testing.assert_allclose(prefiqs.jacobian_drift(tiny, pruned, many), expected, rtol=1e-4)
     assert "Jacobian drift stays with PyTorch, which is slower: no such operation" in caplog.text
 

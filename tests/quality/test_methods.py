@@ -15,14 +15,17 @@ from small_networks import (
     prepared_by_hand,
     small_vit,
     small_vit_fiqa,
+    synthetic_faces,
     weights_of,
 )
 
 import prefiqs
 from prefiqs.core.errors import InputError
-from prefiqs.quality import METHODS
+from prefiqs.quality import METHODS, PASSES, froq
 
 methods = pytest.mark.parametrize("method", METHODS)
+look_inside = pytest.mark.parametrize("method", ["ser-fiq", "grafiqs", "faceqan", "froq"])
+ROUNDING = {"rtol": 2e-6, "atol": 2e-6}  # of float32, where a face has other company
 # Methods that need a network of a certain kind, and a small one of it; the others take any.
 NETWORKS = {"vitnt-fiqa": small_vit, "vit-fiqa": small_vit_fiqa, "ex-fiqa": small_vit_fiqa}
 
@@ -31,6 +34,17 @@ NETWORKS = {"vitnt-fiqa": small_vit, "vit-fiqa": small_vit_fiqa, "ex-fiqa": smal
 def network(method):
     """A small network that the method works on."""
     return NETWORKS.get(method, TinyNet)()
+
+
+@pytest.fixture(scope="module")
+def calibration() -> froq.Calibration:
+    return froq.calibrate(synthetic_faces(20, seed=9), TinyNet())
+
+
+@pytest.fixture
+def options(method, calibration) -> dict:
+    """What a method cannot do without."""
+    return {"calibration": calibration} if method == "froq" else {}
 
 
 def with_zeros(model: TinyNet, mask: np.ndarray) -> TinyNet:
@@ -54,56 +68,62 @@ def one_minus_half_distance(e: np.ndarray, pruned: np.ndarray) -> np.ndarray:
 
 
 @methods
-def test_one_finite_float_a_face(network, faces, method):
-    scores = prefiqs.score(faces, method, network)
+def test_one_finite_float_a_face(network, faces, method, options):
+    scores = prefiqs.score(faces, method, network, **options)
     assert (scores.shape, scores.dtype) == ((len(faces),), np.float32)
     assert np.isfinite(scores).all()
     assert np.ptp(scores) > 0.001  # these faces do differ
 
 
 @methods
-def test_a_score_belongs_to_its_face(network, faces, method):
+def test_a_score_belongs_to_its_face(network, faces, method, options):
     order = np.random.default_rng(0).permutation(len(faces))
-    scores = prefiqs.score(faces, method, network)
-    np.testing.assert_allclose(prefiqs.score(faces[order], method, network), scores[order], atol=2e-6)
-    np.testing.assert_allclose(prefiqs.score(faces[[2, 5, 2]], method, network), scores[[2, 5, 2]], atol=2e-6)
+    scores = prefiqs.score(faces, method, network, **options)
+    np.testing.assert_allclose(prefiqs.score(faces[order], method, network, **options), scores[order], **ROUNDING)
+    np.testing.assert_allclose(
+        prefiqs.score(faces[[2, 5, 2]], method, network, **options), scores[[2, 5, 2]], **ROUNDING
+    )
 
 
 @methods
-def test_a_second_call_gives_the_same(network, faces, method):
-    np.testing.assert_array_equal(prefiqs.score(faces, method, network), prefiqs.score(faces, method, network))
+def test_a_second_call_gives_the_same(network, faces, method, options):
+    np.testing.assert_array_equal(
+        prefiqs.score(faces, method, network, **options), prefiqs.score(faces, method, network, **options)
+    )
 
 
 @methods
-def test_networks_faces_and_generators_are_left_as_they_were(network, faces, method):
+def test_networks_faces_and_generators_are_left_as_they_were(network, faces, method, options):
     before, images = Snapshot(network), faces.copy()
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    prefiqs.score(images, method, network)
+    prefiqs.score(images, method, network, **options)
     before.assert_unchanged()
     np.testing.assert_array_equal(images, faces)
     torch.testing.assert_close(torch.rand(2), expected, rtol=0, atol=0)
 
 
 @methods
-def test_iterators_and_no_faces(network, faces, method):
-    np.testing.assert_array_equal(prefiqs.score(iter(faces), method, network), prefiqs.score(faces, method, network))
+def test_iterators_and_no_faces(network, faces, method, options):
+    np.testing.assert_array_equal(
+        prefiqs.score(iter(faces), method, network, **options), prefiqs.score(faces, method, network, **options)
+    )
     for none in (faces[:0], iter([])):
-        scores = prefiqs.score(none, method, network)
+        scores = prefiqs.score(none, method, network, **options)
         assert (scores.shape, scores.dtype) == ((0,), np.float32)
 
 
 @methods
-def test_unknown_options(network, faces, method):
+def test_unknown_options(network, faces, method, options):
     with pytest.raises(InputError, match=rf"Expected options of '{method}' \(.*\), got colour, ratios"):
-        prefiqs.score(faces, method, network, ratios=0.1, colour="red")
+        prefiqs.score(faces, method, network, ratios=0.1, colour="red", **options)
 
 
 @methods
-def test_what_is_no_face(network, method):
+def test_what_is_no_face(network, method, options):
     with pytest.raises(InputError, match="Expected aligned RGB faces"):
-        prefiqs.score(np.zeros((2, 112, 112, 3), np.float32), method, network)
+        prefiqs.score(np.zeros((2, 112, 112, 3), np.float32), method, network, **options)
 
 
 def test_unknown_methods(tiny, faces):
@@ -121,6 +141,22 @@ def test_methods_that_prune_need_a_network_with_weights(assets, faces):
     for method in ("prefiqs", "prefiqs-fast", "jacobian"):
         with pytest.raises(InputError, match="a network loaded from ONNX or TFLite cannot be pruned"):
             prefiqs.score(faces, method, "mobilefacenet-512")
+
+
+@look_inside
+def test_methods_that_look_inside_need_a_network_with_layers(assets, faces, method):
+    with pytest.raises(InputError, match=f"a PyTorch network for {method}, got mobilefacenet-512, a finished graph"):
+        prefiqs.score(faces, method, "mobilefacenet-512")
+
+
+@look_inside
+def test_methods_that_look_inside_need_eval_mode(tiny, faces, method, options):
+    with pytest.raises(InputError, match="Expected networks in eval mode, got tiny-0 in training mode; call .eval()"):
+        prefiqs.score(faces, method, tiny.train(), **options)
+
+
+def test_the_passes_of_table_1_are_those_of_methods():
+    assert PASSES.keys() == METHODS.keys() - {"jacobian"}  # its tangent is no forward or backward pass
 
 
 @pytest.mark.parametrize("tenths", [1, 4, 8])
@@ -173,10 +209,36 @@ def test_jacobian_is_minus_the_jacobian_drift(tiny, faces):
         np.testing.assert_array_equal(scores, expected)
 
 
-def test_a_blurred_face_ranks_below_the_face(sface, orl):
+def blurred(faces: np.ndarray, deviation: float) -> np.ndarray:
+    return np.stack([cv2.GaussianBlur(face, (0, 0), deviation) for face in faces])
+
+
+@pytest.fixture(scope="module")
+def sface_calibration(sface, orl) -> froq.Calibration:
+    """On other faces than those of the test below."""
+    faces = orl.images[5::80]
+    return froq.calibrate(np.concatenate([faces, blurred(faces, 3.0), blurred(faces, 6.0)]), sface)
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [
+        ("prefiqs", {}),
+        ("prefiqs-fast", {}),
+        ("norm", {}),
+        ("ser-fiq", {}),
+        # Not block 3: there eight of the ten do.
+        *(("grafiqs", {"block": block}) for block in ("image", 1, 2, 4)),
+        ("faceqan", {"k": 4, "iterations": 2}),
+        ("froq", {}),
+    ],
+)
+def test_a_blurred_face_ranks_below_the_face(sface, orl, method, given, request):
     """The direction, on real faces: of ten, blurred with a deviation of 6 pixels, at least nine score lower."""
     faces = orl.images[::40]
-    both = np.concatenate([faces, [cv2.GaussianBlur(face, (0, 0), 6.0) for face in faces]])
-    for method in ("prefiqs", "prefiqs-fast"):
-        scores, of_blurred = np.split(prefiqs.score(both, method, sface), 2)
-        assert (of_blurred < scores).sum() >= 9
+    if method == "froq":
+        given = {"calibration": request.getfixturevalue("sface_calibration")}
+    scores, of_blurred = np.split(
+        prefiqs.score(np.concatenate([faces, blurred(faces, 6.0)]), method, sface, **given), 2
+    )
+    assert (of_blurred < scores).sum() >= 9

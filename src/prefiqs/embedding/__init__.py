@@ -1,9 +1,10 @@
 """Embedding: aligned faces through one or many networks, on the GPU or the fastest CPU engine."""
 
-from prefiqs.embedding.engines import compile_graph, openvino_graph, torch_engine
-from prefiqs.embedding.extract import batches, embed, raw_embeddings, run_padded, write_embeddings
+from prefiqs.embedding.derivatives import derivative_engine
+from prefiqs.embedding.engines import model_engines, torch_engine
+from prefiqs.embedding.extract import BATCH_SIZES, batches, embed, raw_embeddings, run_padded, write_embeddings
 
 __all__ = [
-    "batches", "compile_graph", "embed", "openvino_graph", "raw_embeddings", "run_padded",
+    "BATCH_SIZES", "batches", "derivative_engine", "embed", "model_engines", "raw_embeddings", "run_padded",
     "torch_engine", "write_embeddings",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 import copy
 
 from prefiqs.core.recipe import Recipe
-from prefiqs.pruning.folding import fold_batch_norm
+from prefiqs.pruning.folding import FoldedNorm, fold_batch_norm
 from prefiqs.pruning.local import choose_locally
 from prefiqs.pruning.removal import Removal, embedding_layer, load_removal, prunable_weights, save_removal
 from prefiqs.pruning.stages import layer_groups
@@ -11,7 +11,7 @@ from prefiqs.pruning.structured import choose_channels, remove_channels
 from prefiqs.pruning.unstructured import choose_weights, zero_weights
 
 __all__ = [
-    "Removal", "apply", "choose", "choose_locally", "embedding_layer", "fold_batch_norm", "layer_groups",
+    "FoldedNorm", "Removal", "apply", "choose", "choose_locally", "embedding_layer", "fold_batch_norm", "layer_groups",
     "load_removal", "prunable_weights", "save_removal",
 ]  # fmt: skip
 

@@ -19,10 +19,14 @@ _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
+class FoldedNorm(nn.Identity):
+    """In the place of a batch norm that was folded, so that nobody takes the network for one without."""
+
+
 def fold_batch_norm(model: nn.Module) -> nn.Module:
     """A copy of a network in which every batch norm directly behind a convolution or linear layer is folded into it.
 
-    The copy is of the same class and has an `nn.Identity` in the place of each batch norm that went; its embeddings are
+    The copy is of the same class and has a `FoldedNorm` in the place of each batch norm that went; its embeddings are
     equal to about 1e-6. A batch norm behind anything else (as before the embedding layer of SFace) stays.
 
     Raises `InputError` for a network in training mode, or one whose order of layers torch.fx cannot follow.
@@ -37,7 +41,7 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
             behind.bias = nn.Parameter(torch.zeros_like(behind.running_mean))
         fuse = fuse_linear_bn_eval if isinstance(before, nn.Linear) else fuse_conv_bn_eval
         _replace(folded, layer, fuse(before, behind))
-        _replace(folded, norm, nn.Identity())
+        _replace(folded, norm, FoldedNorm())
     return folded
 
 

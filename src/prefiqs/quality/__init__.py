@@ -9,6 +9,7 @@ from importlib import import_module
 from prefiqs.quality.drift import drift, quality_from_drift
 
 _MODULE_OF = {
+    "CALIBRATE": "registry",
     "METHODS": "registry",
     "PASSES": "registry",
     "exfiqa_scores": "ex_fiqa",

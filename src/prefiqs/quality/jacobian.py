@@ -7,29 +7,22 @@ product without forming J. Cost: one pass with tangents, about three forward pas
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import torch
-from openvino.frontend import OpConversionFailure
 from torch import Tensor
-from torch._decomp import get_decompositions
 from torch.func import functional_call, jvp
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from prefiqs import pruning
 from prefiqs.core.errors import InputError
 from prefiqs.core.recipe import Recipe
-from prefiqs.embedding import batches, compile_graph, openvino_graph, run_padded, torch_engine
-from prefiqs.models import FACE_SIZE, FaceModel, resolve_device
+from prefiqs.embedding import batches, derivative_engine, run_padded
+from prefiqs.models import FaceModel, resolve_device
 
 # Tracing the derivative for the CPU engine takes as long as this many faces in eager PyTorch.
 _WORTH_COMPILING = 128
 # Tangents double what a face takes in memory: small batches stay in the cache.
 BATCH_SIZE = 4
-
-_aten = torch.ops.aten
 
 
 def score(
@@ -50,10 +43,7 @@ def jacobian_drift(
     """
     target = resolve_device(device)
     function = normalised_jvp(model.to(target), pruned.to(target))
-    if target.type == "cpu" and len(images) >= _WORTH_COMPILING:
-        engine = _compile(function, batch_size)
-    else:
-        engine = torch_engine(function)
+    engine = derivative_engine(function, target, batch_size, len(images) >= _WORTH_COMPILING, "Jacobian drift")
     parts = [run_padded(engine, model.prepare(faces), batch_size)[1] for faces in batches(images, batch_size)]
     tangents = np.concatenate(parts) if parts else np.empty((0, model.embedding_size))
     return np.linalg.norm(tangents.astype(np.float64), axis=1).astype(np.float32)
@@ -77,62 +67,3 @@ def normalised_jvp(model: FaceModel, pruned: FaceModel):
             return jvp(normalised_embedding, (primals,), (tangents,))
 
     return function
-
-
-def _compile(function, batch_size: int):
-    """Trace the derivative into a plain graph and hand it to OpenVINO: five times faster on a CPU, and a little closer
-    to float64 than eager PyTorch. A network with an operation that OpenVINO lacks stays with PyTorch."""
-    faces = torch.zeros(batch_size, 3, FACE_SIZE, FACE_SIZE)
-    try:
-        with torch.no_grad():
-            traced = make_fx(function, decomposition_table=_DECOMPOSITIONS)(faces)
-            _fold_constants(traced)
-        graph = openvino_graph(traced, faces)
-    except OpConversionFailure as error:
-        logging.getLogger(__name__).warning("Jacobian drift stays with PyTorch, which is slower: %s", error)
-        return torch_engine(function)
-    return compile_graph(graph, batch_size)
-
-
-def _fold_constants(traced: torch.fx.GraphModule) -> None:
-    """Compute once what does not depend on the faces, and put the results in the graph's place.
-
-    This is no luxury: the derivative of batch norm fills constants in place, and OpenVINO would fill them anew,
-    wrongly, at every call.
-    """
-    known: dict[torch.fx.Node, object] = {}
-    for node in list(traced.graph.nodes):
-        if node.op == "get_attr":
-            known[node] = getattr(traced, node.target)
-        elif node.op == "call_function" and all(parent in known for parent in node.all_input_nodes):
-            args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), known.__getitem__)
-            known[node] = node.target(*args, **kwargs)
-    for i, (node, value) in enumerate(known.items()):
-        if node.op == "call_function" and any(user not in known for user in node.users):
-            traced.register_buffer(f"folded_{i}", value)
-            with traced.graph.inserting_before(node):
-                node.replace_all_uses_with(traced.graph.get_attr(f"folded_{i}"), lambda user: user not in known)
-    for node in reversed([n for n in known if n.op == "call_function"]):
-        traced.graph.erase_node(node)
-    traced.graph.eliminate_dead_code()
-    traced.recompile()
-
-
-def _inference_batch_norm(x, weight, bias, mean, variance, training, momentum, eps):
-    """Batch norm with fixed statistics, written out: the traced operator has no counterpart in OpenVINO."""
-    shape = (1, -1) + (1,) * (x.dim() - 2)
-    scale = (1 if weight is None else weight) * torch.rsqrt(variance + eps)
-    offset = (0 if bias is None else bias) - mean * scale
-    return x * scale.reshape(shape) + offset.reshape(shape), x.new_empty(0), x.new_empty(0)
-
-
-# Operators of the derivative that OpenVINO lacks, in terms of those it has; the first five are those of attention.
-_DECOMPOSITIONS = {
-    **get_decompositions(
-        [_aten._softmax, _aten._safe_softmax, _aten._unsafe_view, _aten.native_layer_norm, _aten.hardtanh_backward]
-    ),
-    _aten._new_zeros_with_same_feature_meta.default: lambda _, like, **__: torch.zeros_like(like),
-    _aten._prelu_kernel.default: lambda x, weight: torch.where(x > 0, x, x * weight),
-    _aten.native_batch_norm.default: _inference_batch_norm,
-    _aten._to_copy.default: lambda x, **_: x.clone(),
-}

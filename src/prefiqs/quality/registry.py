@@ -10,13 +10,29 @@ import numpy as np
 from prefiqs.core.errors import InputError
 from prefiqs.embedding import batches
 from prefiqs.models import FaceModel, as_model
-from prefiqs.quality import ex_fiqa, jacobian, norm, prefiqs, prefiqs_fast, vit_fiqa, vitnt_fiqa
+from prefiqs.quality import (
+    ex_fiqa,
+    faceqan,
+    froq,
+    grafiqs,
+    jacobian,
+    norm,
+    prefiqs,
+    prefiqs_fast,
+    ser_fiq,
+    vit_fiqa,
+    vitnt_fiqa,
+)
 
 METHODS: dict[str, Callable[..., np.ndarray]] = {
     "prefiqs": prefiqs.score,
     "prefiqs-fast": prefiqs_fast.score,
     "jacobian": jacobian.score,
     "norm": norm.score,
+    "ser-fiq": ser_fiq.score,
+    "grafiqs": grafiqs.score,
+    "faceqan": faceqan.score,
+    "froq": froq.score,
     "vitnt-fiqa": vitnt_fiqa.score,
     "vit-fiqa": vit_fiqa.score,
     "ex-fiqa": ex_fiqa.score,
@@ -27,10 +43,17 @@ PASSES: dict[str, tuple[int, int]] = {
     "prefiqs": (2, 0),
     "prefiqs-fast": (1, 0),
     "norm": (1, 0),
+    "ser-fiq": (1, 0),  # and 100 through the embedding layer alone
+    "grafiqs": (1, 1),
+    "faceqan": (52, 40),
+    "froq": (1, 0),
     "vitnt-fiqa": (1, 0),
     "vit-fiqa": (1, 0),
     "ex-fiqa": (1, 0),
 }
+
+# Methods that need the option `calibration`: what makes one of faces and a network.
+CALIBRATE: dict[str, Callable] = {"froq": froq.calibrate}
 
 
 def score(
