@@ -34,10 +34,9 @@ def test_the_default_run(default, tmp_path):
     assert found.loc["embed-degraded", "forward_passes"] == 1600 * (1 + variants)
     assert found.loc["verifier", "forward_passes"] == 2 * (400 + 2000)
     assert found.loc["jacobian", "forward_passes"] == 2000 * 3 + 32 * 9 * 4
-    # One pass each for prefiqs-fast, SER-FIQ and FROQ, one forward and one backward for GraFIQs.
-    assert default.methods.compared == ["prefiqs-fast", "ser-fiq", "grafiqs", "froq"]
-    assert found.loc["method", "forward_passes"] == 2400 * (1 + 1 + 1 + 3)
-    assert found.loc["method", "runs"] == 2 * 4
+    assert default.methods.compared == ["prefiqs-fast", "ser-fiq"]
+    assert found.loc["method", "forward_passes"] == 2400 * (1 + 1)
+    assert found.loc["method", "runs"] == 2 * 2
     assert found.loc["ablation", "forward_passes"] == 0
     assert found.loc["verifier", "runs"] == 4 and found.loc["fetch", "runs"] == 1 and found.loc["ablation", "runs"] == 0
 
@@ -54,6 +53,11 @@ def test_a_built_benchmark_is_counted(default, tmp_path):
     folder.mkdir(parents=True)
     np.save(folder / "images.npy", np.zeros((10, 112, 112, 3), np.uint8))
     assert costs(default, tmp_path).loc["verifier", "forward_passes"] == 2 * (10 + 50)
+
+
+def test_a_backward_pass_counts_as_two_forward_ones(default, tmp_path):
+    more = replace(default, methods=replace(default.methods, compared=["grafiqs"]))
+    assert costs(more, tmp_path).loc["method", "forward_passes"] == 2400 * (1 + 2)
 
 
 def test_more_ratios_cost_more(default, tmp_path):
