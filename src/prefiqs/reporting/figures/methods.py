@@ -14,6 +14,8 @@ from prefiqs.reporting.figures.faces import withheld_tile
 from prefiqs.reporting.figures.style import SMALL, WIDTH, new_figure, show_image, themed
 
 ROW = 0.32  # inches
+CAPTION_LETTER = 0.09  # inches, of a caption that runs upwards
+MOST_LETTERS = 20
 
 
 @themed
@@ -41,7 +43,7 @@ def side_by_side(
     """Draw faces in a row, and below each what every method says of it.
 
     images: n faces, uint8 112×112×3, RGB. percentiles: n rows, one column a method: the share (%) of all faces that the
-    method scores lower. captions: n. withheld: grey tiles instead of the faces.
+    method scores lower. captions: n, of long ones the end is shown. withheld: grey tiles instead of the faces.
     """
     if not len(images) == len(percentiles) == len(captions) > 0:
         raise InputError(
@@ -50,9 +52,11 @@ def side_by_side(
         )
     n, methods = len(images), list(percentiles.columns)
     tile = (WIDTH - 1.6) / n
-    figure = new_figure(height=tile + ROW * len(methods) + 1.1)
+    captions = [c if len(c) <= MOST_LETTERS else f"…{c[1 - MOST_LETTERS :]}" for c in captions]
+    below = 0.3 + max(map(len, captions)) * CAPTION_LETTER
+    figure = new_figure(height=tile + ROW * len(methods) + below + 0.5)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.02, wspace=0, hspace=0)
-    grid = figure.add_gridspec(2, n, height_ratios=[tile, ROW * len(methods) + 0.8])
+    grid = figure.add_gridspec(2, n, height_ratios=[tile, ROW * len(methods) + below])
     for column, image in enumerate(images):
         show_image(figure.add_subplot(grid[0, column]), withheld_tile() if withheld else image)
     axes = figure.add_subplot(grid[1, :])
