@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 
-.PHONY: reproduce test lint readme clean
+.PHONY: reproduce test lint readme vit clean
 
 reproduce: $(VENV)/installed
 	PATH="$(BIN):$$PATH" dvc repro
@@ -16,6 +16,9 @@ lint: $(VENV)/installed
 	PATH="$(BIN):$$PATH" ruff check .
 	PATH="$(BIN):$$PATH" ruff format --check .
 	PATH="$(BIN):$$PATH" nbstripout --verify notebooks/*.ipynb training/notebooks/*.ipynb
+
+vit: $(VENV)/installed
+	PATH="$(BIN):$$PATH" dvc repro training/dvc.yaml
 
 readme: $(VENV)/installed
 	PATH="$(BIN):$$PATH" python -m prefiqs.reporting.headline
