@@ -8,9 +8,10 @@ BIN := $(abspath $(VENV))/bin
 reproduce: $(VENV)/installed
 	PATH="$(BIN):$$PATH" dvc repro
 
+# Two workers: threads beside them would only wait for one another.
 test: $(VENV)/installed
 	PATH="$(BIN):$$PATH" prefiqs fetch
-	PATH="$(BIN):$$PATH" python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed
 	PATH="$(BIN):$$PATH" ruff check .

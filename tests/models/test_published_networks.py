@@ -1,4 +1,4 @@
-"""The published networks against other run-times on the original files, over all 400 ORL faces."""
+"""The published networks against other run-times on the original files, over ORL faces, SFace over all 400."""
 
 import numpy as np
 import onnxruntime
@@ -37,9 +37,9 @@ def test_sface_in_eager_pytorch_equals_onnx_runtime(assets, orl, sface):
 
 
 def test_mobilefacenet_512_equals_onnx_runtime(assets, orl, orl_embeddings):
-    expected = unit_rows(run_onnx_runtime(assets["mobilefacenet-512"], prepared_by_hand(orl.images)))
+    expected = unit_rows(run_onnx_runtime(assets["mobilefacenet-512"], prepared_by_hand(orl.images[::4])))
     assert orl_embeddings["mobilefacenet-512"].shape == (400, 512)
-    assert np.abs(orl_embeddings["mobilefacenet-512"] - expected).max() <= 1e-5
+    assert np.abs(orl_embeddings["mobilefacenet-512"][::4] - expected).max() <= 1e-5
 
 
 def test_mobilefacenet_192_equals_the_original_file_two_faces_at_a_time(assets, orl, orl_embeddings):

@@ -103,7 +103,7 @@ def test_faces_in_a_batch_do_not_mix(faces, batch_size):
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("block", ["image", 1, 4])
+@pytest.mark.parametrize("block", ["image", 4])
 def test_many_faces_are_compiled_and_score_alike(block, monkeypatch):
     many = synthetic_faces(130, seed=5)
     calls = []
@@ -116,7 +116,7 @@ def test_many_faces_are_compiled_and_score_alike(block, monkeypatch):
 
 
 def test_the_compiled_gradient_of_sface_equals_the_eager_one(sface, orl, monkeypatch):
-    faces = orl.images[::80]
+    faces = orl.images[::200]
     eager = prefiqs.score(faces, "grafiqs", sface)
     monkeypatch.setattr(grafiqs, "_WORTH_COMPILING", 1)
     np.testing.assert_allclose(prefiqs.score(faces, "grafiqs", sface), eager, rtol=1e-4)
