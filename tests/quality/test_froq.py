@@ -108,7 +108,7 @@ def test_pseudo_labels_by_hand(tiny, faces):
         np.testing.assert_allclose(pseudo_labels(faces, tiny, 6, batch_size), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("candidates", [1, 4, 10])
+@pytest.mark.parametrize("candidates", [1, 10])
 def test_the_choice_is_the_greedy_one(tiny, many, candidates):
     before = Snapshot(tiny)
     calibration = froq.calibrate(many, tiny, candidates)

@@ -229,7 +229,7 @@ def sface_calibration(sface, orl) -> froq.Calibration:
         ("ser-fiq", {}),
         # Blocks 1 and 2 too, which would take long; not block 3: there eight of the ten do.
         *(("grafiqs", {"block": block}) for block in ("image", 4)),
-        ("faceqan", {"k": 2, "iterations": 2}),
+        ("faceqan", {"k": 1, "iterations": 2}),
         ("froq", {}),
     ],
 )
