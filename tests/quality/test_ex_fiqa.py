@@ -11,6 +11,7 @@ from small_networks import Snapshot, TinyNet, prepared_by_hand, small_vit, small
 
 import prefiqs
 from prefiqs.core.errors import InputError
+from prefiqs.embedding import extract, torch_engine
 from prefiqs.models import MODELS
 from prefiqs.models.vit import Block
 from prefiqs.quality import exit_gflops, fuse_exits, token_attention
@@ -117,6 +118,17 @@ def test_neither_company_nor_batch_size_matters(quality_token):
     np.testing.assert_allclose(prefiqs.exfiqa_scores(model, faces[[3, 3, 0]]), expected[[3, 3, 0]], rtol=0, atol=1e-6)
     np.testing.assert_array_equal(prefiqs.exfiqa_scores(model, iter(faces)), expected)
     assert prefiqs.exfiqa_scores(model, faces[:0]).shape == (0, 4)
+
+
+@variants
+def test_the_engine_of_the_gpu_gives_the_same(monkeypatch, quality_token):
+    """That is PyTorch, here on the CPU."""
+    model = small_vit_fiqa(quality_token)
+    maps = token_attention(model, FACES) if quality_token else None
+    monkeypatch.setattr(extract, "model_engines", lambda models, _: [torch_engine(model) for model in models])
+    np.testing.assert_allclose(prefiqs.exfiqa_scores(model, FACES), expected_exits(quality_token), rtol=0, atol=2e-5)
+    if quality_token:
+        np.testing.assert_allclose(token_attention(model, FACES), maps, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", ["vit-fiqa", "ex-fiqa"])

@@ -11,6 +11,7 @@ from small_networks import Snapshot, TinyNet, small_vit, small_vit_fiqa, synthet
 
 import prefiqs
 from prefiqs.core.errors import InputError
+from prefiqs.embedding import extract, torch_engine
 from prefiqs.models.vit import Block
 
 NETWORKS = {"vit": small_vit, "with quality token": small_vit_fiqa, "without": lambda: small_vit_fiqa(False)}
@@ -124,6 +125,15 @@ def test_a_network_that_moves_no_patch_gives_one():
 def test_a_steep_alpha_does_not_overflow():
     scores = prefiqs.score(FACES, "vitnt-fiqa", small_vit(), alpha=1e6)
     np.testing.assert_array_equal(scores, 0)
+
+
+@pytest.mark.parametrize("attention", [None, "last", "mean"])
+def test_the_engine_of_the_gpu_gives_the_same(monkeypatch, attention):
+    """That is PyTorch, here on the CPU."""
+    monkeypatch.setattr(extract, "model_engines", lambda models, _: [torch_engine(model) for model in models])
+    scores = prefiqs.score(FACES, "vitnt-fiqa", small_vit_fiqa(), alpha=1, attention=attention)
+    expected = slow_scores("with quality token", [1, 2, 3, 4], 1, attention)
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("blocks", [0, 1, 5, [1, 5], [0, 1], [2], [], [1, 1], [1.0, 2.0], [1, None]])
