@@ -110,8 +110,12 @@ def test_faces_can_be_withheld():
     assert np.array_equal(images, faces(2))
 
 
-def test_a_map_of_zeros_is_drawn():
-    figures.attention_grid(faces(1), np.zeros((1, 2, 8, 8)))._repr_png_()
+def test_a_map_of_zeros_is_dark_all_over():
+    """On a scale that has a width, though the largest value is 0."""
+    figure = figures.attention_grid(faces(1), np.zeros((1, 2, 8, 8)))
+    for axes in figure.axes[1:]:
+        drawn = axes.images[1]
+        assert drawn.get_clim() == (0, 1) and not drawn.get_array().any()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The claims are decided by the tables, and the README says what the files say."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -127,3 +128,9 @@ def test_accuracy_stands_in_the_report_with_and_without_flip_test(tmp_path):
     text = report_text(folder, numbers(), paper_claims(folder, numbers(), PARAMS), PARAMS)
     assert "over 3,600 pairs in folds: 98.12 % with the flip test, 97.50 % without flip test." in text
     assert "over 3,600 pairs in folds: 97.50 % without flip test." in text
+
+
+def test_a_run_without_claims_says_so(tmp_path):
+    claims = paper_claims(reports(tmp_path), numbers(), replace(PARAMS, report=replace(PARAMS.report, claims=[])))
+    assert claims.empty
+    assert "None is judged in this run." in report_text(tmp_path, numbers(), claims, PARAMS)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_networks import synthetic_faces, unit_rows
 
-from prefiqs.core.errors import ConfigError
+from prefiqs.core.errors import ConfigError, InputError
 from prefiqs.models.checkpoints import load_strictly
 from prefiqs.training import build_student, distil, load_settings, save_weights
 from prefiqs.training.distil import batch_rows, rate_at
@@ -29,13 +29,13 @@ def lesson():
 
 
 def test_the_loss_falls_and_checkpoints_are_logged(tmp_path):
-    history = distil(
+    log = distil(
         student(), *lesson(), replace(OPTIMISE, steps=80, rate=1e-2), tmp_path, lambda s: {"training": s.training}
     )
-    assert [row["step"] for row in history.rows] == [*range(4, 81, 4)]
-    assert history.rows[-1]["cosine"] < 0.5 * history.rows[0]["cosine"]
-    assert not any(row["training"] for row in history.rows)
-    terms = history.rows[0]
+    assert [row["step"] for row in log] == [*range(4, 81, 4)]
+    assert log[-1]["cosine"] < 0.5 * log[0]["cosine"]
+    assert not any(row["training"] for row in log)
+    terms = log[0]
     assert terms["loss"] == pytest.approx(terms["cosine"] + 2 * terms["similarity"] + terms["quality"], rel=1e-5)
 
 
@@ -60,11 +60,26 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path):
             lambda s: seen.append(1) or (stop(s) if seen[1:] else {}),
         )
     resumed = student(seed=9)  # whatever it starts with, the checkpoint counts
-    history = distil(resumed, *lesson(), OPTIMISE, tmp_path / "parts")
-    assert all(row == pytest.approx(other) for row, other in zip(history.rows, expected.rows, strict=True))
+    log = distil(resumed, *lesson(), OPTIMISE, tmp_path / "parts")
+    assert all(row == pytest.approx(other) for row, other in zip(log, expected, strict=True))
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-5, atol=1e-6)
     assert not resumed.training
+
+
+@pytest.mark.parametrize(
+    ("network", "settings", "faces", "named"),
+    [
+        (replace(NETWORK, heads=4), OPTIMISE, 24, "network"),
+        (NETWORK, replace(OPTIMISE, rate=1e-3), 24, "settings"),
+        (NETWORK, OPTIMISE, 16, "faces"),
+    ],
+)
+def test_a_run_made_otherwise_is_not_gone_on_with(tmp_path, network, settings, faces, named):
+    distil(student(), *lesson(), OPTIMISE, tmp_path)
+    other = build_student(network, 6, torch.Generator().manual_seed(0))
+    with pytest.raises(InputError, match=f"got one with other {named}; delete that folder"):
+        distil(other, *(part[:faces] for part in lesson()), settings, tmp_path)
 
 
 def test_weights_in_half_precision_load_strictly(tmp_path):

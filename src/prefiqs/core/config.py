@@ -105,7 +105,7 @@ class Method:
 class Methods:
     """The methods that PreFIQs and the embedding norm are compared with: `compared` are names of `known`.
 
-    A method that has to be calibrated is on the first `calibration_faces` faces, evenly spread, of `calibrated_on`.
+    A method that has to be calibrated is on `calibration_faces` faces, evenly spread over `calibrated_on`.
     """
 
     compared: list[str]

@@ -22,6 +22,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from prefiqs.core.errors import InputError
+from prefiqs.core.records import write_text
 from prefiqs.models import FaceModel
 from prefiqs.quality.layers import firing_layers, layer_norms, require_layers
 from prefiqs.quality.perturbation import pseudo_labels
@@ -47,7 +48,7 @@ class Calibration:
 
     def save(self, path: str | Path) -> None:
         """Write this calibration as JSON."""
-        Path(path).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        write_text(json.dumps(asdict(self), indent=2) + "\n", path)
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:

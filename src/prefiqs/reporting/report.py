@@ -134,6 +134,8 @@ smaller = better."""
 
 
 def _claims_section(claims: pd.DataFrame) -> str:
+    if claims.empty:
+        return "## The claims of the paper, on our data\n\nNone is judged in this run."
     lines = [f"* **{row.holds}** – {row.claim}. *{row.evidence}* ({row.benchmark})" for row in claims.itertuples()]
     return "## The claims of the paper, on our data\n\n" + "\n".join(lines)
 

@@ -1,11 +1,11 @@
 """Training of `vit-prefiqs`, the small ViT-FIQA (T) that this project gives out: its data, its targets, its loop."""
 
 from prefiqs.training.augment import augment, augmented_copies
-from prefiqs.training.distil import History, build_student, distil, save_weights
+from prefiqs.training.distil import build_student, distil, save_weights
 from prefiqs.training.settings import Settings, load_settings
 from prefiqs.training.targets import class_centres, classifiability
 
 __all__ = [
-    "History", "Settings", "augment", "augmented_copies", "build_student", "class_centres", "classifiability",
+    "Settings", "augment", "augmented_copies", "build_student", "class_centres", "classifiability",
     "distil", "load_settings", "save_weights",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ similarities within the batch, plus the smooth L1 distance of the quality token'
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from prefiqs.core.errors import InputError
 from prefiqs.models.vit_fiqa import ViTFiqa
 from prefiqs.training.settings import Network, Optimise
-
-
-@dataclass
-class History:
-    """What was logged at every checkpoint: step, mean losses since the last one, and what `watch` gave."""
-
-    rows: list[dict[str, float]] = field(default_factory=list)
 
 
 def build_student(network: Network, embedding_size: int, generator: torch.Generator) -> ViTFiqa:
@@ -50,17 +44,23 @@ def distil(
     settings: Optimise,
     folder: Path,
     watch: Callable[[ViTFiqa], dict[str, float]] = lambda student: {},
-) -> History:
+) -> list[dict[str, float]]:
     """Train `student` in place; what was done is kept in `folder`, and a run that was stopped goes on from there.
 
     Args:
         faces: uint8 n×112×112×3, RGB; may be a memory map.
         targets: the teacher's embeddings of these faces, normalised, n×d.
         quality: target of the quality token, n; NaN where there is none.
-        watch: called at every checkpoint with the student in eval mode; what it gives is kept in the history.
+        watch: called at every checkpoint with the student in eval mode; what it gives is kept in the log.
+
+    Returns the log, one row a checkpoint: step, the mean losses since the last one, and what `watch` gave.
+
+    Raises `InputError` if the run in `folder` had another network, other settings or another number of faces.
     """
     optimiser, checkpoint = _optimiser(student, settings), folder / "checkpoint.pt"
-    start, history = _resumed(checkpoint, student, optimiser)
+    made_with = {"network": repr(student), "settings": asdict(settings), "faces": len(faces)}
+    log = _resumed(checkpoint, student, optimiser, made_with)
+    start = int(log[-1]["step"]) if log else 0
     sums: dict[str, float] = {}
     for step in range(start, settings.steps):
         rows = batch_rows(len(faces), settings.batch_size, step, settings.seed)
@@ -75,13 +75,13 @@ def distil(
         sums = {name: sums.get(name, 0.0) + loss.item() for name, loss in losses.items()}
         done = step + 1
         if done % settings.checkpoint == 0 or done == settings.steps:
-            count = done - (history.rows[-1]["step"] if history.rows else 0)
+            count = done - (log[-1]["step"] if log else 0)
             row = {"step": done} | {name: total / count for name, total in sums.items()}
-            history.rows.append(row | watch(student.eval()))
+            log.append(row | watch(student.eval()))
             sums = {}
-            _save(checkpoint, student, optimiser, history)
+            _save(checkpoint, student, optimiser, made_with, log)
     student.eval()
-    return history
+    return log
 
 
 def save_weights(student: nn.Module, path: Path) -> None:
@@ -132,18 +132,24 @@ def _optimiser(student: nn.Module, settings: Optimise) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.99), fused=True)
 
 
-def _save(path: Path, student: nn.Module, optimiser: torch.optim.Optimizer, history: History) -> None:
+def _save(path: Path, student: nn.Module, optimiser: torch.optim.Optimizer, made_with: dict, log: list[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    content = {"student": student.state_dict(), "optimiser": optimiser.state_dict(), "history": history.rows}
-    torch.save(content, partial)
+    states = {"student": student.state_dict(), "optimiser": optimiser.state_dict()}
+    torch.save(states | {"made_with": made_with, "log": log}, partial)
     partial.replace(path)
 
 
-def _resumed(path: Path, student: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, History]:
+def _resumed(path: Path, student: nn.Module, optimiser: torch.optim.Optimizer, made_with: dict) -> list[dict]:
+    """Load the last checkpoint, if there is one, and return its log."""
     if not path.is_file():
-        return 0, History()
+        return []
     content = torch.load(path, weights_only=True)
+    if other := [name for name, value in made_with.items() if content["made_with"][name] != value]:
+        raise InputError(
+            f"Expected a run with the same {', '.join(made_with)} in {path.parent}, got one with other "
+            f"{', '.join(other)}; delete that folder to begin anew."
+        )
     student.load_state_dict(content["student"])
     optimiser.load_state_dict(content["optimiser"])
-    return int(content["history"][-1]["step"]), History(content["history"])
+    return content["log"]

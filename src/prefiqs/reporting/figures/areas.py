@@ -34,7 +34,7 @@ def pauc_intervals(table: pd.DataFrame, random: pd.DataFrame | None = None) -> F
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for spare in grid.ravel()[len(verifiers) :]:
         spare.set_axis_off()
-    for axes, verifier in zip(grid.ravel(), verifiers, strict=False):
+    for axes, verifier in zip(grid.ravel()[: len(verifiers)], verifiers, strict=True):
         part = table[table["verifier"] == verifier].set_index("method").reindex(methods)
         _draw_intervals(axes, methods, part["pauc"], part["pauc_low"], part["pauc_high"])
         axes.set_title(verifier, fontsize=SMALL + 1.5)

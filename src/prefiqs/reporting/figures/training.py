@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from prefiqs.reporting.figures.style import GREY, PALETTE, check_table, new_figure, themed
+from prefiqs.reporting.figures.style import GREY, check_table, new_figure, themed
 
 LOSSES = ("loss", "cosine", "similarity", "quality")
 
@@ -22,12 +22,12 @@ def training_curves(log: pd.DataFrame, teacher: Mapping[str, float]) -> Figure:
     check_table("log", log, ("step",), (*LOSSES, *teacher))
     figure = new_figure(height=3.6)
     left, right = figure.subplots(1, 2)
-    for colour, name in zip(PALETTE, LOSSES, strict=False):
-        left.plot(log["step"], log[name], color=colour, label=name)
+    for name in LOSSES:
+        left.plot(log["step"], log[name], label=name)
     left.set(yscale="log", xlabel="step", ylabel="mean loss since the last checkpoint")
     left.legend(frameon=False)
-    for colour, (name, reached) in zip(PALETTE, teacher.items(), strict=False):
-        right.plot(log["step"], 100 * log[name], color=colour, label=name)
+    for name, reached in teacher.items():
+        right.plot(log["step"], 100 * log[name], label=name)
         right.axhline(100 * reached, color=GREY, linestyle=":", label=f"teacher on {name}")
     right.set(xlabel="step", ylabel="verification accuracy (%)")
     right.legend(frameon=False, loc="lower right")
