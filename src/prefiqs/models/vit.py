@@ -36,6 +36,10 @@ class Attention(nn.Module):
         weights = (query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5).softmax(-1)
         return self._joined(weights @ value), weights
 
+    def extra_repr(self) -> str:
+        """The number of heads, which no shape of a weight shows."""
+        return f"heads={self.heads}"
+
     def _heads(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key and value, each n×heads×t×width/heads."""
         return self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
