@@ -34,9 +34,10 @@ def test_the_default_run(default, tmp_path):
     assert found.loc["embed-degraded", "forward_passes"] == 1600 * (1 + variants)
     assert found.loc["verifier", "forward_passes"] == 2 * (400 + 2000)
     assert found.loc["jacobian", "forward_passes"] == 2000 * 3 + 32 * 9 * 4
-    assert default.methods.compared == ["prefiqs-fast", "ser-fiq"]
-    assert found.loc["method", "forward_passes"] == 2400 * (1 + 1)
-    assert found.loc["method", "runs"] == 2 * 2
+    assert default.methods.compared == ["prefiqs-fast", "ser-fiq", "vitnt-fiqa", "ex-fiqa"]
+    assert found.loc["method", "forward_passes"] == 2400 * (1 + 1 + 1 + 1)
+    assert found.loc["method", "runs"] == 2 * 4
+    assert found.loc["transformer", "forward_passes"] == 2000 * (1 + 3)
     assert found.loc["ablation", "forward_passes"] == 0
     assert found.loc["verifier", "runs"] == 4 and found.loc["fetch", "runs"] == 1 and found.loc["ablation", "runs"] == 0
 

@@ -19,6 +19,8 @@ from prefiqs.quality import PASSES
 
 # A derivative along one direction costs about three passes (`prefiqs.quality.jacobian`).
 PASSES_OF_A_DERIVATIVE = 3
+# Exits in one pass, stability in one for each way of weighing the patches (notebooks/11_transformer.ipynb).
+PASSES_OF_A_TRANSFORMER = 4
 # Networks of notebooks/13_ablation.ipynb, rounded up; and each result lies in DVC's cache, too.
 ABLATION_NETWORKS, COPIES_ON_DISK = 20, 2
 # Images of the published benchmarks; the .bin files hold two a pair, some of them more than once.
@@ -94,6 +96,9 @@ def _passes(params: Params, images: dict[str, int]) -> dict[str, int]:
         "method": sum(images[name] for name in params.benchmarks.paired) * sum(map(_cost, compared)),
         "jacobian": estimators
         * sum(images[name] * PASSES_OF_A_DERIVATIVE + ablated for name in params.jacobian.benchmarks),
+        "transformer": len(params.transformer.models)
+        * PASSES_OF_A_TRANSFORMER
+        * sum(images[name] for name in params.transformer.benchmarks),
         "ablation": estimators * ABLATION_NETWORKS * sum(images[name] for name in params.ablation.benchmarks),
     }
 

@@ -13,6 +13,7 @@ import prefiqs
 from prefiqs.core.errors import InputError
 from prefiqs.embedding import extract, torch_engine
 from prefiqs.models.vit import Block
+from prefiqs.quality import vitnt_depths
 
 NETWORKS = {"vit": small_vit, "with quality token": small_vit_fiqa, "without": lambda: small_vit_fiqa(False)}
 FACES = synthetic_faces(4, seed=11)
@@ -52,6 +53,14 @@ def test_equals_the_formula_in_loops(name, attention):
     for alpha in (1.0, 8.0):
         scores = prefiqs.score(FACES, "vitnt-fiqa", NETWORKS[name](), attention=attention, alpha=alpha)
         np.testing.assert_allclose(scores, slow_scores(name, [1, 2, 3, 4], alpha, attention), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("attention", [None, "last", "mean"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_all_depths_in_one_pass(name, attention):
+    depths = vitnt_depths(NETWORKS[name](), FACES, alpha=2, attention=attention)
+    expected = [slow_scores(name, range(1, depth + 1), 2, attention) for depth in (2, 3, 4)]
+    np.testing.assert_allclose(depths, np.transpose(expected), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("attention", [None, "last", "mean"])

@@ -13,7 +13,15 @@ import pytest
 from prefiqs.core.errors import InputError
 from prefiqs.reporting import collect, write_paper_tables
 from prefiqs.reporting.cells import Layout
-from prefiqs.reporting.paper import accuracy_table, comparison_table, drift_table, overview, pruning_table
+from prefiqs.reporting.paper import (
+    accuracy_table,
+    comparison_table,
+    drift_table,
+    measured_overview,
+    overview,
+    pruning_table,
+    supervision_of,
+)
 from prefiqs.reporting.paper.printed import (
     accuracy_companion,
     comparison_companion,
@@ -348,6 +356,51 @@ def test_the_norm_of_magface_is_the_papers_magface(small):
     shutil.copy(small / "tables" / "areas-lfw-sface.csv", small / "tables" / "areas-lfw-magface.csv")
     made = comparison_table(read(small, ["sface", "magface"], ["lfw"]), PAPER, "sface")
     assert made.table["row"].tolist() == ["MagFace", "PreFIQs", "embedding norm"] * 2
+
+
+def renamed(folder, benchmark, old, new):
+    file = folder / "tables" / f"areas-{benchmark}-sface.csv"
+    table = pd.read_csv(file)
+    table["method"] = table["method"].replace(old, new)
+    table.to_csv(file, index=False)
+
+
+def test_a_method_whose_network_has_seen_a_benchmark_bears_a_sign_there_and_only_there(small):
+    renamed(small, "lfw", "norm", "ex-fiqa §")
+    renamed(small, "orl", "norm", "ex-fiqa")
+    made = comparison_table(read(small, ["sface"], ["lfw", "orl"]), PAPER, "sface")
+    made.write(small)
+    rows = [r for r in (small / "paper-table5-sface.md").read_text(encoding="utf-8").splitlines() if "| ex-fiqa" in r]
+    assert len(rows) == 2  # one a verifier
+    for row in rows:
+        cells = row.split("|")
+        assert cells[1].strip() == "ex-fiqa †"
+        assert [i for i, cell in enumerate(cells) if "§" in cell] == [1 + 4]  # method, and LFW as the fourth benchmark
+    assert made.notes.endswith("§ The method's network was trained on images of this benchmark.")
+    assert "] §" in (small / "paper-table5-sface.md").read_text(encoding="utf-8")
+    assert "§" not in (small / "paper-table5-sface.csv").read_text(encoding="utf-8")
+
+
+def test_methods_of_a_run_are_supervised_as_what_they_are():
+    known = {"grafiqs-1": "grafiqs", "small": "ex-fiqa"}
+    kinds = {name: supervision_of(name, known) for name in ("grafiqs-1", "small §", "froq", "norm of mine")}
+    assert kinds == {
+        "grafiqs-1": "unsupervised", "small §": "supervised", "froq": "semi-supervised", "norm of mine": "not stated",
+    }  # fmt: skip
+
+
+def test_table_1_of_a_run_has_times_in_words_but_not_in_the_csv(tmp_path):
+    costs = {
+        "PreFIQs": {"method": "prefiqs", "model": "sface", "milliseconds": 10.123, "plain": 5.0},
+        "exits": {"method": "ex-fiqa", "model": "vit", "milliseconds": 3.3, "plain": 3.0},
+    }
+    made = measured_overview(costs, {"prefiqs": (2, 0), "ex-fiqa": (1, 0)}, PAPER)
+    made.write(tmp_path)
+    text = (tmp_path / "paper-table1-ours.md").read_text(encoding="utf-8")
+    ours, exits = (next(row for row in text.splitlines() if row.startswith(f"| {name}")) for name in costs)
+    assert [cell.strip() for cell in ours.split("|")[2:-1]] == ["sface", *"✗✗✗✗20", "10.12", "2.02"]
+    assert [cell.strip() for cell in exits.split("|")[2:-1]] == ["vit", *"✗✗✓✓10", "3.30", "1.10"]
+    assert list(read_table(tmp_path / "paper-table1-ours.csv"))[-2:] == ["Feed forward", "Backwards"]
 
 
 def test_intervals_stand_behind_their_value(small):

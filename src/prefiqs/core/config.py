@@ -105,12 +105,14 @@ class Method:
 class Methods:
     """The methods that PreFIQs and the embedding norm are compared with: `compared` are names of `known`.
 
-    A method that has to be calibrated is on `calibration_faces` faces, evenly spread over `calibrated_on`.
+    A method that has to be calibrated is on `calibration_faces` faces, evenly spread over `calibrated_on`; what a
+    method costs is measured on `timed_faces` of it.
     """
 
     compared: list[str]
     calibrated_on: str
     calibration_faces: Count
+    timed_faces: Annotated[int, Field(ge=4)]
     known: dict[str, Method]
 
     @model_validator(mode="after")
@@ -118,6 +120,21 @@ class Methods:
         if unknown := sorted(set(self.compared) - self.known.keys()):
             raise ValueError(f"{', '.join(unknown)} of `compared` not in `known`")
         return self
+
+
+@block
+class Transformer:
+    """ViTNT-FIQA and EX-FIQA block by block, on networks with a quality token.
+
+    `first_depth`: the fewest blocks that ViTNT-FIQA reads. `exits`: whose attention maps are drawn, those a network
+    has, on the `faces` lowest- and as many highest-scored faces.
+    """
+
+    benchmarks: list[str]
+    models: list[str]
+    first_depth: Annotated[int, Field(ge=2)]
+    exits: Annotated[list[Count], Field(min_length=1)]
+    faces: Count
 
 
 @block
@@ -165,12 +182,13 @@ class External:
 
 @block
 class Ablation:
-    """The questions of a reviewer, on benchmarks where their extra forward passes are wanted."""
+    """The questions of a reviewer, on benchmarks where their extra forward passes are wanted; `passes`: of SER-FIQ."""
 
     benchmarks: list[str]
     ratios: Annotated[list[Share], Field(min_length=1)]
     seeds: Count
     fmr: Annotated[list[Share], Field(min_length=1)]
+    passes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
 
 
 @block
@@ -196,6 +214,7 @@ class Params:
     prune: Prune
     embed: Embed
     methods: Methods
+    transformer: Transformer
     jacobian: Jacobian
     verification: Verification
     edc: Edc

@@ -11,6 +11,9 @@ from numpy.typing import DTypeLike
 
 from prefiqs.core.errors import InputError
 
+# Behind the name of a method in score files and tables: its network was trained on images of this benchmark.
+SEEN = " §"
+
 
 def _partial(path: str | Path) -> Path:
     path = Path(path)

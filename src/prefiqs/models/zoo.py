@@ -36,6 +36,7 @@ class ModelCard:
         layouts: the forms in which its checkpoints name their tensors, tried in this order.
         read: reads a file in one of these forms.
         asset: name of the weights in `prefiqs.assets.ASSETS`; None if the user puts the file in place.
+        seen: benchmarks whose images it was trained on, where this is known to hold; results on them are marked.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ModelCard:
     layouts: tuple[Layout, ...] = (PLAIN,)
     read: Callable[[Path, Sequence[Layout]], dict[str, Tensor]] = read_backbone
     asset: str | None = None
+    seen: tuple[str, ...] = ()
 
     def load(self, path: Path) -> FaceModel:
         """The network with the weights of a file, on the CPU; `InputError` for a file that does not fit."""
@@ -116,6 +118,10 @@ def _vit_fiqa(letter: str, file: str) -> ModelCard:
 _CARDS = (
     ModelCard("sface", "SFace, MobileNet-v1 backbone (OpenCV Zoo)", str(ASSETS["sface"].sources[0]),
               ASSETS["sface"].licence, sface.SFace, sface.INPUT, 128, read=sface.read_weights, asset="sface"),
+    ModelCard("vit-prefiqs", "small ViT-FIQA (T), distilled from sface on LFW by this project (training/)",
+              str(ASSETS["vit-prefiqs"].sources[0]), ASSETS["vit-prefiqs"].licence,
+              partial(ViTFiqa, quality_token=True, patch=14, width=128, depth=12, heads=4, embedding_size=128),
+              embedding_size=128, layouts=_VIT_LAYOUTS, asset="vit-prefiqs", seen=("lfw", "xqlfw")),
     _graph("mobilefacenet-512", "MobileFaceNet, ONNX", 512),
     _graph("mobilefacenet-192", "MobileFaceNet, TFLite", 192),
     *(_arcface(number, layers) for number, layers in IRESNET_LAYERS.items()),

@@ -16,8 +16,10 @@ _MODULE_OF = {
     "exit_gflops": "exit_costs",
     "fuse_exits": "ex_fiqa",
     "jacobian_drift": "jacobian",
+    "milliseconds_per_image": "timing",
     "score": "registry",
     "token_attention": "attention_maps",
+    "vitnt_depths": "vitnt_fiqa",
 }
 
 __all__ = ["drift", "quality_from_drift", *_MODULE_OF]

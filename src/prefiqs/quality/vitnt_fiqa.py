@@ -22,29 +22,30 @@ from torch.nn import functional as F
 
 from prefiqs.core.errors import InputError
 from prefiqs.embedding import raw_embeddings
-from prefiqs.models import FaceModel, ViT
+from prefiqs.models import FaceModel, ViT, as_model
 
 _WEIGHTINGS = (None, "last", "mean")
 
 
 class _Stability(FaceModel):
-    """A transformer that gives the quality of faces, n×1, in place of their embeddings."""
+    """A transformer that gives quality in place of embeddings: n×k from its selected blocks up to each of k `ends`."""
 
-    def __init__(self, model: ViT, selected: list[int], alpha: float, attention: str | None):
-        super().__init__(f"{model.name} and its stability", model.input_spec, 1)
-        self.model, self.selected, self.alpha = model, selected, alpha
-        self.weighing = {None: [], "last": selected[-1:], "mean": selected}[attention]
+    def __init__(self, model: ViT, selected: list[int], ends: list[int], alpha: float, attention: str | None):
+        super().__init__(f"{model.name} and its stability", model.input_spec, len(ends))
+        self.model, self.selected, self.ends, self.alpha, self.attention = model, selected, ends, alpha, attention
+        self.weighing = {None: [], "last": ends, "mean": selected}[attention]
         self.training = model.training  # of the wrapper alone
 
     def forward(self, prepared: Tensor) -> Tensor:
         """A quality token in front of the patches takes part in the attention, but is none of them."""
         patches = slice(self.model.leading_tokens, None)
         tokens = self.model.tokens(prepared)
-        path, weights, before = 0, 0, None
+        path, received, before, found = 0, 0, None, []
         for number, block in enumerate(self.model.blocks[: self.selected[-1]], start=1):
             if number in self.weighing:
                 tokens, attention = block.with_attention(tokens)
-                weights = weights + F.normalize(attention.mean(1).sum(1)[:, patches], p=1, dim=1)
+                share = F.normalize(attention.mean(1).sum(1)[:, patches], p=1, dim=1)
+                received = received + share if self.attention == "mean" else share
             else:
                 tokens = block(tokens)
             if number in self.selected:
@@ -52,11 +53,13 @@ class _Stability(FaceModel):
                 if before is not None:
                     path = path + torch.linalg.vector_norm(directions - before, dim=2)
                 before = directions
-        # 2/(1 + exp(αd)), which cannot overflow in this form
-        quality = 2 * torch.sigmoid(-self.alpha / (len(self.selected) - 1) * path)
-        if not self.weighing:
-            return quality.mean(1, keepdim=True)
-        return (quality * weights).sum(1, keepdim=True) / len(self.weighing)
+            if number in self.ends:
+                steps = self.selected.index(number)
+                # 2/(1 + exp(αd)), which cannot overflow in this form
+                quality = 2 * torch.sigmoid(-self.alpha / steps * path)
+                weights = F.normalize(received if self.weighing else torch.ones_like(quality), p=1, dim=1)
+                found.append((quality * weights).sum(1, keepdim=True))
+        return torch.cat(found, dim=1)
 
 
 def score(
@@ -83,17 +86,47 @@ def score(
     Raises:
         InputError: a network that is no such transformer, or options that make no sense.
     """
+    _check(model, alpha, attention)
+    selected = _selected(blocks, len(model.blocks))
+    network = _Stability(model, selected, selected[-1:], alpha, attention)
+    return raw_embeddings([network], images, batch_size, device)[0][:, 0]
+
+
+def vitnt_depths(
+    model: FaceModel | str,
+    images: np.ndarray,
+    alpha: float = 8.0,
+    attention: Literal["last", "mean"] | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+) -> np.ndarray:
+    """Quality from the first T of L blocks, T = 2 … L, in one pass: float32 n×(L − 1), higher = better.
+
+    The column of T holds what `score` gives for `blocks=T`.
+
+    Args:
+        model: a vision transformer of this package, or the name of one.
+        images, alpha, attention, batch_size, device: as for `score`.
+
+    Raises:
+        InputError: as `score`.
+    """
+    model = as_model(model, device)
+    _check(model, alpha, attention)
+    numbers = list(range(1, len(model.blocks) + 1))
+    return raw_embeddings([_Stability(model, numbers, numbers[1:], alpha, attention)], images, batch_size, device)[0]
+
+
+def _check(model: FaceModel, alpha: float, attention: str | None) -> None:
     if not isinstance(model, ViT):
         raise InputError(
             f"Expected a vision transformer of this package for vitnt-fiqa, got {model.name} ({type(model).__name__}); "
-            "load one such as vit-s or cvlface-vit-b."
+            "load one such as vit-prefiqs."
         )
     if not (isinstance(alpha, Real) and 0 < alpha < math.inf):
         raise InputError(f"Expected a number above 0 for alpha, got {alpha!r}; 8 is the published one.")
     if attention not in _WEIGHTINGS:
         raise InputError(f"Expected one of {_WEIGHTINGS} for attention, got {attention!r}.")
-    network = _Stability(model, _selected(blocks, len(model.blocks)), alpha, attention)
-    return raw_embeddings([network], images, batch_size, device)[0][:, 0]
 
 
 def _selected(blocks: int | Iterable[int] | None, depth: int) -> list[int]:

@@ -10,6 +10,7 @@ _MODULE_OF = {
     "write_table_files": "tables",
     "read_table": "tables",
     "collect": "paper",
+    "supervision_of": "paper",
     "write_paper_tables": "paper",
     "write_numbers": "numbers",
     "merge_numbers": "numbers",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from prefiqs.core.records import SEEN
+
 BEST, SECOND = 1, 2
 MARKDOWN_MARKS = {BEST: "**{}**", SECOND: "*{}*"}
 LATEX_MARKS = {BEST: r"\textbf{{{}}}", SECOND: r"\underline{{{}}}"}
@@ -24,6 +26,8 @@ class Layout:
     spans: column -> what stands above it and its neighbours with the same words.
     within: column -> the columns that a row must share with others to be ranked among them (default: no such limit).
     intervals: columns NAME whose NAME_low and NAME_high are shown in the same cell; the CSV keeps them apart.
+    signs: column -> positions of the rows whose cell bears a §, which the notes explain.
+    measured: columns that the CSV lacks, for they differ from run to run.
     """
 
     blocks: str | None = None
@@ -31,6 +35,8 @@ class Layout:
     spans: Mapping[str, str] = field(default_factory=dict)
     within: Mapping[str, list[str]] = field(default_factory=dict)
     intervals: tuple[str, ...] = ()
+    signs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    measured: tuple[str, ...] = ()
 
     def bounds(self, column: str) -> list[str]:
         """The columns with the limits of the interval of `column`."""
@@ -53,6 +59,8 @@ class Layout:
             *groups,
             *self.intervals,
             *bounds,
+            *self.signs,
+            *self.measured,
         }
 
 
@@ -98,3 +106,11 @@ def with_intervals(text: pd.DataFrame, layout: Layout, form: str) -> pd.DataFram
         parts = zip(text[column], *(text[bound] for bound in layout.bounds(column)), strict=True)
         joined[column] = [form.format(*part) if part[1] not in ("–", "--") else part[0] for part in parts]
     return joined
+
+
+def with_signs(text: pd.DataFrame, layout: Layout) -> pd.DataFrame:
+    """Put a § behind the cells of `layout.signs`."""
+    signed = text.copy()
+    for column, rows in layout.signs.items():
+        signed.iloc[list(rows), signed.columns.get_loc(column)] += SEEN
+    return signed

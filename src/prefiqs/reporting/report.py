@@ -116,6 +116,8 @@ def report_text(reports: str | Path, numbers: Mapping, claims: pd.DataFrame, par
     sections = [head, *([f"**{params.report.note}**"] if params.report.note else []), _claims_section(claims)]
     for benchmark, model in product(params.benchmarks.paired, params.models.quality):
         sections.append(_benchmark_section(Path(reports), f"{benchmark}-{model}", benchmark, numbers, params))
+    for benchmark, model in product(params.transformer.benchmarks, params.transformer.models):
+        sections.append(_transformer_section(f"{benchmark}-{model}", model, numbers))
     sections.append(_paper_section(Path(reports), params.models.quality))
     pages = sorted((Path(reports) / "notebooks").glob("*.html"))
     sections.append("## The notebooks\n\n" + "\n".join(f"* [{p.stem}](notebooks/{p.name})" for p in pages))
@@ -161,7 +163,7 @@ def _benchmark_section(reports: Path, name: str, benchmark: str, numbers: Mappin
     figures = ["edc", "pauc", "intervals", "accuracy", "gallery", "jacobian", "density"]
     figures += ["ranks", "side-by-side", "ablation", "ablation-fmr"]
     parts += [f"![{f}](figures/{f}-{name}.png)" for f in figures if (reports / "figures" / f"{f}-{name}.png").is_file()]
-    tables = ["table2", "jacobian-ablation", "table3", "table4", "ablation", "ablation-fmr"]
+    tables = ["table2", "jacobian-ablation", "table3", "table4", "ablation", "ablation-fmr", "ablation-passes"]
     links = [f"[{t}](tables/{t}-{name}.md)" for t in tables if (reports / "tables" / f"{t}-{name}.md").is_file()]
     return "\n\n".join([*parts, "Tables: " + ", ".join(links) + "."])
 
@@ -172,6 +174,38 @@ def _accuracy_line(found: Mapping) -> str:
         f"Verification accuracy of the unpruned network over {found['pairs']:,} pairs in folds: {flipped}"
         f"{found['unpruned_without_flip_test']:.2f} % without flip test."
     )
+
+
+def _transformer_section(name: str, model: str, numbers: Mapping) -> str:
+    found = numbers[f"transformer-{name}"]
+    chance, best = found["pauc_random_mean"], found["pauc_random_min"]
+    header = (
+        f"| method | {' | '.join(chance)} | better than every random order |\n| --- |"
+        + " ---: |" * len(chance)
+        + " --- |"
+    )
+    lines = [
+        f"| {method} | " + " | ".join(f"{areas[v]:.2f}" for v in chance)
+        + f" | {', '.join(v for v in chance if areas[v] < best[v]) or 'for none'} |"
+        for method, areas in found["pauc"].items()
+    ]  # fmt: skip
+    lines.append("| random order | " + " | ".join(f"{value:.2f}" for value in chance.values()) + " | |")
+    points = [
+        f"* {kind}: best is {point['best']}; {point['recommended']} cannot be told from it, and costs "
+        f"{found['gflops'][kind] / found['gflops']['all']:.0%} of a pass"
+        for kind, point in found["points"].items()
+    ]
+    seen = [f"§ {model} was trained on images of this benchmark."] if found["seen"] else []
+    return "\n\n".join([
+        f"## {name}{' §' if found['seen'] else ''}: inside a transformer",
+        f"ViTNT-FIQA (all blocks), ViT-FIQA (the last exit) and EX-FIQA-FW on {model}; pAUC·10³ by verifier:",
+        "\n".join([header, *lines]),
+        *seen,
+        "\n".join(points),
+        f"![pAUC over GFLOPs](figures/exits-{name}.png)",
+        f"![attention of the quality token](figures/attention-{name}.png)",
+        f"Tables: [exits](tables/exits-{name}.md), [blocks](tables/blocks-{name}.md).",
+    ])  # fmt: skip
 
 
 def _paper_section(reports: Path, estimators: list[str]) -> str:

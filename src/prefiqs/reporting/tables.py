@@ -40,7 +40,7 @@ def write_table_files(
         values such as 0.1 or 0.0001 (at most two significant digits each, and not in `best`) are printed as they
         stand, unless named; limits of intervals with one decimal less. The CSV holds the unrounded numbers. A missing
         value is printed as a dash.
-    layout: blocks of rows, headers over several columns, intervals, ranks within groups; none of them by default. In
+    layout: blocks of rows, headers over several columns, intervals, signs, ranks within groups; none by default. In
         LaTeX, the blocks of a table too long for a page are tables of their own.
     latex: False for a table that no page could hold.
 
@@ -63,14 +63,14 @@ def write_table_files(
     numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in shown]
     blocks = text[layout.blocks] if layout.blocks else None
 
-    write_table(table, folder / f"{name}.csv")
+    write_table(table.drop(columns=[*layout.measured]), folder / f"{name}.csv")
     plain = cells.marked(text.map(cells.markdown_cell), ranks, cells.MARKDOWN_MARKS)
-    plain = cells.with_intervals(plain, layout, cells.MARKDOWN_INTERVAL)[shown]
+    plain = cells.with_signs(cells.with_intervals(plain, layout, cells.MARKDOWN_INTERVAL), layout)[shown]
     markdown = _markdown_table(plain, numeric, blocks, layout.spans)
     write_text("\n\n".join(part for part in (caption, markdown, notes) if part) + "\n", folder / f"{name}.md")
     if latex:
         source = cells.marked(text.map(escape), ranks, cells.LATEX_MARKS)
-        source = cells.with_intervals(source, layout, cells.LATEX_INTERVAL)[shown]
+        source = cells.with_signs(cells.with_intervals(source, layout, cells.LATEX_INTERVAL), layout)[shown]
         parts = [(caption, source, blocks)]
         if layout.blocks and len(table) * (2 if layout.intervals else 1) > PAGE:
             parts = [(f"{caption}: {title}", part, None) for title, part in source.groupby(blocks, sort=False)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from prefiqs.reporting.paper import printed as beside
-from prefiqs.reporting.paper.comparison import PAPER_RATIO, comparison_table, overview
+from prefiqs.reporting.paper.comparison import PAPER_RATIO, comparison_table, measured_overview, overview
 from prefiqs.reporting.paper.layout import PaperTable
 from prefiqs.reporting.paper.pruning import accuracy_table, drift_table, pruning_table
 from prefiqs.reporting.paper.results import Results
@@ -25,6 +25,8 @@ def write_paper_tables(
     ratio: float = PAPER_RATIO,
     printed: str | Path = PRINTED,
     apart: str = "",
+    known: Mapping[str, str] | None = None,
+    costs: Mapping[str, Mapping] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Write Tables 1 to 5 and their companions into `folder`; return them as printed, by the name of their files.
 
@@ -34,9 +36,11 @@ def write_paper_tables(
 
     results: what `collect` gave. passes: method -> forward and backward passes an image, of Table 1. ratio: the one of
     PreFIQs in Table 5. printed: the folder of the printed tables. apart: why no result of this run is to be compared
-    with the paper, if so: weights that are not trained, a part of the people.
+    with the paper, if so: weights that are not trained, a part of the people. known: name -> method, of the compared
+    methods that the run made itself. costs: of these, for Table 1 of this run, as for `measured_overview`.
     """
-    tables = [overview(printed), *_tables(results, ratio, printed)]
+    tables = [overview(printed), measured_overview(costs or {}, passes, printed)]
+    tables += _tables(results, ratio, printed, known)
     shown = {table.name: table.write(folder) for table in tables if len(table.table)}
     makers = [
         beside.drift_companion,
@@ -55,7 +59,9 @@ def write_paper_tables(
     return shown
 
 
-def _tables(results: Results, ratio: float, printed: str | Path) -> Iterator[PaperTable]:
+def _tables(
+    results: Results, ratio: float, printed: str | Path, known: Mapping[str, str] | None
+) -> Iterator[PaperTable]:
     setting = ["quality", "fmr", "threshold"]
     for quality, fmr, threshold in results.drifts[setting].drop_duplicates().itertuples(index=False):
         yield drift_table(results, quality, fmr, threshold)
@@ -63,7 +69,7 @@ def _tables(results: Results, ratio: float, printed: str | Path) -> Iterator[Pap
         yield accuracy_table(results, quality)
     for run, area in product(results.areas[setting].drop_duplicates().itertuples(index=False), ("pauc", "auc")):
         yield pruning_table(results, *run, area)
-        yield comparison_table(results, printed, run.quality, ratio, run.fmr, run.threshold, area)
+        yield comparison_table(results, printed, run.quality, ratio, run.fmr, run.threshold, area, known)
 
 
 def _write_companion(table: pd.DataFrame, number: int, folder: str | Path) -> pd.DataFrame:

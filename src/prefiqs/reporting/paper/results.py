@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from prefiqs.core.records import SEEN
 from prefiqs.reporting.tables import read_table
 
 BENCHMARKS = ("Adience", "AgeDB-30", "CFP-FP", "CFP-FF", "LFW", "CALFW", "CPLFW", "XQLFW", "IJB-C")
@@ -21,7 +22,7 @@ VERIFIERS = {
     "magface": "MagFace",
 }
 ESTIMATOR = "iresnet100"
-AREAS = ["benchmark", "quality", "verifier", "method", "fmr", "threshold", "limit", "pauc", "auc", "reliable"]
+AREAS = ["benchmark", "quality", "verifier", "method", "fmr", "threshold", "limit", "pauc", "auc", "reliable", "seen"]
 DRIFTS = ["benchmark", "quality", "verifier", "method", "ratio", "fmr", "threshold", "limit", "pauc"]
 ACCURACY = ["benchmark", "quality", "strategy", "ratio", "flip_test", "accuracy"]
 
@@ -30,8 +31,9 @@ ACCURACY = ["benchmark", "quality", "strategy", "ratio", "flip_test", "accuracy"
 class Results:
     """The tables of a run, one row a number: benchmark (the paper's name if it has one), quality (the estimator), …
 
-    areas: verifier, method, fmr, threshold (recomputed or fixed), limit of pAUC, pauc and auc (·10³), reliable, and
-        pauc_low, pauc_high where intervals were computed.
+    areas: verifier, method, fmr, threshold (recomputed or fixed), limit of pAUC, pauc and auc (·10³), reliable, seen
+        (the method's network was trained on images of the benchmark), and pauc_low, pauc_high where intervals were
+        computed.
     drifts: the same for the two drifts of Table 2, at one pruning ratio.
     accuracy: strategy, ratio, flip_test, accuracy (%) of Table 4.
     """
@@ -78,6 +80,9 @@ def letters(name: str) -> str:
 def _completed(table: pd.DataFrame, stem: str, numbers: Path, name: str, known: dict) -> pd.DataFrame:
     if stem == "table4":
         return table.assign(flip_test=bool(_number(numbers / f"verification-{name}.json", "flip_test")))
+    if stem == "areas":
+        names = table["method"]
+        table = table.assign(method=names.str.removesuffix(SEEN), seen=names.str.endswith(SEEN))
     if stem == "table2":
         known = known | {"verifier": table["quality"], "ratio": _number(numbers / f"jacobian-{name}.json", "ratio")}
     return table.assign(**{column: value for column, value in known.items() if column not in table})

@@ -1,0 +1,39 @@
+"""What an image costs, measured: Table 1 beside the counted passes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+
+from prefiqs.core.errors import InputError
+
+MIN_FACES = 4
+
+
+def milliseconds_per_image(run: Callable[[np.ndarray], object], images: np.ndarray, repeats: int = 3) -> float:
+    """Milliseconds that one more image takes; the start of a run (masks, compilation) is left out.
+
+    The time for all images less that for the first half of them, over their number; the median of `repeats`.
+
+    Args:
+        run: takes images and does the work.
+        images: at least `MIN_FACES`; the more, the steadier.
+
+    Raises:
+        InputError: too few images.
+    """
+    if len(images) < MIN_FACES:
+        raise InputError(f"Expected at least {MIN_FACES} images to time a method on, got {len(images)}.")
+    half = images[: len(images) // 2]
+    run(half)  # whatever happens the first time only
+    seconds = [_seconds(run, images) - _seconds(run, half) for _ in range(repeats)]
+    return 1e3 * median(seconds) / (len(images) - len(half))
+
+
+def _seconds(run: Callable[[np.ndarray], object], images: np.ndarray) -> float:
+    start = time.perf_counter()
+    run(images)
+    return time.perf_counter() - start
