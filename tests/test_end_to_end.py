@@ -26,7 +26,8 @@ REDUCED = {
     "degrade": {"copies": 2, "impostors": 5000},
     "models": {"cross": ["mobilefacenet-192"]},
     "prune": {"ratios": [0.1, 0.6], "criteria": ["l1"]},
-    "methods": {"compared": ["froq"], "calibration_faces": 10},
+    "methods": {"compared": ["froq", "ex-fiqa"], "calibration_faces": 10, "timed_faces": 8},
+    "transformer": {"faces": 1},
     "jacobian": {"ablation_images": 4},
     "edc": {"random_orders": 3, "resamples": 5},
 }
@@ -87,6 +88,8 @@ def test_all_results_are_there(compendium):
     for name in ["edc", "pauc", "accuracy", "gallery", "jacobian", "density", "ranks", "side-by-side"]:
         for ending in ["png", "pdf"]:
             assert (reports / "figures" / f"{name}-orl-xq-sface.{ending}").stat().st_size > 5000
+    for name in ["exits", "attention"]:
+        assert (reports / "figures" / f"{name}-orl-xq-vit-prefiqs.png").stat().st_size > 5000
     for name in ["table2", "table3", "table4", "jacobian-ablation"]:
         for ending in ["csv", "md", "tex"]:
             assert (reports / "tables" / f"{name}-orl-xq-sface.{ending}").stat().st_size > 100
@@ -104,7 +107,7 @@ def test_tables_hold_what_the_parameters_ask_for(compendium):
     areas = pd.read_csv(compendium / "reports" / "tables" / "areas-orl-xq-sface.csv")
     assert set(areas["verifier"]) == {"sface", "mobilefacenet-192"}
     assert areas["pauc"].between(0, 300).all()
-    assert {"froq", "norm", "unstructured-l1-0.6"} <= set(areas["method"])
+    assert {"froq", "ex-fiqa", "norm", "unstructured-l1-0.6"} <= set(areas["method"])
 
 
 def test_a_second_run_does_nothing(compendium):

@@ -60,7 +60,7 @@ def test_a_random_order_is_a_band():
     (band,) = axes.patches
     assert (band.get_y(), band.get_y() + band.get_height()) == (9.0, 10.5)
     assert list(axes.lines[0].get_ydata()) == [9.5, 9.5]
-    assert legend(figure)[0] == "random order, mean and 5–95 %"
+    assert legend(figure)[0] == "random order, mean and range"
 
 
 def test_no_two_networks_share_a_colour():
@@ -100,6 +100,11 @@ def test_chosen_exits_alone_are_shown():
     figure = figures.attention_grid(faces(1), maps, exits=[3, 12])
     assert [axes.get_title() for axes in figure.axes] == ["face", "exit 3", "exit 12"]
     np.testing.assert_array_equal(figure.axes[1].images[1].get_array(), maps[0, 2])
+
+
+def test_a_face_has_its_label():
+    figure = figures.attention_grid(faces(2), np.ones((2, 1, 8, 8)), labels=["low", "high"])
+    assert [axes.get_ylabel() for axes in figure.axes] == ["low", "", "high", ""]
 
 
 def test_faces_can_be_withheld():

@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from prefiqs.core.errors import InputError
-from prefiqs.reporting.figures.curves import PAUC_LABEL, RANDOM_LABEL
+from prefiqs.reporting.figures.curves import PAUC_LABEL
 from prefiqs.reporting.figures.faces import WITHHELD
 from prefiqs.reporting.figures.style import (
     BAND,
@@ -42,7 +42,7 @@ def pauc_by_gflops(
 
     exits: columns network, exit, gflops (of one face), pauc (pAUC·10³), in any order.
     fusions: columns network, fusion, gflops, pauc; marked points in the colour of their network.
-    random_band: pAUC·10³ of a random order, its 5 % quantile, mean and 95 % quantile over the seeds.
+    random_band: pAUC·10³ of random orders, the smallest, their mean and the largest, as in `random_table`.
     """
     check_table("exits", exits, ("network", "exit"), ("gflops", "pauc"))
     if fusions is not None:
@@ -56,7 +56,7 @@ def pauc_by_gflops(
     if random_band is not None:
         low, mean, high = random_band
         axes.axhspan(low, high, color=BAND, linewidth=0)
-        axes.axhline(mean, color=GREY, linestyle=":", linewidth=2, label=RANDOM_LABEL)
+        axes.axhline(mean, color=GREY, linestyle=":", linewidth=2, label="random order, mean and range")
     for position, network in enumerate(networks):
         part = exits[exits["network"] == network].sort_values("gflops")
         _draw_exits(axes, part, f"{network}, exit by exit", colours[network], below=position % 2 == 1)
@@ -81,6 +81,7 @@ def attention_grid(
     exits: Sequence[int] | None = None,
     patch: int | None = None,
     withheld: bool = False,
+    labels: Sequence[str] | None = None,
 ) -> Figure:
     """Draw attention maps over faces: one row a face, first the face itself, then one column an exit.
 
@@ -88,7 +89,8 @@ def attention_grid(
         goes from dark at 0 to bright at its own largest value, so that colours do not compare between maps.
     exits: which of the L exits to show, 1 the first; None shows all. patch: side of a patch in pixels, by default the
         largest that fits g times; pixels right of and below the last patch belong to none.
-    withheld: draw maps alone and no face, for data sets whose images must not be passed on.
+    withheld: draw maps alone and no face, for data sets whose images must not be passed on. labels: one a face,
+        shown at its row.
     """
     maps = np.asarray(maps, np.float64)
     if maps.ndim != 4 or maps.shape[2] != maps.shape[3] or len(maps) != len(images) or not maps.size:
@@ -111,13 +113,17 @@ def attention_grid(
             _draw_map(axes, image, of_face[exit - 1], patch)
     for axes, name in zip(grid[0], ["face", *(f"exit {exit}" for exit in exits)], strict=True):
         axes.set_title(name, fontsize=SMALL, pad=3)
+    for row, label in zip(grid, labels or (), strict=labels is not None):
+        row[0].set_ylabel(label, fontsize=SMALL)
     return figure
 
 
 def _draw_exits(axes: Axes, exits: pd.DataFrame, label: str, color, below: bool) -> None:
     axes.plot(exits["gflops"], exits["pauc"], color=color, marker=MARKERS[0], label=label)
     for _, row in exits.iterrows():
-        number = axes.annotate(f"{row['exit']:g}", (row["gflops"], row["pauc"]), color=color, fontsize=SMALL, zorder=4)
+        number = axes.annotate(
+            f"{row['exit']:g}", (row["gflops"], row["pauc"]), color=color, fontsize=SMALL, zorder=2.5
+        )
         number.set(ha="center", va="top" if below else "bottom", path_effects=[withStroke(linewidth=2, foreground="w")])
         number.set(anncoords="offset points", position=(0, -6 if below else 6))
 
