@@ -17,7 +17,7 @@ REQUIREMENTS = {
 }
 LOCK = {
     canonicalize_name(name): version
-    for name, version in re.findall(r"^([\w.\-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.M)
+    for name, version in re.findall(r"^([\w.\-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.M)
 }
 
 

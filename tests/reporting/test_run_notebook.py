@@ -49,6 +49,7 @@ def test_a_run_is_rendered_to_the_same_page_each_time(project):
 
     assert (project / "which").read_text().strip() == sys.executable
     assert source.read_bytes() == before
+    assert sorted(path.name for path in project.iterdir()) == ["data", "reports", "study.ipynb", "which"]
     executed = nbformat.read(project / "data" / "executed" / "study.ipynb", as_version=4)
     assert "careful" in str(executed.cells) and "papermill" in executed.metadata
 

@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
@@ -19,6 +20,7 @@ import zmq
 from ipykernel.kernelspec import get_kernel_dict
 from jinja2 import DictLoader
 from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.localinterfaces import localhost
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
@@ -71,10 +73,18 @@ class ThisInterpreter(AsyncKernelManager):
         """The kernel of the ipykernel package that is installed beside this one."""
         return KernelSpec(**get_kernel_dict())
 
-    @default("transport_encryption")
-    def _encrypted_if_possible(self) -> str:
-        # newer kernels print a warning on standard error when they are talked to in plain text
-        return "auto" if zmq.has("curve") else "disabled"
+    # Sockets in a folder that is closed to other users where the system has such: as private as encryption over TCP, whose
+    # handshakes cost more than three seconds a notebook.
+    @default("transport")
+    def _sockets_in_files(self) -> str:
+        return "ipc" if zmq.has("ipc") else "tcp"
+
+    @default("ip")
+    def _place_of_sockets(self) -> str:
+        if self.transport != "ipc":
+            return localhost()
+        self._folder = TemporaryDirectory(prefix="prefiqs-")  # lives as long as this manager
+        return str(Path(self._folder.name) / "kernel")
 
 
 def run_notebook(source: str | Path, html: str | Path, parameters: Mapping[str, Any]) -> None:
