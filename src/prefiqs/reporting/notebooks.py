@@ -73,8 +73,8 @@ class ThisInterpreter(AsyncKernelManager):
         """The kernel of the ipykernel package that is installed beside this one."""
         return KernelSpec(**get_kernel_dict())
 
-    # Sockets in a folder that is closed to other users where the system has such: as private as encryption over TCP, whose
-    # handshakes cost more than three seconds a notebook.
+    # Sockets in a folder that is closed to other users, where the system has such: as private as encryption over TCP,
+    # whose handshakes cost more than three seconds a notebook.
     @default("transport")
     def _sockets_in_files(self) -> str:
         return "ipc" if zmq.has("ipc") else "tcp"
