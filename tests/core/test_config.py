@@ -58,6 +58,12 @@ def test_a_wrong_value_is_refused_by_name(edited, block, key, value):
         load_params(edited(block, key, value))
 
 
+def test_degraded_faces_are_flipped_with_their_source(edited):
+    with pytest.raises(ConfigError, match="Expected blocks of .* orl-xq in `verification.flip_test` needs orl there"):
+        load_params(edited("verification", "flip_test", ["orl-xq"]))
+    load_params(edited("verification", "flip_test", ["orl-xq", "orl"]))
+
+
 def test_a_missing_file_says_where_to_run(tmp_path):
     with pytest.raises(ConfigError, match="root of the compendium"):
         load_params(tmp_path / "params.yaml")

@@ -216,7 +216,7 @@ def blurred(faces: np.ndarray, deviation: float) -> np.ndarray:
 @pytest.fixture(scope="module")
 def sface_calibration(sface, orl) -> froq.Calibration:
     """On other faces than those of the test below."""
-    faces = orl.images[5::80]
+    faces = orl.images[5::160]
     return froq.calibrate(np.concatenate([faces, blurred(faces, 3.0), blurred(faces, 6.0)]), sface)
 
 

@@ -222,6 +222,14 @@ class Params:
     ablation: Ablation
     report: Report
 
+    @model_validator(mode="after")
+    def _sources_are_flipped_too(self) -> Params:
+        flipped = self.verification.flip_test
+        for made in self.benchmarks.cross_quality:
+            if made.name in flipped and made.source not in flipped:
+                raise ValueError(f"{made.name} in `verification.flip_test` needs {made.source} there, its source")
+        return self
+
 
 def load_params(path: str | Path = "params.yaml") -> Params:
     """Read and check `params.yaml`; `ConfigError` names the file, the key, what was expected and what came."""
@@ -241,6 +249,8 @@ def read_blocks(path: str | Path, kind: type[Blocks]) -> Blocks:
         raise ConfigError(f"Expected the blocks {', '.join(kind.__annotations__)} in {path}: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:
+            raise ConfigError(f"Expected blocks of {path} that agree: {first['msg']}.") from error
         key = ".".join(map(str, first["loc"]))
         got = to_jsonable_python(first["input"], fallback=str)
         raise ConfigError(f"Expected a usable value for `{key}` in {path}, got {got!r}: {first['msg']}.") from error
