@@ -1,5 +1,7 @@
 """Files: what is written is read back, and a write that fails leaves the old file."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -136,8 +138,9 @@ def break_after_some_bytes(monkeypatch, target: str) -> None:
         for argument in arguments:
             if hasattr(argument, "write"):
                 argument.write(b"half")
-            elif hasattr(argument, "write_bytes"):
-                argument.write_bytes(b"half")
+            elif isinstance(argument, Path):
+                with argument.open("wb") as file:
+                    file.write(b"half")
         raise Interrupted
 
     monkeypatch.setattr(target, write)
@@ -149,8 +152,8 @@ def break_after_some_bytes(monkeypatch, target: str) -> None:
         ("a.npy", lambda path: records.write_array(np.ones(3), path), "numpy.save"),
         ("t.csv", lambda path: records.write_table(pd.DataFrame({"a": [1]}), path), "pandas.DataFrame.to_csv"),
         ("t.parquet", lambda path: records.write_table(pd.DataFrame({"a": [1]}), path), "pandas.DataFrame.to_parquet"),
-        ("t.txt", lambda path: records.write_text("new", path), "pathlib.Path.write_text"),
-        ("s.txt", lambda path: records.write_score_file(["a"], np.ones(1), path), "pathlib.Path.write_text"),
+        ("t.txt", lambda path: records.write_text("new", path), "pathlib.Path.write_bytes"),
+        ("s.txt", lambda path: records.write_score_file(["a"], np.ones(1), path), "pathlib.Path.write_bytes"),
     ],
 )
 def test_a_write_that_fails_keeps_the_old_file(tmp_path, monkeypatch, name, write, breaks):

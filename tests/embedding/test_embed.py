@@ -1,6 +1,7 @@
 """`embed` against plain PyTorch, and independent of how the faces are dealt out."""
 
 import copy
+import weakref
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from small_networks import HandNet, Snapshot, TinyNet, embedded_by_hand, prepare
 import prefiqs
 from prefiqs.core.errors import InputError
 from prefiqs.core.vectors import normalise
-from prefiqs.embedding import batches, raw_embeddings, write_embeddings
+from prefiqs.embedding import batches, extract, raw_embeddings, write_embeddings
 from prefiqs.models import InputSpec
 
 POOL = synthetic_faces(12)
@@ -161,6 +162,24 @@ def test_embeddings_written_batch_by_batch_are_those_in_memory(tiny, faces, tmp_
     write_embeddings(models, iter(faces), len(faces), paths, 5, mirrored=mirrored)
     for path, expected in zip(paths, raw_embeddings(models, faces, 5, mirrored=mirrored), strict=True):
         np.testing.assert_array_equal(np.load(path), expected)
+
+
+def test_a_few_networks_are_held_at_once(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(extract, "NETWORKS_AT_ONCE", 2)
+    paths, alive, most = [tmp_path / f"{i}.npy" for i in range(7)], weakref.WeakSet(), []
+
+    def networks():
+        for seed in range(7):
+            alive.add(network := TinyNet(seed))
+            most.append(len(alive))
+            yield network
+
+    write_embeddings(networks(), faces, len(faces), paths, 5)
+    assert max(most) <= 3
+    for path, expected in zip(paths, raw_embeddings([TinyNet(i) for i in range(7)], faces, 5), strict=True):
+        np.testing.assert_array_equal(np.load(path), expected)
+    write_embeddings([TinyNet(i) for i in range(3)], iter(faces), len(faces), paths[:3], 5)  # read only once
+    np.testing.assert_array_equal(np.load(paths[2]), raw_embeddings([TinyNet(2)], faces, 5)[0])
 
 
 def test_a_run_that_fails_leaves_the_files_that_were_there(tiny, faces, tmp_path):

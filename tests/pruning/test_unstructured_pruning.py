@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from small_networks import PRUNABLE, HandNet, Snapshot, TinyNet, assert_same_state, weights_of
 
 import prefiqs
+from prefiqs import pruning
 from prefiqs.core.errors import InputError
+from prefiqs.core.recipe import GRANULARITIES, Recipe
+from prefiqs.pruning import unstructured
 
 RATIOS = [tenth / 10 for tenth in range(1, 10)]
 
@@ -62,6 +65,32 @@ def test_l1_by_hand():
     pruned = prefiqs.prune(HandNet([[0.5, -0.1, 2.0], [-0.3, 0.2, -4.0], [0.3, 1.0, -0.2]]), 0.5)
     # Four of nine go: 0.1, both 0.2 and, of the two 0.3, the first.
     np.testing.assert_allclose(pruned.linear.weight.detach(), [[0.5, 0, 2], [0, 0, -4], [0.3, 1, 0]])
+
+
+@given(tied_weights(), st.integers(1, 7))
+def test_weights_are_taken_in_parts(weight, part):
+    """Parts much smaller than a layer, so that ties lie on both sides of their borders."""
+    flat = np.array(weight).ravel()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unstructured, "_PART", part)
+        pruned = prefiqs.prune(HandNet(weight), 0.5).linear.weight.detach().numpy().ravel()
+    np.testing.assert_array_equal(pruned, np.where(smallest_by_sorting(flat, len(flat) // 2), 0, flat))
+
+
+def test_several_recipes_at_once_are_those_one_by_one(tiny):
+    recipes = [
+        Recipe(ratio, granularity, criterion, seed)
+        for ratio in (0.7, 0.1, 0.4)
+        for granularity in GRANULARITIES
+        for criterion, seed in [("l1", 0), ("random", 1), ("random", 2)]
+    ]
+    recipes += [Recipe(0.4), Recipe(0.5, layers=("embedding",))]
+    for recipe, removal in zip(recipes, pruning.choose_all(tiny, recipes), strict=True):
+        alone = pruning.choose(tiny, recipe)
+        assert (removal.recipe, removal.sparsity, removal.steps) == (recipe, alone.sparsity, alone.steps)
+        assert removal.arrays.keys() == alone.arrays.keys()
+        for name, array in removal.arrays.items():
+            np.testing.assert_array_equal(array, alone.arrays[name])
 
 
 @pytest.mark.parametrize("ratio", RATIOS)

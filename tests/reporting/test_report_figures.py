@@ -1,12 +1,14 @@
 """Figures: what they draw, that they stay off pyplot, and that their files do not change."""
 
 from dataclasses import replace
+from io import BytesIO
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from PIL import Image
 
 from prefiqs.core.errors import InputError
 from prefiqs.evaluation import Curve, RandomOrder
@@ -109,9 +111,21 @@ def test_drawn_twice_a_figure_is_the_same_bytes_and_fits_the_screen(name, tmp_pa
         first, second = ((tmp_path / folder / f"f.{kind}").read_bytes() for folder in ("a", "b"))
         assert first == second
         assert b"CreationDate" not in first and b"Software" not in first
+    plain = BytesIO()
+    figure.savefig(plain, format="png", dpi=150)
+    expected, shown = (np.asarray(Image.open(f).convert("RGB"), int) for f in (plain, tmp_path / "a" / "f.png"))
+    difference = np.abs(expected - shown)
+    photos = any(axes.images for axes in figure.axes)
+    assert difference.max() <= (0 if photos else 8)
     assert figure.get_figwidth() <= 9
     assert dict(mpl.rcParams) == settings and not plt.get_fignums()
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["f.pdf", "f.png"]
+
+
+def test_grey_pictures_take_a_byte_a_pixel(tmp_path):
+    grey = faces(10)[..., :1].repeat(3, axis=3)
+    figures.save_figure(figures.face_grid(grey), "grey", tmp_path)
+    assert Image.open(tmp_path / "grey.png").mode == "L"
 
 
 def test_edc_shows_areas_the_band_and_what_is_unreliable(random_order):

@@ -91,8 +91,13 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 
 def write_text(text: str, path: str | Path) -> None:
     """Write a UTF-8 text file."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: str | Path) -> None:
+    """Write a file of bytes."""
     partial = _partial(path)
-    partial.write_text(text, encoding="utf-8")
+    partial.write_bytes(content)
     partial.replace(path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from prefiqs.models import FaceModel, as_model, check_faces, resolve_device
 # Faces at a time: on a CPU so many that weights are not read anew for every few faces, and so few that activations stay
 # in the cache; on a GPU many, so that it is kept busy.
 BATCH_SIZES = {"cpu": 16, "cuda": 128}
+NETWORKS_AT_ONCE = 8  # in `write_embeddings`: a compiled SFace takes 130 MB
 
 Faces = np.ndarray | Iterable[np.ndarray]
 
@@ -66,7 +67,7 @@ def raw_embeddings(
 
     Returns one float32 n×d array a model, followed by that of the mirrored faces where they were asked for.
     """
-    stream = _Stream(models, images, batch_size, device, mirrored)
+    stream = _Stream(models, mirrored or [False] * len(models), images, batch_size, device)
     rows: list[list[np.ndarray]] = [[] for _ in stream.sizes]
     for tables in stream:
         for kept, table in zip(rows, tables, strict=True):
@@ -75,23 +76,35 @@ def raw_embeddings(
 
 
 def write_embeddings(
-    models: Sequence[FaceModel | str],
+    models: Iterable[FaceModel | str],
     images: Faces,
     count: int,
-    paths: Sequence[str | Path],
+    paths: Iterable[str | Path],
     batch_size: int | None = None,
     device: str = "auto",
     mirrored: Sequence[bool] | None = None,
 ) -> None:
-    """Write what `raw_embeddings` gives, a .npy file a table, batch by batch: memory does not grow with the faces.
+    """Write what `raw_embeddings` gives, a .npy file a table; memory grows neither with the faces nor the networks.
 
-    count: of the images. paths: one for each table, in the order of `raw_embeddings`; they appear when all are done.
+    The networks take turns, `NETWORKS_AT_ONCE` of them, and the faces are read once in each turn; their files appear at
+    its end. Faces from an iterator can be read only once, so then all networks are held together.
+
+    models: taken one by one, so that a generator need not hold all of them. count: of the images. paths: one for each
+    table, in the order of `raw_embeddings`.
     """
-    stream = _Stream(models, images, batch_size, device, mirrored)
+    jobs = zip(models, repeat(False) if mirrored is None else mirrored, strict=mirrored is not None)
+    paths = iter(paths)
+    at_once = None if iter(images) is images else NETWORKS_AT_ONCE
+    while group := list(islice(jobs, at_once)):
+        _write_tables(_Stream(*zip(*group, strict=True), images, batch_size, device), count, paths)
+        del group  # before the next ones are made
+
+
+def _write_tables(stream: _Stream, count: int, paths: Iterator[str | Path]) -> None:
     with ExitStack() as stack:
         files = [
             stack.enter_context(RowFile(path, (count, size), np.float32))
-            for path, size in zip(paths, stream.sizes, strict=True)
+            for size, path in zip(stream.sizes, islice(paths, len(stream.sizes)), strict=True)
         ]
         for tables in stream:
             for file, table in zip(files, tables, strict=True):
@@ -101,7 +114,7 @@ def write_embeddings(
 class _Stream:
     """Embeddings of one batch after the other; `sizes` are the widths of the tables of each."""
 
-    def __init__(self, models, images, batch_size, device, mirrored):
+    def __init__(self, models, mirrored, images, batch_size, device):
         target = resolve_device(device)
         if batch_size is None:
             known = len(images) if isinstance(images, np.ndarray) else BATCH_SIZES[target.type]
@@ -111,7 +124,7 @@ class _Stream:
         if training := [m.name for m in self.models if m.training]:
             raise InputError(f"Expected networks in eval mode, got {training[0]} in training mode; call .eval() on it.")
         # One job a table: which network, and whether it sees the mirrored face.
-        flips = [[False, True] if both else [False] for both in mirrored or [False] * len(self.models)]
+        flips = [[False, True] if both else [False] for both in mirrored]
         self.jobs = [(i, flip) for i, views in enumerate(flips) for flip in views]
         self.sizes = [self.models[i].embedding_size for i, _ in self.jobs]
 

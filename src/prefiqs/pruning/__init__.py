@@ -1,6 +1,8 @@
 """Pruning: from a network and a recipe to a smaller network, exactly repeatable, and compact on disk."""
 
 import copy
+from collections.abc import Sequence
+from dataclasses import replace
 
 from prefiqs.core.recipe import Recipe
 from prefiqs.pruning.folding import FoldedNorm, fold_batch_norm
@@ -11,16 +13,26 @@ from prefiqs.pruning.structured import choose_channels, remove_channels
 from prefiqs.pruning.unstructured import choose_weights, zero_weights
 
 __all__ = [
-    "FoldedNorm", "Removal", "apply", "choose", "choose_locally", "embedding_layer", "fold_batch_norm", "layer_groups",
-    "load_removal", "prunable_weights", "save_removal",
+    "FoldedNorm", "Removal", "apply", "choose", "choose_all", "choose_locally", "embedding_layer", "fold_batch_norm",
+    "layer_groups", "load_removal", "prunable_weights", "save_removal",
 ]  # fmt: skip
 
 
 def choose(model, recipe: Recipe) -> Removal:
     """Decide what a recipe removes from a network; the network stays as it is."""
-    if recipe.granularity == "unstructured":
-        return choose_weights(model, recipe)
-    return choose_channels(copy.deepcopy(model).cpu(), recipe)
+    return choose_all(model, [recipe])[0]
+
+
+def choose_all(model, recipes: Sequence[Recipe]) -> list[Removal]:
+    """Decide what each of several recipes removes; those that differ in the ratio alone share the ranking."""
+    alike: dict[Recipe, list[Recipe]] = {}
+    for recipe in dict.fromkeys(recipes):
+        if recipe.granularity == "unstructured":
+            alike.setdefault(replace(recipe, ratio=0.5), []).append(recipe)
+    removals = {removal.recipe: removal for group in alike.values() for removal in choose_weights(model, group)}
+    structured = [recipe for recipe in dict.fromkeys(recipes) if recipe not in removals]
+    removals |= {recipe: choose_channels(copy.deepcopy(model).cpu(), recipe) for recipe in structured}
+    return [removals[recipe] for recipe in recipes]
 
 
 def apply(model, removal: Removal):

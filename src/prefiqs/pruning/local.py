@@ -21,7 +21,7 @@ def choose_locally(model: nn.Module, ratio: float) -> Removal:
     """
     masks = []
     for name, weight in prunable_weights(model).items():
-        chosen = choose_weights(model, Recipe(ratio, layers=(name.removesuffix(".weight"),)))
+        (chosen,) = choose_weights(model, [Recipe(ratio, layers=(name.removesuffix(".weight"),))])
         masks.append(np.unpackbits(chosen.arrays["mask"], count=weight.numel()))
     mask = np.concatenate(masks)
     return Removal(Recipe(ratio), float(mask.mean()), {"mask": np.packbits(mask)})

@@ -3,41 +3,80 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from prefiqs.core.errors import InputError
 from prefiqs.core.recipe import Recipe
 from prefiqs.pruning.removal import Removal, prunable_weights
 
+_PART = 1 << 20  # weights at a time: they stay in the cache
+_HALF = 1 << 16  # values of half of the 32 bits
 
-def choose_weights(model: nn.Module, recipe: Recipe) -> Removal:
-    """Choose the ⌊ρN⌋ weights that become zero: the smallest |w| (ties by position), or random ones by seed."""
-    magnitudes = torch.cat([w.detach().abs().flatten().cpu() for w in prunable_weights(model, recipe.layers).values()])
-    total = len(magnitudes)
-    count = math.floor(Fraction(str(recipe.ratio)) * total)  # the decimal as typed: 0.29 * 100 would be 28.99…
-    if recipe.criterion == "l1":
-        pruned = smallest(magnitudes, count)
+
+def choose_weights(model: nn.Module, recipes: Sequence[Recipe]) -> list[Removal]:
+    """Choose, for each recipe, the ⌊ρN⌋ weights that become zero: the smallest |w| (ties by position), or random ones.
+
+    All recipes name the same layers, criterion and seed, and share the ranking. Random: one permutation a seed, so that
+    what is pruned at a small ratio stays pruned at a larger one.
+    """
+    first = recipes[0]
+    weights = list(prunable_weights(model, first.layers).values())
+    total = sum(w.numel() for w in weights)
+    # The decimal as typed: 0.29 * 100 would be 28.99…
+    counts = [math.floor(Fraction(str(recipe.ratio)) * total) for recipe in recipes]
+    if first.criterion == "l1":
+        masks = smallest(weights, counts)
     else:
-        # One permutation a seed, so that what is pruned at a small ratio stays pruned at a larger one.
-        pruned = np.zeros(total, bool)
-        pruned[np.random.default_rng(recipe.seed).permutation(total)[:count]] = True
-    return Removal(recipe, count / total, {"mask": np.packbits(pruned)})
+        place = np.empty(total, np.int64)
+        place[np.random.default_rng(first.seed).permutation(total)] = np.arange(total)
+        masks = (place < count for count in counts)
+    return [
+        Removal(recipe, count / total, {"mask": np.packbits(mask)})
+        for recipe, count, mask in zip(recipes, counts, masks, strict=True)
+    ]
 
 
-def smallest(magnitudes: torch.Tensor, count: int) -> np.ndarray:
-    """Boolean mask of exactly `count` smallest entries of a vector; among equals the first positions go first."""
-    pruned = np.zeros(len(magnitudes), bool)
-    if count:
-        values = magnitudes.numpy()
-        threshold = np.partition(values, count - 1)[count - 1]
-        pruned = values < threshold
-        ties = np.flatnonzero(values == threshold)
-        pruned[ties[: count - pruned.sum()]] = True
-    return pruned
+def smallest(weights: Sequence[Tensor], counts: Sequence[int]) -> Iterator[np.ndarray]:
+    """For each count a boolean mask over all weights in turn, with exactly so many of the smallest magnitudes.
+
+    Among equal magnitudes the first go first. Nothing is sorted and no weight is copied but part by part: magnitudes
+    order as the bits of their float32 do, so the largest that goes is found by counting them by the upper half of their
+    bits, and then, where it must be, by the lower half.
+    """
+    by_upper = sum(np.bincount(part >> 16, minlength=_HALF) for part in _parts(weights))
+    up_to = by_upper.cumsum()
+    uppers = np.searchsorted(up_to, counts)
+    by_lower = {u: np.zeros(_HALF, np.int64) for u in set(uppers.tolist())}
+    for part in _parts(weights):
+        for upper, found in by_lower.items():
+            found += np.bincount(part[part >> 16 == upper] & (_HALF - 1), minlength=_HALF)
+    for count, upper in zip(counts, uppers.tolist(), strict=True):
+        before = up_to[upper] - by_upper[upper]
+        lower = np.searchsorted(by_lower[upper].cumsum(), count - before)
+        yield _up_to(weights, upper << 16 | int(lower), count)
+
+
+def _up_to(weights: Sequence[Tensor], threshold: int, count: int) -> np.ndarray:
+    """The mask of all magnitudes below a threshold, given as bits, and of the first of those equal to it."""
+    mask = np.concatenate([part < threshold for part in _parts(weights)])
+    missing, start = count - np.count_nonzero(mask), 0
+    for part in _parts(weights) if missing else []:
+        ties = np.flatnonzero(part == threshold)[:missing]
+        mask[start + ties] = True
+        missing, start = missing - len(ties), start + len(part)
+    return mask
+
+
+def _parts(weights: Sequence[Tensor]) -> Iterator[np.ndarray]:
+    """The magnitudes of all weights in turn, as the bits of their float32, in parts that stay in the cache."""
+    for weight in weights:
+        for part in weight.detach().flatten().split(_PART):
+            yield part.abs().float().cpu().numpy().view(np.uint32)
 
 
 def zero_weights(model: nn.Module, removal: Removal) -> None:

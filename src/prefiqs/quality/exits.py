@@ -4,7 +4,7 @@ Behind a block, the tokens go through the network's final LayerNorm and its head
 layers without bias and batch norms. Their product, one weight a number read and one offset, gives the same scores to
 rounding. In variant (C), which reads all patches, this takes 0.07 million multiply-adds a face where the layers one by
 one take 38 million and 151 MB of weights: all exits cost what a plain forward pass does, not 1.4 times that
-(`benchmarks/transformers.py`).
+(`benchmarks/quality.py`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,57 @@
+"""Measure the figures and write them to reports/benchmarks: `python -m benchmarks [embedding quality pruning curves]`.
+
+Each group runs in a process of its own, so that its memory is its own. Leave the machine alone meanwhile.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from prefiqs.reporting.tables import write_table_files
+
+GROUPS = ("embedding", "quality", "pruning", "curves")
+FOLDER = Path("reports/benchmarks")
+
+
+def main(groups: list[str]) -> None:
+    """Run groups that are named, or all; the others keep what was measured last."""
+    for group in groups or GROUPS:
+        code = f"from benchmarks.__main__ import measure; measure({group!r})"
+        subprocess.run([sys.executable, "-c", code], check=True)
+    write_page()
+
+
+def measure(group: str) -> None:
+    """Write the figures of one group as JSON, as they come."""
+    figures = []
+    for figure in importlib.import_module(f"benchmarks.{group}").run():
+        print(f"{figure.work}: {figure.value:.3g} × {figure.against} (wanted {figure.wanted or '–'})", flush=True)
+        figures.append(asdict(figure) | {"met": figure.met})
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        record = {"cores": os.cpu_count(), "figures": figures}
+        (FOLDER / f"{group}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def write_page() -> None:
+    """One table of all groups."""
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
+    table = pd.DataFrame([figure for record in records for figure in record["figures"]])
+    table["met"] = table["met"].map({True: "yes", False: "no"}).fillna("–")
+    table = table[["work", "against", "value", "low", "high", "wanted", "met"]]
+    caption = "Measured ratios: how many times as fast (wanted ≥) or as dear (wanted ≤) as what they are held against"
+    notes = (
+        f"Medians over turns, lowest and highest turn; {records[0]['cores']} CPU cores. Details: the JSON files beside."
+    )
+    write_table_files(table, "benchmarks", FOLDER, caption, digits=2, notes=notes)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
