@@ -100,6 +100,10 @@ def _passes(params: Params, images: dict[str, int]) -> dict[str, int]:
         * PASSES_OF_A_TRANSFORMER
         * sum(images[name] for name in params.transformer.benchmarks),
         "ablation": estimators * ABLATION_NETWORKS * sum(images[name] for name in params.ablation.benchmarks),
+        "precision": estimators
+        * (1 + len(params.precision.kinds))
+        * (1 + len(params.prune.ratios))
+        * sum(images[name] for name in params.precision.benchmarks),
     }
 
 

@@ -13,7 +13,7 @@ from small_networks import HandNet, Snapshot, TinyNet, embedded_by_hand, prepare
 import prefiqs
 from prefiqs.core.errors import InputError
 from prefiqs.core.vectors import normalise
-from prefiqs.embedding import batches, extract, raw_embeddings, write_embeddings
+from prefiqs.embedding import batches, extract, raw_embeddings, torch_engine, write_embeddings
 from prefiqs.models import InputSpec
 
 POOL = synthetic_faces(12)
@@ -145,6 +145,34 @@ def test_a_missing_cuda_device(tiny, faces):
         prefiqs.embed(tiny, faces, device="cuda")
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_reduced_precision_is_near(tiny, faces, precision):
+    """How near depends on the processor, which may have no instructions for it."""
+    exact = embedded_by_hand(tiny, faces)
+    np.testing.assert_allclose(prefiqs.embed(tiny, faces, device="cpu", precision=precision), exact, atol=0.03)
+    prepared = tiny.prepare(faces)
+    (coarse,) = torch_engine(tiny, precision)(prepared)
+    assert coarse.dtype == np.float32
+    assert 1e-5 < np.abs(unit_rows(coarse) - exact).max() < 0.03  # in PyTorch it is emulated where it must be
+
+
+def test_precision_is_of_one_call(tiny, faces):
+    def broken(_):
+        assert torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32
+        raise RuntimeError("out of memory")
+
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    with pytest.raises(RuntimeError, match="out of memory"):
+        torch_engine(broken, "tf32")(tiny.prepare(faces))
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+
+
+@pytest.mark.parametrize(("precision", "words"), [("int8", "fp32, tf32, bf16, fp16, got 'int8'"), ("tf32", "on a CPU")])
+def test_precisions_that_do_not_exist(tiny, faces, precision, words):
+    with pytest.raises(InputError, match=words):
+        prefiqs.embed(tiny, faces, device="cpu", precision=precision)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_equals_the_cpu(tiny, sface, faces, orl, orl_embeddings):
     """One list holds a network on the GPU and a finished graph, which stays on the CPU."""
@@ -152,8 +180,13 @@ def test_cuda_equals_the_cpu(tiny, sface, faces, orl, orl_embeddings):
         prefiqs.embed(copy.deepcopy(tiny), faces, device="cuda"), embedded_by_hand(tiny, faces), atol=1e-5
     )
     names = ["sface", "mobilefacenet-512"]
-    for name, embedded in zip(names, prefiqs.embed(names, orl.images[:20], device="cuda"), strict=True):
-        np.testing.assert_allclose(embedded, orl_embeddings[name][:20], atol=1e-5)
+    for name, embedded in zip(names, prefiqs.embed(names, orl.images, 16, device="cuda"), strict=True):
+        np.testing.assert_allclose(embedded, orl_embeddings[name], atol=1e-5)
+    compiled = prefiqs.embed("sface", orl.images[:64], 16, device="cuda", compiled=True)
+    np.testing.assert_allclose(compiled, orl_embeddings["sface"][:64], atol=1e-5)
+    for precision in ("tf32", "bf16", "fp16"):
+        coarse = prefiqs.embed("sface", orl.images[:64], device="cuda", precision=precision)
+        assert 1e-6 < np.abs(coarse - orl_embeddings["sface"][:64]).max() < 0.03
 
 
 def test_embeddings_written_batch_by_batch_are_those_in_memory(tiny, faces, tmp_path):

@@ -192,6 +192,14 @@ class Ablation:
 
 
 @block
+class Precision:
+    """Reduced precisions that are compared with float32, on benchmarks where the extra passes are wanted."""
+
+    benchmarks: list[str]
+    kinds: Annotated[list[Literal["tf32", "bf16", "fp16"]], Field(min_length=1)]
+
+
+@block
 class Report:
     """Where the rendered artefacts go and what they show; PreFIQs in pictures and Table 5 has `gallery_ratio`."""
 
@@ -220,6 +228,7 @@ class Params:
     edc: Edc
     external: External
     ablation: Ablation
+    precision: Precision
     report: Report
 
     @model_validator(mode="after")

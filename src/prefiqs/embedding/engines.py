@@ -1,13 +1,14 @@
 """Engines: the fastest exact way to push prepared faces through a network on the device at hand.
 
 On a GPU that is PyTorch in full float32 (TF32 off); on the CPU it is OpenVINO in float32, several times faster than
-eager PyTorch and equal to it to about 1e-6. Reduced precision is not offered: its rounding noise is of the size of the
-drift that PreFIQs measures at small pruning ratios.
+eager PyTorch and equal to it to about 1e-6. Reduced precision is there for those who ask: its rounding noise is of the
+size of the drift that PreFIQs measures at small pruning ratios (notebook 15 measures what it does).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import openvino as ov
@@ -17,21 +18,35 @@ from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
+from prefiqs.core.errors import InputError
 from prefiqs.models import FACE_SIZE, FaceModel, GraphModel
 
 # Prepared faces, float32 b×3×112×112 with the engine's fixed b, to one or more float32 b×… arrays.
 Engine = Callable[[torch.Tensor], tuple[np.ndarray, ...]]
 
+# Of each precision: what OpenVINO calls it, and the type that PyTorch computes in on a GPU.
+PRECISIONS = {
+    "fp32": ("f32", torch.float32),
+    "tf32": (None, torch.float32),
+    "bf16": ("bf16", torch.bfloat16),
+    "fp16": ("f16", torch.float16),
+}
 
-def model_engines(models: Sequence[FaceModel], batch_size: int) -> list[Engine]:
+
+def model_engines(
+    models: Sequence[FaceModel], batch_size: int, precision: str = "fp32", compiled: bool = False
+) -> list[Engine]:
     """The engines of networks on the device where they lie; each gives raw embeddings, (b×d,).
 
     Networks of one build share their graph and differ in its constants, which saves tracing every pruned variant.
+
+    precision: one of `PRECISIONS`; a CPU without instructions for it computes in fp32. compiled: by `torch.compile`,
+    on a GPU; the engine of the CPU always is. Raises `InputError` for another precision, and for tf32 on a CPU.
     """
     engines, graphs = [], {}
     for model in models:
         if model.device.type != "cpu":
-            engines.append(torch_engine(model))
+            engines.append(torch_engine(torch.compile(model) if compiled else model, precision))
             continue
         if isinstance(model, GraphModel):
             graph = model.graph.clone()
@@ -43,7 +58,7 @@ def model_engines(models: Sequence[FaceModel], batch_size: int) -> list[Engine]:
             else:
                 graphs[build] = openvino_graph(model, torch.zeros(2, 3, FACE_SIZE, FACE_SIZE))
                 graph = graphs[build].clone()
-        engines.append(compile_graph(graph, batch_size))
+        engines.append(compile_graph(graph, batch_size, precision))
     return engines
 
 
@@ -62,10 +77,13 @@ def _with_weights(graph: ov.Model, model: nn.Module) -> ov.Model:
     return openvino_graph(model, torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)) if state else graph
 
 
-def compile_graph(graph: ov.Model, batch_size: int) -> Engine:
+def compile_graph(graph: ov.Model, batch_size: int, precision: str = "fp32") -> Engine:
     """Compile an OpenVINO graph for a fixed batch, so that each image meets the same kernels whatever its company."""
+    hint, _ = _checked(precision)
+    if hint is None:
+        raise InputError(f"Expected precision fp32, bf16 or fp16 on a CPU, got {precision!r}, which is one of GPUs.")
     graph.reshape([batch_size, 3, FACE_SIZE, FACE_SIZE])
-    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
 
     def run(prepared: torch.Tensor) -> tuple[np.ndarray, ...]:
         result = compiled(prepared.numpy())
@@ -74,16 +92,39 @@ def compile_graph(graph: ov.Model, batch_size: int) -> Engine:
     return run
 
 
-def torch_engine(function: Callable) -> Engine:
-    """Run a function of prepared faces with PyTorch, without gradients and without TF32."""
+def torch_engine(function: Callable, precision: str = "fp32") -> Engine:
+    """Run a function of prepared faces with PyTorch, without gradients, and without TF32 unless it is asked for."""
+    _checked(precision)
 
     def run(prepared: torch.Tensor) -> tuple[np.ndarray, ...]:
-        with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with torch.no_grad(), _computing_in(precision, prepared.device):
             result = function(prepared)
         outputs = result if isinstance(result, tuple) else (result,)
         return tuple(output.float().cpu().numpy() for output in outputs)
 
     return run
+
+
+def _checked(precision: str) -> tuple[str | None, torch.dtype]:
+    if precision not in PRECISIONS:
+        raise InputError(f"Expected a precision, {', '.join(PRECISIONS)}, got {precision!r}.")
+    return PRECISIONS[precision]
+
+
+@contextmanager
+def _computing_in(precision: str, device: torch.device) -> Iterator[None]:
+    """PyTorch computes in this precision, and as before afterwards."""
+    tf32, (_, dtype) = precision == "tf32", PRECISIONS[precision]
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32))
+            if dtype != torch.float32:
+                stack.enter_context(torch.autocast(device.type, dtype))
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def openvino_graph(module: nn.Module, example: torch.Tensor) -> ov.Model:
