@@ -66,6 +66,17 @@ def test_equals_the_full_jacobian_times_the_step(faces, ratio, criterion):
     assert drift.dtype == np.float32
 
 
+def test_several_ratios_at_once_are_those_one_by_one(tiny, monkeypatch):
+    pruned, many = [prefiqs.prune(tiny, ratio) for ratio in (0.1, 0.5, 0.8)], synthetic_faces(10, seed=5)
+    expected = [prefiqs.jacobian_drift(tiny, other, many) for other in pruned]
+    for worth in (11, 10):  # in eager PyTorch, and compiled
+        monkeypatch.setattr(jacobian, "_WORTH_COMPILING", worth)
+        found = prefiqs.jacobian_drift(tiny, pruned, many)
+        assert len(found) == 3
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert [drift.shape for drift in prefiqs.jacobian_drift(tiny, pruned, many[:0])] == [(0,)] * 3
+
+
 def test_is_linear_in_the_step(tiny, faces):
     """A step half as long drifts half as far, exactly to first order; the discrete drift only about so."""
     pruned = prefiqs.prune(tiny, 0.3)

@@ -7,6 +7,8 @@ product without forming J. Cost: one pass with tangents, about three forward pas
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -34,36 +36,54 @@ def score(
 
 
 def jacobian_drift(
-    model: FaceModel, pruned: FaceModel, images: np.ndarray, batch_size: int = BATCH_SIZE, device: str = "auto"
-) -> np.ndarray:
+    model: FaceModel,
+    pruned: FaceModel | Sequence[FaceModel],
+    images: np.ndarray,
+    batch_size: int = BATCH_SIZE,
+    device: str = "auto",
+) -> np.ndarray | list[np.ndarray]:
     """‖J_θ(x)·Δθ‖₂ for Δθ = weights of `pruned` − weights of `model` (PreFIQs, eq. 9): float32 n, larger = worse.
+
+    Several pruned networks, such as one for each ρ, give a list; on a CPU they share the forward pass of `model`.
 
     Raises:
         InputError: `pruned` is not an unstructured pruning of `model` (its weights have other shapes).
     """
     target = resolve_device(device)
-    function = normalised_jvp(model.to(target), pruned.to(target))
+    others = [pruned] if isinstance(pruned, FaceModel) else list(pruned)
+    function = normalised_jvp(model.to(target), *(other.to(target) for other in others))
     engine = derivative_engine(function, target, batch_size, len(images) >= _WORTH_COMPILING, "Jacobian drift")
-    parts = [run_padded(engine, model.prepare(faces), batch_size)[1] for faces in batches(images, batch_size)]
-    tangents = np.concatenate(parts) if parts else np.empty((0, model.embedding_size))
-    return np.linalg.norm(tangents.astype(np.float64), axis=1).astype(np.float32)
+    empty = [np.empty((0, model.embedding_size))] * (1 + len(others))
+    parts = [run_padded(engine, model.prepare(faces), batch_size) for faces in batches(images, batch_size)] or [empty]
+    tangents = [np.concatenate(of_batches).astype(np.float64) for of_batches in zip(*parts, strict=True)][1:]
+    drifts = [np.linalg.norm(tangent, axis=1).astype(np.float32) for tangent in tangents]
+    return drifts[0] if isinstance(pruned, FaceModel) else drifts
 
 
-def normalised_jvp(model: FaceModel, pruned: FaceModel):
-    """The function from prepared faces to (ê(x), J_θ(x)·Δθ), both n×d."""
-    weights, other = pruning.prunable_weights(model), pruning.prunable_weights(pruned)
-    for name, weight in weights.items():
-        if name not in other or other[name].shape != weight.shape:
-            raise InputError(f"Expected an unstructured pruning of {model.name}, got another shape for {name}; "
-                             "the Jacobian needs both networks to have the same weights.")  # fmt: skip
-    primals = {name: weight.detach() for name, weight in weights.items()}
-    tangents = {name: other[name].detach() - weight for name, weight in primals.items()}
+def normalised_jvp(model: FaceModel, *pruned: FaceModel) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """The function from prepared faces to ê(x) and, of each pruned network, J_θ(x)·Δθ, all n×d.
 
-    def function(prepared: Tensor) -> tuple[Tensor, Tensor]:
+    It goes through `model` once for each of them; the engine of the CPU finds what is the same, and computes it once.
+    """
+    primals = {name: weight.detach() for name, weight in pruning.prunable_weights(model).items()}
+    steps = [_step(model, primals, other) for other in pruned]
+
+    def function(prepared: Tensor) -> tuple[Tensor, ...]:
         def normalised_embedding(parameters: dict[str, Tensor]) -> Tensor:
             return torch.nn.functional.normalize(functional_call(model, parameters, (prepared,)))
 
         with sdpa_kernel(SDPBackend.MATH):  # fused attention has no forward-mode derivative
-            return jvp(normalised_embedding, (primals,), (tangents,))
+            both = [jvp(normalised_embedding, (primals,), (step,)) for step in steps]
+        return both[0][0], *(tangent for _, tangent in both)
 
     return function
+
+
+def _step(model: FaceModel, primals: dict[str, Tensor], pruned: FaceModel) -> dict[str, Tensor]:
+    """Δθ by layer."""
+    other = pruning.prunable_weights(pruned)
+    for name, weight in primals.items():
+        if name not in other or other[name].shape != weight.shape:
+            raise InputError(f"Expected an unstructured pruning of {model.name}, got another shape for {name}; "
+                             "the Jacobian needs both networks to have the same weights.")  # fmt: skip
+    return {name: other[name].detach() - weight for name, weight in primals.items()}
