@@ -125,7 +125,7 @@ def test_the_engine_of_the_gpu_gives_the_same(monkeypatch, quality_token):
     """That is PyTorch, here on the CPU."""
     model = small_vit_fiqa(quality_token)
     maps = token_attention(model, FACES) if quality_token else None
-    monkeypatch.setattr(extract, "model_engines", lambda models, _: [torch_engine(model) for model in models])
+    monkeypatch.setattr(extract, "model_engines", lambda models, *_: [torch_engine(model) for model in models])
     np.testing.assert_allclose(prefiqs.exfiqa_scores(model, FACES), expected_exits(quality_token), rtol=0, atol=2e-5)
     if quality_token:
         np.testing.assert_allclose(token_attention(model, FACES), maps, rtol=0, atol=1e-6)

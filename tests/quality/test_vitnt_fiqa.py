@@ -139,7 +139,7 @@ def test_a_steep_alpha_does_not_overflow():
 @pytest.mark.parametrize("attention", [None, "last", "mean"])
 def test_the_engine_of_the_gpu_gives_the_same(monkeypatch, attention):
     """That is PyTorch, here on the CPU."""
-    monkeypatch.setattr(extract, "model_engines", lambda models, _: [torch_engine(model) for model in models])
+    monkeypatch.setattr(extract, "model_engines", lambda models, *_: [torch_engine(model) for model in models])
     scores = prefiqs.score(FACES, "vitnt-fiqa", small_vit_fiqa(), alpha=1, attention=attention)
     expected = slow_scores("with quality token", [1, 2, 3, 4], 1, attention)
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
