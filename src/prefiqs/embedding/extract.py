@@ -130,7 +130,7 @@ class _Stream:
         if batch_size is None:
             known = len(images) if isinstance(images, np.ndarray) else BATCH_SIZES[target.type]
             batch_size = max(1, min(known, BATCH_SIZES[target.type]))
-        self.images, self.batch_size, self.computing = images, batch_size, (precision, compiled)
+        self.images, self.batch_size, self.device, self.computing = images, batch_size, target, (precision, compiled)
         # In a GPU's memory the channels of a pixel lie side by side, as its fastest kernels want them.
         layout = torch.channels_last if target.type == "cuda" else torch.preserve_format
         self.models = [as_model(m, device).to(target, memory_format=layout) for m in models]
@@ -143,7 +143,7 @@ class _Stream:
 
     def __iter__(self) -> Iterator[list[np.ndarray]]:
         engines = model_engines(self.models, self.batch_size, *self.computing)
-        for inputs in prepared_ahead(self._inputs, batches(self.images, self.batch_size)):
+        for inputs in prepared_ahead(self._inputs, batches(self.images, self.batch_size), self.device):
             yield [
                 run_padded(engines[i], inputs[self.models[i].input_spec, self.models[i].device, flip], self.batch_size)[
                     0
@@ -159,13 +159,13 @@ class _Stream:
 
 
 def prepared_ahead(
-    prepare: Callable[[np.ndarray], dict[tuple, torch.Tensor]], faces: Iterator[np.ndarray]
+    prepare: Callable[[np.ndarray], dict[tuple, torch.Tensor]], faces: Iterator[np.ndarray], device: torch.device
 ) -> Iterator[dict[tuple, torch.Tensor]]:
-    """Prepare batches; where there is a GPU, in a thread and stream of their own while the one before is computed."""
-    if not torch.cuda.is_available():
+    """Prepare batches; for a GPU in a thread and stream of their own, while the one before is computed."""
+    if device.type != "cuda":
         yield from map(prepare, faces)
         return
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream(device)
 
     def in_stream() -> dict[tuple, torch.Tensor] | None:
         if (batch := next(faces, None)) is None:

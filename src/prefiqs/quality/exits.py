@@ -3,8 +3,8 @@
 Behind a block, the tokens go through the network's final LayerNorm and its heads, whose layers are affine: linear
 layers without bias and batch norms. Their product, one weight a number read and one offset, gives the same scores to
 rounding. In variant (C), which reads all patches, this takes 0.07 million multiply-adds a face where the layers one by
-one take 38 million and 151 MB of weights: all exits cost what a plain forward pass does, not 1.4 times that
-(`benchmarks/quality.py`).
+one take 38 million and 151 MB of weights: all exits cost what a plain forward pass does (`benchmarks/quality.py`),
+not 1.4 times that.
 """
 
 from __future__ import annotations

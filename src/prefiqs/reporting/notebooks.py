@@ -74,7 +74,7 @@ class ThisInterpreter(AsyncKernelManager):
         return KernelSpec(**get_kernel_dict())
 
     # Sockets in a folder that is closed to other users, where the system has such: as private as encryption over TCP,
-    # whose handshakes cost more than three seconds a notebook.
+    # whose handshakes hold up the end of a short notebook for three seconds.
     @default("transport")
     def _sockets_in_files(self) -> str:
         return "ipc" if zmq.has("ipc") else "tcp"
