@@ -24,8 +24,8 @@ class Clock:
 def test_the_start_is_left_out(monkeypatch):
     clock = Clock(start=7, each=0.25)
     monkeypatch.setattr(timing, "time", clock)
-    assert milliseconds_per_image(clock.run, np.zeros((10, 1)), repeats=3) == pytest.approx(250)
-    assert clock.runs == [5, 10] * 3
+    assert milliseconds_per_image(clock.run, np.zeros((10, 1)), few=3, repeats=3) == pytest.approx(250)
+    assert clock.runs == [3, 10] * 3
 
 
 @pytest.mark.parametrize("slow", [1, 2, 3, 4])
@@ -37,9 +37,10 @@ def test_one_slow_run_does_not_count(monkeypatch, slow):
         clock.run(images)
         clock.now += 100 if len(clock.runs) == slow else 0
 
-    assert milliseconds_per_image(run, np.zeros((8, 1))) == pytest.approx(500)
+    assert milliseconds_per_image(run, np.zeros((8, 1)), few=2) == pytest.approx(500)
 
 
-def test_too_few_faces():
-    with pytest.raises(InputError, match="at least 4 images to time a method on, got 3"):
-        milliseconds_per_image(len, np.zeros((3, 1)))
+@pytest.mark.parametrize("few", [0, 3, 4])
+def test_too_few_faces(few):
+    with pytest.raises(InputError, match=f"more than {few} images, at least 1, to time a method on, got 3"):
+        milliseconds_per_image(len, np.zeros((3, 1)), few)

@@ -90,8 +90,11 @@ def test_no_two_methods_of_the_paper_look_alike():
     kinds = ["supervised"] * 9 + ["semi-supervised"] + ["unsupervised"] * 9 + ["baseline"] * 2
     styles = method_styles({f"m{i}": kind for i, kind in enumerate(kinds)}, ours="m18")
     assert len({(str(style["color"]), str(style["linestyle"])) for style in styles.values()}) == len(kinds)
-    with pytest.raises(InputError, match="at most 9 supervised methods"):
-        method_styles({f"m{i}": "supervised" for i in range(10)}, ours="PreFIQs")
+
+
+def test_no_two_of_many_methods_of_one_kind_look_alike():
+    styles = method_styles({f"m{i}": "unsupervised" for i in range(14)}, ours="m0")
+    assert len({(style["color"], style["linestyle"], style["linewidth"]) for style in styles.values()}) == 14
 
 
 def test_colours_stay_apart_for_the_colour_blind():

@@ -8,6 +8,7 @@ size of the drift that PreFIQs measures at small pruning ratios (notebook 15 mea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -43,23 +44,27 @@ def model_engines(
     precision: one of `PRECISIONS`; a CPU without instructions for it computes in fp32. compiled: by `torch.compile`,
     on a GPU; the engine of the CPU always is. Raises `InputError` for another precision, and for tf32 on a CPU.
     """
-    engines, graphs = [], {}
-    for model in models:
-        if model.device.type != "cpu":
-            engines.append(torch_engine(torch.compile(model) if compiled else model, precision))
-            continue
-        if isinstance(model, GraphModel):
-            graph = model.graph.clone()
-        else:
-            # The printed form tells strides, epsilons and the like apart, which are constants of the graph too.
-            build = (type(model), repr(model), *((name, w.shape) for name, w in model.state_dict().items()))
-            if build in graphs:
-                graph = _with_weights(graphs[build], model)
+    graphs: dict[tuple, ov.Model] = {}
+    with ThreadPoolExecutor(1) as thread:  # compiles a network while the next one is traced
+        coming = []
+        for model in models:
+            if model.device.type != "cpu":
+                coming.append(thread.submit(torch_engine, torch.compile(model) if compiled else model, precision))
             else:
-                graphs[build] = openvino_graph(model, torch.zeros(2, 3, FACE_SIZE, FACE_SIZE))
-                graph = graphs[build].clone()
-        engines.append(compile_graph(graph, batch_size, precision))
-    return engines
+                coming.append(thread.submit(compile_graph, _graph(model, graphs), batch_size, precision))
+    return [engine.result() for engine in coming]
+
+
+def _graph(model: FaceModel, graphs: dict[tuple, ov.Model]) -> ov.Model:
+    """The graph of a network, to be used up; `graphs` keeps one of each build."""
+    if isinstance(model, GraphModel):
+        return model.graph.clone()
+    # The printed form tells strides, epsilons and the like apart, which are constants of the graph too.
+    build = (type(model), repr(model), *((name, w.shape) for name, w in model.state_dict().items()))
+    if build in graphs:
+        return _with_weights(graphs[build], model)
+    graphs[build] = openvino_graph(model, torch.zeros(2, 3, FACE_SIZE, FACE_SIZE))
+    return graphs[build].clone()
 
 
 def _with_weights(graph: ov.Model, model: nn.Module) -> ov.Model:

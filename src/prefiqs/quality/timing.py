@@ -9,29 +9,29 @@ import numpy as np
 
 from prefiqs.core.errors import InputError
 
-MIN_FACES = 4
 
-
-def milliseconds_per_image(run: Callable[[np.ndarray], object], images: np.ndarray, repeats: int = 2) -> float:
+def milliseconds_per_image(
+    run: Callable[[np.ndarray], object], images: np.ndarray, few: int, repeats: int = 2
+) -> float:
     """Milliseconds that one more image takes; the start of a run (masks, compilation) is left out.
 
-    The shortest time for all images less the shortest for the first half of them, over their number: other work on the
-    machine, and whatever happens the first time only, can but lengthen a run.
+    The shortest time for all images less the shortest for a few of them, over the difference in number: other work on
+    the machine, and whatever happens the first time only, can but lengthen a run.
 
     Args:
         run: takes images and does the work.
-        images: at least `MIN_FACES`; the more, the steadier.
-        repeats: runs on all images, and on half of them; at least 2, as the first is slower.
+        images: the more, the steadier.
+        few: how many of them are few; a batch at least, and so many that `run` starts in the same way as for all.
+        repeats: runs on all images, and on a few; at least 2, as the first is slower.
 
     Raises:
-        InputError: too few images.
+        InputError: no more images than a few.
     """
-    if len(images) < MIN_FACES:
-        raise InputError(f"Expected at least {MIN_FACES} images to time a method on, got {len(images)}.")
-    half = images[: len(images) // 2]
-    seconds = [(_seconds(run, half), _seconds(run, images)) for _ in range(repeats)]
+    if not 1 <= few < len(images):
+        raise InputError(f"Expected more than {few} images, at least 1, to time a method on, got {len(images)}.")
+    seconds = [(_seconds(run, images[:few]), _seconds(run, images)) for _ in range(repeats)]
     start, whole = map(min, zip(*seconds, strict=True))
-    return 1e3 * (whole - start) / (len(images) - len(half))
+    return 1e3 * (whole - start) / (len(images) - few)
 
 
 def _seconds(run: Callable[[np.ndarray], object], images: np.ndarray) -> float:

@@ -102,11 +102,9 @@ def method_styles(supervision: Mapping[str, str], ours: str) -> dict[str, dict]:
     colours = cycle(COLOURS)
     for kind, line in LINE_STYLES.items():
         methods = [method for method, its_kind in supervision.items() if its_kind == kind and method != ours]
-        if len(methods) > len(COLOURS):
-            raise InputError(
-                f"supervision: expected at most {len(COLOURS)} {kind} methods, to tell them apart; got {len(methods)}."
-            )
-        styles |= {method: dict(color=next(colours), linestyle=line, linewidth=1.1) for method in methods}
+        for i, method in enumerate(methods):
+            width = 1.1 + 0.9 * (i // len(COLOURS))  # from the tenth of a kind on, colours recur with a thicker line
+            styles[method] = dict(color=next(colours), linestyle=line, linewidth=width)
     return {method: styles[method] for method in supervision}
 
 
