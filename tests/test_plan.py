@@ -33,7 +33,7 @@ def test_the_default_run(default, tmp_path):
     assert found.loc["embed", "forward_passes"] == 400 * (1 + variants + mirrored)
     assert found.loc["embed-degraded", "forward_passes"] == 1600 * (1 + variants)
     assert found.loc["verifier", "forward_passes"] == 2 * (400 + 2000)
-    assert found.loc["jacobian", "forward_passes"] == 2000 * 3 + 32 * 9 * 4
+    assert found.loc["jacobian", "forward_passes"] == 2000 * 3 + 16 * 9 * 4
     assert default.methods.compared == ["prefiqs-fast", "ser-fiq", "vitnt-fiqa", "ex-fiqa"]
     assert found.loc["method", "forward_passes"] == 2400 * (1 + 1 + 1 + 1)
     assert found.loc["method", "runs"] == 2 * 4

@@ -28,6 +28,8 @@ PUBLISHED_IMAGES = {
     "orl": 400, "lfw": 7_701, "agedb-30": 12_000, "cfp-fp": 14_000, "cfp-ff": 14_000, "calfw": 12_000, "cplfw": 12_000,
     "adience": 19_370, "xqlfw": 12_000, "ijb-c": 469_375, "synfiqa": 550_000,
 }  # fmt: skip
+# For each ratio, all stages alone and from each stage on, with shared prefixes (notebooks/16_price.ipynb).
+PASSES_OF_A_PRICE = 8
 BYTES_OF_A_FACE, BYTES_OF_A_PAIR = 112 * 112 * 3, 10
 
 
@@ -104,6 +106,10 @@ def _passes(params: Params, images: dict[str, int]) -> dict[str, int]:
         * (1 + len(params.precision.kinds))
         * (1 + len(params.prune.ratios))
         * sum(images[name] for name in params.precision.benchmarks),
+        "price": estimators
+        * PASSES_OF_A_PRICE
+        * len(params.price.ratios)
+        * sum(images[n] for n in params.price.benchmarks),
     }
 
 

@@ -202,6 +202,14 @@ class Precision:
 
 
 @block
+class Price:
+    """Which layers are pruned, and what that costs, on benchmarks where the extra passes are wanted."""
+
+    benchmarks: list[str]
+    ratios: Annotated[list[Share], Field(min_length=1)]
+
+
+@block
 class Report:
     """Where the rendered artefacts go and what they show; PreFIQs in pictures and Table 5 has `gallery_ratio`."""
 
@@ -231,6 +239,7 @@ class Params:
     external: External
     ablation: Ablation
     precision: Precision
+    price: Price
     report: Report
 
     @model_validator(mode="after")

@@ -9,13 +9,11 @@ product instead, which costs next to nothing.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.func import functional_call
-from torch.utils.flop_counter import FlopCounterMode
 
-from prefiqs.models import FACE_SIZE, FaceModel
+from prefiqs.models import FaceModel
 from prefiqs.quality.exits import quality_network
+from prefiqs.quality.flops import flops
 
 
 class _Stopped(nn.Module):
@@ -35,18 +33,8 @@ class _Stopped(nn.Module):
 def exit_gflops(model: FaceModel | str) -> np.ndarray:
     """GFLOPs of the quality behind each of the L blocks, float64 L; the last is that of ViT-FIQA.
 
-    Nothing is computed: shapes alone go through the network. Counts do not depend on the weights.
-
     Raises:
         InputError: a network without quality head.
     """
     network = quality_network(model, "cpu")
-    return np.array([_flops(_Stopped(network, exit)) for exit in range(1, len(network.blocks) + 1)]) / 1e9
-
-
-def _flops(network: nn.Module) -> int:
-    shapes = {name: torch.empty_like(value, device="meta") for name, value in network.state_dict().items()}
-    face = torch.empty(1, 3, FACE_SIZE, FACE_SIZE, device="meta")
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        functional_call(network, shapes, (face,))
-    return counter.get_total_flops()
+    return np.array([flops(_Stopped(network, exit)) for exit in range(1, len(network.blocks) + 1)]) / 1e9

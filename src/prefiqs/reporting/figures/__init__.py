@@ -21,5 +21,7 @@ from prefiqs.reporting.figures.faces import face_grid as face_grid
 from prefiqs.reporting.figures.grid import edc_grid as edc_grid
 from prefiqs.reporting.figures.methods import rank_correlations as rank_correlations
 from prefiqs.reporting.figures.methods import side_by_side as side_by_side
+from prefiqs.reporting.figures.price import pareto_front as pareto_front
+from prefiqs.reporting.figures.price import pauc_by_passes as pauc_by_passes
 from prefiqs.reporting.figures.style import save_figure as save_figure
 from prefiqs.reporting.figures.training import training_curves as training_curves

@@ -1,0 +1,49 @@
+"""What scores are worth for what they cost, and those that nothing beats in both."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from prefiqs.reporting.figures.curves import PAUC_LABEL
+from prefiqs.reporting.figures.style import GREY, MARKERS, PALETTE, SMALL, check_table, new_figure, themed
+
+
+@themed
+def pauc_by_passes(points: pd.DataFrame, named: list[str], title: str = "") -> Figure:
+    """Draw the pAUC of scores over their cost, a panel a verifier, with the Pareto front; lower left is better.
+
+    points: columns verifier, method, group, passes (forward passes of a face), pauc (pAUC·10³). A group has one colour
+        and marker.
+    named: methods whose name stands beside their point.
+    """
+    check_table("points", points, ("verifier", "method"), ("passes", "pauc"))
+    verifiers, groups = points["verifier"].unique(), points["group"].unique()
+    figure = new_figure(height=1.0 + 3.2 * len(verifiers))
+    panels = figure.subplots(len(verifiers), squeeze=False, sharex=True)[:, 0]
+    for axes, verifier in zip(panels, verifiers, strict=True):
+        part = points[points["verifier"] == verifier]
+        for i, group in enumerate(groups):
+            of_group = part[part["group"] == group]
+            style = dict(color=PALETTE[i % len(PALETTE)], marker=MARKERS[i % len(MARKERS)], linestyle="")
+            axes.plot(of_group["passes"], of_group["pauc"], label=group, markersize=6, alpha=0.8, **style)
+        best = pareto_front(part)
+        axes.step(best["passes"], best["pauc"], where="post", color=GREY, linewidth=1, zorder=1, label="Pareto front")
+        for row in part[part["method"].isin(named)].itertuples():
+            text = axes.annotate(row.method, (row.passes, row.pauc), fontsize=SMALL, zorder=4)
+            text.set(anncoords="offset points", position=(6, 3), path_effects=[withStroke(linewidth=2, foreground="w")])
+        axes.set(ylabel=PAUC_LABEL, title=f"{verifier} verifies")
+        axes.margins(x=0.08)
+    panels[-1].set_xlabel("forward passes of a face")
+    figure.suptitle(title)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9.5)
+    return figure
+
+
+def pareto_front(points: pd.DataFrame) -> pd.DataFrame:
+    """The rows that no other row beats: none that costs no more has a smaller pauc; by increasing passes."""
+    ordered = points.sort_values(["passes", "pauc"], kind="stable")
+    before = np.minimum.accumulate(np.r_[np.inf, ordered["pauc"]])[:-1]
+    return ordered[ordered["pauc"] < before]
