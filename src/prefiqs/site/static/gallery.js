@@ -34,12 +34,14 @@ const describe = (i) =>
 
 const make = (tag, text, properties = {}) => Object.assign(document.createElement(tag), { textContent: text }, properties);
 
+const picture = (i, properties) =>
+  make("img", "", { ...properties, alt: describe(i), src: `faces/${faces.picture[i]}.jpg` });
+
 const tile = (place) => {
   const i = order[place];
   const button = make("button", "", { type: "button", title: faces.name[i] });
   if (faces.picture) {
-    const source = `faces/${faces.picture[i]}.jpg`;
-    button.append(make("img", "", { loading: "lazy", width: 112, height: 112, alt: describe(i), src: source }));
+    button.append(picture(i, { loading: "lazy", width: 112, height: 112 }));
   } else {
     button.append(make("b", faces.name[i]));
   }
@@ -77,7 +79,7 @@ const show = (place) => {
   open = place;
   const i = order[place];
   element("face-name").textContent = faces.name[i];
-  if (faces.picture) Object.assign(element("portrait"), { src: `faces/${faces.picture[i]}.jpg`, alt: describe(i) });
+  if (faces.picture) element("portrait").replaceChildren(picture(i, { width: 224, height: 224 }));
   const facts = { subject: faces.subject[i], degradation: faces.degradation[i], severity: faces.severity[i] };
   element("facts").replaceChildren(
     ...Object.entries(facts).flatMap(([name, value]) => [make("dt", name), make("dd", String(value))]),
