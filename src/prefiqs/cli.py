@@ -117,7 +117,7 @@ def site(out: Annotated[Path, typer.Argument(help="Folder of the site; one made 
     from prefiqs.site import build_site
 
     params = load_params()
-    print(build_site(out, params, data_root(), Path(params.report.folder)) / "index.html")
+    print(build_site(out, params, "data", params.report.folder) / "index.html")
 
 
 @listing.command()

@@ -192,7 +192,6 @@ def test_tags_in_markdown_are_shown_and_not_obeyed():
 
 def test_the_command(project, monkeypatch, capsys):
     monkeypatch.chdir(project.folder)
-    monkeypatch.delenv("PREFIQS_DATA", raising=False)
     (project.folder / "taken").mkdir()
     for arguments, code in (([], 0), (["taken"], 1)):
         monkeypatch.setattr(sys, "argv", ["prefiqs", "site", *arguments])

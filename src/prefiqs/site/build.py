@@ -11,10 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prefiqs.core.config import Params
 from prefiqs.core.errors import InputError
-from prefiqs.core.records import read_text, write_text
+from prefiqs.core.records import write_text
 from prefiqs.site import artefacts, findings
 from prefiqs.site.files import there
-from prefiqs.site.gallery import every_gallery
+from prefiqs.site.gallery import write_gallery
 
 GENERATOR = '<meta name="generator" content="prefiqs site">'  # by which a site is known as one
 COPIED = ("notebooks", "figures", "tables", "paper")
@@ -53,11 +53,11 @@ def build_site(out: str | Path, params: Params, root: str | Path, reports: str |
 
 def _is_site(folder: Path) -> bool:
     start = folder / "index.html"
-    return start.is_file() and GENERATOR in read_text(start)
+    return start.is_file() and GENERATOR.encode() in start.read_bytes()
 
 
 def _write_site(site: Path, params: Params, root: Path, reports: Path) -> None:
-    galleries = every_gallery(params, root, site)
+    galleries = [write_gallery(name, params, root, site) for name in params.benchmarks.all]
     for folder in COPIED:
         shutil.copytree(there(reports / folder), site / folder, copy_function=shutil.copyfile)
     shutil.copytree(STATIC, site / "static", copy_function=shutil.copyfile)
@@ -69,17 +69,18 @@ def _write_site(site: Path, params: Params, root: Path, reports: Path) -> None:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.globals |= {"generator": GENERATOR, "params": params, "first": first, "galleries": galleries}
+    figures = artefacts.figures(reports)
     shared = {
         "index": {
             "claims": findings.claims(reports),
             "found": findings.key_numbers(reports, params),
             "notebooks": artefacts.notebooks(reports),
-            "counts": {"figures": len(artefacts.figures(reports)), "tables": len(tables) + len(bare)},
+            "counts": {"figures": len(figures), "tables": len(tables) + len(bare)},
         },
         "results": {"rows": results.to_dict("records"), "filters": _filters(results, first, params)},
         "report": {"body": artefacts.report_html(reports)},
         "tables": {"tables": tables, "bare": bare},
-        "figures": {"figures": artefacts.figures(reports)},
+        "figures": {"figures": figures},
     }
     for page, values in shared.items():
         _write_page(environment, page, site / f"{page}.html", values)

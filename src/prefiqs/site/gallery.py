@@ -107,8 +107,3 @@ def _write_pictures(faces: Iterable[tuple[str, int]], benchmark: Benchmark, fold
         path = folder / f"{key}.jpg"
         if not path.exists():
             Image.fromarray(np.asarray(benchmark.images[row])).save(path, quality=JPEG_QUALITY, optimize=True)
-
-
-def every_gallery(params: Params, root: Path, site: Path) -> list[dict[str, Any]]:
-    """The galleries of all benchmarks, as `write_gallery` returns them."""
-    return [write_gallery(name, params, root, site) for name in params.benchmarks.all]
