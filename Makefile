@@ -31,4 +31,4 @@ $(VENV)/installed: pyproject.toml requirements.lock
 	touch $@
 
 clean:
-	rm -rf $(VENV) data/benchmarks data/pruned data/embeddings data/scores data/jacobian data/executed
+	rm -rf $(VENV) data/benchmarks data/pruned data/embeddings data/scores data/jacobian data/executed site

@@ -97,6 +97,7 @@ def test_all_results_are_there(compendium):
             assert (reports / "tables" / f"{name}-orl-xq-sface.{ending}").stat().st_size > 100
     for stage in [*range(1, 13), 14]:  # 13, the ablation, is not in the default run
         assert list((reports / "notebooks").glob(f"{stage:02d}-*.html"))
+    assert (compendium / "site" / "gallery-orl-xq.html").is_file()
     assert "## The claims of the paper" in (reports / "README.md").read_text(encoding="utf-8")
 
 

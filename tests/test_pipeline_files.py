@@ -13,11 +13,15 @@ from prefiqs.training import Settings
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted([*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "training" / "notebooks").glob("*.ipynb")])
-BODIES = {
+ALL_BODIES = {
     name: stage
     for pipeline in ("dvc.yaml", "training/dvc.yaml")
     for name, stage in yaml.safe_load((ROOT / pipeline).read_text(encoding="utf-8"))["stages"].items()
 }
+# Stages that are no notebook, by the room whose command they call: the site makes pages of what the notebooks found,
+# and finds nothing itself that a notebook would have to explain.
+COMMANDS = {"site": "site"}
+BODIES = {name: stage for name, stage in ALL_BODIES.items() if name not in COMMANDS}
 TRAINING = ("teach", "distil")
 SOURCES = ROOT / "src" / "prefiqs"
 # Top-level names that are lazy doors into rooms.
@@ -103,6 +107,16 @@ def test_the_command_passes_only_declared_parameters(name):
     assert len(cells) == 1
     declared = {t.id for n in ast.parse(cells[0].source).body for t in n.targets}
     assert set(re.findall(r"-p (\w+)=", BODIES[name]["cmd"])) <= declared
+
+
+@pytest.mark.parametrize(("name", "room"), COMMANDS.items())
+def test_a_command_in_place_of_a_notebook_declares_what_its_room_needs(name, room):
+    stage, code = ALL_BODIES[name], [p.read_text(encoding="utf-8") for p in files_of(room)]
+    assert stage["cmd"].startswith(f"prefiqs {room} ")
+    imported = {room_of(m) for text in code for m in modules_imported(ast.parse(text))}
+    assert imported == {Path(d).name for d in stage["deps"] if d.startswith("src/prefiqs/")}
+    read = {b for b in Params.__annotations__ if any(re.search(rf"params\.{b}\b", text) for text in code)}
+    assert set(stage["params"]) == read
 
 
 def test_every_notebook_belongs_to_a_stage():

@@ -110,6 +110,16 @@ def plan(params: Annotated[Path, typer.Argument(help="params.yaml, or a preset b
     ))  # fmt: skip
 
 
+@app.command()
+def site(out: Annotated[Path, typer.Argument(help="Folder of the site; one made before is replaced.")] = "site"):
+    """Make a static site of what `dvc repro` found: findings, sortable results, a gallery of faces by score."""
+    from prefiqs.core.config import load_params
+    from prefiqs.site import build_site
+
+    params = load_params()
+    print(build_site(out, params, "data", params.report.folder) / "index.html")
+
+
 @listing.command()
 def methods() -> None:
     """Quality methods and what each is."""
