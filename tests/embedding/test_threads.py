@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-
 from tests.small_networks import synthetic_faces
 
 SCORING = """

@@ -27,7 +27,7 @@ def test_figure_has_a_panel_a_verifier_with_points_front_and_names():
     assert [axes.get_title() for axes in figure.axes] == ["v verifies", "w verifies"]
     for axes, verifier in zip(figure.axes, "vw", strict=True):
         drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
-        of_verifier = points().query("verifier == @verifier")
+        of_verifier = points()[points()["verifier"] == verifier]
         for group in "ab":
             assert (
                 drawn[group] == of_verifier.loc[of_verifier["group"] == group, ["passes", "pauc"]].to_numpy().tolist()
