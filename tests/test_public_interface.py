@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "evaluation": {"core"},
     "reporting": {"core", "evaluation"},
     "training": {"core", "imaging", "models"},
+    "comparing": {"core", "datasets", "evaluation", "reporting"},
 }
 ALL = set(MAY_IMPORT)
 MAY_IMPORT |= {
@@ -31,7 +32,7 @@ MAY_IMPORT |= {
     "plan": {"core", "datasets", "models", "quality"},
     "__init__": ALL | {"api"},
 }
-WITHOUT_TORCH = ("core", "assets", "imaging", "datasets", "evaluation", "reporting")
+WITHOUT_TORCH = ("core", "assets", "imaging", "datasets", "evaluation", "reporting", "comparing")
 TORCH = {"torch", "torchvision", "torch_pruning", "openvino", "safetensors"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

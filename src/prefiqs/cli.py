@@ -76,6 +76,43 @@ def calibrate(
 
 
 @app.command()
+def evaluate(
+    scores: Annotated[
+        list[str], typer.Argument(help="Score files (`PATH SCORE` text, .csv, .parquet), or METHOD=FILE.")
+    ],
+    embeddings: Annotated[
+        Path, typer.Option(help=".npy (see --names), .csv, .parquet, `NAME v1 v2 …` text, or a folder of NAME.npy.")
+    ],
+    pairs: Annotated[Path, typer.Option(help="`NAME NAME 1|0` text, or left, right, genuine in a .csv or .parquet.")],
+    out: Annotated[Path, typer.Option(help="Folder for tables, figures and report.html.")],
+    names: Annotated[Path | None, typer.Option(help="Names (one a line, or a table) of the rows of a .npy.")] = None,
+    lower_is_better: Annotated[list[str] | None, typer.Option(help="Method whose scores fall with quality.")] = None,
+    fmr: Annotated[list[float], typer.Option(help="Target FMR; several may be given.")] = (1e-3, 1e-4),
+    threshold: Annotated[str, typer.Option(help="recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")] = "recomputed",
+    rule: Annotated[str, typer.Option(help="nearest or conservative, to the target FMR.")] = "nearest",
+    step: Annotated[float, typer.Option(help="Of the discard fraction.")] = 0.05,
+    limit: Annotated[float, typer.Option(help="Discard fraction up to which pAUC is taken.")] = 0.3,
+    bootstrap: Annotated[int, typer.Option(help="Resamples for 95 % intervals; 0: none.")] = 0,
+    resampled: Annotated[str, typer.Option(help="What the bootstrap draws: people or pairs.")] = "people",
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    title: Annotated[str | None, typer.Option(help="Of the report; the folder's name if not given.")] = None,
+) -> None:
+    """Compare quality scores on your own embeddings and pairs: EDC figures, pAUC tables, a one-page report.
+
+    Example: prefiqs evaluate CRFIQAL_lfw.txt PFE=pfe.txt --lower-is-better PFE --embeddings lfw_ArcFaceModel/
+    --pairs lfw/pair_list.txt --bootstrap 1000 --out lfw-report
+    """
+    from prefiqs.comparing import Settings, read_material
+    from prefiqs.comparing import evaluate as compare
+
+    settings = Settings(tuple(fmr), threshold, rule, step, limit, bootstrap, resampled, seed)
+    material = read_material(scores, embeddings, pairs, names, lower_is_better or ())
+    areas = compare(material, settings, out, title or out.absolute().name)
+    print(areas.drop(columns="verifier").to_markdown(index=False, floatfmt=".4g"))
+    print(f"{len(material.names)} images, {len(material.pairs)} pairs; report: {out / 'report.html'}", file=sys.stderr)
+
+
+@app.command()
 def fetch(names: Annotated[list[str] | None, typer.Argument(help="Assets; all of them if none is named.")] = None):
     """Download weights and faces that are not there yet, and check them."""
     from prefiqs.assets import fetch_all
