@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "reporting": {"core", "evaluation"},
     "training": {"core", "imaging", "models"},
     "comparing": {"core", "datasets", "evaluation", "reporting"},
+    "export": {"core", "models", "pruning"},
 }
 ALL = set(MAY_IMPORT)
 MAY_IMPORT |= {

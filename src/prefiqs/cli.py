@@ -113,6 +113,27 @@ def evaluate(
 
 
 @app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="FR model; see `prefiqs list models`.")],
+    out: Annotated[Path, typer.Argument(help="Write this .onnx file.")],
+    ratio: Annotated[float, typer.Option(help="Pruning ratio.")] = 0.4,
+    granularity: Annotated[str, typer.Option(help="unstructured or structured.")] = "unstructured",
+    criterion: Annotated[str, typer.Option(help="l1 or random.")] = "l1",
+    seed: Annotated[int, typer.Option(help="Of the random criterion.")] = 0,
+) -> None:
+    """Write PreFIQs as one ONNX graph: aligned faces, uint8 RGB n×112×112×3, to score, drift and embedding.
+
+    Example: prefiqs export sface quality.onnx --ratio 0.4
+    """
+    from prefiqs.core.recipe import Recipe
+    from prefiqs.export import export_onnx
+
+    for name, value in export_onnx(model, Recipe(ratio, granularity, criterion, seed), out).items():
+        print(f"{name}: {value}")
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
+
+
+@app.command()
 def fetch(names: Annotated[list[str] | None, typer.Argument(help="Assets; all of them if none is named.")] = None):
     """Download weights and faces that are not there yet, and check them."""
     from prefiqs.assets import fetch_all
