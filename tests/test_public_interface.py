@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "evaluation": {"core"},
     "reporting": {"core", "evaluation"},
     "training": {"core", "imaging", "models"},
-    "comparing": {"core", "datasets", "evaluation", "reporting"},
+    "gating": {"core", "evaluation"},
+    "comparing": {"core", "datasets", "evaluation", "gating", "reporting"},
     "export": {"core", "models", "pruning"},
 }
 ALL = set(MAY_IMPORT)
@@ -33,7 +34,7 @@ MAY_IMPORT |= {
     "plan": {"core", "datasets", "models", "quality"},
     "__init__": ALL | {"api"},
 }
-WITHOUT_TORCH = ("core", "assets", "imaging", "datasets", "evaluation", "reporting", "comparing")
+WITHOUT_TORCH = ("core", "assets", "imaging", "datasets", "evaluation", "reporting", "gating", "comparing")
 TORCH = {"torch", "torchvision", "torch_pruning", "openvino", "safetensors"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

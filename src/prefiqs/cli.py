@@ -94,7 +94,10 @@ def evaluate(
     limit: Annotated[float, typer.Option(help="Discard fraction up to which pAUC is taken.")] = 0.3,
     bootstrap: Annotated[int, typer.Option(help="Resamples for 95 % intervals; 0: none.")] = 0,
     resampled: Annotated[str, typer.Option(help="What the bootstrap draws: people or pairs.")] = "people",
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    calibrate: Annotated[
+        str | None, typer.Option(help="Fit a scale of 0-100, sigmoid or percentile, on half of the people.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap, and of the people held out.")] = 0,
     title: Annotated[str | None, typer.Option(help="Of the report; the folder's name if not given.")] = None,
 ) -> None:
     """Compare quality scores on your own embeddings and pairs: EDC figures, pAUC tables, a one-page report.
@@ -105,7 +108,7 @@ def evaluate(
     from prefiqs.comparing import Settings, read_material
     from prefiqs.comparing import evaluate as compare
 
-    settings = Settings(tuple(fmr), threshold, rule, step, limit, bootstrap, resampled, seed)
+    settings = Settings(tuple(fmr), threshold, rule, step, limit, bootstrap, resampled, seed, calibrate)
     material = read_material(scores, embeddings, pairs, names, lower_is_better or ())
     areas = compare(material, settings, out, title or out.absolute().name)
     print(areas.drop(columns="verifier").to_markdown(index=False, floatfmt=".4g"))

@@ -11,6 +11,7 @@ import prefiqs
 from prefiqs.cli import main
 from prefiqs.comparing import Settings
 from prefiqs.core.errors import InputError
+from prefiqs.gating import fit_calibration, fitting_half, read_calibration
 
 
 @pytest.fixture
@@ -90,6 +91,7 @@ def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):
         (["--limit", 0.99], "Expected 0 < step ≤ limit ≤ 0.95"),
         (["--bootstrap", -1], "Expected 0 resamples"),
         (["--resampled", "faces"], "resampled: expected one of people, pairs"),
+        (["--calibrate", "line"], "calibrate: expected one of sigmoid, percentile"),
         (["--title", "顔"], "characters with a known LaTeX form"),
     ],
 )
@@ -103,3 +105,48 @@ def test_errors_are_one_sentence_and_nothing_is_written(run, brought, tmp_path, 
 def test_settings_name_every_target_once():
     with pytest.raises(InputError, match="Expected different FMRs"):
         Settings(fmrs=(0.01, 0.01))
+
+
+def test_gates_at_percentiles_on_the_scale_of_the_file(run, brought, tmp_path):
+    code, _, err = run("evaluate", *given(brought), "--out", tmp_path, "--fmr", 0.01, "--threshold", "fixed")
+    assert code == 0, err
+    gates = pd.read_csv(tmp_path / "gates.csv").set_index(["method", "percentile"])
+    similarity = brought.similarity()
+    threshold = np.sort(similarity[~brought.genuine])[::-1][round(0.01 * (~brought.genuine).sum())]
+    for method, quality in {"good": brought.good, "poor": brought.poor}.items():
+        gate = np.quantile(quality, 0.2)
+        row = gates.loc[(method, 20)]
+        assert row["gate"] == pytest.approx(-gate if method == "poor" else gate)
+        left = brought.quality(quality) >= gate
+        assert row["pairs_discarded"] == pytest.approx(1 - left.mean())
+        assert row["fnmr"] == pytest.approx((similarity[left & brought.genuine] <= threshold).mean())
+    assert "What a gate at a percentile" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "percentile"])
+def test_a_calibration_is_judged_on_people_it_has_not_seen(run, brought, tmp_path, kind):
+    options = ["--fmr", 0.05, "--calibrate", kind, "--title", "my set", "--seed", 3]
+    code, _, err = run("evaluate", *given(brought), "--out", tmp_path, *options)
+    assert code == 0, err
+    table = pd.read_csv(tmp_path / "calibrated-gates.csv").set_index(["method", "gate"])
+    fitting = fitting_half(brought.subjects, 3)
+    for method, own in {"good": brought.good, "poor": -brought.poor}.items():
+        calibration = read_calibration(tmp_path / f"calibration-{method}.json")
+        assert calibration == fit_calibration(own[fitting], kind, method, "my set", 10, method == "poor")
+        mapped, held = calibration.apply(own), ~fitting[brought.pairs].any(axis=1)
+        row = table.loc[(method, 40)]
+        assert row["images_below_fitted"] == pytest.approx((mapped[fitting] < 40).mean())
+        assert row["images_discarded"] == pytest.approx((mapped[~fitting] < 40).mean())
+        assert row["pairs_discarded"] == pytest.approx((mapped[brought.pairs[held]].min(1) < 40).mean())
+        assert calibration.apply(row["score"]) == pytest.approx(40)
+
+
+def test_too_few_people_to_hold_any_out_and_nothing_is_written(run, brought, tmp_path):
+    names = [n for n, s in zip(brought.names, brought.subjects, strict=True) if s in ("person0", "person1", "person2")]
+    lines = (brought.folder / "pairs.txt").read_text().splitlines()
+    few = [line for line in lines if set(line.split()[:2]) <= set(names)]
+    (tmp_path / "few.txt").write_text("\n".join(few) + "\n")
+    arguments = [*given(brought)[:-1], tmp_path / "few.txt", "--out", tmp_path / "r", "--calibrate", "sigmoid"]
+    code, _, err = run("evaluate", *arguments)
+    assert code == 1 and "at least 4 people to hold one half of them out, got 3" in err
+    assert not (tmp_path / "r").exists()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs import evaluation
 from prefiqs.comparing.material import Material
 from prefiqs.comparing.page import Part, write_page
+from prefiqs.comparing.thresholds import calibrated_gates, calibration_path, gates_at_percentiles
 from prefiqs.core.errors import InputError
 from prefiqs.core.records import write_table
 from prefiqs.evaluation.error_rates import RULES, check_fmr
 from prefiqs.evaluation.inputs import check_choice
+from prefiqs.gating import KINDS
 from prefiqs.reporting import edc_figure, pauc_intervals, save_figure, write_table_files
 from prefiqs.reporting.cells import Layout
 from prefiqs.reporting.latex import escape
@@ -22,6 +26,8 @@ from prefiqs.reporting.latex import escape
 RANDOM_ORDERS = 10
 AREAS = "Areas under the error-versus-discard curves"
 DIFFERENCES = "Differences of pAUC·10³ to {}"
+GATES = "What a gate at a percentile of the scores discards and brings"
+CALIBRATED = "Gates on a scale of 0 to 100 ({}), on people it was not fitted on"
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class Settings:
         threshold: "recomputed" at each discard fraction, or "fixed" where nothing is discarded.
         rule: "nearest" or "conservative", see `evaluation.threshold_at_fmr`.
         step: of the discard fraction, up to 0.95. limit: of pAUC.
-        resamples: of the bootstrap; 0 for no intervals. resampled: "people" or "pairs". seed: of the draw.
+        resamples: of the bootstrap; 0 for no intervals. resampled: "people" or "pairs". seed: of all draws.
+        calibrate: "sigmoid" or "percentile", see `gating.calibration`; None for no scale of 0 … 100.
     """
 
     fmrs: tuple[float, ...] = (1e-3, 1e-4)
@@ -44,6 +51,7 @@ class Settings:
     resamples: int = 0
     resampled: str = "people"
     seed: int = 0
+    calibrate: str | None = None
 
     def __post_init__(self) -> None:
         for fmr in self.fmrs:
@@ -51,6 +59,8 @@ class Settings:
         check_choice(self.threshold, "threshold", ("recomputed", "fixed"))
         check_choice(self.rule, "rule", RULES)
         check_choice(self.resampled, "resampled", ("people", "pairs"))
+        if self.calibrate is not None:
+            check_choice(self.calibrate, "calibrate", KINDS)
         if not self.fmrs or len(set(self.fmrs)) < len(self.fmrs):
             raise InputError(f"Expected different FMRs, at least one, got {', '.join(map(str, self.fmrs)) or 'none'}.")
         if not 0 < self.step <= self.limit <= 0.95:
@@ -67,9 +77,10 @@ def evaluate(material: Material, settings: Settings, folder: Path, title: str) -
     """Write all results into a folder, the page `report.html` last, and return the table of areas.
 
     Files: `areas` (CSV, Markdown, LaTeX), `curves.csv`, `random.csv`, `edc-FMR` (PNG, PDF) for each FMR; with a
-    bootstrap also `differences` to the first method, and `intervals-FMR`.
+    bootstrap also `differences` to the first method, and `intervals-FMR`. `gates` (CSV, Markdown, LaTeX) helps to
+    choose a threshold of quality; with a calibration also `calibrated-gates`, and `calibration-METHOD.json`.
 
-    Raises `InputError` before anything is written for words that LaTeX cannot set.
+    Raises `InputError` before anything is written: words that LaTeX cannot set, scores that cannot be calibrated.
     """
     for words in (title, material.verifier, *material.scores):
         escape(words)
@@ -78,6 +89,10 @@ def evaluate(material: Material, settings: Settings, folder: Path, title: str) -
     curves = evaluation.compare_methods(material.scores, *compared, **options)
     chance = evaluation.random_orders(*compared, len(material.names), RANDOM_ORDERS, settings.limit, **options)
     areas = evaluation.areas_table(curves, settings.limit)
+    how = (settings.fmrs, settings.threshold, settings.rule)
+    gates = gates_at_percentiles(material, *how)
+    kind = settings.calibrate
+    calibrated = calibrated_gates(material, kind, title, *how, settings.seed) if kind else None
     parts: list[Part] = []
     if settings.resamples:
         bootstraps = _bootstraps(material, compared, settings, options)
@@ -94,6 +109,7 @@ def evaluate(material: Material, settings: Settings, folder: Path, title: str) -
         parts.append((f"Error-versus-discard curves at FMR {fmr:g}", _saved(figure, f"edc-{fmr:g}", folder)))
     if settings.resamples:
         parts += _uncertainty(material, intervals, bootstraps, chance, settings, folder)
+    parts += _write_gates(gates, calibrated, settings, folder)
     write_page(title, facts(material, settings), parts, folder / "report.html")
     return areas
 
@@ -165,6 +181,36 @@ def _uncertainty(
         notes = "Below 0: the method is better. low, high: ends of the 95 % interval, paired by resample."
         parts.append((caption, write_table_files(table, "differences", folder, caption, digits=2, notes=notes)))
     return parts
+
+
+def _write_gates(gates: pd.DataFrame, calibrated: tuple | None, settings: Settings, folder: Path) -> list[Part]:
+    """Gates at percentiles and, where there is one, on a calibrated scale."""
+    shown, digits = Layout(blocks="method"), {"images_discarded": 3, "pairs_discarded": 3, "fnmr": 4}
+    digits["gate"] = _decimals(gates)
+    notes = (
+        "gate: on the method's own scale; images below it are turned away (above it, where lower is better), and pairs "
+        f"with one of them. Threshold of the FMR {settings.threshold}. reliable: at least 1/FMR impostor pairs set it."
+    )
+    parts: list[Part] = [(GATES, write_table_files(gates, "gates", folder, GATES, None, digits, notes, shown))]
+    if calibrated:
+        calibrations, table = calibrated
+        for method, calibration in calibrations.items():
+            calibration.save(calibration_path(folder, method))
+        notes = (
+            "gate: of 100; score: the same on the method's own scale. images_below_fitted: share below it among the "
+            "half of the people that the scale was fitted on; all else on the other half."
+        )
+        digits |= {"score": digits["gate"], "images_below_fitted": 3, "gate": 0}
+        caption = CALIBRATED.format(settings.calibrate)
+        written = write_table_files(table, "calibrated-gates", folder, caption, None, digits, notes, shown)
+        parts.append((caption, written))
+    return parts
+
+
+def _decimals(gates: pd.DataFrame) -> int:
+    """How many show the gates of each method apart: scores may be of any size."""
+    spread = gates.groupby("method")["gate"].agg(np.ptp).min()
+    return max(0, 3 - math.floor(math.log10(spread))) if spread > 0 else 3
 
 
 def _saved(figure: Figure, name: str, folder: Path) -> Figure:
