@@ -150,6 +150,9 @@ def test_score_files_and_directions_that_do_not_fit(brought, tmp_path):
         read_user_scores([good], names, used, ["PFE"])
     with pytest.raises(InputError, match=r"Expected a file .*none.txt"):
         read_user_scores([f"{tmp_path}/none.txt"], names, used)
+    (tmp_path / "latin.txt").write_bytes("Zoë.jpg 1\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"Expected UTF-8 text in .*latin.txt"):
+        read_user_scores([f"{tmp_path}/latin.txt"], names, used)
     (tmp_path / "no.csv").write_text("name,quality\na,1\n")
     with pytest.raises(InputError, match=r"column score in .*no.csv, got name, quality"):
         read_user_scores([f"{tmp_path}/no.csv"], names, used)
@@ -198,6 +201,8 @@ def test_embeddings_that_do_not_fit(tmp_path):
     np.save(tmp_path / "e.npy", np.eye(3))
     (tmp_path / "two.txt").write_text("a\nb\n")
     refused("a name for each of 3 rows of .*e.npy, got 2 in .*two.txt", "e.npy", "two.txt")
+    (tmp_path / "latin.txt").write_bytes("Zoë\n".encode("latin-1"))
+    refused("UTF-8 text in .*latin.txt", "e.npy", "latin.txt")
     (tmp_path / "same.txt").write_text("a\nb\na\n")
     refused("each image once in .*same.txt, got 'a' twice", "e.npy", "same.txt")
     np.save(tmp_path / "e.npy", np.ones(3))

@@ -162,7 +162,7 @@ def _write_areas(
         notes += f" In brackets: 95 % bootstrap interval over {settings.resampled}."
         shown = Layout(hidden=("verifier", "unit", "undefined"), within=within, intervals=("pauc",))
     best, digits = {"pauc": "min", "auc": "min"}, {"fnmr": 4, "pauc": 2, "auc": 2}
-    return write_table_files(areas, "areas", folder, caption, best, digits, notes, shown)
+    return write_table_files(areas, "areas", folder, caption, best, digits, notes, shown).drop(columns=[*shown.hidden])
 
 
 def _uncertainty(

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.comparing.names import Names
-from prefiqs.comparing.tables import is_table, name_column, place, read_user_table, require_file
+from prefiqs.comparing.tables import is_table, name_column, place, read_user_table, reading_text, require_file
 from prefiqs.core.errors import InputError
 
 
@@ -64,8 +64,8 @@ def _from_array(path: Path, names: Path | None) -> Embeddings:
         table = read_user_table(names)
         listed, subjects = table[name_column(table, names)].astype(str).tolist(), _subjects(table, names)
     else:
-        require_file(names)
-        listed = names.read_text(encoding="utf-8").splitlines()
+        with reading_text(names):
+            listed = names.read_text(encoding="utf-8").splitlines()
     if len(listed) != len(vectors):
         raise InputError(f"Expected a name for each of {len(vectors)} rows of {path}, got {len(listed)} in {names}.")
     return Embeddings(Names(listed, str(names)), vectors, subjects)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.comparing.names import Names
-from prefiqs.comparing.tables import is_table, name_column, read_user_table, require_file
+from prefiqs.comparing.tables import is_table, name_column, read_user_table, reading_text
 from prefiqs.core.errors import InputError
 from prefiqs.core.records import read_score_file
 
@@ -51,8 +51,8 @@ def read_user_scores(
 
 def _read(path: Path, label: str) -> dict[str, tuple[pd.Series, np.ndarray]]:
     if not is_table(path):
-        require_file(path)
-        listed, values = read_score_file(path)
+        with reading_text(path):
+            listed, values = read_score_file(path)
         return {label: (pd.Series(listed, dtype=object), values)}
     table = read_user_table(path)
     key = name_column(table, path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -37,6 +39,16 @@ def require_file(path: Path) -> None:
     """`InputError` unless there is such a file."""
     if not path.is_file():
         raise InputError(f"Expected a file {path}, got none of that name; check the path.")
+
+
+@contextmanager
+def reading_text(path: Path) -> Iterator[None]:
+    """`InputError` for no such file, and for bytes that are no UTF-8 while the text is read."""
+    require_file(path)
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InputError(f"Expected UTF-8 text in {path}, got something else ({error}).") from error
 
 
 def name_column(table: pd.DataFrame, path: Path) -> str:
