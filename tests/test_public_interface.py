@@ -24,6 +24,9 @@ MAY_IMPORT = {
     "reporting": {"core", "evaluation"},
     "training": {"core", "imaging", "models"},
     "site": {"core", "datasets", "reporting"},
+    "gating": {"core", "evaluation"},
+    "comparing": {"core", "datasets", "evaluation", "gating", "reporting"},
+    "export": {"core", "models", "pruning"},
 }
 ALL = set(MAY_IMPORT)
 MAY_IMPORT |= {
@@ -32,7 +35,17 @@ MAY_IMPORT |= {
     "plan": {"core", "datasets", "models", "quality"},
     "__init__": ALL | {"api"},
 }
-WITHOUT_TORCH = ("core", "assets", "imaging", "datasets", "evaluation", "reporting", "site")
+WITHOUT_TORCH = (
+    "core",
+    "assets",
+    "imaging",
+    "datasets",
+    "evaluation",
+    "reporting",
+    "site",
+    "gating",
+    "comparing",
+)
 TORCH = {"torch", "torchvision", "torch_pruning", "openvino", "safetensors"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
