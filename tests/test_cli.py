@@ -50,8 +50,8 @@ def test_score_a_folder(run, folder, tmp_path):
     faces = {str(p): prefiqs.align(p).image for p in (folder / "a.pgm", folder / "deep er" / "b.pgm")}
     expected = prefiqs.score(np.stack(list(faces.values())), "prefiqs", "sface", ratio=0.5)
     np.testing.assert_allclose(table.loc[list(faces), "score"], expected, atol=1e-6)
-    assert table.loc[str(folder / "blank.png"), "problem"].startswith("Expected at least one face")
-    assert "broken.jpg" in table.loc[str(folder / "broken.jpg"), "problem"]
+    assert table.loc[str(folder / "blank.png"), "status"].startswith("Expected at least one face")
+    assert "broken.jpg" in table.loc[str(folder / "broken.jpg"), "status"]
     assert table["score"].isna().sum() == 2
 
 
@@ -89,7 +89,7 @@ def test_calibrate_and_score_with_options(run, assets, folder, tmp_path):
         (["score", "{folder}/a.pgm", "--method", "magic"], "known are prefiqs"),
         (["score", "{folder}/a.pgm", "--model", "magic"], "known are"),
         (["score", "{folder}/a.pgm", "--ratio", "1.5"], "between 0 and 1"),
-        (["score", "{folder}/a.pgm", "--out", "scores.xls"], ".csv or .txt"),
+        (["score", "{folder}/a.pgm", "--out", "scores.xls"], ".csv, .parquet, .txt"),
         (["score", "{folder}/a.pgm", "--method", "norm", "--ratio", "0.4"], "got ratio"),
         (["score", "{folder}/a.pgm", "-o", "ratio"], "Expected -o NAME=VALUE, got 'ratio'"),
         (["score", "{folder}/a.pgm", "--method", "froq"], "make one with `prefiqs calibrate`"),

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "evaluation": {"core"},
     "reporting": {"core", "evaluation"},
     "training": {"core", "imaging", "models"},
+    "scoring": {"core", "assets", "imaging", "models", "embedding", "quality"},
 }
 ALL = set(MAY_IMPORT)
 MAY_IMPORT |= {
