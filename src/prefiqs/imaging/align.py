@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from skimage.transform import SimilarityTransform
 
 from prefiqs.core.errors import InputError, NoFaceFound
@@ -90,10 +90,12 @@ def _refuse_giants(path: Path) -> None:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as header:
             got = f"{header.width}×{header.height}"
             too_large = header.width * header.height > MOST_PIXELS
-    except UnidentifiedImageError:
-        raise InputError(f"Expected a photo in {path}, got a file that is no image OpenCV can read.") from None
     except Image.DecompressionBombError:
         got, too_large = "far more", True
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) is not None:
+            raise  # of the disk, not of the header
+        raise InputError(f"Expected a photo in {path}, got a file that is no image OpenCV can read.") from None
     if too_large:
         raise InputError(f"Expected a photo of at most {MOST_PIXELS:,} pixels in {path}, got {got}; make it smaller.")
 
@@ -113,6 +115,8 @@ def _detect(image: np.ndarray, detector: Path) -> np.ndarray:
     scale = np.clip(max(height, width), _SMALLEST_SIDE, _LARGEST_SIDE) / max(height, width)
     pad_y, pad_x = round(height * _PADDING), round(width * _PADDING)
     padded = cv2.copyMakeBorder(image, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_REPLICATE)
+    if round(min(padded.shape[:2]) * scale) < 1:
+        return np.empty((0, 15))  # so thin that nothing is left of it
     interpolation = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
     working = cv2.resize(padded, None, fx=scale, fy=scale, interpolation=interpolation)
     working_height, working_width = working.shape[:2]
