@@ -65,7 +65,7 @@ class Progress:
 
     def _close(self) -> None:
         if self._worthless:
-            self.path.unlink()
+            self.path.unlink(missing_ok=True)
         self._file.close()
 
     def _locked(self) -> BinaryIO:
