@@ -1,5 +1,7 @@
 """The command line on real photos: one row a photo, never an abort, errors as one sentence."""
 
+import errno
+import json
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 import prefiqs
 from prefiqs.cli import main
 from prefiqs.core.records import read_score_file
+from prefiqs.imaging import read_photo
 
 
 @pytest.fixture
@@ -50,8 +53,8 @@ def test_score_a_folder(run, folder, tmp_path):
     faces = {str(p): prefiqs.align(p).image for p in (folder / "a.pgm", folder / "deep er" / "b.pgm")}
     expected = prefiqs.score(np.stack(list(faces.values())), "prefiqs", "sface", ratio=0.5)
     np.testing.assert_allclose(table.loc[list(faces), "score"], expected, atol=1e-6)
-    assert table.loc[str(folder / "blank.png"), "problem"].startswith("Expected at least one face")
-    assert "broken.jpg" in table.loc[str(folder / "broken.jpg"), "problem"]
+    assert table.loc[str(folder / "blank.png"), "status"].startswith("Expected at least one face")
+    assert "broken.jpg" in table.loc[str(folder / "broken.jpg"), "status"]
     assert table["score"].isna().sum() == 2
 
 
@@ -89,9 +92,11 @@ def test_calibrate_and_score_with_options(run, assets, folder, tmp_path):
         (["score", "{folder}/a.pgm", "--method", "magic"], "known are prefiqs"),
         (["score", "{folder}/a.pgm", "--model", "magic"], "known are"),
         (["score", "{folder}/a.pgm", "--ratio", "1.5"], "between 0 and 1"),
-        (["score", "{folder}/a.pgm", "--out", "scores.xls"], ".csv or .txt"),
+        (["score", "{folder}/a.pgm", "--out", "scores.xls"], ".csv, .parquet, .txt"),
         (["score", "{folder}/a.pgm", "--method", "norm", "--ratio", "0.4"], "got ratio"),
         (["score", "{folder}/a.pgm", "-o", "ratio"], "Expected -o NAME=VALUE, got 'ratio'"),
+        (["score", "{folder}/nowhere"], "nowhere, which does not exist; check the path"),
+        (["score", "{folder}", "--device", "abacus"], "Expected device"),
         (["score", "{folder}/a.pgm", "--method", "froq"], "make one with `prefiqs calibrate`"),
         (["calibrate", "{folder}/blank.png", "--out", "froq.json"], "at least 3 calibration faces"),
         (["notebook", "no.ipynb", "no.html"], "expected a notebook"),
@@ -116,3 +121,60 @@ def test_lists(run, assets):
     assert "mobilefacenet-512" in run("list", "models").stdout
     assert "orl: right" in run("list", "assets").stdout
     assert run("list", "benchmarks").returncode == 0
+
+
+def test_several_faces_as_json(run, folder, tmp_path):
+    left, right = (read_photo(folder / name) for name in ("a.pgm", "deep er/b.pgm"))
+    cv2.imwrite(str(tmp_path / "zwei Köpfe.png"), np.hstack([left, np.full_like(left, 128), right]))
+    done = run("score", tmp_path / "*.png", "--json", "--all-faces", "--method", "norm", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["path"], row["face"], row["status"]) for row in rows] == [
+        (f"{tmp_path}/zwei Köpfe.png", 1, "ok"), (f"{tmp_path}/zwei Köpfe.png", 2, "ok"),
+    ]  # fmt: skip
+    assert min(row["score"] for row in rows) > 1
+    assert rows[0]["drift"] is None
+
+
+def test_strictness_and_resuming(run, folder, tmp_path):
+    """Status 3 with --strict if a photo has no score, also one that an earlier run looked at; else 0."""
+    arguments = ["--method", "norm", "--out", tmp_path / "scores.parquet"]
+    assert run("score", folder / "a.pgm", "--strict", *arguments).returncode == 0
+    assert run("score", folder, "--resume", *arguments).returncode == 0
+    before = pd.read_parquet(tmp_path / "scores.parquet")
+    done = run("score", folder, "--resume", "--strict", *arguments)
+    assert done.returncode == 3
+    assert "4 photos, 2 scored, 2 without a score" in done.stderr
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "scores.parquet"), before)
+
+
+def test_faults_outside_are_one_sentence(run, folder, tmp_path, monkeypatch):
+    """A full disk, a folder that is a file; the whole trace with --debug."""
+    (tmp_path / "file").touch()
+    done = run("score", folder / "a.pgm", "--method", "norm", "--out", tmp_path / "file" / "scores.csv")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("prefiqs: Expected to be able to read and write files, got: ")
+    assert str(tmp_path / "file") in done.stderr and done.stderr.count("\n") == 1
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "scores.csv")
+
+    monkeypatch.setattr("prefiqs.scoring.progress.Progress.append", full)
+    arguments = ["score", str(folder / "a.pgm"), "--method", "norm", "--out", str(tmp_path / "scores.csv")]
+    assert "got: No space left on device (scores.csv).\n" in run(*arguments).stderr
+    monkeypatch.setattr(sys, "argv", ["prefiqs", "--debug", *arguments])
+    with pytest.raises(OSError, match="No space left"):
+        main()
+
+
+def test_debug_names_the_stage_and_the_file(run, folder, caplog):
+    run("--debug", "score", folder / "blank.png", "--method", "norm")
+    (record,) = (r for r in caplog.records if r.name == "prefiqs.scoring.faces")
+    assert str(folder / "blank.png") in record.getMessage()
+
+
+def test_version_help_and_completion(run):
+    assert run("--version").stdout == f"prefiqs {prefiqs.__version__}\n"
+    assert "--install-completion" in run("--help").stdout
+    help_text = run("score", "--help").stdout
+    assert "--resume" in help_text and "prefiqs score holiday/ portrait.jpg --out scores.csv" in help_text

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "gating": {"core", "evaluation"},
     "comparing": {"core", "datasets", "evaluation", "gating", "reporting"},
     "export": {"core", "models", "pruning"},
+    "scoring": {"core", "assets", "imaging", "models", "embedding", "quality"},
 }
 ALL = set(MAY_IMPORT)
 MAY_IMPORT |= {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,50 +12,110 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
-from tqdm import tqdm
 
-from prefiqs.core.errors import InputError, NoFaceFound, PrefiqsError
+import prefiqs
+from prefiqs.core.errors import InputError, PrefiqsError
 from prefiqs.core.paths import data_root
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", help=__doc__)
 listing = typer.Typer(no_args_is_help=True, help="Show what is known and what is present.")
 app.add_typer(listing, name="list")
 
-_PHOTOS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
+_UNSCORED = 3  # exit status of `score --strict`
 
 
 def main() -> None:
-    """Run the command line; an error of this package is one sentence on stderr and exit status 1."""
+    """Run the command line; a mistake or a fault outside it is one sentence on stderr and exit status 1."""
     try:
         app()
-    except PrefiqsError as error:
-        print(f"prefiqs: {error}", file=sys.stderr)
+    except (PrefiqsError, OSError) as error:
+        if logging.getLogger("prefiqs").isEnabledFor(logging.DEBUG):
+            raise
+        if isinstance(error, BrokenPipeError):  # `prefiqs score … | head` has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        else:
+            print(f"prefiqs: {_sentence(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _sentence(error: PrefiqsError | OSError) -> str:
+    if isinstance(error, PrefiqsError):
+        return str(error)
+    place = f" ({error.filename})" if error.filename else ""
+    return f"Expected to be able to read and write files, got: {error.strerror or error}{place}."
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"prefiqs {prefiqs.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Say more, and show where an error came from.")] = False,
+) -> None:
+    """Face image quality is what survives pruning: scores for photos, and the runner of the pipeline's notebooks."""
+    logging.basicConfig(format="%(name)s: %(message)s")
+    logging.getLogger("prefiqs").setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
 @app.command()
 def score(
-    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders that are searched for photos.")],
-    out: Annotated[Path | None, typer.Option(help="Write to this .csv or .txt (PATH SCORE) instead of stdout.")] = None,
+    photos: Annotated[list[Path], typer.Argument(help="Photos, folders (searched at any depth), or globs in quotes.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this .csv, .parquet or .txt (`PATH SCORE`); else CSV on stdout.")
+    ] = None,
     method: Annotated[str, typer.Option(help="Quality method; see `prefiqs list methods`.")] = "prefiqs",
-    model: Annotated[str, typer.Option(help="FR model, or an .onnx file.")] = "sface",
+    model: Annotated[str, typer.Option(help="FR model (see `prefiqs list models`), or an .onnx file.")] = "sface",
     ratio: Annotated[float | None, typer.Option(help="Pruning ratio of the methods that prune.")] = None,
     option: Annotated[list[str] | None, typer.Option("-o", help="NAME=VALUE, any other option of the method.")] = None,
-    aligned: Annotated[bool, typer.Option(help="The photos are aligned 112×112 faces already.")] = False,
+    device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:N.")] = "auto",
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Faces at a time through the network.")] = None,
+    aligned: Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112×112 faces already.")] = False,
+    all_faces: Annotated[bool, typer.Option("--all-faces", help="A row for each face; else the largest.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep the rows that are there, score the photos that have none.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
 ) -> None:
-    """Score the largest face of each photo, higher = better; a photo without a face gets NA and a reason."""
-    from prefiqs.quality import score as score_faces  # torch is slow to load: not for --help
+    """Score the faces in photos, higher = better.
 
+    A row has path, face (its number in the photo), score, drift, box, landmarks, confidence and status. A photo
+    that cannot be read or has no face gets a row with the reason, and the run goes on. With --out the file appears at
+    the end; a run that was stopped leaves FILE.progress, and --resume goes on from there.
+
+    Examples:
+
+        prefiqs score holiday/ portrait.jpg --out scores.csv
+
+        prefiqs score "photos/**/*.jpg" --all-faces --out scores.parquet --resume
+
+        prefiqs score faces/ --aligned --method prefiqs-fast --ratio 0.4 --out scores.txt
+
+        prefiqs score portrait.jpg --json --strict
+
+        prefiqs score holiday/ --method froq -o calibration=froq.json
+    """
+    from prefiqs.scoring import FaceScorer, PhotoScorer, check_out, find_photos, print_scores, write_scores
+
+    check_out(out, resume, as_json, all_faces)
     options = {name: _value(text) for name, text in _pairs("-o", option).items()}
     if ratio is not None:
         options["ratio"] = ratio
-    paths = _find_photos(photos)
-    faces, reasons = _faces_of(paths, aligned)
-    found = [i for i, face in enumerate(faces) if face is not None]
-    table = pd.DataFrame({"path": [str(p) for p in paths], "score": float("nan"), "problem": reasons})
-    table.loc[found, "score"] = score_faces((faces[i] for i in found), method, model, **options).astype(float)
-    _write_scores(table, out)
-    print(f"{len(paths)} photos, {len(found)} scored, {len(paths) - len(found)} without a score", file=sys.stderr)
+    paths = find_photos(photos)
+    given = {"device": device, "batch_size": batch_size} | options
+    scorer = PhotoScorer(FaceScorer(method, model, **given), aligned, all_faces)
+    lost = print_scores(scorer, paths, as_json) if out is None else write_scores(scorer, paths, out, resume)
+    print(f"{len(paths)} photos, {len(paths) - lost} scored, {lost} without a score", file=sys.stderr)
+    if strict and lost:
+        raise typer.Exit(_UNSCORED)
 
 
 @app.command()
@@ -66,9 +128,10 @@ def calibrate(
     """Calibrate the method froq: choose the layers of a model that it listens to, for `-o calibration=FILE`."""
     from prefiqs.models import load_model
     from prefiqs.quality.froq import calibrate as choose_layers
+    from prefiqs.scoring import FacesOf, find_photos
 
-    paths = _find_photos(photos)
-    faces = [face for face in _faces_of(paths, aligned)[0] if face is not None]
+    paths = find_photos(photos)
+    faces = [face.image for photo in map(FacesOf(aligned), paths) for face in photo.faces]
     calibration = choose_layers(np.stack(faces) if faces else np.empty(0), load_model(model))
     calibration.save(out)
     print(f"{len(paths)} photos, {len(faces)} faces; Spearman correlation {calibration.correlation:.3f} with "
@@ -233,50 +296,6 @@ def _value(text: str) -> object:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _find_photos(given: list[Path]) -> list[Path]:
-    paths = []
-    for path in given:
-        if path.is_dir():
-            paths += sorted(p for p in path.rglob("*") if p.suffix.lower() in _PHOTOS and p.is_file())
-        else:
-            paths.append(path)
-    if not paths:
-        raise InputError(f"Expected photos in {', '.join(map(str, given))}, got none ({', '.join(sorted(_PHOTOS))}).")
-    return paths
-
-
-def _faces_of(paths: list[Path], aligned: bool) -> tuple[list, list[str]]:
-    """The aligned face of each photo, None where there is none, and the reason for that."""
-    read = [_face_of(path, aligned) for path in tqdm(paths, unit="photo", desc="aligning", disable=None)]
-    return [face for face, _ in read], [reason for _, reason in read]
-
-
-def _face_of(path: Path, aligned: bool):
-    """The aligned face of a photo and no reason, or no face and the reason."""
-    from prefiqs.api import align
-    from prefiqs.imaging import read_photo
-    from prefiqs.models import check_faces
-
-    try:
-        return (check_faces(read_photo(path)[None])[0] if aligned else align(path).image), ""
-    except (NoFaceFound, InputError) as error:
-        return None, str(error)
-
-
-def _write_scores(table: pd.DataFrame, out: Path | None) -> None:
-    from prefiqs.core.records import write_score_file, write_table
-
-    if out is None:
-        print(table.to_csv(index=False, na_rep="NA", float_format="%.9g"), end="")
-    elif out.suffix == ".csv":
-        write_table(table.assign(score=table["score"].map(lambda s: "NA" if s != s else f"{s:.9g}")), out)
-    elif out.suffix == ".txt":
-        scored = table.dropna(subset="score")
-        write_score_file(scored["path"], scored["score"].to_numpy(), out)
-    else:
-        raise InputError(f"Expected --out to end in .csv or .txt, got {out}.")
 
 
 if __name__ == "__main__":

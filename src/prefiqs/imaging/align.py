@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 from skimage.transform import SimilarityTransform
 
 from prefiqs.core.errors import InputError, NoFaceFound
@@ -18,6 +21,7 @@ ARCFACE_TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 FACE_SIZE = 112
+MOST_PIXELS = 2**27  # of a photo: finding faces in so many takes 1.7 GB
 
 # YuNet was trained on faces of about 10 to 300 pixels: the longer side of a photo is brought into this range.
 _SMALLEST_SIDE, _LARGEST_SIDE = 336, 1024
@@ -69,11 +73,31 @@ def read_photo(path: Path) -> np.ndarray:
     """Read a photo as uint8 RGB h×w×3, turned upright by its EXIF orientation; `InputError` if it is none."""
     if not path.is_file():
         raise InputError(f"Expected a photo at {path}, got no file there; check the path.")
-    # Decoded from memory: cv2.imread cannot open every path on every system and prints instead of raising.
-    photo = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    _refuse_giants(path)
+    try:
+        # Decoded from memory: cv2.imread cannot open every path on every system and prints instead of raising.
+        photo = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    except cv2.error:  # sides or contents that OpenCV refuses
+        photo = None
     if photo is None:
         raise InputError(f"Expected a photo in {path}, got a file that is no image OpenCV can read.")
     return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+
+
+def _refuse_giants(path: Path) -> None:
+    """A small file can hold an image that fills the memory when it is decoded; its header says so before."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as header:
+            got = f"{header.width}×{header.height}"
+            too_large = header.width * header.height > MOST_PIXELS
+    except Image.DecompressionBombError:
+        got, too_large = "far more", True
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) is not None:
+            raise  # of the disk, not of the header
+        raise InputError(f"Expected a photo in {path}, got a file that is no image OpenCV can read.") from None
+    if too_large:
+        raise InputError(f"Expected a photo of at most {MOST_PIXELS:,} pixels in {path}, got {got}; make it smaller.")
 
 
 def align_to_template(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -91,12 +115,14 @@ def _detect(image: np.ndarray, detector: Path) -> np.ndarray:
     scale = np.clip(max(height, width), _SMALLEST_SIDE, _LARGEST_SIDE) / max(height, width)
     pad_y, pad_x = round(height * _PADDING), round(width * _PADDING)
     padded = cv2.copyMakeBorder(image, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_REPLICATE)
+    if round(min(padded.shape[:2]) * scale) < 1:
+        return np.empty((0, 15))  # so thin that nothing is left of it
     interpolation = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
     working = cv2.resize(padded, None, fx=scale, fy=scale, interpolation=interpolation)
     working_height, working_width = working.shape[:2]
     missing = [max(0, _SMALLEST_INPUT - side) for side in (working_height, working_width)]
     working = cv2.copyMakeBorder(working, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)
-    yunet = _yunet(str(detector))
+    yunet = _yunet(str(detector), threading.get_ident())
     yunet.setInputSize((working.shape[1], working.shape[0]))
     _, faces = yunet.detect(cv2.cvtColor(working, cv2.COLOR_RGB2BGR))
     if faces is None:
@@ -110,8 +136,9 @@ def _detect(image: np.ndarray, detector: Path) -> np.ndarray:
     return faces
 
 
-@lru_cache(maxsize=2)
-def _yunet(path: str) -> cv2.FaceDetectorYN:
+@lru_cache(maxsize=64)
+def _yunet(path: str, thread: int) -> cv2.FaceDetectorYN:
+    """The detector of a thread: it holds the size of its input, so that two at once would mix up their photos."""
     return cv2.FaceDetectorYN.create(path, "", (320, 320), score_threshold=_CONFIDENCE)
 
 
