@@ -1,6 +1,7 @@
 """On a local Ray cluster: the scores of `prefiqs.score`, whoever is killed meanwhile."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,36 +129,33 @@ def test_a_run_whose_driver_was_killed_is_taken_up_where_it_was(dataset, expecte
     assert_scores(tmp_path / "out", expected("prefiqs-fast"))
 
 
-def test_embeddings(dataset, tmp_path):
-    done = prefiqs.embed_dataset(dataset.tar, tmp_path / "out", aligned=True, workers=2, device="cpu")
+def test_embeddings_and_a_broken_tar_file(dataset, tmp_path):
+    source = tmp_path / "tar"
+    shutil.copytree(dataset.tar, source)
+    (source / "3.tar").write_bytes((source / "3.tar").read_bytes()[:900])
+    with pytest.raises(InputError, match=r"3.tar, got a broken one .* 1 of 6 parts; the others are done"):
+        prefiqs.embed_dataset(source, tmp_path / "out", aligned=True, workers=1, device="cpu")
+    assert len(shards(tmp_path / "out")) == 5
     table = pd.read_parquet(tmp_path / "out")
-    assert done.images == len(table) == 24
     raw = np.stack(table["embedding"])
     faces = np.stack([dataset.faces[Path(name).name] for name in table["name"]])
-    assert raw.dtype == np.float32
+    assert raw.dtype == np.float32 and len(raw) == 20
     np.testing.assert_allclose(np.linalg.norm(raw, axis=1), prefiqs.score(faces, "norm"), rtol=1e-6)
     np.testing.assert_allclose(raw / np.linalg.norm(raw, axis=1)[:, None], prefiqs.embed("sface", faces), atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("run", "options", "message"),
     [
-        ({"method": "magic"}, "known are prefiqs"),
-        ({"model": "magic"}, "known are"),
-        ({"ratio": 1.5}, "between 0 and 1"),
-        ({"workers": 3}, "1 to 2 workers"),
-        ({"device": "cuda"}, "Expected GPUs in the Ray cluster"),
-        ({"part_size": 0}, "at least one image a part"),
+        (prefiqs.score_dataset, {"method": "magic"}, "known are prefiqs"),
+        (prefiqs.score_dataset, {"ratio": 1.5}, "between 0 and 1"),
+        (prefiqs.embed_dataset, {"model": "magic"}, "known are"),
+        (prefiqs.embed_dataset, {"workers": 3}, "1 to 2 workers"),
+        (prefiqs.embed_dataset, {"device": "cuda"}, "Expected GPUs in the Ray cluster"),
+        (prefiqs.embed_dataset, {"part_size": 0}, "at least one image a part"),
     ],
 )
-def test_errors_come_before_any_work(dataset, tmp_path, options, message):
+def test_errors_come_before_any_work(dataset, tmp_path, run, options, message):
     with pytest.raises(InputError, match=message):
-        prefiqs.score_dataset(dataset.tar, tmp_path / "out", aligned=True, **options)
-    assert not shards(tmp_path / "out")
-
-
-def test_a_broken_tar_file_stops_the_run_with_its_name(dataset, tmp_path):
-    (tmp_path / "x.tar").write_bytes((dataset.tar / "0.tar").read_bytes()[:900])
-    with pytest.raises(InputError, match="x.tar, got a broken one"):
-        prefiqs.score_dataset(tmp_path / "x.tar", tmp_path / "out", "norm", aligned=True, device="cpu")
+        run(dataset.tar, tmp_path / "out", aligned=True, **options)
     assert not shards(tmp_path / "out")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import pickle
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from tqdm import tqdm
 
 from prefiqs import __version__
 from prefiqs.assets.verify import file_sha256
-from prefiqs.core.errors import InputError, PrefiqsError
+from prefiqs.core.errors import InputError
 from prefiqs.core.paths import data_root
 from prefiqs.distributed.shards import missing_parts
 from prefiqs.distributed.sources import parts_of
@@ -69,7 +68,7 @@ def score_dataset(
 
     Raises:
         InputError: Ray is missing; a source, method, option or device that does not exist; an output folder that was
-            begun with other settings.
+            begun with other settings; and, when all else is done, files that cannot be read to their end.
     """
     _ray()  # before the seconds that PyTorch takes to load
     from prefiqs.quality import score
@@ -121,7 +120,6 @@ class _Plan:
         missing = missing_parts(self.out, parts, {**record, **settings, "prefiqs": __version__})
         if not missing:
             return Summary(0, 0, 0, len(parts))
-        done = []
         with _cluster(self.address) as ray:
             workers, cores, gpus = _shares(ray, self.workers, self.device)
             device = self.device if self.device != "auto" else "cuda" if gpus else "cpu"
@@ -134,7 +132,9 @@ class _Plan:
             data = data.map_batches(
                 Worker, batch_size=1, compute=pool, num_cpus=cores, num_gpus=gpus, fn_constructor_args=(job,)
             )
-            done.extend(tqdm(_rows(data), total=len(rows), unit="part", desc=kind, disable=None))
+            done = list(tqdm(data.iter_rows(), total=len(rows), unit="part", desc=kind, disable=None))
+        if broken := [row["error"] for row in done if row["error"]]:
+            raise InputError(f"{broken[0]} So it is with {len(broken)} of {len(rows)} parts; the others are done.")
         counts = {key: sum(row[key] for row in done) for key in ("images", "failed")}
         return Summary(**counts, parts=len(done), found=len(parts) - len(missing))
 
@@ -178,19 +178,6 @@ def _shares(ray, workers: int | None, device: str) -> tuple[int, int, float]:
     if workers < 1 or cores < 1:
         raise InputError(f"Expected 1 to {most} workers, one core each on machines alike, got workers={workers}.")
     return workers, cores, 1 / math.ceil(workers / gpus) if gpus else 0
-
-
-def _rows(data) -> Iterator[dict[str, int]]:
-    """What became of each part, in the order in which they end; an error of this package comes out as itself."""
-    try:
-        yield from data.iter_rows()
-    except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, PrefiqsError):
-            cause = cause.__cause__ or getattr(cause, "cause", None)
-        if cause is None:
-            raise
-        raise cause from None
 
 
 def _weights_sha256(model: str) -> str:

@@ -65,7 +65,6 @@ class TarShard:
 
     folder: Path
     file: str
-    size: int
 
     def records(self) -> Iterator[Record]:
         """The images in order."""
@@ -75,8 +74,10 @@ class TarShard:
                     if member.isfile() and Path(member.name).suffix.lower() in PHOTO_ENDINGS:
                         yield f"{self.file}/{member.name}", partial(bytes, tar.extractfile(member).read())
         except tarfile.TarError as error:
-            raise InputError(f"Expected a tar file in {self.folder / self.file}, got a broken one ({error}); replace "
-                             "it and run again: what is scored already is kept.") from error  # fmt: skip
+            path = self.folder / self.file
+            raise InputError(
+                f"Expected a tar file in {path}, got a broken one ({error}); replace it and run again."
+            ) from error
 
 
 Part = Photos | RowGroups | TarShard
@@ -112,7 +113,7 @@ def parts_of(source: Path, part_size: int) -> list[Part]:
         names = files["photos"]
         return [Photos(folder, tuple(names[i : i + part_size])) for i in range(0, len(names), part_size)]
     if files[".tar"]:
-        return [TarShard(folder, name, (folder / name).stat().st_size) for name in files[".tar"]]
+        return [TarShard(folder, name) for name in files[".tar"]]
     return [part for name in files[".parquet"] for part in _row_groups(folder, name, part_size)]
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from prefiqs.core.errors import InputError, NoFaceFound
+from prefiqs.core.errors import InputError, NoFaceFound, PrefiqsError
 from prefiqs.distributed.cores import claim_cores
 from prefiqs.distributed.shards import shard_path, write_shard
 from prefiqs.distributed.sources import Part, Record
@@ -55,16 +55,22 @@ class Worker:
             self.compute = computing.scorer(job.method, job.model, job.device, job.options)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list]:
-        """Write the shard of a part, unless a worker that died right afterwards has written it."""
+        """Write the shard of a part, unless a worker that died right afterwards has written it.
+
+        A file that cannot be read to its end is no reason to stop the others: its error is told at the end of the run.
+        """
         (number,), (part,) = batch["number"], batch["part"]
         path = shard_path(self.job.out, int(number))
         if path.is_file():
             problems = pd.read_parquet(path, columns=["problem"])["problem"]
         else:
-            table = self._table(pickle.loads(part))
+            try:
+                table = self._table(pickle.loads(part))
+            except PrefiqsError as error:
+                return {"images": [0], "failed": [0], "error": [str(error)]}
             write_shard(table, path)
             problems = table["problem"]
-        return {"images": [len(problems)], "failed": [int((problems != "").sum())]}
+        return {"images": [len(problems)], "failed": [int((problems != "").sum())], "error": [""]}
 
     def _table(self, part: Part) -> pd.DataFrame:
         """A row an image: name, score (and the method's name) or raw embedding, problem (empty where there is none)."""
