@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 
-.PHONY: reproduce test lint readme vit clean
+.PHONY: reproduce test cluster lint readme vit clean
 
 reproduce: $(VENV)/installed
 	PATH="$(BIN):$$PATH" dvc repro
@@ -12,6 +12,12 @@ reproduce: $(VENV)/installed
 test: $(VENV)/installed
 	PATH="$(BIN):$$PATH" prefiqs fetch
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# The tests of data sets on Ray, which `make test` skips where Ray is not installed.
+cluster: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable ".[ray]" --constraint requirements.lock
+	PATH="$(BIN):$$PATH" prefiqs fetch
+	PATH="$(BIN):$$PATH" python -m pytest tests/distributed
 
 lint: $(VENV)/installed
 	PATH="$(BIN):$$PATH" ruff check .

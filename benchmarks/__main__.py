@@ -1,4 +1,4 @@
-"""Measure the figures and write them to reports/benchmarks: `python -m benchmarks [embedding quality pruning curves]`.
+"""Measure the figures and write them to reports/benchmarks: `python -m benchmarks [embedding quality …]`.
 
 Each group runs in a process of its own, so that its memory is its own. Leave the machine alone meanwhile.
 """
@@ -17,7 +17,7 @@ import pandas as pd
 
 from prefiqs.reporting.tables import write_table_files
 
-GROUPS = ("embedding", "quality", "pruning", "curves")
+GROUPS = ("embedding", "quality", "pruning", "curves", "scaling")
 FOLDER = Path("reports/benchmarks")
 
 

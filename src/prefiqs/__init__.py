@@ -20,6 +20,8 @@ _ROOM_OF = {
     "score": "prefiqs.quality",
     "exfiqa_scores": "prefiqs.quality",
     "load_benchmark": "prefiqs.datasets",
+    "score_dataset": "prefiqs.distributed",
+    "embed_dataset": "prefiqs.distributed",
     "verification_accuracy": "prefiqs.evaluation",
     "error_discard_curve": "prefiqs.evaluation",
 }

@@ -118,6 +118,59 @@ def score(
         raise typer.Exit(_UNSCORED)
 
 
+_Source = Annotated[Path, typer.Argument(help="Folder of photos, .parquet or .tar files, or one such file.")]
+_Shards = Annotated[Path, typer.Argument(help="Folder for the Parquet shards; a run that was interrupted goes on.")]
+_Workers = Annotated[int | None, typer.Option(help="Processes; default: one a GPU, or one a machine without any.")]
+_Device = Annotated[str, typer.Option(help="auto (GPUs where the cluster has them), cpu or cuda.")]
+_PartSize = Annotated[int, typer.Option(help="Images that a worker does at a time; a tar file is always one part.")]
+_Address = Annotated[str | None, typer.Option(help="A running Ray cluster; default: this machine.")]
+
+
+@app.command()
+def score_dataset(
+    source: _Source,
+    out: _Shards,
+    method: Annotated[str, typer.Option(help="Quality method; see `prefiqs list methods`.")] = "prefiqs",
+    model: Annotated[str, typer.Option(help="FR model, or an .onnx file.")] = "sface",
+    ratio: Annotated[float | None, typer.Option(help="Pruning ratio of the methods that prune.")] = None,
+    option: Annotated[list[str] | None, typer.Option("-o", help="NAME=VALUE, any other option of the method.")] = None,
+    aligned: Annotated[bool, typer.Option(help="The images are aligned 112×112 faces already.")] = False,
+    workers: _Workers = None,
+    device: _Device = "auto",
+    part_size: _PartSize = 1024,
+    address: _Address = None,
+) -> None:
+    """Score a data set of any size on all processes of a Ray cluster; an image without a score gets its problem."""
+    from prefiqs.distributed import score_dataset as run
+
+    options = {name: _value(text) for name, text in _pairs("-o", option).items()}
+    if ratio is not None:
+        options["ratio"] = ratio
+    _say(run(source, out, method, model, aligned, workers, device, part_size, address, **options))
+
+
+@app.command()
+def embed_dataset(
+    source: _Source,
+    out: _Shards,
+    model: Annotated[str, typer.Option(help="FR model, or an .onnx file.")] = "sface",
+    aligned: Annotated[bool, typer.Option(help="The images are aligned 112×112 faces already.")] = False,
+    workers: _Workers = None,
+    device: _Device = "auto",
+    part_size: _PartSize = 1024,
+    address: _Address = None,
+) -> None:
+    """Embed a data set of any size (raw embeddings) on all processes of a Ray cluster."""
+    from prefiqs.distributed import embed_dataset as run
+
+    _say(run(source, out, model, aligned, workers, device, part_size, address))
+
+
+def _say(summary) -> None:
+    print(f"{summary.images} images in {summary.parts} parts, {summary.failed} with a problem; {summary.found} parts "
+          "were there already", file=sys.stderr)  # fmt: skip
+
+
 @app.command()
 def calibrate(
     photos: Annotated[list[Path], typer.Argument(help="Photos of all qualities, or folders of them; a few hundred.")],

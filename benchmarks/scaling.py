@@ -1,0 +1,65 @@
+"""Data sets on a local Ray cluster: two workers of one core against one, by the number of images."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+from benchmarks.harness import Figure, seconds_of
+
+import prefiqs
+from prefiqs.assets import fetch
+
+SIZES = (1_000, 4_000, 13_000)
+PART = 250
+
+
+def run(sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
+    """A line a size; the details of the last hold what an image costs beyond the start."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    with tempfile.TemporaryDirectory() as folder:
+        encoded = [cv2.imencode(".png", face[..., ::-1])[1].tobytes() for face in orl_faces()]
+        seconds: dict[int, list[float]] = {}
+        for size in sizes:
+            source = Path(folder) / f"{size}.parquet"
+            write_faces(encoded, size, source)
+            seconds[size] = [seconds_with(workers, source, Path(folder) / f"{size}-{workers}") for workers in (1, 2)]
+            one, two = seconds[size]
+            details = {f"images/s, {n} workers": round(size / s, 1) for n, s in enumerate(seconds[size], 1)}
+            details["megabytes of images"] = round(source.stat().st_size / 1e6, 1)
+            if len(seconds) > 1:
+                more = size - sizes[0]
+                rates = [more / (s - first) for s, first in zip(seconds[size], seconds[sizes[0]], strict=True)]
+                details |= {f"images/s beyond the start, {n} workers": round(r, 1) for n, r in enumerate(rates, 1)}
+            yield Figure(f"score_dataset, PreFIQs, sface, {size:,} aligned faces in Parquet, start of the workers "
+                         "included: 2 workers of one core", "1 worker of one core", *[one / two] * 3,
+                         details={"seconds": round(two, 1), "seconds against": round(one, 1), **details})  # fmt: skip
+
+
+def orl_faces() -> list[np.ndarray]:
+    """The 400 aligned ORL faces."""
+    return [prefiqs.align(path).image for path in sorted(fetch("orl").rglob("*.pgm"))]
+
+
+def write_faces(encoded: list[bytes], size: int, path: Path) -> None:
+    """So many faces, the same ones again and again, in row groups of a part each."""
+    names, images = [f"{i:06}" for i in range(size)], [encoded[i % len(encoded)] for i in range(size)]
+    pq.write_table(pa.table({"name": names, "image": images}), path, row_group_size=PART, use_dictionary=False)
+
+
+def seconds_with(workers: int, source: Path, out: Path) -> float:
+    """Seconds of a run on a cluster that has one core a worker, and is there already."""
+    ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    try:
+        return seconds_of(
+            lambda: prefiqs.score_dataset(source, out, aligned=True, workers=workers, device="cpu", part_size=PART)
+        )
+    finally:
+        ray.shutdown()
