@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 
-.PHONY: reproduce test cluster lint readme vit clean
+.PHONY: reproduce test test-long lint readme vit clean
 
 reproduce: $(VENV)/installed
 	PATH="$(BIN):$$PATH" dvc repro
@@ -11,13 +11,13 @@ reproduce: $(VENV)/installed
 # Two workers: threads beside them would only wait for one another.
 test: $(VENV)/installed
 	PATH="$(BIN):$$PATH" prefiqs fetch
-	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -m "not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-# The tests of data sets on Ray, which `make test` skips where Ray is not installed.
-cluster: $(VENV)/installed
+# Those that need a browser, a Ray cluster or many seconds.
+test-long: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable ".[ray]" --constraint requirements.lock
 	PATH="$(BIN):$$PATH" prefiqs fetch
-	PATH="$(BIN):$$PATH" python -m pytest tests/distributed
+	PATH="$(BIN):$$PATH" python -m pytest -m long
 
 lint: $(VENV)/installed
 	PATH="$(BIN):$$PATH" ruff check .

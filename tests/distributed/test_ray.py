@@ -21,6 +21,7 @@ from prefiqs.core.errors import InputError
 from prefiqs.core.records import read_scores
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'prefiqs[ray]'")
+pytestmark = pytest.mark.long
 SECONDS = 120  # after which something is wrong
 
 

@@ -22,6 +22,7 @@ np.savez(sys.argv[3], **out)
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a system that binds a process to cores")
 @pytest.mark.skipif(len(getattr(os, "sched_getaffinity", lambda _: [0])(0)) < 2, reason="needs two cores")
 def test_one_core_or_two(tmp_path):

@@ -46,7 +46,7 @@ def assert_same(found, wanted):
         np.testing.assert_allclose(found[name], values, atol=1e-4)
 
 
-@pytest.mark.parametrize("granularity", ["unstructured", "structured"])
+@pytest.mark.parametrize("granularity", ["unstructured", pytest.param("structured", marks=pytest.mark.long)])
 def test_sface_on_real_faces_and_noise(sface, photos, tmp_path, granularity):
     recipe, path = Recipe(0.4, granularity), tmp_path / "q.onnx"
     properties = export_onnx(sface, recipe, path)

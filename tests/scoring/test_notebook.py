@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from prefiqs.reporting import run_notebook
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "score_your_own_photos.ipynb"
 
 
+@pytest.mark.long
 def test_the_notebook_runs_on_a_folder(photos, tmp_path, monkeypatch, assets):
     monkeypatch.setenv("PREFIQS_DATA", str(assets["yunet"].parents[1]))
     monkeypatch.chdir(tmp_path)

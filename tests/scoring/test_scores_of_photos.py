@@ -61,9 +61,9 @@ def test_all_faces_or_the_largest(two_faces, face_scorer):
         ("norm", TinyNet, {}),
         ("ser-fiq", TinyNet, {"passes": 5}),
         ("vitnt-fiqa", small_vit, {}),
-        ("jacobian", TinyNet, {}),
-        ("grafiqs", StagedNet, {"block": 2}),
-        ("faceqan", TinyNet, {"k": 2, "iterations": 2}),
+        pytest.param("jacobian", TinyNet, {}, marks=pytest.mark.long),
+        pytest.param("grafiqs", StagedNet, {"block": 2}, marks=pytest.mark.long),
+        pytest.param("faceqan", TinyNet, {"k": 2, "iterations": 2}, marks=pytest.mark.long),
         ("froq", TinyNet, {"calibration": "made here"}),
     ],
 )

@@ -10,7 +10,10 @@ from prefiqs.site import build_site
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next((p for p in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if p.exists()), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in /usr/bin (Debian's package chromium)")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in /usr/bin (Debian's package chromium)"),
+]
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
