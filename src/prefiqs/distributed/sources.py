@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prefiqs.core.errors import InputError
+from prefiqs.imaging import PHOTO_SUFFIXES
 
-PHOTO_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 _ROWS_AT_ONCE = 64
 
 Record = tuple[str, Callable[[], bytes]]
@@ -71,7 +71,7 @@ class TarShard:
         try:
             with tarfile.open(self.folder / self.file, "r:") as tar:
                 for member in tar:
-                    if member.isfile() and Path(member.name).suffix.lower() in PHOTO_ENDINGS:
+                    if member.isfile() and Path(member.name).suffix.lower() in PHOTO_SUFFIXES:
                         yield f"{self.file}/{member.name}", partial(bytes, tar.extractfile(member).read())
         except tarfile.TarError as error:
             path = self.folder / self.file
@@ -103,7 +103,7 @@ def parts_of(source: Path, part_size: int) -> list[Part]:
     files = {kind: [] for kind in ("photos", ".parquet", ".tar")}
     for path in paths:
         ending = path.suffix.lower()
-        if kind := "photos" if ending in PHOTO_ENDINGS else ending if ending in files else "":
+        if kind := "photos" if ending in PHOTO_SUFFIXES else ending if ending in files else "":
             files[kind].append(path.relative_to(folder).as_posix())
     kinds = [kind for kind, found in files.items() if found]
     if len(kinds) != 1:

@@ -21,6 +21,8 @@ ARCFACE_TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 FACE_SIZE = 112
+# Endings, in lower case, by which photos are known in folders and archives.
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"})
 MOST_PIXELS = 2**27  # of a photo: finding faces in so many takes 1.7 GB
 
 # YuNet was trained on faces of about 10 to 300 pixels: the longer side of a photo is brought into this range.

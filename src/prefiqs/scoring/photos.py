@@ -8,9 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prefiqs.core.errors import InputError
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"})
-"""Endings, in lower case, by which photos are known in folders."""
+from prefiqs.imaging import PHOTO_SUFFIXES
 
 
 def find_photos(given: Iterable[str | Path]) -> list[Path]:
@@ -26,16 +24,15 @@ def find_photos(given: Iterable[str | Path]) -> list[Path]:
     given = [Path(path) for path in given]
     found = dict.fromkeys(photo for path in given for photo in _photos_of(path))
     if not found:
-        raise InputError(
-            f"Expected photos in {', '.join(map(str, given))}, got none ({', '.join(sorted(SUFFIXES))} are looked for)."
-        )
+        endings = ", ".join(sorted(PHOTO_SUFFIXES))
+        raise InputError(f"Expected photos in {', '.join(map(str, given))}, got none ({endings} are looked for).")
     return list(found)
 
 
 def _photos_of(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(_below(path))
-    if path.exists() or path.suffix.lower() in SUFFIXES and not glob.has_magic(str(path)):
+    if path.exists() or path.suffix.lower() in PHOTO_SUFFIXES and not glob.has_magic(str(path)):
         return [path]
     if not glob.has_magic(str(path)):
         raise InputError(f"Expected a photo or a folder of photos, got {path}, which does not exist; check the path.")
@@ -52,7 +49,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _is_named_like_one(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES
+    return path.suffix.lower() in PHOTO_SUFFIXES
 
 
 def _stop(error: OSError) -> None:
