@@ -70,7 +70,10 @@ def read_photo(path: Path) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"Expected a photo at {path}, got no file there; check the path.")
     # Decoded from memory: cv2.imread cannot open every path on every system and prints instead of raising.
-    photo = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    try:
+        photo = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    except cv2.error:  # more pixels than OpenCV wants to hold
+        photo = None
     if photo is None:
         raise InputError(f"Expected a photo in {path}, got a file that is no image OpenCV can read.")
     return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
