@@ -23,11 +23,15 @@ _PHOTOS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".
 
 
 def main() -> None:
-    """Run the command line; an error of this package is one sentence on stderr and exit status 1."""
+    """Run the command line; an error of this package or of the disk is one sentence on stderr and exit status 1."""
     try:
         app()
     except PrefiqsError as error:
         print(f"prefiqs: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        print(f"prefiqs: Expected to read and write files, got: {error}; make room, or choose another place.",
+              file=sys.stderr)  # fmt: skip
         sys.exit(1)
 
 
