@@ -200,6 +200,18 @@ def test_a_photo_that_claims_billions_of_pixels_is_refused(tmp_path):
     assert READERS["photo"].read(tmp_path / "p.png").shape == FACE.shape
 
 
+def test_a_photo_for_which_opencv_would_make_room_is_refused(tmp_path, monkeypatch):
+    """A few hundred bytes of JPEG that claim 20,000×20,000 pixels: 1.2 GB, were OpenCV asked."""
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("OpenCV was asked"))
+    jpeg = bytearray(image(".jpg"))
+    place = jpeg.index(b"\xff\xc0") + 5
+    jpeg[place : place + 4] = (20_000).to_bytes(2, "big") * 2
+    for name, read in {"photo": READERS["photo"].read, "face": READERS["face"].read}.items():
+        (tmp_path / name).write_bytes(jpeg)
+        with pytest.raises(InputError, match="OpenCV can"):
+            read(tmp_path / name)
+
+
 def test_yaml_that_stands_for_gigabytes_stays_small(tmp_path):
     """Each line has the one before nine times: 9¹² values if they were written out."""
     lines = ["a0: &a0 [x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 13)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 from skimage.transform import SimilarityTransform
 
 from prefiqs.core.errors import InputError, NoFaceFound
@@ -70,13 +72,28 @@ def read_photo(path: Path) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"Expected a photo at {path}, got no file there; check the path.")
     # Decoded from memory: cv2.imread cannot open every path on every system and prints instead of raising.
-    try:
-        photo = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
-    except cv2.error:  # more pixels than OpenCV wants to hold
-        photo = None
+    photo = decode(path.read_bytes())
     if photo is None:
         raise InputError(f"Expected a photo in {path}, got a file that is no image OpenCV can read.")
-    return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+    return photo
+
+
+def decode(data: bytes | bytearray) -> np.ndarray | None:
+    """Decode an encoded image to uint8 RGB h×w×3, upright; None for what OpenCV cannot read, or Pillow finds too large.
+
+    A few bytes can claim billions of pixels, for which OpenCV would make room before it looks at them.
+    """
+    try:
+        Image.open(BytesIO(data)).close()
+    except Image.DecompressionBombError:
+        return None
+    except Exception:  # Pillow does not know it or finds it damaged; OpenCV decides
+        pass
+    try:
+        photo = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error:  # more pixels than OpenCV wants to hold
+        return None
+    return None if photo is None else cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
 
 
 def align_to_template(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
