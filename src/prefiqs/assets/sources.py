@@ -3,7 +3,6 @@
 A source delivers named parts of an asset into a folder and checks nothing: verifying is the caller's work.
 """
 
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from prefiqs.core.errors import AssetError
 
 THIS = "."
 """The name of the only part of an asset that is one file."""
+LARGEST = 2**30
+"""No part of an asset has as many bytes; a member of a small archive may."""
 
 
 class Source(ABC):
@@ -83,7 +84,10 @@ class Bundled(Source):
 
 
 def write(content: IO[bytes], path: Path) -> None:
-    """Copy an open stream to a new file and close it."""
+    """Copy an open stream to a new file and close it; AssetError if it has more than `LARGEST` bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with content, path.open("wb") as file:
-        shutil.copyfileobj(content, file)
+        while chunk := content.read(2**20):
+            if file.tell() + len(chunk) > LARGEST:
+                raise AssetError(f"it gave more than {LARGEST} bytes")
+            file.write(chunk)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
-from pydantic_core import to_jsonable_python
+from pydantic_core import ArgsKwargs
 
 from prefiqs.core.errors import ConfigError
 
@@ -262,9 +263,12 @@ def read_blocks(path: str | Path, kind: type[Blocks]) -> Blocks:
     if not path.is_file():
         raise ConfigError(f"Expected hyperparameters in {path}, got no such file; run from the root of the compendium.")
     try:
-        return kind(**yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"Expected YAML in {path}, got something that cannot be read: {error}.") from error
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # also: no UTF-8, no such date, nested too deep
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"Expected YAML in {path}, got something that cannot be read: {reason}.") from error
+    try:
+        return kind(**content)
     except TypeError as error:
         raise ConfigError(f"Expected the blocks {', '.join(kind.__annotations__)} in {path}: {error}.") from error
     except ValidationError as error:
@@ -272,5 +276,7 @@ def read_blocks(path: str | Path, kind: type[Blocks]) -> Blocks:
         if not first["loc"]:
             raise ConfigError(f"Expected blocks of {path} that agree: {first['msg']}.") from error
         key = ".".join(map(str, first["loc"]))
-        got = to_jsonable_python(first["input"], fallback=str)
-        raise ConfigError(f"Expected a usable value for `{key}` in {path}, got {got!r}: {first['msg']}.") from error
+        value = first["input"]
+        # Shortened: a few lines of YAML that refer to each other can stand for gigabytes.
+        got = reprlib.repr(value.kwargs if isinstance(value, ArgsKwargs) else value)[:200]
+        raise ConfigError(f"Expected a usable value for `{key}` in {path}, got {got}: {first['msg']}.") from error

@@ -102,8 +102,11 @@ def write_bytes(content: bytes, path: str | Path) -> None:
 
 
 def read_text(path: str | Path) -> str:
-    """Read a UTF-8 text file."""
-    return Path(path).read_text(encoding="utf-8")
+    """Read a UTF-8 text file; `InputError` for other bytes."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"Expected UTF-8 text in {path}, got other bytes ({error}).") from error
 
 
 def write_score_file(names: Iterable[str], scores: np.ndarray, path: str | Path) -> None:
@@ -117,7 +120,7 @@ def read_score_file(path: Path) -> tuple[list[str], np.ndarray]:
     Raises `InputError` naming the first line that is not of this form.
     """
     names, scores = [], []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         name, _, score = line.strip().rpartition(" ")
         try:
             scores.append(float(score))
@@ -137,12 +140,37 @@ def write_scores(names: np.ndarray, scores: Mapping[str, np.ndarray], path: str 
 
 def read_scores(path: str | Path) -> dict[str, np.ndarray]:
     """Read what `write_scores` wrote: float32 n by method, images in their order of writing."""
-    table = pd.read_parquet(path)
+    table = read_parquet(path, ["method", "score"])
     return {m: part["score"].to_numpy() for m, part in table.groupby("method", sort=False)}
 
 
-def read_array(path: Path) -> np.ndarray:
-    """Read a .npy file; `InputError` if it is not there."""
+def read_parquet(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a .parquet file; `InputError` for one that is damaged or lacks one of `columns`."""
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged file can raise anything
+        raise _damaged("a table", path, error) from error
+    if missing := [column for column in columns if column not in table]:
+        raise InputError(f"Expected the columns {', '.join(columns)} in {path}, got no {missing[0]}; make it anew.")
+    return table
+
+
+def read_array(path: Path, mapped: bool = False) -> np.ndarray:
+    """Read a .npy file, or map it read-only; `InputError` if it is not there, is damaged, or holds Python objects."""
     if not path.is_file():
         raise InputError(f"Expected an array in {path}, got no such file; make it with `dvc repro`.")
-    return np.load(path, allow_pickle=False)
+    try:
+        if mapped:
+            return np.lib.format.open_memmap(path, mode="r")
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # a damaged file can raise anything
+        raise _damaged("an array", path, error) from error
+
+
+def _damaged(what: str, path: str | Path, error: Exception) -> InputError:
+    return InputError(
+        f"Expected {what} in {path}, got a file that is none or is damaged ({type(error).__name__}); make it anew."
+    )

@@ -11,8 +11,16 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.core.errors import InputError
-from prefiqs.core.records import write_rows, write_table
+from prefiqs.core.records import read_array, read_parquet, write_rows, write_table
 from prefiqs.imaging.align import FACE_SIZE
+
+# The tables of a benchmark and the columns that are needed of them.
+_COLUMNS = {
+    "index": ("name", "subject"),
+    "pairs": ("left", "right", "genuine", "fold"),
+    "templates": ("template", "media"),
+    "lost": ("name", "reason"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +145,14 @@ def load_benchmark(name: str, root: str | Path = "data") -> Benchmark:
         raise InputError(
             f"Expected benchmark {name!r} in {folder}, got no {', '.join(missing)}; build it with `dvc repro`."
         )
-    images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+    images = read_array(folder / "images.npy", mapped=True)
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise InputError(
+            f"Expected uint8 faces in {folder / 'images.npy'}, got {images.dtype} {images.shape}; build it anew."
+        )
     index, pairs, templates, lost = (
-        pd.read_parquet(file) if (file := folder / f"{table}.parquet").is_file() else None
-        for table in ("index", "pairs", "templates", "lost")
+        read_parquet(file, columns) if (file := folder / f"{table}.parquet").is_file() else None
+        for table, columns in _COLUMNS.items()
     )
     for table, of_images in {"index": index, "templates": templates}.items():
         if of_images is not None and len(of_images) != len(images):

@@ -5,6 +5,7 @@ Source: Huang, Ramesh, Berg, Learned-Miller, "Labeled Faces in the Wild", UMass 
 
 from __future__ import annotations
 
+import lzma
 import re
 import tarfile
 import zlib
@@ -21,6 +22,8 @@ LFW_FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw")
 LFW_ARCHIVES = tuple(
     f"{stem}{ending}" for stem in ("lfw-deepfunneled", "lfw-funneled", "lfw") for ending in (".tar", ".tgz", ".tar.gz")
 )
+# LFW's have less than a tenth of a megabyte; a few bytes of archive can claim to be any number of zeros.
+_LARGEST_PHOTO = 2**26
 _SAFE_NAME = re.compile(r"[^/\\\0\s.][^/\\\0\s]*")
 
 
@@ -133,10 +136,13 @@ def _read_photos(folder: Path, names: list[str] | None) -> Iterator[tuple[str, n
                 top, _, name = str(PurePosixPath(member.name)).partition("/")
                 photo = member.isreg() and top in LFW_FOLDERS and name.endswith(".jpg") and name not in seen
                 if photo and (wanted is None or name in wanted):
+                    if member.size > _LARGEST_PHOTO:
+                        raise InputError(f"Expected a photo as {name} of {archive}, got {member.size} bytes.")
                     seen.add(name)
                     yield name, decode_photo(tar.extractfile(member).read(), f"{name} of {archive}")
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise InputError(f"Expected a tar archive in {archive}, got one that is damaged ({error}).") from error
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"Expected a tar archive in {archive}, got one that is damaged ({reason}).") from error
 
 
 def _names_in(folder: Path) -> list[str]:

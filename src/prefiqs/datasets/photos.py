@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from prefiqs.core.errors import InputError, NoFaceFound
 from prefiqs.imaging import AlignedFace
-from prefiqs.imaging.align import FACE_SIZE
+from prefiqs.imaging.align import FACE_SIZE, decode
 
 Align = Callable[[np.ndarray], list[AlignedFace]]
 """From a photo (uint8 RGB h×w×3) to all its faces, largest first; raises `NoFaceFound`."""
@@ -20,13 +19,10 @@ _SMALLEST_SHARE = 1 / 4
 
 def decode_photo(data: bytes | bytearray, place: str) -> np.ndarray:
     """Decode an encoded image to uint8 RGB h×w×3; `InputError` naming `place` if it is none."""
-    try:
-        photo = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error:  # more pixels than OpenCV wants to hold
-        photo = None
+    photo = decode(data, place)
     if photo is None:
         raise InputError(f"Expected an image as {place}, got {len(data)} bytes that OpenCV cannot read.")
-    return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+    return photo
 
 
 def decode_face(data: bytes | bytearray, place: str) -> np.ndarray:

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from prefiqs.core.errors import InputError
-from prefiqs.core.records import write_text
+from prefiqs.core.records import read_text, write_text
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.pairs import consecutive_folds, people_of
@@ -134,4 +134,4 @@ def _check(stored: str) -> None:
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
         raise InputError(f"Expected a prepared folder with {path}, got no such file.")
-    return path.read_text(encoding="utf-8").splitlines()
+    return read_text(path).splitlines()

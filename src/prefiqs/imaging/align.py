@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -75,31 +75,33 @@ def read_photo(path: Path) -> np.ndarray:
     """Read a photo as uint8 RGB h×w×3, turned upright by its EXIF orientation; `InputError` if it is none."""
     if not path.is_file():
         raise InputError(f"Expected a photo at {path}, got no file there; check the path.")
-    _refuse_giants(path)
-    try:
-        # Decoded from memory: cv2.imread cannot open every path on every system and prints instead of raising.
-        photo = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
-    except cv2.error:  # sides or contents that OpenCV refuses
-        photo = None
+    photo = decode(path.read_bytes(), str(path))
     if photo is None:
         raise InputError(f"Expected a photo in {path}, got a file that is no image OpenCV can read.")
-    return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+    return photo
 
 
-def _refuse_giants(path: Path) -> None:
-    """A small file can hold an image that fills the memory when it is decoded; its header says so before."""
+def decode(data: bytes | bytearray, place: str) -> np.ndarray | None:
+    """Decode an encoded image to uint8 RGB h×w×3, upright; None for what is none.
+
+    A few bytes can claim billions of pixels, for which OpenCV would make room before it looks at them: the header is
+    read first, and an image of more than `MOST_PIXELS` is an `InputError` naming `place`.
+    """
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as header:
-            got = f"{header.width}×{header.height}"
-            too_large = header.width * header.height > MOST_PIXELS
+        with Image.open(BytesIO(data)) as header:
+            pixels, got = header.width * header.height, f"{header.width}×{header.height}"
     except Image.DecompressionBombError:
-        got, too_large = "far more", True
-    except (OSError, ValueError) as error:
-        if getattr(error, "errno", None) is not None:
-            raise  # of the disk, not of the header
-        raise InputError(f"Expected a photo in {path}, got a file that is no image OpenCV can read.") from None
-    if too_large:
-        raise InputError(f"Expected a photo of at most {MOST_PIXELS:,} pixels in {path}, got {got}; make it smaller.")
+        pixels, got = np.inf, "far more"
+    except Exception:  # Pillow can raise anything for a header that is damaged, or no image's
+        return None
+    if pixels > MOST_PIXELS:
+        raise InputError(f"Expected a photo of at most {MOST_PIXELS:,} pixels in {place}, got {got}; make it smaller.")
+    try:
+        # Decoded from memory: cv2.imread cannot open every path on every system and prints instead of raising.
+        photo = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # sides or contents that OpenCV refuses
+        return None
+    return None if photo is None else cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
 
 
 def align_to_template(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,16 +71,36 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings():  # about pickles of other protocols, which are refused anyway
             warnings.simplefilter("ignore", UserWarning)
+            _refuse_compressed(path)
             content = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as error:  # a damaged file can raise anything
         raise InputError(_why_refused(path, error)) from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict):
         raise InputError(f"Expected named tensors in {path}, got one {type(content).__name__}.")
-    if others := [k for k, value in content.items() if not (isinstance(k, str) and isinstance(value, Tensor))]:
+    if others := [k for k, value in content.items() if not (isinstance(k, str) and _is_plain(value))]:
         raise InputError(f"Expected only named tensors in {path}, or under its `state_dict`, got also {others[:3]}.")
     return content
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is a tensor whose numbers are there, one by one."""
+    return isinstance(value, Tensor) and value.layout == torch.strided and value.device.type == "cpu"
+
+
+def _refuse_compressed(path: Path) -> None:
+    # `torch.save` never compresses, but PyTorch would unpack what someone else did: a few bytes to many gigabytes.
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > path.stat().st_size:
+            raise InputError(
+                f"Expected a checkpoint as `torch.save` writes it in {path}, got a compressed one that unpacks to "
+                f"{unpacked} bytes; get the file of its owners."
+            )
 
 
 def _why_refused(path: Path, error: Exception) -> str:

@@ -59,7 +59,7 @@ def declared_input(path: Path) -> InputSpec:
     try:
         declared = json.loads(declaration.read_text(encoding="utf-8"))
         return InputSpec(declared["colour"], declared["mean"], declared["std"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f'Expected {{"colour": "rgb" or "bgr", "mean": …, "std": …}} in {declaration}, got something '
                          f"else ({error}).") from error  # fmt: skip
 

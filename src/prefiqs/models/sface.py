@@ -16,6 +16,7 @@ import onnx
 import torch
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
+from onnx.external_data_helper import uses_external_data
 from torch import Tensor, nn
 
 from prefiqs.core.errors import InputError
@@ -98,20 +99,25 @@ def state_dict_from_onnx(path: Path) -> dict[str, Tensor]:
     Raises `InputError` if a tensor of the file has no place in the network.
     """
     try:
-        graph = onnx.load(path).graph
+        graph = onnx.load(path, load_external_data=False).graph
     except DecodeError as error:
         raise InputError(f"Expected an ONNX network in {path}, got a file that is none ({error}).") from error
     state = {}
     for initializer in graph.initializer:
-        if initializer.name.startswith("scalar_op"):  # the pixel scaling, which is our `input_spec`
-            continue
         try:
+            if initializer.name.startswith("scalar_op"):  # the pixel scaling, which is our `input_spec`
+                continue
             name = _rename(initializer.name)
-        except AttributeError:  # re.fullmatch found nothing
+        except (AttributeError, TypeError, ValueError):  # re.fullmatch found nothing; no UTF-8; a number too long
             raise InputError(
                 f"Expected the OpenCV Zoo's SFace network in {path}, got an unknown tensor `{initializer.name}`; "
                 "load another network as a generic ONNX model."
             ) from None
-        tensor = torch.from_numpy(numpy_helper.to_array(initializer).copy())
+        try:
+            if uses_external_data(initializer):  # it may point to any file of this machine
+                raise ValueError("it lies in another file")
+            tensor = torch.from_numpy(numpy_helper.to_array(initializer).copy())
+        except (ValueError, TypeError) as error:
+            raise InputError(f"Expected numbers as `{initializer.name}` in {path}, got none ({error}).") from error
         state[name] = tensor.flatten() if "prelu" in name else tensor
     return state

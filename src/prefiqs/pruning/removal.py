@@ -73,7 +73,7 @@ def load_removal(path: Path) -> Removal:
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no dict)
         steps = tuple((layer, bool(out)) for layer, out in head["steps"])
         return Removal(Recipe(**head["recipe"]), head["sparsity"], arrays, steps)
-    except (SafetensorError, KeyError, TypeError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError, OSError) as error:
         raise InputError(
             f"Expected a pruning file in {path}, got something else ({error}); run `dvc repro prune`."
         ) from error

