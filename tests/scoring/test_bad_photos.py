@@ -3,6 +3,7 @@
 import struct
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -151,7 +152,7 @@ def test_places_without_a_photo(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Image, "open", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     assert_one_sentence(FacesOf()(tmp_path / "a.jpg").reason, "a.jpg, got: Permission denied")
 
 
