@@ -13,11 +13,13 @@ test: $(VENV)/installed
 	PATH="$(BIN):$$PATH" prefiqs fetch
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -m "not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-# Those that need a browser, a Ray cluster or many seconds.
+# Those that run the whole pipeline at reduced size, need a browser or a Ray cluster, or take many seconds. A cluster takes
+# the machine for itself.
 test-long: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable ".[ray]" --constraint requirements.lock
 	PATH="$(BIN):$$PATH" prefiqs fetch
-	PATH="$(BIN):$$PATH" python -m pytest -m long
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -m long --ignore tests/distributed --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	PATH="$(BIN):$$PATH" python -m pytest -m long tests/distributed
 
 lint: $(VENV)/installed
 	PATH="$(BIN):$$PATH" ruff check .

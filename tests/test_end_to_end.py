@@ -15,6 +15,7 @@ import yaml
 from prefiqs.assets import fetch_all
 from prefiqs.core.paths import data_root
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PREFIQS_DATA"} | {
     # stages call `prefiqs`, which lies beside the running interpreter
