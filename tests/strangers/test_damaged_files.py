@@ -72,9 +72,13 @@ def test_any_bytes_give_a_value_or_one_sentence(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", sorted(READERS.keys() - {"SynFIQA"}))
 def test_the_undamaged_files_are_read(name, tmp_path):
     """Else the test above would damage what is refused anyway. (SynFIQA's list names images that are not there.)"""
-    reader = READERS[name]
+    reader, refused = READERS[name], []
     for number, data in enumerate(reader.valid):
         path = tmp_path / str(number) / reader.file
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
-        reader.read(path)
+        try:
+            reader.read(path)
+        except PrefiqsError as error:
+            refused.append(str(error))
+    assert not refused
