@@ -10,7 +10,7 @@ from benchmarks.embedding import batch_again
 from benchmarks.harness import Figure, dearer
 
 import prefiqs
-from prefiqs.embedding import derivative_engine, torch_engine
+from prefiqs.embedding import DerivativeEngine, torch_engine
 from prefiqs.embedding.engines import model_engines
 from prefiqs.models import MODELS, FaceModel
 from prefiqs.quality import jacobian
@@ -27,7 +27,7 @@ def run() -> Iterator[Figure]:
         pruned = [prefiqs.prune(model, ratio) for ratio in ratios]
         function = jacobian.normalised_jvp(model, *pruned)
         size = jacobian.BATCH_SIZE
-        engine = derivative_engine(function, model.device, size, worthwhile=True, name="Jacobian drift")
+        engine = DerivativeEngine(function, model.device, size, IMAGES, "Jacobian drift").for_faces(IMAGES)
         wanted = "≤ 4" if len(ratios) == 1 else ""
         yield dearer(f"Jacobian drift, sface, {len(ratios)} ratios", "a forward pass in the same engine",
                      partial(batch_again, engine, size, IMAGES // size), plain, wanted)  # fmt: skip

@@ -28,7 +28,7 @@ REDUCED = {
     "degrade": {"copies": 2, "impostors": 5000},
     "models": {"cross": ["mobilefacenet-192"]},
     "prune": {"ratios": [0.1, 0.6], "criteria": ["l1"]},
-    "methods": {"compared": ["froq", "ex-fiqa"], "calibration_faces": 4, "timed_faces": [2, 8]},
+    "methods": {"compared": ["froq", "ex-fiqa"], "calibration_faces": 4, "timed_faces": 8},
     "transformer": {"faces": 1},
     "jacobian": {"ablation_images": 4},
     "verification": {"benchmarks": ["orl-xq"], "flip_test": ["orl", "orl-xq"]},

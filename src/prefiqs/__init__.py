@@ -18,6 +18,7 @@ _ROOM_OF = {
     "quality_from_drift": "prefiqs.quality.drift",
     "jacobian_drift": "prefiqs.quality",
     "score": "prefiqs.quality",
+    "scorer": "prefiqs.quality",
     "exfiqa_scores": "prefiqs.quality",
     "load_benchmark": "prefiqs.datasets",
     "score_dataset": "prefiqs.distributed",

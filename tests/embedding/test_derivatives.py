@@ -9,7 +9,7 @@ import torch
 from small_networks import RGB, StagedNet, TinyNet, randomise, synthetic_faces
 from torch import nn
 
-from prefiqs.embedding import derivative_engine, derivatives
+from prefiqs.embedding import DerivativeEngine, derivatives
 from prefiqs.models import FaceModel, ViT
 
 
@@ -30,7 +30,7 @@ def squares_and_gradient(model: FaceModel):
 
 def compiled_and_expected(model: FaceModel, count: int = 2) -> list[tuple[np.ndarray, np.ndarray]]:
     function, prepared = squares_and_gradient(model), model.prepare(synthetic_faces(count, seed=3))
-    compiled = derivative_engine(function, model.device, count, worthwhile=True, name="This")
+    compiled = DerivativeEngine(function, model.device, count, pays_from=count, name="This").for_faces(count)
     squares, gradient = function(prepared)
     return list(zip(compiled(prepared), (squares.numpy(), gradient.numpy()), strict=True))
 
@@ -85,5 +85,5 @@ def test_few_faces_stay_with_pytorch(monkeypatch):
     monkeypatch.setattr(derivatives, "compile_graph", None)  # not to be called
     model = TinyNet()
     function, prepared = squares_and_gradient(model), model.prepare(synthetic_faces(2))
-    got = derivative_engine(function, model.device, 2, worthwhile=False, name="This")(prepared)
+    got = DerivativeEngine(function, model.device, 2, pays_from=3, name="This").for_faces(2)(prepared)
     np.testing.assert_array_equal(got[1], function(prepared)[1].numpy())

@@ -20,7 +20,7 @@ import prefiqs
 from prefiqs.core.errors import InputError
 from prefiqs.models import FaceModel
 from prefiqs.quality import froq
-from prefiqs.quality.layers import firing_layers, layer_norms
+from prefiqs.quality.layers import firing_layers, norms_embedder
 from prefiqs.quality.perturbation import pseudo_labels
 
 LAYERS = ("stem", "stem_bn", "stem_prelu", "depthwise", "depthwise_bn", "pointwise", "pointwise_bn", "pointwise_prelu",
@@ -71,7 +71,8 @@ def test_layers_are_all_that_fire_once_each():
 
 def test_norms_of_every_layer(tiny, faces):
     expected = norms_by_hand(TinyNet(), faces)
-    np.testing.assert_allclose(layer_norms(faces, tiny, LAYERS), expected, rtol=1e-5)
+    (found,) = norms_embedder(tiny, LAYERS, None, "cpu")(faces)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_the_score_is_the_mean_norm(tiny, faces):

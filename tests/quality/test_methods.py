@@ -20,7 +20,9 @@ from small_networks import (
 )
 
 import prefiqs
+from prefiqs import quality
 from prefiqs.core.errors import InputError
+from prefiqs.embedding import derivatives, extract
 from prefiqs.quality import METHODS, PASSES, froq
 
 methods = pytest.mark.parametrize("method", METHODS)
@@ -90,6 +92,16 @@ def test_a_second_call_gives_the_same(network, faces, method, options):
     np.testing.assert_array_equal(
         prefiqs.score(faces, method, network, **options), prefiqs.score(faces, method, network, **options)
     )
+
+
+@methods
+def test_made_ready_once_for_faces_in_portions(network, faces, method, options, monkeypatch):
+    ready = quality.scorer(method, network, **options)
+    whole = ready(faces)
+    monkeypatch.setattr(extract, "model_engines", None)  # not to be called again
+    monkeypatch.setattr(derivatives, "compile_graph", None)
+    portions = np.concatenate([ready(faces[:2]), ready(faces[2:]), ready(faces[:0])])
+    np.testing.assert_allclose(portions, whole, **ROUNDING)
 
 
 @methods

@@ -122,6 +122,6 @@ def test_settings_name_all_that_decides(face_scorer):
 
 
 def test_a_score_that_is_no_number_is_a_reason(photos, face_scorer, monkeypatch):
-    monkeypatch.setattr("prefiqs.scoring.scorer.score", lambda faces, *_, **__: np.full(len(faces), np.nan, np.float32))
+    monkeypatch.setattr(face_scorer, "_score", lambda faces: np.full(len(faces), np.nan, np.float32))
     (row,) = rows_of(PhotoScorer(face_scorer), photos[:1])
     assert (row["score"], row["drift"], row["status"]) == (None, None, "Expected a finite score, got nan.")

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from prefiqs import __version__
@@ -19,7 +18,6 @@ from prefiqs.core.paths import data_root
 from prefiqs.distributed.shards import missing_parts
 from prefiqs.distributed.sources import parts_of
 from prefiqs.distributed.worker import Job, Worker
-from prefiqs.imaging.align import FACE_SIZE
 
 # Only names of parts travel through Ray's memory of shared objects.
 _OBJECT_STORE = 100 * 2**20
@@ -71,10 +69,9 @@ def score_dataset(
             begun with other settings; and, when all else is done, files that cannot be read to their end.
     """
     _ray()  # before the seconds that PyTorch takes to load
-    from prefiqs.quality import score
+    from prefiqs.quality import scorer
 
-    # No faces, but their method, network and options are looked at, in this process, where an error is a sentence.
-    score(np.empty((0, FACE_SIZE, FACE_SIZE, 3), np.uint8), method, model, device="cpu", **options)
+    scorer(method, model, device="cpu", **options)  # for its errors, in this process, where they are sentences
     plan = _Plan(Path(source), Path(out).absolute(), workers, device, part_size, address)
     return plan.run("score", model, aligned, method=method, options=options)
 

@@ -75,12 +75,7 @@ def raw_embeddings(
 
     Returns one float32 n×d array a model, followed by that of the mirrored faces where they were asked for.
     """
-    stream = _Stream(models, mirrored or [False] * len(models), images, batch_size, device, precision, compiled)
-    rows: list[list[np.ndarray]] = [[] for _ in stream.sizes]
-    for tables in stream:
-        for kept, table in zip(rows, tables, strict=True):
-            kept.append(table)
-    return [np.concatenate(r) if r else np.empty((0, d), np.float32) for r, d in zip(rows, stream.sizes, strict=True)]
+    return Embedder(models, batch_size, device, mirrored, precision, compiled)(images)
 
 
 def write_embeddings(
@@ -106,48 +101,74 @@ def write_embeddings(
     paths = iter(paths)
     at_once = None if iter(images) is images else NETWORKS_AT_ONCE
     while group := list(islice(jobs, at_once)):
-        stream = _Stream(*zip(*group, strict=True), images, batch_size, device, precision, compiled)
-        _write_tables(stream, count, paths)
-        del group, stream  # before the next ones are made
+        group, flips = zip(*group, strict=True)
+        embedder = Embedder(group, batch_size, device, flips, precision, compiled)
+        _write_tables(embedder, images, count, paths)
+        del group, embedder  # before the next ones are made
 
 
-def _write_tables(stream: _Stream, count: int, paths: Iterator[str | Path]) -> None:
+def _write_tables(embedder: Embedder, images: Faces, count: int, paths: Iterator[str | Path]) -> None:
     with ExitStack() as stack:
         files = [
             stack.enter_context(RowFile(path, (count, size), np.float32))
-            for size, path in zip(stream.sizes, islice(paths, len(stream.sizes)), strict=True)
+            for size, path in zip(embedder.sizes, islice(paths, len(embedder.sizes)), strict=True)
         ]
-        for tables in stream:
+        for tables in embedder.stream(images):
             for file, table in zip(files, tables, strict=True):
                 file.append(table)
 
 
-class _Stream:
-    """Embeddings of one batch after the other; `sizes` are the widths of the tables of each."""
+class Embedder:
+    """Networks made ready once, on first use, for faces that come in any number of portions.
 
-    def __init__(self, models, mirrored, images, batch_size, device, precision, compiled):
+    Called with faces it gives what `raw_embeddings` does, and takes the same arguments; `sizes` are the widths of the
+    tables. Weights that change afterwards are not noticed.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[FaceModel | str],
+        batch_size: int | None = None,
+        device: str = "auto",
+        mirrored: Sequence[bool] | None = None,
+        precision: str = "fp32",
+        compiled: bool = False,
+    ):
         target = resolve_device(device)
-        if batch_size is None:
-            known = len(images) if isinstance(images, np.ndarray) else BATCH_SIZES[target.type]
-            batch_size = max(1, min(known, BATCH_SIZES[target.type]))
-        self.images, self.batch_size, self.device, self.computing = images, batch_size, target, (precision, compiled)
+        if batch_size is not None:
+            _check_batch_size(batch_size)
+        self.batch_size, self.device, self.computing = batch_size, target, (precision, compiled)
         # In a GPU's memory the channels of a pixel lie side by side, as its fastest kernels want them.
         layout = torch.channels_last if target.type == "cuda" else torch.preserve_format
         self.models = [as_model(m, device).to(target, memory_format=layout) for m in models]
         if training := [m.name for m in self.models if m.training]:
             raise InputError(f"Expected networks in eval mode, got {training[0]} in training mode; call .eval() on it.")
         # One job a table: which network, and whether it sees the mirrored face.
-        flips = [[False, True] if both else [False] for both in mirrored]
+        flips = [[False, True] if both else [False] for both in mirrored or [False] * len(self.models)]
         self.jobs = [(i, flip) for i, views in enumerate(flips) for flip in views]
         self.sizes = [self.models[i].embedding_size for i, _ in self.jobs]
+        self._engines: list[Engine] = []
+        self._faces_at_once = 0  # that the engines are made for
 
-    def __iter__(self) -> Iterator[list[np.ndarray]]:
-        engines = model_engines(self.models, self.batch_size, *self.computing)
-        for inputs in prepared_ahead(self._inputs, batches(self.images, self.batch_size), self.device):
+    def __call__(self, images: Faces) -> list[np.ndarray]:
+        """One float32 n×d array a table, all in memory."""
+        rows: list[list[np.ndarray]] = [[np.empty((0, size), np.float32)] for size in self.sizes]
+        for tables in self.stream(images):
+            for kept, table in zip(rows, tables, strict=True):
+                kept.append(table)
+        return [np.concatenate(parts) for parts in rows]
+
+    def stream(self, images: Faces) -> Iterator[list[np.ndarray]]:
+        """The same, batch after batch."""
+        usual = BATCH_SIZES[self.device.type]
+        known = len(images) if isinstance(images, np.ndarray) else usual
+        wanted = max(1, min(known, usual)) if self.batch_size is None else self.batch_size
+        if wanted > self._faces_at_once:
+            self._engines, self._faces_at_once = model_engines(self.models, wanted, *self.computing), wanted
+        size = self._faces_at_once
+        for inputs in prepared_ahead(self._inputs, batches(images, size), self.device):
             yield [
-                run_padded(engines[i], inputs[self.models[i].input_spec, self.models[i].device, flip], self.batch_size)[
-                    0
-                ]
+                run_padded(self._engines[i], inputs[self.models[i].input_spec, self.models[i].device, flip], size)[0]
                 for i, flip in self.jobs
             ]
 
@@ -195,8 +216,7 @@ def run_padded(engine: Engine, prepared, batch_size: int) -> tuple[np.ndarray, .
 
 def batches(images: Faces, batch_size: int) -> Iterator[np.ndarray]:
     """Cut faces into arrays of at most `batch_size`, with a progress bar where stderr is a terminal."""
-    if batch_size < 1:
-        raise InputError(f"Expected a batch size of at least 1, got {batch_size}.")
+    _check_batch_size(batch_size)
     if isinstance(images, np.ndarray):
         starts = tqdm(range(0, len(images), batch_size), unit="batch", disable=None)
         yield from (check_faces(images[s : s + batch_size]) for s in starts)
@@ -204,3 +224,8 @@ def batches(images: Faces, batch_size: int) -> Iterator[np.ndarray]:
     stream = iter(images)
     while batch := list(islice(stream, batch_size)):
         yield np.concatenate([check_faces(np.asarray(face)[None]) for face in batch])
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise InputError(f"Expected a batch size of at least 1, got {batch_size}.")

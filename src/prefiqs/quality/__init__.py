@@ -18,6 +18,7 @@ _MODULE_OF = {
     "jacobian_drift": "jacobian",
     "milliseconds_per_image": "timing",
     "score": "registry",
+    "scorer": "registry",
     "shared_embeddings": "shared_prefix",
     "shared_passes": "shared_prefix",
     "token_attention": "attention_maps",

@@ -15,24 +15,23 @@ import numpy as np
 
 from prefiqs.core.errors import InputError
 from prefiqs.models import FaceModel
-from prefiqs.quality.exits import exit_scores, quality_network
+from prefiqs.quality.exits import exit_embedder, quality_network
+from prefiqs.quality.interface import Scorer
 
 # Weights of the exits by the name of the fusion, from the numbers 1…L of the blocks.
 _FUSIONS = {"mean": np.ones_like, "depth": np.asarray}
 
 
-def score(
-    images: np.ndarray,
+def scorer(
     model: FaceModel,
     exit: int | None = None,
     fusion: Literal["mean", "depth"] | None = None,
     batch_size: int | None = None,
     device: str = "auto",
-) -> np.ndarray:
+) -> Scorer:
     """Quality of n aligned faces, float32 n, unbounded, higher = better.
 
     Args:
-        images: aligned faces, uint8 n×112×112×3, RGB.
         model: a network with a quality head.
         exit: the quality behind this block, 1 the first; later blocks are not run.
         fusion: of all exits, "mean" (EX-FIQA-F) or "depth" (EX-FIQA-FW), which is also what neither option gives.
@@ -45,13 +44,15 @@ def score(
     depth = len(network.blocks)
     if exit is None:
         weights = _weights("depth" if fusion is None else fusion, depth)
-        return _fused(exit_scores(network, images, range(1, depth + 1), batch_size, device), weights)
+        every = exit_embedder(network, range(1, depth + 1), batch_size, device)
+        return lambda images: _fused(every(images)[0], weights)
     if fusion is not None:
         raise InputError(f"Expected an exit or a fusion of all exits, got exit={exit!r} and fusion={fusion!r}; "
                          "leave one of them out.")  # fmt: skip
     if not (isinstance(exit, Integral) and 1 <= exit <= depth):
         raise InputError(f"Expected an exit from 1 to {depth}, the blocks of {network.name}, got {exit!r}.")
-    return exit_scores(network, images, [int(exit)], batch_size, device)[:, 0]
+    one = exit_embedder(network, [int(exit)], batch_size, device)
+    return lambda images: one(images)[0][:, 0]
 
 
 def exfiqa_scores(
@@ -67,7 +68,7 @@ def exfiqa_scores(
         InputError: a network without quality head, or images that are not aligned faces.
     """
     network = quality_network(model, device)
-    return exit_scores(network, images, range(1, len(network.blocks) + 1), batch_size, device)
+    return exit_embedder(network, range(1, len(network.blocks) + 1), batch_size, device)(images)[0]
 
 
 def fuse_exits(scores: np.ndarray, fusion: Literal["mean", "depth"] = "depth") -> np.ndarray:

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from prefiqs.core.errors import InputError
-from prefiqs.embedding import raw_embeddings
+from prefiqs.embedding import Embedder
 from prefiqs.models import FaceModel, ViTFiqa, as_model
 
 
@@ -69,8 +68,6 @@ def quality_network(model: FaceModel | str, device: str = "auto") -> ViTFiqa:
     return model
 
 
-def exit_scores(
-    model: ViTFiqa, images: np.ndarray, exits: Sequence[int], batch_size: int | None, device: str
-) -> np.ndarray:
-    """Quality behind each of these blocks, 1 the first, in one pass: float32 n×exits, higher = better."""
-    return raw_embeddings([_Exits(model, exits)], images, batch_size, device)[0]
+def exit_embedder(model: ViTFiqa, exits: Sequence[int], batch_size: int | None, device: str) -> Embedder:
+    """Its one table is the quality behind each of these blocks, 1 the first, in one pass: float32 n×exits."""
+    return Embedder([_Exits(model, exits)], batch_size, device)

@@ -22,16 +22,16 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from prefiqs.core.errors import InputError
 from prefiqs.core.vectors import cosine_similarity
-from prefiqs.embedding import batches, derivative_engine, model_engines, raw_embeddings
+from prefiqs.embedding import DerivativeEngine, Embedder, batches, model_engines
 from prefiqs.models import FACE_SIZE, FaceModel, resolve_device
+from prefiqs.quality.interface import Scorer
 from prefiqs.quality.layers import require_layers, with_fixed_weights
 
 # Backward passes from which on tracing for the CPU engine, which takes as long as some 150 that it saves, clearly pays.
 _WORTH_COMPILING = 500
 
 
-def score(
-    images: np.ndarray,
+def scorer(
     model: FaceModel,
     k: int = 10,
     iterations: int = 5,
@@ -39,11 +39,10 @@ def score(
     p: float = 5,
     seed: int = 0,
     device: str = "auto",
-) -> np.ndarray:
+) -> Scorer:
     """Quality of n aligned faces, float32 n in [−1, 1], higher = better.
 
     Args:
-        images: aligned faces, n×112×112×3.
         model: any network that can be differentiated.
         k: noisy copies of each face.
         iterations: l, how often their similarity is measured; l − 1 steps are taken in between.
@@ -57,27 +56,31 @@ def score(
     if k < 1 or iterations < 1 or not 0 < epsilon < 1 or not p > 0:
         raise InputError(f"Expected k and iterations of at least 1, epsilon in (0, 1) and p > 0, got k={k}, "
                          f"iterations={iterations}, epsilon={epsilon}, p={p}.")  # fmt: skip
-    faces, mirrored = raw_embeddings([model], images, device=device, mirrored=[True])
-    symmetry = cosine_similarity(faces, mirrored)
-    worthwhile = len(images) * k * (iterations - 1) >= _WORTH_COMPILING
-    step = derivative_engine(embeddings_and_gradient(model), target, 1 + k, worthwhile, "FaceQAN")
-    (embed,) = model_engines([model], 1 + k)
+    both = Embedder([model], device=device, mirrored=[True])
+    (embed,) = model_engines([model.to(target)], 1 + k)
+    gradients = DerivativeEngine(embeddings_and_gradient(model), target, 1 + k, _WORTH_COMPILING, "FaceQAN")
     unit = 255 / model.input_spec.std  # the pixel range, as the network sees it
     noise = np.random.default_rng(seed).uniform(-epsilon, epsilon, (k, 3, FACE_SIZE, FACE_SIZE))
     noise = torch.from_numpy((unit * noise).astype(np.float32)).to(target)
-    scores = np.empty(len(images))
-    for i, face in enumerate(batches(images, 1)):
-        clean = model.prepare(face)
-        noisy = _within_range(clean + noise, model)
-        similarities = []
-        for _ in range(iterations - 1):
-            embeddings, gradient = step(torch.cat([clean, noisy]))
+
+    def score(images: np.ndarray) -> np.ndarray:
+        symmetry = cosine_similarity(*both(images))
+        step = gradients.for_faces(len(images) * k * (iterations - 1))
+        scores = np.empty(len(images))
+        for i, face in enumerate(batches(images, 1)):
+            clean = model.prepare(face)
+            noisy = _within_range(clean + noise, model)
+            similarities = []
+            for _ in range(iterations - 1):
+                embeddings, gradient = step(torch.cat([clean, noisy]))
+                similarities.append(cosine_similarity(embeddings[:1], embeddings[1:]))
+                noisy = _within_range(noisy + epsilon * unit * torch.from_numpy(gradient).to(target).sign(), model)
+            (embeddings,) = embed(torch.cat([clean, noisy]))
             similarities.append(cosine_similarity(embeddings[:1], embeddings[1:]))
-            noisy = _within_range(noisy + epsilon * unit * torch.from_numpy(gradient).to(target).sign(), model)
-        (embeddings,) = embed(torch.cat([clean, noisy]))
-        similarities.append(cosine_similarity(embeddings[:1], embeddings[1:]))
-        scores[i] = (1 + np.mean(similarities)) / 2 * np.clip(1 - np.std(similarities), 0, 1) * symmetry[i]
-    return (np.sign(scores) * np.abs(scores) ** p).astype(np.float32)
+            scores[i] = (1 + np.mean(similarities)) / 2 * np.clip(1 - np.std(similarities), 0, 1) * symmetry[i]
+        return (np.sign(scores) * np.abs(scores) ** p).astype(np.float32)
+
+    return score
 
 
 def _within_range(noisy: Tensor, model: FaceModel) -> Tensor:

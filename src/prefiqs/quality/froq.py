@@ -24,7 +24,8 @@ from scipy.stats import spearmanr
 from prefiqs.core.errors import InputError
 from prefiqs.core.records import write_text
 from prefiqs.models import FaceModel
-from prefiqs.quality.layers import firing_layers, layer_norms, require_layers
+from prefiqs.quality.interface import Scorer
+from prefiqs.quality.layers import firing_layers, norms_embedder, require_layers
 from prefiqs.quality.perturbation import pseudo_labels
 
 
@@ -61,13 +62,12 @@ class Calibration:
                              "`prefiqs calibrate`.") from error  # fmt: skip
 
 
-def score(
-    images: np.ndarray,
+def scorer(
     model: FaceModel,
     calibration: Calibration | str | Path | None = None,
     batch_size: int | None = None,
     device: str = "auto",
-) -> np.ndarray:
+) -> Scorer:
     """Quality of n aligned faces, float32 n, at least 0, higher = better; `calibration` is one for this network, or its
     file."""
     require_layers(model, "froq")
@@ -78,8 +78,8 @@ def score(
         calibration = Calibration.load(calibration)
     if calibration.model != model.name:
         raise InputError(f"Expected a calibration for {model.name}, got one for {calibration.model}; calibrate again.")
-    norms = layer_norms(images, model, calibration.layers, batch_size, device)
-    return norms.mean(1, dtype=np.float64).astype(np.float32)
+    norms = norms_embedder(model, calibration.layers, batch_size, device)
+    return lambda images: norms(images)[0].mean(1, dtype=np.float64).astype(np.float32)
 
 
 def calibrate(
@@ -109,7 +109,7 @@ def calibrate(
                          f"and {candidates}.")  # fmt: skip
     labels = pseudo_labels(images, model, seed, batch_size, device)
     layers = firing_layers(model)
-    norms = layer_norms(images, model, layers, batch_size, device).astype(np.float64)
+    norms = norms_embedder(model, layers, batch_size, device)(images)[0].astype(np.float64)
     varying = np.ptp(norms, axis=0) > 0
     if not varying.any() or not np.ptp(labels) > 0:
         raise InputError("Expected calibration faces that differ, got faces to which no layer responds differently.")

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from prefiqs import pruning
 from prefiqs.core.errors import InputError
-from prefiqs.embedding import batches, derivative_engine, run_padded
+from prefiqs.embedding import DerivativeEngine, batches, run_padded
 from prefiqs.models import FaceModel, resolve_device
+from prefiqs.quality.interface import Scorer
 from prefiqs.quality.layers import require_layers, with_fixed_weights
 
 # Tracing for the CPU engine takes as long as this many faces in eager PyTorch.
@@ -28,9 +29,7 @@ _WORTH_COMPILING = 128
 _BLOCKS = 4
 
 
-def score(
-    images: np.ndarray, model: FaceModel, block: str | int = "image", batch_size: int = 4, device: str = "auto"
-) -> np.ndarray:
+def scorer(model: FaceModel, block: str | int = "image", batch_size: int = 4, device: str = "auto") -> Scorer:
     """Quality of n aligned faces, float32 n, at most 0, higher = better.
 
     block: where the gradients are summed: "image", or 1…4, the stages between stem and embedding (see `block_ends`).
@@ -38,9 +37,14 @@ def score(
     target = resolve_device(device)
     require_layers(model, "grafiqs")
     function = gradient_magnitude(model.to(target), block)
-    engine = derivative_engine(function, target, batch_size, len(images) >= _WORTH_COMPILING, "GraFIQs")
-    parts = [run_padded(engine, model.prepare(faces), batch_size)[0] for faces in batches(images, batch_size)]
-    return -np.concatenate([np.empty(0, np.float32), *parts])
+    magnitude = DerivativeEngine(function, target, batch_size, _WORTH_COMPILING, "GraFIQs")
+
+    def score(images: np.ndarray) -> np.ndarray:
+        engine = magnitude.for_faces(len(images))
+        parts = [run_padded(engine, model.prepare(faces), batch_size)[0] for faces in batches(images, batch_size)]
+        return -np.concatenate([np.empty(0, np.float32), *parts])
+
+    return score
 
 
 def block_ends(model: nn.Module) -> dict[int, str]:

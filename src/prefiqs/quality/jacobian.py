@@ -18,8 +18,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from prefiqs import pruning
 from prefiqs.core.errors import InputError
 from prefiqs.core.recipe import Recipe
-from prefiqs.embedding import batches, derivative_engine, run_padded
+from prefiqs.embedding import DerivativeEngine, batches, run_padded
 from prefiqs.models import FaceModel, resolve_device
+from prefiqs.quality.interface import Scorer
 
 # Tracing the derivative for the CPU engine takes as long as this many faces in eager PyTorch.
 _WORTH_COMPILING = 128
@@ -27,12 +28,11 @@ _WORTH_COMPILING = 128
 BATCH_SIZE = 4
 
 
-def score(
-    images: np.ndarray, model: FaceModel, ratio: float = 0.1, criterion: str = "l1", seed: int = 0, device: str = "auto"
-) -> np.ndarray:
+def scorer(model: FaceModel, ratio: float = 0.1, criterion: str = "l1", seed: int = 0, device: str = "auto") -> Scorer:
     """Minus the Jacobian drift of n aligned faces, float32 n, at most 0, higher = better."""
     pruned = pruning.apply(model, pruning.choose(model, Recipe(ratio, "unstructured", criterion, seed)))
-    return -jacobian_drift(model, pruned, images, device=device)
+    drifts = _drifts(model, [pruned], BATCH_SIZE, device)
+    return lambda images: -drifts(images)[0]
 
 
 def jacobian_drift(
@@ -49,15 +49,27 @@ def jacobian_drift(
     Raises:
         InputError: `pruned` is not an unstructured pruning of `model` (its weights have other shapes).
     """
+    one = isinstance(pruned, FaceModel)
+    drifts = _drifts(model, [pruned] if one else list(pruned), batch_size, device)(images)
+    return drifts[0] if one else drifts
+
+
+def _drifts(
+    model: FaceModel, pruned: list[FaceModel], batch_size: int, device: str
+) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """From aligned faces to the Jacobian drift of each pruned network."""
     target = resolve_device(device)
-    others = [pruned] if isinstance(pruned, FaceModel) else list(pruned)
-    function = normalised_jvp(model.to(target), *(other.to(target) for other in others))
-    engine = derivative_engine(function, target, batch_size, len(images) >= _WORTH_COMPILING, "Jacobian drift")
-    empty = [np.empty((0, model.embedding_size))] * (1 + len(others))
-    parts = [run_padded(engine, model.prepare(faces), batch_size) for faces in batches(images, batch_size)] or [empty]
-    tangents = [np.concatenate(of_batches).astype(np.float64) for of_batches in zip(*parts, strict=True)][1:]
-    drifts = [np.linalg.norm(tangent, axis=1).astype(np.float32) for tangent in tangents]
-    return drifts[0] if isinstance(pruned, FaceModel) else drifts
+    function = normalised_jvp(model.to(target), *(other.to(target) for other in pruned))
+    jvps = DerivativeEngine(function, target, batch_size, _WORTH_COMPILING, "Jacobian drift")
+    empty = [np.empty((0, model.embedding_size))] * (1 + len(pruned))
+
+    def drifts(images: np.ndarray) -> list[np.ndarray]:
+        engine = jvps.for_faces(len(images))
+        parts = [run_padded(engine, model.prepare(faces), batch_size) for faces in batches(images, batch_size)]
+        tangents = [np.concatenate(table).astype(np.float64) for table in zip(empty, *parts, strict=True)][1:]
+        return [np.linalg.norm(tangent, axis=1).astype(np.float32) for tangent in tangents]
+
+    return drifts
 
 
 def normalised_jvp(model: FaceModel, *pruned: FaceModel) -> Callable[[Tensor], tuple[Tensor, ...]]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
 from prefiqs.core.errors import InputError
-from prefiqs.embedding import raw_embeddings
+from prefiqs.embedding import Embedder
 from prefiqs.models import FACE_SIZE, FaceModel, GraphModel
 
 
@@ -47,11 +46,9 @@ def firing_layers(model: FaceModel) -> tuple[str, ...]:
     return tuple(name for name in seen if name in first.values())
 
 
-def layer_norms(
-    images: np.ndarray, model: FaceModel, layers: Sequence[str], batch_size: int | None = None, device: str = "auto"
-) -> np.ndarray:
-    """L2 norms of the activations of the named layers, float32 n×(number of layers), in one forward pass a face."""
-    return raw_embeddings([_LayerNorms(model, layers)], images, batch_size, device)[0]
+def norms_embedder(model: FaceModel, layers: Sequence[str], batch_size: int | None, device: str) -> Embedder:
+    """Its one table holds the L2 norms of the named layers' activations, float32 n×layers; one forward pass a face."""
+    return Embedder([_LayerNorms(model, layers)], batch_size, device)
 
 
 class _LayerNorms(FaceModel):

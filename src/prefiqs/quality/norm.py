@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from prefiqs.embedding import raw_embeddings
+from prefiqs.embedding import Embedder
 from prefiqs.models import FaceModel
+from prefiqs.quality.interface import Scorer
 
 
-def score(images: np.ndarray, model: FaceModel, batch_size: int | None = None, device: str = "auto") -> np.ndarray:
+def scorer(model: FaceModel, batch_size: int | None = None, device: str = "auto") -> Scorer:
     """Quality of n aligned faces, float32 n, at least 0, higher = better."""
-    return np.linalg.norm(raw_embeddings([model], images, batch_size, device)[0], axis=1).astype(np.float32)
+    raw = Embedder([model], batch_size, device)
+    return lambda images: np.linalg.norm(raw(images)[0], axis=1).astype(np.float32)

@@ -5,17 +5,16 @@ Source: PreFIQs, sec. 3.2, eq. 4-7. Q(x) = 1 − ‖ê(x) − ê_ρ(x)‖₂ / 2
 
 from __future__ import annotations
 
-import numpy as np
-
 from prefiqs import pruning
 from prefiqs.core.recipe import Recipe
-from prefiqs.embedding import embed
+from prefiqs.core.vectors import normalise
+from prefiqs.embedding import Embedder
 from prefiqs.models import FaceModel
 from prefiqs.quality.drift import drift, quality_from_drift
+from prefiqs.quality.interface import Scorer
 
 
-def score(
-    images: np.ndarray,
+def scorer(
     model: FaceModel,
     ratio: float = 0.4,
     granularity: str = "unstructured",
@@ -23,7 +22,8 @@ def score(
     seed: int = 0,
     batch_size: int | None = None,
     device: str = "auto",
-) -> np.ndarray:
+) -> Scorer:
     """Quality of n aligned faces, float32 n in [0, 1]; the defaults are the paper's best setting (Table 3)."""
     pruned = pruning.apply(model, pruning.choose(model, Recipe(ratio, granularity, criterion, seed)))
-    return quality_from_drift(drift(*embed([model, pruned], images, batch_size, device=device)))
+    raw = Embedder([model, pruned], batch_size, device)
+    return lambda images: quality_from_drift(drift(*map(normalise, raw(images))))

@@ -1,4 +1,4 @@
-"""The methods by name, and `score`, the one call that all of them answer."""
+"""The methods by name, and the two calls that all of them answer: `score`, and `scorer` for faces in portions."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ from prefiqs.quality import (
     vit_fiqa,
     vitnt_fiqa,
 )
+from prefiqs.quality.interface import Scorer
 
-METHODS: dict[str, Callable[..., np.ndarray]] = {
-    "prefiqs": prefiqs.score,
-    "prefiqs-fast": prefiqs_fast.score,
-    "jacobian": jacobian.score,
-    "norm": norm.score,
-    "ser-fiq": ser_fiq.score,
-    "grafiqs": grafiqs.score,
-    "faceqan": faceqan.score,
-    "froq": froq.score,
-    "vitnt-fiqa": vitnt_fiqa.score,
-    "vit-fiqa": vit_fiqa.score,
-    "ex-fiqa": ex_fiqa.score,
+METHODS: dict[str, Callable[..., Scorer]] = {
+    "prefiqs": prefiqs.scorer,
+    "prefiqs-fast": prefiqs_fast.scorer,
+    "jacobian": jacobian.scorer,
+    "norm": norm.scorer,
+    "ser-fiq": ser_fiq.scorer,
+    "grafiqs": grafiqs.scorer,
+    "faceqan": faceqan.scorer,
+    "froq": froq.scorer,
+    "vitnt-fiqa": vitnt_fiqa.scorer,
+    "vit-fiqa": vit_fiqa.scorer,
+    "ex-fiqa": ex_fiqa.scorer,
 }
 
 # Forward and backward passes that each image costs (Table 1). The Jacobian's tangent is neither, and has its own price.
@@ -56,6 +57,29 @@ PASSES: dict[str, tuple[int, int]] = {
 CALIBRATE: dict[str, Callable] = {"froq": froq.calibrate}
 
 
+def scorer(method: str = "prefiqs", model: FaceModel | str = "sface", **options: object) -> Scorer:
+    """Make a method ready (masks, compilation) for faces that come in any number of portions.
+
+    Args:
+        method: one of `METHODS`.
+        model: a FaceModel or the name of one; weights that change afterwards are not noticed.
+        options: of the method, such as `ratio=0.4`.
+
+    Returns:
+        A function from aligned faces, uint8 n×112×112×3, RGB, to float32 n, higher = better. The range is the method's
+        own: [0, 1] for PreFIQs.
+
+    Raises:
+        InputError: an unknown method or option, or a value or network that the method refuses.
+    """
+    if method not in METHODS:
+        raise InputError(f"Expected a method, got {method!r}; known are {', '.join(METHODS)}.")
+    known = list(inspect.signature(METHODS[method]).parameters)[1:]
+    if unknown := sorted(set(options) - set(known)):
+        raise InputError(f"Expected options of {method!r} ({', '.join(known)}), got {', '.join(unknown)}.")
+    return METHODS[method](as_model(model), **options)
+
+
 def score(
     images: np.ndarray, method: str = "prefiqs", model: FaceModel | str = "sface", **options: object
 ) -> np.ndarray:
@@ -63,22 +87,15 @@ def score(
 
     Args:
         images: uint8 n×112×112×3, RGB, or an iterator over single faces.
-        method: one of `METHODS`.
-        model: a FaceModel or the name of one.
-        options: of the method, such as `ratio=0.4`.
+        method, model, options: as for `scorer`.
 
     Returns:
-        float32 n, higher = better. The range is the method's own: [0, 1] for PreFIQs.
+        float32 n, higher = better.
 
     Raises:
-        InputError: an unknown method or option, or images that are not aligned faces.
+        InputError: as `scorer`, and for images that are not aligned faces.
     """
-    if method not in METHODS:
-        raise InputError(f"Expected a method, got {method!r}; known are {', '.join(METHODS)}.")
-    function = METHODS[method]
-    known = list(inspect.signature(function).parameters)[2:]
-    if unknown := sorted(set(options) - set(known)):
-        raise InputError(f"Expected options of {method!r} ({', '.join(known)}), got {', '.join(unknown)}.")
+    ready = scorer(method, model, **options)
     if not isinstance(images, np.ndarray):
         images = np.concatenate([*batches(images, 256)] or [np.empty((0, 112, 112, 3), np.uint8)])
-    return np.asarray(function(images, as_model(model), **options), np.float32)
+    return np.asarray(ready(images), np.float32)

@@ -20,17 +20,17 @@ from torch import Tensor, nn
 
 from prefiqs import pruning
 from prefiqs.core.errors import InputError
-from prefiqs.embedding import BATCH_SIZES, batches, model_engines, run_padded
+from prefiqs.embedding import Embedder
 from prefiqs.models import FACE_SIZE, FaceModel, resolve_device
 from prefiqs.quality.dropout import Masks, draw_masks
+from prefiqs.quality.interface import Scorer
 from prefiqs.quality.layers import require_layers
 
 # Faces that go through the passes at once: enough to make sorting the weights cheap, few enough for 300 MB.
 _CHUNK = 256
 
 
-def score(
-    images: np.ndarray,
+def scorer(
     model: FaceModel,
     passes: int = 100,
     dropout: float = 0.5,
@@ -39,11 +39,10 @@ def score(
     r: float = 0.88,
     batch_size: int | None = None,
     device: str = "auto",
-) -> np.ndarray:
+) -> Scorer:
     """Quality of n aligned faces, float32 n in (0, 1], higher = better.
 
     Args:
-        images: aligned faces, n×112×112×3.
         model: a network whose embedding layer is linear.
         passes: T, at least 2; the first of many passes are those of few.
         dropout: share of the features that each pass drops, in (0, 1).
@@ -62,17 +61,20 @@ def score(
         raise InputError(f"Expected at least 2 passes and a dropout between 0 and 1 (exclusive), got {passes} passes "
                          f"and {dropout}.")  # fmt: skip
     backbone = _Backbone(model.to(target))
-    batch_size = max(1, min(len(images), BATCH_SIZES[target.type])) if batch_size is None else batch_size
-    engine = model_engines([backbone], batch_size)[0]
+    features_of = Embedder([backbone], batch_size, device)
     masks = draw_masks(backbone.embedding_size, passes, dropout, seed, target)
-    distances = [np.empty(0)]
-    for features in _chunks(engine, model, images, batch_size):
-        embeddings = _stochastic_embeddings(backbone, torch.from_numpy(features).to(target), masks, dropout)
-        distances.append(mean_pairwise_distance(embeddings).cpu().numpy())
-    robustness = 2 / (1 + np.exp(np.concatenate(distances)))
-    if alpha is not None:
-        robustness = 1 / (1 + np.exp(-alpha * (robustness - r)))
-    return robustness.astype(np.float32)
+
+    def score(images: np.ndarray) -> np.ndarray:
+        distances = [np.empty(0)]
+        for features in _chunks(features_of.stream(images)):
+            embeddings = _stochastic_embeddings(backbone, torch.from_numpy(features).to(target), masks, dropout)
+            distances.append(mean_pairwise_distance(embeddings).cpu().numpy())
+        robustness = 2 / (1 + np.exp(np.concatenate(distances)))
+        if alpha is not None:
+            robustness = 1 / (1 + np.exp(-alpha * (robustness - r)))
+        return robustness.astype(np.float32)
+
+    return score
 
 
 def mean_pairwise_distance(embeddings: Tensor) -> Tensor:
@@ -117,11 +119,11 @@ class _Backbone(FaceModel):
             return self.model(blank)
 
 
-def _chunks(engine, model: FaceModel, images: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+def _chunks(batches: Iterator[list[np.ndarray]]) -> Iterator[np.ndarray]:
     """The features of all faces, at least `_CHUNK` at a time as far as there are as many."""
     part: list[np.ndarray] = []
-    for faces in batches(images, batch_size):
-        part.append(run_padded(engine, model.prepare(faces), batch_size)[0])
+    for (features,) in batches:
+        part.append(features)
         if sum(map(len, part)) >= _CHUNK:
             yield np.concatenate(part)
             part = []

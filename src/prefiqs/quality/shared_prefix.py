@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from prefiqs.core.errors import InputError
-from prefiqs.embedding import raw_embeddings
+from prefiqs.embedding import Embedder
 from prefiqs.models import FaceModel
 from prefiqs.pruning import prunable_weights
 from prefiqs.quality.flops import flops
@@ -53,6 +53,19 @@ class _EachItsOwn(nn.Module):
         return torch.cat([layer(part) for layer, part in zip(self.layers, parts, strict=True)])
 
 
+class SharedEmbedder:
+    """`shared_embeddings` made ready once, for faces that come in any number of portions."""
+
+    def __init__(
+        self, model: FaceModel, pruned: Sequence[FaceModel], batch_size: int | None = None, device: str = "auto"
+    ):
+        self._copies, self._embed = 1 + len(pruned), Embedder([SharedPrefix(model, pruned)], batch_size, device)
+
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
+        """1 + K float32 arrays n×d."""
+        return np.split(self._embed(images)[0], self._copies, axis=1)
+
+
 def shared_embeddings(
     images: np.ndarray,
     model: FaceModel,
@@ -67,7 +80,7 @@ def shared_embeddings(
     Raises:
         InputError: a pruning that is not unstructured, or none that differs from the network.
     """
-    return np.split(raw_embeddings([SharedPrefix(model, pruned)], images, batch_size, device)[0], 1 + len(pruned), 1)
+    return SharedEmbedder(model, pruned, batch_size, device)(images)
 
 
 def shared_passes(model: FaceModel, pruned: Sequence[FaceModel]) -> float:

@@ -7,17 +7,17 @@ Cost: one forward pass. Unlike the other methods here, the network was trained f
 
 from __future__ import annotations
 
-import numpy as np
-
 from prefiqs.models import FaceModel
-from prefiqs.quality.exits import exit_scores, quality_network
+from prefiqs.quality.exits import exit_embedder, quality_network
+from prefiqs.quality.interface import Scorer
 
 
-def score(images: np.ndarray, model: FaceModel, batch_size: int | None = None, device: str = "auto") -> np.ndarray:
+def scorer(model: FaceModel, batch_size: int | None = None, device: str = "auto") -> Scorer:
     """Quality of n aligned faces, float32 n, unbounded, higher = better.
 
     Raises:
         InputError: a network without quality head.
     """
     network = quality_network(model)
-    return exit_scores(network, images, [len(network.blocks)], batch_size, device)[:, 0]
+    behind_last = exit_embedder(network, [len(network.blocks)], batch_size, device)
+    return lambda images: behind_last(images)[0][:, 0]

@@ -21,8 +21,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from prefiqs.core.errors import InputError
-from prefiqs.embedding import raw_embeddings
+from prefiqs.embedding import Embedder, raw_embeddings
 from prefiqs.models import FaceModel, ViT, as_model
+from prefiqs.quality.interface import Scorer
 
 _WEIGHTINGS = (None, "last", "mean")
 
@@ -62,19 +63,17 @@ class _Stability(FaceModel):
         return torch.cat(found, dim=1)
 
 
-def score(
-    images: np.ndarray,
+def scorer(
     model: FaceModel,
     blocks: int | Iterable[int] | None = None,
     alpha: float = 8.0,
     attention: Literal["last", "mean"] | None = None,
     batch_size: int | None = None,
     device: str = "auto",
-) -> np.ndarray:
+) -> Scorer:
     """Quality of n aligned faces, float32 n in [0, 1], higher = better.
 
     Args:
-        images: aligned faces, uint8 n×112×112×3, RGB.
         model: a vision transformer of this package, with a quality token or without.
         blocks: which blocks' outputs are compared: the first `blocks` of them, or those of these numbers, 1 the first,
             at least two; None compares all. Blocks in between run too.
@@ -89,7 +88,8 @@ def score(
     _check(model, alpha, attention)
     selected = _selected(blocks, len(model.blocks))
     network = _Stability(model, selected, selected[-1:], alpha, attention)
-    return raw_embeddings([network], images, batch_size, device)[0][:, 0]
+    of_faces = Embedder([network], batch_size, device)
+    return lambda images: of_faces(images)[0][:, 0]
 
 
 def vitnt_depths(
@@ -102,14 +102,15 @@ def vitnt_depths(
 ) -> np.ndarray:
     """Quality from the first T of L blocks, T = 2 … L, in one pass: float32 n×(L − 1), higher = better.
 
-    The column of T holds what `score` gives for `blocks=T`.
+    The column of T holds what `scorer` gives for `blocks=T`.
 
     Args:
         model: a vision transformer of this package, or the name of one.
-        images, alpha, attention, batch_size, device: as for `score`.
+        images: aligned faces, uint8 n×112×112×3, RGB.
+        alpha, attention, batch_size, device: as for `scorer`.
 
     Raises:
-        InputError: as `score`.
+        InputError: as `scorer`.
     """
     model = as_model(model, device)
     _check(model, alpha, attention)

@@ -14,11 +14,11 @@ import numpy as np
 from prefiqs.core.errors import InputError
 from prefiqs.embedding import BATCH_SIZES
 from prefiqs.models import FACE_SIZE, FaceModel, as_model, resolve_device
-from prefiqs.quality import METHODS, score
+from prefiqs.quality import METHODS, scorer
 from prefiqs.scoring.faces import FacesOf, Photo, ahead
 from prefiqs.scoring.rows import Row, photo_rows
 
-# A method is set up anew for each chunk (masks, compilation): large ones make that cheap, and are 20 MB of faces.
+# Faces, 20 MB of them, that are read ahead while others are scored; what is lost when a run dies.
 _CHUNK = 512
 # Methods that choose their engine by the number of faces (those that differentiate, which do not leave the batch size
 # open) always get exactly this many, filled up by copies.
@@ -51,19 +51,15 @@ class FaceScorer:
     ):
         target = resolve_device(device)
         self.method, self.model = method, as_model(model, device)
-        self.options = options | {"device": device}
-        if batch_size is not None:
-            self.options["batch_size"] = batch_size
-        with redirect_stderr(_NoTerminal()):
-            score(_no_faces(), method, self.model, **self.options)  # refuses what is wrong before any face is found
-        parameters = inspect.signature(METHODS[method]).parameters
-        self._fixed = "batch_size" not in parameters or parameters["batch_size"].default is not None
-        if self._fixed:
-            self.chunk = _FIXED_CHUNKS.get(method, _FIXED_CHUNK)
-        else:
-            self.chunk = _CHUNK
-            self.options.setdefault("batch_size", BATCH_SIZES[target.type])  # else chosen by the number of faces
-        deciding = {name: p.default for name, p in list(parameters.items())[2:]} | options
+        parameters = inspect.signature(METHODS[method]).parameters if method in METHODS else {}
+        usual = parameters["batch_size"].default if "batch_size" in parameters else 1
+        self._fixed = usual is not None
+        self.chunk = _FIXED_CHUNKS.get(method, _FIXED_CHUNK) if self._fixed else _CHUNK
+        sizes = {} if batch_size is None else {"batch_size": batch_size}
+        if not self._fixed:
+            sizes.setdefault("batch_size", BATCH_SIZES[target.type])  # else chosen by the number of faces
+        self._score = scorer(method, self.model, device=device, **sizes, **options)
+        deciding = {name: p.default for name, p in list(parameters.items())[1:]} | options
         texts = [f"{name}={value}" for name, value in deciding.items() if name not in ("device", "batch_size")]
         self.settings = " ".join([method, model if isinstance(model, str) else model.name, *texts])
 
@@ -77,7 +73,7 @@ class FaceScorer:
         if self._fixed and n < self.chunk:
             faces = faces[[*range(n), *[0] * (self.chunk - n)]]
         with redirect_stderr(_NoTerminal()):
-            return score(faces, self.method, self.model, **self.options)[:n]
+            return self._score(faces)[:n]
 
     def drift(self, scores: np.ndarray) -> np.ndarray | None:
         """Drift in [0, 2], larger = worse, of methods whose score is Q = 1 − D/2 (PreFIQs, eq. 7); None for others."""
