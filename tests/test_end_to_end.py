@@ -1,7 +1,6 @@
 """The whole pipeline on a reduced params.yaml, in a copy of the compendium: interrupted, ended, changed, repeated."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,62 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
-
-from prefiqs.assets import fetch_all
-from prefiqs.core.paths import data_root
+from reduced import ENVIRONMENT, change_params, dvc, make_compendium
 
 pytestmark = pytest.mark.long
-ROOT = Path(__file__).parents[1]
-ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PREFIQS_DATA"} | {
-    # stages call `prefiqs`, which lies beside the running interpreter
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-}
-REDUCED = {
-    "benchmarks": {"all": ["orl-xq"], "paired": ["orl-xq"]},
-    "align": {"people": 6},
-    "folds": {"count": 3, "pairs_per_fold": 20},
-    "degrade": {"copies": 2, "impostors": 5000},
-    "models": {"cross": ["mobilefacenet-192"]},
-    "prune": {"ratios": [0.1, 0.6], "criteria": ["l1"]},
-    "methods": {"compared": ["froq", "ex-fiqa"], "calibration_faces": 4, "timed_faces": 8},
-    "transformer": {"faces": 1},
-    "jacobian": {"ablation_images": 4},
-    "verification": {"benchmarks": ["orl-xq"], "flip_test": ["orl", "orl-xq"]},
-    "edc": {"random_orders": 3, "resamples": 5},
-}
-
-
-def dvc(copy: Path, *arguments: str, **options) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=copy, env=ENVIRONMENT, capture_output=True, text=True, **options
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
-
-
-def change_params(copy: Path, changes: dict) -> None:
-    params = yaml.safe_load((copy / "params.yaml").read_text())
-    for block, values in changes.items():
-        params[block] |= values
-    (copy / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
 @pytest.fixture(scope="module")
 def compendium(tmp_path_factory):
-    """A copy of what git knows or would add, without results, with the assets in place; run to its end."""
+    """A copy of the compendium at reduced size, interrupted once and then run to its end."""
     copy = tmp_path_factory.mktemp("clone")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.splitlines()
-    for name in listed:
-        if not name.startswith("reports/") and name != "dvc.lock" and (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, copy / name)
-    fetch_all()
-    shutil.copytree(data_root() / "assets", copy / "data" / "assets")
-    subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
-    change_params(copy, REDUCED)
+    make_compendium(copy)
     interrupt_at(copy, copy / "data" / "pruned" / "sface")
     dvc(copy, "repro")
     return copy

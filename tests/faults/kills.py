@@ -1,0 +1,148 @@
+"""kill -9 at random moments, in every stage of the pipeline and in `prefiqs score`; then to the end: the same files.
+
+    python tests/faults/kills.py [KILLS OF EACH STAGE] [SEED]
+
+Runs the compendium at reduced size twice, once in peace and once killed again and again, and compares every file but
+those that hold measured times; then `prefiqs score` over a folder of photos, likewise. Exit status 1 where any differs.
+Takes about a quarter of an hour, too long for the tests.
+"""
+
+import filecmp
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from reduced import ENVIRONMENT, make_compendium  # noqa: E402
+
+# What a method costs is measured, so these differ between any two runs; executed notebooks note when they ran.
+MEASURED = ("costs.json", "07-cost.html", "12-paper.html", "table1.csv", "table1.md", "table1.tex")
+RESULTS = ("data", "reports", "site")
+SCORE_KILLS = 12
+
+
+def start(command: list[str], folder: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def kill(process: subprocess.Popen, with_all: bool) -> None:
+    """The process group at once; `with_all` also what has left it, such as the kernel of a notebook."""
+    others = psutil.Process(process.pid).children(recursive=True) if with_all and process.poll() is None else []
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    for other in others:
+        if other.is_running():
+            other.kill()
+    process.communicate()
+
+
+def run_whole(command: list[str], folder: Path) -> Iterator[tuple[str, float]]:
+    """Run to the end; each stage as it starts, and when."""
+    process = start(command, folder)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("Running stage '"):
+            yield line.split("'")[1], time.monotonic()
+    if process.wait():
+        sys.exit("".join(lines[-40:]))
+
+
+def kill_in_stage(folder: Path, stage: str, delay: float, with_all: bool) -> bool:
+    """Whether the stage was reached and the run killed `delay` seconds into it."""
+    process = start(["dvc", "repro"], folder)
+    for line in process.stdout:
+        if line.startswith(f"Running stage '{stage}'"):
+            time.sleep(delay)
+            killed = process.poll() is None
+            kill(process, with_all)
+            return killed
+    process.wait()
+    return False
+
+
+def differing(first: Path, second: Path) -> list[str]:
+    """Files that are not in both folders with the same bytes."""
+    names = {
+        path.relative_to(root).as_posix()
+        for root in (first, second)
+        for part in RESULTS
+        for path in (root / part).rglob("*")
+        if path.is_file()
+    }
+    names = {n for n in names if Path(n).name not in MEASURED and not n.startswith("data/executed/")}
+    return sorted(
+        n for n in names
+        if not ((first / n).is_file() and (second / n).is_file() and filecmp.cmp(first / n, second / n, shallow=False))
+    )  # fmt: skip
+
+
+def pipeline(folder: Path, kills: int, chance: random.Random) -> list[str]:
+    peaceful, troubled = folder / "peaceful", folder / "troubled"
+    for copy in (peaceful, troubled):
+        copy.mkdir()
+        make_compendium(copy)
+    began = [*run_whole(["dvc", "repro"], peaceful), ("", time.monotonic())]
+    lasted = {stage: after - at for (stage, at), (_, after) in zip(began, began[1:], strict=False)}
+    done = 0
+    for stage, seconds in lasted.items():
+        for _ in range(kills):
+            delay = chance.uniform(0, seconds)
+            killed = kill_in_stage(troubled, stage, delay, with_all=chance.random() < 0.5)
+            done += killed
+            print(f"{stage}: {f'killed after {delay:.1f} s' if killed else 'was over'}", flush=True)
+    for _ in run_whole(["dvc", "repro"], troubled):
+        pass
+    print(f"{done} kills in {len(lasted)} stages.", flush=True)
+    return differing(peaceful, troubled)
+
+
+def score(folder: Path, chance: random.Random) -> list[str]:
+    photos = folder / "photos"
+    photos.mkdir()
+    for path in sorted((folder / "peaceful" / "data" / "assets" / "orl").rglob("*.pgm")):
+        for copy in range(4):
+            shutil.copy(path, photos / f"{path.parent.name}-{path.stem}-{copy}.pgm")
+    command = ["prefiqs", "score", str(photos), "--resume", "--out"]
+    began = time.monotonic()
+    subprocess.run([*command, "peaceful.csv"], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+    seconds = time.monotonic() - began
+    done = 0
+    while done < SCORE_KILLS:
+        process = start([*command, "troubled.csv"], folder)
+        time.sleep(chance.uniform(0, seconds))
+        if process.poll() is not None:
+            break
+        kill(process, with_all=True)
+        done += 1
+        if (folder / "troubled.csv").exists():
+            return ["troubled.csv, which is there before all scores are"]
+    subprocess.run([*command, "troubled.csv"], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+    print(f"prefiqs score over {len([*photos.iterdir()]):,} photos: {done} kills.", flush=True)
+    same = (folder / "peaceful.csv").read_bytes() == (folder / "troubled.csv").read_bytes()
+    return [] if same and not [*folder.glob("*.progress*")] else ["troubled.csv"]
+
+
+def main(kills: int = 2, seed: int = 0) -> None:
+    chance = random.Random(seed)
+    with TemporaryDirectory(prefix="kills-") as folder:
+        bad = pipeline(Path(folder), kills, chance) + score(Path(folder), chance)
+    print("\n".join(["Differing:", *bad]) if bad else "Every file is the same.")
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
