@@ -104,7 +104,7 @@ def _passes(params: Params, images: dict[str, int]) -> dict[str, int]:
         "ablation": estimators * ABLATION_NETWORKS * sum(images[name] for name in params.ablation.benchmarks),
         "precision": estimators
         * (1 + len(params.precision.kinds))
-        * (1 + len(params.prune.ratios))
+        * (1 + len(params.precision.ratios))
         * sum(images[name] for name in params.precision.benchmarks),
         "price": estimators
         * PASSES_OF_A_PRICE

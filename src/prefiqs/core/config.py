@@ -198,6 +198,7 @@ class Precision:
 
     benchmarks: list[str]
     kinds: Annotated[list[Literal["tf32", "bf16", "fp16"]], Field(min_length=1)]
+    ratios: Annotated[list[Share], Field(min_length=1)]
 
 
 @block
