@@ -5,7 +5,9 @@ BIN := $(abspath $(VENV))/bin
 
 .PHONY: reproduce test test-long lint readme vit clean
 
+# A kill -9 at the wrong moment leaves DVC's note of its running stages half-written, and then it refuses to start.
 reproduce: $(VENV)/installed
+	@$(BIN)/python -m json.tool .dvc/tmp/rwlock > /dev/null 2>&1 || rm -f .dvc/tmp/rwlock
 	PATH="$(BIN):$$PATH" dvc repro
 
 # Two workers: threads beside them would only wait for one another.
