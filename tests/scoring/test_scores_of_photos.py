@@ -1,5 +1,7 @@
 """Rows of scores: equal to the API on the same faces, whatever the chunks, one a face."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_networks import StagedNet, TinyNet, embedded_by_hand, small_vit, synthetic_faces
@@ -119,6 +121,17 @@ def test_settings_name_all_that_decides(face_scorer):
     )
     assert PhotoScorer(given, aligned=True).settings == given.settings + " aligned"
     assert PhotoScorer(given, all_faces=True).settings == given.settings + " all-faces"
+
+
+def test_settings_tell_a_changed_file(faces, tmp_path):
+    calibration = calibrate(faces, TinyNet(), device="cpu")
+    path = tmp_path / "calibration.json"
+    settings = []
+    for faces_used in (6, 7):
+        replace(calibration, faces=faces_used).save(path)
+        settings.append(FaceScorer("froq", TinyNet(), device="cpu", calibration=str(path)).settings)
+    assert str(path) in settings[0]
+    assert settings[0] != settings[1]
 
 
 def test_a_score_that_is_no_number_is_a_reason(photos, face_scorer, monkeypatch):

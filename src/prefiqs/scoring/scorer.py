@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from prefiqs.assets.verify import file_sha256
 from prefiqs.core.errors import InputError
 from prefiqs.embedding import BATCH_SIZES
 from prefiqs.models import FACE_SIZE, FaceModel, as_model, resolve_device
@@ -60,8 +61,8 @@ class FaceScorer:
             sizes.setdefault("batch_size", BATCH_SIZES[target.type])  # else chosen by the number of faces
         self._score = scorer(method, self.model, device=device, **sizes, **options)
         deciding = {name: p.default for name, p in list(parameters.items())[1:]} | options
-        texts = [f"{name}={value}" for name, value in deciding.items() if name not in ("device", "batch_size")]
-        self.settings = " ".join([method, model if isinstance(model, str) else model.name, *texts])
+        texts = [f"{name}={_named(value)}" for name, value in deciding.items() if name not in ("device", "batch_size")]
+        self.settings = " ".join([method, _named(model) if isinstance(model, str) else model.name, *texts])
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Scores of aligned faces, uint8 n×112×112×3: float32 n, higher = better."""
@@ -124,6 +125,12 @@ class PhotoScorer:
             own = slice(start, start + len(photo.faces))
             yield photo_rows(photo, scores[own], None if drifts is None else drifts[own], self.settings)
             start = own.stop
+
+
+def _named(value: object) -> str:
+    """An option as text; of a file (a network, a calibration) also what it holds, which may change under its name."""
+    is_file = isinstance(value, str | Path) and Path(value).is_file()
+    return f"{value} ({file_sha256(Path(value))[:12]})" if is_file else str(value)
 
 
 def _no_faces() -> np.ndarray:
