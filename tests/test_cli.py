@@ -98,6 +98,8 @@ def test_calibrate_and_score_with_options(run, assets, folder, tmp_path):
         (["score", "{folder}/nowhere"], "nowhere, which does not exist; check the path"),
         (["score", "{folder}", "--device", "abacus"], "Expected device"),
         (["score", "{folder}/a.pgm", "--method", "froq"], "make one with `prefiqs calibrate`"),
+        (["score", "{folder}", "--engine", "ray"], "Expected one source, --out with a folder"),
+        (["score", "{folder}", "--engine", "ray", "--out", "s", "--json"], "neither --json nor --all-faces"),
         (["calibrate", "{folder}/blank.png", "--out", "froq.json"], "at least 3 calibration faces"),
         (["notebook", "no.ipynb", "no.html"], "expected a notebook"),
     ],

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ listing = typer.Typer(no_args_is_help=True, help="Show what is known and what is
 app.add_typer(listing, name="list")
 
 _UNSCORED = 3  # exit status of `score --strict`
+Engine = Literal["local", "ray"]
 
 
 def main() -> None:
@@ -63,6 +64,14 @@ def common(
     logging.getLogger("prefiqs").setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
+_Source = Annotated[Path, typer.Argument(help="Folder of photos, .parquet or .tar files, or one such file.")]
+_Shards = Annotated[Path, typer.Argument(help="Folder for the Parquet shards; a run that was interrupted goes on.")]
+_Workers = Annotated[int | None, typer.Option(help="Ray: processes; by default one a GPU, or a machine without.")]
+_Device = Annotated[str, typer.Option(help="auto (GPUs where the cluster has them), cpu or cuda.")]
+_PartSize = Annotated[int, typer.Option(help="Ray: images that a worker does at a time; a tar file is one part.")]
+_Address = Annotated[str | None, typer.Option(help="Ray: a running cluster; by default this machine.")]
+
+
 @app.command()
 def score(
     photos: Annotated[list[Path], typer.Argument(help="Photos, folders (searched at any depth), or globs in quotes.")],
@@ -84,12 +93,19 @@ def score(
         bool, typer.Option("--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
+    engine: Annotated[Engine, typer.Option(help="local: this process; ray: a cluster, for any size.")] = "local",
+    workers: _Workers = None,
+    part_size: _PartSize = 1024,
+    address: _Address = None,
 ) -> None:
     """Score the faces in photos, higher = better.
 
     A row has path, face (its number in the photo), score, drift, box, landmarks, confidence and status. A photo
     that cannot be read or has no face gets a row with the reason, and the run goes on. With --out the file appears at
     the end; a run that was stopped leaves FILE.progress, and --resume goes on from there.
+
+    With --engine ray, PHOTOS is one folder of photos, .parquet or .tar files, or one such file, and --out a folder for
+    Parquet shards (name, method, score, problem); a run that was stopped always goes on.
 
     Examples:
 
@@ -102,51 +118,31 @@ def score(
         prefiqs score portrait.jpg --json --strict
 
         prefiqs score holiday/ --method froq -o calibration=froq.json
+
+        prefiqs score shards/ --aligned --engine ray --workers 8 --out scores/
     """
     from prefiqs.scoring import FaceScorer, PhotoScorer, check_out, find_photos, print_scores, write_scores
 
-    check_out(out, resume, as_json, all_faces)
     options = {name: _value(text) for name, text in _pairs("-o", option).items()}
     if ratio is not None:
         options["ratio"] = ratio
-    paths = find_photos(photos)
-    given = {"device": device, "batch_size": batch_size} | options
-    scorer = PhotoScorer(FaceScorer(method, model, **given), aligned, all_faces)
-    lost = print_scores(scorer, paths, as_json) if out is None else write_scores(scorer, paths, out, resume)
-    print(f"{len(paths)} photos, {len(paths) - lost} scored, {lost} without a score", file=sys.stderr)
+    if engine == "ray":
+        if len(photos) != 1 or out is None or as_json or all_faces:
+            raise InputError("Expected one source, --out with a folder, and neither --json nor --all-faces beside "
+                             "--engine ray, got others; leave out --engine for single photos.")  # fmt: skip
+        if batch_size is not None:
+            options["batch_size"] = batch_size
+        cluster = {"workers": workers, "device": device, "part_size": part_size, "address": address}
+        lost = _say(prefiqs.score_dataset(photos[0], out, method, model, aligned, **cluster, **options))
+    else:
+        check_out(out, resume, as_json, all_faces)
+        paths = find_photos(photos)
+        given = {"device": device, "batch_size": batch_size} | options
+        scorer = PhotoScorer(FaceScorer(method, model, **given), aligned, all_faces)
+        lost = print_scores(scorer, paths, as_json) if out is None else write_scores(scorer, paths, out, resume)
+        print(f"{len(paths)} photos, {len(paths) - lost} scored, {lost} without a score", file=sys.stderr)
     if strict and lost:
         raise typer.Exit(_UNSCORED)
-
-
-_Source = Annotated[Path, typer.Argument(help="Folder of photos, .parquet or .tar files, or one such file.")]
-_Shards = Annotated[Path, typer.Argument(help="Folder for the Parquet shards; a run that was interrupted goes on.")]
-_Workers = Annotated[int | None, typer.Option(help="Processes; default: one a GPU, or one a machine without any.")]
-_Device = Annotated[str, typer.Option(help="auto (GPUs where the cluster has them), cpu or cuda.")]
-_PartSize = Annotated[int, typer.Option(help="Images that a worker does at a time; a tar file is always one part.")]
-_Address = Annotated[str | None, typer.Option(help="A running Ray cluster; default: this machine.")]
-
-
-@app.command()
-def score_dataset(
-    source: _Source,
-    out: _Shards,
-    method: Annotated[str, typer.Option(help="Quality method; see `prefiqs list methods`.")] = "prefiqs",
-    model: Annotated[str, typer.Option(help="FR model, or an .onnx file.")] = "sface",
-    ratio: Annotated[float | None, typer.Option(help="Pruning ratio of the methods that prune.")] = None,
-    option: Annotated[list[str] | None, typer.Option("-o", help="NAME=VALUE, any other option of the method.")] = None,
-    aligned: Annotated[bool, typer.Option(help="The images are aligned 112×112 faces already.")] = False,
-    workers: _Workers = None,
-    device: _Device = "auto",
-    part_size: _PartSize = 1024,
-    address: _Address = None,
-) -> None:
-    """Score a data set of any size on all processes of a Ray cluster; an image without a score gets its problem."""
-    from prefiqs.distributed import score_dataset as run
-
-    options = {name: _value(text) for name, text in _pairs("-o", option).items()}
-    if ratio is not None:
-        options["ratio"] = ratio
-    _say(run(source, out, method, model, aligned, workers, device, part_size, address, **options))
 
 
 @app.command()
@@ -166,9 +162,11 @@ def embed_dataset(
     _say(run(source, out, model, aligned, workers, device, part_size, address))
 
 
-def _say(summary) -> None:
+def _say(summary) -> int:
+    """How many images have no result, after a line about all of them."""
     print(f"{summary.images} images in {summary.parts} parts, {summary.failed} with a problem; {summary.found} parts "
           "were there already", file=sys.stderr)  # fmt: skip
+    return summary.failed
 
 
 @app.command()

@@ -87,7 +87,7 @@ def test_photos_and_bad_ones(photos, dataset, tmp_path):
     assert read_scores(tmp_path / "out").keys() == {"prefiqs"}
 
     before = shards(tmp_path / "out")
-    command = ["score-dataset", str(photos), str(tmp_path / "out"), "--part-size", "3", "--ratio"]
+    command = ["score", str(photos), "--engine", "ray", "--out", str(tmp_path / "out"), "--part-size", "3", "--ratio"]
     again = CliRunner().invoke(app, [*command, "0.5"])
     assert again.output == "0 images in 0 parts, 0 with a problem; 3 parts were there already\n"
     assert isinstance(CliRunner().invoke(app, [*command, "0.6"]).exception, InputError)
