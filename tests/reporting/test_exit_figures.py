@@ -30,7 +30,7 @@ def legend(figure):
 
 def test_exits_are_a_line_in_order_of_cost_with_their_numbers():
     axes = figures.pauc_by_gflops(exits_table()).axes[0]
-    assert [line.get_label() for line in axes.lines] == ["T, exit by exit", "C, exit by exit"]
+    assert [line.get_label() for line in axes.lines] == ["T, block by block", "C, block by block"]
     for line, low in zip(axes.lines, NETWORKS.values(), strict=True):
         np.testing.assert_allclose(line.get_xdata(), [0.1 + 0.95 * exit for exit in range(1, 13)])
         np.testing.assert_allclose(line.get_ydata(), [low + 1 / exit for exit in range(1, 13)])
@@ -48,7 +48,7 @@ def test_fusions_are_points_in_the_colour_of_their_network_and_the_shape_of_thei
     assert points["FW, C (6.50)"].get_xydata().tolist() == [[11.9, 6.5]]
     for name, line in points.items():
         fusion, network = name.split(" (")[0].split(", ")
-        assert line.get_color() == lines[f"{network}, exit by exit"].get_color()
+        assert line.get_color() == lines[f"{network}, block by block"].get_color()
         assert line.get_marker() == points[f"{fusion}, T ({6.5 if fusion == 'F' else 6.4:.2f})"].get_marker()
     assert points["F, T (6.50)"].get_marker() != points["FW, T (6.40)"].get_marker()
     assert legend(figure) == list(lines)

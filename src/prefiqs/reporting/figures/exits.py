@@ -59,7 +59,7 @@ def pauc_by_gflops(
         axes.axhline(mean, color=GREY, linestyle=":", linewidth=2, label="random order, mean and range")
     for position, network in enumerate(networks):
         part = exits[exits["network"] == network].sort_values("gflops")
-        _draw_exits(axes, part, f"{network}, exit by exit", colours[network], below=position % 2 == 1)
+        _draw_exits(axes, part, f"{network}, block by block", colours[network], below=position % 2 == 1)
     names = [] if fusions is None else list(fusions["fusion"].unique())
     for _, row in () if fusions is None else fusions.iterrows():
         marker = MARKERS[1 + names.index(row["fusion"])]
@@ -120,12 +120,14 @@ def attention_grid(
 
 def _draw_exits(axes: Axes, exits: pd.DataFrame, label: str, color, below: bool) -> None:
     axes.plot(exits["gflops"], exits["pauc"], color=color, marker=MARKERS[0], label=label)
-    for _, row in exits.iterrows():
+    beyond = {"ha": "center", "va": "top" if below else "bottom", "position": (0, -6 if below else 6)}
+    beside = {"ha": "left", "va": "center", "position": (8, 0)}  # where fusions stand above and below the last exit
+    for place, (_, row) in enumerate(exits.iterrows(), start=1):
         number = axes.annotate(
             f"{row['exit']:g}", (row["gflops"], row["pauc"]), color=color, fontsize=SMALL, zorder=2.5
         )
-        number.set(ha="center", va="top" if below else "bottom", path_effects=[withStroke(linewidth=2, foreground="w")])
-        number.set(anncoords="offset points", position=(0, -6 if below else 6))
+        number.set(anncoords="offset points", path_effects=[withStroke(linewidth=2, foreground="w")])
+        number.set(**(beside if place == len(exits) else beyond))
 
 
 def _draw_map(axes: Axes, image: np.ndarray, attention: np.ndarray, patch: int | None) -> None:
