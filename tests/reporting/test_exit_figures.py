@@ -43,7 +43,7 @@ def test_exits_are_a_line_in_order_of_cost_with_their_numbers():
 def test_fusions_are_points_in_the_colour_of_their_network_and_the_shape_of_their_kind():
     figure = figures.pauc_by_gflops(exits_table(), fusions_table())
     lines = {line.get_label(): line for line in figure.axes[0].lines}
-    points = {name: line for name, line in lines.items() if "exit by exit" not in name}
+    points = {name: line for name, line in lines.items() if "block by block" not in name}
     assert list(points) == ["F, T (6.50)", "FW, T (6.40)", "F, C (6.60)", "FW, C (6.50)"]
     assert points["FW, C (6.50)"].get_xydata().tolist() == [[11.9, 6.5]]
     for name, line in points.items():
