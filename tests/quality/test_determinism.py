@@ -20,23 +20,23 @@ DRAWING = {
 }
 # FaceQAN steps by the sign of a gradient: where that is nearly 0, the rounding of another number of threads turns it.
 SIGNS = 2e-5
-OTHERS = ("norm", "grafiqs", "vitnt-fiqa", "vit-fiqa", "ex-fiqa")
+OTHERS = ("norm", "grafiqs", "vit-fiqa")  # the other methods of transformers take the same way, and longer
 
 
 def score_all(out: Path) -> None:
     """What one process finds, every method with both seeds, in three batch sizes if it takes one, and out of order."""
     import inspect
 
-    from small_networks import TinyNet, small_vit, small_vit_fiqa, synthetic_faces
+    from small_networks import TinyNet, small_vit_fiqa, synthetic_faces
 
     from prefiqs.quality import METHODS, score
 
     faces, found = synthetic_faces(len(ORDER)), {}
-    build = {"vitnt-fiqa": small_vit, "vit-fiqa": small_vit_fiqa, "ex-fiqa": small_vit_fiqa}
     for method in (*DRAWING, *OTHERS):
         for seed in SEEDS:
             drawing = method in DRAWING
-            network = TinyNet() if drawing else build.get(method, TinyNet)(seed=seed)
+            build = small_vit_fiqa if method == "vit-fiqa" else TinyNet
+            network = build() if drawing else build(seed=seed)
             options = {**DRAWING[method], "seed": seed} if drawing else {}
             if "batch_size" in inspect.signature(METHODS[method]).parameters:
                 found[f"{method} {seed} 1"] = score(faces, method, network, batch_size=1, **options)
