@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.long
 SEEDS = (3, 8)
 ORDER = np.random.default_rng(5).permutation(10)
 # Methods that draw at random get the seed, and leave the network as it is; of the others it is the network's own.
