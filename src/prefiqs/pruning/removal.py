@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from prefiqs.core.errors import InputError
 from prefiqs.core.recipe import Recipe
@@ -35,8 +35,11 @@ def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") ->
 
     Raises `InputError` if a name in `layers` matches no layer, or the network has no such weights at all.
     """
-    found: dict[str, Tensor] = {
-        n: m.weight for n, m in model.named_modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))
+    found: dict[str, nn.Parameter] = {
+        # torch says Tensor of what is a Parameter
+        n: m.weight
+        for n, m in model.named_modules()
+        if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))  # type: ignore[misc]
     }
     if not found:
         raise InputError("Expected a PyTorch network with convolution or linear layers, got one without; "
