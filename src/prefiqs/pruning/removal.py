@@ -36,10 +36,7 @@ def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") ->
     Raises `InputError` if a name in `layers` matches no layer, or the network has no such weights at all.
     """
     found: dict[str, nn.Parameter] = {
-        # torch says Tensor of what is a Parameter
-        n: m.weight
-        for n, m in model.named_modules()
-        if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))  # type: ignore[misc]
+        n: m.weight for n, m in model.named_modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))
     }
     if not found:
         raise InputError("Expected a PyTorch network with convolution or linear layers, got one without; "
