@@ -26,6 +26,7 @@ test-long: $(VENV)/installed
 lint: $(VENV)/installed
 	PATH="$(BIN):$$PATH" ruff check .
 	PATH="$(BIN):$$PATH" ruff format --check .
+	PATH="$(BIN):$$PATH" mypy
 	PATH="$(BIN):$$PATH" nbstripout --verify notebooks/*.ipynb training/notebooks/*.ipynb
 
 vit: $(VENV)/installed

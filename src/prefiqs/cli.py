@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ app.add_typer(listing, name="list")
 
 _UNSCORED = 3  # exit status of `score --strict`
 Engine = Literal["local", "ray"]
+_FMRS = [1e-3, 1e-4]  # of `evaluate`
 
 
 def main() -> None:
@@ -132,12 +133,12 @@ def score(
                              "--engine ray, got others; leave out --engine for single photos.")  # fmt: skip
         if batch_size is not None:
             options["batch_size"] = batch_size
-        cluster = {"workers": workers, "device": device, "part_size": part_size, "address": address}
+        cluster: dict[str, Any] = {"workers": workers, "device": device, "part_size": part_size, "address": address}
         lost = _say(prefiqs.score_dataset(photos[0], out, method, model, aligned, **cluster, **options))
     else:
         check_out(out, resume, as_json, all_faces)
         paths = find_photos(photos)
-        given = {"device": device, "batch_size": batch_size} | options
+        given: dict[str, Any] = {"device": device, "batch_size": batch_size} | options
         scorer = PhotoScorer(FaceScorer(method, model, **given), aligned, all_faces)
         lost = print_scores(scorer, paths, as_json) if out is None else write_scores(scorer, paths, out, resume)
         print(f"{len(paths)} photos, {len(paths) - lost} scored, {lost} without a score", file=sys.stderr)
@@ -201,7 +202,7 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for tables, figures and report.html.")],
     names: Annotated[Path | None, typer.Option(help="Names (one a line, or a table) of the rows of a .npy.")] = None,
     lower_is_better: Annotated[list[str] | None, typer.Option(help="Method whose scores fall with quality.")] = None,
-    fmr: Annotated[list[float], typer.Option(help="Target FMR; several may be given.")] = (1e-3, 1e-4),
+    fmr: Annotated[list[float], typer.Option(help="Target FMR; several may be given.")] = _FMRS,
     threshold: Annotated[str, typer.Option(help="recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")] = "recomputed",
     rule: Annotated[str, typer.Option(help="nearest or conservative, to the target FMR.")] = "nearest",
     step: Annotated[float, typer.Option(help="Of the discard fraction.")] = 0.05,
@@ -272,7 +273,9 @@ def notebook(
 
 
 @app.command()
-def plan(params: Annotated[Path, typer.Argument(help="params.yaml, or a preset before it is chosen.")] = "params.yaml"):
+def plan(
+    params: Annotated[Path, typer.Argument(help="params.yaml, or a preset before it is chosen.")] = Path("params.yaml"),
+):
     """Say what a run will cost (stages, forward passes, disk space) before anything starts."""
     from prefiqs.core.config import load_params
     from prefiqs.plan import plan as cost
@@ -286,7 +289,7 @@ def plan(params: Annotated[Path, typer.Argument(help="params.yaml, or a preset b
 
 
 @app.command()
-def site(out: Annotated[Path, typer.Argument(help="Folder of the site; one made before is replaced.")] = "site"):
+def site(out: Annotated[Path, typer.Argument(help="Folder of the site; one made before is replaced.")] = Path("site")):
     """Make a static site of what `dvc repro` found: findings, sortable results, a gallery of faces by score."""
     from prefiqs.core.config import load_params
     from prefiqs.site import build_site
@@ -301,7 +304,8 @@ def methods() -> None:
     from prefiqs.quality import METHODS
 
     for name, function in METHODS.items():
-        print(f"{name}: {sys.modules[function.__module__].__doc__.splitlines()[0]}")
+        about = (sys.modules[function.__module__].__doc__ or "").partition("\n")[0]
+        print(f"{name}: {about}")
 
 
 @listing.command()

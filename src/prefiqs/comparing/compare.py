@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,12 +141,16 @@ def facts(material: Material, settings: Settings) -> dict[str, str]:
     return rows
 
 
+# Embeddings by verifier, pairs, whether they are genuine, target FMRs.
+_Compared = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, Sequence[float]]
+
+
 def _bootstraps(
-    material: Material, compared: tuple, settings: Settings, options: dict
+    material: Material, compared: _Compared, settings: Settings, options: dict
 ) -> evaluation.intervals.Bootstraps:
     people = material.subjects if settings.resampled == "people" else None
-    drawn = dict(resamples=settings.resamples, seed=settings.seed)
-    return evaluation.bootstrap_methods(material.scores, *compared, people, **drawn, **options)
+    options = options | dict(resamples=settings.resamples, seed=settings.seed)
+    return evaluation.bootstrap_methods(material.scores, *compared, people, **options)
 
 
 def _write_areas(

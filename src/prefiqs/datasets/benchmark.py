@@ -110,7 +110,8 @@ def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
     and media number of each image) and `lost.parquet` (name, reason).
     """
     folder = benchmark_folder(benchmark.name, root)
-    index, templates, digests = benchmark.index, benchmark.templates, []
+    index, templates = benchmark.index, benchmark.templates
+    digests: list[str] = []
     shape = (len(benchmark.images), FACE_SIZE, FACE_SIZE, 3)
     write_rows(_digested(benchmark.images, digests), shape, np.uint8, folder / "images.npy")
     if "sha256" not in index:
@@ -133,7 +134,7 @@ def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
 def _digested(faces: Iterable[np.ndarray], digests: list[str]) -> Iterator[np.ndarray]:
     """The faces; their SHA-256 are added to `digests` as they pass."""
     for face in faces:
-        digests.append(hashlib.sha256(np.ascontiguousarray(face)).hexdigest())
+        digests.append(hashlib.sha256(np.ascontiguousarray(face).data).hexdigest())
         yield face
 
 
@@ -150,10 +151,12 @@ def load_benchmark(name: str, root: str | Path = "data") -> Benchmark:
         raise InputError(
             f"Expected uint8 faces in {folder / 'images.npy'}, got {images.dtype} {images.shape}; build it anew."
         )
-    index, pairs, templates, lost = (
-        read_parquet(file, columns) if (file := folder / f"{table}.parquet").is_file() else None
+    tables = {
+        table: read_parquet(file, columns)
         for table, columns in _COLUMNS.items()
-    )
+        if (file := folder / f"{table}.parquet").is_file()
+    }
+    index, pairs, templates, lost = tables["index"], tables["pairs"], tables.get("templates"), tables.get("lost")
     for table, of_images in {"index": index, "templates": templates}.items():
         if of_images is not None and len(of_images) != len(images):
             raise InputError(

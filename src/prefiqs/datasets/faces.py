@@ -22,7 +22,7 @@ class LazyFaces(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, i: int) -> np.ndarray:
+    def __getitem__(self, i: int) -> np.ndarray:  # type: ignore[override]  # one face at a time: nobody slices them
         return self._make(self._rows[i])
 
     def __iter__(self) -> Iterator[np.ndarray]:

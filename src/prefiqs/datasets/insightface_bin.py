@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def read_bin(path: Path) -> tuple[list[bytes | bytearray], np.ndarray]:
     Raises:
         InputError: a pickle that holds anything else, or is damaged; nothing of it is run.
     """
-    content = read_restricted(path)
+    content: Any = read_restricted(path)
     if not _is_sequence(content) or len(content) != 2 or not all(map(_is_sequence, content)):
         raise InputError(f"Expected a list of images and a list of booleans in {path}, got something else.")
     encoded = [image.data if isinstance(image, EncodedArray) else image for image in content[0]]

@@ -59,6 +59,7 @@ def _state(name: str, root: Path) -> BenchmarkState:
             "impostor": "impostor pairs",
         }
         return BenchmarkState(name, title, {names.get(what, what): n for what, n in counts.items()}, "")
+    assert card is not None  # what is not in the registry is here because its folder is
     missing = card.missing(root)
     problem = f"missing {', '.join(names[0] for names in missing)} in {card.folder(root)}" if missing else ""
     return BenchmarkState(name, title, None, problem)

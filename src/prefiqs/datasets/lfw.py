@@ -115,7 +115,10 @@ def _photos(fields: list[str], line: int, path: Path) -> tuple[str, str]:
         or not all(map(_SAFE_NAME.fullmatch, fields[::2]))
     ):
         raise InputError(f"Expected `NAME I J` or `NAME I OTHER J` in line {line} of {path}.")
-    return tuple(f"{name}/{name}_{int(number):04d}.jpg" for name, number in zip(fields[::2], fields[1::2], strict=True))
+    left, right = (
+        f"{name}/{name}_{int(number):04d}.jpg" for name, number in zip(fields[::2], fields[1::2], strict=True)
+    )
+    return left, right
 
 
 def _read_photos(folder: Path, names: list[str] | None) -> Iterator[tuple[str, np.ndarray]]:
@@ -139,7 +142,9 @@ def _read_photos(folder: Path, names: list[str] | None) -> Iterator[tuple[str, n
                     if member.size > _LARGEST_PHOTO:
                         raise InputError(f"Expected a photo as {name} of {archive}, got {member.size} bytes.")
                     seen.add(name)
-                    yield name, decode_photo(tar.extractfile(member).read(), f"{name} of {archive}")
+                    content = tar.extractfile(member)
+                    assert content is not None  # as it is a file
+                    yield name, decode_photo(content.read(), f"{name} of {archive}")
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"Expected a tar archive in {archive}, got one that is damaged ({reason}).") from error

@@ -75,7 +75,7 @@ def write_prepared(benchmark: Benchmark, folder: Path, stored: Stored = "swapped
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     for name, face in zip(names, benchmark.images, strict=True):
         _, data = cv2.imencode(".jpg", face if stored == "swapped" else face[..., ::-1], _ENCODING)
-        (folder / IMAGES / f"{name}.jpg").write_bytes(data)
+        (folder / IMAGES / f"{name}.jpg").write_bytes(data.data)
     # The lists come last: while they are missing, the folder is not complete.
     lines = (f"{names[a]} {names[b]} {int(g)}\n" for (a, b), g in zip(benchmark.pairs, benchmark.genuine, strict=True))
     write_text("".join(lines), folder / PAIR_LIST)
@@ -105,22 +105,22 @@ def read_prepared(
     if missing := [file for file in files if not (folder / IMAGES / file).is_file()]:
         raise InputError(f"Expected {folder / IMAGES / missing[0]}, got no such file ({len(missing)} missing).")
     row = {Path(file).stem: i for i, file in enumerate(files)}
-    pairs, genuine = [], []
+    sides_of_pairs, labels = [], []
     for number, line in enumerate(_lines(folder / PAIR_LIST), 1):
         fields = line.split()
         sides = [row.get(side.removesuffix(".jpg")) for side in fields[:2]]
         # NumPy wrote the lists of the .bin files, with the label as wide as the names: 00001 00002 00001.
         if len(fields) != 3 or None in sides or not re.fullmatch("0*[01]", fields[2]):
             raise InputError(f"Expected `NAME NAME 1|0` with listed names in line {number} of {folder / PAIR_LIST}.")
-        pairs.append(sides)
-        genuine.append(int(fields[2]) == 1)
+        sides_of_pairs.append(sides)
+        labels.append(int(fields[2]) == 1)
 
     def face(i: int) -> np.ndarray:
         path = folder / IMAGES / files[i]
         image = decode_face(path.read_bytes(), str(path))
         return image[..., ::-1].copy() if stored == "swapped" else image
 
-    pairs, genuine = np.array(pairs, np.int32).reshape(-1, 2), np.array(genuine, bool)
+    pairs, genuine = np.array(sides_of_pairs, np.int32).reshape(-1, 2), np.array(labels, bool)
     index = face_index(files, people_of(files, pairs[genuine]))
     runs = None if folds is None else consecutive_folds(len(pairs), folds)
     return Benchmark(name or folder.absolute().name, LazyFaces(len(files), face), index, pairs, genuine, runs)

@@ -14,6 +14,7 @@ import pickle
 import pickletools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from prefiqs.core.errors import InputError
 
@@ -100,7 +101,7 @@ def _check_instructions(data: bytes) -> None:
         if instruction.name not in _ALLOWED:
             raise _Refused(f"the instruction {instruction.name} at byte {position}")
         # Remembered objects are numbered in order; for a high number Python would reserve room for all below it.
-        if instruction.name.endswith("PUT") and argument > count:
+        if instruction.name.endswith("PUT") and (argument or 0) > count:
             raise _Refused(f"the instruction {instruction.name} with a number out of order at byte {position}")
 
 
@@ -108,7 +109,9 @@ class _Reader(pickle.Unpickler):
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data), encoding="bytes")
         self._may_copy = len(data)
-        as_bytes, array, scalar, buffer = map(_Name, (self._as_bytes, _empty_array, _boolean, _array_of))
+        as_bytes, array, scalar, buffer = (
+            _Name(self._as_bytes), _Name(_empty_array), _Name(_boolean), _Name(_array_of)
+        )  # fmt: skip
         self._names = {
             ("_codecs", "encode"): as_bytes,
             ("numpy", "ndarray"): _Name(_empty_array),
@@ -126,7 +129,7 @@ class _Reader(pickle.Unpickler):
             raise _Refused(f"the name {module}.{name}")
         return self._names[module, name]
 
-    def _as_bytes(self, value: object = b"", encoding: object = "latin1") -> bytes | bytearray:
+    def _as_bytes(self, value: Any = b"", encoding: object = "latin1") -> bytes | bytearray:
         if type(value) in (bytes, bytearray):
             return value
         if type(value) is not str or encoding not in _LATIN_1:

@@ -30,7 +30,8 @@ def find_score_files(folder: str | Path, benchmark: str) -> dict[str, Path]:
 
     Capitals, `-` and `_` do not matter in the benchmark's name (XQLFW, IJBC). Raises `InputError` for two of a method.
     """
-    wanted, found = _plain(benchmark), {}
+    wanted = _plain(benchmark)
+    found: dict[str, Path] = {}
     for path in sorted(Path(folder).glob("*_*.txt")):
         parts = path.stem.split("_")
         for i in range(1, len(parts)):

@@ -25,9 +25,9 @@ def build_xqlfw(folder: Path) -> Benchmark:
     Raises:
         InputError: the list is not in LFW's format, or a face that it names is missing or of another size.
     """
-    names, *pairs = read_lfw_pairs(folder / XQLFW_PAIRS)
+    names, pairs, genuine, folds = read_lfw_pairs(folder / XQLFW_PAIRS)
     paths = [folder / XQLFW_FACES / name for name in names]
     if missing := [path for path in paths if not path.is_file()]:
         raise InputError(f"Expected {len(paths)} faces of XQLFW, got no {missing[0]} ({len(missing)} missing).")
     faces = LazyFaces(len(paths), lambda row: decode_face(paths[row].read_bytes(), str(paths[row])))
-    return Benchmark("xqlfw", faces, face_index(names, [name.split("/")[0] for name in names]), *pairs)
+    return Benchmark("xqlfw", faces, face_index(names, [name.split("/")[0] for name in names]), pairs, genuine, folds)

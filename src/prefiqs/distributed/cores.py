@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TextIO
 
-_held = []  # open files, and with them the locks, as long as this process lives
+_held: list[TextIO] = []  # open files, and with them the locks, as long as this process lives
 
 
 def claim_cores(count: int) -> None:

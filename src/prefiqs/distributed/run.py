@@ -8,6 +8,7 @@ import pickle
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from tqdm import tqdm
 
@@ -109,7 +110,7 @@ class _Plan:
     part_size: int
     address: str | None
 
-    def run(self, kind: str, model: str, aligned: bool, **settings: object) -> Summary:
+    def run(self, kind: Literal["score", "embed"], model: str, aligned: bool, **settings: Any) -> Summary:
         """Do what is missing."""
         parts = parts_of(self.source, self.part_size)
         # The options that change numbers, and the version of the code: devices differ by rounding only.

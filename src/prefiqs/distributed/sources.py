@@ -72,7 +72,9 @@ class TarShard:
             with tarfile.open(self.folder / self.file, "r:") as tar:
                 for member in tar:
                     if member.isfile() and Path(member.name).suffix.lower() in PHOTO_SUFFIXES:
-                        yield f"{self.file}/{member.name}", partial(bytes, tar.extractfile(member).read())
+                        content = tar.extractfile(member)
+                        assert content is not None  # as it is a file
+                        yield f"{self.file}/{member.name}", partial(bytes, content.read())
         except tarfile.TarError as error:
             path = self.folder / self.file
             raise InputError(
@@ -100,7 +102,7 @@ def parts_of(source: Path, part_size: int) -> list[Part]:
     source = source.absolute()
     folder = source if source.is_dir() else source.parent
     paths = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-    files = {kind: [] for kind in ("photos", ".parquet", ".tar")}
+    files: dict[str, list[str]] = {kind: [] for kind in ("photos", ".parquet", ".tar")}
     for path in paths:
         ending = path.suffix.lower()
         if kind := "photos" if ending in PHOTO_SUFFIXES else ending if ending in files else "":

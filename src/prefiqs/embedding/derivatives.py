@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from openvino.frontend import OpConversionFailure
@@ -61,7 +62,7 @@ def _fold_constants(traced: torch.fx.GraphModule) -> None:
     This is no luxury: the derivative of batch norm fills constants in place, and OpenVINO would fill them anew,
     wrongly, at every call.
     """
-    known: dict[torch.fx.Node, object] = {}
+    known: dict[torch.fx.Node, Any] = {}
     for node in list(traced.graph.nodes):
         if node.op == "get_attr":
             known[node] = getattr(traced, node.target)

@@ -101,10 +101,10 @@ def write_embeddings(
     paths = iter(paths)
     at_once = None if iter(images) is images else NETWORKS_AT_ONCE
     while group := list(islice(jobs, at_once)):
-        group, flips = zip(*group, strict=True)
-        embedder = Embedder(group, batch_size, device, flips, precision, compiled)
+        networks, flips = zip(*group, strict=True)
+        embedder = Embedder(networks, batch_size, device, flips, precision, compiled)
         _write_tables(embedder, images, count, paths)
-        del group, embedder  # before the next ones are made
+        del group, networks, embedder  # before the next ones are made
 
 
 def _write_tables(embedder: Embedder, images: Faces, count: int, paths: Iterator[str | Path]) -> None:

@@ -103,7 +103,7 @@ def curves_of_sorted(
         genuine_left = similarity.genuine[genuine_rank >= n_dropped]
         n_impostor_left = n_impostor - (n_dropped - (n_genuine - len(genuine_left)))
         if threshold == "fixed":
-            n_top = n_impostor - np.searchsorted(similarity.impostor, min(start), side="right")
+            n_top = n_impostor - int(np.searchsorted(similarity.impostor, min(start), side="right"))
             top = _most_similar_left(similarity, quality, n_dropped, n_top)
         else:
             top = _enough_for_threshold(similarity, quality, n_dropped, n_impostor_left, max(fmrs))
@@ -119,10 +119,11 @@ def curves_of_sorted(
                     is_reliable(n_impostor_left, fmr),
                 )
             )
-    return [
-        Curve(grid, *map(np.array, zip(*points_of_target, strict=True)), target_fmr=fmr)
-        for points_of_target, fmr in zip(points, fmrs, strict=True)
-    ]
+    curves = []
+    for points_of_target, target_fmr in zip(points, fmrs, strict=True):
+        fnmr, thresholds, realised, n_gen, n_imp, reliable = map(np.array, zip(*points_of_target, strict=True))
+        curves.append(Curve(grid, fnmr, thresholds, realised, n_gen, n_imp, reliable, target_fmr))
+    return curves
 
 
 def _most_similar_left(similarity: BySimilarity, quality: ByQuality, n_dropped: int, n_top: int) -> NDArray:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from prefiqs.evaluation.bootstrap import BootstrapCurves, bootstrap_curves
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
@@ -16,7 +16,7 @@ Bootstraps = dict[tuple[str, float], BootstrapCurves]
 def bootstrap_methods(
     scores: Mapping[str, ArrayLike],
     embeddings: Mapping[str, ArrayLike],
-    pairs: ArrayLike,
+    pairs: NDArray[np.integer],
     genuine: ArrayLike,
     fmrs: Sequence[float],
     subjects: ArrayLike | None = None,

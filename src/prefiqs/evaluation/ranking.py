@@ -18,8 +18,8 @@ class BySimilarity:
 
     genuine: NDArray[np.float64]
     impostor: NDArray[np.float64]
-    genuine_pairs: NDArray[np.unsignedinteger]
-    impostor_pairs: NDArray[np.unsignedinteger]
+    genuine_pairs: NDArray[np.integer]
+    impostor_pairs: NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,8 +77,9 @@ def comparison_units(
     """
     if templates is None:
         return dict(embeddings), dict(scores)
-    pooled = {verifier: pool_templates(e, templates) for verifier, e in embeddings.items()}
-    return pooled, {method: template_quality(s, templates) for method, s in scores.items()}
+    pooled: dict[str, ArrayLike] = {verifier: pool_templates(e, templates) for verifier, e in embeddings.items()}
+    reduced: dict[str, ArrayLike] = {method: template_quality(s, templates) for method, s in scores.items()}
+    return pooled, reduced
 
 
 def _rows(templates: ImageTemplates, n_images: int) -> NDArray[np.integer]:

@@ -166,6 +166,6 @@ def _places(items: Ints, n: int) -> Ints:
     return places
 
 
-def _left(by_steps: Floats) -> Floats:
+def _left(by_steps: NDArray) -> NDArray:
     """Return what is left at each step, from what is left at 0, 1, ... steps: at step k, what is at more than k."""
     return by_steps[::-1].cumsum(axis=0)[::-1][1:]

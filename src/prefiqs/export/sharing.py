@@ -15,7 +15,7 @@ def share_weights(content: onnx.ModelProto, original: str = "model.", copy: str 
     """
     graph = content.graph
     held = {initializer.name: initializer for initializer in graph.initializer}
-    nodes, zero = [], numpy_helper.from_array(np.float32(0), "zero")
+    nodes, zero = [], numpy_helper.from_array(np.array(0, np.float32), "zero")
     for name in [name for name in held if name.startswith(copy)]:
         source = held.get(original + name.removeprefix(copy))
         if source is None or source.dims != held[name].dims:

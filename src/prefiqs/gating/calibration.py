@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -95,7 +96,9 @@ def fit_calibration(
         raise InputError(f"Expected at least 10 finite scores of {method} to calibrate on, got {x.size} "
                          f"({int((~np.isfinite(x)).sum())} not finite).")  # fmt: skip
     x = -x if lower_is_better else x
-    about = dict(method=method, fitted_on=fitted_on, images=len(x), people=people, lower_is_better=lower_is_better)
+    about: dict[str, Any] = dict(
+        method=method, fitted_on=fitted_on, images=len(x), people=people, lower_is_better=lower_is_better
+    )
     low, centre, high = np.quantile(x, [0.25, 0.5, 0.75])
     if not high > low:
         raise InputError(f"Expected scores of {method} that differ, got {centre:.9g} for half of them and more.")
@@ -117,8 +120,8 @@ def read_calibration(path: str | Path) -> Calibration:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.pop("format") != FORMAT:
             raise InputError(f"Expected the format {FORMAT}")
-        parts = {name: tuple(map(float, content.pop(name))) for name in ("scores", "levels")}
-        return Calibration(**content, **parts)
+        scores, levels = (tuple(map(float, content.pop(name))) for name in ("scores", "levels"))
+        return Calibration(**content, scores=scores, levels=levels)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"Expected a calibration to 0 … 100 in {path}, got something else ({error}); make one with "
                          "`prefiqs evaluate --calibrate`.") from error  # fmt: skip

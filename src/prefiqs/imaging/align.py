@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
+from typing import Literal, overload
 
 import cv2
 import numpy as np
@@ -45,6 +46,12 @@ class AlignedFace:
     confidence: float
 
 
+@overload
+def align(image: np.ndarray | str | Path, detector: Path, all_faces: Literal[False] = False) -> AlignedFace: ...
+@overload
+def align(image: np.ndarray | str | Path, detector: Path, all_faces: Literal[True]) -> list[AlignedFace]: ...
+@overload
+def align(image: np.ndarray | str | Path, detector: Path, all_faces: bool) -> AlignedFace | list[AlignedFace]: ...
 def align(image: np.ndarray | str | Path, detector: Path, all_faces: bool = False) -> AlignedFace | list[AlignedFace]:
     """Find the faces of a photo and bring them onto the ArcFace template.
 
@@ -87,6 +94,7 @@ def decode(data: bytes | bytearray, place: str) -> np.ndarray | None:
     A few bytes can claim billions of pixels, for which OpenCV would make room before it looks at them: the header is
     read first, and an image of more than `MOST_PIXELS` is an `InputError` naming `place`.
     """
+    pixels: float
     try:
         with Image.open(BytesIO(data)) as header:
             pixels, got = header.width * header.height, f"{header.width}×{header.height}"
@@ -128,10 +136,10 @@ def _detect(image: np.ndarray, detector: Path) -> np.ndarray:
     working = cv2.copyMakeBorder(working, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)
     yunet = _yunet(str(detector), threading.get_ident())
     yunet.setInputSize((working.shape[1], working.shape[0]))
-    _, faces = yunet.detect(cv2.cvtColor(working, cv2.COLOR_RGB2BGR))
-    if faces is None:
+    _, found = yunet.detect(cv2.cvtColor(working, cv2.COLOR_RGB2BGR))
+    if found is None:
         return np.empty((0, 15))
-    faces = faces.astype(np.float64)
+    faces: np.ndarray = found.astype(np.float64)
     factor = np.array([working_width / padded.shape[1], working_height / padded.shape[0]])
     faces[:, 2:4] /= factor
     # Points count from the centre of the first pixel, which resizing moves by half a pixel of each image.

@@ -40,7 +40,9 @@ def jpeg(image: Image, strength: float, rng: np.random.Generator) -> Image:
     """Compressed: JPEG of quality 100 − `strength`, but at least 1."""
     quality = max(1, round(100 - strength))
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None  # as it was just encoded
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
 
 
 def occlusion(image: Image, strength: float, rng: np.random.Generator) -> Image:

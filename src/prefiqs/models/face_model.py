@@ -52,9 +52,9 @@ class FaceModel(nn.Module):
         """Turn aligned faces, uint8 RGB n×112×112×3, into this network's input, float32 n×3×112×112, on its device."""
         faces, spec = check_faces(images), self.input_spec
         if self.device.type == "cuda":  # bytes travel, a quarter of the floats; the arithmetic is the same
-            pixels = torch.from_numpy(faces).pin_memory().to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-            pixels = pixels.flip(1) if spec.colour == "bgr" else pixels
-            return (pixels.float() - spec.mean) / spec.std
+            on_gpu = torch.from_numpy(faces).pin_memory().to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+            on_gpu = on_gpu.flip(1) if spec.colour == "bgr" else on_gpu
+            return (on_gpu.float() - spec.mean) / spec.std
         if spec.colour == "bgr":
             faces = faces[..., ::-1]
         # In numpy: PyTorch would start its threads for this and keep the cores busy that the CPU engine needs.

@@ -38,7 +38,7 @@ class GraphModel(FaceModel):
             raise InputError(f"Expected a network whose first output is n×d embeddings in {path}, got {shape}.")
         super().__init__(name, input_spec, int(shape[1].get_length()))
         self.graph = graph
-        self._compiled = None
+        self._compiled: ov.CompiledModel | None = None
         self.eval()
 
     def forward(self, prepared: Tensor) -> Tensor:

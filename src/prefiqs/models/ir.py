@@ -24,7 +24,7 @@ class Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int, inner_norm: bool):
         super().__init__()
         if inputs != outputs:
-            self.shortcut_layer = nn.Sequential(
+            self.shortcut_layer: nn.Module = nn.Sequential(
                 nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
             )
         else:

@@ -87,14 +87,14 @@ def _graph(name: str, description: str, embedding_size: int) -> ModelCard:
     return ModelCard(name, description, source, asset.licence, None, GRAPH_INPUT, embedding_size, asset=name)
 
 
-def _arcface(number: int, layers: tuple[int, ...]) -> ModelCard:
+def _arcface(number: int, layers: tuple[int, int, int, int]) -> ModelCard:
     source = f"{_INSIGHTFACE}, backbone.pth or model.pt of an r{number}"
     return ModelCard(
         f"iresnet{number}", f"ArcFace, IResNet-{number} (insightface)", source, _RESEARCH, partial(IResNet, layers)
     )
 
 
-def _adaface(number: int, layers: tuple[int, ...]) -> ModelCard:
+def _adaface(number: int, layers: tuple[int, int, int, int]) -> ModelCard:
     source = f"https://github.com/mk-minchul/AdaFace (Pretrained Models), adaface_ir{number}_*.ckpt"
     network = partial(IR, layers, inner_norm=True)
     return ModelCard(f"adaface-ir{number}", f"AdaFace, IR-{number}", source, _REPOSITORY_MIT, network, _BGR,

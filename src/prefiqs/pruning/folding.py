@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Callable
 
 import torch
 from torch import fx, nn
@@ -36,10 +37,12 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
     folded = copy.deepcopy(model)
     for layer, norm in _pairs(model):
         before, behind = folded.get_submodule(layer), folded.get_submodule(norm)
-        if not behind.affine:  # torch folds γ and β into a linear layer only where there are some
+        assert isinstance(behind, _NORMS)  # as those of `_pairs` are
+        # torch folds γ and β into a linear layer only where there are some
+        if not behind.affine and behind.running_mean is not None:
             behind.weight = nn.Parameter(torch.ones_like(behind.running_mean))
             behind.bias = nn.Parameter(torch.zeros_like(behind.running_mean))
-        fuse = fuse_linear_bn_eval if isinstance(before, nn.Linear) else fuse_conv_bn_eval
+        fuse: Callable = fuse_linear_bn_eval if isinstance(before, nn.Linear) else fuse_conv_bn_eval
         _replace(folded, layer, fuse(before, behind))
         _replace(folded, norm, FoldedNorm())
     return folded

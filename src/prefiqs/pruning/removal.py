@@ -35,7 +35,9 @@ def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") ->
 
     Raises `InputError` if a name in `layers` matches no layer, or the network has no such weights at all.
     """
-    found = {n: m.weight for n, m in model.named_modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))}
+    found: dict[str, nn.Parameter] = {
+        n: m.weight for n, m in model.named_modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))
+    }
     if not found:
         raise InputError("Expected a PyTorch network with convolution or linear layers, got one without; "
                          "a network loaded from ONNX or TFLite cannot be pruned.")  # fmt: skip

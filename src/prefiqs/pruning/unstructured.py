@@ -48,7 +48,9 @@ def smallest(weights: Sequence[Tensor], counts: Sequence[int]) -> Iterator[np.nd
     order as the bits of their float32 do, so the largest that goes is found by counting them by the upper half of their
     bits, and then, where it must be, by the lower half.
     """
-    by_upper = sum(np.bincount(part >> 16, minlength=_HALF) for part in _parts(weights))
+    by_upper = np.zeros(_HALF, np.int64)
+    for part in _parts(weights):
+        by_upper += np.bincount(part >> 16, minlength=_HALF)
     up_to = by_upper.cumsum()
     uppers = np.searchsorted(up_to, counts)
     by_lower = {u: np.zeros(_HALF, np.int64) for u in set(uppers.tolist())}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor, nn
 
-from prefiqs.models import FaceModel
+from prefiqs.models import FaceModel, ViTFiqa
 from prefiqs.quality.exits import quality_network
 from prefiqs.quality.flops import flops
 
@@ -19,7 +19,7 @@ from prefiqs.quality.flops import flops
 class _Stopped(nn.Module):
     """A network with a quality head that stops behind a block and reads the quality there, as published."""
 
-    def __init__(self, model: FaceModel, exit: int):
+    def __init__(self, model: ViTFiqa, exit: int):
         super().__init__()
         self.model, self.exit = model, exit
 

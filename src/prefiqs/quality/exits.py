@@ -49,6 +49,7 @@ def _product_of_heads(model: ViTFiqa) -> tuple[Tensor, Tensor]:
     weight, offset = torch.ones(1, 1, device=model.device), torch.zeros(1, device=model.device)
     for layer in reversed(layers):
         if isinstance(layer, nn.BatchNorm1d):
+            assert layer.running_mean is not None and layer.running_var is not None  # as in eval mode
             scale = layer.weight / (layer.running_var + layer.eps).sqrt()
             offset = offset + (layer.bias - layer.running_mean * scale) @ weight[:, 0]
             weight = scale[:, None] * weight

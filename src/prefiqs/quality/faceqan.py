@@ -60,8 +60,8 @@ def scorer(
     (embed,) = model_engines([model.to(target)], 1 + k)
     gradients = DerivativeEngine(embeddings_and_gradient(model), target, 1 + k, _WORTH_COMPILING, "FaceQAN")
     unit = 255 / model.input_spec.std  # the pixel range, as the network sees it
-    noise = np.random.default_rng(seed).uniform(-epsilon, epsilon, (k, 3, FACE_SIZE, FACE_SIZE))
-    noise = torch.from_numpy((unit * noise).astype(np.float32)).to(target)
+    drawn = np.random.default_rng(seed).uniform(-epsilon, epsilon, (k, 3, FACE_SIZE, FACE_SIZE))
+    noise = torch.from_numpy((unit * drawn).astype(np.float32)).to(target)
 
     def score(images: np.ndarray) -> np.ndarray:
         symmetry = cosine_similarity(*both(images))

@@ -125,7 +125,9 @@ def calibrate(
 
 def _greedily(norms: np.ndarray, labels: np.ndarray) -> tuple[list[int], float]:
     """Of columns in order of merit, the set whose mean correlates best, and its correlation."""
-    order, reached, remaining = [], [], list(range(norms.shape[1]))
+    order: list[int] = []
+    reached: list[float] = []
+    remaining = list(range(norms.shape[1]))
     while remaining:
         values = [_correlation(norms[:, [*order, i]].sum(1), labels) for i in remaining]
         order.append(remaining.pop(int(np.argmax(values))))

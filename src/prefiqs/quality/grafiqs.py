@@ -12,6 +12,7 @@ share a batch: fixed running statistics keep them apart.
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,13 +69,13 @@ def block_ends(model: nn.Module) -> dict[int, str]:
 def gradient_magnitude(model: FaceModel, block: str | int):
     """The function from prepared faces to Σ |∂L/∂z| of each, n."""
     norms = _batch_norms(model)
-    ends = {"image": None, **block_ends(model)}
+    ends: dict[Any, Any] = {"image": None, **block_ends(model)}
     if block not in ends:
         raise InputError(f"Expected block to be one of {', '.join(map(repr, ends))} with {model.name}, got {block!r}.")
     forward = with_fixed_weights(model)
 
     def function(prepared: Tensor) -> Tensor:
-        losses: list[Tensor] = []
+        losses: list[Any] = []
         starts = [prepared.detach()]
 
         def compare(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:

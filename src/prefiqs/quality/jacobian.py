@@ -49,9 +49,9 @@ def jacobian_drift(
     Raises:
         InputError: `pruned` is not an unstructured pruning of `model` (its weights have other shapes).
     """
-    one = isinstance(pruned, FaceModel)
-    drifts = _drifts(model, [pruned] if one else list(pruned), batch_size, device)(images)
-    return drifts[0] if one else drifts
+    if isinstance(pruned, FaceModel):
+        return _drifts(model, [pruned], batch_size, device)(images)[0]
+    return _drifts(model, list(pruned), batch_size, device)(images)
 
 
 def _drifts(
@@ -85,7 +85,7 @@ def normalised_jvp(model: FaceModel, *pruned: FaceModel) -> Callable[[Tensor], t
             return torch.nn.functional.normalize(functional_call(model, parameters, (prepared,)))
 
         with sdpa_kernel(SDPBackend.MATH):  # fused attention has no forward-mode derivative
-            both = [jvp(normalised_embedding, (primals,), (step,)) for step in steps]
+            both: list[tuple] = [jvp(normalised_embedding, (primals,), (step,)) for step in steps]
         return both[0][0], *(tangent for _, tangent in both)
 
     return function

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -41,7 +41,9 @@ class _Stability(FaceModel):
         """A quality token in front of the patches takes part in the attention, but is none of them."""
         patches = slice(self.model.leading_tokens, None)
         tokens = self.model.tokens(prepared)
-        path, received, before, found = 0, 0, None, []
+        path: Any = 0  # a number until the first share is added to it
+        received: Any = 0
+        before, found = None, []
         for number, block in enumerate(self.model.blocks[: self.selected[-1]], start=1):
             if number in self.weighing:
                 tokens, attention = block.with_attention(tokens)
@@ -85,9 +87,9 @@ def scorer(
     Raises:
         InputError: a network that is no such transformer, or options that make no sense.
     """
-    _check(model, alpha, attention)
-    selected = _selected(blocks, len(model.blocks))
-    network = _Stability(model, selected, selected[-1:], alpha, attention)
+    transformer = _checked(model, alpha, attention)
+    selected = _selected(blocks, len(transformer.blocks))
+    network = _Stability(transformer, selected, selected[-1:], alpha, attention)
     of_faces = Embedder([network], batch_size, device)
     return lambda images: of_faces(images)[0][:, 0]
 
@@ -112,13 +114,14 @@ def vitnt_depths(
     Raises:
         InputError: as `scorer`.
     """
-    model = as_model(model, device)
-    _check(model, alpha, attention)
-    numbers = list(range(1, len(model.blocks) + 1))
-    return raw_embeddings([_Stability(model, numbers, numbers[1:], alpha, attention)], images, batch_size, device)[0]
+    transformer = _checked(as_model(model, device), alpha, attention)
+    numbers = list(range(1, len(transformer.blocks) + 1))
+    return raw_embeddings(
+        [_Stability(transformer, numbers, numbers[1:], alpha, attention)], images, batch_size, device
+    )[0]
 
 
-def _check(model: FaceModel, alpha: float, attention: str | None) -> None:
+def _checked(model: FaceModel, alpha: float, attention: str | None) -> ViT:
     if not isinstance(model, ViT):
         raise InputError(
             f"Expected a vision transformer of this package for vitnt-fiqa, got {model.name} ({type(model).__name__}); "
@@ -128,9 +131,10 @@ def _check(model: FaceModel, alpha: float, attention: str | None) -> None:
         raise InputError(f"Expected a number above 0 for alpha, got {alpha!r}; 8 is the published one.")
     if attention not in _WEIGHTINGS:
         raise InputError(f"Expected one of {_WEIGHTINGS} for attention, got {attention!r}.")
+    return model
 
 
-def _selected(blocks: int | Iterable[int] | None, depth: int) -> list[int]:
+def _selected(blocks: Any, depth: int) -> list[int]:
     """Numbers of the selected blocks in the order in which they run."""
     if blocks is None:
         blocks = depth

@@ -64,7 +64,7 @@ def latex_table(
     for position, row in enumerate(cells.to_numpy().tolist()):
         titled = blocks is not None and (position == 0 or blocks.iloc[position] != blocks.iloc[position - 1])
         body += ["\\midrule"] if titled or position == 0 else []
-        if titled:
+        if titled and blocks is not None:
             body += [f"\\multicolumn{{{len(numeric)}}}{{c}}{{{escape(blocks.iloc[position])}}} \\\\", "\\midrule"]
         body.append(_row(row))
     lines = [f"\\begin{{tabular}}{{{alignment}}}", "\\toprule", *body, "\\bottomrule", "\\end{tabular}"]

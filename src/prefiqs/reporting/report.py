@@ -105,7 +105,7 @@ def _claim_about_the_ratio(name: str, found: Mapping) -> tuple[str, str, str, bo
     return claim, name, evidence, low <= 0
 
 
-def _interval(value: float, low: float, high: float, sign: str = "") -> str:
+def _interval(value: float, low: float, high: float, *, sign: str = "") -> str:
     return f"{value:{sign}.2f}, 95 % {low:{sign}.2f} to {high:{sign}.2f}".replace("-", "−")
 
 

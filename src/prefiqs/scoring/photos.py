@@ -21,11 +21,11 @@ def find_photos(given: Iterable[str | Path]) -> list[Path]:
         InputError: no photos at all, a glob that fits none, or what looks like a folder and is not there; OSError: a
             folder that cannot be read.
     """
-    given = [Path(path) for path in given]
-    found = dict.fromkeys(photo for path in given for photo in _photos_of(path))
+    paths = [Path(path) for path in given]
+    found = dict.fromkeys(photo for path in paths for photo in _photos_of(path))
     if not found:
         endings = ", ".join(sorted(PHOTO_SUFFIXES))
-        raise InputError(f"Expected photos in {', '.join(map(str, given))}, got none ({endings} are looked for).")
+        raise InputError(f"Expected photos in {', '.join(map(str, paths))}, got none ({endings} are looked for).")
     return list(found)
 
 

@@ -105,9 +105,9 @@ class Progress:
 
     def _copy_table(self) -> None:
         """Take over the rows of the table that is there already, as far as that has not happened."""
-        for path, rows in groupby(read_table_of_rows(self.out), key=lambda row: row["path"]):
+        for path, of_photo in groupby(read_table_of_rows(self.out), key=lambda row: row["path"]):
             if path not in self.done:
-                rows = list(rows)
+                rows = list(of_photo)
                 self._check(rows[0]["settings"], self.out)
                 self.append(rows)
 

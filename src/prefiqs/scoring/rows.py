@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from prefiqs.scoring.faces import Photo
 
-Row = dict[str, str | int | float | None]
+Row = dict[str, Any]  # text, numbers and None, by the name of the column
 
 # Left and right as seen in the image.
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
@@ -31,7 +33,7 @@ in [0, 1]; `status`: "ok", or in one sentence why there is no score; `settings`:
 What there is none of is missing (None; NA in CSV)."""
 
 
-def photo_rows(photo: Photo, scores: Sequence[float], drifts: Sequence[float] | None, settings: str) -> list[Row]:
+def photo_rows(photo: Photo, scores: np.ndarray, drifts: np.ndarray | None, settings: str) -> list[Row]:
     """The rows of a photo, one a face, or the one that says why it has none."""
     empty: Row = dict.fromkeys(COLUMNS) | {"path": path_text(photo.path), "settings": settings}
     if not photo.faces:

@@ -73,7 +73,7 @@ class FaceScorer:
         n = len(faces)
         if self._fixed and n < self.chunk:
             faces = faces[[*range(n), *[0] * (self.chunk - n)]]
-        with redirect_stderr(_NoTerminal()):
+        with redirect_stderr(_NoTerminal()):  # type: ignore[type-var]  # its __getattr__ has what a stream has
             return self._score(faces)[:n]
 
     def drift(self, scores: np.ndarray) -> np.ndarray | None:

@@ -21,7 +21,7 @@ _SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in TYPES.items()])
 _ROWS_AT_ONCE = 4096
 
 
-def csv_values(row: Row) -> list[str | int | float]:
+def csv_values(row: Row) -> list[str | int | float | None]:
     """The values of a row in CSV."""
     return [MISSING if row[name] is None else row[name] for name in COLUMNS]
 

@@ -40,7 +40,7 @@ def augment(face: np.ndarray, rng: np.random.Generator, settings: Augment) -> np
 def _moved(face: np.ndarray, rng: np.random.Generator, settings: Augment) -> np.ndarray:
     """A small similarity transform about the middle, as an alignment that is a little off."""
     angle, scale = rng.uniform(-settings.angle, settings.angle), 1 + rng.uniform(-settings.scale, settings.scale)
-    matrix = cv2.getRotationMatrix2D((_MIDDLE, _MIDDLE), angle, scale)
+    matrix: np.ndarray = cv2.getRotationMatrix2D((_MIDDLE, _MIDDLE), angle, scale)
     matrix[:, 2] += rng.uniform(-settings.shift, settings.shift, 2)
     return cv2.warpAffine(np.ascontiguousarray(face), matrix, (112, 112), borderMode=cv2.BORDER_REPLICATE)
 

@@ -153,5 +153,6 @@ def _draw_strategies(axes: Axes, table: pd.DataFrame, value: str) -> None:
         errorbar=None,
         ax=axes,
     )
-    axes.get_legend().remove()
+    if legend := axes.get_legend():
+        legend.remove()
     axes.set(xlabel="pruning ratio ρ", xticks=sorted(table["ratio"].unique()))

@@ -51,7 +51,8 @@ def density_panels(maps: Sequence[Mapping[str, Any]]) -> Figure:
     figure = new_figure(height=-(-len(maps) // columns) * (0.9 + 0.7 * width / columns), width=width)
     points = [as_points(panel["x"], panel["y"]) for panel in maps]
     cells = [_count(x, y) for x, y in points]
-    norm = LogNorm(1, max(2, *(part.counts.max() for part in cells)))
+    most = max(2, *(part.counts.max() for part in cells))
+    norm = LogNorm(1, most)
     drawn = panels(figure, len(maps), columns)
     for position, (axes, panel) in enumerate(zip(drawn, maps, strict=True)):
         mesh = _draw(axes, cells[position], norm)
@@ -62,7 +63,7 @@ def density_panels(maps: Sequence[Mapping[str, Any]]) -> Figure:
         outside = cells[position].outside
         write_correlation(axes, *points[position], f"\n{outside:,} outside" if outside else "")
     bar = figure.colorbar(mesh, ax=drawn, label="points in a cell", aspect=40)
-    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if norm.vmax < 100 else (1,)))
+    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < 100 else (1,)))
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter("{x:,.0f}")
     return figure
@@ -73,7 +74,8 @@ def _count(x: np.ndarray, y: np.ndarray) -> _Cells:
     margin = 0.15 * (high - low)
     inside = (y >= low - margin) & (y <= high + margin)
     edges = [_edges(values[inside]) for values in (x, y)]
-    return _Cells(*np.histogram2d(x[inside], y[inside], edges), outside=int((~inside).sum()))
+    counts, x_edges, y_edges = np.histogram2d(x[inside], y[inside], edges)
+    return _Cells(counts, x_edges, y_edges, int((~inside).sum()))
 
 
 def _edges(values: np.ndarray) -> np.ndarray:

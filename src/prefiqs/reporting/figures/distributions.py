@@ -67,10 +67,10 @@ def write_correlation(axes: Axes, x: np.ndarray, y: np.ndarray, more: str = "") 
     """Write the rank correlation into the upper corner that points so correlated leave empty."""
     correlation = spearmanr(x, y).statistic if _varies(x) and _varies(y) else np.nan
     number = "undefined" if np.isnan(correlation) else f"{correlation:.3f}".replace("-", "−")
-    place = dict(x=0.97, ha="right") if correlation < 0 else dict(x=0.03, ha="left")
+    place, side = (0.97, "right") if correlation < 0 else (0.03, "left")
     box = dict(boxstyle="round", facecolor="white", edgecolor="0.8", alpha=0.85)
     text = f"Spearman {number}{more}"
-    axes.text(y=0.97, va="top", s=text, transform=axes.transAxes, fontsize=9.5, bbox=box, **place)
+    axes.text(place, 0.97, text, ha=side, va="top", transform=axes.transAxes, fontsize=9.5, bbox=box)
 
 
 def _varies(values: np.ndarray) -> bool:

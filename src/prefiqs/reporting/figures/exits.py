@@ -104,7 +104,7 @@ def attention_grid(
     columns = 1 + len(exits)
     tile = min(WIDTH / columns, 1.5)
     figure = new_figure(height=tile * len(images) + 0.3, width=tile * columns)
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+    figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     grid = figure.subplots(len(images), columns, squeeze=False)
     for row, image, of_face in zip(grid, images, maps, strict=True):
         image = np.full_like(image, WITHHELD) if withheld else image

@@ -41,7 +41,7 @@ def face_grid(
     lines = max(caption.count("\n") + 1 for caption in captions) if captions is not None else 0
     rows = -(-len(images) // columns)
     figure = new_figure(height=rows * (tile + 0.17 * lines) + (0.3 if title else 0), width=columns * tile)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for position, axes in enumerate(panels(figure, len(images), columns)):
         show_image(axes, withheld_tile() if withheld else images[position])
         if captions is not None:
@@ -70,7 +70,7 @@ def degradation_ladder(images_by_kind: Mapping[str, Sequence[np.ndarray]], sever
     label_width = 0.2 + 0.085 * max(len(kind) for kind in images_by_kind)
     tile = min((WIDTH - label_width) / len(severities), 1.2)
     figure = new_figure(height=tile * len(images_by_kind) + 0.65, width=label_width + tile * len(severities))
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     grid = figure.subplots(len(images_by_kind), len(severities), squeeze=False)
     for row, (kind, images) in zip(grid, images_by_kind.items(), strict=True):
         row[0].set_ylabel(kind, rotation=0, ha="right", va="center")

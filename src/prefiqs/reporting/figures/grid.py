@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from prefiqs.evaluation import Curve
 from prefiqs.reporting.figures.curves import RANDOM_LABEL, doubtful_handle, draw_curve, shade_area
 from prefiqs.reporting.figures.style import BAND, GREY, PALETTE, SMALL, WIDTH, check_table, new_figure, themed
 
-LINE_STYLES = {
+LINE_STYLES: dict[str, Any] = {
     "unsupervised": ":",
     "semi-supervised": "-.",
     "supervised": "--",
@@ -63,18 +64,18 @@ def edc_grid(
     verifiers, benchmarks = curves["verifier"].unique(), curves["benchmark"].unique()
     styles = method_styles(supervision, ours)
 
-    handles = [Line2D([], [], label=method, **style) for method, style in styles.items()]
+    handles: list[Line2D | Patch] = [Line2D([], [], label=method, **style) for method, style in styles.items()]
     handles += _keys(supervision[method] for method in supervision if method != ours)
     handles += [Patch(color=BAND, label=RANDOM_LABEL)] if random is not None else []
     handles += [doubtful_handle(fmr)] if not chosen["reliable"].all() else []
 
     width = min(WIDTH, 1.2 + 4.8 * len(benchmarks))
-    columns = _legend_columns([handle.get_label() for handle in handles], width)
+    columns = _legend_columns([str(handle.get_label()) for handle in handles], width)
     around = 0.6 + 0.17 * -(-len(handles) // columns)
     # at most as high as an A4 page of that width, while that leaves a panel enough to be read
     height = np.clip(0.7 * width / len(benchmarks), 1.3, max(1.3, (1.38 * width - around) / len(verifiers)))
     figure = new_figure(height=len(verifiers) * height + around, width=width)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03, wspace=0.01, hspace=0.01)
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.03, wspace=0.01, hspace=0.01)
     grid = figure.subplots(len(verifiers), len(benchmarks), sharex=True, squeeze=False)
     panels = dict(list(chosen.groupby(["verifier", "benchmark"])))
     for row, verifier in zip(grid, verifiers, strict=True):

@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
@@ -28,7 +29,7 @@ BAND = "0.85"  # where a random order lies
 _THEME = {
     **sns.axes_style("whitegrid"),
     **sns.plotting_context("notebook", font_scale=0.9),
-    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
     "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own, hence on every machine
     "patch.edgecolor": "white",
 }

@@ -68,7 +68,7 @@ def _tables(
     for quality in results.accuracy["quality"].unique():
         yield accuracy_table(results, quality)
     for run, area in product(results.areas[setting].drop_duplicates().itertuples(index=False), ("pauc", "auc")):
-        yield pruning_table(results, *run, area)
+        yield pruning_table(results, run.quality, run.fmr, run.threshold, area)
         yield comparison_table(results, printed, run.quality, ratio, run.fmr, run.threshold, area, known)
 
 

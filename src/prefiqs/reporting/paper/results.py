@@ -56,7 +56,8 @@ def collect(
     for tables that do not say so in a column. A table without verifiers is verified by the estimator itself; a Table 4
     whose numbers (REPORTS/numbers) do not mention the flip test was made without it.
     """
-    reports, found = Path(reports), {"areas": [], "table2": [], "table4": []}
+    reports = Path(reports)
+    found: dict[str, list[pd.DataFrame]] = {"areas": [], "table2": [], "table4": []}
     known = {"limit": limit, "threshold": threshold}
     for benchmark, model in product(benchmarks, models):
         for stem, parts in found.items():
