@@ -129,8 +129,9 @@ class PhotoScorer:
 
 def _named(value: object) -> str:
     """An option as text; of a file (a network, a calibration) also what it holds, which may change under its name."""
-    is_file = isinstance(value, str | Path) and Path(value).is_file()
-    return f"{value} ({file_sha256(Path(value))[:12]})" if is_file else str(value)
+    if isinstance(value, str | Path) and Path(value).is_file():
+        return f"{value} ({file_sha256(Path(value))[:12]})"
+    return str(value)
 
 
 def _no_faces() -> np.ndarray:
