@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "quality": {"core", "assets", "imaging", "models", "pruning", "embedding"},
     "evaluation": {"core"},
     "reporting": {"core", "evaluation"},
-    "distributed": {"core", "assets", "imaging", "datasets", "models", "embedding", "quality"},
+    "distributed": {"core", "assets", "imaging", "datasets", "models", "pruning", "embedding", "quality"},
     "training": {"core", "imaging", "models"},
     "site": {"core", "datasets", "reporting"},
     "gating": {"core", "evaluation"},

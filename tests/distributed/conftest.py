@@ -1,6 +1,7 @@
-"""A data set in each of the three forms, and what `prefiqs.score` says of it."""
+"""A data set in each of the three forms, what `prefiqs.score` says of it, and a cluster of Ray."""
 
 import io
+import os
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,3 +63,16 @@ def photos(dataset, tmp_path) -> Path:
     cv2.imwrite(str(tmp_path / "photos" / "large.png"), np.zeros((300, 200, 3), np.uint8))
     (tmp_path / "photos" / "notes.txt").write_text("not a photo")
     return tmp_path / "photos"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two cores, whatever the machine has; workers of full priority, for the other tests are at work beside them."""
+    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'prefiqs[ray]'")
+    before = dict(os.environ)
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    yield
+    ray.shutdown()
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]

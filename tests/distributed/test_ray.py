@@ -1,18 +1,16 @@
 """On a local Ray cluster: the scores of `prefiqs.score`, whoever is killed meanwhile."""
 
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from threading import Thread
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
+from tests.distributed.watching import shards, wait_for, workers
 from typer.testing import CliRunner
 
 import prefiqs
@@ -20,46 +18,7 @@ from prefiqs.cli import app
 from prefiqs.core.errors import InputError
 from prefiqs.core.records import read_scores
 
-ray = pytest.importorskip("ray", reason="needs Ray: pip install 'prefiqs[ray]'")
-pytestmark = pytest.mark.long
-SECONDS = 120  # after which something is wrong
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster():
-    """Two cores, whatever the machine has; workers of full priority, for the other tests are at work beside them."""
-    before = dict(os.environ)
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
-    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
-    yield
-    ray.shutdown()
-    for name in os.environ.keys() - before.keys():
-        del os.environ[name]
-
-
-def wait_for(found):
-    """What `found` finds, as soon as it does."""
-    for _ in range(20 * SECONDS):
-        if result := found():
-            return result
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
-
-
-def shards(out: Path) -> dict[str, int]:
-    """Time of writing by shard."""
-    return {path.name: path.stat().st_mtime_ns for path in out.glob("part-*.parquet")}
-
-
-def workers() -> list[psutil.Process]:
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::MapWorker"):
-                found.append(process)
-        except psutil.Error:  # it ended meanwhile
-            continue
-    return found
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cluster")]
 
 
 def assert_scores(out: Path, expected: pd.Series) -> None:

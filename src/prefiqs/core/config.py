@@ -91,6 +91,7 @@ class Embed:
 
     batch_size: Count | None
     device: str
+    engine: Literal["local", "ray"]
 
 
 @block

@@ -6,5 +6,6 @@ must lie where every machine sees them under the same path.
 """
 
 from prefiqs.distributed.run import Summary, embed_dataset, score_dataset
+from prefiqs.distributed.variants import write_embeddings_on_ray
 
-__all__ = ["Summary", "embed_dataset", "score_dataset"]
+__all__ = ["Summary", "embed_dataset", "score_dataset", "write_embeddings_on_ray"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 import pickle
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +20,7 @@ from prefiqs.core.errors import InputError
 from prefiqs.core.paths import data_root
 from prefiqs.distributed.shards import missing_parts
 from prefiqs.distributed.sources import parts_of
-from prefiqs.distributed.worker import Job, Worker
+from prefiqs.distributed.worker import BaseJob, BaseWorker, Job, Worker
 
 # Only names of parts travel through Ray's memory of shared objects.
 _OBJECT_STORE = 100 * 2**20
@@ -116,25 +118,46 @@ class _Plan:
         # The options that change numbers, and the version of the code: devices differ by rounding only.
         record = {"kind": kind, "model": model, "weights_sha256": _weights_sha256(model), "aligned": aligned}
         missing = missing_parts(self.out, parts, {**record, **settings, "prefiqs": __version__})
-        if not missing:
-            return Summary(0, 0, 0, len(parts))
-        with _cluster(self.address) as ray:
-            workers, cores, gpus = _shares(ray, self.workers, self.device)
-            device = self.device if self.device != "auto" else "cuda" if gpus else "cpu"
-            job = Job(kind, self.out, data_root(), model, aligned, device, cores, **settings)
-            rows = [{"number": i, "part": pickle.dumps(parts[i])} for i in missing]
-            data = ray.data.from_items(rows, override_num_blocks=len(rows))
-            data.context.enable_progress_bars = data.context.print_on_execution_start = False
-            # A worker that dies is started again and its part is done again: both without limit by default.
-            pool = ray.data.ActorPoolStrategy(size=min(workers, len(rows)), max_tasks_in_flight_per_actor=1)
-            data = data.map_batches(
-                Worker, batch_size=1, compute=pool, num_cpus=cores, num_gpus=gpus, fn_constructor_args=(job,)
-            )
-            done = list(tqdm(data.iter_rows(), total=len(rows), unit="part", desc=kind, disable=None))
-        if broken := [row["error"] for row in done if row["error"]]:
-            raise InputError(f"{broken[0]} So it is with {len(broken)} of {len(rows)} parts; the others are done.")
+        job = partial(Job, kind=kind, out=self.out, data=data_root(), model=model, aligned=aligned, **settings)
+        rows = {i: parts[i] for i in missing}
+        done = do_parts(Worker, job, rows, kind, self.workers, self.device, self.address)
         counts = {key: sum(row[key] for row in done) for key in ("images", "failed")}
         return Summary(**counts, parts=len(done), found=len(parts) - len(missing))
+
+
+def do_parts(
+    worker: type[BaseWorker],
+    job: Callable[..., BaseJob],
+    parts: Mapping[int, object],
+    name: str,
+    workers: int | None,
+    device: str,
+    address: str | None,
+) -> list[dict]:
+    """Send parts, by number, through an actor pool, in their order; what the workers say of them.
+
+    job: takes the `device` and `cores` of a worker. name: of the progress bar.
+
+    Raises:
+        InputError: no place for the workers; and, when all else is done, parts that could not be.
+    """
+    if not parts:
+        return []
+    with _cluster(address) as ray:
+        workers, cores, gpus = _shares(ray, workers, device)
+        told = job(device=device if device != "auto" else "cuda" if gpus else "cpu", cores=cores)
+        rows = [{"number": number, "part": pickle.dumps(part)} for number, part in parts.items()]
+        data = ray.data.from_items(rows, override_num_blocks=len(rows))
+        data.context.enable_progress_bars = data.context.print_on_execution_start = False
+        # A worker that dies is started again and its part is done again: both without limit by default.
+        pool = ray.data.ActorPoolStrategy(size=min(workers, len(rows)), max_tasks_in_flight_per_actor=1)
+        data = data.map_batches(
+            worker, batch_size=1, compute=pool, num_cpus=cores, num_gpus=gpus, fn_constructor_args=(told,)
+        )
+        done = list(tqdm(data.iter_rows(), total=len(rows), unit="part", desc=name, disable=None))
+    if broken := [row["error"] for row in done if row["error"]]:
+        raise InputError(f"{broken[0]} So it is with {len(broken)} of {len(rows)} parts; the others are done.")
+    return done
 
 
 def _ray():

@@ -12,7 +12,6 @@ import pandas as pd
 
 from prefiqs.core.errors import InputError
 from prefiqs.core.records import read_text, write_table, write_text
-from prefiqs.distributed.sources import Part
 
 # Readers of Parquet folders pass over names that begin with an underscore.
 _RECORD = "_run.json"
@@ -30,7 +29,7 @@ def write_shard(table: pd.DataFrame, path: Path) -> None:
     partial.replace(path)
 
 
-def missing_parts(out: Path, parts: Sequence[Part], settings: Mapping[str, object]) -> list[int]:
+def missing_parts(out: Path, parts: Sequence[object], settings: Mapping[str, object]) -> list[int]:
     """Numbers of the parts without a shard; the first run records its settings and parts beside the shards.
 
     Raises:

@@ -1,9 +1,10 @@
-"""A worker: one process with its network (and its pruned copy), which turns a part into a shard at a time."""
+"""A worker: one process with its networks, which turns a part into a shard at a time."""
 
 from __future__ import annotations
 
 import os
 import pickle
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,27 +24,63 @@ from prefiqs.distributed.sources import Part, Record
 _FACES_AT_ONCE = 1024
 
 
-@dataclass(frozen=True)
-class Job:
-    """What every worker of a run does. `data` is the folder of weights, `cores` those of each worker."""
+@dataclass(frozen=True, kw_only=True)
+class BaseJob:
+    """What every worker of a run is told. `data` is the folder of weights, `cores` those of each worker."""
 
-    kind: Literal["score", "embed"]
     out: Path
     data: Path
     model: str
-    aligned: bool
     device: str
     cores: int
+
+
+class BaseWorker(ABC):
+    """The actor of `map_batches`: takes batches of one part each, {"number", "part"}, and gives what became of it."""
+
+    def __init__(self, job: BaseJob):
+        claim_cores(job.cores)
+        os.environ["PREFIQS_DATA"] = str(job.data)
+        self.out = job.out
+
+    @abstractmethod
+    def table(self, part) -> pd.DataFrame:
+        """The rows of a part, among them `problem`, empty where there is none."""
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list]:
+        """Write the shard of a part, unless a worker that died right afterwards has written it.
+
+        A file that cannot be read to its end is no reason to stop the others: its error is told at the end of the run.
+        """
+        (number,), (part,) = batch["number"], batch["part"]
+        path = shard_path(self.out, int(number))
+        if path.is_file():
+            problems = pd.read_parquet(path, columns=["problem"])["problem"]
+        else:
+            try:
+                table = self.table(pickle.loads(part))
+            except PrefiqsError as error:
+                return {"images": [0], "failed": [0], "error": [str(error)]}
+            write_shard(table, path)
+            problems = table["problem"]
+        return {"images": [len(problems)], "failed": [int((problems != "").sum())], "error": [""]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(BaseJob):
+    """Scores or embeddings of images that are read and, if need be, aligned first."""
+
+    kind: Literal["score", "embed"]
+    aligned: bool
     method: str = ""
     options: dict[str, object] = field(default_factory=dict)
 
 
-class Worker:
-    """The actor of `map_batches`: takes batches of one part each, {"number", "part"}, and gives what became of it."""
+class Worker(BaseWorker):
+    """Has one network, and its pruned copy where the method has one."""
 
     def __init__(self, job: Job):
-        claim_cores(job.cores)
-        os.environ["PREFIQS_DATA"] = str(job.data)
+        super().__init__(job)
         # Only now, for they count the cores.
         from prefiqs.distributed import computing
         from prefiqs.distributed.decoding import decoder
@@ -54,25 +91,7 @@ class Worker:
         else:
             self.compute = computing.scorer(job.method, job.model, job.device, job.options)
 
-    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list]:
-        """Write the shard of a part, unless a worker that died right afterwards has written it.
-
-        A file that cannot be read to its end is no reason to stop the others: its error is told at the end of the run.
-        """
-        (number,), (part,) = batch["number"], batch["part"]
-        path = shard_path(self.job.out, int(number))
-        if path.is_file():
-            problems = pd.read_parquet(path, columns=["problem"])["problem"]
-        else:
-            try:
-                table = self._table(pickle.loads(part))
-            except PrefiqsError as error:
-                return {"images": [0], "failed": [0], "error": [str(error)]}
-            write_shard(table, path)
-            problems = table["problem"]
-        return {"images": [len(problems)], "failed": [int((problems != "").sum())], "error": [""]}
-
-    def _table(self, part: Part) -> pd.DataFrame:
+    def table(self, part: Part) -> pd.DataFrame:
         """A row an image: name, score (and the method's name) or raw embedding, problem (empty where there is none)."""
         names, values, problems = [], [], []
         for chunk in _ahead(self._chunks(part.records())):
