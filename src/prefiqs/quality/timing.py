@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from prefiqs.core.errors import InputError
 
 
-def milliseconds_per_image(run: Callable[[np.ndarray], object], images: np.ndarray, repeats: int = 3) -> float:
-    """Milliseconds that an image takes: the shortest run over the number of images.
+def milliseconds_per_image(
+    runs: Mapping[str, Callable[[np.ndarray], object]], images: np.ndarray, rounds: int = 3
+) -> dict[str, float]:
+    """Milliseconds that an image takes in each of several runs: its shortest time over the number of images.
 
-    Other work on the machine, and whatever happens the first time only (compilation), can but lengthen a run.
+    In every round all runs take their turn, so that what else the machine does meets one like the other; that, and
+    what happens the first time only (compilation), can but lengthen a run.
 
     Args:
-        run: takes images and does the work.
+        runs: by name, what takes images and does the work.
         images: the more, the steadier; a batch at least.
-        repeats: runs; at least 2, as the first is slower.
+        rounds: at least 2, as the first is slower.
 
     Raises:
         InputError: no images.
     """
     if not len(images):
         raise InputError("Expected images to time a method on, got none.")
-    return 1e3 * min(_seconds(run, images) for _ in range(repeats)) / len(images)
+    shortest = dict.fromkeys(runs, np.inf)
+    for _ in range(rounds):
+        for name, run in runs.items():
+            shortest[name] = min(shortest[name], _seconds(run, images))
+    return {name: 1e3 * seconds / len(images) for name, seconds in shortest.items()}
 
 
 def _seconds(run: Callable[[np.ndarray], object], images: np.ndarray) -> float:
