@@ -11,7 +11,7 @@ Cost: one forward pass up to the last selected block.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -29,12 +29,16 @@ _WEIGHTINGS = (None, "last", "mean")
 
 
 class _Stability(FaceModel):
-    """A transformer that gives quality in place of embeddings: n×k from its selected blocks up to each of k `ends`."""
+    """A transformer that gives quality in place of embeddings, from its selected blocks up to each of k `ends`.
 
-    def __init__(self, model: ViT, selected: list[int], ends: list[int], alpha: float, attention: str | None):
-        super().__init__(f"{model.name} and its stability", model.input_spec, len(ends))
-        self.model, self.selected, self.ends, self.alpha, self.attention = model, selected, ends, alpha, attention
-        self.weighing = {None: [], "last": ends, "mean": selected}[attention]
+    n×(ways of weighing the patches)·k, those of one way side by side.
+    """
+
+    def __init__(self, model: ViT, selected: list[int], ends: list[int], alpha: float, ways: Sequence[str | None]):
+        super().__init__(f"{model.name} and its stability", model.input_spec, len(ways) * len(ends))
+        self.model, self.selected, self.ends, self.alpha, self.ways = model, selected, ends, alpha, ways
+        needed: dict[str | None, list[int]] = {None: [], "last": ends, "mean": selected}
+        self.weighing = {number for way in ways for number in needed[way]}
         self.training = model.training  # of the wrapper alone
 
     def forward(self, prepared: Tensor) -> Tensor:
@@ -42,13 +46,15 @@ class _Stability(FaceModel):
         patches = slice(self.model.leading_tokens, None)
         tokens = self.model.tokens(prepared)
         path: Any = 0  # a number until the first share is added to it
-        received: Any = 0
-        before, found = None, []
+        received: dict[str | None, Any] = dict.fromkeys(self.ways, 0)
+        found: dict[str | None, list[Tensor]] = {way: [] for way in self.ways}
+        before = None
         for number, block in enumerate(self.model.blocks[: self.selected[-1]], start=1):
             if number in self.weighing:
                 tokens, attention = block.with_attention(tokens)
                 share = F.normalize(attention.mean(1).sum(1)[:, patches], p=1, dim=1)
-                received = received + share if self.attention == "mean" else share
+                for way in received:
+                    received[way] = received[way] + share if way == "mean" else share
             else:
                 tokens = block(tokens)
             if number in self.selected:
@@ -60,9 +66,10 @@ class _Stability(FaceModel):
                 steps = self.selected.index(number)
                 # 2/(1 + exp(αd)), which cannot overflow in this form
                 quality = 2 * torch.sigmoid(-self.alpha / steps * path)
-                weights = F.normalize(received if self.weighing else torch.ones_like(quality), p=1, dim=1)
-                found.append((quality * weights).sum(1, keepdim=True))
-        return torch.cat(found, dim=1)
+                for way, share in received.items():
+                    weights = F.normalize(torch.ones_like(quality) if way is None else share, p=1, dim=1)
+                    found[way].append((quality * weights).sum(1, keepdim=True))
+        return torch.cat([column for way in self.ways for column in found[way]], dim=1)
 
 
 def scorer(
@@ -89,7 +96,7 @@ def scorer(
     """
     transformer = _checked(model, alpha, attention)
     selected = _selected(blocks, len(transformer.blocks))
-    network = _Stability(transformer, selected, selected[-1:], alpha, attention)
+    network = _Stability(transformer, selected, selected[-1:], alpha, [attention])
     of_faces = Embedder([network], batch_size, device)
     return lambda images: of_faces(images)[0][:, 0]
 
@@ -98,27 +105,27 @@ def vitnt_depths(
     model: FaceModel | str,
     images: np.ndarray,
     alpha: float = 8.0,
-    attention: Literal["last", "mean"] | None = None,
     batch_size: int | None = None,
     device: str = "auto",
-) -> np.ndarray:
-    """Quality from the first T of L blocks, T = 2 … L, in one pass: float32 n×(L − 1), higher = better.
+) -> dict[str | None, np.ndarray]:
+    """Quality from the first T of L blocks, T = 2 … L, for every `attention`, in one pass of the network.
 
-    The column of T holds what `scorer` gives for `blocks=T`.
+    By attention, None, "last" or "mean": float32 n×(L − 1), higher = better; the column of T holds what `scorer` gives
+    for `blocks=T`.
 
     Args:
         model: a vision transformer of this package, or the name of one.
         images: aligned faces, uint8 n×112×112×3, RGB.
-        alpha, attention, batch_size, device: as for `scorer`.
+        alpha, batch_size, device: as for `scorer`.
 
     Raises:
         InputError: as `scorer`.
     """
-    transformer = _checked(as_model(model, device), alpha, attention)
+    transformer = _checked(as_model(model, device), alpha, None)
     numbers = list(range(1, len(transformer.blocks) + 1))
-    return raw_embeddings(
-        [_Stability(transformer, numbers, numbers[1:], alpha, attention)], images, batch_size, device
-    )[0]
+    network = _Stability(transformer, numbers, numbers[1:], alpha, _WEIGHTINGS)
+    (table,) = raw_embeddings([network], images, batch_size, device)
+    return dict(zip(_WEIGHTINGS, np.split(table, len(_WEIGHTINGS), axis=1), strict=True))
 
 
 def _checked(model: FaceModel, alpha: float, attention: str | None) -> ViT:
