@@ -19,8 +19,8 @@ from prefiqs.quality import PASSES
 
 # A derivative along one direction costs about three passes (`prefiqs.quality.jacobian`).
 PASSES_OF_A_DERIVATIVE = 3
-# Exits in one pass, stability in one for each way of weighing the patches (notebooks/11_transformer.ipynb).
-PASSES_OF_A_TRANSFORMER = 4
+# All exits in one, ViTNT-FIQA at all depths in another (notebooks/11_transformer.ipynb).
+PASSES_OF_A_TRANSFORMER = 2
 # Networks of notebooks/13_ablation.ipynb, rounded up; and each result lies in DVC's cache, too.
 ABLATION_NETWORKS, COPIES_ON_DISK = 20, 2
 # Images of the published benchmarks; the .bin files hold two a pair, some of them more than once.
