@@ -26,34 +26,24 @@ def default():
     return load_params(ROOT / "params.yaml")
 
 
-@pytest.fixture
-def flipping(default):
-    """The default run with the flip test."""
-    return replace(default, verification=replace(default.verification, flip_test=["orl"]))
-
-
 def test_the_default_run(default, tmp_path):
     found = costs(default, tmp_path)
     variants = 2 * 2 * 9
-    assert found.loc["embed", "forward_passes"] == 400 * (1 + variants)
+    mirrored = 1 + 2 * 2 * 5  # Table 4: the unpruned network, and five ratios of each strategy
+    assert found.loc["embed", "forward_passes"] == 400 * (1 + variants + mirrored)
     assert found.loc["embed-degraded", "forward_passes"] == 1600 * (1 + variants)
     assert found.loc["verifier", "forward_passes"] == 2 * (400 + 2000)
     assert found.loc["jacobian", "forward_passes"] == 2000 * 3 + 16 * 9 * 4
-    assert default.methods.compared == ["prefiqs-fast", "ser-fiq", "vitnt-fiqa", "ex-fiqa"]
-    assert found.loc["method", "forward_passes"] == 2400 * (1 + 1 + 1 + 1)
-    assert found.loc["method", "runs"] == 2 * 4
+    assert default.methods.compared == ["prefiqs-fast", "vitnt-fiqa", "ex-fiqa"]
+    assert found.loc["method", "forward_passes"] == 2400 * (1 + 1 + 1)
+    assert found.loc["method", "runs"] == 2 * 3
     assert found.loc["transformer", "forward_passes"] == 2000 * (1 + 1)
     assert found.loc["ablation", "forward_passes"] == 0
     assert found.loc["verifier", "runs"] == 4 and found.loc["fetch", "runs"] == 1 and found.loc["ablation", "runs"] == 0
 
 
-def test_the_flip_test_embeds_the_mirrored_faces_too(flipping, tmp_path):
-    mirrored = 1 + 2 * 2 * 5  # Table 4: the unpruned network, and five ratios of each strategy
-    assert costs(flipping, tmp_path).loc["embed", "forward_passes"] == 400 * (1 + 36 + mirrored)
-
-
-def test_disk_space_is_that_of_the_files_and_of_their_copy_in_the_cache(flipping, tmp_path):
-    found = costs(flipping, tmp_path)
+def test_disk_space_is_that_of_the_files_and_of_their_copy_in_the_cache(default, tmp_path):
+    found = costs(default, tmp_path)
     assert found.loc["align", "megabytes"] == pytest.approx(2 * 400 * 112 * 112 * 3 / 1e6)
     embeddings = 400 * (1 + 36 + 21) * 128 * 4
     assert found.loc["embed", "megabytes"] == pytest.approx(2 * embeddings / 1e6)
@@ -71,8 +61,8 @@ def test_a_backward_pass_counts_as_two_forward_ones(default, tmp_path):
     assert costs(more, tmp_path).loc["method", "forward_passes"] == 2400 * (1 + 2)
 
 
-def test_more_ratios_cost_more(flipping, tmp_path):
-    fewer = replace(flipping, prune=replace(flipping.prune, ratios=[0.4]))
+def test_more_ratios_cost_more(default, tmp_path):
+    fewer = replace(default, prune=replace(default.prune, ratios=[0.4]))
     assert costs(fewer, tmp_path).loc["embed", "forward_passes"] == 400 * (1 + 4 + 5)
 
 
