@@ -36,7 +36,7 @@ MEASURED = (
     "tables.html",
 )
 RESULTS = ("data", "reports", "site")
-SCORE_KILLS = 12
+SCORE_KILLS = 20
 
 
 def start(command: list[str], folder: Path) -> subprocess.Popen:
@@ -142,19 +142,23 @@ def score(folder: Path, chance: random.Random) -> list[str]:
     began = time.monotonic()
     subprocess.run([*command, "peaceful.csv"], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
     seconds = time.monotonic() - began
-    done = 0
+    wanted, done = (folder / "peaceful.csv").read_bytes(), 0
+    troubled = folder / "troubled.csv"
     while done < SCORE_KILLS:
-        process = start([*command, "troubled.csv"], folder)
+        process = start([*command, troubled.name], folder)
         time.sleep(chance.uniform(0, seconds / 2))
-        if process.poll() is not None:
-            break
-        kill(process, with_all=True)
-        done += 1
-        if (folder / "troubled.csv").exists():
-            return ["troubled.csv, which is there before all scores are"]
-    subprocess.run([*command, "troubled.csv"], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+        if process.poll() is None:
+            kill(process, with_all=True)
+            done += 1
+            if troubled.exists():
+                return ["troubled.csv, which is there before all scores are"]
+        else:  # after so many kills nothing was left to do; once more from the start
+            if process.returncode or troubled.read_bytes() != wanted:
+                return ["troubled.csv"]
+            troubled.unlink()
+    subprocess.run([*command, troubled.name], cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
     print(f"prefiqs score over {len([*photos.iterdir()]):,} photos: {done} kills.", flush=True)
-    same = (folder / "peaceful.csv").read_bytes() == (folder / "troubled.csv").read_bytes()
+    same = troubled.read_bytes() == wanted
     return [] if same and not [*folder.glob("*.progress*")] else ["troubled.csv"]
 
 
