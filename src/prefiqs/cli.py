@@ -114,7 +114,7 @@ def score(
 
         prefiqs score "photos/**/*.jpg" --all-faces --out scores.parquet --resume
 
-        prefiqs score faces/ --aligned --method prefiqs-fast --ratio 0.4 --out scores.txt
+        prefiqs score faces/ --aligned --method prefiqs-fast --out scores.txt
 
         prefiqs score portrait.jpg --json --strict
 

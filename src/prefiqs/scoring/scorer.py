@@ -25,8 +25,6 @@ _CHUNK = 512
 # open) always get exactly this many, filled up by copies.
 _FIXED_CHUNK, _FIXED_CHUNKS = 128, {"faceqan": 16}  # FaceQAN takes a second a face
 
-_WITH_DRIFT = ("prefiqs", "prefiqs-fast")
-
 
 class FaceScorer:
     """A quality method on a network, asked for any number of faces at a time: a face's score depends on it alone.
@@ -77,8 +75,8 @@ class FaceScorer:
             return self._score(faces)[:n]
 
     def drift(self, scores: np.ndarray) -> np.ndarray | None:
-        """Drift in [0, 2], larger = worse, of methods whose score is Q = 1 − D/2 (PreFIQs, eq. 7); None for others."""
-        return 2 * (1 - scores.astype(np.float64)) if self.method in _WITH_DRIFT else None
+        """Drift in [0, 2], larger = worse, of PreFIQs, whose score is Q = 1 − D/2 (eq. 7); None of other methods."""
+        return 2 * (1 - scores.astype(np.float64)) if self.method == "prefiqs" else None
 
 
 class PhotoScorer:
