@@ -5,12 +5,14 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import prefiqs
 from prefiqs.cli import main
@@ -173,6 +175,14 @@ def test_debug_names_the_stage_and_the_file(run, folder, caplog):
     run("--debug", "score", folder / "blank.png", "--method", "norm")
     (record,) = (r for r in caplog.records if r.name == "prefiqs.scoring.faces")
     assert str(folder / "blank.png") in record.getMessage()
+
+
+def test_what_pillow_thinks_of_a_photo_is_not_printed_between_rows(run, tmp_path):
+    Image.new("1", (9500, 9500)).save(tmp_path / "large.png")
+    for options, expected in (["--debug"], [Image.DecompressionBombWarning]), ([], []):
+        with warnings.catch_warnings(record=True) as caught:
+            run(*options, "score", tmp_path, "--method", "norm")
+        assert [w.category for w in caught] == expected
 
 
 def test_version_help_and_completion(run):

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -63,6 +64,8 @@ def common(
     """Face image quality is what survives pruning: scores for photos, and the runner of the pipeline's notebooks."""
     logging.basicConfig(format="%(name)s: %(message)s")
     logging.getLogger("prefiqs").setLevel(logging.DEBUG if debug else logging.WARNING)
+    if not debug:  # what is wrong with a photo stands in its row
+        warnings.filterwarnings("ignore", module="PIL")
 
 
 _Source = Annotated[Path, typer.Argument(help="Folder of photos, .parquet or .tar files, or one such file.")]
