@@ -68,29 +68,37 @@ def start_pipeline(folder: Path) -> subprocess.Popen:
     return start(["dvc", "repro"], folder)
 
 
+def running(line: str) -> str | None:
+    """The stage that DVC says it runs."""
+    return line.split("'")[1] if line.startswith("Running stage '") else None
+
+
 def run_whole(folder: Path) -> Iterator[tuple[str, float]]:
     """Run to the end; each stage as it starts, and when."""
     process = start_pipeline(folder)
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if line.startswith("Running stage '"):
-            yield line.split("'")[1], time.monotonic()
+        if stage := running(line):
+            yield stage, time.monotonic()
     if process.wait():
         sys.exit("".join(lines[-40:]))
 
 
-def kill_in_stage(folder: Path, stage: str, delay: float, with_all: bool) -> bool:
-    """Whether the stage was reached and the run killed `delay` seconds into it."""
+def kill_once(folder: Path, moments: dict[str, list[float]], chance: random.Random) -> bool:
+    """Run, and kill in the first stage that has `moments` left, so many seconds into it; False if the run came to its
+    end before."""
     process = start_pipeline(folder)
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if line.startswith(f"Running stage '{stage}'"):
+        if moments.get(stage := running(line)):
+            delay = moments[stage].pop()
             time.sleep(delay)
-            killed = process.poll() is None
-            kill(process, with_all)
-            return killed
+            alive = process.poll() is None
+            kill(process, with_all=chance.random() < 0.5)
+            print(f"{stage}: {f'killed after {delay:.1f} s' if alive else 'was over'}", flush=True)
+            return alive
     if process.wait():
         sys.exit("".join(lines[-40:]))
     return False
@@ -118,17 +126,16 @@ def pipeline(folder: Path, kills: int, chance: random.Random) -> list[str]:
         copy.mkdir()
         make_compendium(copy)
     began = [*run_whole(peaceful), ("", time.monotonic())]
-    lasted = {stage: after - at for (stage, at), (_, after) in zip(began, began[1:], strict=False)}
+    moments = {
+        stage: [chance.uniform(0, after - at) for _ in range(kills)]
+        for (stage, at), (_, after) in zip(began, began[1:], strict=False)
+    }
     done = 0
-    for stage, seconds in lasted.items():
-        for _ in range(kills):
-            delay = chance.uniform(0, seconds)
-            killed = kill_in_stage(troubled, stage, delay, with_all=chance.random() < 0.5)
-            done += killed
-            print(f"{stage}: {f'killed after {delay:.1f} s' if killed else 'was over'}", flush=True)
+    while kill_once(troubled, moments, chance):
+        done += 1
     for _ in run_whole(troubled):
         pass
-    print(f"{done} kills in {len(lasted)} stages.", flush=True)
+    print(f"{done} kills in {len(moments)} stages.", flush=True)
     return differing(peaceful, troubled)
 
 
