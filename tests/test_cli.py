@@ -185,6 +185,14 @@ def test_what_pillow_thinks_of_a_photo_is_not_printed_between_rows(run, tmp_path
         assert [w.category for w in caught] == expected
 
 
+def test_what_opencv_thinks_of_a_photo_is_not_printed_between_rows(folder, tmp_path):
+    """It writes past Python, and reads its level when it is loaded."""
+    (tmp_path / "cut.pgm").write_bytes((folder / "a.pgm").read_bytes()[:3000])
+    command = [Path(sys.executable).with_name("prefiqs"), "score", tmp_path, "--method", "norm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "no image OpenCV can read" in done.stdout and "ERROR" not in done.stderr
+
+
 def test_version_help_and_completion(run):
     assert run("--version").stdout == f"prefiqs {prefiqs.__version__}\n"
     assert "--install-completion" in run("--help").stdout

@@ -66,6 +66,7 @@ def common(
     logging.getLogger("prefiqs").setLevel(logging.DEBUG if debug else logging.WARNING)
     if not debug:  # what is wrong with a photo stands in its row
         warnings.filterwarnings("ignore", module="PIL")
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 
 _Source = Annotated[Path, typer.Argument(help="Folder of photos, .parquet or .tar files, or one such file.")]
