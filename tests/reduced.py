@@ -28,8 +28,6 @@ REDUCED = {
     "jacobian": {"ablation_images": 4},
     "verification": {"benchmarks": ["orl-xq"], "flip_test": ["orl", "orl-xq"]},
     "edc": {"random_orders": 3, "resamples": 5},
-    "precision": {"benchmarks": ["orl-xq"], "ratios": [0.6]},
-    "price": {"benchmarks": ["orl-xq"], "ratios": [0.6]},
 }
 
 
