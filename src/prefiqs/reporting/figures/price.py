@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -31,15 +32,27 @@ def pauc_by_passes(points: pd.DataFrame, named: list[str], title: str = "") -> F
             axes.plot(of_group["passes"], of_group["pauc"], label=group, markersize=6, alpha=0.8, **style)
         best = pareto_front(part)
         axes.step(best["passes"], best["pauc"], where="post", color=GREY, linewidth=1, zorder=1, label="Pareto front")
-        for row in part[part["method"].isin(named)].itertuples():
-            text = axes.annotate(row.method, (row.passes, row.pauc), fontsize=SMALL, zorder=4)
-            text.set(anncoords="offset points", position=(6, 3), path_effects=[withStroke(linewidth=2, foreground="w")])
         axes.set(ylabel=PAUC_LABEL, title=f"{verifier} verifies")
         axes.margins(x=0.08)
     panels[-1].set_xlabel("forward passes of a face")
     figure.suptitle(title)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9.5)
+    figure.draw_without_rendering()  # names are kept apart on the final scale
+    for axes, verifier in zip(panels, verifiers, strict=True):
+        _name_points(axes, points[(points["verifier"] == verifier) & points["method"].isin(named)])
     return figure
+
+
+def _name_points(axes: Axes, points: pd.DataFrame) -> None:
+    """Write the names of points beside them, each above those that it would cover, with a line to its point."""
+    placed: list[tuple[float, float]] = []
+    for row in points.sort_values("pauc").itertuples():
+        x, y = axes.transData.transform((row.passes, row.pauc)) * 72 / axes.figure.dpi
+        height = max([y + 3, *(top + 11 for left, top in placed if abs(x - left) < 90)])
+        placed.append((x, height))
+        line = dict(arrowstyle="-", color=GREY, linewidth=0.6, shrinkA=0, shrinkB=2)
+        text = axes.annotate(row.method, (row.passes, row.pauc), (12, height - y), arrowprops=line, fontsize=SMALL)
+        text.set(anncoords="offset points", zorder=4, path_effects=[withStroke(linewidth=2, foreground="w")])
 
 
 def pareto_front(points: pd.DataFrame) -> pd.DataFrame:
