@@ -108,8 +108,11 @@ def _convolution_backward(
     reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
     height, width = (n + 2 * p - r for n, p, r in zip(x.shape[2:], padding, reach, strict=True))
     if max(stride) > 1:
-        spread = torch.nn.functional.pad(gradient[:, :, :, None, :, None], (0, stride[1] - 1, 0, 0, 0, stride[0] - 1))
-        gradient = spread.flatten(2, 3).flatten(3, 4)[:, :, :height, :width]
+        apart = [n * s for n, s in zip(gradient.shape[2:], stride, strict=True)]
+        kept = torch.zeros(apart)
+        kept[:: stride[0], :: stride[1]] = 1
+        gradient = _aten.upsample_nearest2d(gradient, apart) * kept  # OpenVINO pads at a fifth of that speed
+        gradient = gradient[:, :, :height, :width]
     mirrored = weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2).flatten(0, 1).flip(2, 3)
     outer = [r - p for r, p in zip(reach, padding, strict=True)]
     return torch.conv2d(gradient, mirrored, None, 1, outer, dilation, groups), None, None
