@@ -1,10 +1,13 @@
-"""Data sets on a local Ray cluster: two workers of one core against one, by the number of images."""
+"""Data sets on a local Ray cluster: two workers against one, by the number of images; what an image costs a core."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -12,17 +15,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
-from benchmarks.harness import Figure, seconds_of
+from benchmarks.harness import Figure, dearer, seconds_of
 
 import prefiqs
 from prefiqs.assets import fetch
+from prefiqs.distributed.cores import claim_cores
+from prefiqs.distributed.decoding import decoder
+from prefiqs.embedding import Embedder
 
 SIZES = (1_000, 4_000, 13_000)
 PART = 250
 
 
 def run(sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
-    """A line a size; the details of the last hold what an image costs beyond the start."""
+    """A line a size, whose details hold the images/s beyond the start, and a line a piece of work on one core."""
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     with tempfile.TemporaryDirectory() as folder:
         encoded = [cv2.imencode(".png", face[..., ::-1])[1].tobytes() for face in orl_faces()]
@@ -41,6 +47,30 @@ def run(sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
             yield Figure(f"score_dataset, PreFIQs, sface, {size:,} aligned faces in Parquet, start of the workers "
                          "included: 2 workers of one core", "1 worker of one core", *[one / two] * 3,
                          details={"seconds": round(two, 1), "seconds against": round(one, 1), **details})  # fmt: skip
+    with ProcessPoolExecutor(1, get_context("spawn"), claim_cores, (1,)) as one_core:
+        yield from one_core.submit(costs).result()
+
+
+def costs(count: int = 96) -> list[Figure]:
+    """What an image costs on the core of this process, beside a forward pass."""
+    model = prefiqs.load_model("sface", device="cpu")
+    faces = np.stack(orl_faces()[:count])
+    jpegs = [cv2.imencode(".jpg", face[..., ::-1])[1].tobytes() for face in faces]
+    photos = [cv2.imencode(".jpg", cv2.resize(face[..., ::-1], (250, 250)))[1].tobytes() for face in faces]
+    decode, find = decoder(aligned=True), decoder(aligned=False)
+    works = {
+        f"decode an aligned JPEG of {sum(map(len, jpegs)) / count / 1000:.1f} kB": lambda: [
+            decode(j, "") for j in jpegs
+        ],
+        "decode, detect and align a photo of 250×250": lambda: [find(p, "") for p in photos],
+        "PreFIQs, sface": partial(prefiqs.scorer("prefiqs", model, device="cpu"), faces),
+    }
+    forward = partial(Embedder([model], device="cpu"), faces)
+    figures = [dearer(f"{work}, one core", "a forward pass of sface", way, forward) for work, way in works.items()]
+    for figure in figures:
+        took = {"ms an image": figure.details.pop("seconds"), "ms against": figure.details.pop("seconds against")}
+        figure.details.update({label: round(1e3 * seconds / count, 3) for label, seconds in took.items()})
+    return figures
 
 
 def orl_faces() -> list[np.ndarray]:
