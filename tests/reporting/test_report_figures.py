@@ -13,6 +13,7 @@ from PIL import Image
 from prefiqs.core.errors import InputError
 from prefiqs.evaluation import Curve, RandomOrder
 from prefiqs.reporting import figures
+from prefiqs.reporting.figures.style import as_png
 
 DISCARD = np.arange(20) / 20
 
@@ -201,3 +202,10 @@ def test_withheld_faces_are_not_drawn():
     assert {im.get_array().shape for im in shown.findobj(mpl.image.AxesImage)} == {(112, 112, 3)}
     for figure in (hidden, figures.side_by_side(faces(3), percentiles(3), ["a", "b", "c"], withheld=True)):
         assert {im.get_array().shape for im in figure.findobj(mpl.image.AxesImage)} == {(1, 1)}
+
+
+@pytest.mark.parametrize("dpi", [100, 150])
+def test_captions_below_methods_are_not_cut(dpi):
+    figure = figures.side_by_side(faces(20), percentiles(20), ["gaussian-blur", "s4/10.pgm#0"] * 10)
+    picture = plt.imread(BytesIO(as_png(figure, dpi)))
+    assert (picture[-2:, :, :3] == 1).all()
