@@ -1,5 +1,6 @@
 """Numbers that the documents quote are those of the tables that stages wrote."""
 
+import json
 import re
 from pathlib import Path
 
@@ -20,3 +21,17 @@ def test_what_bfloat16_does():
         written += [rounded.loc[r, "spearman with fp32"], exact.loc[r, "pauc"], rounded.loc[r, "pauc"]]
         for cell, number in zip(cells.split(" | "), written, strict=True):
             assert cell == f"{number:.{len(cell.partition('.')[2])}f}"
+
+
+def test_what_scaling_was_measured():
+    figures = json.loads((ROOT / "reports" / "benchmarks" / "scaling.json").read_text(encoding="utf-8"))["figures"]
+    document = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    for figure in figures:
+        details = figure["details"]
+        if size := re.search(r"sface, ([\d,]+) aligned faces", figure["work"]):
+            row = f"| {size[1]} | {details['seconds against']} | {details['seconds']} | {figure['value']:.2f} |"
+        else:
+            work, ms = figure["work"].removesuffix(", one core"), details["ms an image"]
+            row = f"| {work} | {ms:.3g} | {42e6 * ms / 86.4e6:.{1 if ms > 1 else 2}f} |"
+        assert row in document
+    assert len(figures) == 6
