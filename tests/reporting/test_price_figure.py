@@ -1,7 +1,10 @@
 """The front and its figure, on points whose order is written down."""
 
+from itertools import combinations
+
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from prefiqs.core.errors import InputError
 from prefiqs.reporting import figures
@@ -34,6 +37,15 @@ def test_figure_has_a_panel_a_verifier_with_points_front_and_names():
             )
         assert drawn["Pareto front"] == figures.pareto_front(of_verifier)[["passes", "pauc"]].to_numpy().tolist()
         assert sorted(text.get_text() for text in axes.texts) == ["cheap", "dear"]
+
+
+def test_names_of_close_points_do_not_cover_one_another():
+    rows = [("a", f"name {i}", 1 + i / 100, 9 + i / 100, "v") for i in range(4)] + [("a", "far", 3.0, 2.0, "v")]
+    close = pd.DataFrame(rows, columns=["group", "method", "passes", "pauc", "verifier"])
+    figure = figures.pauc_by_passes(close, close["method"].tolist())
+    boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]  # without the lines to the points
+    assert len(boxes) == 5
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_figure_refuses_a_point_given_twice():
