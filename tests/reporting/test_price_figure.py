@@ -48,6 +48,16 @@ def test_names_of_close_points_do_not_cover_one_another():
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
+def test_names_of_the_dearest_points_do_not_leave_the_panel():
+    rows = [("a", "cheap", 1.0, 3.0, "v"), ("a", "a long name of a dear point", 4.0, 2.0, "v")]
+    figure = figures.pauc_by_passes(
+        pd.DataFrame(rows, columns=["group", "method", "passes", "pauc", "verifier"]), ["a long name of a dear point"]
+    )
+    (text,), frame = figure.axes[0].texts, figure.axes[0].get_window_extent()
+    box = Text.get_window_extent(text)
+    assert frame.x0 <= box.x0 and box.x1 <= frame.x1
+
+
 def test_figure_refuses_a_point_given_twice():
     with pytest.raises(InputError, match="got two for verifier v, method dear"):
         figures.pauc_by_passes(pd.concat([points(), points()[:1]]), [])

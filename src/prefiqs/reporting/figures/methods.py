@@ -55,8 +55,7 @@ def side_by_side(
     captions = [c if len(c) <= MOST_LETTERS else f"…{c[1 - MOST_LETTERS :]}" for c in captions]
     below = 0.3 + max(map(len, captions)) * CAPTION_LETTER
     figure = new_figure(height=tile + ROW * len(methods) + below + 0.5)
-    # Letters are up to a tenth longer in the saved picture than where it is laid out: hence the height.
-    figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.1, wspace=0, hspace=0)
+    figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.02, wspace=0, hspace=0)
     grid = figure.add_gridspec(2, n, height_ratios=[tile, ROW * len(methods) + below])
     for column, image in enumerate(images):
         show_image(figure.add_subplot(grid[0, column]), withheld_tile() if withheld else image)

@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
 
 from prefiqs.reporting.figures.curves import PAUC_LABEL
 from prefiqs.reporting.figures.style import GREY, MARKERS, PALETTE, SMALL, check_table, new_figure, themed
@@ -44,15 +46,24 @@ def pauc_by_passes(points: pd.DataFrame, named: list[str], title: str = "") -> F
 
 
 def _name_points(axes: Axes, points: pd.DataFrame) -> None:
-    """Write the names of points beside them, each above those that it would cover, with a line to its point."""
-    placed: list[tuple[float, float]] = []
+    """Write the names of points beside them, towards the middle, each above those that it would cover."""
+    placed: list[Bbox] = []
+    middle = np.mean(axes.get_xlim())
     for row in points.sort_values("pauc").itertuples():
-        x, y = axes.transData.transform((row.passes, row.pauc)) * 72 / axes.figure.dpi
-        height = max([y + 3, *(top + 11 for left, top in placed if abs(x - left) < 90)])
-        placed.append((x, height))
+        way, side = (-1, "right") if row.passes > middle else (1, "left")
         line = dict(arrowstyle="-", color=GREY, linewidth=0.6, shrinkA=0, shrinkB=2)
-        text = axes.annotate(row.method, (row.passes, row.pauc), (12, height - y), arrowprops=line, fontsize=SMALL)
-        text.set(anncoords="offset points", zorder=4, path_effects=[withStroke(linewidth=2, foreground="w")])
+        text = axes.annotate(row.method, (row.passes, row.pauc), (12 * way, 3), arrowprops=line, fontsize=SMALL)
+        text.set(anncoords="offset points", ha=side, zorder=4, path_effects=[withStroke(linewidth=2, foreground="w")])
+        text.set_in_layout(False)
+        while any(_extent(text).overlaps(other) for other in placed):
+            text.xyann = (12 * way, text.xyann[1] + 1)
+        placed.append(_extent(text))
+
+
+def _extent(text: Annotation) -> Bbox:
+    """Where the letters of a name are, without the line to its point."""
+    text.get_window_extent()  # moves them to where the name now is
+    return Text.get_window_extent(text)
 
 
 def pareto_front(points: pd.DataFrame) -> pd.DataFrame:

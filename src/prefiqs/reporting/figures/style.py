@@ -24,6 +24,7 @@ SMALL = 8.5  # points; still above 6 where a figure of that width is printed on 
 PALETTE = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 GREY = "0.45"
+SAVED, SHOWN = 150, 100  # dots an inch: of a saved picture, where figures are laid out too, and of one in a notebook
 BAND = "0.85"  # where a random order lies
 
 _THEME = {
@@ -39,7 +40,7 @@ class Picture(Figure):
     """A figure that a notebook shows by itself; a bare one it shows only once pyplot has been set up."""
 
     def _repr_png_(self) -> bytes:
-        return as_png(self, self.dpi)
+        return as_png(self, SHOWN)
 
 
 def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -62,7 +63,7 @@ def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
     """Return an empty figure, `width` × `height` inches, whose parts make room for one another."""
-    return Picture(figsize=(width, height), dpi=100, layout="constrained")
+    return Picture(figsize=(width, height), dpi=SAVED, layout="constrained")
 
 
 def panels(figure: Figure, n: int, columns: int) -> list[Axes]:
@@ -99,10 +100,10 @@ def check_table(name: str, table: pd.DataFrame, key: Sequence[str], values: Sequ
 
 
 def save_figure(figure: Figure, name: str, folder: str | Path) -> None:
-    """Write NAME.png (150 dots an inch) and NAME.pdf into `folder`; one figure, same bytes, however often."""
+    """Write NAME.png (`SAVED` dots an inch) and NAME.pdf into `folder`; one figure, same bytes, however often."""
     pdf = BytesIO()
-    figure.savefig(pdf, format="pdf", dpi=150, metadata={"CreationDate": None})  # it would change from run to run
-    write_bytes(as_png(figure, 150), Path(folder) / f"{name}.png")
+    figure.savefig(pdf, format="pdf", dpi=SAVED, metadata={"CreationDate": None})  # it would change from run to run
+    write_bytes(as_png(figure, SAVED), Path(folder) / f"{name}.png")
     write_bytes(pdf.getvalue(), Path(folder) / f"{name}.pdf")
 
 
