@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 
-.PHONY: reproduce test test-long lint readme vit clean
+.PHONY: reproduce fetch test test-long lint readme vit clean
 
 # A kill -9 at the wrong moment leaves DVC's note of its running stages half-written, and then it refuses to start.
 reproduce: $(VENV)/installed
@@ -11,17 +11,17 @@ reproduce: $(VENV)/installed
 	PATH="$(BIN):$$PATH" dvc repro
 
 # Two workers: threads beside them would only wait for one another.
-test: $(VENV)/installed
-	PATH="$(BIN):$$PATH" prefiqs fetch
+test: $(VENV)/installed fetch
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -m "not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Those that run the whole pipeline at reduced size, need a browser or a Ray cluster, or take many seconds. A cluster takes
 # the machine for itself.
-test-long: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable ".[ray]" --constraint requirements.lock
-	PATH="$(BIN):$$PATH" prefiqs fetch
+test-long: $(VENV)/installed-ray fetch
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -m long --ignore tests/distributed --numprocesses 2 --dist loadfile --no-loadscope-reorder
 	PATH="$(BIN):$$PATH" python -m pytest -m long tests/distributed
+
+fetch: $(VENV)/installed
+	PATH="$(BIN):$$PATH" prefiqs fetch
 
 lint: $(VENV)/installed
 	PATH="$(BIN):$$PATH" ruff check .
@@ -39,6 +39,10 @@ readme: $(VENV)/installed
 $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint requirements.lock
+	touch $@
+
+$(VENV)/installed-ray: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable ".[ray]" --constraint requirements.lock
 	touch $@
 
 clean:

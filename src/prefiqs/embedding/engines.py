@@ -45,13 +45,13 @@ def model_engines(
     on a GPU; the engine of the CPU always is. Raises `InputError` for another precision, and for tf32 on a CPU.
     """
     graphs: dict[tuple, ov.Model] = {}
-    with ThreadPoolExecutor(1) as thread:  # compiles a network while the next one is traced
+    with ThreadPoolExecutor(2) as threads:  # compile networks while the next ones are traced
         coming = []
         for model in models:
             if model.device.type != "cpu":
-                coming.append(thread.submit(torch_engine, torch.compile(model) if compiled else model, precision))
+                coming.append(threads.submit(torch_engine, torch.compile(model) if compiled else model, precision))
             else:
-                coming.append(thread.submit(compile_graph, _graph(model, graphs), batch_size, precision))
+                coming.append(threads.submit(compile_graph, _graph(model, graphs), batch_size, precision))
     return [engine.result() for engine in coming]
 
 
