@@ -15,12 +15,13 @@ from benchmarks.harness import Figure, dearer, faster, in_turns
 from benchmarks.plain import OnnxInTorch, eager_loop
 
 import prefiqs
-from prefiqs import pruning
-from prefiqs.assets import fetch
-from prefiqs.core.recipe import recipe_grid
-from prefiqs.embedding import embed, write_embeddings
+from prefiqs.assets.fetch import fetch
+from prefiqs.embedding.embedder import embed, write_embeddings
 from prefiqs.embedding.engines import model_engines, openvino_graph
-from prefiqs.models import FACE_SIZE, MODELS, FaceModel
+from prefiqs.models.face_model import FACE_SIZE, FaceModel
+from prefiqs.models.zoo import MODELS
+from prefiqs.pruning.prune import apply_mask, select_masks
+from prefiqs.pruning.spec import spec_grid
 
 FACES, FEW = 2048, 256
 
@@ -111,9 +112,9 @@ def untrained(name: str, images: np.ndarray) -> Figure:
 def variants(images: np.ndarray, folder: Path) -> Figure:
     """A network and 27 pruned ones over one set of images, once compiled, against as many bare passes."""
     model = prefiqs.load_model("sface", device="cpu")
-    recipes = recipe_grid(["unstructured"], ["l1", "random"], [i / 10 for i in range(1, 10)], 0)
-    recipes += recipe_grid(["structured"], ["l1"], [i / 10 for i in range(1, 10)], 0)
-    pruned = [pruning.apply(model, removal) for removal in pruning.choose_all(model, recipes)]
+    specs = spec_grid(["unstructured"], ["l1", "random"], [i / 10 for i in range(1, 10)], 0)
+    specs += spec_grid(["structured"], ["l1"], [i / 10 for i in range(1, 10)], 0)
+    pruned = [apply_mask(model, mask) for mask in select_masks(model, specs)]
     networks = [model, *pruned]
     paths = [folder / f"{i}.npy" for i in range(len(networks))]
     half = images[: len(images) // 2]

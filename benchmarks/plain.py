@@ -8,7 +8,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from prefiqs.models import FaceModel
+from prefiqs.models.face_model import FaceModel
 
 
 def eager_loop(model: nn.Module, images: np.ndarray, spec, batch_size: int = 32) -> np.ndarray:

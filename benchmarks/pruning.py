@@ -1,4 +1,4 @@
-"""Masks of several ratios on a large network, against PyTorch's own pruning."""
+"""DropoutMaskGroups of several ratios on a large network, against PyTorch's own pruning."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import torch
 from benchmarks.harness import Figure, faster
 from torch.nn.utils import prune
 
-from prefiqs import pruning
-from prefiqs.core.recipe import recipe_grid
-from prefiqs.models import MODELS
+from prefiqs.models.zoo import MODELS
+from prefiqs.pruning.mask import prunable_weights
+from prefiqs.pruning.prune import select_masks
+from prefiqs.pruning.spec import spec_grid
 
 RATIOS = [i / 10 for i in range(1, 10)]
 
@@ -20,12 +21,12 @@ def run() -> Iterator[Figure]:
     """Nine global L1 masks on ResNet-100."""
     torch.manual_seed(0)
     model = MODELS["iresnet100"].network(name="iresnet100", input_spec=MODELS["iresnet100"].input_spec)
-    layers = [(model.get_submodule(name.rpartition(".")[0]), "weight") for name in pruning.prunable_weights(model)]
-    size = sum(weight.numel() for weight in pruning.prunable_weights(model).values())
-    recipes = recipe_grid(["unstructured"], ["l1"], RATIOS, 0)
+    layers = [(model.get_submodule(name.rpartition(".")[0]), "weight") for name in prunable_weights(model)]
+    size = sum(weight.numel() for weight in prunable_weights(model).values())
+    specs = spec_grid(["unstructured"], ["l1"], RATIOS, 0)
 
     def ours():
-        return pruning.choose_all(model, recipes)
+        return select_masks(model, specs)
 
     def of_pytorch():
         for ratio in RATIOS:

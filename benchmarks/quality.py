@@ -10,11 +10,12 @@ from benchmarks.embedding import batch_again
 from benchmarks.harness import Figure, dearer
 
 import prefiqs
-from prefiqs.embedding import DerivativeEngine, torch_engine
-from prefiqs.embedding.engines import model_engines
-from prefiqs.models import MODELS, FaceModel
-from prefiqs.quality import jacobian
-from prefiqs.quality.exits import _Exits
+from prefiqs.embedding.derivatives import DerivativeEngine
+from prefiqs.embedding.engines import model_engines, torch_engine
+from prefiqs.methods import jacobian
+from prefiqs.methods._vit import _Exits
+from prefiqs.models.face_model import FaceModel
+from prefiqs.models.zoo import MODELS
 
 IMAGES = 192
 

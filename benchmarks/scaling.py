@@ -18,10 +18,10 @@ import ray
 from benchmarks.harness import Figure, dearer, seconds_of
 
 import prefiqs
-from prefiqs.assets import fetch
-from prefiqs.distributed.cores import claim_cores
-from prefiqs.distributed.decoding import decoder
-from prefiqs.embedding import Embedder
+from prefiqs.apps.ray.cores import claim_cores
+from prefiqs.apps.ray.decoding import decoder
+from prefiqs.assets.fetch import fetch
+from prefiqs.embedding.embedder import Embedder
 
 SIZES = (1_000, 4_000, 13_000)
 PART = 250

@@ -7,7 +7,7 @@ import sys
 
 import torch
 
-from prefiqs.core.paths import data_root
+from prefiqs.assets.location import data_root
 from prefiqs.models.iresnet import IRESNET_LAYERS, IResNet
 
 SEED = 0

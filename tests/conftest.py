@@ -34,7 +34,7 @@ def faces() -> np.ndarray:
 @pytest.fixture(scope="session")
 def assets() -> dict[str, Path]:
     """Where the published weights and photos lie, fetched if need be."""
-    from prefiqs.assets import fetch_all
+    from prefiqs.assets.fetch import fetch_all
 
     return fetch_all()
 
@@ -42,7 +42,7 @@ def assets() -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def sface(assets):
     """The real SFace; tests must leave it as it is."""
-    from prefiqs.models import load_model
+    from prefiqs.models.loading import load_model
 
     return load_model("sface", device="cpu")
 
@@ -50,8 +50,8 @@ def sface(assets):
 @pytest.fixture(scope="session")
 def orl(assets):
     """The 400 aligned ORL faces with all their pairs."""
-    from prefiqs.datasets import build_orl
-    from prefiqs.imaging import align
+    from prefiqs.datasets.orl import build_orl
+    from prefiqs.faces.align import align_faces as align
 
     return build_orl(assets["orl"], lambda path: align(path, assets["yunet"]).image)
 
@@ -59,6 +59,6 @@ def orl(assets):
 @pytest.fixture(scope="session")
 def orl_embeddings(assets, orl) -> dict[str, np.ndarray]:
     """Normalised embeddings of the 400 ORL faces by each of the real networks."""
-    from prefiqs.embedding import embed
+    from prefiqs.embedding.embedder import embed
 
     return dict(zip(REAL_MODELS, embed(list(REAL_MODELS), orl.images, device="cpu"), strict=True))

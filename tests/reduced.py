@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from prefiqs.assets import fetch_all
-from prefiqs.core.paths import data_root
+from prefiqs.assets.fetch import fetch_all
+from prefiqs.assets.location import data_root
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PREFIQS_DATA"} | {

@@ -16,8 +16,8 @@ from PIL import Image
 
 import prefiqs
 from prefiqs.cli import main
-from prefiqs.core.records import read_score_file
-from prefiqs.imaging import read_photo
+from prefiqs.faces.align import read_photo
+from prefiqs.io.scores import read_score_file
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_faults_outside_are_one_sentence(run, folder, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", "scores.csv")
 
-    monkeypatch.setattr("prefiqs.scoring.progress.Progress.append", full)
+    monkeypatch.setattr("prefiqs.apps.score.progress.ScoreJournal.append", full)
     arguments = ["score", str(folder / "a.pgm"), "--method", "norm", "--out", str(tmp_path / "scores.csv")]
     assert "got: No space left on device (scores.csv).\n" in run(*arguments).stderr
     monkeypatch.setattr(sys, "argv", ["prefiqs", "--debug", *arguments])
@@ -173,7 +173,7 @@ def test_faults_outside_are_one_sentence(run, folder, tmp_path, monkeypatch):
 
 def test_debug_names_the_stage_and_the_file(run, folder, caplog):
     run("--debug", "score", folder / "blank.png", "--method", "norm")
-    (record,) = (r for r in caplog.records if r.name == "prefiqs.scoring.faces")
+    (record,) = (r for r in caplog.records if r.name == "prefiqs.faces.reader")
     assert str(folder / "blank.png") in record.getMessage()
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from student.settings import Settings
 
-from prefiqs.core.config import Params, load_params
-from prefiqs.training import Settings
+from prefiqs.pipeline.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted([*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "training" / "notebooks").glob("*.ipynb")])

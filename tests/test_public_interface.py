@@ -1,4 +1,4 @@
-"""What `import prefiqs` offers, what it must not load, and which room of the package may import which."""
+"""What `import prefiqs` offers, what it must not load, and which subpackage may import which."""
 
 import ast
 import subprocess
@@ -9,52 +9,21 @@ from textwrap import dedent
 import pytest
 
 import prefiqs
+from prefiqs.methods.registry import METHODS
 
 PACKAGE = Path(prefiqs.__file__).parent
-MAY_IMPORT = {
-    "core": set(),
-    "assets": {"core"},
-    "imaging": {"core"},
-    "datasets": {"core", "imaging"},
-    "models": {"core", "assets"},
-    "pruning": {"core"},
-    "embedding": {"core", "imaging", "models"},
-    "quality": {"core", "assets", "imaging", "models", "pruning", "embedding"},
-    "evaluation": {"core"},
-    "reporting": {"core", "evaluation"},
-    "distributed": {"core", "assets", "imaging", "datasets", "models", "pruning", "embedding", "quality"},
-    "training": {"core", "imaging", "models"},
-    "site": {"core", "datasets", "reporting"},
-    "gating": {"core", "evaluation"},
-    "comparing": {"core", "datasets", "evaluation", "gating", "reporting"},
-    "export": {"core", "models", "pruning"},
-    "scoring": {"core", "assets", "imaging", "models", "embedding", "quality"},
-}
-ALL = set(MAY_IMPORT)
-MAY_IMPORT |= {
-    "cli": ALL | {"api", "plan"},
-    "api": ALL,
-    "plan": {"core", "datasets", "models", "quality"},
-    "__init__": ALL | {"api"},
-}
-WITHOUT_TORCH = (
-    "core",
-    "assets",
-    "imaging",
-    "datasets",
-    "evaluation",
-    "reporting",
-    "site",
-    "gating",
-    "comparing",
-)
-TORCH = {"torch", "torchvision", "torch_pruning", "openvino", "safetensors"}
+# A subpackage imports only what stands before it.
+ORDER = (
+    "errors", "io", "assets", "faces", "datasets", "models", "pruning", "embedding", "methods", "evaluation",
+    "reporting", "apps", "pipeline", "cli",
+)  # fmt: skip
+WITHOUT_TORCH = ("errors", "io", "assets", "faces", "datasets", "evaluation", "reporting")
+TORCH = {"torch", "torch_pruning", "openvino"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
-def room(path: Path) -> str:
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+def subpackage(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def imported(path: Path) -> set[str]:
@@ -64,7 +33,7 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute, so that the rooms can be seen"
+            assert node.level == 0, f"{path}: imports are absolute, so that subpackages can be seen"
             found |= {f"prefiqs.{a.name}" for a in node.names} if node.module == "prefiqs" else {node.module}
     return found
 
@@ -75,28 +44,34 @@ def run_python(code: str) -> str:
     return result.stdout
 
 
-def test_every_room_has_its_rules():
-    assert {room(path) for path in FILES} <= MAY_IMPORT.keys()
-    assert len(FILES) > 30
+def test_every_subpackage_has_its_place_in_the_order():
+    assert {subpackage(path) for path in FILES} - {"__init__"} == set(ORDER)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_only_what_it_may(path):
+def test_imports_run_one_way(path):
+    own = subpackage(path)
     modules = imported(path)
-    rooms = {name.split(".")[1] for name in modules if name.startswith("prefiqs.")} - {"__version__"}
-    assert rooms - {room(path)} <= MAY_IMPORT[room(path)]
-    if room(path) in WITHOUT_TORCH:
+    used = {name.split(".")[1] for name in modules if name.startswith("prefiqs.")} - {"__version__", own}
+    if own == "evaluation":
+        assert used <= {"errors"}, "evaluation knows numbers only"
+    elif own != "__init__":
+        assert used <= set(ORDER[: ORDER.index(own)])
+    if own in WITHOUT_TORCH:
         assert not {name.split(".")[0] for name in modules} & TORCH
 
 
-def test_the_rooms_are_found_in_every_kind_of_import(tmp_path):
+def test_every_kind_of_import_is_found(tmp_path):
     """The test above would pass on a parser that finds nothing."""
-    code = (
-        "import prefiqs.models.zoo as z\ndef f():\n    from prefiqs import pruning\n    from prefiqs.core.x import y\n"
-    )
+    code = "import prefiqs.models.zoo as z\ndef f():\n    from prefiqs import pruning\n    from prefiqs.io.x import y\n"
     (tmp_path / "x.py").write_text(code)
-    assert imported(tmp_path / "x.py") == {"prefiqs.models.zoo", "prefiqs.pruning", "prefiqs.core.x"}
-    assert "prefiqs.assets" in imported(PACKAGE / "models" / "zoo.py")
+    assert imported(tmp_path / "x.py") == {"prefiqs.models.zoo", "prefiqs.pruning", "prefiqs.io.x"}
+    assert "prefiqs.assets.registry" in imported(PACKAGE / "models" / "zoo.py")
+
+
+def test_the_folder_of_methods_holds_methods_only():
+    files = {path.stem for path in (PACKAGE / "methods").glob("*.py") if not path.stem.startswith("_")}
+    assert files - {"registry"} == {name.replace("-", "_") for name in METHODS}
 
 
 def test_every_name_resolves_and_says_what_it_is():
@@ -128,23 +103,13 @@ def test_importing_loads_nothing_and_curves_never_load_torch():
         heavy = {"torch", "openvino", "cv2", "pandas", "numpy", "onnx", "skimage"}
         assert not heavy & set(sys.modules), heavy & set(sys.modules)
         prefiqs.error_discard_curve, prefiqs.verification_accuracy, prefiqs.load_benchmark, prefiqs.PrefiqsError
-        prefiqs.drift, prefiqs.quality_from_drift
-        import prefiqs.assets, prefiqs.datasets, prefiqs.evaluation, prefiqs.imaging
+        import prefiqs.faces.align, prefiqs.datasets.registry, prefiqs.pruning.spec, prefiqs.reporting.tables
         assert not {"torch", "openvino"} & set(sys.modules)
         prefiqs.load_model
-        assert "torch" in sys.modules  # the rooms that need it do load it, so the lines above could have failed
+        assert "torch" in sys.modules  # what needs it does load it, so the lines above could have failed
         print("done")
     """
     assert run_python(code) == "done\n"
-
-
-def test_functions_named_like_their_module_stay_functions():
-    """Importing a module puts it under its name into its package, also where that name is a function's."""
-    assert (
-        run_python("import prefiqs.quality.registry; from prefiqs.quality import drift; drift([[1, 0]], [[1, 0]])")
-        == ""
-    )
-    assert run_python("import prefiqs.imaging.align; from prefiqs.imaging import align; assert callable(align)") == ""
 
 
 def test_loading_every_name_has_no_side_effects():

@@ -1,39 +1,40 @@
 """PreFIQs: training-free face image quality assessment. Face image quality is what survives pruning.
 
-The names below are loaded when first used, so that evaluating curves never loads PyTorch.
+The public names below are loaded when first used, so `import prefiqs` is instant and evaluating curves never loads
+PyTorch.
 """
 
 from importlib import import_module
 
 __version__ = "0.1.0"
 
-_ROOM_OF = {
-    "PrefiqsError": "prefiqs.core.errors",
-    "NoFaceFound": "prefiqs.core.errors",
-    "load_model": "prefiqs.models",
-    "prune": "prefiqs.api",
-    "align": "prefiqs.api",
-    "embed": "prefiqs.embedding",
-    "drift": "prefiqs.quality.drift",
-    "quality_from_drift": "prefiqs.quality.drift",
-    "jacobian_drift": "prefiqs.quality",
-    "score": "prefiqs.quality",
-    "scorer": "prefiqs.quality",
-    "exfiqa_scores": "prefiqs.quality",
-    "load_benchmark": "prefiqs.datasets",
-    "score_dataset": "prefiqs.distributed",
-    "embed_dataset": "prefiqs.distributed",
-    "verification_accuracy": "prefiqs.evaluation",
-    "error_discard_curve": "prefiqs.evaluation",
+_MODULE_OF = {
+    "PrefiqsError": "errors",
+    "NoFaceFound": "errors",
+    "load_model": "models.loading",
+    "prune": "pruning.prune",
+    "align": "faces.align",
+    "embed": "embedding.embedder",
+    "drift": "methods.prefiqs",
+    "quality_from_drift": "methods.prefiqs",
+    "jacobian_drift": "methods.jacobian",
+    "score": "methods.registry",
+    "scorer": "methods.registry",
+    "exfiqa_scores": "methods.ex_fiqa",
+    "load_benchmark": "datasets.benchmark",
+    "score_dataset": "apps.ray.run",
+    "embed_dataset": "apps.ray.run",
+    "verification_accuracy": "evaluation.verification",
+    "error_discard_curve": "evaluation.edc",
 }
 
-__all__ = ["__version__", *_ROOM_OF]
+__all__ = ["__version__", *_MODULE_OF]
 
 
 def __getattr__(name: str):
-    if name in _ROOM_OF:
-        return getattr(import_module(_ROOM_OF[name]), name)
-    raise AttributeError(f"module 'prefiqs' has no attribute {name!r}; it offers {', '.join(_ROOM_OF)}")
+    if name in _MODULE_OF:
+        return getattr(import_module(f"prefiqs.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module 'prefiqs' has no attribute {name!r}; it offers {', '.join(_MODULE_OF)}")
 
 
 def __dir__() -> list[str]:

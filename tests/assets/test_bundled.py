@@ -2,9 +2,9 @@
 
 import pytest
 
-from prefiqs.assets import fetch
+from prefiqs.assets.fetch import fetch
 from prefiqs.assets.sources import Bundled
-from prefiqs.core.errors import AssetError
+from prefiqs.errors import AssetError
 
 from .conftest import tree
 

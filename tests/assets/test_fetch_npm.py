@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from prefiqs.assets import fetch
+from prefiqs.assets.fetch import fetch
 from prefiqs.assets.packages import NpmPackage
-from prefiqs.core.errors import AssetError
+from prefiqs.errors import AssetError
 
 from .conftest import make_tgz, tree
 

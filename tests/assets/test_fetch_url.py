@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from prefiqs.assets import fetch
+from prefiqs.assets.fetch import fetch
 from prefiqs.assets.packages import Wheel
 from prefiqs.assets.sources import Url
-from prefiqs.core.errors import AssetError
+from prefiqs.errors import AssetError
 
 from .conftest import tree
 

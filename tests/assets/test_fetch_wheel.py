@@ -4,9 +4,10 @@ import subprocess
 
 import pytest
 
-from prefiqs.assets import fetch, fetch_all, status
+from prefiqs.assets.fetch import fetch, fetch_all
 from prefiqs.assets.packages import Wheel
-from prefiqs.core.errors import AssetError, InputError
+from prefiqs.assets.verify import status
+from prefiqs.errors import AssetError, InputError
 
 from .conftest import make_wheel, sha256, tree
 

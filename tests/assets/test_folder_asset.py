@@ -2,9 +2,11 @@
 
 import pytest
 
-from prefiqs.assets import ASSETS, fetch, status
+from prefiqs.assets.fetch import fetch
 from prefiqs.assets.packages import Wheel
-from prefiqs.core.errors import AssetError
+from prefiqs.assets.registry import ASSETS
+from prefiqs.assets.verify import status
+from prefiqs.errors import AssetError
 
 from .conftest import make_wheel, tree
 

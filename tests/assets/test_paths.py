@@ -4,7 +4,7 @@ from pathlib import Path
 
 import platformdirs
 
-from prefiqs.core.paths import data_root
+from prefiqs.assets.location import data_root
 
 
 def test_the_environment_variable_comes_first(tmp_path, monkeypatch):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from prefiqs.core.errors import NoFaceFound
-from prefiqs.imaging import AlignedFace
+from prefiqs.errors import NoFaceFound
+from prefiqs.faces.align import AlignedFace
 
 BLANK = np.full((250, 250, 3), 7, np.uint8)
 

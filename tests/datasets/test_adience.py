@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from photo_sets import BLANK, align, encoded, picture, top_left
 
-from prefiqs.core.errors import InputError
-from prefiqs.datasets import build_adience
+from prefiqs.datasets.adience import build_adience
+from prefiqs.errors import InputError
 
 HEADER = "user_id\toriginal_image\tface_id\tage\tgender\tx\ty\tdx\tdy\ttilt_ang\tfiducial_yaw_angle\tfiducial_score\n"
 # User, photo, face. Two people are in one album, and two faces in one photo.

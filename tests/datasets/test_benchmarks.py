@@ -9,21 +9,15 @@ import pytest
 from small_networks import synthetic_faces
 
 import prefiqs
-from prefiqs.core.errors import InputError, NoFaceFound
-from prefiqs.datasets import (
-    Benchmark,
-    all_pairs,
-    build_cross_quality,
-    build_orl,
-    same_pixels,
-    save_benchmark,
-    with_folds,
-)
-from prefiqs.datasets.benchmark import Templates
+from prefiqs.datasets.benchmark import Benchmark, Templates, save_benchmark
+from prefiqs.datasets.cross_quality import build_cross_quality, same_pixels
 from prefiqs.datasets.faces import LazyFaces
-from prefiqs.datasets.orl import index_of
-from prefiqs.evaluation import cosine_similarity, fnmr_at_fmr
-from prefiqs.imaging import degrade
+from prefiqs.datasets.orl import build_orl, index_of
+from prefiqs.datasets.pairs import all_pairs, with_folds
+from prefiqs.errors import InputError, NoFaceFound
+from prefiqs.evaluation.error_rates import fnmr_at_fmr
+from prefiqs.evaluation.pairs import cosine_similarity
+from prefiqs.faces.degrade import degrade
 
 STRONGEST = {"gaussian-blur": 4.0, "jpeg": 95.0, "occlusion": 0.4}
 

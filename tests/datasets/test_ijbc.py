@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import prefiqs
-from prefiqs.core.errors import InputError
-from prefiqs.datasets import save_benchmark
+from prefiqs.datasets.benchmark import save_benchmark
 from prefiqs.datasets.ijbc import build_ijbc
-from prefiqs.imaging import ARCFACE_TEMPLATE
+from prefiqs.errors import InputError
+from prefiqs.faces.align import ARCFACE_TEMPLATE
 
 POINTS, MEDIA, PAIRS = "ijbc_name_5pts_score.txt", "ijbc_face_tid_mid.txt", "ijbc_template_pair_label.txt"
 # Four templates, 3 and 20 of one person, 7 and 9 of two others; 20 holds two frames of video 5 and a photo.

@@ -8,8 +8,9 @@ import pickles
 import pytest
 from photo_sets import encoded, picture
 
-from prefiqs.core.errors import InputError
-from prefiqs.datasets import build_insightface_bin, load_benchmark, read_bin, save_benchmark
+from prefiqs.datasets.benchmark import load_benchmark, save_benchmark
+from prefiqs.datasets.insightface_bin import build_insightface_bin, read_bin
+from prefiqs.errors import InputError
 
 # Twelve pairs of these pictures; 0, 1 and 2 occur several times.
 SHOWN = [0, 1, 0, 2, 3, 4, 1, 2, 5, 6, 5, 0, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 2, 9]

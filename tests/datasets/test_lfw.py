@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from photo_sets import BLANK, align, encoded, picture, top_left
 
-from prefiqs.core.errors import InputError
-from prefiqs.datasets import build_lfw, build_xqlfw, read_lfw_pairs, save_benchmark
+from prefiqs.datasets.benchmark import save_benchmark
+from prefiqs.datasets.lfw import build_lfw, read_lfw_pairs
 from prefiqs.datasets.photos import central_face
-from prefiqs.imaging import AlignedFace
+from prefiqs.datasets.xqlfw import build_xqlfw
+from prefiqs.errors import InputError
+from prefiqs.faces.align import AlignedFace
 
 PAIRS = """2\t2
 Ann_A\t1\t3

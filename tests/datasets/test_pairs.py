@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefiqs.core.errors import InputError
-from prefiqs.datasets import all_pairs, balanced_folds, cross_source_pairs
+from prefiqs.datasets.pairs import all_pairs, balanced_folds, cross_source_pairs
+from prefiqs.errors import InputError
 
 
 def people(counts: list[int]) -> np.ndarray:

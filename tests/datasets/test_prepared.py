@@ -5,17 +5,11 @@ import numpy as np
 import pytest
 from photo_sets import encoded, picture
 
-from prefiqs.core.errors import InputError
-from prefiqs.datasets import (
-    Benchmark,
-    Templates,
-    consecutive_folds,
-    prepared_names,
-    read_prepared,
-    save_benchmark,
-    write_prepared,
-)
+from prefiqs.datasets.benchmark import Benchmark, Templates, save_benchmark
+from prefiqs.datasets.pairs import consecutive_folds
 from prefiqs.datasets.photos import face_index
+from prefiqs.datasets.prepared import prepared_names, read_prepared, write_prepared
+from prefiqs.errors import InputError
 
 FACES = [
     np.full((112, 112, 3), colour, np.uint8) for colour in [(250, 10, 10), (10, 240, 10), (20, 10, 250), (90, 60, 30)]

@@ -10,16 +10,12 @@ import test_adience
 import test_lfw
 from photo_sets import align, encoded, picture, top_left
 
-from prefiqs.core.errors import InputError
-from prefiqs.datasets import (
-    BENCHMARKS,
-    build_benchmark,
-    build_insightface_bin,
-    inventory,
-    load_benchmark,
-    save_benchmark,
-    write_prepared,
-)
+from prefiqs.datasets.benchmark import load_benchmark, save_benchmark
+from prefiqs.datasets.insightface_bin import build_insightface_bin
+from prefiqs.datasets.inventory import inventory
+from prefiqs.datasets.prepared import write_prepared
+from prefiqs.datasets.registry import BENCHMARKS, build_benchmark
+from prefiqs.errors import InputError
 
 NAMES = {"orl", "lfw", "agedb-30", "cfp-fp", "cfp-ff", "calfw", "cplfw", "adience", "xqlfw", "ijb-c", "synfiqa"}
 SOURCES = Path(__file__).parents[2] / "data" / "sources"

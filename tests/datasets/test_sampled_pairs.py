@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefiqs.datasets import people_of, sampled_pairs
+from prefiqs.datasets.pairs import people_of, sampled_pairs
 
 subjects_of_images = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=14).map(np.array)
 

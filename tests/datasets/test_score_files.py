@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from prefiqs.core.errors import InputError
-from prefiqs.datasets import find_score_files, read_method_scores, read_published_scores, write_method_scores
+from prefiqs.datasets.score_files import (
+    find_score_files,
+    read_method_scores,
+    read_published_scores,
+    write_method_scores,
+)
+from prefiqs.errors import InputError
 
 NAMES = ["Ann/Ann_0001.jpg", "Bo/Bo_0002.jpg", "Ann/Ann_0003.jpg"]
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prefiqs.core.errors import InputError
-from prefiqs.datasets import Benchmark, keep_people
+from prefiqs.datasets.benchmark import Benchmark
+from prefiqs.datasets.subset import keep_people
+from prefiqs.errors import InputError
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import prefiqs
-from prefiqs.core.errors import InputError
-from prefiqs.datasets import save_benchmark
+from prefiqs.datasets.benchmark import save_benchmark
 from prefiqs.datasets.synfiqa import build_synfiqa
+from prefiqs.errors import InputError
 
 LABELS = {"0/0.jpg": 0.25, "0/1.jpg": 1.0, "10/0.jpg": 0.0, "2/0.jpg": 0.875}
 

@@ -9,8 +9,10 @@ import torch
 from small_networks import RGB, StagedNet, TinyNet, randomise, synthetic_faces
 from torch import nn
 
-from prefiqs.embedding import DerivativeEngine, derivatives
-from prefiqs.models import FaceModel, ViT
+from prefiqs.embedding import derivatives
+from prefiqs.embedding.derivatives import DerivativeEngine
+from prefiqs.models.face_model import FaceModel
+from prefiqs.models.vit import ViT
 
 
 def squares_and_gradient(model: FaceModel):

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from small_networks import HandNet, Snapshot, TinyNet, embedded_by_hand, prepared_by_hand, synthetic_faces, unit_rows
 
 import prefiqs
-from prefiqs.core.errors import InputError
-from prefiqs.core.vectors import normalise
-from prefiqs.embedding import batches, extract, raw_embeddings, torch_engine, write_embeddings
-from prefiqs.models import InputSpec
+from prefiqs.embedding import embedder as extract
+from prefiqs.embedding.embedder import batches, raw_embeddings, write_embeddings
+from prefiqs.embedding.engines import torch_engine
+from prefiqs.embedding.vectors import normalise
+from prefiqs.errors import InputError
+from prefiqs.models.face_model import InputSpec
 
 POOL = synthetic_faces(12)
 EXPECTED = embedded_by_hand(TinyNet(), POOL)

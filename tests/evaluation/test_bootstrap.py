@@ -8,17 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefiqs.core.errors import InputError
-from prefiqs.evaluation import (
-    bootstrap_curves,
-    bootstrap_methods,
-    cosine_similarity,
-    differences_table,
-    error_discard_curve,
-    error_discard_curves,
-    intervals_table,
-    pair_quality,
-)
+from prefiqs.errors import InputError
+from prefiqs.evaluation.bootstrap import bootstrap_curves
+from prefiqs.evaluation.edc import error_discard_curve, error_discard_curves
+from prefiqs.evaluation.intervals import bootstrap_methods, differences_table, intervals_table
+from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
 from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
 from prefiqs.evaluation.resampling import resampled_weights
 from prefiqs.evaluation.weighted import WeightedPairs

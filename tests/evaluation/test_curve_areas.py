@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from prefiqs.core.errors import InputError
-from prefiqs.evaluation import Curve
+from prefiqs.errors import InputError
+from prefiqs.evaluation.curve import Curve
 
 
 def curve(discard, fnmr):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefiqs.core.errors import InputError
-from prefiqs.evaluation import error_discard_curve, error_discard_curves
+from prefiqs.errors import InputError
+from prefiqs.evaluation.edc import error_discard_curve, error_discard_curves
 
 # Four genuine and six impostor pairs. Impostor similarities in falling order: .7 .5 .4 .2 .1 0.
 SIMILARITY = [0.9, 0.8, 0.3, 0.45, 0.7, 0.2, 0.1, 0.0, 0.4, 0.5]

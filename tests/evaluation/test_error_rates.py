@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefiqs.core.errors import InputError
-from prefiqs.evaluation import fnmr_at_fmr, threshold_at_fmr
+from prefiqs.errors import InputError
+from prefiqs.evaluation.error_rates import fnmr_at_fmr, threshold_at_fmr
 
 
 @pytest.mark.parametrize(

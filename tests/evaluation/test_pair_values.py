@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from prefiqs.core.errors import InputError
-from prefiqs.evaluation import cosine_similarity, pair_quality, squared_distance
+from prefiqs.errors import InputError
+from prefiqs.evaluation.pairs import cosine_similarity, pair_quality, squared_distance
 
 # At 0, 60, 90 and 180 degrees, of lengths 1, 2, 3 and 0.5.
 COMPASS = np.array([[1, 0], [1, math.sqrt(3)], [0, 3], [-0.5, 0]])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from prefiqs.core.errors import InputError
-from prefiqs.evaluation import error_discard_curve, random_order_areas
+from prefiqs.errors import InputError
+from prefiqs.evaluation.edc import error_discard_curve
+from prefiqs.evaluation.random_order import random_order_areas
 
 N_IMAGES = 40
 

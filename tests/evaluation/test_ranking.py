@@ -8,16 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefiqs.evaluation import (
-    compare_methods,
-    cosine_similarity,
-    error_discard_curves,
-    random_order_areas,
-    random_orders,
-)
-from prefiqs.evaluation.edc import curves_of_sorted
+from prefiqs.evaluation.comparison import compare_methods, random_orders
+from prefiqs.evaluation.edc import curves_of_sorted, error_discard_curves
 from prefiqs.evaluation.error_rates import false_match_rate, false_non_match_rate, threshold_at_fmr
-from prefiqs.evaluation.pairs import pair_levels, pair_quality
+from prefiqs.evaluation.pairs import cosine_similarity, pair_levels, pair_quality
+from prefiqs.evaluation.random_order import random_order_areas
 from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
 
 N_PAIRS = 6000

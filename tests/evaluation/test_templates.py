@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefiqs.core.errors import InputError
-from prefiqs.evaluation import compare_methods, comparison_units, pool_templates, random_orders, template_quality
+from prefiqs.errors import InputError
+from prefiqs.evaluation.comparison import compare_methods, random_orders
+from prefiqs.evaluation.templates import comparison_units, pool_templates, template_quality
 
 
 def loop_pooling(embeddings, rows, media, weights):
@@ -36,7 +37,7 @@ def image_templates(draw):
     return SimpleNamespace(rows=np.array(rows, np.int32), media=np.array(media, np.int32))
 
 
-def faces_of(templates, seed=0, d=5):
+def reader(templates, seed=0, d=5):
     """Raw embeddings of very different lengths, all in one half space, so that no sum is near zero."""
     rng = np.random.default_rng(seed)
     n = len(templates.rows)
@@ -45,7 +46,7 @@ def faces_of(templates, seed=0, d=5):
 
 @given(image_templates(), st.integers(0, 9), st.booleans())
 def test_pooling_equals_the_double_loop(templates, seed, weighted):
-    embeddings = faces_of(templates, seed)
+    embeddings = reader(templates, seed)
     weights = np.random.default_rng(seed).uniform(0.1, 1, len(embeddings)) if weighted else None
     pooled = pool_templates(embeddings, templates, weights)
     factor = np.ones(len(embeddings)) if weights is None else weights
@@ -63,7 +64,7 @@ def test_pooling_by_hand():
 
 @given(image_templates(), st.integers(0, 9))
 def test_the_order_of_images_does_not_matter(templates, seed):
-    embeddings = faces_of(templates)
+    embeddings = reader(templates)
     order = np.random.default_rng(seed).permutation(len(embeddings))
     moved = SimpleNamespace(rows=templates.rows[order], media=templates.media[order])
     np.testing.assert_allclose(
@@ -82,7 +83,7 @@ def test_lengths_count_and_medium_numbers_count_within_a_template_only():
 
 def test_a_memory_map_will_do(tmp_path):
     templates = SimpleNamespace(rows=np.array([1, 0, 1]), media=np.array([1, 1, 2]))
-    embeddings = faces_of(templates)
+    embeddings = reader(templates)
     np.save(tmp_path / "e.npy", embeddings)
     mapped = np.load(tmp_path / "e.npy", mmap_mode="r")
     np.testing.assert_array_equal(pool_templates(mapped, templates), pool_templates(embeddings, templates))

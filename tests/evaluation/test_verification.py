@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefiqs.core.errors import InputError
-from prefiqs.evaluation import verification_accuracy
+from prefiqs.errors import InputError
+from prefiqs.evaluation.verification import verification_accuracy
 
 
 def at_distances(distances):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from small_networks import TinyNet
 
-from prefiqs.core.errors import InputError
-from prefiqs.models import MODELS, InputSpec
+from prefiqs.errors import InputError
+from prefiqs.models.face_model import InputSpec
+from prefiqs.models.zoo import MODELS
 
 BGR = {"magface", "adaface-ir18", "adaface-ir50", "adaface-ir101"}
 SCALE = {

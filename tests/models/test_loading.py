@@ -11,8 +11,11 @@ from published_layouts import drawn, ir_shapes, iresnet_shapes
 from safetensors.torch import save_file
 from small_networks import assert_same_state
 
-from prefiqs.core.errors import InputError
-from prefiqs.models import IR, MODELS, IResNet, as_model, load_model
+from prefiqs.errors import InputError
+from prefiqs.models.ir import IR
+from prefiqs.models.iresnet import IResNet
+from prefiqs.models.loading import as_model, load_model
+from prefiqs.models.zoo import MODELS
 
 SMALL = (1, 1, 1, 1)
 

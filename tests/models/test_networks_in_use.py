@@ -11,8 +11,12 @@ from small_networks import synthetic_faces, unit_rows
 from torch.func import functional_call
 
 import prefiqs
-from prefiqs import pruning
-from prefiqs.models import IR, InputSpec, IResNet, ViT, ViTFiqa
+from prefiqs.models.face_model import InputSpec
+from prefiqs.models.ir import IR
+from prefiqs.models.iresnet import IResNet
+from prefiqs.models.vit import ViT
+from prefiqs.models.vit_fiqa import ViTFiqa
+from prefiqs.pruning.mask import embedding_layer, prunable_weights
 
 SMALL = (1, 1, 1, 1)
 FAMILIES = {
@@ -55,13 +59,13 @@ def eager(model, faces) -> np.ndarray:
 def test_the_cpu_engine_equals_pytorch_also_when_pruned(name, faces):
     model = build(name)
     pruned = prefiqs.prune(model, 0.4)
-    weights = torch.cat([w.flatten() for w in pruning.prunable_weights(pruned).values()])
+    weights = torch.cat([w.flatten() for w in prunable_weights(pruned).values()])
     assert (weights == 0).sum() == int(0.4 * len(weights))
     plain, other = prefiqs.embed([model, pruned], faces, device="cpu")
     np.testing.assert_allclose(plain, eager(model, faces), rtol=0, atol=1e-5)
     np.testing.assert_allclose(other, eager(pruned, faces), rtol=0, atol=1e-5)
     assert np.abs(plain - other).max() > 1e-2
-    assert pruning.embedding_layer(model) == EMBEDDING_LAYER[name]
+    assert embedding_layer(model) == EMBEDDING_LAYER[name]
 
 
 @pytest.mark.parametrize("name", ["ir-curricularface", "vit", "vit-fiqa-t", "vit-fiqa-c"])
@@ -78,7 +82,7 @@ def test_pruning_the_embedding_layer_alone(name, faces):
 def test_whole_channels_go_and_the_embedding_keeps_its_size(name, faces):
     model = build(name)
     pruned = prefiqs.prune(model, 0.4, "structured")
-    counts = [sum(w.numel() for w in pruning.prunable_weights(net).values()) for net in (model, pruned)]
+    counts = [sum(w.numel() for w in prunable_weights(net).values()) for net in (model, pruned)]
     assert pruned.sparsity == pytest.approx(1 - counts[1] / counts[0], abs=1e-12)
     assert pruned.sparsity > 0.1
     embedded = prefiqs.embed(pruned, faces, device="cpu")

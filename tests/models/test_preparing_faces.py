@@ -5,8 +5,8 @@ import pytest
 import torch
 from small_networks import TinyNet, prepared_by_hand
 
-from prefiqs.core.errors import InputError
-from prefiqs.models import InputSpec, check_faces
+from prefiqs.errors import InputError
+from prefiqs.models.face_model import InputSpec, check_faces
 
 
 def test_rgb_stays_rgb_and_is_scaled(tiny, faces):

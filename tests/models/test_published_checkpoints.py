@@ -26,8 +26,9 @@ from safetensors.torch import save_file
 from small_networks import synthetic_faces, unit_rows
 
 import prefiqs
-from prefiqs.core.errors import InputError
-from prefiqs.models import MODELS, load_model
+from prefiqs.errors import InputError
+from prefiqs.models.loading import load_model
+from prefiqs.models.zoo import MODELS
 
 SMALL = (1, 2, 1, 1)
 RGB, BGR = slice(None), slice(None, None, -1)

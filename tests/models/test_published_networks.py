@@ -7,7 +7,8 @@ import pytest
 import torch
 from small_networks import prepared_by_hand, unit_rows
 
-from prefiqs.models import GraphModel, load_model
+from prefiqs.models.graph import GraphModel
+from prefiqs.models.loading import load_model
 
 
 def run_onnx_runtime(path, prepared: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@ import pytest
 from small_networks import unit_rows
 
 import prefiqs
-from prefiqs.imaging import degrade
-from prefiqs.models import MODELS
+from prefiqs.faces.degrade import degrade
+from prefiqs.models.zoo import MODELS
 
 
 @pytest.fixture(scope="module")

@@ -16,18 +16,13 @@ from published_layouts import drawn, iresnet_shapes
 from safetensors.torch import load_file
 from small_networks import assert_same_state, synthetic_faces
 
-from prefiqs.core.errors import AssetError, InputError
-from prefiqs.models import (
-    MODELS,
-    GraphModel,
-    InputSpec,
-    IResNet,
-    card_of,
-    known_models,
-    load_model,
-    published_weights,
-    weights_state,
-)  # fmt: skip
+from prefiqs.errors import AssetError, InputError
+from prefiqs.models.face_model import InputSpec
+from prefiqs.models.graph import GraphModel
+from prefiqs.models.iresnet import IResNet
+from prefiqs.models.loading import load_model
+from prefiqs.models.weights import card_of, known_models, published_weights, weights_state
+from prefiqs.models.zoo import MODELS
 
 SMALL = (1, 1, 1, 1)
 

@@ -9,7 +9,7 @@ import torch_pruning as tp
 from small_networks import PRUNABLE, assert_same_state, prepared_by_hand, weights_of
 
 import prefiqs
-from prefiqs.core.recipe import CRITERIA
+from prefiqs.pruning.spec import CRITERIA
 
 
 def pruned_by_torch_pruning(model, ratio: float):

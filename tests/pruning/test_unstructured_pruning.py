@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from small_networks import PRUNABLE, HandNet, Snapshot, TinyNet, assert_same_state, weights_of
 
 import prefiqs
-from prefiqs import pruning
-from prefiqs.core.errors import InputError
-from prefiqs.core.recipe import GRANULARITIES, Recipe
+from prefiqs.errors import InputError
 from prefiqs.pruning import unstructured
+from prefiqs.pruning.prune import select_mask, select_masks
+from prefiqs.pruning.spec import GRANULARITIES, PruningSpec
 
 RATIOS = [tenth / 10 for tenth in range(1, 10)]
 
@@ -78,18 +78,18 @@ def test_weights_are_taken_in_parts(weight, part):
 
 
 def test_several_recipes_at_once_are_those_one_by_one(tiny):
-    recipes = [
-        Recipe(ratio, granularity, criterion, seed)
+    specs = [
+        PruningSpec(ratio, granularity, criterion, seed)
         for ratio in (0.7, 0.1, 0.4)
         for granularity in GRANULARITIES
         for criterion, seed in [("l1", 0), ("random", 1), ("random", 2)]
     ]
-    recipes += [Recipe(0.4), Recipe(0.5, layers=("embedding",))]
-    for recipe, removal in zip(recipes, pruning.choose_all(tiny, recipes), strict=True):
-        alone = pruning.choose(tiny, recipe)
-        assert (removal.recipe, removal.sparsity, removal.steps) == (recipe, alone.sparsity, alone.steps)
-        assert removal.arrays.keys() == alone.arrays.keys()
-        for name, array in removal.arrays.items():
+    specs += [PruningSpec(0.4), PruningSpec(0.5, layers=("embedding",))]
+    for spec, mask in zip(specs, select_masks(tiny, specs), strict=True):
+        alone = select_mask(tiny, spec)
+        assert (mask.spec, mask.sparsity, mask.steps) == (spec, alone.sparsity, alone.steps)
+        assert mask.arrays.keys() == alone.arrays.keys()
+        for name, array in mask.arrays.items():
             np.testing.assert_array_equal(array, alone.arrays[name])
 
 
@@ -173,7 +173,7 @@ def test_single_layers(tiny, layers):
 
 
 def test_a_network_by_name_is_loaded_and_pruned(monkeypatch, tiny):
-    monkeypatch.setattr("prefiqs.api.as_model", lambda model: tiny if model == "some-name" else model)
+    monkeypatch.setattr("prefiqs.faces.align.as_model", lambda model: tiny if model == "some-name" else model)
     assert_same_state(
         prefiqs.prune("some-name", 0.4).state_dict(), prefiqs.prune(copy.deepcopy(tiny), 0.4).state_dict()
     )

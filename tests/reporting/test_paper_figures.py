@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.reporting import figures
 from prefiqs.reporting.figures.grid import COLOURS, method_styles
 

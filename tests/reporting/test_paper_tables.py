@@ -10,26 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prefiqs.core.errors import InputError
-from prefiqs.reporting import collect, write_paper_tables
+from prefiqs.errors import InputError
+from prefiqs.io.tables import read_table
 from prefiqs.reporting.cells import Layout
-from prefiqs.reporting.paper import (
-    accuracy_table,
-    comparison_table,
-    drift_table,
-    measured_overview,
-    overview,
-    pruning_table,
-    supervision_of,
-)
-from prefiqs.reporting.paper.printed import (
-    accuracy_companion,
-    comparison_companion,
-    drift_companion,
-    pruning_companion,
-)
-from prefiqs.reporting.paper.results import paper_name
-from prefiqs.reporting.tables import read_table, write_table_files
+from prefiqs.reporting.paper.comparison import comparison_table, measured_overview, overview, supervision_of
+from prefiqs.reporting.paper.files import write_paper_tables
+from prefiqs.reporting.paper.printed import accuracy_companion, comparison_companion, drift_companion, pruning_companion
+from prefiqs.reporting.paper.pruning import accuracy_table, drift_table, pruning_table
+from prefiqs.reporting.paper.results import collect, paper_name
+from prefiqs.reporting.tables import write_table_files
 
 PAPER = Path(__file__).parents[2] / "data" / "paper"
 FR_MODELS = {

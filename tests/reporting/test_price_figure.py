@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.reporting import figures
 
 ROWS = [("a", "dear", 2.0, 5.0), ("b", "cheap", 1.0, 9.0), ("a", "beaten", 1.5, 9.5), ("b", "middle", 1.5, 7.0),

@@ -10,8 +10,9 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from prefiqs.core.errors import InputError
-from prefiqs.evaluation import Curve, RandomOrder
+from prefiqs.errors import InputError
+from prefiqs.evaluation.curve import Curve
+from prefiqs.evaluation.random_order import RandomOrder
 from prefiqs.reporting import figures
 from prefiqs.reporting.figures.style import as_png
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.reporting.numbers import merge_numbers, write_numbers
 
 

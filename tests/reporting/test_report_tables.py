@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
+from prefiqs.io.tables import read_table
 from prefiqs.reporting.latex import escape
-from prefiqs.reporting.tables import read_table, write_table_files
+from prefiqs.reporting.tables import write_table_files
 
 CAPTION = "pAUC·10³ at ρ ≤ 0.9, 100 % of ser_fiq & co."
 NOTES = "A − B, 5–95 %."

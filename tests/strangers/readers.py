@@ -21,29 +21,27 @@ import pandas as pd
 import torch
 from safetensors.numpy import save
 
-from prefiqs.assets import Asset
 from prefiqs.assets.fetch import _obtain
 from prefiqs.assets.packages import NpmPackage, Package, Wheel
+from prefiqs.assets.registry import Asset
 from prefiqs.assets.sources import THIS
-from prefiqs.core.config import load_params
-from prefiqs.core.records import read_array, read_score_file, read_scores
-from prefiqs.datasets import (
-    build_lfw_photos,
-    build_synfiqa,
-    read_bin,
-    read_lfw_pairs,
-    read_method_scores,
-    read_prepared,
-)
 from prefiqs.datasets.adience import _read_lists
 from prefiqs.datasets.benchmark import load_benchmark
+from prefiqs.datasets.insightface_bin import read_bin
+from prefiqs.datasets.lfw import build_lfw_photos, read_lfw_pairs
 from prefiqs.datasets.photos import decode_photo
-from prefiqs.datasets.text_table import read_text_table
-from prefiqs.imaging import AlignedFace, read_photo
+from prefiqs.datasets.prepared import read_prepared
+from prefiqs.datasets.score_files import read_method_scores
+from prefiqs.datasets.synfiqa import build_synfiqa
+from prefiqs.faces.align import AlignedFace, read_photo
+from prefiqs.io.arrays import read_array
+from prefiqs.io.scores import read_score_file, read_scores
+from prefiqs.io.text_table import read_text_table
 from prefiqs.models.checkpoints import read_checkpoint
 from prefiqs.models.graph import declared_input
 from prefiqs.models.sface import state_dict_from_onnx
-from prefiqs.pruning import load_removal
+from prefiqs.pipeline.params import load_params
+from prefiqs.pruning.mask import load_mask
 
 WEIGHTS = b"weights " * 20
 FACE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
@@ -76,10 +74,10 @@ def checkpoint(zipped: bool) -> bytes:
     return file.getvalue()
 
 
-def removal() -> bytes:
-    recipe = {"ratio": 0.4, "granularity": "structured", "criterion": "l1", "seed": 0, "layers": "all"}
-    head = json.dumps({"recipe": recipe, "sparsity": 0.4, "steps": [["conv", True]]})
-    return save({"0": np.arange(3, dtype=np.int32)}, metadata={"removal": head})
+def mask() -> bytes:
+    spec = {"ratio": 0.4, "granularity": "structured", "criterion": "l1", "seed": 0, "layers": "all"}
+    head = json.dumps({"spec": spec, "sparsity": 0.4, "steps": [["conv", True]]})
+    return save({"0": np.arange(3, dtype=np.int32)}, metadata={"mask": head})
 
 
 def sface_like() -> bytes:
@@ -200,7 +198,7 @@ READERS = {
     "bin": Reader("b.bin", read_bin, tuple(pickle.dumps(([b"x", b"y"], [True]), p) for p in (2, 4))),
     "checkpoint": Reader("c.pth", read_checkpoint, (checkpoint(True), checkpoint(False))),
     "safetensors": Reader("c.safetensors", read_checkpoint, (save({"a": np.ones((2, 2), np.float32)}),)),
-    "removal": Reader("r.safetensors", load_removal, (removal(),)),
+    "mask": Reader("r.safetensors", load_mask, (mask(),)),
     "SFace": Reader("n.onnx", state_dict_from_onnx, (sface_like(),)),
     "declared input": Reader(
         "n.json",

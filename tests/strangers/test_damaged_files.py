@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from mutations import strange
-from readers import READERS, checkpoint, npz, removal, sface_like, tar
+from readers import READERS, checkpoint, mask, npz, sface_like, tar
 
-from prefiqs.core.errors import PrefiqsError
+from prefiqs.errors import PrefiqsError
 
 HUGE = b"\x93NUMPY\1\0v\0" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (9999999999,), }".ljust(117) + b"\n"
 UNCLOSED = b"\x93NUMPY\1\0v\0" + b"{'descr': '<f4', (".ljust(117) + b"\n"
@@ -30,7 +30,7 @@ BROKE = {
     "prepared paths": (b"\xfa",),
     "prepared pairs": (b"\n\xc2",),
     "LFW archive": (b"lfw/A/A_0001.jpg" + b"\0" * 600,),
-    "removal": (removal().replace(b": 0.4,", b": I.4,"), removal().replace(b"0.4", b"4.4")),
+    "mask": (mask().replace(b": 0.4,", b": I.4,"), mask().replace(b"0.4", b"4.4")),
     "SFace": (SFACE.replace(b"conv_2", b"con\xf7_2"), SFACE.replace(b"\x08\x03\x10\x01", b"\x08\x03\x10\x08")),
     "declared input": (b"[" * 200_000,),
     "params": (b"\xf9\x90", b'a: "', b"[" * 1000, b"a: 2020-99-99", b"a: " + b"9" * 5000),

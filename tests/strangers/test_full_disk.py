@@ -12,15 +12,17 @@ import pandas as pd
 import pytest
 from safetensors import SafetensorError
 
-from prefiqs.assets import ASSETS, fetch
+from prefiqs.assets.fetch import fetch
+from prefiqs.assets.registry import ASSETS
 from prefiqs.assets.sources import Bundled
 from prefiqs.cli import main
-from prefiqs.core import records
-from prefiqs.core.errors import AssetError, InputError
-from prefiqs.core.recipe import Recipe
-from prefiqs.datasets import Benchmark, load_benchmark, read_prepared, save_benchmark, write_prepared
+from prefiqs.datasets.benchmark import Benchmark, load_benchmark, save_benchmark
 from prefiqs.datasets.photos import face_index
-from prefiqs.pruning import Removal, load_removal, save_removal
+from prefiqs.datasets.prepared import read_prepared, write_prepared
+from prefiqs.errors import AssetError, InputError
+from prefiqs.io import atomic as records
+from prefiqs.pruning.mask import PruningMask, load_mask, save_mask
+from prefiqs.pruning.spec import PruningSpec
 
 resource = pytest.importorskip("resource", reason="only POSIX systems can limit the size of files")
 
@@ -53,7 +55,7 @@ def faces(count: int) -> Benchmark:
         ("t.csv", lambda path: records.write_table(pd.DataFrame({"a": NOISE}), path)),
         ("t.txt", lambda path: records.write_text("x" * 100_000, path)),
         ("s.txt", lambda path: records.write_score_file(map(str, range(9999)), np.ones(9999), path)),
-        ("p.safetensors", lambda path: save_removal(Removal(Recipe(0.4), 0.4, {"mask": NOISE}), path)),
+        ("p.safetensors", lambda path: save_mask(PruningMask(PruningSpec(0.4), 0.4, {"mask": NOISE}), path)),
     ],
 )
 def test_the_old_file_stays_and_the_next_run_works(tmp_path, name, write):
@@ -68,10 +70,10 @@ def test_the_old_file_stays_and_the_next_run_works(tmp_path, name, write):
 
 def test_a_removal_cut_by_a_full_disk_is_not_taken_for_a_whole_one(tmp_path):
     whole = tmp_path / "p.safetensors"
-    save_removal(Removal(Recipe(0.4), 0.4, {"mask": NOISE}), whole)
+    save_mask(PruningMask(PruningSpec(0.4), 0.4, {"mask": NOISE}), whole)
     whole.write_bytes(whole.read_bytes()[:10_000])
     with pytest.raises(InputError, match="Expected a pruning file"):
-        load_removal(whole)
+        load_mask(whole)
 
 
 def test_a_benchmark_is_whole_or_not_there(tmp_path):

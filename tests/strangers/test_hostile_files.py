@@ -18,14 +18,17 @@ import torch
 from readers import FACE, READERS, WEIGHTS, image, one_face, tar, wheel
 
 from prefiqs.assets import sources
-from prefiqs.core.config import load_params
-from prefiqs.core.errors import AssetError, ConfigError, InputError
-from prefiqs.core.records import read_array
-from prefiqs.datasets import build_lfw_photos, lfw, load_benchmark, read_bin
-from prefiqs.models import load_model
+from prefiqs.datasets import lfw
+from prefiqs.datasets.benchmark import load_benchmark
+from prefiqs.datasets.insightface_bin import read_bin
+from prefiqs.datasets.lfw import build_lfw_photos
+from prefiqs.errors import AssetError, ConfigError, InputError
+from prefiqs.io.arrays import read_array
 from prefiqs.models.checkpoints import read_checkpoint
 from prefiqs.models.graph import GRAPH_INPUT, GraphModel
+from prefiqs.models.loading import load_model
 from prefiqs.models.sface import state_dict_from_onnx
+from prefiqs.pipeline.params import load_params
 
 
 class Malicious:

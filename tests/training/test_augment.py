@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 from small_networks import synthetic_faces
-
-from prefiqs.training import augment, augmented_copies
-from prefiqs.training.settings import Augment
+from student.augment import augment, augmented_copies
+from student.settings import Augment
 
 ALL = Augment(0.5, 4.0, 8.0, 0.08, 0.35, 0.5, 0.6, {"gaussian-blur": 4.0, "jpeg": 98.0})
 NOTHING = Augment(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, {"jpeg": 98.0})

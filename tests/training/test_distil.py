@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 from small_networks import synthetic_faces, unit_rows
+from student.distil import batch_rows, build_student, distil, rate_at, save_weights
+from student.settings import Network, Optimise, load_settings
 
-from prefiqs.core.errors import ConfigError, InputError
+from prefiqs.errors import ConfigError, InputError
 from prefiqs.models.checkpoints import load_strictly
-from prefiqs.training import build_student, distil, load_settings, save_weights
-from prefiqs.training.distil import batch_rows, rate_at
-from prefiqs.training.settings import Network, Optimise
 
 NETWORK = Network("sface", 28, 16, 2, 2)
 OPTIMISE = Optimise(12, 8, 2e-3, 3, 0.05, 2.0, 1.0, 4, 0)

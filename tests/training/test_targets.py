@@ -2,8 +2,7 @@
 
 import numpy as np
 from small_networks import unit_rows
-
-from prefiqs.training import class_centres, classifiability
+from student.targets import class_centres, classifiability
 
 PEOPLE = np.array(["b", "a", "b", "c", "b", "a", "d", "a", "a", "c", "e", "e", "e"])
 

@@ -5,12 +5,12 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from prefiqs.assets.location import data_root
 from prefiqs.assets.progress import watching
 from prefiqs.assets.registry import ASSETS, Asset, find
 from prefiqs.assets.sources import THIS, Source
 from prefiqs.assets.verify import check, describe_wrong
-from prefiqs.core.errors import AssetError
-from prefiqs.core.paths import data_root
+from prefiqs.errors import AssetError
 
 
 def fetch(name: str, root: Path | str | None = None) -> Path:

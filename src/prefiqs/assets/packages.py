@@ -17,7 +17,7 @@ from typing import IO, ClassVar, Generic, TypeVar
 
 from prefiqs.assets.sources import Source, write
 from prefiqs.assets.tools import npm_pack, pip_download
-from prefiqs.core.errors import AssetError
+from prefiqs.errors import AssetError
 
 # What reading a damaged archive raises; RuntimeError: members that are encrypted, packed in an unknown way, or links
 # to each other.

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from prefiqs.assets.packages import NpmPackage, Wheel
 from prefiqs.assets.sources import THIS, Bundled, Source, Url
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Asset:
 
     Attributes:
         name: what users call it.
-        path: where it lies, relative to `prefiqs.core.paths.data_root()`.
+        path: where it lies, relative to `prefiqs.assets.location.data_root()`.
         sources: where it can be had, best first.
         sha256: checksum of each part; the key is the path below `path`, or `THIS` for an asset that is one file.
         licence: terms of use and whose they are.

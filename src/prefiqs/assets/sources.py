@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO
 
-from prefiqs.core.errors import AssetError
+from prefiqs.errors import AssetError
 
 THIS = "."
 """The name of the only part of an asset that is one file."""

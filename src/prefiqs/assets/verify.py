@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from prefiqs.assets.location import data_root
 from prefiqs.assets.registry import ASSETS, Asset
-from prefiqs.core.paths import data_root
 
 SHOWN_FILES = 3
 

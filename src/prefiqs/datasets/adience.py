@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from prefiqs.core.errors import InputError
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.pairs import sampled_pairs
 from prefiqs.datasets.photos import Align, align_photos, decode_photo, face_index
+from prefiqs.errors import InputError
 
 FOLD_LISTS = tuple(tuple(f"{stem}_{i}_data.txt" for i in range(5)) for stem in ("fold", "fold_frontal"))
 """The two sets of lists, each in five files: all faces, and nearly frontal ones."""

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prefiqs.core.errors import InputError
-from prefiqs.core.records import read_array, read_parquet, write_rows, write_table
-from prefiqs.imaging.align import FACE_SIZE
+from prefiqs.errors import InputError
+from prefiqs.faces.align import FACE_SIZE
+from prefiqs.io.arrays import read_array, write_rows
+from prefiqs.io.tables import read_parquet, write_table
 
 # The tables of a benchmark and the columns that are needed of them.
 _COLUMNS = {

@@ -10,7 +10,7 @@ from prefiqs.datasets.benchmark import Benchmark
 
 
 @dataclass(frozen=True)
-class Way:
+class SourceFormat:
     """One form in which a benchmark is given out: the files it needs, each with its alternatives, and its reader."""
 
     files: tuple[tuple[str, ...], ...]
@@ -38,7 +38,7 @@ class BenchmarkCard:
     title: str
     owner: str
     licence: str
-    ways: tuple[Way, ...]
+    ways: tuple[SourceFormat, ...]
     place: str = ""
 
     def folder(self, root: str | Path) -> Path:

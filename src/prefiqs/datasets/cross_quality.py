@@ -10,7 +10,7 @@ import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.pairs import cross_source_pairs
-from prefiqs.imaging import degrade
+from prefiqs.faces.degrade import degrade
 
 
 def build_cross_quality(

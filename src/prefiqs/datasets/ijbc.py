@@ -12,12 +12,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from prefiqs.core.errors import InputError
 from prefiqs.datasets.benchmark import Benchmark, Templates
 from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.photos import face_index
-from prefiqs.datasets.text_table import read_text_table, require_files
-from prefiqs.imaging import align_to_template, read_photo
+from prefiqs.errors import InputError
+from prefiqs.faces.align import align_to_template, read_photo
+from prefiqs.io.text_table import read_text_table, require_files
 
 _POINTS = [f"{axis}{point}" for point in range(1, 6) for axis in "xy"]
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from prefiqs.core.errors import InputError
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.pairs import consecutive_folds, people_of
 from prefiqs.datasets.photos import decode_face, face_index
-from prefiqs.datasets.restricted_pickle import EncodedArray, read_restricted
+from prefiqs.errors import InputError
+from prefiqs.io.restricted_pickle import EncodedArray, read_restricted
 
 FOLDS = 10
 

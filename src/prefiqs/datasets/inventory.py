@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefiqs.core.errors import InputError
 from prefiqs.datasets.benchmark import benchmark_folder, load_benchmark
 from prefiqs.datasets.pairs import INFERRED
 from prefiqs.datasets.registry import BENCHMARKS
+from prefiqs.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from prefiqs.core.errors import InputError
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.photos import Align, align_photos, decode_photo, face_index
+from prefiqs.errors import InputError
 
 LFW_FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw")
 LFW_ARCHIVES = tuple(

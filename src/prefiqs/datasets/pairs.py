@@ -9,8 +9,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from prefiqs.core.errors import InputError
 from prefiqs.datasets.benchmark import Benchmark
+from prefiqs.errors import InputError
 
 INFERRED = "?"
 """How the names of people begin who are known by pairs only."""

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from prefiqs.core.errors import InputError, NoFaceFound
-from prefiqs.imaging import AlignedFace
-from prefiqs.imaging.align import FACE_SIZE, decode
+from prefiqs.errors import InputError, NoFaceFound
+from prefiqs.faces.align import FACE_SIZE, AlignedFace, decode
 
 Align = Callable[[np.ndarray], list[AlignedFace]]
 """From a photo (uint8 RGB h×w×3) to all its faces, largest first; raises `NoFaceFound`."""

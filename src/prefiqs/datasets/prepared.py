@@ -19,12 +19,12 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
-from prefiqs.core.errors import InputError
-from prefiqs.core.records import read_text, write_text
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.pairs import consecutive_folds, people_of
 from prefiqs.datasets.photos import decode_face, face_index
+from prefiqs.errors import InputError
+from prefiqs.io.atomic import read_text, write_text
 
 IMAGES, PATH_LIST, PAIR_LIST = "images", "image_path_list.txt", "pair_list.txt"
 Stored = Literal["swapped", "plain"]
@@ -37,7 +37,7 @@ _PHOTO = re.compile(r"\.(jpe?g|png|bmp|pgm|ppm|webp|tiff?)$", re.IGNORECASE)
 def prepared_names(names: Iterable[str]) -> list[str]:
     """What images are called in a prepared folder, without `.jpg`: the file's name, or the path if that is not unique.
 
-    Its tools split lines at spaces and names at the first dot, so that other characters than letters, digits and `@#-`
+    Its tools split lines at spaces and names at the first dot, so that other characters than slug, digits and `@#-`
     become `_`. Raises `InputError` if two images would have one name.
     """
     bare = [_PHOTO.sub("", name) for name in names]

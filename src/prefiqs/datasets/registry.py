@@ -7,10 +7,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from prefiqs.core.errors import InputError
 from prefiqs.datasets.adience import CROPS, FOLD_LISTS, build_adience
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.card import BenchmarkCard, Way
+from prefiqs.datasets.card import BenchmarkCard, SourceFormat
 from prefiqs.datasets.ijbc import build_ijbc
 from prefiqs.datasets.insightface_bin import build_insightface_bin
 from prefiqs.datasets.lfw import LFW_ARCHIVES, LFW_FOLDERS, build_lfw
@@ -19,7 +18,8 @@ from prefiqs.datasets.photos import Align
 from prefiqs.datasets.prepared import IMAGES, PAIR_LIST, PATH_LIST, read_prepared
 from prefiqs.datasets.synfiqa import build_synfiqa
 from prefiqs.datasets.xqlfw import XQLFW_FACES, XQLFW_PAIRS, build_xqlfw
-from prefiqs.imaging import read_photo
+from prefiqs.errors import InputError
+from prefiqs.faces.align import read_photo
 
 
 def build_benchmark(name: str, root: str | Path, align: Align, **options: object) -> Benchmark:
@@ -52,14 +52,14 @@ def _orl(folder: Path, align: Align, **options: int) -> Benchmark:
     return build_orl(folder, lambda path: align(read_photo(path))[0].image, **options)
 
 
-def _bin(file: str) -> Way:
-    return Way(((file,),), lambda folder, _align: build_insightface_bin(folder / file, ""))
+def _bin(file: str) -> SourceFormat:
+    return SourceFormat(((file,),), lambda folder, _align: build_insightface_bin(folder / file, ""))
 
 
-def _given(*files: str | tuple[str, ...], build: Callable[..., Benchmark]) -> Way:
+def _given(*files: str | tuple[str, ...], build: Callable[..., Benchmark]) -> SourceFormat:
     """A form whose reader wants no alignment."""
     needed = tuple((f,) if isinstance(f, str) else f for f in files)
-    return Way(needed, lambda folder, _align, **options: build(folder, **options))
+    return SourceFormat(needed, lambda folder, _align, **options: build(folder, **options))
 
 
 _PREPARED = _given(PATH_LIST, PAIR_LIST, IMAGES, build=read_prepared)
@@ -75,7 +75,7 @@ _TABLE = (
         "AT&T (ORL) faces",
         "the fetched assets (`prefiqs fetch orl`)",
         "research, with acknowledgement of AT&T Laboratories Cambridge",
-        (Way((("s1/1.pgm",), ("s40/10.pgm",)), _orl),),
+        (SourceFormat((("s1/1.pgm",), ("s40/10.pgm",)), _orl),),
         place="assets/orl",
     ),
     BenchmarkCard(
@@ -83,7 +83,7 @@ _TABLE = (
         "Labeled Faces in the Wild, view 2",
         "https://vis-www.cs.umass.edu/lfw (or the copy that scikit-learn's fetch_lfw_pairs names)",
         "research",
-        (Way((LFW_FOLDERS + LFW_ARCHIVES, ("pairs.txt",)), build_lfw), _bin("lfw.bin"), _PREPARED),
+        (SourceFormat((LFW_FOLDERS + LFW_ARCHIVES, ("pairs.txt",)), build_lfw), _bin("lfw.bin"), _PREPARED),
     ),
     BenchmarkCard(
         "agedb-30", "AgeDB, 30 years apart", _INSIGHTFACE, "research, non-commercial", (_bin("agedb_30.bin"), _PREPARED)
@@ -97,7 +97,7 @@ _TABLE = (
         "Adience",
         "https://talhassner.github.io/home/projects/Adience/Adience-data.html",
         "research; photos under the Creative Commons licences of their owners",
-        (Way((tuple(CROPS), *zip(*FOLD_LISTS, strict=True)), build_adience), _PREPARED_UNFOLDED),
+        (SourceFormat((tuple(CROPS), *zip(*FOLD_LISTS, strict=True)), build_adience), _PREPARED_UNFOLDED),
     ),
     BenchmarkCard(
         "xqlfw",

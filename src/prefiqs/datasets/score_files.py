@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from prefiqs.core.errors import InputError
-from prefiqs.core.records import read_score_file, write_score_file
 from prefiqs.datasets.prepared import image_paths, prepared_names
+from prefiqs.errors import InputError
+from prefiqs.io.scores import read_score_file, write_score_file
 
 LOWER_IS_BETTER = frozenset({"PFE"})
 """Published methods whose score falls with quality."""

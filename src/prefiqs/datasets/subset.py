@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from prefiqs.core.errors import InputError
 from prefiqs.datasets.benchmark import Benchmark
+from prefiqs.errors import InputError
 
 
 def keep_people(benchmark: Benchmark, count: int) -> Benchmark:

@@ -13,7 +13,7 @@ import numpy as np
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.photos import decode_face, face_index
-from prefiqs.datasets.text_table import read_text_table, require_files
+from prefiqs.io.text_table import read_text_table, require_files
 
 
 def build_synfiqa(folder: Path) -> Benchmark:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefiqs.core.errors import InputError
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.lfw import read_lfw_pairs
 from prefiqs.datasets.photos import decode_face, face_index
+from prefiqs.errors import InputError
 
 XQLFW_FACES, XQLFW_PAIRS = "xqlfw_aligned_112", "xqlfw_pairs.txt"
 

@@ -19,8 +19,9 @@ from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
-from prefiqs.core.errors import InputError
-from prefiqs.models import FACE_SIZE, FaceModel, GraphModel
+from prefiqs.errors import InputError
+from prefiqs.models.face_model import FACE_SIZE, FaceModel
+from prefiqs.models.graph import GraphModel
 
 # Prepared faces, float32 b×3×112×112 with the engine's fixed b, to one or more float32 b×… arrays.
 Engine = Callable[[torch.Tensor], tuple[np.ndarray, ...]]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve
 from prefiqs.evaluation.edc import curves_of_sorted
 from prefiqs.evaluation.inputs import as_scores, check_choice

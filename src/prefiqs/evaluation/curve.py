@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve
 from prefiqs.evaluation.error_rates import (
     RULES,
@@ -27,7 +27,7 @@ from prefiqs.evaluation.error_rates import (
     threshold_at_fmr,
 )
 from prefiqs.evaluation.inputs import as_fraction, as_scores, check_choice
-from prefiqs.evaluation.ranking import ByQuality, BySimilarity, sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.ranking import QualityRanks, SimilarityRanks, sort_by_quality, sort_by_similarity
 
 DEFAULT_DISCARD = np.arange(20) / 20  # 0, 0.05, ..., 0.95
 
@@ -76,8 +76,8 @@ def error_discard_curves(
 
 
 def curves_of_sorted(
-    similarity: BySimilarity,
-    quality: ByQuality,
+    similarity: SimilarityRanks,
+    quality: QualityRanks,
     fmrs: Sequence[float] = (1e-3, 1e-4),
     discard: ArrayLike | None = None,
     threshold: str = "recomputed",
@@ -126,14 +126,14 @@ def curves_of_sorted(
     return curves
 
 
-def _most_similar_left(similarity: BySimilarity, quality: ByQuality, n_dropped: int, n_top: int) -> NDArray:
+def _most_similar_left(similarity: SimilarityRanks, quality: QualityRanks, n_dropped: int, n_top: int) -> NDArray:
     """Return, ascending, which of the `n_top` largest impostor similarities are left."""
     top = slice(len(similarity.impostor) - n_top, None)
     return similarity.impostor[top][quality.rank[similarity.impostor_pairs[top]] >= n_dropped]
 
 
 def _enough_for_threshold(
-    similarity: BySimilarity, quality: ByQuality, n_dropped: int, n_left: int, fmr: float
+    similarity: SimilarityRanks, quality: QualityRanks, n_dropped: int, n_left: int, fmr: float
 ) -> NDArray:
     """Return, ascending, as many of the largest impostor similarities left as `threshold_at_fmr` needs."""
     n_above = math.floor(as_fraction(fmr) * n_left)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.evaluation.inputs import as_fraction, as_genuine, as_scores, check_choice
 
 RULES = ("nearest", "conservative")

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 
 
 def as_scores(values: ArrayLike, name: str, length: int | None = None) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.evaluation.inputs import as_embeddings, as_pairs, as_scores
 
 PAIRS_PER_CHUNK = 256  # 2 x 0.5 MB of float32 rows at 512 features stay in the cache: twice as fast as 4096

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve
 from prefiqs.evaluation.edc import error_discard_curve
 from prefiqs.evaluation.pairs import pair_quality

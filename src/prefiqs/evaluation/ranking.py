@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.evaluation.inputs import as_genuine, as_scores
 
 
 @dataclass(frozen=True, eq=False)
-class BySimilarity:
+class SimilarityRanks:
     """The similarities of P pairs in ascending order, and which pair each belongs to; 12 bytes a pair.
 
     genuine, impostor: (G,) and (I,) float64, ascending, G + I = P. genuine_pairs, impostor_pairs: places in the list.
@@ -23,7 +23,7 @@ class BySimilarity:
 
 
 @dataclass(frozen=True, eq=False)
-class ByQuality:
+class QualityRanks:
     """The order in which P pairs are discarded, the worst first; 4 bytes a pair.
 
     rank: (P,) place of each pair in that order; a pair is left after dropping k pairs if its rank is k or higher, and
@@ -34,7 +34,7 @@ class ByQuality:
     n_droppable: int
 
 
-def sort_by_similarity(similarity: ArrayLike, genuine: ArrayLike) -> BySimilarity:
+def sort_by_similarity(similarity: ArrayLike, genuine: ArrayLike) -> SimilarityRanks:
     """Sort pairs by similarity.
 
     similarity: (P,) float, larger = more alike. genuine: (P,) bool, True = same person.
@@ -51,10 +51,10 @@ def sort_by_similarity(similarity: ArrayLike, genuine: ArrayLike) -> BySimilarit
     kind = genuine[order]
     order = order.astype(np.min_scalar_type(len(order)))
     genuine_pairs, impostor_pairs = order[kind], order[~kind]
-    return BySimilarity(similarity[genuine_pairs], similarity[impostor_pairs], genuine_pairs, impostor_pairs)
+    return SimilarityRanks(similarity[genuine_pairs], similarity[impostor_pairs], genuine_pairs, impostor_pairs)
 
 
-def sort_by_quality(pair_quality: NDArray, droppable: NDArray[np.bool_] | None = None) -> ByQuality:
+def sort_by_quality(pair_quality: NDArray, droppable: NDArray[np.bool_] | None = None) -> QualityRanks:
     """Sort pairs by quality; equal ones stay in the order given.
 
     pair_quality: (P,) numbers without NaN, larger = better. droppable: (P,) bool, None = every pair.
@@ -65,4 +65,4 @@ def sort_by_quality(pair_quality: NDArray, droppable: NDArray[np.bool_] | None =
     past_the_end = len(pair_quality)
     rank = np.full(past_the_end, past_the_end, np.min_scalar_type(past_the_end))
     rank[order] = np.arange(len(order), dtype=rank.dtype)
-    return ByQuality(rank, len(order))
+    return QualityRanks(rank, len(order))

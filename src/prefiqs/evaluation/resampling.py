@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 
 
 def resampled_weights(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefiqs.evaluation.inputs import as_fraction
-from prefiqs.evaluation.ranking import ByQuality, BySimilarity
+from prefiqs.evaluation.ranking import QualityRanks, SimilarityRanks
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]
@@ -53,8 +53,8 @@ class WeightedPairs:
 
     def __init__(
         self,
-        similarity: BySimilarity,
-        qualities: Mapping[str, ByQuality],
+        similarity: SimilarityRanks,
+        qualities: Mapping[str, QualityRanks],
         discard: Floats,
         fmrs: Sequence[float],
         threshold: str,

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 
 # By which ending a checkpoint is known; the first four are PyTorch's own format.
 ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")

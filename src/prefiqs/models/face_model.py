@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 
 FACE_SIZE = 112
 

@@ -14,7 +14,7 @@ import torch
 from openvino import opset13 as ops
 from torch import Tensor
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.models.face_model import FACE_SIZE, FaceModel, InputSpec
 
 # The pixel scaling of both MobileFaceNets, and of ONNX files of which nothing else is known.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.graph import GraphModel, declared_input
 from prefiqs.models.weights import card_of, published_weights

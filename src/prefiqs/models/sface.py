@@ -19,7 +19,7 @@ from onnx import numpy_helper
 from onnx.external_data_helper import uses_external_data
 from torch import Tensor, nn
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.models.checkpoints import Layout, read_backbone
 from prefiqs.models.face_model import FaceModel, InputSpec
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from prefiqs.assets import ASSETS, fetch
+from prefiqs.assets.fetch import fetch
+from prefiqs.assets.location import data_root
+from prefiqs.assets.registry import ASSETS
 from prefiqs.assets.verify import file_sha256
-from prefiqs.core.errors import AssetError, InputError
-from prefiqs.core.paths import data_root
-from prefiqs.core.records import write_text
+from prefiqs.errors import AssetError, InputError
+from prefiqs.io.atomic import write_text
 from prefiqs.models.checkpoints import ENDINGS
 from prefiqs.models.graph import declared_input
 from prefiqs.models.zoo import MODELS, ModelCard

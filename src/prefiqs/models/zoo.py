@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from prefiqs.assets import ASSETS
+from prefiqs.assets.registry import ASSETS
 from prefiqs.models import sface
 from prefiqs.models.checkpoints import PLAIN, Layout, load_strictly, read_backbone
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
@@ -35,7 +35,7 @@ class ModelCard:
         embedding_size: length of its embeddings; None if only the file knows.
         layouts: the forms in which its checkpoints name their tensors, tried in this order.
         read: reads a file in one of these forms.
-        asset: name of the weights in `prefiqs.assets.ASSETS`; None if the user puts the file in place.
+        asset: name of the weights in `prefiqs.assets.registry.ASSETS`; None if the user puts the file in place.
         seen: benchmarks whose images it was trained on, where this is known to hold; results on them are marked.
     """
 

@@ -6,17 +6,17 @@ from itertools import groupby
 
 from torch import nn
 
-from prefiqs.pruning.removal import prunable_weights
+from prefiqs.pruning.mask import prunable_weights
 
 
-def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
+def network_stages(model: nn.Module) -> dict[str, tuple[str, ...]]:
     """Names of the prunable layers by stage, in module order; each layer is in exactly one stage.
 
     A stage is a part of the network at top level: `conv1`, `layer1` … `layer4` and `fc` of an IResNet. A chain of
     blocks at top level is cut where the width of the blocks changes, which in networks for faces is also where the
     resolution does; its stages are named by their first and last block, such as `blocks.5-10` of SFace.
 
-    The names of a stage can be given as `layers` to a recipe. Raises `InputError` for a network without weights.
+    The names of a stage can be given as `layers` to a spec. Raises `InputError` for a network without weights.
     """
     layers = {name.removesuffix(".weight"): len(weight) for name, weight in prunable_weights(model).items()}
     groups = {}

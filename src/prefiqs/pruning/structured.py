@@ -11,9 +11,9 @@ import torch
 import torch_pruning as tp
 from torch import nn
 
-from prefiqs.core.errors import InputError
-from prefiqs.core.recipe import Recipe
-from prefiqs.pruning.removal import Removal, embedding_layer, prunable_weights
+from prefiqs.errors import InputError
+from prefiqs.pruning.mask import PruningMask, embedding_layer, prunable_weights
+from prefiqs.pruning.spec import PruningSpec
 
 
 class KeepOne(tp.importance.Importance):
@@ -46,9 +46,9 @@ class SeededRandomImportance(tp.importance.Importance):
         return torch.rand(len(group[0].idxs), generator=self.generator)
 
 
-def choose_channels(model: nn.Module, recipe: Recipe) -> Removal:
+def select_channels(model: nn.Module, spec: PruningSpec) -> PruningMask:
     """Choose the channels that go; `model` is a scratch copy on the CPU and comes back pruned."""
-    if recipe.layers != "all":
+    if spec.layers != "all":
         raise InputError("Expected layers='all' for structured pruning, got single layers: channels span layers; "
                          "use granularity='unstructured'.")  # fmt: skip
     if any(isinstance(module, nn.LayerNorm) for module in model.modules()):
@@ -56,31 +56,29 @@ def choose_channels(model: nn.Module, recipe: Recipe) -> Removal:
                          "DepGraph cannot follow its channels into the flattened tokens; "
                          "use granularity='unstructured'.")  # fmt: skip
     before = weight_count(model)
-    importance = (
-        tp.importance.MagnitudeImportance(p=1) if recipe.criterion == "l1" else SeededRandomImportance(recipe.seed)
-    )
+    importance = tp.importance.MagnitudeImportance(p=1) if spec.criterion == "l1" else SeededRandomImportance(spec.seed)
     pruner = tp.pruner.BasePruner(
         model,
         example_faces(),
         importance=KeepOne(importance),
-        pruning_ratio=recipe.ratio,
+        pruning_ratio=spec.ratio,
         global_pruning=True,
         ignored_layers=[model.get_submodule(embedding_layer(model))],
     )
     pruner.step()
     history = pruner.DG.pruning_history()
     if not history:
-        raise InputError(f"Expected a ratio that removes some channels but not nearly all, got {recipe.ratio}.")
+        raise InputError(f"Expected a ratio that removes some channels but not nearly all, got {spec.ratio}.")
     arrays = {f"{i:05d}": np.asarray(channels, np.int32) for i, (_, _, channels) in enumerate(history)}
     steps = tuple((layer, bool(out)) for layer, out, _ in history)
-    return Removal(recipe, 1 - weight_count(model) / before, arrays, steps)
+    return PruningMask(spec, 1 - weight_count(model) / before, arrays, steps)
 
 
-def remove_channels(model: nn.Module, removal: Removal) -> None:
-    """Remove the channels that a removal names, in place, by replaying DepGraph's history."""
+def remove_channels(model: nn.Module, mask: PruningMask) -> None:
+    """Remove the channels that a mask names, in place, by replaying DepGraph's history."""
     graph = tp.DependencyGraph().build_dependency(model, example_faces())
-    channels = (removal.arrays[key].tolist() for key in sorted(removal.arrays))
-    graph.load_pruning_history([[layer, out, c] for (layer, out), c in zip(removal.steps, channels, strict=True)])
+    channels = (mask.arrays[key].tolist() for key in sorted(mask.arrays))
+    graph.load_pruning_history([[layer, out, c] for (layer, out), c in zip(mask.steps, channels, strict=True)])
 
 
 def weight_count(model: nn.Module) -> int:

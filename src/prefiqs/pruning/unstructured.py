@@ -10,25 +10,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from prefiqs.core.errors import InputError
-from prefiqs.core.recipe import Recipe
-from prefiqs.pruning.removal import Removal, prunable_weights
+from prefiqs.errors import InputError
+from prefiqs.pruning.mask import PruningMask, prunable_weights
+from prefiqs.pruning.spec import PruningSpec
 
 _PART = 1 << 20  # weights at a time: they stay in the cache
 _HALF = 1 << 16  # values of half of the 32 bits
 
 
-def choose_weights(model: nn.Module, recipes: Sequence[Recipe]) -> list[Removal]:
-    """Choose, for each recipe, the ⌊ρN⌋ weights that become zero: the smallest |w| (ties by position), or random ones.
+def select_weights(model: nn.Module, specs: Sequence[PruningSpec]) -> list[PruningMask]:
+    """Choose, for each spec, the ⌊ρN⌋ weights that become zero: the smallest |w| (ties by position), or random ones.
 
-    All recipes name the same layers, criterion and seed, and share the ranking. Random: one permutation a seed, so that
+    All specs name the same layers, criterion and seed, and share the ranking. Random: one permutation a seed, so that
     what is pruned at a small ratio stays pruned at a larger one.
     """
-    first = recipes[0]
+    first = specs[0]
     weights = list(prunable_weights(model, first.layers).values())
     total = sum(w.numel() for w in weights)
     # The decimal as typed: 0.29 * 100 would be 28.99…
-    counts = [math.floor(Fraction(str(recipe.ratio)) * total) for recipe in recipes]
+    counts = [math.floor(Fraction(str(spec.ratio)) * total) for spec in specs]
     if first.criterion == "l1":
         masks = smallest(weights, counts)
     else:
@@ -36,8 +36,8 @@ def choose_weights(model: nn.Module, recipes: Sequence[Recipe]) -> list[Removal]
         place[np.random.default_rng(first.seed).permutation(total)] = np.arange(total)
         masks = (place < count for count in counts)
     return [
-        Removal(recipe, count / total, {"mask": np.packbits(mask)})
-        for recipe, count, mask in zip(recipes, counts, masks, strict=True)
+        PruningMask(spec, count / total, {"mask": np.packbits(mask)})
+        for spec, count, mask in zip(specs, counts, masks, strict=True)
     ]
 
 
@@ -81,16 +81,16 @@ def _parts(weights: Sequence[Tensor]) -> Iterator[np.ndarray]:
             yield part.abs().float().cpu().numpy().view(np.uint32)
 
 
-def zero_weights(model: nn.Module, removal: Removal) -> None:
-    """Set the weights that a removal names to zero, in place."""
-    weights = prunable_weights(model, removal.recipe.layers)
+def zero_weights(model: nn.Module, mask: PruningMask) -> None:
+    """Set the weights that a mask names to zero, in place."""
+    weights = prunable_weights(model, mask.spec.layers)
     sizes = [w.numel() for w in weights.values()]
-    if len(removal.arrays["mask"]) != math.ceil(sum(sizes) / 8):
+    if len(mask.arrays["mask"]) != math.ceil(sum(sizes) / 8):
         raise InputError(
-            f"Expected the removal of a network with {sum(sizes)} weights, got one for about "
-            f"{8 * len(removal.arrays['mask'])}; it was chosen for another network."
+            f"Expected the mask of a network with {sum(sizes)} weights, got one for about "
+            f"{8 * len(mask.arrays['mask'])}; it was chosen for another network."
         )
-    mask = np.unpackbits(removal.arrays["mask"], count=sum(sizes)).astype(bool)
+    gone = np.unpackbits(mask.arrays["mask"], count=sum(sizes)).astype(bool)
     with torch.no_grad():
-        for weight, part in zip(weights.values(), np.split(mask, np.cumsum(sizes)[:-1]), strict=True):
+        for weight, part in zip(weights.values(), np.split(gone, np.cumsum(sizes)[:-1]), strict=True):
             weight[torch.from_numpy(part).view_as(weight).to(weight.device)] = 0

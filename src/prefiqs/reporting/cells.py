@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from prefiqs.core.records import SEEN
+from prefiqs.io.scores import SEEN
 
 BEST, SECOND = 1, 2
 MARKDOWN_MARKS = {BEST: "**{}**", SECOND: "*{}*"}

@@ -7,7 +7,7 @@ from itertools import groupby
 
 import pandas as pd
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 
 WIDE = 7  # columns beyond which a table is set smaller
 

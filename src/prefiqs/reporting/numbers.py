@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from prefiqs.core.errors import InputError
-from prefiqs.core.records import write_text
+from prefiqs.errors import InputError
+from prefiqs.io.atomic import write_text
 
 SIGNIFICANT_DIGITS = 6
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from prefiqs.core.errors import InputError
-from prefiqs.core.records import write_table, write_text
+from prefiqs.errors import InputError
+from prefiqs.io.atomic import write_text
+from prefiqs.io.tables import write_table
 from prefiqs.reporting import cells
 from prefiqs.reporting.cells import Layout
 from prefiqs.reporting.latex import escape, latex_table
@@ -82,11 +83,6 @@ def write_table_files(
         ]
         write_text("\n".join(pages), folder / f"{name}.tex")
     return rounded
-
-
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV table as written above: only an empty cell is missing, a method called "None" or "NA" is not."""
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def _markdown_table(text: pd.DataFrame, numeric: list[bool], blocks: pd.Series | None, spans: Mapping[str, str]) -> str:

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from prefiqs.core.errors import InputError
-from prefiqs.evaluation import Curve, RandomOrder
+from prefiqs.errors import InputError
+from prefiqs.evaluation.curve import Curve
+from prefiqs.evaluation.random_order import RandomOrder
 from prefiqs.reporting.figures.style import BAND, GREY, MARKERS, PALETTE, new_figure, themed
 
 PALE = 0.35

@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.reporting.figures.style import GREY, PALETTE, new_figure, panels, themed
 
 

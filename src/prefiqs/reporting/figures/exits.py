@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.reporting.figures.curves import PAUC_LABEL
 from prefiqs.reporting.figures.faces import WITHHELD
 from prefiqs.reporting.figures.style import (
@@ -85,7 +85,7 @@ def attention_grid(
 ) -> Figure:
     """Draw attention maps over faces: one row a face, first the face itself, then one column an exit.
 
-    images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, as `prefiqs.quality.token_attention` gives them; each
+    images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, as `token_attention` gives them; each
         goes from dark at 0 to bright at its own largest value, so that colours do not compare between maps.
     exits: which of the L exits to show, 1 the first; None shows all. patch: side of a patch in pixels, by default the
         largest that fits g times; pixels right of and below the last patch belong to none.

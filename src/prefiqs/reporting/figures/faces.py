@@ -8,7 +8,7 @@ from textwrap import fill
 import numpy as np
 from matplotlib.figure import Figure
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.reporting.figures.style import WIDTH, new_figure, panels, show_image, themed
 
 CAPTION_SIZE = 8.5

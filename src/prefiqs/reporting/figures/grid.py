@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from prefiqs.core.errors import InputError
-from prefiqs.evaluation import Curve
+from prefiqs.errors import InputError
+from prefiqs.evaluation.curve import Curve
 from prefiqs.reporting.figures.curves import RANDOM_LABEL, doubtful_handle, draw_curve, shade_area
 from prefiqs.reporting.figures.style import BAND, GREY, PALETTE, SMALL, WIDTH, check_table, new_figure, themed
 

@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from prefiqs.core.errors import InputError
+from prefiqs.errors import InputError
 from prefiqs.reporting.figures.faces import withheld_tile
 from prefiqs.reporting.figures.style import SMALL, WIDTH, new_figure, show_image, themed
 

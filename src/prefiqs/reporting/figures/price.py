@@ -61,7 +61,7 @@ def _name_points(axes: Axes, points: pd.DataFrame) -> None:
 
 
 def _extent(text: Annotation) -> Bbox:
-    """Where the letters of a name are, without the line to its point."""
+    """Where the slug of a name are, without the line to its point."""
     text.get_window_extent()  # moves them to where the name now is
     return Text.get_window_extent(text)
 

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from prefiqs.core.errors import InputError
-from prefiqs.core.records import write_bytes
+from prefiqs.errors import InputError
+from prefiqs.io.atomic import write_bytes
 
 WIDTH = 9.0  # inches; 900 pixels on screen
 SMALL = 8.5  # points; still above 6 where a figure of that width is printed on 6.5 inches

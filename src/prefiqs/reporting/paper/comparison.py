@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from prefiqs.core.records import SEEN
+from prefiqs.io.scores import SEEN
+from prefiqs.io.tables import read_table
 from prefiqs.reporting.cells import Layout
-from prefiqs.reporting.paper.layout import MEAN, METHODS, PaperTable, marks, mean_note, set_out
+from prefiqs.reporting.paper.layout import MEAN, METHODS, PaperTable, marks, mean_note, pivot_benchmarks
 from prefiqs.reporting.paper.pruning import PAPER_FMR, file_name, setting_note
-from prefiqs.reporting.paper.results import VERIFIERS, Results, letters
-from prefiqs.reporting.tables import read_table
+from prefiqs.reporting.paper.results import VERIFIERS, Results, slug
 
 BENCHMARKS = ("Adience", "AgeDB-30", "CFP-FP", "LFW", "CALFW", "CPLFW", "XQLFW", "IJB-C")
 OURS = "PreFIQs"
@@ -111,7 +111,7 @@ def comparison_table(
     part = areas[(areas["fmr"] == fmr) & (areas["threshold"] == threshold)]
     part = with_rows(part, quality, ratio, set(order["method"])).dropna(subset="row")
     part = part.drop_duplicates(["benchmark", "verifier", "row"])
-    table, layout = set_out(part, area, ["verifier", "row"], BENCHMARKS)
+    table, layout = pivot_benchmarks(part, area, ["verifier", "row"], BENCHMARKS)
     table = _sorted(table, VERIFIERS, order["method"])
     table.insert(0, "block", table["verifier"].map(lambda name: VERIFIERS.get(name, name)))
     kinds = [supervision.get(name) or supervision_of(name, known or {}) for name in table["row"]]
@@ -138,13 +138,13 @@ def with_rows(areas: pd.DataFrame, quality: str, ratio: float, published: set[st
     published: the methods of the paper, whose score files may spell them otherwise (CRFIQAL).
     """
 
-    printed = {letters(name): name for name in published}
+    printed = {slug(name): name for name in published}
 
     def row(method: str, estimator: str) -> str | None:
         if (method, estimator) in SAME:
             return SAME[method, estimator]
-        if letters(method) in printed and method not in SUPERVISION:
-            return printed[letters(method)]
+        if slug(method) in printed and method not in SUPERVISION:
+            return printed[slug(method)]
         if estimator != quality or method == _ORACLE:
             return None
         if method == f"unstructured-l1-{ratio:g}":

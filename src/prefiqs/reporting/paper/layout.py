@@ -38,7 +38,7 @@ class PaperTable:
         )
 
 
-def set_out(
+def pivot_benchmarks(
     values: pd.DataFrame, value: str, rows: list[str], benchmarks: Iterable[str], each: int = 1
 ) -> tuple[pd.DataFrame, Layout]:
     """Set long results side by side, one column a benchmark.

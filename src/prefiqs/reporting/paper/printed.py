@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from prefiqs.io.tables import read_table
 from prefiqs.reporting.paper.companion import Condition, companion
 from prefiqs.reporting.paper.comparison import BENCHMARKS, OURS, PAPER_RATIO, comparison_table, with_rows
 from prefiqs.reporting.paper.layout import MEAN
@@ -21,7 +22,6 @@ from prefiqs.reporting.paper.pruning import (
     pruning_table,
 )
 from prefiqs.reporting.paper.results import ESTIMATOR, VERIFIERS, Results
-from prefiqs.reporting.tables import read_table
 
 _RATIO_KEYS = ["block", "row", "strategy", "ratio"]
 _PASSES = {"feed_forward": "feed forward", "backwards": "backwards"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from prefiqs.reporting.paper.layout import MEAN, PaperTable, marks, mean_note, set_out
+from prefiqs.reporting.paper.layout import MEAN, PaperTable, marks, mean_note, pivot_benchmarks
 from prefiqs.reporting.paper.results import VERIFIERS, Results
 
 QUALITY_BENCHMARKS = ("Adience", "AgeDB-30", "CFP-FP", "LFW", "CALFW", "CPLFW", "XQLFW")
@@ -34,7 +34,7 @@ def drift_table(results: Results, quality: str, fmr: float = PAPER_FMR, threshol
     """Table 2: both drifts as quality measures, mean over the FR models."""
     part, models = selected(results.drifts, quality, fmr, threshold)
     part = part.assign(row=part["method"].map(DRIFT_ROWS)).dropna(subset="row")
-    table, layout = set_out(part, "pauc", ["row"], QUALITY_BENCHMARKS, len(models))
+    table, layout = pivot_benchmarks(part, "pauc", ["row"], QUALITY_BENCHMARKS, len(models))
     table = table.set_index("row").reindex(DRIFT_ROWS.values()).dropna(how="all").reset_index()
     ratio = ", ".join(f"{value:g}" for value in part["ratio"].dropna().unique())
     caption = f"Jacobian and discrete drift at ρ = {ratio} as quality: pAUC·10³, drift of {quality}"
@@ -51,9 +51,9 @@ def pruning_table(
     area: "pauc" or "auc". Marked best per column, in the mean per strategy, as the paper does.
     """
     part, models = selected(results.areas, quality, fmr, threshold)
-    recipe = part["method"].str.extract(_VARIANT)
-    part = part.assign(strategy=recipe[0] + " " + recipe[1], ratio=recipe[2].astype(float)).dropna(subset="strategy")
-    wide, layout = set_out(part, area, ["strategy", "ratio"], QUALITY_BENCHMARKS, len(models))
+    spec = part["method"].str.extract(_VARIANT)
+    part = part.assign(strategy=spec[0] + " " + spec[1], ratio=spec[2].astype(float)).dropna(subset="strategy")
+    wide, layout = pivot_benchmarks(part, area, ["strategy", "ratio"], QUALITY_BENCHMARKS, len(models))
     table = by_strategy(wide)
     layout = replace(layout, blocks="block", hidden=("strategy", "ratio"), within={MEAN: ["block", "strategy"]})
     name = {"pauc": "pAUC", "auc": "AUC"}[area]
@@ -68,7 +68,7 @@ def pruning_table(
 def accuracy_table(results: Results, quality: str) -> PaperTable:
     """Table 4: verification accuracy of the pruned network."""
     part = results.accuracy[results.accuracy["quality"] == quality]
-    wide, layout = set_out(part, "accuracy", ["strategy", "ratio"], ACCURACY_BENCHMARKS)
+    wide, layout = pivot_benchmarks(part, "accuracy", ["strategy", "ratio"], ACCURACY_BENCHMARKS)
     table = by_strategy(wide)
     layout = replace(layout, blocks="block", hidden=("strategy", "ratio"))
     flipped = sorted(part.loc[part["flip_test"].astype(bool), "benchmark"].unique())

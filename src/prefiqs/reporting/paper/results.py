@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from prefiqs.core.records import SEEN
-from prefiqs.reporting.tables import read_table
+from prefiqs.io.scores import SEEN
+from prefiqs.io.tables import read_table
 
 BENCHMARKS = ("Adience", "AgeDB-30", "CFP-FP", "CFP-FF", "LFW", "CALFW", "CPLFW", "XQLFW", "IJB-C")
 # The FR models in the order of Table 5, and the estimator whose quality the paper evaluates with all of them.
@@ -70,11 +70,11 @@ def collect(
 
 def paper_name(benchmark: str) -> str:
     """The paper's name of a benchmark, `cfp_fp` or `ijb-c` for instance, or the name itself if the paper has none."""
-    return {letters(name): name for name in BENCHMARKS}.get(letters(benchmark), benchmark)
+    return {slug(name): name for name in BENCHMARKS}.get(slug(benchmark), benchmark)
 
 
-def letters(name: str) -> str:
-    """What counts of a name in files: letters and digits, capitals or not."""
+def slug(name: str) -> str:
+    """What counts of a name in files: slug and digits, capitals or not."""
     return "".join(char for char in name.casefold() if char.isalnum())
 
 

@@ -1,0 +1,141 @@
+"""Embeddings as users keep them.
+
+* `.npy`, n×d, with a list of n names beside it: a text file, one a line, or a table with a column `name` (and
+  `subject`, where people are known); without a list, images are called 0, 1, 2 …
+* a CSV or Parquet table: a column `name`, if need be `subject`, and the vector as one column of lists or as all the
+  other columns;
+* text, `NAME v1 v2 … vd` a line, as MagFace's tools write it;
+* a folder of `NAME.npy`, one vector each, as CR-FIQA's tools write it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prefiqs.apps.evaluate.names import Names
+from prefiqs.apps.evaluate.tables import is_table, name_column, place, read_user_table, reading_text, require_file
+from prefiqs.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """Embeddings of n images: their names, float n×d, not normalised; and n people, or None where they are unknown."""
+
+    names: Names
+    vectors: np.ndarray
+    subjects: np.ndarray | None = None
+
+
+def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
+    """Read embeddings in any of the forms above; `names` goes with `.npy` alone.
+
+    Raises:
+        InputError: another form, unequal lengths, a name twice, or a vector that is zero or not finite.
+    """
+    if names is not None and path.suffix != ".npy":
+        raise InputError(f"Expected a list of names only beside a .npy file, got {names} for {path}.")
+    if path.is_dir():
+        found = _from_folder(path)
+    elif path.suffix == ".npy":
+        found = _from_array(path, names)
+    else:
+        found = _from_table(path) if is_table(path) else _from_text(path)
+    lengths = np.linalg.norm(found.vectors.astype(np.float64), axis=1)
+    if len(bad := np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))):
+        raise InputError(
+            f"Expected finite embeddings that are not zero in {path}, got another for {found.names.all[bad[0]]!r} "
+            f"({len(bad)} in all); leave such images and their pairs out."
+        )
+    return found
+
+
+def _from_array(path: Path, names: Path | None) -> Embeddings:
+    vectors = _load(path)
+    if vectors.ndim != 2 or vectors.dtype.kind != "f":
+        raise InputError(f"Expected floats n×d in {path}, got {vectors.dtype} {vectors.shape}.")
+    subjects = None
+    if names is None:
+        listed = [str(row) for row in range(len(vectors))]
+    elif is_table(names):
+        table = read_user_table(names)
+        listed, subjects = table[name_column(table, names)].astype(str).tolist(), _subjects(table, names)
+    else:
+        with reading_text(names):
+            listed = names.read_text(encoding="utf-8").splitlines()
+    if len(listed) != len(vectors):
+        raise InputError(f"Expected a name for each of {len(vectors)} rows of {path}, got {len(listed)} in {names}.")
+    return Embeddings(Names(listed, str(names)), vectors, subjects)
+
+
+def _from_folder(folder: Path) -> Embeddings:
+    files = sorted(folder.glob("*.npy"))
+    if not files:
+        raise InputError(f"Expected NAME.npy files in {folder}, got none.")
+    vectors = [_load(file) for file in files]
+    size = vectors[0].size
+    for file, vector in zip(files, vectors, strict=True):
+        if vector.ndim != 1 or vector.size != size or vector.dtype.kind != "f":
+            raise InputError(
+                f"Expected one vector of {size} floats in {file}, got {vector.dtype} of shape {vector.shape}."
+            )
+    return Embeddings(Names([file.stem for file in files], str(folder)), np.stack(vectors))
+
+
+def _from_table(path: Path) -> Embeddings:
+    table = read_user_table(path)
+    key = name_column(table, path)
+    rest = table.drop(columns=[key, "subject"], errors="ignore")
+    if rest.shape[1] == 1 and rest.iloc[:, 0].dtype == object:
+        sizes = rest.iloc[:, 0].map(np.size)
+        if len(odd := np.flatnonzero(sizes != sizes.mode()[0])):
+            raise InputError(
+                f"Expected {sizes.mode()[0]} numbers in {place(path, odd[0])}, as in the others, got "
+                f"{sizes.iloc[odd[0]]}."
+            )
+        vectors = np.array(rest.iloc[:, 0].tolist())
+    else:
+        vectors = rest.to_numpy()
+    if not len(table) or not vectors.size or vectors.dtype.kind not in "fiu":
+        raise InputError(f"Expected a name and a vector of numbers in each row of {path}, got other columns: "
+                         f"{', '.join(map(str, rest.columns[:5])) or 'none'}.")  # fmt: skip
+    return Embeddings(Names(table[key].astype(str).tolist(), str(path)), vectors.astype(float), _subjects(table, path))
+
+
+def _from_text(path: Path) -> Embeddings:
+    require_file(path)
+    names, rows = [], []
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines):
+            name, *values = line.split()[: 1 << 16] or [""]
+            try:
+                rows.append(np.array(values, np.float64))
+            except ValueError:
+                values = []
+            if not values or len(values) != len(rows[0]):
+                wanted = f"`NAME` and {len(rows[0])} numbers" if number else "`NAME` and a vector"
+                raise InputError(f"Expected {wanted} in {place(path, number)}, got {line.rstrip()[:80]!r}.")
+            names.append(name)
+    if not names:
+        raise InputError(f"Expected lines `NAME v1 v2 …` in {path}, got an empty file.")
+    return Embeddings(Names(names, str(path)), np.stack(rows))
+
+
+def _subjects(table: pd.DataFrame, path: Path) -> np.ndarray | None:
+    if "subject" not in table:
+        return None
+    if table["subject"].isna().any():
+        row = int(table["subject"].isna().to_numpy().argmax())
+        raise InputError(f"Expected the name of a person in {place(path, row)}, got an empty cell.")
+    return table["subject"].astype(str).to_numpy()
+
+
+def _load(path: Path) -> np.ndarray:
+    require_file(path)
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"Expected an array of numbers in {path}, got a file that holds none ({error}).") from error

@@ -1,0 +1,85 @@
+"""What a user brings to a comparison of quality measures, read and brought into one order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from prefiqs.apps.evaluate.embeddings import read_embeddings
+from prefiqs.apps.evaluate.pairs import read_pairs
+from prefiqs.apps.evaluate.scores import read_user_scores
+from prefiqs.datasets.pairs import people_of
+from prefiqs.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationInputs:
+    """One network's embeddings, the pairs compared by them, and the quality scores of any number of methods.
+
+    Attributes:
+        verifier: what the embeddings are called.
+        names: of n images, those that occur in pairs.
+        embeddings: float n×d, not normalised.
+        subjects: person shown in each image, n strings; those that genuine pairs connect where no file said so.
+        named_people: whether a file said so.
+        pairs: int64 P×2, rows of `names`. genuine: bool P.
+        scores: float64 n by method, higher = better.
+        lower_is_better: methods whose scores were negated for that.
+        unused: number of embedded images that occur in no pair.
+    """
+
+    verifier: str
+    names: list[str]
+    embeddings: np.ndarray
+    subjects: np.ndarray
+    named_people: bool
+    pairs: np.ndarray
+    genuine: np.ndarray
+    scores: dict[str, np.ndarray]
+    lower_is_better: tuple[str, ...]
+    unused: int
+
+
+def read_inputs(
+    scores: Collection[str],
+    embeddings: Path,
+    pairs: Path,
+    names: Path | None = None,
+    lower_is_better: Collection[str] = (),
+) -> EvaluationInputs:
+    """Read score files, embeddings and a pair list; formats are those of `embeddings`, `pairs` and `scores`.
+
+    Raises `InputError` for all that these readers refuse, and for people who contradict the pair list.
+    """
+    embedded = read_embeddings(embeddings, names)
+    rows, genuine = read_pairs(pairs, embedded.names)
+    used, compact = np.unique(rows, return_inverse=True)
+    by_method = read_user_scores(scores, embedded.names, used, lower_is_better)
+    compact = compact.reshape(rows.shape)
+    listed = [embedded.names.all[row] for row in used]
+    if embedded.subjects is None:
+        people = np.array(people_of(listed, compact[genuine]))
+    else:
+        people = embedded.subjects[used]
+        wrong = (people[compact[:, 0]] == people[compact[:, 1]]) != genuine
+        if wrong.any():
+            left, right = compact[wrong.argmax()]
+            raise InputError(
+                f"Expected pairs of {pairs} to be genuine where people are the same, got {listed[left]!r} of "
+                f"{people[left]} and {listed[right]!r} of {people[right]} otherwise ({int(wrong.sum())} such pairs)."
+            )
+    return EvaluationInputs(
+        verifier=embeddings.stem,
+        names=listed,
+        embeddings=embedded.vectors[used],
+        subjects=people,
+        named_people=embedded.subjects is not None,
+        pairs=compact,
+        genuine=genuine,
+        scores={method: values[used] for method, values in by_method.items()},
+        lower_is_better=tuple(lower_is_better),
+        unused=len(embedded.names) - len(used),
+    )

@@ -1,0 +1,1 @@
+"""A quality measure as one file for other runtimes."""

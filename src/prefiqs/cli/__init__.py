@@ -1,0 +1,76 @@
+"""The command line: one file a command."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from typing import Annotated
+
+import typer
+
+import prefiqs
+from prefiqs.cli.calibrate import calibrate
+from prefiqs.cli.embed_dataset import embed_dataset
+from prefiqs.cli.evaluate import evaluate
+from prefiqs.cli.export import export
+from prefiqs.cli.fetch import fetch
+from prefiqs.cli.list import listing
+from prefiqs.cli.notebook import notebook
+from prefiqs.cli.plan import plan
+from prefiqs.cli.score import score
+from prefiqs.cli.site import site
+from prefiqs.errors import PrefiqsError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Training-free face image quality assessment: scores for photos, their evaluation, and the pipeline.",
+)
+for command in (score, evaluate, export, calibrate, embed_dataset, fetch, plan, notebook, site):
+    app.command()(command)
+app.add_typer(listing, name="list")
+
+
+def main() -> None:
+    """Run the command line; a mistake or a fault outside it is one sentence on stderr and exit status 1."""
+    try:
+        app()
+    except (PrefiqsError, OSError) as error:
+        if logging.getLogger("prefiqs").isEnabledFor(logging.DEBUG):
+            raise
+        if isinstance(error, BrokenPipeError):  # `prefiqs score … | head` has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        else:
+            print(f"prefiqs: {_sentence(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _sentence(error: PrefiqsError | OSError) -> str:
+    if isinstance(error, PrefiqsError):
+        return str(error)
+    what = f"Cannot access {error.filename}" if error.filename else "Cannot read or write a file"
+    return f"{what}: {(error.strerror or str(error)).lower()}."
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"prefiqs {prefiqs.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Log more, and show tracebacks.")] = False,
+) -> None:
+    """Set up logging for every command."""
+    logging.basicConfig(format="%(name)s: %(message)s")
+    logging.getLogger("prefiqs").setLevel(logging.DEBUG if debug else logging.WARNING)
+    if not debug:  # what is wrong with a photo stands in its row
+        warnings.filterwarnings("ignore", module="PIL")
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")

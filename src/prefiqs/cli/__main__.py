@@ -1,0 +1,5 @@
+"""`python -m prefiqs.cli`."""
+
+from prefiqs.cli import main
+
+main()

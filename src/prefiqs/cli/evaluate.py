@@ -1,0 +1,51 @@
+"""`prefiqs evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_FMRS = [1e-3, 1e-4]  # of `evaluate`
+
+
+def evaluate(
+    scores: Annotated[
+        list[str], typer.Argument(help="Score files (`PATH SCORE` text, .csv, .parquet), or METHOD=FILE.")
+    ],
+    embeddings: Annotated[
+        Path, typer.Option(help=".npy (see --names), .csv, .parquet, `NAME v1 v2 …` text, or a folder of NAME.npy.")
+    ],
+    pairs: Annotated[Path, typer.Option(help="`NAME NAME 1|0` text, or left, right, genuine in a .csv or .parquet.")],
+    out: Annotated[Path, typer.Option(help="Folder for tables, figures and report.html.")],
+    names: Annotated[Path | None, typer.Option(help="Names (one a line, or a table) of the rows of a .npy.")] = None,
+    lower_is_better: Annotated[list[str] | None, typer.Option(help="Method whose scores fall with quality.")] = None,
+    fmr: Annotated[list[float], typer.Option(help="Target FMR; several may be given.")] = _FMRS,
+    threshold: Annotated[str, typer.Option(help="recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")] = "recomputed",
+    rule: Annotated[str, typer.Option(help="nearest or conservative, to the target FMR.")] = "nearest",
+    step: Annotated[float, typer.Option(help="Of the discard fraction.")] = 0.05,
+    limit: Annotated[float, typer.Option(help="Discard fraction up to which pAUC is taken.")] = 0.3,
+    bootstrap: Annotated[int, typer.Option(help="Resamples for 95 % intervals; 0: none.")] = 0,
+    resampled: Annotated[str, typer.Option(help="What the bootstrap draws: people or pairs.")] = "people",
+    calibrate: Annotated[
+        str | None, typer.Option(help="Fit a scale of 0-100, sigmoid or percentile, on half of the people.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap, and of the people held out.")] = 0,
+    title: Annotated[str | None, typer.Option(help="Of the report; the folder's name if not given.")] = None,
+) -> None:
+    """Compare quality scores on your own embeddings and pairs: EDC figures, pAUC tables, a one-page report.
+
+    Example: prefiqs evaluate CRFIQAL_lfw.txt PFE=pfe.txt --lower-is-better PFE --embeddings lfw_ArcFaceModel/
+    --pairs lfw/pair_list.txt --bootstrap 1000 --out lfw-report
+    """
+    from prefiqs.apps.evaluate.compare import Settings
+    from prefiqs.apps.evaluate.compare import evaluate as compare
+    from prefiqs.apps.evaluate.material import read_inputs
+
+    settings = Settings(tuple(fmr), threshold, rule, step, limit, bootstrap, resampled, seed, calibrate)
+    material = read_inputs(scores, embeddings, pairs, names, lower_is_better or ())
+    areas = compare(material, settings, out, title or out.absolute().name)
+    print(areas.drop(columns="verifier").to_markdown(index=False, floatfmt=".4g"))
+    print(f"{len(material.names)} images, {len(material.pairs)} pairs; report: {out / 'report.html'}", file=sys.stderr)

@@ -1,0 +1,29 @@
+"""`prefiqs export`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="FR model; see `prefiqs list models`.")],
+    out: Annotated[Path, typer.Argument(help="Write this .onnx file.")],
+    ratio: Annotated[float, typer.Option(help="Pruning ratio.")] = 0.4,
+    granularity: Annotated[str, typer.Option(help="unstructured or structured.")] = "unstructured",
+    criterion: Annotated[str, typer.Option(help="l1 or random.")] = "l1",
+    seed: Annotated[int, typer.Option(help="Of the random criterion.")] = 0,
+) -> None:
+    """Write PreFIQs as one ONNX graph: aligned faces, uint8 RGB n×112×112×3, to score, drift and embedding.
+
+    Example: prefiqs export sface quality.onnx --ratio 0.4
+    """
+    from prefiqs.apps.export.onnx_file import export_onnx
+    from prefiqs.pruning.spec import PruningSpec
+
+    for name, value in export_onnx(model, PruningSpec(ratio, granularity, criterion, seed), out).items():
+        print(f"{name}: {value}")
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB", file=sys.stderr)

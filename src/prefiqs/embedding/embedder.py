@@ -1,0 +1,232 @@
+"""From aligned faces to embeddings, batch by batch; every image is read once for all networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import islice, repeat
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from prefiqs.embedding.engines import Engine, model_engines
+from prefiqs.embedding.vectors import normalise
+from prefiqs.errors import InputError
+from prefiqs.io.arrays import RowFile
+from prefiqs.models.face_model import FaceModel, check_faces
+from prefiqs.models.loading import as_model, resolve_device
+
+# Faces at a time: on a CPU so many that weights are not read anew for every few faces, and so few that activations stay
+# in the cache; on a GPU many, so that it is kept busy.
+BATCH_SIZES = {"cpu": 16, "cuda": 128}
+NETWORKS_AT_ONCE = 8  # in `write_embeddings`: a compiled SFace takes 130 MB
+
+Faces = np.ndarray | Iterable[np.ndarray]
+
+
+def embed(
+    model: FaceModel | str | Sequence[FaceModel | str],
+    images: Faces,
+    batch_size: int | None = None,
+    flip_test: bool = False,
+    device: str = "auto",
+    precision: str = "fp32",
+    compiled: bool = False,
+) -> np.ndarray | list[np.ndarray]:
+    """Embed aligned faces.
+
+    Args:
+        model: a FaceModel or the name of one, or a list of them.
+        images: aligned faces, uint8 n×112×112×3, RGB (a memory map too), or an iterator over single faces.
+        batch_size: faces at a time, by default what suits the device; does not change the result beyond 1e-6.
+        flip_test: add the embedding of the mirrored face before normalising (LFW protocol; not used for quality).
+        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        precision: "fp32"; faster and coarser "bf16" or "fp16", on a GPU also "tf32".
+        compiled: use `torch.compile` on a GPU, which pays for many images; the engine of the CPU always compiles.
+
+    Returns:
+        float32 n×d, rows L2-normalised; a list of such arrays for a list of models.
+
+    Raises:
+        InputError: images that are not aligned faces, or an unknown model, device or precision.
+    """
+    models = [model] if isinstance(model, FaceModel | str) else list(model)
+    raw = raw_embeddings(models, images, batch_size, device, [flip_test] * len(models), precision, compiled)
+    if flip_test:
+        raw = [plain + mirrored for plain, mirrored in zip(raw[::2], raw[1::2], strict=True)]
+    normalised = [normalise(r) for r in raw]
+    return normalised[0] if isinstance(model, FaceModel | str) else normalised
+
+
+def raw_embeddings(
+    models: Sequence[FaceModel | str],
+    images: Faces,
+    batch_size: int | None = None,
+    device: str = "auto",
+    mirrored: Sequence[bool] | None = None,
+    precision: str = "fp32",
+    compiled: bool = False,
+) -> list[np.ndarray]:
+    """Embeddings as the networks give them, not normalised, so that their norm is kept; arguments as for `embed`.
+
+    mirrored: for each model, whether it also embeds the mirrored faces; by default none does.
+
+    Returns one float32 n×d array a model, followed by that of the mirrored faces where they were asked for.
+    """
+    return Embedder(models, batch_size, device, mirrored, precision, compiled)(images)
+
+
+def write_embeddings(
+    models: Iterable[FaceModel | str],
+    images: Faces,
+    count: int,
+    paths: Iterable[str | Path],
+    batch_size: int | None = None,
+    device: str = "auto",
+    mirrored: Sequence[bool] | None = None,
+    precision: str = "fp32",
+    compiled: bool = False,
+) -> None:
+    """Write what `raw_embeddings` gives, a .npy file a table; memory grows neither with the faces nor the networks.
+
+    The networks take turns, `NETWORKS_AT_ONCE` of them, and the faces are read once in each turn; their files appear at
+    its end. Faces from an iterator can be read only once, so then all networks are held together.
+
+    models: taken one by one, so that a generator need not hold all of them. count: of the images. paths: one for each
+    table, in the order of `raw_embeddings`.
+    """
+    jobs = zip(models, repeat(False) if mirrored is None else mirrored, strict=mirrored is not None)
+    paths = iter(paths)
+    at_once = None if iter(images) is images else NETWORKS_AT_ONCE
+    while group := list(islice(jobs, at_once)):
+        networks, flips = zip(*group, strict=True)
+        embedder = Embedder(networks, batch_size, device, flips, precision, compiled)
+        _write_tables(embedder, images, count, paths)
+        del group, networks, embedder  # before the next ones are made
+
+
+def _write_tables(embedder: Embedder, images: Faces, count: int, paths: Iterator[str | Path]) -> None:
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(RowFile(path, (count, size), np.float32))
+            for size, path in zip(embedder.sizes, islice(paths, len(embedder.sizes)), strict=True)
+        ]
+        for tables in embedder.stream(images):
+            for file, table in zip(files, tables, strict=True):
+                file.append(table)
+
+
+class Embedder:
+    """Networks made ready once, on first use, for faces that come in any number of portions.
+
+    Called with faces it gives what `raw_embeddings` does, and takes the same arguments; `sizes` are the widths of the
+    tables. Weights that change afterwards are not noticed.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[FaceModel | str],
+        batch_size: int | None = None,
+        device: str = "auto",
+        mirrored: Sequence[bool] | None = None,
+        precision: str = "fp32",
+        compiled: bool = False,
+    ):
+        target = resolve_device(device)
+        if batch_size is not None:
+            _check_batch_size(batch_size)
+        self.batch_size, self.device, self.computing = batch_size, target, (precision, compiled)
+        # In a GPU's memory the channels of a pixel lie side by side, as its fastest kernels want them.
+        layout = torch.channels_last if target.type == "cuda" else torch.preserve_format
+        self.models = [as_model(m, device).to(target, memory_format=layout) for m in models]
+        if training := [m.name for m in self.models if m.training]:
+            raise InputError(f"Expected networks in eval mode, got {training[0]} in training mode; call .eval() on it.")
+        # One job a table: which network, and whether it sees the mirrored face.
+        flips = [[False, True] if both else [False] for both in mirrored or [False] * len(self.models)]
+        self.jobs = [(i, flip) for i, views in enumerate(flips) for flip in views]
+        self.sizes = [self.models[i].embedding_size for i, _ in self.jobs]
+        self._engines: list[Engine] = []
+        self._faces_at_once = 0  # that the engines are made for
+
+    def __call__(self, images: Faces) -> list[np.ndarray]:
+        """One float32 n×d array a table, all in memory."""
+        rows: list[list[np.ndarray]] = [[np.empty((0, size), np.float32)] for size in self.sizes]
+        for tables in self.stream(images):
+            for kept, table in zip(rows, tables, strict=True):
+                kept.append(table)
+        return [np.concatenate(parts) for parts in rows]
+
+    def stream(self, images: Faces) -> Iterator[list[np.ndarray]]:
+        """The same, batch after batch."""
+        usual = BATCH_SIZES[self.device.type]
+        known = len(images) if isinstance(images, np.ndarray) else usual
+        wanted = max(1, min(known, usual)) if self.batch_size is None else self.batch_size
+        if wanted > self._faces_at_once:
+            self._engines, self._faces_at_once = model_engines(self.models, wanted, *self.computing), wanted
+        size = self._faces_at_once
+        for inputs in prepared_ahead(self._inputs, batches(images, size), self.device):
+            yield [
+                run_padded(self._engines[i], inputs[self.models[i].input_spec, self.models[i].device, flip], size)[0]
+                for i, flip in self.jobs
+            ]
+
+    def _inputs(self, faces: np.ndarray) -> dict[tuple, torch.Tensor]:
+        """What the networks want to see of faces, by input, device (a finished graph stays on the CPU) and flip."""
+        preparers = {(m.input_spec, m.device): m for m in self.models}
+        views = {flip: faces[:, :, ::-1] if flip else faces for flip in {flip for _, flip in self.jobs}}
+        return {(*k, flip): m.prepare(view) for k, m in preparers.items() for flip, view in views.items()}
+
+
+def prepared_ahead(
+    prepare: Callable[[np.ndarray], dict[tuple, torch.Tensor]], faces: Iterator[np.ndarray], device: torch.device
+) -> Iterator[dict[tuple, torch.Tensor]]:
+    """Prepare batches; for a GPU in a thread and stream of their own, while the one before is computed."""
+    if device.type != "cuda":
+        yield from map(prepare, faces)
+        return
+    stream = torch.cuda.Stream(device)
+
+    def in_stream() -> dict[tuple, torch.Tensor] | None:
+        if (batch := next(faces, None)) is None:
+            return None
+        with torch.cuda.stream(stream):
+            inputs = prepare(batch)
+        stream.synchronize()
+        return inputs
+
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(in_stream)
+        while (inputs := coming.result()) is not None:
+            coming = thread.submit(in_stream)
+            for tensor in inputs.values():
+                if tensor.is_cuda:
+                    tensor.record_stream(torch.cuda.current_stream(tensor.device))
+            yield inputs
+
+
+def run_padded(engine: Engine, prepared, batch_size: int) -> tuple[np.ndarray, ...]:
+    """Run an engine of a fixed batch on at most that many faces: the rest is filled up with copies and cut off."""
+    n = len(prepared)
+    if n < batch_size:
+        prepared = prepared[[*range(n), *[0] * (batch_size - n)]]
+    return tuple(output[:n] for output in engine(prepared))
+
+
+def batches(images: Faces, batch_size: int) -> Iterator[np.ndarray]:
+    """Cut faces into arrays of at most `batch_size`, with a progress bar where stderr is a terminal."""
+    _check_batch_size(batch_size)
+    if isinstance(images, np.ndarray):
+        starts = tqdm(range(0, len(images), batch_size), unit="batch", disable=None)
+        yield from (check_faces(images[s : s + batch_size]) for s in starts)
+        return
+    stream = iter(images)
+    while batch := list(islice(stream, batch_size)):
+        yield np.concatenate([check_faces(np.asarray(face)[None]) for face in batch])
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise InputError(f"Expected a batch size of at least 1, got {batch_size}.")

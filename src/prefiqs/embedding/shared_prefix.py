@@ -1,0 +1,109 @@
+"""Pruned networks that differ from their original in later layers alone: what comes before is computed once.
+
+At the first block that differs the faces are repeated along the batch, once for each network, and from there on every
+network's part of the batch meets the weights of that network. The original is one of them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from prefiqs.embedding.embedder import Embedder
+from prefiqs.embedding.flops import flops
+from prefiqs.errors import InputError
+from prefiqs.models.face_model import FaceModel
+from prefiqs.pruning.mask import prunable_weights
+
+
+class SharedPrefix(FaceModel):
+    """A network and K unstructured prunings of it as one: prepared faces to all raw embeddings, n×(1 + K)·d."""
+
+    def __init__(self, model: FaceModel, pruned: Sequence[FaceModel]):
+        networks = [model, *pruned]
+        super().__init__(f"{model.name} and pruned ones", model.input_spec, len(networks) * model.embedding_size)
+        self.model, self.copies = copy.deepcopy(model), len(networks)
+        differing = _differing_layers(model, pruned)
+        for name in differing:
+            parent, _, child = name.rpartition(".")
+            layers = [copy.deepcopy(network.get_submodule(name)) for network in networks]
+            setattr(self.model.get_submodule(parent), child, _EachItsOwn(layers))
+        start = self.model.get_submodule(_block_of(model, differing[0]))
+        start.register_forward_pre_hook(lambda _, inputs: (torch.cat([inputs[0]] * self.copies),))
+        self.training = False
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """The networks' embeddings lie side by side."""
+        return torch.cat(self.model(prepared).chunk(self.copies), dim=1)
+
+
+class _EachItsOwn(nn.Module):
+    """One layer for each equal part of the batch."""
+
+    def __init__(self, layers: Sequence[nn.Module]):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        parts = faces.chunk(len(self.layers))
+        return torch.cat([layer(part) for layer, part in zip(self.layers, parts, strict=True)])
+
+
+class SharedEmbedder:
+    """`shared_embeddings` made ready once, for faces that come in any number of portions."""
+
+    def __init__(
+        self, model: FaceModel, pruned: Sequence[FaceModel], batch_size: int | None = None, device: str = "auto"
+    ):
+        self._copies, self._embed = 1 + len(pruned), Embedder([SharedPrefix(model, pruned)], batch_size, device)
+
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
+        """1 + K float32 arrays n×d."""
+        return np.split(self._embed(images)[0], self._copies, axis=1)
+
+
+def shared_embeddings(
+    images: np.ndarray,
+    model: FaceModel,
+    pruned: Sequence[FaceModel],
+    batch_size: int | None = None,
+    device: str = "auto",
+) -> list[np.ndarray]:
+    """Raw embeddings of n aligned faces by a network and by prunings of it, 1 + K float32 arrays n×d.
+
+    The same as `raw_embeddings` of all of them, to rounding, and `shared_passes` says how much cheaper.
+
+    Raises:
+        InputError: a pruning that is not unstructured, or none that differs from the network.
+    """
+    return SharedEmbedder(model, pruned, batch_size, device)(images)
+
+
+def shared_passes(model: FaceModel, pruned: Sequence[FaceModel]) -> float:
+    """What `shared_embeddings` costs in forward passes of the network, counted: from 1 to 1 + K."""
+    return flops(SharedPrefix(model, pruned)) / flops(model)
+
+
+def _differing_layers(model: FaceModel, pruned: Sequence[FaceModel]) -> list[str]:
+    """Names of the layers in which any of the networks differs, in module order."""
+    found = []
+    others = [prunable_weights(network) for network in pruned]
+    for name, weight in prunable_weights(model).items():
+        if any(name not in other or other[name].shape != weight.shape for other in others):
+            raise InputError(f"Expected unstructured prunings of {model.name}, got another shape for {name}.")
+        if not all(torch.equal(other[name], weight) for other in others):
+            found.append(name.removesuffix(".weight"))
+    if not found:
+        raise InputError(f"Expected prunings of {model.name} that differ from it, got none.")
+    return found
+
+
+def _block_of(model: FaceModel, layer: str) -> str:
+    """The part of the network at top level in which a layer lies; of a chain of blocks, its block."""
+    path = layer.split(".")
+    chain = isinstance(model.get_submodule(path[0]), nn.ModuleList | nn.Sequential)
+    return ".".join(path[: 2 if chain else 1])

@@ -1,0 +1,39 @@
+"""Tables as .parquet and .csv files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from prefiqs.errors import InputError
+from prefiqs.io.atomic import damaged, partial_path
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as .parquet or .csv, by the ending of the path; floats in CSV have at most ten digits."""
+    partial = partial_path(path)
+    if Path(path).suffix == ".parquet":
+        table.to_parquet(partial, index=False)
+    else:
+        table.to_csv(partial, index=False, float_format="%.10g", lineterminator="\n")
+    partial.replace(path)
+
+
+def read_parquet(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a .parquet file; `InputError` for one that is damaged or lacks one of `columns`."""
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged file can raise anything
+        raise damaged("a table", path, error) from error
+    if missing := [column for column in columns if column not in table]:
+        raise InputError(f"Expected the columns {', '.join(columns)} in {path}, got no {missing[0]}; make it anew.")
+    return table
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV table as written above: only an empty cell is missing, a method called "None" or "NA" is not."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])

@@ -1,0 +1,109 @@
+"""FaceQAN: how far adversarial noise and a mirror move the embedding of a face.
+
+Source: Babnik, Peer, Štruc, "FaceQAN: Face Image Quality Assessment Through Adversarial Noise Exploration", ICPR 2022.
+k copies of the face x start with uniform noise in [−ε, ε] and take steps that make them less like x (FGSM, iterated):
+x_i ← x_i + ε·sign(∂(1 − cos(e(x), e(x_i)))/∂x_i). With S the cosine similarities of the copies to x and s that of the
+mirrored face, score = ((1 + mean(S))/2 · (1 − std(S)) · s)^p, a negative s keeping its sign. Cost: k·l forward and
+k·(l − 1) backward passes, and two more forward.
+
+As in the published implementation: k = 10, l = 5, ε = 0.001 of the pixel range, p = 5; S holds the similarities in
+front of each of the l steps (the first have uniform noise alone; what the last step does is not looked at, so it is not
+taken); the standard deviation is the population's; noisy pixels stay in [−1, 1], on the scale where an image is in
+[0, 1].
+The noise belongs to the seed and is the same for every face, so that a score depends on nothing but its face.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from prefiqs.embedding.derivatives import DerivativeEngine
+from prefiqs.embedding.embedder import Embedder, batches
+from prefiqs.embedding.engines import model_engines
+from prefiqs.embedding.vectors import rowwise_cosine
+from prefiqs.errors import InputError
+from prefiqs.methods._probes import require_layers, with_fixed_weights
+from prefiqs.methods._scorer import Scorer
+from prefiqs.models.face_model import FACE_SIZE, FaceModel
+from prefiqs.models.loading import resolve_device
+
+# Backward passes from which on tracing for the CPU engine, which takes as long as some 150 that it saves, clearly pays.
+_WORTH_COMPILING = 500
+
+
+def scorer(
+    model: FaceModel,
+    k: int = 10,
+    iterations: int = 5,
+    epsilon: float = 0.001,
+    p: float = 5,
+    seed: int = 0,
+    device: str = "auto",
+) -> Scorer:
+    """Quality of n aligned faces, float32 n in [−1, 1], higher = better.
+
+    Args:
+        model: any network that can be differentiated.
+        k: noisy copies of each face.
+        iterations: l, how often their similarity is measured; l − 1 steps are taken in between.
+        epsilon: size of the first noise and of a step, as a share of the pixel range, in (0, 1).
+        p: exponent.
+        seed: of the first noise.
+        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+    """
+    target = resolve_device(device)
+    require_layers(model, "faceqan")
+    if k < 1 or iterations < 1 or not 0 < epsilon < 1 or not p > 0:
+        raise InputError(f"Expected k and iterations of at least 1, epsilon in (0, 1) and p > 0, got k={k}, "
+                         f"iterations={iterations}, epsilon={epsilon}, p={p}.")  # fmt: skip
+    both = Embedder([model], device=device, mirrored=[True])
+    (embed,) = model_engines([model.to(target)], 1 + k)
+    gradients = DerivativeEngine(embeddings_and_gradient(model), target, 1 + k, _WORTH_COMPILING, "FaceQAN")
+    unit = 255 / model.input_spec.std  # the pixel range, as the network sees it
+    drawn = np.random.default_rng(seed).uniform(-epsilon, epsilon, (k, 3, FACE_SIZE, FACE_SIZE))
+    noise = torch.from_numpy((unit * drawn).astype(np.float32)).to(target)
+
+    def score(images: np.ndarray) -> np.ndarray:
+        symmetry = rowwise_cosine(*both(images))
+        step = gradients.for_faces(len(images) * k * (iterations - 1))
+        scores = np.empty(len(images))
+        for i, face in enumerate(batches(images, 1)):
+            clean = model.prepare(face)
+            noisy = _within_range(clean + noise, model)
+            similarities = []
+            for _ in range(iterations - 1):
+                embeddings, gradient = step(torch.cat([clean, noisy]))
+                similarities.append(rowwise_cosine(embeddings[:1], embeddings[1:]))
+                noisy = _within_range(noisy + epsilon * unit * torch.from_numpy(gradient).to(target).sign(), model)
+            (embeddings,) = embed(torch.cat([clean, noisy]))
+            similarities.append(rowwise_cosine(embeddings[:1], embeddings[1:]))
+            scores[i] = (1 + np.mean(similarities)) / 2 * np.clip(1 - np.std(similarities), 0, 1) * symmetry[i]
+        return (np.sign(scores) * np.abs(scores) ** p).astype(np.float32)
+
+    return score
+
+
+def _within_range(noisy: Tensor, model: FaceModel) -> Tensor:
+    """Pixels kept in [−1, 1] of the pixel range, of which faces take [0, 1]."""
+    spec = model.input_spec
+    return noisy.clamp((-255 - spec.mean) / spec.std, (255 - spec.mean) / spec.std)
+
+
+def embeddings_and_gradient(model: FaceModel):
+    """The function from a face and its k noisy copies, (1 + k)×3×112×112, to their embeddings, (1 + k)×d, and the
+    gradient of 1 − cosine similarity with respect to each copy, k×3×112×112."""
+    forward = with_fixed_weights(model)
+
+    def function(prepared: Tensor) -> tuple[Tensor, Tensor]:
+        clean = forward(prepared[:1].detach())
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):  # fused attention has no graph for the CPU engine
+            noisy = prepared[1:].detach().requires_grad_()
+            embeddings = forward(noisy)
+            distance = 1 - torch.nn.functional.cosine_similarity(clean, embeddings)
+            (gradient,) = torch.autograd.grad(distance.sum(), noisy)
+        return torch.cat([clean, embeddings.detach()]), gradient
+
+    return function

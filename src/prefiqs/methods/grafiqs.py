@@ -1,0 +1,125 @@
+"""GraFIQs: how much a network would have to change for a face to look like its training data.
+
+Source: Kolf, Damer, Boutros, "GraFIQs: Face Image Quality Assessment Using Gradient Magnitudes", CVPR workshops 2024.
+L(x) = mean over batch norms of MSE(mean of x's input activations, running mean) + MSE(their biased variance, running
+variance); score = −Σ |∂L/∂z|, z the output of a block or the image. Cost: one forward and one backward pass.
+
+As in the published implementation: only batch norms over feature maps count (one over vectors has a single value of a
+face, and no variance), the gradients are those of activations, and each face has statistics of its own. Faces may
+share a batch: fixed running statistics keep them apart.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from prefiqs.embedding.derivatives import DerivativeEngine
+from prefiqs.embedding.embedder import batches, run_padded
+from prefiqs.errors import InputError
+from prefiqs.methods._probes import require_layers, with_fixed_weights
+from prefiqs.methods._scorer import Scorer
+from prefiqs.models.face_model import FaceModel
+from prefiqs.models.loading import resolve_device
+from prefiqs.pruning.fusing import FusedBatchNorm
+from prefiqs.pruning.mask import embedding_layer
+from prefiqs.pruning.stages import network_stages
+
+# Tracing for the CPU engine takes as long as this many faces in eager PyTorch.
+_WORTH_COMPILING = 128
+_BLOCKS = 4
+
+
+def scorer(model: FaceModel, block: str | int = "image", batch_size: int = 4, device: str = "auto") -> Scorer:
+    """Quality of n aligned faces, float32 n, at most 0, higher = better.
+
+    block: where the gradients are summed: "image", or 1…4, the stages between stem and embedding (see `block_ends`).
+    """
+    target = resolve_device(device)
+    require_layers(model, "grafiqs")
+    function = gradient_magnitude(model.to(target), block)
+    magnitude = DerivativeEngine(function, target, batch_size, _WORTH_COMPILING, "GraFIQs")
+
+    def score(images: np.ndarray) -> np.ndarray:
+        engine = magnitude.for_faces(len(images))
+        parts = [run_padded(engine, model.prepare(faces), batch_size)[0] for faces in batches(images, batch_size)]
+        return -np.concatenate([np.empty(0, np.float32), *parts])
+
+    return score
+
+
+def block_ends(model: nn.Module) -> dict[int, str]:
+    """The modules whose outputs are those of the blocks: 1…4, or fewer where a network has not so many.
+
+    Blocks are the last four stages (`network_stages`) in front of the embedding layer. In networks for faces each
+    halves the resolution, from 56×56 to 7×7: `layer1` … `layer4` of an IResNet, the four widths of an IR network's
+    `body`, and blocks 1-2, 3-4, 5-10 and 11-12 of SFace.
+    """
+    embedding = embedding_layer(model)
+    ends = []
+    for layers in network_stages(model).values():
+        if embedding in layers:
+            break
+        part, _, below = layers[-1].partition(".")
+        is_chain = isinstance(model.get_submodule(part), nn.ModuleList | nn.Sequential)
+        ends.append(f"{part}.{below.split('.')[0]}" if is_chain else part)
+    return dict(enumerate(ends[-_BLOCKS:], start=1))
+
+
+def gradient_magnitude(model: FaceModel, block: str | int):
+    """The function from prepared faces to Σ |∂L/∂z| of each, n."""
+    norms = _batch_norms(model)
+    ends: dict[Any, Any] = {"image": None, **block_ends(model)}
+    if block not in ends:
+        raise InputError(f"Expected block to be one of {', '.join(map(repr, ends))} with {model.name}, got {block!r}.")
+    forward = with_fixed_weights(model)
+
+    def function(prepared: Tensor) -> Tensor:
+        losses: list[Any] = []
+        starts = [prepared.detach()]
+
+        def compare(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
+            if inputs[0].requires_grad:  # one in front of the block has no part in the gradient
+                losses.append(_discrepancy(inputs[0], norm))
+
+        def start(_, __, output: Tensor) -> Tensor:
+            starts.append(output.detach().requires_grad_())
+            return starts[-1]
+
+        with torch.enable_grad(), ExitStack() as hooks:
+            for norm in norms:
+                hooks.enter_context(norm.register_forward_pre_hook(compare))
+            if ends[block] is None:
+                starts[0].requires_grad_()
+            else:
+                hooks.enter_context(model.get_submodule(ends[block]).register_forward_hook(start))
+            forward(starts[0])
+            if not losses:
+                raise InputError(f"Expected a block with batch norms over feature maps behind it, got block={block!r} "
+                                 f"of {model.name}; use block='image'.")  # fmt: skip
+            (gradient,) = torch.autograd.grad(sum(losses).sum() / len(norms), starts[-1])
+        return gradient.abs().flatten(1).sum(1)
+
+    return function
+
+
+def _discrepancy(features: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+    """How far the statistics of each face, n×c×h×w, are from those of the training data: n numbers."""
+    mean = features.mean((2, 3))
+    variance = (features - mean[:, :, None, None]).square().mean((2, 3))
+    return (mean - norm.running_mean).square().mean(1) + (variance - norm.running_var).square().mean(1)
+
+
+def _batch_norms(model: FaceModel) -> list[nn.BatchNorm2d]:
+    """The batch norms over feature maps; `InputError` where they are missing or say nothing about training."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    folded = any(isinstance(module, FusedBatchNorm) for module in model.modules())
+    if folded or not norms or any(norm.running_mean is None for norm in norms):
+        found = "folded ones" if folded else "none with running statistics"
+        raise InputError(f"Expected a network with the batch norms over feature maps of its training for grafiqs, got "
+                         f"{found} in {model.name}; use a convolutional network as it was published.")  # fmt: skip
+    return norms

@@ -1,0 +1,157 @@
+"""ViTNT-FIQA: the patches of a good face change little from one transformer block to the next.
+
+Source: Ozgur et al., "ViTNT-FIQA: Training-Free Face Image Quality Assessment with Vision Transformers", WACV workshops
+2026; final LayerNorm, α = 8 and the order of blocks as in the authors' published code. z_t: a patch behind block t,
+through the network's final LayerNorm, L2-normalised. d: mean of ‖z_{t+1} − z_t‖₂ over consecutive selected blocks;
+quality of the patch 2/(1 + exp(α·d)). Quality of the face: their mean, or their mean weighted by the attention that
+each patch receives (softmax attention averaged over heads, summed over all queries, scaled to sum 1 over the patches).
+Cost: one forward pass up to the last selected block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from prefiqs.embedding.embedder import Embedder, raw_embeddings
+from prefiqs.errors import InputError
+from prefiqs.methods._scorer import Scorer
+from prefiqs.models.face_model import FaceModel
+from prefiqs.models.loading import as_model
+from prefiqs.models.vit import ViT
+
+_WEIGHTINGS = (None, "last", "mean")
+
+
+class _Stability(FaceModel):
+    """A transformer that gives quality in place of embeddings, from its selected blocks up to each of k `ends`.
+
+    n×(ways of weighing the patches)·k, those of one way side by side.
+    """
+
+    def __init__(self, model: ViT, selected: list[int], ends: list[int], alpha: float, ways: Sequence[str | None]):
+        super().__init__(f"{model.name} and its stability", model.input_spec, len(ways) * len(ends))
+        self.model, self.selected, self.ends, self.alpha, self.ways = model, selected, ends, alpha, ways
+        needed: dict[str | None, list[int]] = {None: [], "last": ends, "mean": selected}
+        self.weighing = {number for way in ways for number in needed[way]}
+        self.training = model.training  # of the wrapper alone
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """A quality token in front of the patches takes part in the attention, but is none of them."""
+        patches = slice(self.model.leading_tokens, None)
+        tokens = self.model.tokens(prepared)
+        path: Any = 0  # a number until the first share is added to it
+        received: dict[str | None, Any] = dict.fromkeys(self.ways, 0)
+        found: dict[str | None, list[Tensor]] = {way: [] for way in self.ways}
+        before = None
+        for number, block in enumerate(self.model.blocks[: self.selected[-1]], start=1):
+            if number in self.weighing:
+                tokens, attention = block.with_attention(tokens)
+                share = F.normalize(attention.mean(1).sum(1)[:, patches], p=1, dim=1)
+                for way in received:
+                    received[way] = received[way] + share if way == "mean" else share
+            else:
+                tokens = block(tokens)
+            if number in self.selected:
+                directions = F.normalize(self.model.norm(tokens[:, patches]), dim=2)
+                if before is not None:
+                    path = path + torch.linalg.vector_norm(directions - before, dim=2)
+                before = directions
+            if number in self.ends:
+                steps = self.selected.index(number)
+                # 2/(1 + exp(αd)), which cannot overflow in this form
+                quality = 2 * torch.sigmoid(-self.alpha / steps * path)
+                for way, share in received.items():
+                    weights = F.normalize(torch.ones_like(quality) if way is None else share, p=1, dim=1)
+                    found[way].append((quality * weights).sum(1, keepdim=True))
+        return torch.cat([column for way in self.ways for column in found[way]], dim=1)
+
+
+def scorer(
+    model: FaceModel,
+    blocks: int | Iterable[int] | None = None,
+    alpha: float = 8.0,
+    attention: Literal["last", "mean"] | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+) -> Scorer:
+    """Quality of n aligned faces, float32 n in [0, 1], higher = better.
+
+    Args:
+        model: a vision transformer of this package, with a quality token or without.
+        blocks: which blocks' outputs are compared: the first `blocks` of them, or those of these numbers, 1 the first,
+            at least two; None compares all. Blocks in between run too.
+        alpha: how steeply quality falls with the distance, above 0.
+        attention: None for equal weights of the patches; "last" for the attention they receive in the last selected
+            block, "mean" for its average over all selected blocks.
+        batch_size, device: as for `prefiqs.embed`.
+
+    Raises:
+        InputError: a network that is no such transformer, or options that make no sense.
+    """
+    transformer = _checked(model, alpha, attention)
+    selected = _selected(blocks, len(transformer.blocks))
+    network = _Stability(transformer, selected, selected[-1:], alpha, [attention])
+    of_faces = Embedder([network], batch_size, device)
+    return lambda images: of_faces(images)[0][:, 0]
+
+
+def vitnt_depths(
+    model: FaceModel | str,
+    images: np.ndarray,
+    alpha: float = 8.0,
+    batch_size: int | None = None,
+    device: str = "auto",
+) -> dict[str | None, np.ndarray]:
+    """Quality from the first T of L blocks, T = 2 … L, for every `attention`, in one pass of the network.
+
+    By attention, None, "last" or "mean": float32 n×(L − 1), higher = better; the column of T holds what `scorer` gives
+    for `blocks=T`.
+
+    Args:
+        model: a vision transformer of this package, or the name of one.
+        images: aligned faces, uint8 n×112×112×3, RGB.
+        alpha, batch_size, device: as for `scorer`.
+
+    Raises:
+        InputError: as `scorer`.
+    """
+    transformer = _checked(as_model(model, device), alpha, None)
+    numbers = list(range(1, len(transformer.blocks) + 1))
+    network = _Stability(transformer, numbers, numbers[1:], alpha, _WEIGHTINGS)
+    (table,) = raw_embeddings([network], images, batch_size, device)
+    return dict(zip(_WEIGHTINGS, np.split(table, len(_WEIGHTINGS), axis=1), strict=True))
+
+
+def _checked(model: FaceModel, alpha: float, attention: str | None) -> ViT:
+    if not isinstance(model, ViT):
+        raise InputError(
+            f"Expected a vision transformer of this package for vitnt-fiqa, got {model.name} ({type(model).__name__}); "
+            "load one such as vit-prefiqs."
+        )
+    if not (isinstance(alpha, Real) and 0 < alpha < math.inf):
+        raise InputError(f"Expected a number above 0 for alpha, got {alpha!r}; 8 is the published one.")
+    if attention not in _WEIGHTINGS:
+        raise InputError(f"Expected one of {_WEIGHTINGS} for attention, got {attention!r}.")
+    return model
+
+
+def _selected(blocks: Any, depth: int) -> list[int]:
+    """Numbers of the selected blocks in the order in which they run."""
+    if blocks is None:
+        blocks = depth
+    numbers = list(range(1, blocks + 1)) if isinstance(blocks, Integral) else list(blocks)
+    whole = all(isinstance(number, Integral) and 1 <= number <= depth for number in numbers)
+    if not whole or len(set(numbers)) != len(numbers) or len(numbers) < 2:
+        raise InputError(
+            f"Expected two or more different blocks from 1 to {depth}, or how many of the first ones, got {blocks!r}; "
+            "leave it out for all blocks."
+        )
+    return sorted(map(int, numbers))

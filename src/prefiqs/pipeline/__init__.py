@@ -1,0 +1,1 @@
+"""What only the compendium needs: parameters, the layout of artefacts, notebooks and their studies."""

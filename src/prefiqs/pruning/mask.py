@@ -1,0 +1,81 @@
+"""What a spec removes from a network, and the file it is kept in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from torch import nn
+
+from prefiqs.errors import InputError
+from prefiqs.pruning.spec import PruningSpec
+
+
+@dataclass(frozen=True)
+class PruningMask:
+    """What a spec removes from one network.
+
+    `arrays` holds either `mask`, the packed bits (numpy.packbits) of the weights set to zero, in the order of
+    `prunable_weights`; or, for structured pruning, one int32 array of channels for each step of `steps`, the pruning
+    history of DepGraph: (root layer, whether output channels are meant).
+    """
+
+    spec: PruningSpec
+    sparsity: float
+    arrays: dict[str, np.ndarray]
+    steps: tuple[tuple[str, bool], ...] = ()
+
+
+def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") -> dict[str, nn.Parameter]:
+    """The `weight` of every convolution and linear layer, by name, in module order; biases and batch norm never.
+
+    Raises `InputError` if a name in `layers` matches no layer, or the network has no such weights at all.
+    """
+    found: dict[str, nn.Parameter] = {
+        n: m.weight for n, m in model.named_modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))
+    }
+    if not found:
+        raise InputError("Expected a PyTorch network with convolution or linear layers, got one without; "
+                         "a network loaded from ONNX or TFLite cannot be pruned.")  # fmt: skip
+    if layers == "all":
+        return {f"{n}.weight": w for n, w in found.items()}
+    for layer in layers:
+        if not any(_below(n, layer) for n in found):
+            raise InputError(f"Expected names of layers with weights, got {layer!r}; known are {', '.join(found)}.")
+    return {f"{n}.weight": w for n, w in found.items() if any(_below(n, layer) for layer in layers)}
+
+
+def _below(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(prefix + ".")
+
+
+def embedding_layer(model: nn.Module) -> str:
+    """Name of the layer that makes the embedding: the last convolution or linear layer, unless the network says."""
+    return getattr(model, "embedding_layer_name", None) or list(prunable_weights(model))[-1].removesuffix(".weight")
+
+
+def save_mask(mask: PruningMask, path: Path) -> None:
+    """Write a mask as safetensors, through a temporary file, so that an interrupted run leaves nothing half-done."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    head = {"spec": asdict(mask.spec), "sparsity": mask.sparsity, "steps": mask.steps}
+    save_file(mask.arrays, partial, metadata={"mask": json.dumps(head)})
+    partial.replace(path)
+
+
+def load_mask(path: Path) -> PruningMask:
+    """Read what `save_mask` wrote; `InputError` for any other file."""
+    try:
+        with safe_open(path, "numpy") as file:
+            head = json.loads(file.metadata()["mask"])
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no dict)
+        steps = tuple((layer, bool(out)) for layer, out in head["steps"])
+        return PruningMask(PruningSpec(**head["spec"]), head["sparsity"], arrays, steps)
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError, OSError) as error:
+        raise InputError(
+            f"Expected a pruning file in {path}, got something else ({error}); run `dvc repro prune`."
+        ) from error

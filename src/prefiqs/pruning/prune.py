@@ -1,0 +1,71 @@
+"""From a network and a specification to a pruned copy, exactly repeatable."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+
+from prefiqs.models.face_model import FaceModel
+from prefiqs.models.loading import as_model
+from prefiqs.pruning.mask import PruningMask, prunable_weights
+from prefiqs.pruning.spec import PruningSpec
+from prefiqs.pruning.structured import remove_channels, select_channels
+from prefiqs.pruning.unstructured import select_weights, zero_weights
+
+
+def select_mask(model, spec: PruningSpec) -> PruningMask:
+    """Decide what a spec removes from a network; the network stays as it is."""
+    return select_masks(model, [spec])[0]
+
+
+def select_masks(model, specs: Sequence[PruningSpec]) -> list[PruningMask]:
+    """Decide what each of several specs removes; those that differ in the ratio alone share the ranking."""
+    alike: dict[PruningSpec, list[PruningSpec]] = {}
+    for spec in dict.fromkeys(specs):
+        if spec.granularity == "unstructured":
+            alike.setdefault(replace(spec, ratio=0.5), []).append(spec)
+    masks = {mask.spec: mask for group in alike.values() for mask in select_weights(model, group)}
+    structured = [spec for spec in dict.fromkeys(specs) if spec not in masks]
+    masks |= {spec: select_channels(copy.deepcopy(model).cpu(), spec) for spec in structured}
+    return [masks[spec] for spec in specs]
+
+
+def apply_mask(model, mask: PruningMask):
+    """A pruned copy of a network, on the same device; its `sparsity` in [0, 1] is the share of the weights gone."""
+    device = next(iter(prunable_weights(model).values())).device
+    pruned = copy.deepcopy(model).cpu()
+    if mask.spec.granularity == "unstructured":
+        zero_weights(pruned, mask)
+    else:
+        remove_channels(pruned, mask)
+    pruned.sparsity = mask.sparsity
+    return pruned.to(device)
+
+
+def prune(
+    model: FaceModel | str,
+    ratio: float,
+    granularity: str = "unstructured",
+    criterion: str = "l1",
+    seed: int = 0,
+    layers: str | tuple[str, ...] = "all",
+) -> FaceModel:
+    """Prune a network (PreFIQs, sec. 3.1): returns a new FaceModel, the given one is untouched.
+
+    Args:
+        model: a FaceModel, or the name of one.
+        ratio: share to remove, in (0, 1): of the weights (unstructured) or of the channels (structured).
+        granularity: "unstructured" (single weights become 0) or "structured" (DepGraph removes whole channels).
+        criterion: "l1" (smallest magnitude first, ranked over all layers) or "random" (by `seed`).
+        seed: of the random criterion.
+        layers: "all", or names of layers (unstructured only).
+
+    Returns:
+        The pruned network; its `sparsity` in [0, 1] is the share of the prunable weights that is zero or gone.
+
+    Raises:
+        InputError: a ratio, granularity, criterion or layer that does not exist, or a network without weights.
+    """
+    model = as_model(model)
+    return apply_mask(model, select_mask(model, PruningSpec(ratio, granularity, criterion, seed, layers)))

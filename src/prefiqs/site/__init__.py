@@ -1,8 +1,0 @@
-"""The web report: a static site of what the pipeline found, with a sortable table of results and a gallery of faces.
-
-It shows and computes no result, never loads torch, and needs no network, neither to be built nor to be read.
-"""
-
-from prefiqs.site.build import build_site
-
-__all__ = ["build_site"]

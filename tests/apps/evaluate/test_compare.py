@@ -1,0 +1,152 @@
+"""`prefiqs evaluate`: numbers are those of the pipeline's functions called on the arrays, files are whole."""
+
+import re
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import prefiqs
+from prefiqs.apps.evaluate.compare import Settings
+from prefiqs.cli import main
+from prefiqs.errors import InputError
+from prefiqs.evaluation.score_mapping import fit_mapping, fitting_half, read_mapping
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["prefiqs", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+def given(brought):
+    files = [brought.folder / name for name in ("good.txt", "poor.csv", "vectors.npy", "index.csv", "pairs.txt")]
+    return [*files[:2], "--lower-is-better", "poor", "--embeddings", files[2], "--names", files[3], "--pairs", files[4]]
+
+
+@pytest.mark.parametrize("threshold", ["recomputed", "fixed"])
+def test_areas_are_those_of_curves_drawn_one_by_one(run, brought, tmp_path, threshold):
+    code, out, err = run("evaluate", *given(brought), "--out", tmp_path / "r", "--fmr", 0.01, "--fmr", 0.001,
+                         "--threshold", threshold, "--rule", "conservative", "--limit", 0.2, "--step", 0.1)  # fmt: skip
+    assert code == 0, err
+    areas = pd.read_csv(tmp_path / "r" / "areas.csv").set_index(["method", "fmr"])
+    points = pd.read_csv(tmp_path / "r" / "curves.csv").set_index(["method", "fmr"])
+    for method, scores in {"good": brought.good, "poor": brought.poor}.items():
+        for fmr in (0.01, 0.001):
+            curve = prefiqs.error_discard_curve(
+                brought.similarity(), brought.genuine, brought.quality(scores), fmr, np.arange(10) / 10, threshold,
+                "conservative",
+            )  # fmt: skip
+            row = areas.loc[(method, fmr)]
+            assert row["pauc"] == pytest.approx(1e3 * curve.pauc(0.2), abs=1e-6)
+            assert row["auc"] == pytest.approx(1e3 * curve.auc(), abs=1e-6)
+            assert row["reliable"] == curve.reliable[:3].all()
+            np.testing.assert_allclose(points.loc[(method, fmr), "fnmr"], curve.fnmr, atol=1e-9)
+    assert areas.loc[("good", 0.01), "pauc"] < areas.loc[("poor", 0.01), "pauc"]  # directions are as said
+    assert "| good " in out and "80 images, 3160 pairs" in err
+
+
+def test_bootstrap_intervals_figures_and_the_page(run, brought, tmp_path):
+    options = ["--fmr", 0.01, "--bootstrap", 30, "--title", "Mine & <yours>"]
+    code, _, err = run("evaluate", *given(brought), "--out", tmp_path, *options)
+    assert code == 0, err
+    areas = pd.read_csv(tmp_path / "areas.csv")
+    assert ((areas["pauc_low"] <= areas["pauc"]) & (areas["pauc"] <= areas["pauc_high"])).all()
+    assert (areas["unit"] == "people").all()
+    difference = pd.read_csv(tmp_path / "differences.csv").iloc[0]
+    assert (difference["method"], difference["reference"]) == ("poor", "good")
+    assert difference["difference"] == pytest.approx(np.diff(areas["pauc"])[0])
+    for name, start in {"edc-0.01.png": b"\x89PNG", "edc-0.01.pdf": b"%PDF", "intervals-0.01.png": b"\x89PNG"}.items():
+        assert (tmp_path / name).read_bytes().startswith(start)
+    assert r"\begin{tabular}" in (tmp_path / "areas.tex").read_text()
+    assert f"**{areas['pauc'].min():.2f}**" in (tmp_path / "areas.md").read_text()
+    assert not list(tmp_path.glob("*.partial"))
+
+    page = (tmp_path / "report.html").read_text()
+    assert "<h1>Mine &amp; &lt;yours&gt;</h1>" in page and "<script" not in page
+    assert set(re.findall(r'(?:src|href)="([^"]{0,9})', page)) == {"data:imag", "data:,"}  # nothing from elsewhere
+    assert len(re.findall(r'<img alt="[^"]+"', page)) == page.count("<img") == 2
+    assert f"<td>{areas['pauc'].iloc[0]:.2f}".rstrip("0") in page
+    assert "negated, for lower was better: poor" in page and "1/FMR" not in page
+
+
+def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):
+    code, _, err = run("evaluate", *given(brought), "--out", tmp_path, "--fmr", 0.0001)
+    assert code == 0, err
+    assert "fewer than 1/FMR impostor pairs at FMR 0.0001" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fmr", 2], "fmr: expected a target between 0 and 1"),
+        (["--threshold", "best"], "threshold: expected one of recomputed, fixed"),
+        (["--rule", "best"], "rule: expected one of nearest, conservative"),
+        (["--limit", 0.99], "Expected 0 < step ≤ limit ≤ 0.95"),
+        (["--bootstrap", -1], "Expected 0 resamples"),
+        (["--resampled", "faces"], "resampled: expected one of people, pairs"),
+        (["--calibrate", "line"], "calibrate: expected one of sigmoid, percentile"),
+        (["--title", "顔"], "characters with a known LaTeX form"),
+    ],
+)
+def test_errors_are_one_sentence_and_nothing_is_written(run, brought, tmp_path, options, message):
+    code, out, err = run("evaluate", *given(brought), "--out", tmp_path / "r", *options)
+    assert (code, out) == (1, "")
+    assert message in err and err.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+def test_settings_name_every_target_once():
+    with pytest.raises(InputError, match="Expected different FMRs"):
+        Settings(fmrs=(0.01, 0.01))
+
+
+def test_gates_at_percentiles_on_the_scale_of_the_file(run, brought, tmp_path):
+    code, _, err = run("evaluate", *given(brought), "--out", tmp_path, "--fmr", 0.01, "--threshold", "fixed")
+    assert code == 0, err
+    gates = pd.read_csv(tmp_path / "gates.csv").set_index(["method", "percentile"])
+    similarity = brought.similarity()
+    threshold = np.sort(similarity[~brought.genuine])[::-1][round(0.01 * (~brought.genuine).sum())]
+    for method, quality in {"good": brought.good, "poor": brought.poor}.items():
+        gate = np.quantile(quality, 0.2)
+        row = gates.loc[(method, 20)]
+        assert row["gate"] == pytest.approx(-gate if method == "poor" else gate)
+        left = brought.quality(quality) >= gate
+        assert row["pairs_discarded"] == pytest.approx(1 - left.mean())
+        assert row["fnmr"] == pytest.approx((similarity[left & brought.genuine] <= threshold).mean())
+    assert "What a gate at a percentile" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "percentile"])
+def test_a_calibration_is_judged_on_people_it_has_not_seen(run, brought, tmp_path, kind):
+    options = ["--fmr", 0.05, "--calibrate", kind, "--title", "my set", "--seed", 3]
+    code, _, err = run("evaluate", *given(brought), "--out", tmp_path, *options)
+    assert code == 0, err
+    table = pd.read_csv(tmp_path / "calibrated-gates.csv").set_index(["method", "gate"])
+    fitting = fitting_half(brought.subjects, 3)
+    for method, own in {"good": brought.good, "poor": -brought.poor}.items():
+        calibration = read_mapping(tmp_path / f"calibration-{method}.json")
+        assert calibration == fit_mapping(own[fitting], kind, method, "my set", 10, method == "poor")
+        mapped, held = calibration.apply(own), ~fitting[brought.pairs].any(axis=1)
+        row = table.loc[(method, 40)]
+        assert row["images_below_fitted"] == pytest.approx((mapped[fitting] < 40).mean())
+        assert row["images_discarded"] == pytest.approx((mapped[~fitting] < 40).mean())
+        assert row["pairs_discarded"] == pytest.approx((mapped[brought.pairs[held]].min(1) < 40).mean())
+        assert calibration.apply(row["score"]) == pytest.approx(40)
+
+
+def test_too_few_people_to_hold_any_out_and_nothing_is_written(run, brought, tmp_path):
+    names = [n for n, s in zip(brought.names, brought.subjects, strict=True) if s in ("person0", "person1", "person2")]
+    lines = (brought.folder / "pairs.txt").read_text().splitlines()
+    few = [line for line in lines if set(line.split()[:2]) <= set(names)]
+    (tmp_path / "few.txt").write_text("\n".join(few) + "\n")
+    arguments = [*given(brought)[:-1], tmp_path / "few.txt", "--out", tmp_path / "r", "--calibrate", "sigmoid"]
+    code, _, err = run("evaluate", *arguments)
+    assert code == 1 and "at least 4 people to hold one half of them out, got 3" in err
+    assert not (tmp_path / "r").exists()

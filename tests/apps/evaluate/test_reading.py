@@ -1,0 +1,234 @@
+"""The same data in every form that users bring; and what is said about files that do not fit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prefiqs.apps.evaluate.embeddings import read_embeddings
+from prefiqs.apps.evaluate.material import read_inputs
+from prefiqs.apps.evaluate.names import Names
+from prefiqs.apps.evaluate.pairs import read_pairs
+from prefiqs.apps.evaluate.scores import read_user_scores
+from prefiqs.errors import InputError
+
+
+def save_folder(brought, path):
+    path.mkdir()
+    for name, vector in zip(brought.names, brought.vectors, strict=True):
+        np.save(path / name.split("/")[-1].removesuffix(".jpg"), vector)
+
+
+FORMS = {
+    "lists.parquet": lambda b, p: pd.DataFrame({"name": b.names, "e": list(b.vectors)}).to_parquet(p),
+    "columns.parquet": lambda b, p: pd.DataFrame(b.vectors).add_prefix("v").assign(path=b.names).to_parquet(p),
+    "columns.csv": lambda b, p: pd.DataFrame(b.vectors).assign(name=b.names, subject=b.subjects).to_csv(p, index=False),
+    "lines.txt": lambda b, p: p.write_text(
+        "".join(f"{n} {' '.join(map(str, v.tolist()))}\n" for n, v in zip(b.names, b.vectors, strict=True))
+    ),
+    "folder": save_folder,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_embeddings_in_every_form(brought, tmp_path, form):
+    FORMS[form](brought, tmp_path / form)
+    found = read_embeddings(tmp_path / form)
+    rows = found.names.rows(brought.names)
+    np.testing.assert_allclose(found.vectors[rows], brought.vectors, rtol=1e-6)
+    if form == "columns.csv":
+        assert (found.subjects[rows] == brought.subjects).all()
+
+
+def test_an_array_with_names_with_a_table_and_without_names(brought):
+    array = brought.folder / "vectors.npy"
+    assert read_embeddings(array, brought.folder / "names.txt").names.all == brought.names
+    assert list(read_embeddings(array, brought.folder / "index.csv").subjects) == list(brought.subjects)
+    assert read_embeddings(array).names.all[:3] == ["0", "1", "2"]
+
+
+def test_pairs_in_every_form(brought, tmp_path):
+    names = Names(brought.names, "names")
+    text = [np.array(brought.names)[brought.pairs[:, i]] for i in (0, 1)]
+    table = pd.DataFrame({"left": text[0], "right": text[1], "genuine": brought.genuine})
+    table.to_csv(tmp_path / "pairs.csv", index=False)
+    table.to_parquet(tmp_path / "names.parquet")
+    rows = pd.DataFrame({"left": brought.pairs[:, 0], "right": brought.pairs[:, 1], "genuine": brought.genuine})
+    rows.to_parquet(tmp_path / "rows.parquet")
+    bare = (f"{a.split('/')[1][:-4]} {b.split('/')[1][:-4]} {'00001' if g else '00000'}\n"
+            for a, b, g in table.itertuples(index=False))  # fmt: skip
+    (tmp_path / "bare.txt").write_text("".join(bare))  # as CR-FIQA's tools have them
+    for file in ("pairs.csv", "names.parquet", "rows.parquet", "bare.txt"):
+        pairs, genuine = read_pairs(tmp_path / file, names)
+        assert (pairs == brought.pairs).all() and (genuine == brought.genuine).all()
+
+
+def test_names_in_other_words():
+    names = Names(["lfw/images/A_0001.jpg", "B 2", "C.1", "x/1.png", "y/1.png"], "names")
+    asked = [
+        "data/lfw/images/A_0001.jpg",
+        "A_0001",
+        "images/A_0001.png",
+        "B_2.jpg",
+        "x/1.png",
+        "y_1",
+        "z/1.png",
+        "1",
+        "C.2",
+    ]
+    assert names.rows(asked).tolist() == [0, 0, 0, 1, 3, 4, -1, -1, -1]
+    assert Names(["a/1.jpg", "a/2.jpg"], "names").rows(["b/1.jpg", "1"]).tolist() == [-1, 0]
+
+
+def test_scores_in_every_form(brought, tmp_path):
+    names, used = Names(brought.names, "names"), np.arange(80)
+    long = pd.concat(
+        [
+            pd.DataFrame({"name": brought.names, "method": m, "score": s})
+            for m, s in (("a", brought.good), ("b", brought.poor))
+        ]
+    )
+    long.to_parquet(tmp_path / "long.parquet")
+    found = read_user_scores(
+        [str(tmp_path / "long.parquet"), f"mine={brought.folder}/good.txt", str(brought.folder / "poor.csv")],
+        names,
+        used,
+        ["poor"],
+    )
+    assert list(found) == ["a", "b", "mine", "poor"]
+    for method, scores in {"a": brought.good, "b": brought.poor, "mine": brought.good, "poor": brought.poor}.items():
+        np.testing.assert_allclose(found[method], scores, rtol=1e-12)
+
+
+def test_images_without_pairs_need_no_score(brought, tmp_path):
+    lines = (brought.folder / "pairs.txt").read_text().splitlines()
+    (tmp_path / "few.txt").write_text("\n".join(lines[:400]) + "\n")
+    used = sorted({n for line in lines[:400] for n in line.split()[:2]} - {brought.names[0]})
+    few = [line for line in lines[:400] if brought.names[0] not in line.split()]
+    (tmp_path / "few.txt").write_text("\n".join(few) + "\n")
+    scores = dict(zip(brought.names, brought.good, strict=True))
+    (tmp_path / "q.txt").write_text("".join(f"{n} {scores[n]:.17g}\n" for n in used))
+    material = read_inputs([f"{tmp_path}/q.txt"], brought.folder / "vectors.npy", tmp_path / "few.txt",
+                             brought.folder / "names.txt")  # fmt: skip
+    assert sorted(material.names) == used and material.unused == 80 - len(used)
+    by_name = dict(zip(material.names, material.scores["q"], strict=True))
+    assert by_name == {n: pytest.approx(scores[n]) for n in used}
+    left, right, kind = few[7].split()
+    pair = material.pairs[7]
+    assert (material.names[pair[0]], material.names[pair[1]], material.genuine[7]) == (left, right, kind == "1")
+
+
+def lines_of(brought, **changed):
+    return "".join(f"{n} {changed.get(n, s)}\n" for n, s in zip(brought.names, brought.good, strict=True))
+
+
+BROKEN_SCORES = {
+    "missing": (lambda b: lines_of(b).split("\n", 1)[1], "got none of 'person0/person0_0000.jpg' .1 missing"),
+    "nan": (lambda b: lines_of(b, **{b.names[3]: "nan"}), "got none of 'person0/person0_0003.jpg'"),
+    "infinite": (lambda b: lines_of(b, **{b.names[3]: "inf"}), "got none of 'person0/person0_0003.jpg'"),
+    "twice": (lambda b: lines_of(b) + f"{b.names[5]} 77\n", "one score of 'person1/person1_0001.jpg' for q .*and 77"),
+    "constant": (lambda b: lines_of(b, **dict.fromkeys(b.names, 0.5)), "got 0.5 for every image"),
+    "no number": (lambda b: lines_of(b, **{b.names[3]: "good"}), "`PATH SCORE` in line 4 of "),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_SCORES)
+def test_scores_that_do_not_fit(brought, tmp_path, case):
+    broken, message = BROKEN_SCORES[case]
+    (tmp_path / "q.txt").write_text(broken(brought))
+    with pytest.raises(InputError, match=message) as error:
+        read_user_scores([f"{tmp_path}/q.txt"], Names(brought.names, "names"), np.arange(80))
+    assert "q.txt" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_copies_of_a_score_that_differ_by_rounding_are_one(brought, tmp_path):
+    (tmp_path / "q.txt").write_text(lines_of(brought) + f"{brought.names[5]} {brought.good[5] * (1 + 1e-6)}\n")
+    found = read_user_scores([f"{tmp_path}/q.txt"], Names(brought.names, "names"), np.arange(80))
+    np.testing.assert_allclose(found["q"], brought.good)
+
+
+def test_score_files_and_directions_that_do_not_fit(brought, tmp_path):
+    names, used, good = Names(brought.names, "names"), np.arange(80), f"{brought.folder}/good.txt"
+    with pytest.raises(InputError, match="one file of each method, got 'good' again"):
+        read_user_scores([good, good], names, used)
+    with pytest.raises(InputError, match=r"methods of the score files \(good\), got PFE"):
+        read_user_scores([good], names, used, ["PFE"])
+    with pytest.raises(InputError, match=r"Expected a file .*none.txt"):
+        read_user_scores([f"{tmp_path}/none.txt"], names, used)
+    (tmp_path / "latin.txt").write_bytes("Zoë.jpg 1\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"Expected UTF-8 text in .*latin.txt"):
+        read_user_scores([f"{tmp_path}/latin.txt"], names, used)
+    (tmp_path / "no.csv").write_text("name,quality\na,1\n")
+    with pytest.raises(InputError, match=r"column score in .*no.csv, got name, quality"):
+        read_user_scores([f"{tmp_path}/no.csv"], names, used)
+    (tmp_path / "no.parquet").write_bytes(b"PAR1 no table")
+    with pytest.raises(InputError, match=r"Expected a table with a header in .*no.parquet"):
+        read_user_scores([f"{tmp_path}/no.parquet"], names, used)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a b 1\na c 0\nb d 1\n", r"got d in line 3 of .*pairs.txt \(1 such pairs\)"),
+        ("a b 1\na c 2\n", r"1 \(genuine\) or 0 \(impostor\) in line 2 of .*pairs.txt, got 2"),
+        ("a b 1\na c\n", "`LEFT RIGHT GENUINE` in line 2"),
+        ("a b 1\na c 1\n", "genuine and impostor pairs in .*, got 2 and 0"),
+        ("", "Expected lines `LEFT RIGHT GENUINE` in "),
+    ],
+)
+def test_pairs_that_do_not_fit(tmp_path, text, message):
+    (tmp_path / "pairs.txt").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_pairs(tmp_path / "pairs.txt", Names(["a", "b", "c"], "names"))
+
+
+def test_pair_tables_that_do_not_fit(tmp_path):
+    names = Names(["a", "b", "c"], "names")
+    (tmp_path / "p.csv").write_text("left,right,genuine\na,b,1\na,x,0\n")
+    with pytest.raises(InputError, match=r"got x in line 3 of .*p.csv"):
+        read_pairs(tmp_path / "p.csv", names)
+    (tmp_path / "p.csv").write_text("left,right,same\na,b,1\n")
+    with pytest.raises(InputError, match="got no genuine"):
+        read_pairs(tmp_path / "p.csv", names)
+    pd.DataFrame({"left": [0, 1], "right": [1, 3], "genuine": [1, 0]}).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(InputError, match="got 3 in row 2 of"):
+        read_pairs(tmp_path / "p.parquet", names)
+
+
+def test_embeddings_that_do_not_fit(tmp_path):
+    def refused(message, file, names=None):
+        with pytest.raises(InputError, match=message):
+            read_embeddings(tmp_path / file, names and tmp_path / names)
+
+    np.save(tmp_path / "e.npy", np.array([[1, 0], [np.nan, 1], [0, 0]]))
+    (tmp_path / "names.txt").write_text("a\nb\nc\n")
+    refused(r"got another for 'b' \(2 in all\)", "e.npy", "names.txt")
+    np.save(tmp_path / "e.npy", np.eye(3))
+    (tmp_path / "two.txt").write_text("a\nb\n")
+    refused("a name for each of 3 rows of .*e.npy, got 2 in .*two.txt", "e.npy", "two.txt")
+    (tmp_path / "latin.txt").write_bytes("Zoë\n".encode("latin-1"))
+    refused("UTF-8 text in .*latin.txt", "e.npy", "latin.txt")
+    (tmp_path / "same.txt").write_text("a\nb\na\n")
+    refused("each image once in .*same.txt, got 'a' twice", "e.npy", "same.txt")
+    np.save(tmp_path / "e.npy", np.ones(3))
+    refused(r"floats n×d in .*e.npy, got float64 \(3,\)", "e.npy")
+    np.save(tmp_path / "e.npy", np.array([{}]), allow_pickle=True)
+    refused("Expected an array of numbers in .*e.npy", "e.npy")
+    (tmp_path / "e.txt").write_text("a 1 2\nb 1\n")
+    refused("`NAME` and 2 numbers in line 2", "e.txt")
+    (tmp_path / "e.txt").write_text("a 1 2\nb 1 x\n")
+    refused("`NAME` and 2 numbers in line 2", "e.txt")
+    refused("only beside a .npy", "e.txt", "names.txt")
+    pd.DataFrame({"name": ["a", "b"], "e": [[1.0, 2.0], [1.0]]}).to_parquet(tmp_path / "e.parquet")
+    refused("numbers in row [12] of", "e.parquet")
+    pd.DataFrame({"name": ["a", None], "e": [1.0, 2.0]}).to_csv(tmp_path / "e.csv", index=False)
+    refused("name of an image in line 3 of .*e.csv", "e.csv")
+    (tmp_path / "folder").mkdir()
+    refused("NAME.npy files in .*folder, got none", "folder")
+
+
+def test_people_who_contradict_the_pairs(brought, tmp_path):
+    index = pd.DataFrame({"name": brought.names, "subject": np.roll(brought.subjects, 1)})
+    index.to_csv(tmp_path / "index.csv", index=False)
+    with pytest.raises(InputError, match="genuine where people are the same, got 'person"):
+        read_inputs([f"{brought.folder}/good.txt"], brought.folder / "vectors.npy", brought.folder / "pairs.txt",
+                      tmp_path / "index.csv")  # fmt: skip

@@ -1,0 +1,190 @@
+"""Photos that are broken, odd or meant to harm: a score, or a row with one sentence."""
+
+import struct
+import tracemalloc
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from small_networks import TinyNet
+
+import prefiqs
+from prefiqs.apps.score.scorer import FaceScorer, PhotoScorer
+from prefiqs.errors import InputError
+from prefiqs.faces.align import MOST_PIXELS, read_photo
+from prefiqs.faces.reader import FaceReader
+
+
+@pytest.fixture(scope="module")
+def face(photos) -> Image.Image:
+    """A face of 276×336 pixels."""
+    return Image.fromarray(cv2.resize(read_photo(photos[0]), None, fx=3, fy=3, interpolation=cv2.INTER_LINEAR))
+
+
+@pytest.fixture(scope="module")
+def landmarks(face) -> np.ndarray:
+    return prefiqs.align(np.array(face)).landmarks
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG whose header promises so many grey pixels; there are hardly any."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(100)))]
+    data = b"\x89PNG\r\n\x1a\n"
+    for kind, content in (*chunks, (b"IEND", b"")):
+        data += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return data
+
+
+def sixteen_bit(face, path):
+    cv2.imwrite(str(path), np.array(face)[..., ::-1].astype(np.uint16) * 257)
+
+
+def rotated(face, path):
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned clockwise by a quarter
+    face.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif, quality=95)
+
+
+def animated(face, path):
+    others = [Image.new("RGB", face.size, colour) for colour in ("red", "blue")]
+    face.save(path, save_all=True, append_images=others, duration=100)
+
+
+@pytest.mark.parametrize(
+    ("name", "save"),
+    [
+        ("cmyk.jpg", lambda face, path: face.convert("CMYK").save(path, quality=95)),
+        ("cmyk.tif", lambda face, path: face.convert("CMYK").save(path)),
+        ("16 bit.png", sixteen_bit),
+        ("16 bit.tiff", sixteen_bit),
+        ("rgba.png", lambda face, path: face.convert("RGBA").save(path)),
+        ("palette.png", lambda face, path: face.quantize(256).save(path)),
+        ("grey and alpha.png", lambda face, path: face.convert("LA").save(path)),
+        ("animated.gif", animated),
+        ("animated.webp", animated),
+        ("animated.png", animated),
+        ("rotated.jpg", rotated),
+        ("Großmutter – 祖母.jpeg", lambda face, path: face.save(path, quality=95)),
+    ],
+)
+def test_odd_photos_of_a_face_are_that_face(face, landmarks, tmp_path, name, save):
+    save(face, tmp_path / name)
+    photo = FaceReader()(tmp_path / name)
+    assert photo.reason == ""
+    assert np.abs(photo.faces[0].landmarks - landmarks).max() < 3
+    difference = np.abs(photo.faces[0].image.astype(int) - prefiqs.align(np.array(face)).image)
+    assert difference.mean() < 8  # palettes and moved landmarks; a wrong colour or bit depth is at 40 and more
+
+
+NO_IMAGE = "got a file that is no image OpenCV can read"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("zero.jpg", lambda face: b"", NO_IMAGE),
+        ("words.png", lambda face: b"no photo, only words" * 99, NO_IMAGE),
+        ("pickle.jpg", lambda face: b"\x80\x04cos\nsystem\n", NO_IMAGE),
+        ("svg.jpg", lambda face: b'<svg xmlns="http://www.w3.org/2000/svg"/>', NO_IMAGE),
+        ("one.png", lambda face: encoded(Image.new("RGB", (1, 1))), "at least one face in a photo of 1×1"),
+        ("wide.png", lambda face: encoded(Image.new("L", (20_000, 30))), "at least one face in a photo of 20000×30"),
+        ("high.png", lambda face: encoded(Image.new("L", (3, 20_000))), "at least one face in a photo of 3×20000"),
+        ("constant.png", lambda face: encoded(Image.new("RGB", (300, 300), "white")), "at least one face"),
+        ("large.png", lambda face: png_header(20_000, 8_000), "pixels in .*large.png, got 20000×8000; make it smaller"),
+        ("bomb.png", lambda face: png_header(2**30, 2**30), "pixels in .*bomb.png, got far more; make it smaller"),
+        ("header.ppm", lambda face: b"P6 2x 3 255\n" + bytes(18), NO_IMAGE),
+        ("hollow.png", lambda face: png_header(500, 500), NO_IMAGE),
+    ],
+)
+def test_photos_without_a_score(face, tmp_path, name, content, reason):
+    (tmp_path / name).write_bytes(content(face))
+    photo = FaceReader()(tmp_path / name)
+    assert not photo.faces
+    assert_one_sentence(photo.reason, reason)
+
+
+def encoded(image: Image.Image, kind: str = ".png") -> bytes:
+    return cv2.imencode(kind, np.array(image.convert("RGB"))[..., ::-1])[1].tobytes()
+
+
+def assert_one_sentence(reason: str, pattern: str) -> None:
+    assert reason.startswith("Expected ") and reason.endswith(".") and "\n" not in reason
+    with pytest.raises(InputError, match=pattern):
+        raise InputError(reason)
+
+
+@pytest.mark.parametrize("kind", [".jpg", ".png", ".webp", ".tiff", ".bmp", ".ppm", ".gif"])
+@pytest.mark.parametrize("share", [0.3, 0.95])
+def test_truncated_photos(face, tmp_path, kind, share):
+    """Never the grey that some readers put where bytes are missing."""
+    data = encoded(face, kind)
+    (tmp_path / f"whole{kind}").write_bytes(data)
+    (tmp_path / f"cut{kind}").write_bytes(data[: int(share * len(data))])
+    assert FaceReader()(tmp_path / f"whole{kind}").reason == ""
+    assert_one_sentence(FaceReader()(tmp_path / f"cut{kind}").reason, NO_IMAGE)
+
+
+def test_a_bomb_is_not_decoded(tmp_path):
+    """40 kB that promise 120 MB of pixels, and hold them."""
+    width = MOST_PIXELS // 1000 + 1
+    row = zlib.compressobj(9)
+    data = b"".join(row.compress(bytes(1 + width)) for _ in range(1000)) + row.flush()
+    content = png_header(width, 1000)
+    cut = content.index(b"IDAT") - 4
+    chunk = struct.pack(">I", len(data)) + b"IDAT" + data + struct.pack(">I", zlib.crc32(b"IDAT" + data))
+    (tmp_path / "bomb.png").write_bytes(content[:cut] + chunk)
+    tracemalloc.start()
+    reason = FaceReader()(tmp_path / "bomb.png").reason
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert_one_sentence(reason, f"at most {MOST_PIXELS:,} pixels")
+    assert peak < 5e6
+
+
+def test_places_without_a_photo(tmp_path, monkeypatch):
+    for path in (tmp_path / "missing.jpg", tmp_path):
+        assert_one_sentence(FaceReader()(path).reason, "got no file there; check the path")
+    (tmp_path / "a.jpg").write_bytes(b"x")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert_one_sentence(FaceReader()(tmp_path / "a.jpg").reason, "a.jpg, got: Permission denied")
+
+
+def test_aligned_faces_must_have_their_size(face, tmp_path):
+    (tmp_path / "large.png").write_bytes(encoded(face))
+    (tmp_path / "right.png").write_bytes(encoded(face.resize((112, 112))))
+    scorer = PhotoScorer(FaceScorer("prefiqs", TinyNet(), device="cpu"), aligned=True)
+    (large,), (right,) = scorer([tmp_path / "large.png", tmp_path / "right.png"])
+    assert_one_sentence(large["status"], "112×112 pixels in .*large.png, got 276×336; leave out --aligned")
+    assert (right["face"], right["x"], right["confidence"], right["status"]) == (1, None, None, "ok")
+    expected = prefiqs.score(np.array(face.resize((112, 112)))[None], "prefiqs", TinyNet())
+    assert right["score"] == pytest.approx(expected[0], abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["prefiqs", "norm", "ser-fiq"])
+def test_arrays_that_hold_no_numbers(method):
+    """And constant faces, which are faces to a network that does not know better, have a score that is a number."""
+    for images in (np.full((1, 112, 112, 3), np.nan), np.full((1, 112, 112, 3), np.nan, np.float32)):
+        with pytest.raises(InputError, match="Expected aligned RGB faces as uint8"):
+            prefiqs.score(images, method, TinyNet())
+        with pytest.raises(InputError, match="Expected aligned RGB faces as uint8"):
+            prefiqs.embed(TinyNet(), images)
+    assert np.isfinite(prefiqs.score(np.zeros((2, 112, 112, 3), np.uint8), method, TinyNet())).all()
+
+
+def test_photos_in_threads_are_not_mixed_up(photos, face, tmp_path):
+    """Photos of different sizes, many at once: each thread has a detector of its own."""
+    paths = []
+    for i in range(24):
+        paths.append(tmp_path / f"{i:02}.png")
+        face.resize((200 + 17 * (i % 5), 250 + 13 * (i % 7))).save(paths[-1])
+    scorer = PhotoScorer(FaceScorer("norm", TinyNet(), device="cpu"))
+    rows = [row for rows in scorer(paths) for row in rows]
+    for path, row in zip(paths, rows, strict=True):
+        assert row["x"] == pytest.approx(prefiqs.align(path).box[0], abs=0.01)

@@ -1,0 +1,82 @@
+"""The same rows in every format, and the formats as others read them."""
+
+import csv
+import json
+
+import pandas as pd
+import pytest
+
+from prefiqs.apps.score.rows import COLUMNS
+from prefiqs.apps.score.run import check_out, print_scores, write_scores
+from prefiqs.apps.score.scorer import PhotoScorer
+from prefiqs.errors import InputError
+from prefiqs.io.scores import read_score_file
+
+
+@pytest.fixture
+def scorer(face_scorer):
+    return PhotoScorer(face_scorer)
+
+
+@pytest.fixture
+def expected(scorer, photos):
+    return pd.DataFrame([row for rows in scorer(photos) for row in rows])
+
+
+def test_csv_and_parquet_hold_the_rows(scorer, photos, expected, tmp_path):
+    for name, read in (("a.csv", pd.read_csv), ("deeper/b.parquet", pd.read_parquet)):
+        assert write_scores(scorer, photos, tmp_path / name) == 2
+        table = read(tmp_path / name)
+        assert tuple(table.columns) == COLUMNS
+        pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=0, atol=0)
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["a.csv", "b.parquet"]
+    with (tmp_path / "a.csv").open(newline="") as file:
+        blank = list(csv.DictReader(file))[2]
+    assert blank["path"].endswith("2b.png") and blank["score"] == blank["face"] == "NA"
+
+
+def test_text_has_the_scored_photos_alone(scorer, photos, expected, tmp_path):
+    assert write_scores(scorer, photos, tmp_path / "c.txt") == 2
+    names, scores = read_score_file(tmp_path / "c.txt")
+    scored = expected.dropna(subset="score")
+    assert (names, list(scores)) == (list(scored["path"]), list(scored["score"]))
+
+
+def test_stdout(scorer, photos, expected, capsys, tmp_path):
+    assert print_scores(scorer, photos) == 2
+    (tmp_path / "out.csv").write_text(capsys.readouterr().out)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out.csv"), expected, check_dtype=False, rtol=0, atol=0)
+    assert print_scores(scorer, photos, as_json=True) == 2
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows == [row for rows in scorer(photos) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("x.xls", False, False, False), "ends in .csv, .parquet, .txt, got x.xls"),
+        (("x.csv", False, True, False), "Expected one of --out and --json"),
+        (("x.txt", False, False, True), "Expected --out as .csv or .parquet with --all-faces"),
+        ((None, True, False, False), "Expected --out with --resume"),
+    ],
+)
+def test_ways_of_output_that_cannot_be_had(arguments, message, tmp_path):
+    out, *others = arguments
+    with pytest.raises(InputError, match=message):
+        check_out(out and tmp_path.relative_to(tmp_path) / out, *others)
+
+
+def test_a_folder_is_no_file_to_write(tmp_path):
+    (tmp_path / "x.csv").mkdir()
+    with pytest.raises(InputError, match="Expected --out to be a file"):
+        check_out(tmp_path / "x.csv", False, False, False)
+
+
+def test_names_that_are_no_text(scorer, photos, tmp_path):
+    """A name in another encoding, with a line break and the separator: each format holds it, and resumes with it."""
+    odd = tmp_path / "f\udce9te, 1\n.pgm"
+    odd.write_bytes(photos[0].read_bytes())
+    for name, read in (("a.csv", pd.read_csv), ("b.parquet", pd.read_parquet)):
+        for resume in (False, True):
+            assert write_scores(scorer, [odd], tmp_path / name, resume) == 0
+            assert read(tmp_path / name)["path"].to_list() == [f"{tmp_path}/f\\xe9te, 1\n.pgm"]

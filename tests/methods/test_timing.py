@@ -1,0 +1,58 @@
+"""Time per image, on a clock that the test turns."""
+
+import numpy as np
+import pytest
+
+from prefiqs.errors import InputError
+from prefiqs.pipeline import timing
+from prefiqs.pipeline.timing import milliseconds_per_image
+
+
+class Clock:
+    """Stands still until somebody turns it."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class Work:
+    """Takes `start` seconds the first time, `each` a face, and 100 more in its run number `slow`."""
+
+    def __init__(self, clock: Clock, each: float, start: float = 0, slow: int = 0):
+        self.clock, self.each, self.start, self.slow, self.runs = clock, each, start, slow, 0
+
+    def __call__(self, images: np.ndarray) -> None:
+        self.runs += 1
+        self.clock.now += self.each * len(images) + self.start * (self.runs == 1) + 100 * (self.runs == self.slow)
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(timing, "time", clock)
+    return clock
+
+
+def test_the_start_is_left_out(clock):
+    runs = {"fast": Work(clock, each=0.25, start=7), "slow": Work(clock, each=2)}
+    assert milliseconds_per_image(runs, np.zeros((10, 1))) == pytest.approx({"fast": 250, "slow": 2000})
+
+
+@pytest.mark.parametrize("slow", [1, 2, 3])
+def test_one_slow_run_does_not_count(clock, slow):
+    assert milliseconds_per_image({"": Work(clock, 0.5, slow=slow)}, np.zeros((8, 1))) == pytest.approx({"": 500})
+
+
+def test_all_take_turns():
+    turns = []
+    runs = {"a": lambda _: turns.append("a"), "b": lambda _: turns.append("b")}
+    milliseconds_per_image(runs, np.zeros((1, 1)), rounds=2)
+    assert turns == ["a", "b", "a", "b"]
+
+
+def test_no_faces():
+    with pytest.raises(InputError, match="images to time a method on, got none"):
+        milliseconds_per_image({"": len}, np.zeros((0, 1)))

@@ -1,0 +1,252 @@
+"""The site as a reader meets it: in headless Chromium, from files, by mouse and by keyboard, wide and narrow."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prefiqs.pipeline.site.build import build_site
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = next((p for p in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if p.exists()), None)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in /usr/bin (Debian's package chromium)"),
+]
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PAGES = ["index", "results", "gallery-toy", "gallery-toy-xq", "report", "figures", "tables"]
+STRUCTURED = "PreFIQs, structured L1, ρ\u00a0=\u00a00.4"
+FIRST = "unstructured-l1-0.4"  # the method chosen when the page opens
+
+
+@pytest.fixture(scope="module")
+def project(make, tmp_path_factory):
+    return make(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def site(project):
+    return build_site(project.folder / "site", *project.places)
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    with sync_api.sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=CHROMIUM,
+            args=FLAGS,
+            env={**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))},
+        )
+        context.set_default_timeout(10_000)
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def page(context):
+    """A page on which nothing may go wrong: no error, no message, no request but of files, none of those in vain."""
+    page, wrong = context.new_page(), []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    # a picture that was still on its way when the reader left is none in vain
+    page.on(
+        "requestfailed", lambda r: None if r.failure == "net::ERR_ABORTED" else wrong.append(f"{r.url} {r.failure}")
+    )
+    page.on("request", lambda r: None if r.url.startswith(("file://", "data:")) else wrong.append(r.url))
+    yield page
+    page.close()
+    assert not wrong
+
+
+def visit(page, site, name, width=1200):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto((site / f"{name}.html").as_uri())
+
+
+def shown_names(page) -> list[str]:
+    """The names of all faces of the list, in its order, also of those that are added later."""
+    page.eval_on_selector("#more", "more => { while (!more.hidden) more.click(); }")
+    return page.eval_on_selector_all("#faces button", "buttons => buttons.map(b => b.title)")
+
+
+def ordered(project, method, chosen=None, highest=False) -> list[str]:
+    scores = project.scores[method].astype(float)
+    rows = np.arange(len(scores)) if chosen is None else np.flatnonzero(chosen)
+    return (
+        project.index["name"].iloc[rows[np.argsort(-scores[rows] if highest else scores[rows], kind="stable")]].tolist()
+    )
+
+
+@pytest.mark.parametrize("width", [1200, 400])
+def test_pages_load_within_their_width_and_say_what_their_images_show(page, site, width):
+    for name in PAGES:
+        visit(page, site, name, width)
+        if name == "tables":
+            page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert all(page.eval_on_selector_all("img", "images => images.map(i => i.alt)"))
+        if width == 400 and name in ("results", "tables"):  # too wide for the screen: they scroll in their own box
+            inner, outer = page.eval_on_selector(".scroll:last-of-type", "box => [box.scrollWidth, box.clientWidth]")
+            assert inner > outer
+
+
+def test_the_gallery_is_in_the_order_of_each_method(page, project, site):
+    visit(page, site, "gallery-toy-xq")
+    labels = {"embedding norm": "norm", "ser-fiq": "ser-fiq", STRUCTURED: "structured-l1-0.4"}
+    assert shown_names(page) == ordered(project, FIRST)
+    page.select_option("[name=order]", "highest")
+    assert shown_names(page) == ordered(project, FIRST, highest=True)
+    for label, method in labels.items():
+        page.select_option("[name=method]", label=label)
+        assert shown_names(page) == ordered(project, method, highest=True)
+
+
+def test_faces_are_added_as_the_reader_comes_to_them(page, site):
+    visit(page, site, "gallery-toy-xq")
+    assert page.locator("#faces li").count() == 240
+    assert page.inner_text("#count") == "300 of 300 faces"
+    page.locator("#more").scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelectorAll('#faces li').length === 300")
+    assert not page.locator("#more").is_visible()
+
+
+def test_filters_by_degradation_and_severity(page, project, site):
+    visit(page, site, "gallery-toy-xq")
+    kind, severity = project.index["degradation"], project.index["severity"]
+    page.uncheck("[value=jpeg]")
+    assert shown_names(page) == ordered(project, FIRST, kind != "jpeg")
+    page.fill("[name=least]", "0.3")
+    page.fill("[name=most]", "0.6")
+    page.press("[name=most]", "Enter")
+    chosen = (kind != "jpeg") & severity.between(0.3, 0.6)
+    assert 0 < chosen.sum() < 240
+    assert shown_names(page) == ordered(project, FIRST, chosen)
+    assert page.inner_text("#count") == f"{chosen.sum()} of 300 faces"
+    page.click("#none")
+    assert shown_names(page) == []
+    page.check("[value=occlusion]")
+    assert shown_names(page) == ordered(project, FIRST, (kind == "occlusion") & severity.between(0.3, 0.6))
+    page.click("#every")
+    assert shown_names(page) == ordered(project, FIRST, severity.between(0.3, 0.6))
+
+
+def test_images_say_whom_and_what_they_show(page, project, site):
+    visit(page, site, "gallery-toy-xq")
+    faces = project.index.set_index("name").loc[ordered(project, FIRST)[:240]]
+    expected = [
+        f"face of subject {f.subject}, " + (
+            "not degraded" if f.degradation == "none" else f"{f.degradation}, severity {f.severity:g}"
+        )
+        for f in faces.itertuples()
+    ]  # fmt: skip
+    assert page.eval_on_selector_all("#faces img", "images => images.map(i => i.alt)") == expected
+    page.wait_for_function("document.querySelector('#faces img').naturalWidth === 112")
+
+
+def test_a_face_by_keyboard_with_its_scores_and_ranks(page, project, site):
+    visit(page, site, "gallery-toy-xq")
+    names = ordered(project, FIRST)
+    page.focus("#faces li:nth-child(3) button")
+    page.keyboard.press("Enter")
+    assert page.locator("dialog").is_visible()
+    check_dialog(page, project, names[2])
+    page.keyboard.press("ArrowRight")
+    check_dialog(page, project, names[3])
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")  # stops at the first
+    check_dialog(page, project, names[0])
+    assert page.is_disabled("#previous") and not page.is_disabled("#next")
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog").is_visible()
+    # The browser tells of the closing a moment later; only then the focus goes back to the list.
+    page.wait_for_function("name => document.activeElement.title === name", arg=names[0])
+
+
+def check_dialog(page, project, name):
+    row = int(np.flatnonzero(project.index["name"] == name)[0])
+    face = project.index.iloc[row]
+    assert page.inner_text("#face-name") == name
+    facts = page.eval_on_selector_all("#facts dd", "all => all.map(d => d.textContent)")
+    assert facts == [face["subject"], face["degradation"], f"{face['severity']:g}"]
+    assert face["subject"] in page.get_attribute("#portrait img", "alt")
+    cells = page.eval_on_selector_all("#scores tr", "rows => rows.map(r => [...r.cells].map(c => c.textContent))")
+    methods = [FIRST, "norm", "ser-fiq", "structured-l1-0.4"]
+    assert [c[0] for c in cells] == [
+        "PreFIQs, unstructured L1, ρ\u00a0=\u00a00.4", "embedding norm", "ser-fiq", STRUCTURED,
+    ]  # fmt: skip
+    for (_, score, rank, percentile), method in zip(cells, methods, strict=True):
+        scores = project.scores[method].astype(float)
+        assert float(score) == pytest.approx(scores[row], rel=1e-4)
+        assert int(rank) == 1 + (scores > scores[row]).sum()
+        assert float(percentile) == pytest.approx(100 * (scores < scores[row]).sum() / 299, abs=0.051)
+
+
+def test_a_face_by_mouse_on_a_narrow_screen(page, project, site):
+    visit(page, site, "gallery-toy-xq", 400)
+    page.click("#faces li:nth-child(2) button")
+    check_dialog(page, project, ordered(project, FIRST)[1])
+    box = page.locator("dialog").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 400
+    page.click("#close")
+    assert not page.locator("dialog").is_visible()
+
+
+def test_names_alone_where_faces_may_not_be_shown(page, make, tmp_path):
+    project = make(tmp_path)
+    project.change("align", show_faces=False)
+    site = build_site(tmp_path / "site", *project.places)
+    visit(page, site, "gallery-toy-xq", 400)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.locator("img").count() == 0
+    assert page.eval_on_selector_all("#faces b", "all => all.map(b => b.textContent)") == ordered(project, FIRST)[:240]
+    page.click("#faces li:nth-child(1) button")
+    assert page.inner_text("#face-name") == ordered(project, FIRST)[0]
+    assert page.locator("img").count() == 0
+
+
+def column(page, number: int) -> list[str]:
+    code = "(rows, n) => rows.filter(r => !r.hidden).map(r => r.cells[n].textContent)"
+    return page.eval_on_selector_all("#results tbody tr", code, number)
+
+
+def test_results_sort_by_click_and_by_keyboard(page, site):
+    visit(page, site, "results")
+    before = column(page, 1)
+    page.click("th:nth-child(2) button")
+    areas = [float(text) for text in column(page, 1)]
+    assert areas == sorted(map(float, before)) != list(map(float, before))
+    assert page.get_attribute("th:nth-child(2)", "aria-sort") == "ascending"
+    page.focus("th:nth-child(2) button")
+    page.keyboard.press("Enter")
+    assert [float(text) for text in column(page, 1)] == areas[::-1]
+    assert page.get_attribute("th:nth-child(2)", "aria-sort") == "descending"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert page.eval_on_selector_all("th[aria-sort]", "all => all.map(h => h.textContent)") == ["from"]
+    lows = column(page, 2)
+    known = [float(text) for text in lows if text != "–"]
+    assert known == sorted(known) and lows[len(known) :] == ["–"] * 2, "what is missing comes last"
+    page.click("th:nth-child(1) button")
+    assert column(page, 0) == sorted(column(page, 0), key=str.lower)
+
+
+def test_results_are_filtered(page, site):
+    visit(page, site, "results")
+    assert page.inner_text("#count") == "10 of 36 rows"  # four methods and the random order, two verifiers
+    assert set(column(page, 9)) == {"0.001"} and set(column(page, 10)) == {"recomputed"}
+    page.select_option("[name=verifier]", "other")
+    page.select_option("[name=threshold]", "fixed")
+    assert page.inner_text("#count") == "4 of 36 rows"
+    assert set(column(page, 4)) == {"other"} and set(column(page, 10)) == {"fixed"}
+
+
+def test_a_link_to_a_table_opens_it(page, site):
+    visit(page, site, "report")
+    page.click("text=table3")
+    page.wait_for_function("document.getElementById('table3-toy-xq-sface')?.open")
+    assert not page.evaluate("document.getElementById('paper-table1').open")

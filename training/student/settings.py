@@ -1,0 +1,77 @@
+"""`training/params.yaml` as frozen dataclasses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from prefiqs.pipeline.params import Count, Seed, block, read_blocks
+
+Positive = Annotated[float, Field(gt=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+@block
+class Data:
+    """The faces: how many people (None: all), and how many augmented copies of each."""
+
+    people: Annotated[int, Field(ge=2)] | None
+    copies: Count
+    seed: Seed
+
+
+@block
+class Augment:
+    """How a copy is made; shifts in pixels, angles in degrees, probabilities of each change."""
+
+    flip: Probability
+    shift: float
+    angle: float
+    scale: float
+    grey: Probability
+    light: Probability
+    degraded: Probability
+    strongest: dict[str, Positive]
+
+
+@block
+class Network:
+    """The student, a ViT-FIQA (T), and its teacher."""
+
+    teacher: str
+    patch: Count
+    width: Count
+    depth: Count
+    heads: Count
+
+
+@block
+class Optimise:
+    """The loop: AdamW with warm-up and cosine decay; the weights of the terms of the loss."""
+
+    steps: Count
+    batch_size: Count
+    rate: Positive
+    warm_up: Count
+    weight_decay: float
+    similarity: float
+    quality: float
+    checkpoint: Count
+    seed: Seed
+
+
+@block
+class Settings:
+    """All of `training/params.yaml`."""
+
+    data: Data
+    augment: Augment
+    network: Network
+    optimise: Optimise
+
+
+def load_settings(path: str | Path = "training/params.yaml") -> Settings:
+    """Read and check the settings of a training; `ConfigError` names the key, what was expected and what came."""
+    return read_blocks(path, Settings)
