@@ -1,21 +1,30 @@
-"""Where data lie on this machine."""
+"""Where assets and benchmarks are kept on this machine."""
 
 import os
 from pathlib import Path
 
 import platformdirs
 
+MARK = ".prefiqs-root"
+
+
+def compendium_root(start: Path | str | None = None) -> Path | None:
+    """Return the root of the PreFIQs compendium that holds `start` (the current folder when None), or None.
+
+    The root is the nearest folder, from `start` upwards, with a file `.prefiqs-root`.
+    """
+    folder = Path.cwd() if start is None else Path(start).absolute()
+    return next((parent for parent in (folder, *folder.parents) if (parent / MARK).is_file()), None)
+
 
 def data_root() -> Path:
     """Return the folder that holds assets and benchmarks; it need not exist yet.
 
-    The first that applies: the environment variable PREFIQS_DATA; `data/` of the nearest folder, from the current one
-    upwards, that holds both `params.yaml` and `dvc.yaml` (a clone of the compendium); the user's cache folder.
+    The first that applies: the environment variable PREFIQS_DATA; `data/` of the compendium that holds the current
+    folder (see `compendium_root`); the user's cache folder.
     """
     if chosen := os.environ.get("PREFIQS_DATA"):
         return Path(chosen).expanduser().absolute()
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
-            return folder / "data"
+    if root := compendium_root():
+        return root / "data"
     return platformdirs.user_cache_path("prefiqs")
