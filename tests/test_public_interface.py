@@ -100,7 +100,7 @@ def test_importing_loads_nothing_and_curves_never_load_torch():
     code = """
         import sys
         import prefiqs
-        heavy = {"torch", "openvino", "cv2", "pandas", "numpy", "onnx", "skimage"}
+        heavy = {"torch", "openvino", "cv2", "pandas", "numpy", "onnx"}
         assert not heavy & set(sys.modules), heavy & set(sys.modules)
         prefiqs.error_discard_curve, prefiqs.verification_accuracy, prefiqs.load_benchmark, prefiqs.PrefiqsError
         import prefiqs.faces.align, prefiqs.datasets.registry, prefiqs.pruning.spec, prefiqs.reporting.tables

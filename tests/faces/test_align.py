@@ -8,7 +8,7 @@ from small_networks import embedded_by_hand, synthetic_faces
 
 import prefiqs
 from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.align import ARCFACE_TEMPLATE, align_to_template, read_photo
+from prefiqs.faces.align import ARCFACE_TEMPLATE, align_to_template, read_photo, similarity_transform
 
 GREY = (128, 128, 128)
 
@@ -147,9 +147,28 @@ def test_the_template_itself_is_not_moved():
     np.testing.assert_array_equal(moved[:, :40], face[:, :1].repeat(40, 1))
 
 
-def test_landmarks_in_one_point():
-    with pytest.raises(InputError, match="Expected five distinct landmarks"):
-        align_to_template(synthetic_faces(1)[0], np.full((5, 2), 50.0))
+@pytest.mark.parametrize("landmarks", [np.full((5, 2), 50.0), np.full((5, 2), np.nan), np.full((5, 2), np.inf)])
+def test_landmarks_that_fix_no_transform(landmarks):
+    with pytest.raises(InputError, match="Landmarks must be finite and distinct, not"):
+        align_to_template(synthetic_faces(1)[0], landmarks)
+
+
+@pytest.mark.parametrize("noise", [0, 3])
+def test_the_transform_is_the_least_squares_fit(noise):
+    """A known similarity is found again; with noise, the fit is that of the linear system, solved by NumPy."""
+    rng = np.random.default_rng(1)
+    for angle, scale in zip(rng.uniform(-np.pi, np.pi, 20), rng.uniform(0.1, 10, 20), strict=True):
+        source = rng.uniform(0, 1000, (5, 2))
+        cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+        known = np.array([[cos, -sin, 30], [sin, cos, -7]])
+        target = source @ known[:, :2].T + known[:, 2] + noise * rng.normal(size=(5, 2))
+        x, y, one, zero = *source.T, np.ones(5), np.zeros(5)
+        system = np.stack([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)], 1).reshape(10, 4)
+        a, b, c, d = np.linalg.lstsq(system, target.ravel())[0]
+        found = similarity_transform(source, target)
+        np.testing.assert_allclose(found, [[a, -b, c], [b, a, d]], atol=1e-9)
+        if not noise:
+            np.testing.assert_allclose(found, known, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(112, 92), (1, 1), (3, 3000), (3000, 3), (1500, 2000)])

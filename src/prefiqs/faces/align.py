@@ -12,7 +12,6 @@ from typing import Literal, overload
 import cv2
 import numpy as np
 from PIL import Image
-from skimage.transform import SimilarityTransform
 
 from prefiqs.assets.fetch import fetch
 from prefiqs.errors import InputError, NoFaceFound
@@ -117,11 +116,28 @@ def decode(data: bytes | bytearray, place: str) -> np.ndarray | None:
 
 def align_to_template(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Warp a photo so that its five landmarks (5×2, pixels) meet the ArcFace template; uint8 RGB 112×112×3."""
-    transform = SimilarityTransform.from_estimate(landmarks, ARCFACE_TEMPLATE)
-    if not transform:
-        raise InputError(f"Expected five distinct landmarks, got {landmarks.tolist()}.")
+    transform = similarity_transform(landmarks, ARCFACE_TEMPLATE)
     # Photos that end inside the crop are continued by their edge: a black border is an edge no face has.
-    return cv2.warpAffine(image, transform.params[:2], (FACE_SIZE, FACE_SIZE), borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(image, transform, (FACE_SIZE, FACE_SIZE), borderMode=cv2.BORDER_REPLICATE)
+
+
+def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The 2×3 matrix that turns, scales and moves `source` (n×2) onto `target` with the least squared error.
+
+    As in Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991,
+    without reflections. In the plane, with complex numbers, it is the linear regression target = a · source + b.
+
+    Raises:
+        InputError: the points of `source` are not finite, or all the same.
+    """
+    z, w = (np.ascontiguousarray(points, float).view(complex)[:, 0] for points in (source, target))
+    centred = z - z.mean()
+    spread = np.vdot(centred, centred).real
+    if not 0 < spread < np.inf:
+        raise InputError(f"Landmarks must be finite and distinct, not {np.asarray(source).tolist()}.")
+    a = np.vdot(centred, w) / spread
+    b = w.mean() - a * z.mean()
+    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
 def _detect(image: np.ndarray, detector: Path) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -75,6 +74,8 @@ def ratio_by_fmr(table: pd.DataFrame, title: str = "") -> Figure:
     table: columns ratio, fmr, pauc (pAUC·10³), one row a cell. The number is the pAUC; the colour says how many times
     the smallest of its FMR that is, as areas at different FMRs are not alike in size. What is missing stays empty.
     """
+    import seaborn as sns
+
     check_table("table", table, ("ratio", "fmr"), ("pauc",))
     areas = table.pivot(index="fmr", columns="ratio", values="pauc").sort_index(ascending=False)
     relative = areas.div(areas.min(axis=1), axis=0)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -141,6 +140,8 @@ def shade_area(axes: Axes, curve: Curve, limit: float, color) -> None:
 
 def _draw_strategies(axes: Axes, table: pd.DataFrame, value: str) -> None:
     """One line a strategy, in the order of the table, each with a colour and a marker of its own."""
+    import seaborn as sns
+
     count = table["strategy"].nunique()
     sns.lineplot(
         table,

@@ -90,6 +90,8 @@ def _edges(values: np.ndarray) -> np.ndarray:
 
 
 def _draw(axes: Axes, cells: _Cells, norm: LogNorm) -> QuadMesh:
+    import seaborn  # noqa: F401  # registers the colour map mako_r
+
     counts = np.ma.masked_equal(cells.counts.T, 0)
     axes.grid(False)
     mesh = axes.pcolormesh(cells.x_edges, cells.y_edges, counts, norm=norm, cmap="mako_r", rasterized=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
@@ -22,6 +21,8 @@ def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str =
 
     Own scales, because drifts at pruning ratios 0.1 and 0.9 differ a hundredfold.
     """
+    import seaborn as sns
+
     columns = min(3, len(drifts))
     figure = new_figure(height=0.4 + (2.1 if columns > 1 else 2.8) * -(-len(drifts) // columns))
     for axes, (label, values) in zip(panels(figure, len(drifts), columns), drifts.items(), strict=True):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from prefiqs.errors import InputError
@@ -21,6 +20,8 @@ MOST_LETTERS = 20
 @themed
 def rank_correlations(correlation: pd.DataFrame, title: str = "") -> Figure:
     """Draw how alike methods rank: a square table of Spearman correlations, methods as rows and columns."""
+    import seaborn as sns
+
     if list(correlation.index) != list(correlation.columns) or correlation.empty:
         raise InputError("correlation: expected the same methods as rows and columns, got others; use DataFrame.corr.")
     n = len(correlation)
@@ -45,6 +46,8 @@ def side_by_side(
     images: n faces, uint8 112×112×3, RGB. percentiles: n rows, one column a method: the share (%) of all faces that the
     method scores lower. captions: n, of long ones the end is shown. withheld: grey tiles instead of the faces.
     """
+    import seaborn as sns
+
     if not len(images) == len(percentiles) == len(captions) > 0:
         raise InputError(
             f"images: expected as many as percentiles and captions, got {len(images)}, {len(percentiles)} and "
