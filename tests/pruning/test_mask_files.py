@@ -11,7 +11,7 @@ from prefiqs.pruning.mask import embedding_layer, load_mask, save_mask
 from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import CRITERIA, GRANULARITIES, PruningSpec
 
-RECIPES = [
+SPECS = [
     PruningSpec(ratio, granularity, criterion, seed=3)
     for ratio in (0.1, 0.45)
     for granularity in GRANULARITIES
@@ -20,13 +20,13 @@ RECIPES = [
 
 
 def saved(model, spec: PruningSpec, folder):
-    path = folder / "new" / f"{spec.variant}.safetensors"
+    path = folder / "new" / f"{spec.key}.safetensors"
     mask = select_mask(model, spec)
     save_mask(mask, path)
     return mask, path
 
 
-@pytest.mark.parametrize("spec", RECIPES, ids=lambda spec: f"{spec.variant}-{spec.layers}")
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.key}-{spec.layers}")
 def test_a_saved_removal_replays_to_the_identical_network(tiny, tmp_path, spec):
     mask, path = saved(tiny, spec, tmp_path)
     loaded = load_mask(path)
@@ -87,14 +87,3 @@ def test_a_removal_of_another_network():
 def test_the_embedding_layer_is_the_last_with_weights(tiny, sface):
     assert embedding_layer(tiny) == embedding_layer(sface) == "embedding"
     assert embedding_layer(HandNet([[1.0, 2.0, 3.0]])) == "linear"
-
-
-@pytest.mark.parametrize(
-    ("spec", "name"),
-    [
-        (PruningSpec(0.1), "unstructured-l1-0.1"),
-        (PruningSpec(0.35, "structured", "random"), "structured-random-0.35"),
-    ],
-)
-def test_names_of_variants(spec, name):
-    assert spec.variant == name

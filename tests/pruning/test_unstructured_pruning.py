@@ -173,7 +173,7 @@ def test_single_layers(tiny, layers):
 
 
 def test_a_network_by_name_is_loaded_and_pruned(monkeypatch, tiny):
-    monkeypatch.setattr("prefiqs.faces.align.as_model", lambda model: tiny if model == "some-name" else model)
+    monkeypatch.setattr("prefiqs.pruning.prune.as_model", lambda model: tiny if model == "some-name" else model)
     assert_same_state(
         prefiqs.prune("some-name", 0.4).state_dict(), prefiqs.prune(copy.deepcopy(tiny), 0.4).state_dict()
     )
@@ -181,18 +181,18 @@ def test_a_network_by_name_is_loaded_and_pruned(monkeypatch, tiny):
 
 @pytest.mark.parametrize("ratio", [0, 1, -0.1, 1.5, float("nan"), float("inf")])
 def test_ratios_that_do_not_exist(tiny, ratio):
-    with pytest.raises(InputError, match=rf"Expected a pruning ratio between 0 and 1 \(exclusive\), got {ratio}"):
+    with pytest.raises(InputError, match=rf"pruning ratio must be between 0 and 1 \(exclusive\), not {ratio}"):
         prefiqs.prune(tiny, ratio)
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"granularity": "semi"}, "Expected one of unstructured, structured, got 'semi'"),
+        ({"granularity": "semi"}, "Unknown granularity 'semi'; choose one of unstructured, structured"),
         ({"criterion": "l2"}, "Expected one of l1, random, got 'l2'"),
         ({"layers": ("embedding", "head")}, "got 'head'; known are stem, depthwise, pointwise, embedding"),
         ({"layers": ("stem_bn",)}, "Expected names of layers with weights, got 'stem_bn'"),
-        ({"layers": ("stem",), "granularity": "structured"}, "Expected layers='all' for structured pruning"),
+        ({"layers": ("stem",), "granularity": "structured"}, "Structured pruning cannot be limited to some layers"),
     ],
 )
 def test_options_that_do_not_exist(tiny, options, words):

@@ -48,9 +48,6 @@ class SeededRandomImportance(tp.importance.Importance):
 
 def select_channels(model: nn.Module, spec: PruningSpec) -> PruningMask:
     """Choose the channels that go; `model` is a scratch copy on the CPU and comes back pruned."""
-    if spec.layers != "all":
-        raise InputError("Expected layers='all' for structured pruning, got single layers: channels span layers; "
-                         "use granularity='unstructured'.")  # fmt: skip
     if any(isinstance(module, nn.LayerNorm) for module in model.modules()):
         raise InputError(f"Expected a convolutional network for structured pruning, got the transformer {model.name}: "
                          "DepGraph cannot follow its channels into the flattened tokens; "

@@ -21,24 +21,28 @@ _HALF = 1 << 16  # values of half of the 32 bits
 def select_weights(model: nn.Module, specs: Sequence[PruningSpec]) -> list[PruningMask]:
     """Choose, for each spec, the ⌊ρN⌋ weights that become zero: the smallest |w| (ties by position), or random ones.
 
-    All specs name the same layers, criterion and seed, and share the ranking. Random: one permutation a seed, so that
-    what is pruned at a small ratio stays pruned at a larger one.
+    The specs differ in the ratio only, so that they share the ranking. N counts all weights together, or those of each
+    layer if the ranking is layerwise. Random: one permutation a seed, so that what is pruned at a small ratio stays
+    pruned at a larger one.
     """
     first = specs[0]
     weights = list(prunable_weights(model, first.layers).values())
+    groups = [[weight] for weight in weights] if first.ranking == "layerwise" else [weights]
+    parts = zip(*(_masks(group, specs) for group in groups), strict=True)
+    masks = ((spec, np.concatenate(part)) for spec, part in zip(specs, parts, strict=True))
+    return [PruningMask(spec, float(mask.mean()), {"mask": np.packbits(mask)}) for spec, mask in masks]
+
+
+def _masks(weights: Sequence[Tensor], specs: Sequence[PruningSpec]) -> Iterator[np.ndarray]:
+    """For each spec a boolean mask over weights that are ranked together."""
     total = sum(w.numel() for w in weights)
     # The decimal as typed: 0.29 * 100 would be 28.99…
     counts = [math.floor(Fraction(str(spec.ratio)) * total) for spec in specs]
-    if first.criterion == "l1":
-        masks = smallest(weights, counts)
-    else:
-        place = np.empty(total, np.int64)
-        place[np.random.default_rng(first.seed).permutation(total)] = np.arange(total)
-        masks = (place < count for count in counts)
-    return [
-        PruningMask(spec, count / total, {"mask": np.packbits(mask)})
-        for spec, count, mask in zip(specs, counts, masks, strict=True)
-    ]
+    if specs[0].criterion == "l1":
+        return smallest(weights, counts)
+    rank = np.empty(total, np.int64)
+    rank[np.random.default_rng(specs[0].seed).permutation(total)] = np.arange(total)
+    return (rank < count for count in counts)
 
 
 def smallest(weights: Sequence[Tensor], counts: Sequence[int]) -> Iterator[np.ndarray]:

@@ -11,7 +11,7 @@ def method_labels(params: Params) -> dict[str, str]:
     p = params.prune
     specs = spec_grid(p.granularities, p.criteria, p.ratios, p.seed)
     variants = {
-        r.variant: f"PreFIQs, {r.granularity} {'L1' if r.criterion == 'l1' else r.criterion}, ρ\u00a0=\u00a0{r.ratio:g}"
+        r.key: f"PreFIQs, {r.granularity} {'L1' if r.criterion == 'l1' else r.criterion}, ρ\u00a0=\u00a0{r.ratio:g}"
         for r in specs
     }
     return variants | {"norm": "embedding norm"}
