@@ -130,12 +130,11 @@ def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     Raises:
         InputError: the points of `source` are not finite, or all the same.
     """
+    if not np.isfinite(source).all() or np.ptp(source, axis=0).max() == 0:
+        raise InputError(f"Landmarks must be finite and distinct, not {np.asarray(source).tolist()}.")
     z, w = (np.ascontiguousarray(points, float).view(complex)[:, 0] for points in (source, target))
     centred = z - z.mean()
-    spread = np.vdot(centred, centred).real
-    if not 0 < spread < np.inf:
-        raise InputError(f"Landmarks must be finite and distinct, not {np.asarray(source).tolist()}.")
-    a = np.vdot(centred, w) / spread
+    a = np.vdot(centred, w) / np.vdot(centred, centred).real
     b = w.mean() - a * z.mean()
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
