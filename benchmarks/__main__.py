@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from prefiqs.reporting.tables import write_table_files
+from prefiqs.reporting.tables import Table
 
 GROUPS = ("embedding", "quality", "pruning", "curves", "scaling")
 FOLDER = Path("reports/benchmarks")
@@ -50,7 +50,7 @@ def write_page() -> None:
     notes = (
         f"Medians over turns, lowest and highest turn; {records[0]['cores']} CPU cores. Details: the JSON files beside."
     )
-    write_table_files(table, "benchmarks", FOLDER, caption, digits=2, notes=notes)
+    Table(table, caption, digits=2, notes=notes).write(FOLDER / "benchmarks")
 
 
 if __name__ == "__main__":

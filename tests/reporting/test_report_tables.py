@@ -1,7 +1,4 @@
-"""Tables: what is marked, what is escaped, and that the files do not change."""
-
-import shutil
-import subprocess
+"""Tables: what is marked, what is printed, and that the files do not change."""
 
 import numpy as np
 import pandas as pd
@@ -9,15 +6,15 @@ import pytest
 
 from prefiqs.errors import InputError
 from prefiqs.io.tables import read_table
-from prefiqs.reporting.latex import escape
-from prefiqs.reporting.tables import write_table_files
+from prefiqs.reporting.latex import escape, write_latex
+from prefiqs.reporting.tables import Table
 
 CAPTION = "pAUC·10³ at ρ ≤ 0.9, 100 % of ser_fiq & co."
 NOTES = "A − B, 5–95 %."
 
 
 @pytest.fixture
-def table():
+def frame():
     return pd.DataFrame(
         {
             "method": ["L1|a", "None", "ser_fiq", "norm", "NA"],
@@ -30,45 +27,100 @@ def table():
 
 
 @pytest.fixture
-def written(table, tmp_path):
+def table(frame):
     best = {"pAUC": "max", "accuracy": "max", "pairs": "min"}
-    shown = write_table_files(table, "t_1", tmp_path, CAPTION, best, {"accuracy": 2}, NOTES)
-    return shown, tmp_path
+    return Table(frame, CAPTION, best, {"accuracy": 2}, NOTES)
 
 
-def markdown_rows(folder):
-    lines = (folder / "t_1.md").read_text(encoding="utf-8").splitlines()
-    return [
-        [cell.strip() for cell in line.replace(r"\|", "¦").strip("|").split("|")] for line in lines if line[:1] == "|"
-    ]
+def rows_of(markdown):
+    lines = [line.replace(r"\|", "¦") for line in markdown.splitlines() if line[:1] == "|"]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_markdown_marks_all_best_in_bold_and_all_second_best_in_italics(written):
-    rows = markdown_rows(written[1])
-    assert rows[0] == ["method", "ρ", "pAUC", "accuracy", "pairs"]
+def test_all_best_values_are_bold_and_all_second_best_in_italics(table):
     # 3.0004 and 3.0 are both printed as 3.000, so both are best; 10 is the fewest, three times 20 comes second
-    assert rows[2:] == [
+    assert rows_of(table.markdown())[2:] == [
         ["L1¦a", "0.1", "**3.000**", "**0.75**", "**10**"],
         ["None", "0.2", "*2.000*", "0.50", "*20*"],
         ["ser_fiq", "0.4", "–", "**0.75**", "30"],
         ["norm", "0.7", "**3.000**", "–", "*20*"],
-        ["NA", "0.9", "0.000", "*0.62*", "*20*"],
+        ["NA", "0.9", "−0.0001", "*0.62*", "*20*"],
     ]
 
 
-def test_markdown_has_the_caption_above_and_the_notes_below(written):
-    text = (written[1] / "t_1.md").read_text(encoding="utf-8")
+def test_a_notebook_shows_the_markdown_file(table, tmp_path):
+    table.write(tmp_path / "t_0.1")
+    text = (tmp_path / "t_0.1.md").read_text(encoding="utf-8")
     assert text.startswith(CAPTION + "\n\n|") and text.endswith("|\n\n" + NOTES + "\n")
+    assert table._repr_markdown_() == text and " at 0x" not in repr(table)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t_0.1.csv", "t_0.1.md"]
 
 
-def test_latex_is_booktabs_with_marks_and_escapes(written):
-    text = (written[1] / "t_1.tex").read_text(encoding="utf-8")
-    assert text.isascii()
-    assert [line for line in text.splitlines() if line in (r"\toprule", r"\midrule", r"\bottomrule")] == [
-        r"\toprule",
-        r"\midrule",
-        r"\bottomrule",
+def test_csv_holds_unrounded_numbers_and_reads_back(table, frame, tmp_path):
+    table.write(tmp_path / "t")
+    read = read_table(tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(read, frame, check_dtype=False)
+    assert read["method"].tolist()[1::3] == ["None", "NA"]
+
+
+@pytest.mark.parametrize("digits", [0, 1, 2, 3])
+def test_only_zero_is_printed_as_zero(digits):
+    frame = pd.DataFrame({"fmr": [1e-3, 1e-4, 0.0, -0.0], "p": [0.0004, -3e-7, 0.0, 1 / 3], "std": [1.5, 2, 3, 4e-9]})
+    text = Table(frame, "c", digits={"fmr": digits, "p": digits, "std": digits}).text()
+    for name in frame:
+        assert [float(cell.replace("−", "-")) == 0 for cell in text[name]] == (frame[name] == 0).tolist()
+    assert "−0" not in text["fmr"].tolist()
+    assert rows_of(Table(frame[["fmr"]], "c", digits=1).markdown())[2:4] == [["0.001"], ["0.0001"]]
+
+
+def test_numbers_that_differ_in_print_are_ranked_apart():
+    frame = pd.DataFrame({"p": [2e-4, 1e-4, 5.0]})
+    assert rows_of(Table(frame, "c", {"p": "min"}, digits=2).markdown())[2:] == [["*0.0002*"], ["**0.0001**"], ["5.00"]]
+
+
+def test_set_values_are_printed_as_they_are_and_measured_ones_rounded():
+    frame = pd.DataFrame({"fmr": [1e-3, 1e-4], "ratio": [0.1, np.nan], "std": [0.25, 0.5], "pauc": [34.0, 0.5]})
+    table = Table(frame.assign(resolved=[True, False]), "c", {"pauc": "min"}, {"std": 3})
+    assert table.text().to_numpy().tolist() == [
+        ["0.001", "0.1", "0.250", "34.000", "yes"],
+        ["0.0001", "–", "0.500", "0.500", "no"],
     ]
+
+
+def test_a_column_without_a_value_is_in_the_csv_only(tmp_path):
+    frame = pd.DataFrame({"method": ["a", "b"], "LFW": np.nan, "pauc": [1.5, 2.5]})
+    table = Table(frame, "c", {"LFW": "min"})
+    table.write(tmp_path / "t")
+    assert list(table.text()) == ["method", "pauc"] and rows_of(table.markdown())[0] == ["method", "pauc"]
+    assert list(read_table(tmp_path / "t.csv")) == ["method", "LFW", "pauc"]
+    assert list(Table(frame[:0], "c").text()) == list(frame)
+
+
+def test_blocks_groups_intervals_and_signs(tmp_path):
+    frame = pd.DataFrame({"part": ["A|1", "A|1", "B", "C"], "name": list("wxyz"), "loss": [2.5, 1.5, 7.5, 8.5]})
+    frame = frame.assign(loss_low=[2, np.nan, 7.123, 8], loss_high=[3, np.nan, 8, 9], key=1, ms=[0.5, 2, 3, 4])
+    table = Table(frame, "c", {"loss": "min"}, blocks="part", within={"loss": ["part"]}, intervals=["loss"],
+                  hidden=["key"], not_in_csv=["ms"], trained_on={"loss": [False, True, False, False]})  # fmt: skip
+    rows = rows_of(table.markdown())
+    assert [*rows[:1], *rows[2:]] == [
+        ["name", "loss", "ms"],
+        ["**A¦1**", "", ""], ["w", "*2.500* [2.00, 3.00]", "0.5"], ["x", "**1.500** §", "2"],
+        ["**B**", "", ""], ["y", "7.500 [7.12, 8.00]", "3"],  # alone: nothing to compare with
+        ["**C**", "", ""], ["z", "8.500 [8.00, 9.00]", "4"],
+    ]  # fmt: skip
+    table.write(tmp_path / "t")
+    assert list(read_table(tmp_path / "t.csv")) == [*frame][:-1]
+    write_latex(table, tmp_path / "t")
+    latex = (tmp_path / "t.tex").read_text(encoding="utf-8")
+    assert latex.count("\\multicolumn{3}{c}{") == 3 and latex.count("\\midrule") == 6
+
+
+def test_latex_is_booktabs_with_marks_and_escapes(table, tmp_path):
+    write_latex(table, tmp_path / "t_1")
+    text = (tmp_path / "t_1.tex").read_text(encoding="utf-8")
+    assert text.isascii()
+    rules = [line for line in text.splitlines() if line.endswith("rule")]
+    assert rules == [r"\toprule", r"\midrule", r"\bottomrule"]
     assert r"\caption{pAUC$\cdot$10$^3$ at $\rho$ $\le$ 0.9, 100 \% of ser\_fiq \& co.}" in text
     assert r"\label{tab:t_1}" in text and r"\begin{tabular}{lrrrr}" in text
     assert r"method & $\rho$ & pAUC & accuracy & pairs \\" in text
@@ -76,55 +128,22 @@ def test_latex_is_booktabs_with_marks_and_escapes(written):
     assert r"None & 0.2 & \underline{2.000} & 0.50 & \underline{20} \\" in text
     assert r"ser\_fiq & 0.4 & -- & \textbf{0.75} & 30 \\" in text
     assert "A $-$ B, 5--95 \\%." in text
-
-
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not on this machine")
-def test_latex_compiles(written):
-    document = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n\\input{t_1}\n\\end{document}\n"
-    (written[1] / "all.tex").write_text(document)
-    done = subprocess.run(["pdflatex", "-halt-on-error", "all"], cwd=written[1], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-
-
-def test_a_character_without_latex_form_is_refused():
     assert escape("50% of {a}_b ~ \\ $1 #2 ^") == (
         r"50\% of \{a\}\_b \textasciitilde{} \textbackslash{} \$1 \#2 \textasciicircum{}"
     )
-    with pytest.raises(InputError, match="🙂"):
-        escape("good 🙂")
 
 
-def test_csv_holds_unrounded_numbers_and_reads_back(written, table):
-    read = read_table(written[1] / "t_1.csv")
-    pd.testing.assert_frame_equal(read, table, check_dtype=False)
-    assert read["method"].tolist()[1::3] == ["None", "NA"]
-
-
-def test_the_shown_table_is_rounded_as_printed(written):
-    shown = written[0]
-    assert shown["pAUC"].tolist()[:2] == [3.0, 2.0] and shown["accuracy"].tolist()[4] == 0.62
-    assert shown["pairs"].tolist() == [10, 20, 30, 20, 20]
-
-
-def test_two_writes_give_the_same_bytes(table, tmp_path):
-    for folder in ("a", "b"):
-        write_table_files(table, "t", tmp_path / folder, CAPTION, {"pAUC": "min"}, notes=NOTES)
-    for kind in ("csv", "md", "tex"):
-        assert (tmp_path / "a" / f"t.{kind}").read_bytes() == (tmp_path / "b" / f"t.{kind}").read_bytes()
-
-
-def test_set_values_are_printed_as_they_stand_and_measured_ones_are_not(tmp_path):
-    table = pd.DataFrame({"fmr": [1e-3, 1e-4], "ratio": [0.1, np.nan], "std": [0.25, 0.5], "pauc": [34.0, 0.5]})
-    shown = write_table_files(table, "t_1", tmp_path, "c", {"pauc": "min"}, {"std": 3})
-    assert markdown_rows(tmp_path)[2:] == [
-        ["0.001", "0.1", "0.250", "*34.000*"],
-        ["0.0001", "–", "0.500", "**0.500**"],
-    ]
-    assert shown["fmr"].tolist() == [1e-3, 1e-4]
-
-
-@pytest.mark.parametrize("best", [{"absent": "min"}, {"method": "min"}, {"pAUC": "lowest"}])
-def test_a_mark_that_cannot_be_set_is_refused(table, tmp_path, best):
-    with pytest.raises(InputError, match="best"):
-        write_table_files(table, "t", tmp_path, CAPTION, best)
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"best": {"absent": "min"}}, "no column 'absent'; it has method, ρ, pAUC"),
+        ({"best": {"method": "min"}}, "'method' is not numeric"),
+        ({"best": {"pAUC": "lowest"}}, "Unknown direction 'lowest'"),
+        ({"digits": {"method": 2}}, "'method' is not numeric"),
+        ({"intervals": ["pAUC"]}, "no column 'pAUC_low'"),
+        ({"within": {"pAUC": ["group"]}}, "no column 'group'"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(frame, options, message):
+    with pytest.raises(InputError, match=message):
+        Table(frame, CAPTION, **options)

@@ -1,4 +1,4 @@
-"""The numbers that prose may quote: one JSON file a stage, merged into one for the report."""
+"""The numbers that text may quote: one JSON file for each stage and item."""
 
 from __future__ import annotations
 
@@ -16,26 +16,15 @@ from prefiqs.io.atomic import write_text
 SIGNIFICANT_DIGITS = 6
 
 
-def write_numbers(part: str, values: Mapping[str, Any], folder: str | Path) -> None:
-    """Write `values` to FOLDER/PART.json, a file that no other stage writes.
+def write_numbers(numbers: Mapping[str, Any], folder: str | Path) -> None:
+    """Write `numbers` to FOLDER/numbers.json.
 
-    values: numbers, texts, truth values, None, and nested mappings and lists of them; NumPy's too. Keys are sorted,
+    numbers: numbers, texts, truth values, None, and nested mappings and lists of them; NumPy's too. Keys are sorted,
     floats rounded to six significant digits, so that the last bits of a sum do not show; NaN and infinity become null.
     Raises InputError for any other type.
     """
-    _write_json(_plain(values), Path(folder) / f"{part}.json")
-
-
-def merge_numbers(reports: str | Path) -> dict[str, Any]:
-    """Merge REPORTS/numbers/PART.json into {part: values}, write that to REPORTS/numbers.json and return it."""
-    parts = sorted(Path(reports, "numbers").glob("*.json"))
-    merged = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in parts}
-    _write_json(merged, Path(reports, "numbers.json"))
-    return merged
-
-
-def _write_json(values: Mapping[str, Any], path: Path) -> None:
-    write_text(json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", path)
+    text = json.dumps(_plain(numbers), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(text + "\n", Path(folder) / "numbers.json")
 
 
 def _plain(value: Any) -> Any:
@@ -52,5 +41,5 @@ def _plain(value: Any) -> Any:
         case Sequence():
             return [_plain(item) for item in value]
     raise InputError(
-        f"values: expected numbers, texts, lists and mappings, got {type(value).__name__}; convert it before writing."
+        f"numbers.json cannot hold a {type(value).__name__}; convert it to numbers, texts, lists, mappings."
     )

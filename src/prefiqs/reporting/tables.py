@@ -1,9 +1,11 @@
-"""One table, three files: CSV for machines, Markdown for GitHub, LaTeX for papers."""
+"""A table of results: CSV for machines, Markdown for readers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from tabulate import tabulate
@@ -11,107 +13,170 @@ from tabulate import tabulate
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import write_text
 from prefiqs.io.tables import write_table
-from prefiqs.reporting import cells
-from prefiqs.reporting.cells import Layout
-from prefiqs.reporting.latex import escape, latex_table
 
 DEFAULT_DIGITS = 3
-PAGE = 50  # lines of a table that a page holds
+MISSING = "–"
+TRAINED_ON = "§"  # printed behind a number whose network was trained on images of the benchmark
 
 
-def write_table_files(
-    table: pd.DataFrame,
-    name: str,
-    folder: str | Path,
-    caption: str,
-    best: Mapping[str, str] | None = None,
-    digits: int | Mapping[str, int] = DEFAULT_DIGITS,
-    notes: str = "",
-    layout: Layout | None = None,
-    latex: bool = True,
-) -> pd.DataFrame:
-    """Write NAME.csv, NAME.md and NAME.tex into `folder` and return the table rounded as printed, for showing.
+class CellStyle(NamedTuple):
+    """How a format writes text, the best and the second best number, and a number with its interval."""
 
-    table: its columns in the order to print; the index is left out. caption stands above, notes below the table; both,
-        like the column names, are plain text (ρ, ·, %, _ are escaped for LaTeX).
-    best: column -> "min" or "max", the direction that is better. The best values of the column are set bold, the second
-        best italic (Markdown) or underlined (LaTeX), all of them where several are equal; missing values do not count,
-        and a value with nothing to be compared with is not marked.
-    digits: decimals in Markdown and LaTeX, one number or column -> number (3 for columns not named). Columns of set
-        values such as 0.1 or 0.0001 (at most two significant digits each, and not in `best`) are printed as they
-        stand, unless named; limits of intervals with one decimal less. The CSV holds the unrounded numbers. A missing
-        value is printed as a dash.
-    layout: blocks of rows, headers over several columns, intervals, signs, ranks within groups; none by default. In
-        LaTeX, the blocks of a table too long for a page are tables of their own.
-    latex: False for a table that no page could hold.
+    escape: Callable[[str], str]
+    best: str
+    second: str
+    interval: str
 
-    Raises InputError when `best` or `digits` names a column that is not there or not numeric, or another direction, or
-    `layout` a column that is not there.
+
+MARKDOWN = CellStyle(lambda text: text.replace("|", r"\|"), "**{}**", "*{}*", "{} [{}, {}]")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Table:
+    """A table as it is printed; a notebook shows it as in its Markdown file.
+
+    Attributes:
+        frame: the columns in the order of printing, without the index. A column without any value is in the CSV only.
+        caption: stands above the table. notes: stands below it. Both are plain text.
+        best: column -> "min" or "max", whichever is better. The best values of the column, as printed, are bold and the
+            second best italic. A value with nothing to be compared with is not marked.
+        digits: decimals, one number or column -> number (3 for other columns). Columns of set values such as 0.1 or
+            0.0001 (at most two significant digits each, not in `best`) are printed as they are unless named. A number
+            that would be printed as zero without being zero keeps one significant digit. The CSV is not rounded.
+        blocks: column whose value stands above a block of rows, instead of beside each row.
+        hidden: columns that are in the CSV only. not_in_csv: columns that the CSV lacks, such as measured times.
+        within: column of `best` -> columns in which rows must agree to be ranked together.
+        intervals: columns NAME to be printed as "NAME [NAME_low, NAME_high]".
+        trained_on: column -> one truth value a row: whether a § is printed behind the cell; `notes` say what it means.
+
+    Raises InputError for a column that the frame lacks, or one of `best` or `digits` that is not numeric.
     """
-    folder, best, layout = Path(folder), best or {}, layout or Layout()
-    named, usual = (digits, DEFAULT_DIGITS) if isinstance(digits, Mapping) else ({}, digits)
-    _check_columns(table, best, named, layout)
-    bounds = {bound: max(usual - 1, 0) for column in layout.intervals for bound in layout.bounds(column)}
-    set_values = [column for column in table if column not in {*best, *bounds} and _are_set_values(table[column])]
-    decimals = {c: usual for c in table if pd.api.types.is_float_dtype(table[c]) and c not in set_values}
-    decimals |= bounds | dict(named)
 
-    rounded = table.round(decimals)
-    text = pd.DataFrame({c: cells.as_text(rounded[c], decimals.get(c)) for c in table}, dtype=object)
-    # Ranked as printed: of two cells that show the same number, one set bold would look like a mistake.
-    ranks = cells.ranks(rounded, best, layout.within)
-    shown = layout.shown(list(table))
-    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in shown]
-    blocks = text[layout.blocks] if layout.blocks else None
+    frame: pd.DataFrame
+    caption: str
+    best: Mapping[str, str] = field(default_factory=dict)
+    digits: int | Mapping[str, int] = DEFAULT_DIGITS
+    notes: str = ""
+    blocks: str | None = None
+    hidden: Sequence[str] = ()
+    not_in_csv: Sequence[str] = ()
+    within: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    intervals: Sequence[str] = ()
+    trained_on: Mapping[str, Sequence[bool]] = field(default_factory=dict)
 
-    write_table(table.drop(columns=[*layout.measured]), folder / f"{name}.csv")
-    plain = cells.marked(text.map(cells.markdown_cell), ranks, cells.MARKDOWN_MARKS)
-    plain = cells.with_signs(cells.with_intervals(plain, layout, cells.MARKDOWN_INTERVAL), layout)[shown]
-    markdown = _markdown_table(plain, numeric, blocks, layout.spans)
-    write_text("\n\n".join(part for part in (caption, markdown, notes) if part) + "\n", folder / f"{name}.md")
-    if latex:
-        source = cells.marked(text.map(escape), ranks, cells.LATEX_MARKS)
-        source = cells.with_signs(cells.with_intervals(source, layout, cells.LATEX_INTERVAL), layout)[shown]
-        parts = [(caption, source, blocks)]
-        if layout.blocks and len(table) * (2 if layout.intervals else 1) > PAGE:
-            parts = [(f"{caption}: {title}", part, None) for title, part in source.groupby(blocks, sort=False)]
-        pages = [
-            latex_table(
-                part, numeric, words, f"tab:{name}{f'-{number}' if number else ''}", notes, titles, layout.spans
-            )
-            for number, (words, part, titles) in enumerate(parts)
-        ]
-        write_text("\n".join(pages), folder / f"{name}.tex")
-    return rounded
+    def __post_init__(self) -> None:
+        numeric = [*self.best, *(self.digits if isinstance(self.digits, Mapping) else ())]
+        groups = [name for group in self.within.values() for name in group]
+        others = [*self.hidden, *self.not_in_csv, *groups, *self.intervals, *self._bounds(), *self.trained_on]
+        for name in filter(None, [self.blocks, *others, *numeric]):
+            if name not in self.frame:
+                raise InputError(f"The table has no column {name!r}; it has {', '.join(map(str, self.frame))}.")
+        for name in numeric:
+            if not pd.api.types.is_numeric_dtype(self.frame[name]):
+                raise InputError(f"Column {name!r} is not numeric: it cannot be rounded or ranked.")
+        for name, direction in self.best.items():
+            if direction not in ("min", "max"):
+                raise InputError(f'Unknown direction {direction!r} for column {name!r}; choose "min" or "max".')
 
+    def __repr__(self) -> str:
+        return f"Table({self.caption!r}, {len(self.frame)} rows)"
 
-def _markdown_table(text: pd.DataFrame, numeric: list[bool], blocks: pd.Series | None, spans: Mapping[str, str]) -> str:
-    rows = []
-    for position, row in enumerate(text.to_numpy().tolist()):
-        if blocks is not None and (position == 0 or blocks.iloc[position] != blocks.iloc[position - 1]):
-            rows.append([f"**{cells.markdown_cell(blocks.iloc[position])}**"] + [""] * (len(row) - 1))
-        rows.append(row)
-    headers = [f"{spans[c]}<br>{c}" if c in spans else str(c) for c in text]
-    return tabulate(
-        rows,
-        headers=[cells.markdown_cell(header) for header in headers],
-        tablefmt="pipe",
-        disable_numparse=True,
-        colalign=["right" if right else "left" for right in numeric] if rows else None,
-    )
+    def _repr_markdown_(self) -> str:
+        return self.markdown()
+
+    def text(self) -> pd.DataFrame:
+        """The table as text, with the columns and digits that are printed, but without marks."""
+        return self._text()[self.shown()]
+
+    def markdown(self) -> str:
+        """Caption, table and notes in Markdown."""
+        cells = self.cells(MARKDOWN)
+        rows: list[list[str]] = []
+        for title, row in zip(self.block_titles(), cells.to_numpy().tolist(), strict=True):
+            if title:
+                rows.append([f"**{MARKDOWN.escape(title)}**"] + [""] * (len(row) - 1))
+            rows.append(row)
+        table = tabulate(
+            rows,
+            headers=[MARKDOWN.escape(str(name)) for name in cells],
+            tablefmt="pipe",
+            disable_numparse=True,
+            colalign=["right" if right else "left" for right in self.numeric()] if rows else None,
+        )
+        return "\n\n".join(part for part in (self.caption, table, self.notes) if part) + "\n"
+
+    def write(self, path: str | Path) -> None:
+        """Write PATH.csv, not rounded, and PATH.md; `path` has no suffix."""
+        write_table(self.frame.drop(columns=[*self.not_in_csv]), f"{path}.csv")
+        write_text(self.markdown(), f"{path}.md")
+
+    def shown(self) -> list[str]:
+        """The columns that are printed."""
+        unseen = {self.blocks, *self.hidden, *self._bounds()}
+        empty = self.frame.isna().all() & (len(self.frame) > 0)
+        return [name for name in self.frame if name not in unseen and not empty[name]]
+
+    def numeric(self) -> list[bool]:
+        """Which of the printed columns hold numbers."""
+        return [pd.api.types.is_numeric_dtype(self.frame[name]) for name in self.shown()]
+
+    def block_titles(self) -> list[str]:
+        """One text a row: the title of the block that begins there, or ""."""
+        if self.blocks is None:
+            return [""] * len(self.frame)
+        titles = self.frame[self.blocks].astype(str)
+        return titles.where(titles != titles.shift(), "").tolist()
+
+    def cells(self, style: CellStyle) -> pd.DataFrame:
+        """The printed columns in the source of a format, with all marks."""
+        text = self._text()
+        cells = text.map(style.escape)
+        for name, direction in self.best.items():
+            rank = self._ranks(name, direction, text)
+            for place, mark in enumerate((style.best, style.second), 1):
+                cells[name] = cells[name].where(rank != place, cells[name].map(mark.format))
+        for name in self.intervals:
+            low, high = (cells[f"{name}_{end}"] for end in ("low", "high"))
+            joined = [style.interval.format(*parts) for parts in zip(cells[name], low, high, strict=True)]
+            cells[name] = cells[name].where(self.frame[f"{name}_low"].isna(), joined)
+        for name, marked in self.trained_on.items():
+            cells[name] = [cell + f" {TRAINED_ON}" * bool(mark) for cell, mark in zip(cells[name], marked, strict=True)]
+        return cells[self.shown()]
+
+    def _bounds(self) -> list[str]:
+        return [f"{name}_{end}" for name in self.intervals for end in ("low", "high")]
+
+    def _text(self) -> pd.DataFrame:
+        named, usual = (self.digits, DEFAULT_DIGITS) if isinstance(self.digits, Mapping) else ({}, self.digits)
+        bounds = dict.fromkeys(self._bounds(), max(usual - 1, 0))
+        columns = {}
+        for name, values in self.frame.items():
+            as_they_are = name not in self.best and name not in bounds and _are_set_values(values)
+            decimals = named.get(name, bounds.get(name, None if as_they_are else usual))
+            columns[name] = [_as_text(value, decimals) for value in values]
+        return pd.DataFrame(columns, index=self.frame.index, dtype=object)
+
+    def _ranks(self, name: str, direction: str, text: pd.DataFrame) -> pd.Series:
+        """1 for the best, 2 for the second best; of what is printed, for of two equal numbers both are best."""
+        printed = pd.to_numeric(text[name].str.replace("−", "-"), errors="coerce")
+        keys = [self.frame[key] for key in self.within.get(name, ())] or [pd.Series(0, index=text.index)]
+        group = printed.groupby(keys, sort=False, dropna=False)
+        return group.rank(method="dense", ascending=direction == "min").where(group.transform("count") > 1)
 
 
 def _are_set_values(values: pd.Series) -> bool:
     return pd.api.types.is_float_dtype(values) and all(float(f"{v:.2g}") == v for v in values.dropna())
 
 
-def _check_columns(table: pd.DataFrame, best: Mapping[str, str], digits: Mapping[str, int], layout: Layout) -> None:
-    there = ", ".join(str(name) for name in table)
-    for column in [*best, *digits]:
-        if column not in table or not pd.api.types.is_numeric_dtype(table[column]):
-            raise InputError(f"best, digits: expected numeric columns of the table, got {column!r}; it has {there}.")
-    for column, direction in best.items():
-        if direction not in ("min", "max"):
-            raise InputError(f'best: expected "min" or "max", got {direction!r} for column {column!r}.')
-    if absent := sorted(layout.named() - set(table)):
-        raise InputError(f"layout: expected columns of the table, got {', '.join(absent)}; it has {there}.")
+def _as_text(value: object, decimals: int | None) -> str:
+    """Print one value, a float with so many decimals (None: as it is); only zero is printed as zero."""
+    if pd.isna(value):
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, float):
+        return str(value)
+    text = f"{value:g}" if decimals is None else f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = f"{value:.1g}" if value else text.lstrip("-")
+    return text.replace("-", "−")  # as wide as a digit

@@ -29,12 +29,10 @@ from prefiqs.evaluation.inputs import check_choice
 from prefiqs.evaluation.intervals import bootstrap_methods, differences_table, intervals_table
 from prefiqs.evaluation.score_mapping import KINDS
 from prefiqs.io.tables import write_table
-from prefiqs.reporting.cells import Layout
 from prefiqs.reporting.figures.areas import pauc_intervals
 from prefiqs.reporting.figures.curves import edc_figure
 from prefiqs.reporting.figures.style import save_figure
-from prefiqs.reporting.latex import escape
-from prefiqs.reporting.tables import write_table_files
+from prefiqs.reporting.tables import Table
 
 RANDOM_ORDERS = 10
 AREAS = "Areas under the error-versus-discard curves"
@@ -89,14 +87,12 @@ class Settings:
 def evaluate(material: EvaluationInputs, settings: Settings, folder: Path, title: str) -> pd.DataFrame:
     """Write all results into a folder, the page `report.html` last, and return the table of areas.
 
-    Files: `areas` (CSV, Markdown, LaTeX), `curves.csv`, `random.csv`, `edc-FMR` (PNG, PDF) for each FMR; with a
-    bootstrap also `differences` to the first method, and `intervals-FMR`. `gates` (CSV, Markdown, LaTeX) helps to
+    Files: `areas` (CSV, Markdown), `curves.csv`, `random.csv`, `edc-FMR.png` for each FMR; with a
+    bootstrap also `differences` to the first method, and `intervals-FMR.png`. `gates` (CSV, Markdown) helps to
     choose a threshold of quality; with a calibration also `calibrated-gates`, and `calibration-METHOD.json`.
 
-    Raises `InputError` before anything is written: words that LaTeX cannot set, scores that cannot be calibrated.
+    Raises `InputError` before anything is written: scores that cannot be calibrated.
     """
-    for words in (title, material.verifier, *material.scores):
-        escape(words)
     compared = ({material.verifier: material.embeddings}, material.pairs, material.genuine, settings.fmrs)
     options = settings.curve_options()
     curves = compare_methods(material.scores, *compared, **options)
@@ -174,12 +170,14 @@ def _write_areas(
         f"reliable: at least 1/FMR impostor pairs are left up to there. Random order: {random}."
     )
     within = {"pauc": ["fmr"], "auc": ["fmr"]}
-    shown = Layout(hidden=("verifier",), within=within)
+    hidden, in_brackets = ["verifier"], list[str]()
     if settings.resamples:
         notes += f" In brackets: 95 % bootstrap interval over {settings.resampled}."
-        shown = Layout(hidden=("verifier", "unit", "undefined"), within=within, intervals=("pauc",))
+        hidden, in_brackets = ["verifier", "unit", "undefined"], ["pauc"]
     best, digits = {"pauc": "min", "auc": "min"}, {"fnmr": 4, "pauc": 2, "auc": 2}
-    return write_table_files(areas, "areas", folder, caption, best, digits, notes, shown).drop(columns=[*shown.hidden])
+    table = Table(areas, caption, best, digits, notes, hidden=hidden, within=within, intervals=in_brackets)
+    table.write(folder / "areas")
+    return table.text()
 
 
 def _uncertainty(
@@ -201,19 +199,18 @@ def _uncertainty(
         table = differences_table(bootstraps, first, settings.limit)
         caption = DIFFERENCES.format(first)
         notes = "Below 0: the method is better. low, high: ends of the 95 % interval, paired by resample."
-        parts.append((caption, write_table_files(table, "differences", folder, caption, digits=2, notes=notes)))
+        parts.append((caption, _written(Table(table, caption, digits=2, notes=notes), folder / "differences")))
     return parts
 
 
 def _write_gates(gates: pd.DataFrame, calibrated: tuple | None, settings: Settings, folder: Path) -> list[Part]:
     """Gates at percentiles and, where there is one, on a calibrated scale."""
-    shown, digits = Layout(blocks="method"), {"images_discarded": 3, "pairs_discarded": 3, "fnmr": 4}
-    digits["gate"] = _decimals(gates)
+    digits = {"images_discarded": 3, "pairs_discarded": 3, "fnmr": 4, "gate": _decimals(gates)}
     notes = (
         "gate: on the method's own scale; images below it are turned away (above it, where lower is better), and pairs "
         f"with one of them. Threshold of the FMR {settings.threshold}. reliable: at least 1/FMR impostor pairs set it."
     )
-    parts: list[Part] = [(GATES, write_table_files(gates, "gates", folder, GATES, None, digits, notes, shown))]
+    parts: list[Part] = [(GATES, _written(Table(gates, GATES, digits=digits, notes=notes), folder / "gates"))]
     if calibrated:
         calibrations, table = calibrated
         for method, calibration in calibrations.items():
@@ -224,7 +221,7 @@ def _write_gates(gates: pd.DataFrame, calibrated: tuple | None, settings: Settin
         )
         digits |= {"score": digits["gate"], "images_below_fitted": 3, "gate": 0}
         caption = CALIBRATED.format(settings.calibrate)
-        written = write_table_files(table, "calibrated-gates", folder, caption, None, digits, notes, shown)
+        written = _written(Table(table, caption, digits=digits, notes=notes), folder / "calibrated-gates")
         parts.append((caption, written))
     return parts
 
@@ -236,5 +233,10 @@ def _decimals(gates: pd.DataFrame) -> int:
 
 
 def _saved(figure: Figure, name: str, folder: Path) -> Figure:
-    save_figure(figure, name, folder)
+    save_figure(figure, folder / f"{name}.png")
     return figure
+
+
+def _written(table: Table, path: Path) -> pd.DataFrame:
+    table.write(path)
+    return table.text()

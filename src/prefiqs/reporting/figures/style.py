@@ -112,12 +112,15 @@ def check_table(name: str, table: pd.DataFrame, key: Sequence[str], values: Sequ
         )
 
 
-def save_figure(figure: Figure, name: str, folder: str | Path) -> None:
-    """Write NAME.png (`SAVED` dots an inch) and NAME.pdf into `folder`; one figure, same bytes, however often."""
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG (`SAVED` dots an inch) or PDF, by the suffix of the path; always the same bytes."""
+    if Path(path).suffix == ".png":
+        return write_bytes(as_png(figure, SAVED), path)
+    if Path(path).suffix != ".pdf":
+        raise InputError(f"Cannot write a figure as {path}: choose .png or .pdf.")
     pdf = BytesIO()
     figure.savefig(pdf, format="pdf", dpi=SAVED, metadata={"CreationDate": None})  # it would change from run to run
-    write_bytes(as_png(figure, SAVED), Path(folder) / f"{name}.png")
-    write_bytes(pdf.getvalue(), Path(folder) / f"{name}.pdf")
+    return write_bytes(pdf.getvalue(), path)
 
 
 def as_png(figure: Figure, dpi: float) -> bytes:
