@@ -1,0 +1,85 @@
+"""A run of the compendium: its parameters, its paths, and what its stages have computed so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from prefiqs.assets.location import compendium_root
+from prefiqs.datasets.benchmark import Benchmark, load_benchmark
+from prefiqs.errors import ConfigError
+from prefiqs.io.arrays import read_array
+from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.layout import Layout
+from prefiqs.pipeline.params import Params, load_params
+from prefiqs.pipeline.scores import Scores
+from prefiqs.pruning.spec import PruningSpec
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every study starts from."""
+
+    layout: Layout
+    params: Params
+
+    def benchmark(self, name: str) -> Benchmark:
+        """A benchmark that the pipeline has built."""
+        return load_benchmark(name, self.layout.data)
+
+    def raw_embeddings(
+        self, benchmark: str, model: str, spec: PruningSpec | None = None, mirrored: bool = False
+    ) -> np.ndarray:
+        """Raw embeddings, float32 n×d, of the unpruned network or a pruned one."""
+        return read_array(self.layout.embeddings(benchmark, model, spec, mirrored))
+
+    def verifiers(self, model: str) -> list[str]:
+        """The networks that verify when `model` estimates quality: itself, then those of the cross-model protocol."""
+        return [model, *self.params.models.cross]
+
+    def shows_faces_of(self, benchmark: str) -> bool:
+        """Whether faces of a benchmark may be drawn."""
+        return benchmark in self.params.align.show_faces
+
+    def all_scores(self, benchmark: str, model: str) -> Scores:
+        """Every score there is of a benchmark: PreFIQs and the norm of `model`, compared methods, score files of other
+        tools, and the true severity of degraded images."""
+        scores = Scores.read(self.layout.scores(benchmark, model))
+        for name in self.params.methods.compared:
+            scores = scores.joined(Scores.read(self.layout.method_scores(benchmark, name)))
+        images = self.benchmark(benchmark)
+        known = self._external(benchmark, images)
+        severity = images.index["severity"].to_numpy()
+        if severity.max() > 0:
+            known[MethodId.severity()] = -severity
+        return scores.joined(Scores.of(images.names, known, lambda _: False)) if known else scores
+
+    def _external(self, benchmark: str, images: Benchmark) -> dict[MethodId, np.ndarray]:
+        from prefiqs.datasets.score_files import read_published_scores
+
+        external = self.params.external
+        supervision = dict.fromkeys(external.supervised, "supervised")
+        supervision |= dict.fromkeys(external.semi_supervised, "semi-supervised")
+        found = read_published_scores(self.layout.external, benchmark, images.names, external.lower_is_better)
+        return {MethodId.of_file(m, supervision.get(m, "unsupervised")): s for m, s in found.items()}
+
+
+def open_run(start: str | Path | None = None) -> Run:
+    """The run whose compendium holds the folder `start` (by default the current one): its root is found upwards.
+
+    Raises:
+        ConfigError: no compendium holds the folder, or its params.yaml cannot be used.
+    """
+    root = compendium_root(Path(start) if start else None)
+    if root is None:
+        raise ConfigError(f"{Path(start or '.').absolute()} is not inside a PreFIQs compendium (no .prefiqs-root above).")
+    return Run(Layout(root), load_params(root / "params.yaml"))
+
+
+def was_trained_on(model: str, benchmark: str) -> bool:
+    """Whether a network was trained on images of a benchmark, as far as its model card says."""
+    from prefiqs.models.weights import card_of
+
+    return benchmark in card_of(model).seen
