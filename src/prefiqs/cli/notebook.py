@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from prefiqs.cli._shared import (
-    name_value_pairs,
-)
+from prefiqs.assets.location import compendium_root
+from prefiqs.cli._shared import name_value_pairs
 
 
 def notebook(
     source: Annotated[Path, typer.Argument(help="A notebook of notebooks/.")],
-    html: Annotated[Path, typer.Argument(help="Where the rendered page goes.")],
-    parameter: Annotated[list[str] | None, typer.Option("-p", help="NAME=VALUE of the parameters cell.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder for the executed notebook and what it writes.")],
+    parameter: Annotated[list[str] | None, typer.Option("-p", help="NAME=VALUE, a parameter of the notebook.")] = None,
 ) -> None:
-    """Execute a notebook with papermill and render it; this is what every stage of `dvc repro` calls."""
+    """Execute a notebook with papermill, as the stages of `dvc repro` do.
+
+    Example: prefiqs notebook notebooks/13_edc.ipynb data/results/edc/orl/sface -p benchmark=orl -p model=sface
+    """
+    from prefiqs.pipeline.durations import note_duration
     from prefiqs.pipeline.notebooks import run_notebook
 
-    run_notebook(source, html, name_value_pairs("-p", parameter))
+    if root := compendium_root():
+        os.environ["PREFIQS_DATA"] = str(root / "data")  # DVC tracks the compendium's own data
+    seconds = run_notebook(source, folder, name_value_pairs("-p", parameter))
+    note_duration(folder, seconds)

@@ -87,7 +87,7 @@ class MethodId:
 
     @property
     def supervision(self) -> str:
-        """"unsupervised", "semi-supervised", "supervised", or "oracle"."""
+        """ "unsupervised", "semi-supervised", "supervised", or "oracle"."""
         if self.is_oracle:
             return "oracle"
         return METHODS[self.method].supervision if self.network else self.supervised

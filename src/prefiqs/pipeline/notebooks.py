@@ -1,14 +1,13 @@
-"""Run a notebook as a pipeline stage and render it to one HTML file that can be read offline.
+"""Execute a notebook as a stage of the pipeline, and keep it executed.
 
-The page holds what the notebook says and nothing about the run: the same notebook with the same results gives the same
-bytes. It loads nothing from the network. Therefore no MathJax, which nbconvert takes from a CDN (and bundled would be
-larger than all reports): equations in Markdown cells are written in Unicode, like D = ‖ê_θ(x) − ê_θρ(x)‖₂.
+What is kept holds what the notebook shows and nothing about the run: the same notebook with the same results gives the
+same bytes, on every machine.
 """
 
 from __future__ import annotations
 
-import logging
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,14 +17,12 @@ import nbformat
 import papermill
 import zmq
 from ipykernel.kernelspec import get_kernel_dict
-from jinja2 import DictLoader
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.localinterfaces import localhost
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
-from nbconvert import HTMLExporter
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from papermill.exceptions import PapermillExecutionError
-from pygments.formatters import HtmlFormatter
 from traitlets import default
 
 from prefiqs.errors import InputError, PrefiqsError
@@ -33,36 +30,6 @@ from prefiqs.io.atomic import write_text
 
 EXECUTED = Path("data/executed")
 _KERNEL = dict(kernel_name="python3", language="python")
-
-# A page of its own around nbconvert's "basic" cells: its "lab" page loads three scripts from a CDN and brings 270 kB of
-# style, more than most of the pages hold.
-_OFFLINE_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ resources['metadata']['name'] }}</title>
-<style>
-body { font: 16px/1.55 system-ui, sans-serif; color: #1c1e21; background: #fff; margin: 0; }
-main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
-h1, h2 { line-height: 1.25; margin: 1.6em 0 .5em; }
-.anchor-link { display: none; }
-pre, code { font: 13px/1.45 ui-monospace, monospace; }
-.highlight { background: #f6f8fa; border-left: 3px solid #c9d1d9; padding: .5rem .8rem; overflow-x: auto; }
-pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
-.cell { margin: .9rem 0; }
-.output_area { margin: .5rem 0; overflow-x: auto; }
-img { max-width: 100%; height: auto; }
-table { border-collapse: collapse; font-size: 14px; }
-th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #e3e6ea; }
-{{ colours }}
-</style>
-</head>
-<body><main>
-{%- include 'basic/index.html.j2' -%}
-</main></body>
-</html>
-"""
 
 
 class InterpreterKernelManager(AsyncKernelManager):
@@ -87,24 +54,39 @@ class InterpreterKernelManager(AsyncKernelManager):
         return str(Path(self._folder.name) / "kernel")
 
 
-def run_notebook(source: str | Path, html: str | Path, parameters: Mapping[str, Any]) -> None:
-    """Execute the notebook `source` with `parameters` in the current folder and write it to the file `html`.
+def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str, Any]) -> float:
+    """Execute a notebook with `parameters` in the current folder and write it, executed, into `folder`.
 
-    The executed notebook stays at data/executed/NAME.ipynb (NAME as in NAME.html), with times and warnings, also when a
-    cell fails. An HTML file is written only when all cells ran.
+    A notebook that declares the parameter `out` is given `folder`, to write its tables and figures to. While it runs,
+    and when a cell fails, the executed notebook stands at data/executed/NAME.ipynb, with times and warnings.
 
-    Raises InputError when the notebook is missing, or its cell tagged "parameters" does not declare one of the names
-    (papermill only warns); PrefiqsError naming the cell, the exception and the executed notebook when a cell fails.
+    Args:
+        source: the notebook. It must declare the parameters in a cell tagged "parameters" (papermill only warns).
+        folder: where the executed notebook goes, under its own name.
+        parameters: values by name.
+
+    Returns:
+        Seconds that it took.
+
+    Raises:
+        InputError: no such notebook, or an undeclared parameter; PrefiqsError: a cell failed, or Python died.
     """
-    source, html = Path(source), Path(html)
-    _check_declared(source, parameters)
-    executed = EXECUTED / f"{html.stem}.ipynb"
+    source, folder = Path(source), Path(folder)
+    declared = _declared(source)
+    if unknown := sorted(set(parameters) - set(declared)):
+        raise InputError(
+            f'{source} has no parameter {unknown[0]!r}; its cell tagged "parameters" declares '
+            f"{', '.join(declared) or 'none'}."
+        )
+    given = dict(parameters) | ({"out": folder.as_posix()} if "out" in declared else {})
+    executed = EXECUTED / f"{'-'.join([source.stem, *map(str, parameters.values())])}.ipynb"
     executed.parent.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
     try:
         notebook = papermill.execute_notebook(
             source,
             executed,
-            dict(parameters),
+            given,
             progress_bar=sys.stderr.isatty(),
             kernel_manager_class=InterpreterKernelManager,
             **_KERNEL,
@@ -112,38 +94,38 @@ def run_notebook(source: str | Path, html: str | Path, parameters: Mapping[str, 
     except PapermillExecutionError as error:
         reason = (error.evalue.strip().splitlines() or ["no message"])[0].rstrip(".")
         raise PrefiqsError(
-            f"{source} stopped in code cell {error.exec_count} with {error.ename}: {reason}; {executed} shows the cell."
+            f"{source} stopped in code cell {error.exec_count} with {error.ename}: {reason}. See {executed}."
         ) from error
     except DeadKernelError as error:
         raise PrefiqsError(
-            f"{source} stopped because its Python process died, most often for want of memory; "
-            f"{executed} shows how far it came."
+            f"{source} stopped because its Python process died, most often for lack of memory. See {executed}."
         ) from error
-    write_text(_page(_without_traces(notebook), html.stem), html)
+    write_text(nbformat.writes(_without_traces(notebook)) + "\n", folder / source.name)
+    return time.monotonic() - start
 
 
-def _check_declared(source: Path, parameters: Mapping[str, Any]) -> None:
+def _declared(source: Path) -> list[str]:
+    """The parameters that a notebook declares."""
     if not source.is_file():
-        raise InputError(f"source: expected a notebook, got {source}, which is not a file here ({Path.cwd()}).")
+        raise InputError(f"Notebook not found: {source} (looked in {Path.cwd()}).")
     notebook = nbformat.read(source, as_version=4)
     # papermill asks for the language, and a stripped notebook may not name it
     notebook.metadata["kernelspec"] = KernelSpec(**get_kernel_dict()).to_dict() | {"name": "python3"}
-    declared = papermill.inspect_notebook(notebook)
-    unknown = sorted(set(parameters) - set(declared))
-    if unknown:
-        raise InputError(
-            f'parameters: {", ".join(unknown)} not declared by {source}, whose cell tagged "parameters" has '
-            f"{', '.join(declared) or 'none'}; add it there or leave it out."
-        )
+    return list(papermill.inspect_notebook(notebook))
 
 
 def _without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drop what differs from run to run or belongs to this machine.
 
-    Those are the times that papermill notes, the random id of the cell it injects, and standard error: progress bars
-    with times, and warnings with the paths of installed files.
+    Those are the times that papermill notes, the version of Python, the random id of the cell that papermill injects,
+    and standard error: progress bars with times, and warnings with the paths of installed files.
     """
-    notebook.metadata.pop("papermill", None)
+    # A text arrives in pieces, cut where the clock had it.
+    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    notebook.metadata = nbformat.from_dict({
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    })  # fmt: skip
     for position, cell in enumerate(notebook.cells):
         cell.id = f"cell-{position}"
         for trace in ("papermill", "execution"):
@@ -151,22 +133,3 @@ def _without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     return notebook
-
-
-def _page(notebook: nbformat.NotebookNode, title: str) -> str:
-    quiet = logging.getLogger(__name__)
-    quiet.setLevel(logging.ERROR)  # nbconvert warns of each picture without alternative text
-    colours = HtmlFormatter(style="friendly").get_style_defs(".highlight")
-    exporter = HTMLExporter(
-        template_name="basic",
-        template_file="offline.html.j2",
-        extra_loaders=[DictLoader({"offline.html.j2": _OFFLINE_PAGE.replace("{{ colours }}", colours)})],
-        embed_images=True,
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-        log=quiet,
-    )
-    # a text arrives in pieces, cut where the clock had it
-    exporter.register_preprocessor("nbconvert.preprocessors.CoalesceStreamsPreprocessor", enabled=True)
-    page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
-    return page

@@ -122,7 +122,9 @@ class Prune:
     def specs(self) -> list[PruningSpec]:
         """Every specification of the grid: granularity, criterion, ratio, in this order."""
         grid = product(self.granularities, self.criteria, self.ratios)
-        return [PruningSpec(ratio, granularity, criterion, self._seed(criterion)) for granularity, criterion, ratio in grid]
+        return [
+            PruningSpec(ratio, granularity, criterion, self._seed(criterion)) for granularity, criterion, ratio in grid
+        ]
 
     @property
     def main(self) -> list[PruningSpec]:
@@ -354,7 +356,9 @@ class Params:
         flipped = self.verification.flip_test
         for made in self.benchmarks.cross_quality:
             if made.name in flipped and made.source not in flipped:
-                raise ValueError(f"`verification.flip_test` names {made.name}, so it must name its source {made.source}")
+                raise ValueError(
+                    f"`verification.flip_test` names {made.name}, so it must name its source {made.source}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -74,7 +74,9 @@ def open_run(start: str | Path | None = None) -> Run:
     """
     root = compendium_root(Path(start) if start else None)
     if root is None:
-        raise ConfigError(f"{Path(start or '.').absolute()} is not inside a PreFIQs compendium (no .prefiqs-root above).")
+        raise ConfigError(
+            f"{Path(start or '.').absolute()} is not inside a PreFIQs compendium (no .prefiqs-root above)."
+        )
     return Run(Layout(root), load_params(root / "params.yaml"))
 
 

@@ -108,7 +108,5 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
         flip_test=flip,
         without_flip_test=100 * accuracy(None, (False,)).mean,
         largest_ratio=kept.groupby("strategy")["ratio"].max(),
-        figure=accuracy_by_ratio(
-            pruned.assign(accuracy=pruned["accuracy"] / 100), unpruned["accuracy"] / 100
-        ),
+        figure=accuracy_by_ratio(pruned.assign(accuracy=pruned["accuracy"] / 100), unpruned["accuracy"] / 100),
     )
