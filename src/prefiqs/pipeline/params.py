@@ -121,10 +121,9 @@ class Prune:
     @property
     def specs(self) -> list[PruningSpec]:
         """Every specification of the grid: granularity, criterion, ratio, in this order."""
+        seeds = {"l1": 0, "random": self.seed}
         grid = product(self.granularities, self.criteria, self.ratios)
-        return [
-            PruningSpec(ratio, granularity, criterion, self._seed(criterion)) for granularity, criterion, ratio in grid
-        ]
+        return [PruningSpec(ratio, granularity, criterion, seeds[criterion]) for granularity, criterion, ratio in grid]
 
     @property
     def main(self) -> list[PruningSpec]:
@@ -136,9 +135,6 @@ class Prune:
     def nearest(self, ratio: float) -> PruningSpec:
         """The specification of `main` whose ratio is nearest to `ratio`."""
         return min(self.main, key=lambda spec: abs(spec.ratio - ratio))
-
-    def _seed(self, criterion: str) -> int:
-        return self.seed if criterion == "random" else 0
 
 
 @block
@@ -356,9 +352,7 @@ class Params:
         flipped = self.verification.flip_test
         for made in self.benchmarks.cross_quality:
             if made.name in flipped and made.source not in flipped:
-                raise ValueError(
-                    f"`verification.flip_test` names {made.name}, so it must name its source {made.source}"
-                )
+                raise ValueError(f"`verification.flip_test` names {made.name}, but not its source {made.source}")
         return self
 
     @model_validator(mode="after")

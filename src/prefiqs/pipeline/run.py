@@ -74,9 +74,7 @@ def open_run(start: str | Path | None = None) -> Run:
     """
     root = compendium_root(Path(start) if start else None)
     if root is None:
-        raise ConfigError(
-            f"{Path(start or '.').absolute()} is not inside a PreFIQs compendium (no .prefiqs-root above)."
-        )
+        raise ConfigError(f"No PreFIQs compendium holds {Path(start or '.').absolute()} (no .prefiqs-root above it).")
     return Run(Layout(root), load_params(root / "params.yaml"))
 
 

@@ -40,10 +40,12 @@ def _items(name: str, stage: Mapping[str, Any], params: Mapping[str, Any]) -> It
     matrix = {key: _value(values, params) for key, values in stage.get("matrix", {}).items()}
     for combination in product(*matrix.values()):
         item = dict(zip(matrix, combination, strict=True))
-        known = {**params, "item": item}
         paths = (out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs", []))
-        outs = tuple(_REFERENCE.sub(lambda m: str(_lookup(m[1], known)), path) for path in paths)
-        yield StageItem(name, item, outs)
+        yield StageItem(name, item, tuple(_filled(path, {**params, "item": item}) for path in paths))
+
+
+def _filled(path: str, values: Mapping[str, Any]) -> str:
+    return _REFERENCE.sub(lambda reference: str(_lookup(reference[1], values)), path)
 
 
 def _value(values: Any, params: Mapping[str, Any]) -> Any:
