@@ -12,6 +12,7 @@ import typer
 
 import prefiqs
 from prefiqs.cli.calibrate import calibrate
+from prefiqs.cli.check import check
 from prefiqs.cli.embed_dataset import embed_dataset
 from prefiqs.cli.evaluate import evaluate
 from prefiqs.cli.export import export
@@ -19,6 +20,8 @@ from prefiqs.cli.fetch import fetch
 from prefiqs.cli.list import listing
 from prefiqs.cli.notebook import notebook
 from prefiqs.cli.plan import plan
+from prefiqs.cli.publish import publish
+from prefiqs.cli.run import run
 from prefiqs.cli.score import score
 from prefiqs.cli.site import site
 from prefiqs.errors import PrefiqsError
@@ -29,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Training-free face image quality assessment: scores for photos, their evaluation, and the pipeline.",
 )
-for command in (score, evaluate, export, calibrate, embed_dataset, fetch, plan, notebook, site):
+for command in (score, evaluate, export, calibrate, embed_dataset, fetch, plan, run, notebook, publish, check, site):
     app.command()(command)
 app.add_typer(listing, name="list")
 

@@ -24,7 +24,9 @@ def notebook(
     from prefiqs.pipeline.durations import note_duration
     from prefiqs.pipeline.notebooks import run_notebook
 
-    if root := compendium_root():
+    root = compendium_root()
+    if root:
         os.environ["PREFIQS_DATA"] = str(root / "data")  # DVC tracks the compendium's own data
     seconds = run_notebook(source, folder, name_value_pairs("-p", parameter))
-    note_duration(folder, seconds)
+    if root:
+        note_duration(root, folder, seconds)

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from prefiqs.io.atomic import read_text, write_text
 
-DURATIONS = Path("data/executed/durations.json")
+_FILE = Path("data/executed/durations.json")
 
 
-def note_duration(folder: str | Path, seconds: float) -> None:
+def note_duration(root: Path, folder: str | Path, seconds: float) -> None:
     """Note how long the stage took that writes `folder`."""
-    write_text(json.dumps(durations() | {Path(folder).as_posix(): round(seconds, 1)}, indent=1) + "\n", DURATIONS)
+    noted = durations(root) | {Path(folder).as_posix(): round(seconds, 1)}
+    write_text(json.dumps(noted, indent=1) + "\n", root / _FILE)
 
 
-def durations() -> dict[str, float]:
+def durations(root: Path) -> dict[str, float]:
     """Seconds by the folder that a stage writes."""
-    return json.loads(read_text(DURATIONS)) if DURATIONS.is_file() else {}
+    return json.loads(read_text(root / _FILE)) if (root / _FILE).is_file() else {}

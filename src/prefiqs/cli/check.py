@@ -1,0 +1,25 @@
+"""`prefiqs check`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def check(
+    run: Annotated[
+        str | None, typer.Argument(help="Name of a run below reports/; by default that of params.yaml.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="Largest relative difference that counts as equal.")] = 1e-6,
+) -> None:
+    """Compare the tables and numbers of a fresh run with the committed ones; exit with status 1 if any differ."""
+    from prefiqs.pipeline.check import check_against_commit
+    from prefiqs.pipeline.run import open_run
+
+    opened = open_run()
+    name = run or opened.params.run
+    differences = check_against_commit(opened.layout.root, name, tolerance)
+    print("\n".join(differences) or f"All tables and numbers of reports/{name} equal the committed ones.")
+    if differences:
+        raise typer.Exit(1)

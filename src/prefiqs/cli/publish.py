@@ -1,0 +1,11 @@
+"""`prefiqs publish`."""
+
+from __future__ import annotations
+
+
+def publish() -> None:
+    """Copy the results of the pipeline to reports/RUN; the last stage of `dvc repro` calls this."""
+    from prefiqs.pipeline.publish import publish as write
+    from prefiqs.pipeline.run import open_run
+
+    print(write(open_run()))

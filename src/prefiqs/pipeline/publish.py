@@ -1,0 +1,53 @@
+"""Copy what a run shows to `reports/RUN`, whole, and nothing that today's parameters do not name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from prefiqs.errors import InputError
+from prefiqs.io.atomic import read_text, write_text
+from prefiqs.pipeline.durations import durations
+from prefiqs.pipeline.manifest import as_markdown, manifest
+from prefiqs.pipeline.run import Run
+from prefiqs.pipeline.stages import RESULTS, stage_items
+
+
+def publish(run: Run) -> Path:
+    """Write the folder of published results of a run and return it; one that is there is replaced as a whole.
+
+    It holds `STAGE/ITEM/…` of every stage and item that today's parameters name, the report (README.md, numbers.json,
+    claims), and manifest.json.
+
+    Raises:
+        InputError: a stage has not run yet.
+    """
+    root, out = run.layout.root, run.layout.report(run.params.run)
+    folders = [item.results for item in stage_items(root) if item.results]
+    took = {folder: seconds for folder, seconds in durations(root).items() if folder in folders}
+    made = manifest(root, run.params.run, {folder.removeprefix(RESULTS): seconds for folder, seconds in took.items()})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as work:
+        new, old = Path(work) / "new", Path(work) / "old"
+        shutil.copytree(_existing(run.layout.data / "report"), new)
+        for folder in folders:
+            shutil.copytree(_existing(root / folder), new / folder.removeprefix(RESULTS))
+        write_text(json.dumps(made, indent=1) + "\n", new / "manifest.json")
+        write_text(f"{read_text(new / 'README.md')}\n{as_markdown(made)}", new / "README.md")
+        if out.exists():
+            out.rename(old)
+        try:
+            new.rename(out)
+        except BaseException:
+            if old.exists():
+                old.rename(out)
+            raise
+    return out
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise InputError(f"No results in {folder}; run `dvc repro` first.")
+    return folder
