@@ -9,17 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefiqs.errors import InputError
-from prefiqs.evaluation.bootstrap import bootstrap_curves
-from prefiqs.evaluation.edc import error_discard_curve, error_discard_curves
-from prefiqs.evaluation.intervals import bootstrap_methods, differences_table, intervals_table
+from prefiqs.evaluation import bootstrap
+from prefiqs.evaluation.comparison import Comparison
+from prefiqs.evaluation.edc import EdcProtocol, curves_of_sorted, error_discard_curve, error_discard_curves
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
 from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
 from prefiqs.evaluation.resampling import resampled_weights
-from prefiqs.evaluation.weighted import WeightedPairs
+from prefiqs.evaluation.tables import differences_table, intervals_table
+from prefiqs.evaluation.weighted_edc import WeightedPairs
 
 GRID = np.arange(20) / 20
 TARGETS = [0.001, 0.1, 1 / 3, 0.5, 0.9]
 FMR = 0.05
+PROTOCOL = EdcProtocol((0.1, 0.01))
 
 
 def sample(n_pairs=400, seed=0, n_people=12):
@@ -35,9 +37,18 @@ def sample(n_pairs=400, seed=0, n_people=12):
     return similarity, genuine, measures, names[np.column_stack([left, right])]
 
 
+def bootstrap_curves(similarity, genuine, qualities, fmrs, people=None, resamples=1000, seed=0, **options):
+    """Of pairs not yet sorted."""
+    by_similarity = sort_by_similarity(similarity, genuine)
+    by_quality = {key: sort_by_quality(quality) for key, quality in qualities.items()}
+    protocol = EdcProtocol(tuple(fmrs), **options)
+    curves = {key: curves_of_sorted(by_similarity, ranks, **protocol.options()) for key, ranks in by_quality.items()}
+    return bootstrap.bootstrap_curves(by_similarity, by_quality, curves, protocol, people, resamples, seed)
+
+
 def weighted(similarity, genuine, quality, weights, fmrs, threshold="recomputed", rule="nearest"):
     pairs = WeightedPairs(
-        sort_by_similarity(similarity, genuine), {"q": sort_by_quality(quality)}, GRID, fmrs, threshold, rule
+        sort_by_similarity(similarity, genuine), {"q": sort_by_quality(quality)}, fmrs, GRID, threshold, rule
     )
     return pairs.fnmr(weights)["q"]
 
@@ -227,7 +238,7 @@ def study():
 
 def test_tables(study):
     scores, embeddings, pairs, genuine, subjects = study
-    bootstraps = bootstrap_methods(scores, embeddings, pairs, genuine, [0.1, 0.01], subjects, resamples=30, seed=2)
+    bootstraps = Comparison(embeddings, pairs, genuine, scores, subjects=subjects).bootstrap(PROTOCOL, 30, seed=2)
     assert list(bootstraps) == [("near", 0.1), ("near", 0.01), ("far", 0.1), ("far", 0.01)]
     qualities = {method: pair_quality(score, pairs) for method, score in scores.items()}
     similarity = cosine_similarity(embeddings["far"], pairs)
@@ -235,15 +246,15 @@ def test_tables(study):
 
     table = intervals_table(bootstraps, limit=0.2, level=0.8)
     assert len(table) == 12
-    row = table[(table.verifier == "far") & (table.fmr == 0.01) & (table.method == "drift")].iloc[0]
+    row = table[(table.verifier == "far") & (table.fmr == 0.01) & (table.key == "drift")].iloc[0]
     assert (row.pauc_low, row.pauc_high) == tuple(1e3 * np.array(expected.interval("drift", 0.2, 0.8)))
     assert row.pauc == 1e3 * error_discard_curve(similarity, genuine, qualities["drift"], 0.01).pauc(0.2)
     assert (row.unit, row.resamples, row.undefined, row.redrawn) == ("people", 30, 0, expected.redrawn)
-    assert row.reliable == (0.01 * (~genuine).sum() * 0.8 > 1)
+    assert row.fmr_resolvable == (0.01 * (~genuine).sum() * 0.8 > 1)
 
     differences = differences_table(bootstraps, "norm", limit=0.2, level=0.8)
     assert len(differences) == 8
-    row = differences[(differences.verifier == "far") & (differences.fmr == 0.01) & (differences.method == "drift")]
+    row = differences[(differences.verifier == "far") & (differences.fmr == 0.01) & (differences.key == "drift")]
     found = expected.difference("drift", "norm", 0.2, 0.8)
     assert row[["difference", "low", "high"]].to_numpy()[0].tolist() == [1e3 * value for value in found[:3]]
     assert row[["share_better", "reference"]].to_numpy()[0].tolist() == [found.share_negative, "norm"]
@@ -251,18 +262,16 @@ def test_tables(study):
 
 def test_without_subjects_pairs_are_drawn(study):
     scores, embeddings, pairs, genuine, _ = study
-    bootstraps = bootstrap_methods(scores, embeddings, pairs, genuine, [0.1], resamples=2)
+    bootstraps = Comparison(embeddings, pairs, genuine, scores).bootstrap(PROTOCOL, resamples=2)
     assert set(intervals_table(bootstraps, 0.3).unit) == {"pairs"}
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"qualities": {}}, "qualities, resamples: expected at least one of each, got 0 and 9"),
-        ({"resamples": 0}, "qualities, resamples: expected at least one of each, got 2 and 0"),
-        ({"qualities": {"q": [1, 2]}}, "qualities: expected 400 values, got 2"),
+        ({"qualities": {}}, "at least one quality measure and one resample, not 0 and 9"),
+        ({"resamples": 0}, "at least one quality measure and one resample, not 2 and 0"),
         ({"genuine": np.ones(400, bool)}, "genuine: expected genuine and impostor pairs, got 400 and 0"),
-        ({"discard": [0.1, 0.2]}, "discard: expected fractions from 0 on"),
         ({"rule": "closest"}, "rule: expected one of nearest, conservative"),
         ({"fmrs": [0]}, "fmr: expected a target between 0 and 1"),
         ({"people": ["a"] * 400}, r"people: expected shape \(400, 2\), got \(400,\)"),
@@ -272,7 +281,7 @@ def test_without_subjects_pairs_are_drawn(study):
 )
 def test_errors_say_what_was_expected(change, words):
     similarity, genuine, qualities, _ = sample()
-    arguments = {"similarity": similarity, "genuine": genuine, "qualities": qualities, "resamples": 9}
+    arguments = {"similarity": similarity, "genuine": genuine, "qualities": qualities, "fmrs": [FMR], "resamples": 9}
     with pytest.raises(InputError, match=words):
         bootstrap_curves(**(arguments | change))
 
@@ -280,7 +289,7 @@ def test_errors_say_what_was_expected(change, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("best",), "method: expected one of good, poor, got 'best'"),
+        (("best",), "Unknown quality measure 'best'; choose one of good, poor"),
         (("good", 0.99), "limit: expected a curve that covers 0 to 0.99"),
         (("good", 0.3, 95), "level: expected a share between 0 and 1, both excluded, got 95"),
     ],

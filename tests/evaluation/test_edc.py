@@ -27,7 +27,7 @@ def loop_threshold(impostors, target, rule):
 
 
 def loop_curve(similarity, genuine, quality, target, grid, threshold, rule, pairs):
-    """Return (fnmr, threshold, fmr, n_genuine, n_impostor, reliable) for each fraction of `grid`."""
+    """Return (fnmr, threshold, fmr, n_genuine, n_impostor, fmr_resolvable) for each fraction of `grid`."""
     everyone = range(len(similarity))
     order = sorted((i for i in everyone if pairs == "all" or genuine[i]), key=lambda i: quality[i])
     start = loop_threshold([similarity[i] for i in everyone if not genuine[i]], target, rule)
@@ -46,7 +46,7 @@ def loop_curve(similarity, genuine, quality, target, grid, threshold, rule, pair
 
 
 def columns(curve):
-    return [curve.fnmr, curve.thresholds, curve.fmr, curve.n_genuine, curve.n_impostor, curve.reliable]
+    return [curve.fnmr, curve.thresholds, curve.fmr, curve.n_genuine, curve.n_impostor, curve.fmr_resolvable]
 
 
 @st.composite
@@ -112,15 +112,15 @@ def test_rules_by_hand():
     assert (conservative.thresholds[0], conservative.fnmr[0]) == (0.5, 2 / 4)
 
 
-def test_a_step_needs_one_over_fmr_impostors_to_be_reliable():
+def test_a_step_needs_one_over_fmr_impostors_to_be_resolvable():
     curve = error_discard_curve(SIMILARITY, GENUINE, QUALITY, fmr=1 / 6, discard=GRID)
-    assert curve.reliable.tolist() == [True, False, False, False]
+    assert curve.fmr_resolvable.tolist() == [True, False, False, False]
 
 
 def test_reliability_is_exact():
     assert 49 * (1 / 49) < 1  # in floats, which must not decide
     curve = error_discard_curve(np.arange(50), np.arange(50) == 0, np.arange(50), fmr=1 / 49, discard=[0, 0.1])
-    assert curve.reliable.tolist() == [True, False]
+    assert curve.fmr_resolvable.tolist() == [True, False]
 
 
 def test_equal_qualities_fall_in_the_given_order():
@@ -134,7 +134,7 @@ def test_no_impostor_left_gives_nan_not_zero():
     curve = error_discard_curve([1, 5, 6], [False, True, True], [0, 1, 2], 0.5, [0, 0.4])
     assert (curve.thresholds[0], curve.fnmr[0]) == (1, 0)
     assert np.isnan([curve.thresholds[1], curve.fnmr[1], curve.fmr[1]]).all()
-    assert not curve.reliable[1]
+    assert not curve.fmr_resolvable[1]
 
 
 @pytest.mark.parametrize("n_pairs", [100, 300, 700])

@@ -1,6 +1,7 @@
 """Curves of pairs sorted once, bit for bit those of pairs sorted and cut anew at every step."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefiqs.evaluation.comparison import compare_methods, random_orders
-from prefiqs.evaluation.edc import curves_of_sorted, error_discard_curves
+from prefiqs.evaluation import comparison as comparison_module
+from prefiqs.evaluation.comparison import Comparison
+from prefiqs.evaluation.edc import EdcProtocol, curves_of_sorted, error_discard_curves
 from prefiqs.evaluation.error_rates import false_match_rate, false_non_match_rate, threshold_at_fmr
 from prefiqs.evaluation.pairs import cosine_similarity, pair_levels, pair_quality
-from prefiqs.evaluation.random_order import random_order_areas
 from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
 
 N_PAIRS = 6000
@@ -106,29 +107,48 @@ def study():
     return embeddings, pairs, rng.random(900) < 0.2
 
 
+def single_curve(embeddings, pairs, genuine, scores, fmr, **options):
+    similarity = cosine_similarity(embeddings, pairs)
+    return error_discard_curves(similarity, genuine, pair_quality(scores, pairs), [fmr], **options)[0]
+
+
 @pytest.mark.parametrize("threshold", ["recomputed", "fixed"])
-def test_a_study_is_its_single_curves(study, threshold):
+def test_a_comparison_is_its_single_curves(study, threshold):
     embeddings, pairs, genuine = study
     rng = np.random.default_rng(9)
-    scores = {"m": rng.random(60), "tied": rng.integers(0, 3, 60)}
-    curves = compare_methods(scores, embeddings, pairs, genuine, FMRS, threshold=threshold)
+    scores = {("m", 1): rng.random(60), "tied": rng.integers(0, 3, 60)}
+    protocol = EdcProtocol(FMRS, threshold)
+    comparison = Comparison(embeddings, pairs, genuine, scores)
+    curves = comparison.curves(protocol)
     assert list(curves) == [(v, m, fmr) for v in embeddings for m in scores for fmr in FMRS]
-    for (verifier, method, fmr), curve in curves.items():
-        similarity = cosine_similarity(embeddings[verifier], pairs)
-        quality = pair_quality(scores[method], pairs)
-        single = error_discard_curves(similarity, genuine, quality, [fmr], threshold=threshold)[0]
+    for (verifier, key, fmr), curve in curves.items():
+        single = single_curve(embeddings[verifier], pairs, genuine, scores[key], fmr, threshold=threshold)
         np.testing.assert_array_equal(columns(curve), columns(single))
+    other = comparison.with_scores({"tied": scores["m", 1]}).curves(protocol)["b", "tied", 1e-2]
+    np.testing.assert_array_equal(columns(other), columns(curves["b", ("m", 1), 1e-2]))
+    few = comparison.select(keys=["tied"], verifiers=["b"]).curves(protocol)
+    assert list(few) == [("b", "tied", fmr) for fmr in FMRS]
+    assert all(few[entry] is curves[entry] for entry in few)  # nothing is computed twice
 
 
-def test_random_orders_are_those_of_each_verifier_alone(study):
-    embeddings, pairs, genuine = study
-    orders = random_orders(embeddings, pairs, genuine, FMRS, 60, 3, 0.3)
-    assert list(orders) == [(v, fmr) for v in embeddings for fmr in FMRS]
-    for (verifier, fmr), order in orders.items():
-        similarity = cosine_similarity(embeddings[verifier], pairs)
-        alone = random_order_areas(similarity, genuine, pairs, 60, range(3), fmr=fmr)
-        np.testing.assert_array_equal(order.fnmr, alone.fnmr)
-        np.testing.assert_array_equal(order.pauc, alone.pauc)
+def test_nothing_is_sorted_or_multiplied_twice(study, monkeypatch):
+    """Curves of both thresholds, intervals, and a choice of them: one similarity and one sorting a verifier."""
+    calls = Counter()
+    for name in ("cosine_similarity", "sort_by_similarity", "sort_by_quality"):
+        actual = getattr(comparison_module, name)
+
+        def counted(*arguments, name=name, actual=actual):
+            calls[name] += 1
+            return actual(*arguments)
+
+        monkeypatch.setattr(comparison_module, name, counted)
+    rng = np.random.default_rng(9)
+    comparison = Comparison(*study, {"m": rng.random(60), "n": rng.random(60)})
+    for threshold in ("recomputed", "fixed"):
+        comparison.curves(EdcProtocol((0.1,), threshold))
+        comparison.select(keys=["m"]).bootstrap(EdcProtocol((0.1,), threshold), 2)
+    comparison.random_orders(EdcProtocol((0.1,)), 3)
+    assert calls == {"cosine_similarity": 2, "sort_by_similarity": 2, "sort_by_quality": 2 + 3}
 
 
 def test_the_top_is_enough():

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefiqs.errors import InputError
-from prefiqs.evaluation.comparison import compare_methods, random_orders
-from prefiqs.evaluation.templates import comparison_units, pool_templates, template_quality
+from prefiqs.evaluation.comparison import Comparison
+from prefiqs.evaluation.edc import EdcProtocol
+from prefiqs.evaluation.templates import pool_templates, template_quality
 
 
 def loop_pooling(embeddings, rows, media, weights):
@@ -98,26 +99,24 @@ def test_a_template_is_as_good_as_its_worst_image(templates, seed):
     assert template_quality(scores, templates).tolist() == expected
 
 
-def test_units_of_a_benchmark_without_templates_are_its_images():
-    embeddings, scores = {"v": np.ones((2, 3))}, {"m": [0.1, 0.2]}
-    assert comparison_units(embeddings, scores, None) == (embeddings, scores)
-
-
-def test_the_studies_compare_templates():
+def test_a_comparison_of_templates():
     rng = np.random.default_rng(4)
     rows = np.append(np.arange(30), rng.integers(0, 30, 50))
     templates = SimpleNamespace(rows=rows, media=rng.integers(0, 3, 80))
-    embeddings, scores = {"v": rng.normal(size=(80, 6)).astype(np.float32)}, {"m": rng.random(80)}
-    pairs, genuine = rng.integers(0, 30, (400, 2)), rng.random(400) < 0.3
-    pooled, reduced = comparison_units(embeddings, scores, templates)
-    assert (pooled["v"].shape, reduced["m"].shape) == ((30, 6), (30,))
-    curve = compare_methods(reduced, pooled, pairs, genuine, [0.1])["v", "m", 0.1]
+    embeddings, scores = rng.normal(size=(80, 6)).astype(np.float32), rng.random(80)
+    listed, protocol = (rng.integers(0, 30, (400, 2)), rng.random(400) < 0.3), EdcProtocol((0.1,))
+    comparison = Comparison({"v": embeddings}, *listed, {"m": scores}, templates)
+    pooled = Comparison(
+        {"v": pool_templates(embeddings, templates)}, *listed, {"m": template_quality(scores, templates)}
+    )
+    curve = comparison.curves(protocol)["v", "m", 0.1]
     assert curve.n_genuine[0] + curve.n_impostor[0] == 400
+    np.testing.assert_array_equal(curve.fnmr, pooled.curves(protocol)["v", "m", 0.1].fnmr)
     # The random baseline draws for the images, and a template gets the smallest of its draws.
-    chance = random_orders(pooled, pairs, genuine, [0.1], 80, 2, 0.3, templates)["v", 0.1]
+    chance = comparison.random_orders(protocol, 2)["v", 0.1]
     for seed in range(2):
         drawn = template_quality(np.random.default_rng(seed).random(80), templates)
-        again = compare_methods({"drawn": drawn}, pooled, pairs, genuine, [0.1])["v", "drawn", 0.1]
+        again = pooled.with_scores({"drawn": drawn}).curves(protocol)["v", "drawn", 0.1]
         np.testing.assert_array_equal(chance.fnmr[seed], again.fnmr)
 
 

@@ -36,7 +36,7 @@ def edc_table(verifiers=2, benchmarks=3, methods=SLOPES, fmr=1e-3):
         for method, slope in methods.items()
         for r in DISCARD
     ]
-    columns = "verifier benchmark method fmr discard fnmr threshold fmr_realised n_genuine n_impostor reliable"
+    columns = "verifier benchmark method fmr discard fnmr threshold fmr_realised n_genuine n_impostor fmr_resolvable"
     return pd.DataFrame(rows, columns=columns.split())
 
 
@@ -133,7 +133,7 @@ def test_grid_marks_exactly_the_unreliable_points():
             assert marks.get_marker() == "o" and marks.get_xdata().tolist() == [0.85, 0.9, 0.95]
             assert np.isnan(line.get_ydata()[-3:]).all() and np.isfinite(line.get_ydata()[:-3]).all()
     assert "hollow: fewer than 1,000 impostor pairs left" in [t.get_text() for t in figure.legends[0].get_texts()]
-    sure = figures.edc_grid(edc_table().assign(reliable=True), SUPERVISION)
+    sure = figures.edc_grid(edc_table().assign(fmr_resolvable=True), SUPERVISION)
     assert not any("hollow" in text.get_text() for text in texts(sure))
 
 
@@ -280,7 +280,7 @@ def test_heat_map_prints_areas_and_colours_each_fmr_by_its_own_smallest():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: figures.edc_grid(edc_table().drop(columns="reliable"), SUPERVISION), "got no reliable"),
+        (lambda: figures.edc_grid(edc_table().drop(columns="fmr_resolvable"), SUPERVISION), "got no fmr_resolvable"),
         (lambda: figures.edc_grid(edc_table()[:0], SUPERVISION), "got no row"),
         (lambda: figures.edc_grid(pd.concat([edc_table()] * 2), SUPERVISION), "got two for benchmark b0, verifier v0"),
         (lambda: figures.edc_grid(edc_table(), SUPERVISION, fmr=1e-4), "at FMR 0.0001, got none of CR-FIQA"),

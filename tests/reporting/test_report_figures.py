@@ -29,7 +29,7 @@ def curve(slope):
         fmr=np.full(steps, 1e-3),
         n_genuine=np.full(steps, 1000),
         n_impostor=impostors,
-        reliable=DISCARD < 0.9,
+        fmr_resolvable=DISCARD < 0.9,
         target_fmr=1e-3,
     )
 
@@ -58,7 +58,7 @@ def strategies(value):
 def edc_rows():
     point = dict(verifier="sface", benchmark="orl", fmr=1e-3, fmr_realised=1e-3, threshold=0.4, n_genuine=9)
     parts = [dict(method=m, fnmr=curve(slope).fnmr, **point) for m, slope in (("PreFIQs", 0.3), ("norm", 0.1))]
-    last = dict(discard=DISCARD, n_impostor=curve(0).n_impostor, reliable=DISCARD < 0.9)
+    last = dict(discard=DISCARD, n_impostor=curve(0).n_impostor, fmr_resolvable=DISCARD < 0.9)
     return pd.concat([pd.DataFrame(part | last) for part in parts])
 
 
@@ -149,7 +149,7 @@ def test_edc_shows_areas_the_band_and_what_is_unreliable(random_order):
 
 
 def test_edc_marks_the_unreliable_points_of_the_oracle_too():
-    sure = replace(curve(0.3), reliable=np.ones(len(DISCARD), bool))
+    sure = replace(curve(0.3), fmr_resolvable=np.ones(len(DISCARD), bool))
     figure = figures.edc_figure({"ours": sure}, oracle=curve(0.31))
     (hollow,) = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
     assert hollow.get_xdata().tolist() == [0.9, 0.95] and hollow.get_color() == "black"
@@ -157,7 +157,7 @@ def test_edc_marks_the_unreliable_points_of_the_oracle_too():
 
 
 def test_edc_without_unreliable_points_explains_none():
-    sure = replace(curve(0.3), reliable=np.ones(len(DISCARD), bool))
+    sure = replace(curve(0.3), fmr_resolvable=np.ones(len(DISCARD), bool))
     assert not any("hollow" in text for text in texts(figures.edc_figure({"ours": sure})))
 
 

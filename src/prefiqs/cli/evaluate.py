@@ -24,15 +24,17 @@ def evaluate(
     lower_is_better: Annotated[list[str] | None, typer.Option(help="Method whose scores fall with quality.")] = None,
     fmr: Annotated[list[float], typer.Option(help="Target FMR; several may be given.")] = _FMRS,
     threshold: Annotated[str, typer.Option(help="recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")] = "recomputed",
-    rule: Annotated[str, typer.Option(help="nearest or conservative, to the target FMR.")] = "nearest",
-    step: Annotated[float, typer.Option(help="Of the discard fraction.")] = 0.05,
-    limit: Annotated[float, typer.Option(help="Discard fraction up to which pAUC is taken.")] = 0.3,
-    bootstrap: Annotated[int, typer.Option(help="Resamples for 95 % intervals; 0: none.")] = 0,
-    resampled: Annotated[str, typer.Option(help="What the bootstrap draws: people or pairs.")] = "people",
-    calibrate: Annotated[
-        str | None, typer.Option(help="Fit a scale of 0-100, sigmoid or percentile, on half of the people.")
+    threshold_rule: Annotated[
+        str, typer.Option(help="Similarity threshold nearest to the target FMR, or conservative (not above it).")
+    ] = "nearest",
+    step: Annotated[float, typer.Option(help="Step of the discard fraction.")] = 0.05,
+    max_discard: Annotated[float, typer.Option(help="Discard fraction up to which pAUC is taken.")] = 0.3,
+    bootstrap: Annotated[int, typer.Option(help="Resamples for 95 % intervals; 0 for no intervals.")] = 0,
+    resample_unit: Annotated[str, typer.Option(help="What the bootstrap draws: people or pairs.")] = "people",
+    score_mapping: Annotated[
+        str | None, typer.Option(help="Fit a scale of 0 to 100, sigmoid or percentile, on half of the people.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap, and of the people held out.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap, and of the choice of people held out.")] = 0,
     title: Annotated[str | None, typer.Option(help="Of the report; the folder's name if not given.")] = None,
 ) -> None:
     """Compare quality scores on your own embeddings and pairs: EDC figures, pAUC tables, a one-page report.
@@ -42,10 +44,12 @@ def evaluate(
     """
     from prefiqs.apps.evaluate.compare import Settings
     from prefiqs.apps.evaluate.compare import evaluate as compare
-    from prefiqs.apps.evaluate.material import read_inputs
+    from prefiqs.apps.evaluate.inputs import read_inputs
 
-    settings = Settings(tuple(fmr), threshold, rule, step, limit, bootstrap, resampled, seed, calibrate)
-    material = read_inputs(scores, embeddings, pairs, names, lower_is_better or ())
-    areas = compare(material, settings, out, title or out.absolute().name)
-    print(areas.drop(columns="verifier").to_markdown(index=False, floatfmt=".4g"))
-    print(f"{len(material.names)} images, {len(material.pairs)} pairs; report: {out / 'report.html'}", file=sys.stderr)
+    settings = Settings(
+        tuple(fmr), threshold, threshold_rule, step, max_discard, bootstrap, resample_unit, seed, score_mapping
+    )
+    inputs = read_inputs(scores, embeddings, pairs, names, lower_is_better or ())
+    areas = compare(inputs, settings, out, title or out.absolute().name)
+    print(areas.markdown())
+    print(f"{len(inputs.names)} images, {len(inputs.pairs)} pairs; report: {out / 'report.html'}", file=sys.stderr)

@@ -10,20 +10,19 @@ intervals over pairs held the true pAUC in 92-94 % of 150 trials with 20/fmr imp
 people held it in 90-93 % of 100 trials, those over pairs in 65-75 %; differences were held in 96-99 % and 90-92 %.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.edc import curves_of_sorted
-from prefiqs.evaluation.inputs import as_scores, check_choice
-from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.edc import EdcProtocol, discard_grid
+from prefiqs.evaluation.ranking import QualityRanks, SimilarityRanks
 from prefiqs.evaluation.resampling import resampled_weights
-from prefiqs.evaluation.weighted import WeightedPairs
+from prefiqs.evaluation.weighted_edc import WeightedPairs
 
 
 class Difference(NamedTuple):
@@ -40,39 +39,40 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class BootstrapCurves:
-    """Curves of several methods on the same resamples, for one verifier and one target FMR.
+    """Curves of several quality measures on the same resamples, for one verifier and one target FMR.
 
-    curves: by method, of the pairs as given. fnmr: (resamples, steps) by method, in [0, 1]; NaN as in `Curve`.
+    curves: by key, of the pairs as they are. fnmr: (resamples, steps) by key, in [0, 1]; NaN as in `Curve`.
     unit: what was drawn, "pairs" or "people". redrawn: draws thrown away, see `resampling.resampled_weights`.
 
     In all methods `limit` is the upper end of the area: 0.3 for the usual pAUC, the last discard fraction for the AUC.
     An area is NaN in a resample where a point of its curve is; such resamples are left out of intervals and differences
-    and counted by `undefined`. InputError for an unknown method, a limit off the curve, or a level outside (0, 1).
+    and counted by `undefined`. InputError for an unknown key, a limit off the curve, or a level outside (0, 1).
     """
 
-    curves: Mapping[str, Curve]
-    fnmr: Mapping[str, NDArray[np.float64]]
+    curves: Mapping[Hashable, Curve]
+    fnmr: Mapping[Hashable, NDArray[np.float64]]
     unit: str
     redrawn: int
 
-    def pauc(self, method: str, limit: float = 0.3) -> NDArray[np.float64]:
+    def pauc(self, key: Hashable, limit: float = 0.3) -> NDArray[np.float64]:
         """Return the area of each resample, (resamples,), as `Curve.pauc`."""
-        check_choice(method, "method", tuple(self.curves))
-        curve = self.curves[method]
+        if key not in self.curves:
+            raise InputError(f"Unknown quality measure {key!r}; choose one of {', '.join(map(str, self.curves))}.")
+        curve = self.curves[key]
         # An area is linear in the FNMR, so that the areas under unit vectors are the weights of the steps.
         weights = np.array([replace(curve, fnmr=unit).pauc(limit) for unit in np.eye(len(curve.discard))])
         needed = weights > 0
-        return self.fnmr[method][:, needed] @ weights[needed]
+        return self.fnmr[key][:, needed] @ weights[needed]
 
-    def undefined(self, method: str, limit: float = 0.3) -> int:
+    def undefined(self, key: Hashable, limit: float = 0.3) -> int:
         """Return the number of resamples in which the area is NaN."""
-        return int(np.isnan(self.pauc(method, limit)).sum())
+        return int(np.isnan(self.pauc(key, limit)).sum())
 
-    def interval(self, method: str, limit: float = 0.3, level: float = 0.95) -> tuple[float, float]:
+    def interval(self, key: Hashable, limit: float = 0.3, level: float = 0.95) -> tuple[float, float]:
         """Return the percentile interval of the area, low and high; NaN when no resample has an area."""
-        return _percentiles(self.pauc(method, limit), level)
+        return _percentiles(self.pauc(key, limit), level)
 
-    def difference(self, first: str, second: str, limit: float = 0.3, level: float = 0.95) -> Difference:
+    def difference(self, first: Hashable, second: Hashable, limit: float = 0.3, level: float = 0.95) -> Difference:
         """Return the area of `first` minus that of `second`, paired by resample."""
         differences = self.pauc(first, limit) - self.pauc(second, limit)
         defined = differences[~np.isnan(differences)]
@@ -84,57 +84,46 @@ class BootstrapCurves:
 
 
 def bootstrap_curves(
-    similarity: ArrayLike,
-    genuine: ArrayLike,
-    qualities: Mapping[str, ArrayLike],
-    fmrs: Sequence[float] = (1e-3, 1e-4),
+    similarity: SimilarityRanks,
+    qualities: Mapping[Any, QualityRanks],
+    curves: Mapping[Any, Sequence[Curve]],
+    protocol: EdcProtocol,
     people: ArrayLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
-    discard: ArrayLike | None = None,
-    threshold: str = "recomputed",
-    rule: str = "nearest",
 ) -> list[BootstrapCurves]:
-    """Return the curves of all methods on resampled pairs, one `BootstrapCurves` for each target in `fmrs`.
+    """Return the curves of all quality measures on resampled pairs, one `BootstrapCurves` for each target FMR.
 
-    similarity: (P,) float, larger = more alike. genuine: (P,) bool. qualities: (P,) float by method, larger = better.
+    similarity: of P pairs. qualities: of the same pairs, by key. curves: by key, one a target FMR.
     people: (P, 2), who is shown on either side of each pair, such as subjects[pairs]: people are drawn. None: pairs are
-        drawn. What either way ignores is said in `resampling`.
-    resamples: 1 or more. seed: with `genuine` and `people` it alone decides the resamples. So they are the same for
-        every verifier, and what a method gets does not depend on the others given.
-    discard, threshold, rule: as for `error_discard_curve`; discard starts at 0, as areas do.
+        drawn. `resampling` says what either of them ignores.
+    resamples: 1 or more. seed: with the pairs and `people` it alone decides the resamples. So they are the same for
+        every verifier, and what a measure gets does not depend on the others.
 
-    Time grows with P x methods x resamples, memory with P x methods. Raises InputError without a method or a resample,
-    and as `error_discard_curves` and `resampling.resampled_weights` do.
+    Time grows with P x measures x resamples, memory with P x measures. Raises InputError without a measure or a
+    resample, and as `resampling.resampled_weights` does.
     """
     if not qualities or resamples < 1:
         raise InputError(
-            f"qualities, resamples: expected at least one of each, got {len(qualities)} and {resamples}; "
+            f"A bootstrap needs at least one quality measure and one resample, not {len(qualities)} and {resamples}; "
             "1,000 resamples are usual."
         )
-    by_similarity = sort_by_similarity(similarity, genuine)
-    genuine = np.asarray(genuine, bool)
-    by_quality = {m: sort_by_quality(as_scores(q, "qualities", len(genuine))) for m, q in qualities.items()}
-    points = {m: curves_of_sorted(by_similarity, q, fmrs, discard, threshold, rule) for m, q in by_quality.items()}
-    grid = next(iter(points.values()))[0].discard
-    if grid[0] != 0:
-        raise InputError(f"discard: expected fractions from 0 on, as areas begin there, got {grid[0]:g} first; add 0.")
-
-    pairs = WeightedPairs(by_similarity, by_quality, grid, fmrs, threshold, rule)
-    fnmr = {method: np.empty((len(fmrs), resamples, len(grid))) for method in qualities}
+    pairs = WeightedPairs(similarity, qualities, **protocol.options())
+    shape = len(protocol.fmrs), resamples, len(discard_grid(protocol.step))
+    fnmr = {key: np.empty(shape) for key in qualities}
     redrawn = 0
-    for resample, (weights, in_vain) in enumerate(resampled_weights(genuine, people, resamples, seed)):
+    for resample, (weights, in_vain) in enumerate(resampled_weights(similarity.is_genuine(), people, resamples, seed)):
         redrawn += in_vain
-        for method, values in pairs.fnmr(weights).items():
-            fnmr[method][:, resample] = values
+        for key, values in pairs.fnmr(weights).items():
+            fnmr[key][:, resample] = values
     return [
         BootstrapCurves(
-            curves={method: curves[target] for method, curves in points.items()},
-            fnmr={method: values[target] for method, values in fnmr.items()},
+            curves={key: curves[key][target] for key in qualities},
+            fnmr={key: values[target] for key, values in fnmr.items()},
             unit="pairs" if people is None else "people",
             redrawn=redrawn,
         )
-        for target in range(len(fmrs))
+        for target in range(len(protocol.fmrs))
     ]
 
 

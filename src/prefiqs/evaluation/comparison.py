@@ -1,135 +1,119 @@
-"""All methods against all verifiers on one benchmark: curves, their areas, and the random order they must beat."""
+"""Several quality measures for several verifiers on one list of pairs, sorted once for all curves and intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping
+from copy import copy
+from itertools import product
+from typing import Any, Self
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from prefiqs.evaluation.bootstrap import BootstrapCurves, bootstrap_curves
 from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.edc import curves_of_sorted
+from prefiqs.evaluation.edc import EdcProtocol, curves_of_sorted
+from prefiqs.evaluation.inputs import as_scores
 from prefiqs.evaluation.pairs import cosine_similarity, pair_levels
 from prefiqs.evaluation.random_order import RandomOrder, random_quality
 from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
-from prefiqs.evaluation.templates import ImageTemplates, template_quality
+from prefiqs.evaluation.templates import ImageTemplates, pool_templates, template_quality
 
-# Curves by verifier, method and target FMR.
-Curves = dict[tuple[str, str, float], Curve]
-
-
-def discard_grid(step: float) -> np.ndarray:
-    """Discard fractions 0, step, 2·step … up to 0.95."""
-    return np.round(np.arange(0, 0.95 + step / 2, step), 10)
+Curves = dict[tuple[str, Hashable, float], Curve]  # by verifier, key of the quality measure, and target FMR
+RandomOrders = dict[tuple[str, float], RandomOrder]  # by verifier and target FMR
+Bootstraps = dict[tuple[str, float], BootstrapCurves]  # likewise
 
 
-def compare_methods(
-    scores: Mapping[str, ArrayLike],
-    embeddings: Mapping[str, ArrayLike],
-    pairs: ArrayLike,
-    genuine: ArrayLike,
-    fmrs: Sequence[float],
-    **options,
-) -> Curves:
-    """One curve for each verifier, method and FMR.
+class Comparison:
+    """The similarities of each verifier and the ranks of each quality measure, on P pairs of n images.
 
-    scores: (n,) by method, higher = better. embeddings: (n, d) by verifier, raw or normalised.
-    pairs: (P, 2) int. genuine: (P,) bool. options: discard, threshold, rule as for `error_discard_curve`.
-    Where templates are compared, scores and embeddings are theirs: `templates.comparison_units`.
+    embeddings: (n, d) float by verifier, raw or normalised. pairs: (P, 2) int, rows of the embeddings.
+    genuine: (P,) bool, True = same person.
+    scores: (n,) float by key, higher = better. A key is any hashable object; it is only handed on.
+    templates: where sets of images are compared; then `pairs` are rows of templates, embeddings are pooled
+        (`pool_templates`), and a template is as good as its worst image.
+    subjects: who is shown on each row that `pairs` refers to; then the bootstrap draws people, else it draws pairs.
+
+    Raises InputError for wrong shapes, NaN, an embedding without a direction, or no genuine or no impostor pair.
+    Holds 12 bytes a pair and verifier, 4 bytes a pair and key.
     """
-    qualities = {method: sort_by_quality(pair_levels(score, pairs)) for method, score in scores.items()}
-    curves: Curves = {}
-    for verifier, embedding in embeddings.items():
-        similarity = sort_by_similarity(cosine_similarity(embedding, pairs), genuine)
-        for method, quality in qualities.items():
-            for curve in curves_of_sorted(similarity, quality, fmrs, **options):
-                curves[verifier, method, curve.target_fmr] = curve
-    return curves
 
+    def __init__(
+        self,
+        embeddings: Mapping[str, ArrayLike],
+        pairs: ArrayLike,
+        genuine: ArrayLike,
+        scores: Mapping[Any, ArrayLike],
+        templates: ImageTemplates | None = None,
+        subjects: ArrayLike | None = None,
+    ):
+        self.pairs, self.templates = np.asarray(pairs), templates
+        self.n_images = max((len(np.asarray(rows)) for rows in embeddings.values()), default=0)
+        self.similarities = {}
+        for verifier, rows in embeddings.items():
+            units = rows if templates is None else pool_templates(rows, templates)
+            self.similarities[verifier] = sort_by_similarity(cosine_similarity(units, pairs), genuine)
+        self._people = None if subjects is None else np.asarray(subjects)[self.pairs]
+        self._set_scores(scores)
 
-def random_orders(
-    embeddings: Mapping[str, ArrayLike],
-    pairs: ArrayLike,
-    genuine: ArrayLike,
-    fmrs: Sequence[float],
-    n_images: int,
-    seeds: int,
-    limit: float,
-    templates: ImageTemplates | None = None,
-    **options,
-) -> dict[tuple[str, float], RandomOrder]:
-    """The random baseline by verifier and FMR, `seeds` orders each; arguments as for `compare_methods`.
+    def with_scores(self, scores: Mapping[Any, ArrayLike]) -> Self:
+        """Return a comparison of other quality measures on the same similarities."""
+        other = copy(self)
+        other._set_scores(scores)
+        return other
 
-    Qualities are drawn for the `n_images` images, and where templates are compared, reduced as those of any measure: a
-    template of many images is likely to hold a poor one, by chance too.
-    """
-    similarities = {v: sort_by_similarity(cosine_similarity(e, pairs), genuine) for v, e in embeddings.items()}
-    curves: dict[tuple[str, float], list[Curve]] = {(v, fmr): [] for v in embeddings for fmr in fmrs}
-    for seed in range(seeds):
-        drawn = random_quality(n_images, seed)
-        scores = drawn if templates is None else template_quality(drawn, templates)
-        quality = sort_by_quality(pair_levels(scores, pairs))
-        for verifier, similarity in similarities.items():
-            for curve in curves_of_sorted(similarity, quality, fmrs, **options):
-                curves[verifier, curve.target_fmr].append(curve)
-    return {of: RandomOrder.of(drawn, limit) for of, drawn in curves.items()}
+    def select(self, keys: Collection[Hashable] | None = None, verifiers: Collection[str] | None = None) -> Self:
+        """Return a comparison of some of the keys and verifiers, None = all of them; nothing is sorted again."""
+        other = copy(self)
+        if keys is not None:
+            other.scores = {key: self.scores[key] for key in keys}
+            other.ranks = {key: self.ranks[key] for key in keys}
+        if verifiers is not None:
+            other.similarities = {verifier: self.similarities[verifier] for verifier in verifiers}
+        return other
 
-
-def areas_table(curves: Curves, limit: float) -> pd.DataFrame:
-    """One row a curve: verifier, method, fmr, fnmr (nothing discarded), pauc and auc (·10³), reliable up to `limit`."""
-    rows = [
-        {
-            "verifier": verifier,
-            "method": method,
-            "fmr": fmr,
-            "fnmr": curve.fnmr[0],
-            "pauc": 1e3 * curve.pauc(limit),
-            "auc": 1e3 * curve.auc(),
-            "reliable": bool(curve.reliable[curve.discard <= limit].all()),
+    def curves(self, protocol: EdcProtocol) -> Curves:
+        """Return one curve for each verifier, key and FMR, in this order."""
+        return {
+            (verifier, key, curve.target_fmr): curve
+            for verifier in self.similarities
+            for key in self.scores
+            for curve in self._curves_of(verifier, key, protocol)
         }
-        for (verifier, method, fmr), curve in curves.items()
-    ]
-    return pd.DataFrame(rows, columns=["verifier", "method", "fmr", "fnmr", "pauc", "auc", "reliable"])
 
+    def random_orders(self, protocol: EdcProtocol, orders: int) -> RandomOrders:
+        """Return, for each verifier and FMR, curves of `orders` random image qualities, drawn by the seeds 0, 1, ….
 
-def curves_table(curves: Curves) -> pd.DataFrame:
-    """One row a point of a curve, with how many pairs are left and whether the point is reliable."""
-    parts = []
-    for (verifier, method, fmr), curve in curves.items():
-        points = {
-            "discard": curve.discard,
-            "fnmr": curve.fnmr,
-            "threshold": curve.thresholds,
-            "fmr_realised": curve.fmr,
-            "n_genuine": curve.n_genuine,
-            "n_impostor": curve.n_impostor,
-            "reliable": curve.reliable,
+        Qualities are uniform in [0, 1), one an *image*, and a pair (or template) gets the smallest of its images, so
+        that pairs with a common image fall together just as they do for a real measure.
+        """
+        curves: dict[tuple[str, float], list[Curve]] = {of: [] for of in product(self.similarities, protocol.fmrs)}
+        for seed in range(orders):
+            ranks = sort_by_quality(pair_levels(self._of_units(random_quality(self.n_images, seed)), self.pairs))
+            for verifier, similarity in self.similarities.items():
+                for curve in curves_of_sorted(similarity, ranks, **protocol.options()):
+                    curves[verifier, curve.target_fmr].append(curve)
+        return {of: RandomOrder.of(drawn, protocol.limit) for of, drawn in curves.items()}
+
+    def bootstrap(self, protocol: EdcProtocol, resamples: int = 1000, seed: int = 0) -> Bootstraps:
+        """Return the curves of all keys on the same resampled people or pairs; see `bootstrap.bootstrap_curves`."""
+        found: Bootstraps = {}
+        for verifier, similarity in self.similarities.items():
+            curves = {key: self._curves_of(verifier, key, protocol) for key in self.scores}
+            results = bootstrap_curves(similarity, self.ranks, curves, protocol, self._people, resamples, seed)
+            found |= {(verifier, fmr): result for fmr, result in zip(protocol.fmrs, results, strict=True)}
+        return found
+
+    def _set_scores(self, scores: Mapping[Any, ArrayLike]) -> None:
+        self.scores: dict[Hashable, NDArray[np.float64]] = {
+            key: self._of_units(as_scores(values, "scores")) for key, values in scores.items()
         }
-        parts.append(pd.DataFrame({"verifier": verifier, "method": method, "fmr": fmr, **points}))
-    return pd.concat(parts, ignore_index=True)
+        self.ranks = {key: sort_by_quality(pair_levels(values, self.pairs)) for key, values in self.scores.items()}
+        self._known: dict[tuple[str, Hashable, EdcProtocol], list[Curve]] = {}
 
+    def _of_units(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return scores if self.templates is None else template_quality(scores, self.templates)
 
-def random_table(orders: Mapping[tuple[str, float], RandomOrder]) -> pd.DataFrame:
-    """One row a verifier and FMR: mean, standard deviation, smallest and largest pAUC·10³ of the random orders."""
-    rows = [
-        {
-            "verifier": verifier,
-            "fmr": fmr,
-            "pauc_mean": 1e3 * order.pauc_mean,
-            "pauc_std": 1e3 * order.pauc_std,
-            "pauc_min": 1e3 * order.pauc.min(),
-            "pauc_max": 1e3 * order.pauc.max(),
-            "orders": len(order.pauc),
-        }
-        for (verifier, fmr), order in orders.items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def random_curves_table(orders: Mapping[tuple[str, float], RandomOrder]) -> pd.DataFrame:
-    """One row a point: FNMR of the random orders at each discard fraction, their mean and 5 % and 95 % quantiles."""
-    parts = []
-    for (verifier, fmr), order in orders.items():
-        low, high = order.band(0.9)
-        points = {"discard": order.discard, "fnmr": order.fnmr.mean(axis=0), "low": low, "high": high}
-        parts.append(pd.DataFrame({"verifier": verifier, "fmr": fmr, **points}))
-    return pd.concat(parts, ignore_index=True)
+    def _curves_of(self, verifier: str, key: Hashable, protocol: EdcProtocol) -> list[Curve]:
+        entry = verifier, key, protocol
+        if entry not in self._known:
+            self._known[entry] = curves_of_sorted(self.similarities[verifier], self.ranks[key], **protocol.options())
+        return self._known[entry]

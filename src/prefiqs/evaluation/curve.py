@@ -17,7 +17,9 @@ class Curve:
     thresholds: similarity above which a pair matches; NaN where no impostor is left to set it.
     fmr: FMR realised at that threshold among the impostor pairs left, in [0, 1]; NaN where none is left.
     n_genuine, n_impostor: pairs left.
-    reliable: bool, False where fewer than 1/target_fmr impostor pairs are left; mark such points when drawing.
+    fmr_resolvable: bool, False where fewer than 1/target_fmr impostor pairs are left, so that the target is less than
+        one false match; mark such points when drawing. True does not make a point precise: near 1/target_fmr pairs
+        the threshold rests on one or two of them.
     target_fmr: the FMR asked for.
     """
 
@@ -27,7 +29,7 @@ class Curve:
     fmr: NDArray[np.float64]
     n_genuine: NDArray[np.int64]
     n_impostor: NDArray[np.int64]
-    reliable: NDArray[np.bool_]
+    fmr_resolvable: NDArray[np.bool_]
     target_fmr: float
 
     def pauc(self, limit: float = 0.3) -> float:
@@ -50,3 +52,7 @@ class Curve:
     def auc(self) -> float:
         """Return the area as `pauc` over the whole grid (0 to 0.95 by default)."""
         return self.pauc(float(self.discard[-1]))
+
+    def resolvable(self, limit: float) -> bool:
+        """Say whether every point up to the discard fraction `limit` has enough impostor pairs for the target FMR."""
+        return bool(self.fmr_resolvable[self.discard <= limit].all())

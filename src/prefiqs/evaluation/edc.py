@@ -12,6 +12,7 @@ a curve can depend on pair order where the cut falls among equal qualities.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,13 +24,57 @@ from prefiqs.evaluation.error_rates import (
     check_fmr,
     false_match_rate,
     false_non_match_rate,
-    is_reliable,
+    is_resolvable,
     threshold_at_fmr,
 )
 from prefiqs.evaluation.inputs import as_fraction, as_scores, check_choice
 from prefiqs.evaluation.ranking import QualityRanks, SimilarityRanks, sort_by_quality, sort_by_similarity
 
-DEFAULT_DISCARD = np.arange(20) / 20  # 0, 0.05, ..., 0.95
+THRESHOLDS = ("recomputed", "fixed")
+
+
+def discard_grid(step: float) -> NDArray[np.float64]:
+    """Return the discard fractions 0, step, 2·step, … below 1; InputError unless 0 < step < 1."""
+    if not 0 < step < 1:
+        raise InputError(f"The step of the discard fraction must be above 0 and below 1, not {step}; 0.05 is usual.")
+    exact = as_fraction(step)
+    return np.array([float(k * exact) for k in range(math.ceil(1 / exact))])
+
+
+@dataclass(frozen=True)
+class EdcProtocol:
+    """How curves are drawn and areas taken; the defaults are those of this literature.
+
+    fmrs: distinct targets, each in (0, 1). threshold: "recomputed" on the pairs left, or "fixed" at the one of all.
+    rule: "nearest" or "conservative", see `error_rates.threshold_at_fmr`.
+    step: of the discard fraction, see `discard_grid`. limit: upper end of the pAUC, from one step to the last one.
+    Raises InputError for anything else.
+    """
+
+    fmrs: tuple[float, ...] = (1e-3, 1e-4)
+    threshold: str = "recomputed"
+    rule: str = "nearest"
+    step: float = 0.05
+    limit: float = 0.3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fmrs", tuple(self.fmrs))
+        for fmr in self.fmrs:
+            check_fmr(fmr)
+        if not self.fmrs or len(set(self.fmrs)) < len(self.fmrs):
+            raise InputError(f"Give one or more distinct target FMRs, not {', '.join(map(str, self.fmrs)) or 'none'}.")
+        check_choice(self.threshold, "threshold", THRESHOLDS)
+        check_choice(self.rule, "rule", RULES)
+        last = discard_grid(self.step)[-1]
+        if not self.step <= self.limit <= last:
+            raise InputError(
+                f"The largest discard fraction of the pAUC must lie between one step ({self.step:g}) and the last one "
+                f"({last:g}), not at {self.limit}."
+            )
+
+    def options(self) -> dict:
+        """Return what `error_discard_curves` takes of them."""
+        return dict(fmrs=self.fmrs, discard=discard_grid(self.step), threshold=self.threshold, rule=self.rule)
 
 
 def error_discard_curve(
@@ -91,7 +136,7 @@ def curves_of_sorted(
     grid = _as_discard_grid(discard)
     for fmr in fmrs:
         check_fmr(fmr)
-    check_choice(threshold, "threshold", ("recomputed", "fixed"))
+    check_choice(threshold, "threshold", THRESHOLDS)
     check_choice(rule, "rule", RULES)
     n_genuine, n_impostor = len(similarity.genuine), len(similarity.impostor)
     start = [threshold_at_fmr(similarity.impostor, fmr, rule) for fmr in fmrs]
@@ -116,13 +161,13 @@ def curves_of_sorted(
                     false_match_rate(top, cutoff, n_impostor_left),
                     len(genuine_left),
                     n_impostor_left,
-                    is_reliable(n_impostor_left, fmr),
+                    is_resolvable(n_impostor_left, fmr),
                 )
             )
     curves = []
     for points_of_target, target_fmr in zip(points, fmrs, strict=True):
-        fnmr, thresholds, realised, n_gen, n_imp, reliable = map(np.array, zip(*points_of_target, strict=True))
-        curves.append(Curve(grid, fnmr, thresholds, realised, n_gen, n_imp, reliable, target_fmr))
+        fnmr, thresholds, realised, n_gen, n_imp, resolvable = map(np.array, zip(*points_of_target, strict=True))
+        curves.append(Curve(grid, fnmr, thresholds, realised, n_gen, n_imp, resolvable, target_fmr))
     return curves
 
 
@@ -148,7 +193,7 @@ def _enough_for_threshold(
 
 def _as_discard_grid(discard: ArrayLike | None) -> NDArray[np.float64]:
     if discard is None:
-        return DEFAULT_DISCARD.copy()
+        return discard_grid(0.05)
     grid = as_scores(discard, "discard")
     if not len(grid) or grid[0] < 0 or grid[-1] >= 1 or (np.diff(grid) <= 0).any():
         raise InputError(

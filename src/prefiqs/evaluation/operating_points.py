@@ -1,57 +1,50 @@
-"""What a gate before a recogniser costs and brings: images below a quality are turned away and never compared."""
+"""Operating points: what it costs and brings to reject images below a quality before a recogniser compares them."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from prefiqs.evaluation.error_rates import false_non_match_rate, is_reliable, threshold_at_fmr
-from prefiqs.evaluation.inputs import as_genuine, as_scores, check_choice
+from prefiqs.evaluation.comparison import Comparison
+from prefiqs.evaluation.error_rates import false_non_match_rate, is_resolvable, threshold_at_fmr
 from prefiqs.evaluation.pairs import pair_quality
 
 
 def operating_points(
-    scores: ArrayLike,
-    similarity: ArrayLike,
-    pairs: ArrayLike,
-    genuine: ArrayLike,
-    gates: Sequence[float],
+    comparison: Comparison,
+    rejection_thresholds: Mapping[Any, ArrayLike],
     fmrs: Sequence[float] = (1e-3,),
-    threshold: str = "fixed",
     rule: str = "nearest",
 ) -> pd.DataFrame:
-    """One row a gate and FMR: what is discarded, and the FNMR of what passes.
+    """Return one row a verifier, key, rejection threshold and FMR, in this order.
 
-    scores: (n,) higher = better. similarity: (P,) larger = more alike. pairs: (P, 2) int. genuine: (P,) bool.
-    gates: qualities; an image passes if its score is at least the gate, a pair if both its images do.
-    threshold: "fixed" where nothing is discarded, as a recogniser in use has it; or "recomputed" on what passes.
+    rejection_thresholds: by key, on the scale of its scores. An image is rejected if its score is below, a pair if one
+    of its images is. The similarity threshold is that of `fmr` with nothing rejected, fixed as in a recogniser in use.
+    rule: see `error_rates.threshold_at_fmr`.
 
-    Columns: gate; images_discarded, pairs_discarded (shares); fmr; fnmr (NaN where nothing genuine passes); reliable:
-    at least 1/fmr impostor pairs set the threshold. Raises InputError as `error_discard_curve` does.
+    Columns: verifier, key, rejection_threshold; images_rejected, pairs_rejected (shares in [0, 1]); fmr; fnmr of the
+    pairs left (NaN without a genuine one); fmr_resolvable: at least 1/fmr impostor pairs set the similarity threshold.
     """
-    check_choice(threshold, "threshold", ("fixed", "recomputed"))
-    scores = as_scores(scores, "scores")
-    similarity = as_scores(similarity, "similarity")
-    genuine = as_genuine(genuine, len(similarity))
-    order = np.argsort(similarity)
-    similarity, genuine, quality = similarity[order], genuine[order], pair_quality(scores, pairs)[order]
     rows = []
-    for gate in gates:
-        passed = quality >= gate
-        setting = ~genuine if threshold == "fixed" else ~genuine & passed
-        for fmr in fmrs:
-            at = threshold_at_fmr(similarity[setting], fmr, rule)
-            rows.append(
-                {
-                    "gate": gate,
-                    "images_discarded": np.mean(scores < gate),
-                    "pairs_discarded": 1 - np.mean(passed),
-                    "fmr": fmr,
-                    "fnmr": false_non_match_rate(similarity[genuine & passed], at),
-                    "reliable": is_reliable(int(setting.sum()), fmr),
+    for verifier, similarity in comparison.similarities.items():
+        cutoffs = {fmr: threshold_at_fmr(similarity.impostor, fmr, rule) for fmr in fmrs}
+        for key, thresholds in rejection_thresholds.items():
+            scores = comparison.scores[key]
+            quality = pair_quality(scores, comparison.pairs)
+            genuine_quality = quality[similarity.genuine_pairs]
+            for threshold in np.asarray(thresholds):
+                left = similarity.genuine[genuine_quality >= threshold]
+                about = {
+                    "verifier": verifier,
+                    "key": key,
+                    "rejection_threshold": threshold,
+                    "images_rejected": np.mean(scores < threshold),
+                    "pairs_rejected": np.mean(quality < threshold),
                 }
-            )
+                for fmr, cutoff in cutoffs.items():
+                    fnmr = false_non_match_rate(left, cutoff)
+                    resolvable = is_resolvable(len(similarity.impostor), fmr)
+                    rows.append(about | {"fmr": fmr, "fnmr": fnmr, "fmr_resolvable": resolvable})
     return pd.DataFrame(rows)

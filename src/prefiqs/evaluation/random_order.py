@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.edc import error_discard_curve
-from prefiqs.evaluation.pairs import pair_quality
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +23,9 @@ class RandomOrder:
 
     @classmethod
     def of(cls, curves: Sequence[Curve], limit: float) -> "RandomOrder":
-        """Return the curves of several orders, and their areas up to `limit`; InputError without a curve."""
+        """Return curves of one verifier and FMR, and their areas up to `limit`; InputError without a curve."""
         if not len(curves):
-            raise InputError("seeds: expected at least one whole number, got none; range(10) is usual.")
+            raise InputError("At least one random order is needed; 10 are usual.")
         fnmr = np.stack([curve.fnmr for curve in curves])
         return cls(curves[0].discard, fnmr, np.array([curve.pauc(limit) for curve in curves]))
 
@@ -45,31 +43,6 @@ class RandomOrder:
         """Return the lower and upper FNMR, each (steps,), between which the central `coverage` of the seeds lies."""
         low, high = np.quantile(self.fnmr, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
         return low, high
-
-
-def random_order_areas(
-    similarity: ArrayLike,
-    genuine: ArrayLike,
-    image_pairs: ArrayLike,
-    n_images: int,
-    seeds: Sequence[int] = range(10),
-    limit: float = 0.3,
-    **options,
-) -> RandomOrder:
-    """Discard by random qualities, once for each seed.
-
-    Qualities are drawn for the *images*, uniform in [0, 1), and a pair gets the smaller of its two, so that pairs with
-    a common image fall together just as they do for a real measure; random pair qualities would be too smooth.
-
-    similarity: (P,) float, larger = more alike. genuine: (P,) bool. image_pairs: (P, 2) int in [0, n_images).
-    limit: upper end of the pAUC. options: fmr, discard, threshold, rule, pairs as for `error_discard_curve`.
-    Raises InputError without a seed, and as `error_discard_curve`, `pair_quality` and `Curve.pauc` do.
-    """
-    curves = []
-    for seed in seeds:
-        quality = pair_quality(random_quality(n_images, seed), image_pairs)
-        curves.append(error_discard_curve(similarity, genuine, quality, **options))
-    return RandomOrder.of(curves, limit)
 
 
 def random_quality(n_images: int, seed: int) -> NDArray[np.float64]:

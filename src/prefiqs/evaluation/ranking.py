@@ -21,6 +21,12 @@ class SimilarityRanks:
     genuine_pairs: NDArray[np.integer]
     impostor_pairs: NDArray[np.integer]
 
+    def is_genuine(self) -> NDArray[np.bool_]:
+        """Return whether each pair is genuine, (P,), in the order of the list."""
+        genuine = np.zeros(len(self.genuine) + len(self.impostor), bool)
+        genuine[self.genuine_pairs] = True
+        return genuine
+
 
 @dataclass(frozen=True, eq=False)
 class QualityRanks:

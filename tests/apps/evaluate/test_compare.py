@@ -1,5 +1,6 @@
 """`prefiqs evaluate`: numbers are those of the pipeline's functions called on the arrays, files are whole."""
 
+import json
 import re
 import sys
 
@@ -11,7 +12,7 @@ import prefiqs
 from prefiqs.apps.evaluate.compare import Settings
 from prefiqs.cli import main
 from prefiqs.errors import InputError
-from prefiqs.evaluation.score_mapping import fit_mapping, fitting_half, read_mapping
+from prefiqs.evaluation.score_mapping import ScoreMapping, fit_mapping, fitting_half
 
 
 @pytest.fixture
@@ -32,8 +33,9 @@ def given(brought):
 
 @pytest.mark.parametrize("threshold", ["recomputed", "fixed"])
 def test_areas_are_those_of_curves_drawn_one_by_one(run, brought, tmp_path, threshold):
-    code, out, err = run("evaluate", *given(brought), "--out", tmp_path / "r", "--fmr", 0.01, "--fmr", 0.001,
-                         "--threshold", threshold, "--rule", "conservative", "--limit", 0.2, "--step", 0.1)  # fmt: skip
+    options = ["--threshold", threshold, "--threshold-rule", "conservative", "--max-discard", 0.2, "--step", 0.1]
+    targets = ["--fmr", 0.01, "--fmr", 0.001]
+    code, out, err = run("evaluate", *given(brought), "--out", tmp_path / "r", *targets, *options)
     assert code == 0, err
     areas = pd.read_csv(tmp_path / "r" / "areas.csv").set_index(["method", "fmr"])
     points = pd.read_csv(tmp_path / "r" / "curves.csv").set_index(["method", "fmr"])
@@ -46,7 +48,7 @@ def test_areas_are_those_of_curves_drawn_one_by_one(run, brought, tmp_path, thre
             row = areas.loc[(method, fmr)]
             assert row["pauc"] == pytest.approx(1e3 * curve.pauc(0.2), abs=1e-6)
             assert row["auc"] == pytest.approx(1e3 * curve.auc(), abs=1e-6)
-            assert row["reliable"] == curve.reliable[:3].all()
+            assert row["fmr_resolvable"] == curve.fmr_resolvable[:3].all()
             np.testing.assert_allclose(points.loc[(method, fmr), "fnmr"], curve.fnmr, atol=1e-9)
     assert areas.loc[("good", 0.01), "pauc"] < areas.loc[("poor", 0.01), "pauc"]  # directions are as said
     assert "| good " in out and "80 images, 3160 pairs" in err
@@ -56,14 +58,18 @@ def test_bootstrap_intervals_figures_and_the_page(run, brought, tmp_path):
     options = ["--fmr", 0.01, "--bootstrap", 30, "--title", "Mine & <yours>"]
     code, _, err = run("evaluate", *given(brought), "--out", tmp_path, *options)
     assert code == 0, err
-    areas = pd.read_csv(tmp_path / "areas.csv")
+    areas = pd.read_csv(tmp_path / "areas.csv").set_index("method")
+    assert areas["pauc"].is_monotonic_increasing and set(areas.index) == {"good", "poor", "random order"}
+    assert areas.loc["random order", "pauc"] == pd.read_csv(tmp_path / "random.csv")["pauc_mean"][0]
+    areas = areas.drop("random order")
     assert ((areas["pauc_low"] <= areas["pauc"]) & (areas["pauc"] <= areas["pauc_high"])).all()
     assert (areas["unit"] == "people").all()
     difference = pd.read_csv(tmp_path / "differences.csv").iloc[0]
     assert (difference["method"], difference["reference"]) == ("poor", "good")
-    assert difference["difference"] == pytest.approx(np.diff(areas["pauc"])[0])
+    assert difference["difference"] == pytest.approx(areas.loc["poor", "pauc"] - areas.loc["good", "pauc"])
     for name in ("edc-0.01.png", "intervals-0.01.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    assert not [*tmp_path.glob("*.tex"), *tmp_path.glob("*.pdf")]
     assert f"**{areas['pauc'].min():.2f}**" in (tmp_path / "areas.md").read_text()
     assert not list(tmp_path.glob("*.partial"))
 
@@ -72,7 +78,7 @@ def test_bootstrap_intervals_figures_and_the_page(run, brought, tmp_path):
     assert set(re.findall(r'(?:src|href)="([^"]{0,9})', page)) == {"data:imag", "data:,"}  # nothing from elsewhere
     assert len(re.findall(r'<img alt="[^"]+"', page)) == page.count("<img") == 2
     assert f"<td>{areas['pauc'].iloc[0]:.2f}".rstrip("0") in page
-    assert "negated, for lower was better: poor" in page and "1/FMR" not in page
+    assert "scores negated, as lower is better: poor" in page and "1/FMR" not in page
 
 
 def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):
@@ -86,11 +92,11 @@ def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):
     [
         (["--fmr", 2], "fmr: expected a target between 0 and 1"),
         (["--threshold", "best"], "threshold: expected one of recomputed, fixed"),
-        (["--rule", "best"], "rule: expected one of nearest, conservative"),
-        (["--limit", 0.99], "Expected 0 < step ≤ limit ≤ 0.95"),
-        (["--bootstrap", -1], "Expected 0 resamples"),
-        (["--resampled", "faces"], "resampled: expected one of people, pairs"),
-        (["--calibrate", "line"], "calibrate: expected one of sigmoid, percentile"),
+        (["--threshold-rule", "best"], "rule: expected one of nearest, conservative"),
+        (["--max-discard", 0.99], "must lie between one step (0.05) and the last one (0.95), not at 0.99"),
+        (["--bootstrap", -1], "cannot be -1; 0 means no intervals"),
+        (["--resample-unit", "faces"], "resample_unit: expected one of people, pairs"),
+        (["--score-mapping", "line"], "score_mapping: expected one of sigmoid, percentile"),
     ],
 )
 def test_errors_are_one_sentence_and_nothing_is_written(run, brought, tmp_path, options, message):
@@ -101,42 +107,45 @@ def test_errors_are_one_sentence_and_nothing_is_written(run, brought, tmp_path, 
 
 
 def test_settings_name_every_target_once():
-    with pytest.raises(InputError, match="Expected different FMRs"):
+    with pytest.raises(InputError, match="one or more distinct target FMRs, not 0.01, 0.01"):
         Settings(fmrs=(0.01, 0.01))
 
 
-def test_gates_at_percentiles_on_the_scale_of_the_file(run, brought, tmp_path):
-    code, _, err = run("evaluate", *given(brought), "--out", tmp_path, "--fmr", 0.01, "--threshold", "fixed")
+def test_operating_points_at_percentiles_on_the_scale_of_the_file(run, brought, tmp_path):
+    code, _, err = run("evaluate", *given(brought), "--out", tmp_path, "--fmr", 0.01)
     assert code == 0, err
-    gates = pd.read_csv(tmp_path / "gates.csv").set_index(["method", "percentile"])
+    points = pd.read_csv(tmp_path / "operating_points.csv").set_index(["method", "percentile"])
     similarity = brought.similarity()
-    threshold = np.sort(similarity[~brought.genuine])[::-1][round(0.01 * (~brought.genuine).sum())]
+    # Fixed, although curves recompute it: the threshold of a recogniser in use.
+    cutoff = np.sort(similarity[~brought.genuine])[::-1][round(0.01 * (~brought.genuine).sum())]
     for method, quality in {"good": brought.good, "poor": brought.poor}.items():
-        gate = np.quantile(quality, 0.2)
-        row = gates.loc[(method, 20)]
-        assert row["gate"] == pytest.approx(-gate if method == "poor" else gate)
-        left = brought.quality(quality) >= gate
-        assert row["pairs_discarded"] == pytest.approx(1 - left.mean())
-        assert row["fnmr"] == pytest.approx((similarity[left & brought.genuine] <= threshold).mean())
-    assert "What a gate at a percentile" in (tmp_path / "report.html").read_text()
+        threshold = np.quantile(quality, 0.2)
+        row = points.loc[(method, 20)]
+        assert row["rejection_threshold"] == pytest.approx(-threshold if method == "poor" else threshold)
+        left = brought.quality(quality) >= threshold
+        assert row["pairs_rejected"] == pytest.approx(1 - left.mean())
+        assert row["fnmr"] == pytest.approx((similarity[left & brought.genuine] <= cutoff).mean())
+    assert "Operating points: images below" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize("kind", ["sigmoid", "percentile"])
-def test_a_calibration_is_judged_on_people_it_has_not_seen(run, brought, tmp_path, kind):
-    options = ["--fmr", 0.05, "--calibrate", kind, "--title", "my set", "--seed", 3]
+def test_a_mapping_is_judged_on_people_it_has_not_seen(run, brought, tmp_path, kind):
+    options = ["--fmr", 0.05, "--score-mapping", kind, "--title", "my set", "--seed", 3]
     code, _, err = run("evaluate", *given(brought), "--out", tmp_path, *options)
     assert code == 0, err
-    table = pd.read_csv(tmp_path / "calibrated-gates.csv").set_index(["method", "gate"])
+    table = pd.read_csv(tmp_path / "mapped_operating_points.csv").set_index(["method", "rejection_threshold"])
     fitting = fitting_half(brought.subjects, 3)
     for method, own in {"good": brought.good, "poor": -brought.poor}.items():
-        calibration = read_mapping(tmp_path / f"calibration-{method}.json")
-        assert calibration == fit_mapping(own[fitting], kind, method, "my set", 10, method == "poor")
-        mapped, held = calibration.apply(own), ~fitting[brought.pairs].any(axis=1)
+        content = json.loads((tmp_path / f"mapping-{method}.json").read_text())
+        assert content.pop("format") == "prefiqs-score-mapping-1"
+        mapping = ScoreMapping(**content | {name: tuple(content[name]) for name in ("scores", "levels")})
+        assert mapping == fit_mapping(own[fitting], kind, method, "my set", 10, method == "poor")
+        mapped, held = mapping.apply(own), ~fitting[brought.pairs].any(axis=1)
         row = table.loc[(method, 40)]
         assert row["images_below_fitted"] == pytest.approx((mapped[fitting] < 40).mean())
-        assert row["images_discarded"] == pytest.approx((mapped[~fitting] < 40).mean())
-        assert row["pairs_discarded"] == pytest.approx((mapped[brought.pairs[held]].min(1) < 40).mean())
-        assert calibration.apply(row["score"]) == pytest.approx(40)
+        assert row["images_rejected"] == pytest.approx((mapped[~fitting] < 40).mean())
+        assert row["pairs_rejected"] == pytest.approx((mapped[brought.pairs[held]].min(1) < 40).mean())
+        assert mapping.apply(row["score"]) == pytest.approx(40)
 
 
 def test_too_few_people_to_hold_any_out_and_nothing_is_written(run, brought, tmp_path):
@@ -144,7 +153,7 @@ def test_too_few_people_to_hold_any_out_and_nothing_is_written(run, brought, tmp
     lines = (brought.folder / "pairs.txt").read_text().splitlines()
     few = [line for line in lines if set(line.split()[:2]) <= set(names)]
     (tmp_path / "few.txt").write_text("\n".join(few) + "\n")
-    arguments = [*given(brought)[:-1], tmp_path / "few.txt", "--out", tmp_path / "r", "--calibrate", "sigmoid"]
+    arguments = [*given(brought)[:-1], tmp_path / "few.txt", "--out", tmp_path / "r", "--score-mapping", "sigmoid"]
     code, _, err = run("evaluate", *arguments)
-    assert code == 1 and "at least 4 people to hold one half of them out, got 3" in err
+    assert code == 1 and "needs at least 4 people, to hold half of them out; there are 3" in err
     assert not (tmp_path / "r").exists()

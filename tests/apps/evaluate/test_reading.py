@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from prefiqs.apps.evaluate.embeddings import read_embeddings
-from prefiqs.apps.evaluate.material import read_inputs
+from prefiqs.apps.evaluate.inputs import read_inputs
 from prefiqs.apps.evaluate.names import Names
 from prefiqs.apps.evaluate.pairs import read_pairs
 from prefiqs.apps.evaluate.scores import read_user_scores

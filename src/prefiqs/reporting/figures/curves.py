@@ -62,7 +62,7 @@ def edc_figure(
     axes.set(xlim=(0, 1), ylim=(0, None))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     handles, labels = axes.get_legend_handles_labels()
-    if not all(curve.reliable.all() for curve in [*curves.values(), *([] if oracle is None else [oracle])]):
+    if not all(curve.fmr_resolvable.all() for curve in [*curves.values(), *([] if oracle is None else [oracle])]):
         handles.append(doubtful_handle(fmr))
         labels.append(handles[-1].get_label())
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9.5)
@@ -116,9 +116,9 @@ def _with_pauc(name: str, pauc: float) -> str:
 def draw_curve(axes: Axes, curve: Curve, label: str, color, marker: str = "", markersize: float = 5, **style) -> None:
     """Draw one curve; its unreliable points are hollow, with a marker even where the others have none."""
     axes.plot(curve.discard, curve.fnmr, color=color, alpha=PALE, **style)
-    certain = np.where(curve.reliable, curve.fnmr, np.nan)
+    certain = np.where(curve.fmr_resolvable, curve.fnmr, np.nan)
     axes.plot(curve.discard, certain, color=color, marker=marker, markersize=markersize, label=label, **style)
-    doubtful = ~curve.reliable
+    doubtful = ~curve.fmr_resolvable
     if doubtful.any():
         points = dict(linestyle="", marker=marker or "o", markersize=markersize, markerfacecolor="white", alpha=0.7)
         points["clip_on"] = False  # else half of those at FNMR 0 would be cut off

@@ -67,7 +67,7 @@ def edc_grid(
     handles: list[Line2D | Patch] = [Line2D([], [], label=method, **style) for method, style in styles.items()]
     handles += _keys(supervision[method] for method in supervision if method != ours)
     handles += [Patch(color=BAND, label=RANDOM_LABEL)] if random is not None else []
-    handles += [doubtful_handle(fmr)] if not chosen["reliable"].all() else []
+    handles += [doubtful_handle(fmr)] if not chosen["fmr_resolvable"].all() else []
 
     width = min(WIDTH, 1.2 + 4.8 * len(benchmarks))
     columns = _legend_columns([str(handle.get_label()) for handle in handles], width)

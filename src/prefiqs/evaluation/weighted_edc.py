@@ -8,9 +8,9 @@ All sorting is done before; a curve then takes one pass over the pairs and a few
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,17 +46,17 @@ class _Cut(NamedTuple):
 class WeightedPairs:
     """Sorted pairs, for the curves of several quality measures under any number of weightings.
 
-    similarity: of P pairs. qualities: of the same pairs by method. discard: (steps,) fractions. fmrs, threshold, rule:
+    similarity: of P pairs. qualities: of the same pairs by key. discard: (steps,) fractions. fmrs, threshold, rule:
     as for `error_discard_curves`; with threshold "fixed" the first fraction is 0. Nothing is checked here.
-    Holds 16 bytes a pair and method.
+    Holds 16 bytes a pair and key.
     """
 
     def __init__(
         self,
         similarity: SimilarityRanks,
-        qualities: Mapping[str, QualityRanks],
-        discard: Floats,
+        qualities: Mapping[Any, QualityRanks],
         fmrs: Sequence[float],
+        discard: Floats,
         threshold: str,
         rule: str,
     ):
@@ -80,8 +80,8 @@ class WeightedPairs:
             for method, quality in qualities.items()
         }
 
-    def fnmr(self, weights: Ints) -> dict[str, Floats]:
-        """Return the FNMR by method, (targets, steps), in [0, 1]; NaN where that of `error_discard_curves` is.
+    def fnmr(self, weights: Ints) -> dict[Hashable, Floats]:
+        """Return the FNMR by key, (targets, steps), in [0, 1]; NaN where that of `error_discard_curves` is.
 
         weights: (P,) int64, 0 or more, above 0 for some genuine and some impostor pair.
         """
