@@ -1,49 +1,67 @@
-# make reproduce: from a clone to every table and figure.  make test: from a clone to a passed test suite.
+# make reproduce: from a copy of this repository to every table and figure.  make test: to a passed test suite.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
+# Quoted wherever it is used: the repository may be in a folder whose name holds blanks.
 BIN := $(abspath $(VENV))/bin
+RUN := PATH="$(BIN):$$PATH"
+TEST := $(RUN) OMP_NUM_THREADS=1 python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
-.PHONY: reproduce fetch test test-long lint readme vit clean
+.PHONY: reproduce run check fetch test test-long lint readme vit clean
 
-# A kill -9 at the wrong moment leaves DVC's note of its running stages half-written, and then it refuses to start.
-reproduce: $(VENV)/installed
-	@$(BIN)/python -m json.tool .dvc/tmp/rwlock > /dev/null 2>&1 || rm -f .dvc/tmp/rwlock
-	PATH="$(BIN):$$PATH" dvc repro
+reproduce: $(VENV)/installed dvc
+	$(RUN) dvc repro
+
+# make run PRESET=lfw: a run of its own beside the default one.
+run: $(VENV)/installed dvc
+	$(RUN) prefiqs run "$(PRESET)"
+
+# Compares the tables of a fresh run with the committed ones.
+check: $(VENV)/installed
+	$(RUN) prefiqs check
+
+# A kill -9 at the wrong moment leaves DVC's note of its running stages half-written, and then it refuses to start. An
+# unpacked archive has no .git, which DVC wants to be told.
+.PHONY: dvc
+dvc: $(VENV)/installed
+	@"$(BIN)/python" -m json.tool .dvc/tmp/rwlock > /dev/null 2>&1 || rm -f .dvc/tmp/rwlock
+	@test -e .git || $(RUN) dvc config --local core.no_scm true
 
 # Two workers: threads beside them would only wait for one another.
 test: $(VENV)/installed fetch
-	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -m "not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(TEST) 2 -m "not long"
 
 # Those that run the whole pipeline at reduced size, need a browser or a Ray cluster, or take many seconds. A cluster takes
 # the machine for itself.
 test-long: $(VENV)/installed-ray fetch
-	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -m long --ignore tests/distributed --numprocesses 2 --dist loadfile --no-loadscope-reorder
-	PATH="$(BIN):$$PATH" python -m pytest -m long tests/distributed
+	$(TEST) 2 -m long --ignore tests/apps/ray
+	$(TEST) 0 -m long tests/apps/ray
 
 fetch: $(VENV)/installed
-	PATH="$(BIN):$$PATH" prefiqs fetch
+	$(RUN) prefiqs fetch
 
 lint: $(VENV)/installed
-	PATH="$(BIN):$$PATH" ruff check .
-	PATH="$(BIN):$$PATH" ruff format --check .
-	PATH="$(BIN):$$PATH" mypy
-	PATH="$(BIN):$$PATH" nbstripout --verify notebooks/*.ipynb training/notebooks/*.ipynb
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) nbstripout --verify notebooks/*.ipynb training/notebooks/*.ipynb
 
+# Trains vit-prefiqs again, hours on two cores: see training/README.md.
 vit: $(VENV)/installed
-	PATH="$(BIN):$$PATH" dvc repro training/dvc.yaml
+	$(RUN) prefiqs notebook training/notebooks/01_teach.ipynb training/reports
+	$(RUN) prefiqs notebook training/notebooks/02_distil.ipynb training/reports
 
 readme: $(VENV)/installed
-	PATH="$(BIN):$$PATH" python -m prefiqs.reporting.headline
+	$(RUN) python -m prefiqs.pipeline.headline
 
 # The lock pins versions; pip finds the CPU or CUDA build of PyTorch by itself.
 $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint requirements.lock
+	"$(BIN)/python" -m pip install --quiet --editable ".[dev]" --constraint requirements.lock
 	touch $@
 
 $(VENV)/installed-ray: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable ".[ray]" --constraint requirements.lock
+	"$(BIN)/python" -m pip install --quiet --editable ".[ray]" --constraint requirements.lock
 	touch $@
 
 clean:
-	rm -rf $(VENV) data/benchmarks data/pruned data/embeddings data/scores data/jacobian data/executed site
+	rm -rf $(VENV) data/benchmarks data/pruned data/embeddings data/scores data/results data/executed site

@@ -1,1 +1,1 @@
-"""Tests of the assets room; none needs the network."""
+"""Tests of the assets; none needs the network."""

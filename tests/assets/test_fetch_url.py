@@ -7,8 +7,7 @@ import threading
 import pytest
 
 from prefiqs.assets.fetch import fetch
-from prefiqs.assets.packages import Wheel
-from prefiqs.assets.sources import Url
+from prefiqs.assets.sources import Url, Wheel
 from prefiqs.errors import AssetError
 
 from .conftest import tree
@@ -41,12 +40,12 @@ def test_an_address_is_a_second_source(register, server, root, temporary):
 
 def test_an_address_without_the_file_is_a_reason(register, server, root):
     register("net", (Url(f"{server}/old.onnx"),), CONTENT)
-    with pytest.raises(AssetError, match="old.onnx .*404"):
+    with pytest.raises(AssetError, match="old.onnx: HTTP Error 404"):
         fetch("net", root)
     assert tree(root) == []
 
 
 def test_an_address_that_does_not_answer_is_a_reason(register, root):
     register("net", (Url("http://127.0.0.1:9/net.onnx"),), CONTENT)
-    with pytest.raises(AssetError, match=r"http://127.0.0.1:9/net.onnx \(no connection\)"):
+    with pytest.raises(AssetError, match=r"http://127.0.0.1:9/net.onnx: urlopen error .*refused"):
         fetch("net", root)

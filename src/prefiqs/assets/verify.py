@@ -1,4 +1,4 @@
-"""Comparing what lies on disk with the published checksums."""
+"""Comparing files on disk with the published checksums."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,14 +12,6 @@ from prefiqs.assets.registry import ASSETS, Asset
 SHOWN_FILES = 3
 
 State = Literal["right", "wrong", "missing"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """What a look at an asset on disk found: parts that are missing, and parts that are wrong with how."""
-
-    missing: tuple[str, ...]
-    wrong: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -38,25 +30,23 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check(asset: Asset, path: Path, parts: Iterable[str]) -> Check:
-    """Compare `parts` of `asset` below `path` (anywhere, also in a temporary folder) with their checksums."""
-    missing, wrong = [], {}
+def check(asset: Asset, path: Path, parts: Iterable[str]) -> tuple[tuple[str, ...], str]:
+    """Compare `parts` of an asset at `path` (anywhere, also in a temporary folder) with their checksums.
+
+    Returns:
+        The parts that are missing, and a text that names the wrong ones, empty when there are none.
+    """
+    missing, wrong = [], []
     for part in parts:
         file = path / part
         if not file.exists():
             missing.append(part)
         elif not file.is_file():
-            wrong[part] = "is not a file"
+            wrong.append(f"{file} is not a file")
         elif (found := file_sha256(file)) != asset.sha256[part]:
-            wrong[part] = f"has sha256 {found}"
-    return Check(tuple(missing), wrong)
-
-
-def describe_wrong(asset: Asset, path: Path, wrong: dict[str, str]) -> str:
-    """Say in one clause which files below `path` are wrong, what they are and what they should be."""
-    clauses = [f"{path / part} {what}, expected sha256 {asset.sha256[part]}" for part, what in wrong.items()]
-    more = f" and {len(clauses) - SHOWN_FILES} more files" if len(clauses) > SHOWN_FILES else ""
-    return "; ".join(clauses[:SHOWN_FILES]) + more
+            wrong.append(f"{file} has sha256 {found}, not {asset.sha256[part]}")
+    more = [f"and {len(wrong) - SHOWN_FILES} more files are wrong"] if len(wrong) > SHOWN_FILES else []
+    return tuple(missing), "; ".join(wrong[:SHOWN_FILES] + more)
 
 
 def status(root: Path | str | None = None) -> list[AssetStatus]:
@@ -69,7 +59,7 @@ def status(root: Path | str | None = None) -> list[AssetStatus]:
     rows = []
     for asset in ASSETS.values():
         path = root / asset.path
-        found = check(asset, path, asset.sha256)
-        state: State = "wrong" if found.wrong else "missing" if found.missing else "right"
+        missing, wrong = check(asset, path, asset.sha256)
+        state: State = "wrong" if wrong else "missing" if missing else "right"
         rows.append(AssetStatus(asset.name, path, state, asset.licence))
     return rows
