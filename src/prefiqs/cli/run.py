@@ -12,9 +12,7 @@ from prefiqs.errors import ConfigError
 
 
 def run(
-    preset: Annotated[
-        str | None, typer.Argument(help="A preset (see presets/), or a YAML file of what differs.")
-    ] = None,
+    preset: Annotated[str | None, typer.Argument(help="A preset of presets/, or a YAML file.")] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as edc.limit=0.2.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; by default that of the preset.")] = None,
 ) -> None:

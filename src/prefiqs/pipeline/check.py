@@ -34,10 +34,8 @@ def check_against_commit(root: Path, run: str, tolerance: float) -> list[str]:
         InputError: no git, or nothing is committed for this run.
     """
     folder = f"reports/{run}/"
-    committed = [
-        name.removeprefix(folder) for name in _git(root, "ls-tree", "-r", "--name-only", "HEAD", folder).split("\n")
-    ]
-    old = {name for name in committed if _is_compared(name)}
+    committed = _git(root, "ls-tree", "-r", "--name-only", "HEAD", folder).splitlines()
+    old = {name for name in (path.removeprefix(folder) for path in committed) if _is_compared(name)}
     new = {p.relative_to(root / folder).as_posix() for p in (root / folder).rglob("*") if p.is_file()}
     new = {name for name in new if _is_compared(name)}
     if not old:

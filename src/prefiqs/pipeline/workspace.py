@@ -1,7 +1,7 @@
 """A run beside the default one: other parameters, a workspace of its own, the same cache.
 
-The workspace is a folder below data/runs with a copy of the pipeline and its own params.yaml, dvc.lock and data. It shares
-DVC's cache with the compendium, so what any run has computed before is found again.
+The workspace is a folder below data/runs with a copy of the pipeline and its own params.yaml, dvc.lock and data. It
+shares DVC's cache with the compendium, so what any run has computed before is found again.
 """
 
 from __future__ import annotations
@@ -89,9 +89,8 @@ def _prepare(root: Path, workspace: Path, content: Mapping[str, Any]) -> None:
     if not (workspace / "data" / "assets").exists() and (root / "data" / "assets").is_dir():
         shutil.copytree(root / "data" / "assets", workspace / "data" / "assets")  # instead of another download
     cache = os.path.relpath(root / ".dvc" / "cache", workspace / ".dvc")
-    write_text(
-        f"[core]\n    analytics = false\n    no_scm = true\n[cache]\n    dir = {cache}\n", workspace / ".dvc" / "config"
-    )
+    config = f"[core]\n    analytics = false\n    no_scm = true\n[cache]\n    dir = {cache}\n"
+    write_text(config, workspace / ".dvc" / "config")
     write_text("__pycache__/\n", workspace / ".dvcignore")
     write_text(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True), workspace / "params.yaml")
 
