@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
 
-from prefiqs.assets.location import data_root
+from prefiqs.cli.run import Settings
 
 
 def plan(
-    params: Annotated[Path, typer.Argument(help="params.yaml, or a preset before it is chosen.")] = Path("params.yaml"),
-):
-    """Say what a run will cost (stages, forward passes, disk space) before anything starts."""
-    from prefiqs.pipeline.params import load_params
-    from prefiqs.pipeline.plan import plan as cost
+    preset: Annotated[
+        str | None, typer.Argument(help="A preset of presets/, or a YAML file; else params.yaml.")
+    ] = None,
+    setting: Settings = None,
+) -> None:
+    """Estimate the cost of a run (stages, forward passes, disk space) before anything starts."""
+    from prefiqs.pipeline.plan import plan as estimate
+    from prefiqs.pipeline.run import open_run
+    from prefiqs.pipeline.stages import stage_items
+    from prefiqs.pipeline.workspace import read_overlay, run_parameters, settings_of
 
-    table = cost(load_params(params), data_root())
-    total = table.drop(columns="stage").sum().to_frame().T.assign(stage="total")
-    table = pd.concat([table, total], ignore_index=True)
-    print(table.astype({"runs": int, "forward_passes": int}).round({"megabytes": 0}).to_markdown(
-        index=False, intfmt=",", floatfmt=",.0f"
-    ))  # fmt: skip
+    layout = open_run().layout
+    overlay = read_overlay(layout.root, preset) if preset else {}
+    params, content = run_parameters(layout.root, overlay, settings_of(setting), "planned")
+    table = estimate(params, stage_items(layout.root, content), layout.data)
+    total = table.drop(columns="stage").sum(skipna=False).to_frame().T.assign(stage="total")
+    shown = pd.concat([table, total], ignore_index=True).astype({"runs": int})
+    for column in ("forward_passes", "megabytes"):
+        shown[column] = [f"{value:,.0f}" if value == value else "not known yet" for value in shown[column]]
+    print(shown.to_markdown(index=False, colalign=("left", "right", "right", "right"), disable_numparse=True))

@@ -1,4 +1,4 @@
-"""What the registry knows of a benchmark: its licence, where it is given out, and in which forms it can be read."""
+"""What the registry knows of a benchmark: its licence, where to get it, and the formats in which it can be read."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from prefiqs.datasets.benchmark import Benchmark
 
 @dataclass(frozen=True)
 class SourceFormat:
-    """One form in which a benchmark is given out: the files it needs, each with its alternatives, and its reader."""
+    """A format in which a benchmark is distributed: the files it needs, each with its alternatives, and its reader."""
 
     files: tuple[tuple[str, ...], ...]
     build: Callable[..., Benchmark]  # (folder, align, **options)
 
     def missing(self, folder: Path) -> tuple[tuple[str, ...], ...]:
-        """Those needed files of which no alternative is in a folder."""
+        """The needed files of which a folder holds no alternative."""
         return tuple(names for names in self.files if not any((folder / name).exists() for name in names))
 
 
@@ -28,24 +28,26 @@ class BenchmarkCard:
     Attributes:
         name: as in `params.yaml`.
         title: in full.
-        owner: where its owners give it out.
+        owner: where its owners distribute it.
         licence: in a phrase.
-        ways: the forms it is read in; the first whose files are all there is taken.
-        place: where its files lie below the data root; sources/NAME if empty.
+        formats: in which it is read; the first whose files are all there is taken.
+        path: of its files below the data root; sources/NAME if empty.
+        images: how many it has, as far as known; `prefiqs plan` uses it before the benchmark is built.
     """
 
     name: str
     title: str
     owner: str
     licence: str
-    ways: tuple[SourceFormat, ...]
-    place: str = ""
+    formats: tuple[SourceFormat, ...]
+    path: str = ""
+    images: int | None = None
 
     def folder(self, root: str | Path) -> Path:
-        """Where its files lie."""
-        return Path(root) / (self.place or f"sources/{self.name}")
+        """Where its files are looked for."""
+        return Path(root) / (self.path or f"sources/{self.name}")
 
     def missing(self, root: str | Path) -> tuple[tuple[str, ...], ...]:
-        """What its first form lacks; nothing if any form is complete."""
-        lacking = [way.missing(self.folder(root)) for way in self.ways]
+        """What its first format lacks; nothing if any format is complete."""
+        lacking = [each.missing(self.folder(root)) for each in self.formats]
         return lacking[0] if all(lacking) else ()

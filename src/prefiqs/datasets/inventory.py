@@ -1,4 +1,4 @@
-"""What is there of the known benchmarks, and what has been built."""
+"""Which benchmarks are built, which can be built, and what the others lack."""
 
 from __future__ import annotations
 

@@ -1,138 +1,115 @@
-"""What a run will cost, from `params.yaml` alone: stages, forward passes and disk space, before anything starts."""
+"""What a run will cost: stages, forward passes and disk space, estimated from its parameters before anything starts."""
 
 from __future__ import annotations
 
-from itertools import product
-from math import prod
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from prefiqs.datasets.benchmark import benchmark_folder
-from prefiqs.errors import ConfigError
-from prefiqs.methods.registry import PASSES
-from prefiqs.models.zoo import MODELS
-from prefiqs.pipeline.params import Params, table4_ratios
+from prefiqs.datasets.registry import BENCHMARKS
+from prefiqs.faces.align import FACE_SIZE
+from prefiqs.methods.registry import METHODS
+from prefiqs.models.weights import card_of
+from prefiqs.pipeline.params import Params
+from prefiqs.pipeline.stages import StageItem
 
-# A derivative along one direction costs about three passes (`prefiqs.methods.jacobian`).
-PASSES_OF_A_DERIVATIVE = 3
-# All exits in one, ViTNT-FIQA at all depths in another (notebooks/11_transformer.ipynb).
-PASSES_OF_A_TRANSFORMER = 2
-# Networks of notebooks/13_ablation.ipynb, rounded up; and each result lies in DVC's cache, too.
-ABLATION_NETWORKS, COPIES_ON_DISK = 20, 2
-# Images of the published benchmarks; the .bin files hold two a pair, some of them more than once.
-PUBLISHED_IMAGES = {
-    "orl": 400, "lfw": 7_701, "agedb-30": 12_000, "cfp-fp": 14_000, "cfp-ff": 14_000, "calfw": 12_000, "cplfw": 12_000,
-    "adience": 19_370, "xqlfw": 12_000, "ijb-c": 469_375, "synfiqa": 550_000,
-}  # fmt: skip
-# For each ratio, all stages alone and from each stage on, with shared prefixes (notebooks/16_price.ipynb).
-PASSES_OF_A_PRICE = 8
-BYTES_OF_A_FACE, BYTES_OF_A_PAIR = 112 * 112 * 3, 10
+# What the studies compute, in forward passes of one face; a backward pass counts as two, a derivative along one
+# direction as three.
+BACKWARD, DERIVATIVE = 2, 3
+TRANSFORMER = 2  # all exits in one pass, ViTNT-FIQA at all depths in another
+ABLATION = 20  # networks of the ablation, rounded up
+PRICE = 8  # for each ratio: all stages of the network alone, and from each stage on, with shared prefixes
+COPIES_ON_DISK = 2  # a result and its copy in DVC's cache
+BYTES_OF_A_PAIR = 10
 
 
-def plan(params: Params, root: str | Path, pipeline: str | Path = "dvc.yaml") -> pd.DataFrame:
-    """The cost of a run with these parameters, before anything is computed.
+def plan(params: Params, items: list[StageItem], data: Path) -> pd.DataFrame:
+    """Estimate the cost of a run.
 
     Args:
-        params: the run's parameters.
-        root: data root; a benchmark that is built there is counted, of another the published number is used.
-        pipeline: the stages.
+        params: of the run.
+        items: its stages, from `stage_items`.
+        data: where benchmarks are, if they are built; of others, the published number of images is used.
 
     Returns:
-        One row a stage: stage, runs, forward_passes, megabytes (of results, with the copy in DVC's cache).
+        One row a stage: stage, runs, forward_passes, megabytes (of results, with the copy in DVC's cache). Passes and
+        megabytes are missing where the number of images of a benchmark is not known yet.
     """
-    stages = yaml.safe_load(Path(pipeline).read_text(encoding="utf-8"))["stages"]
-    images = {name: _images(name, params, root) for name in params.benchmarks.all}
-    passes, size = _passes(params, images), _bytes(params, images)
-    rows = [
-        (name, _runs(stage, params), passes.get(name, 0), COPIES_ON_DISK * size.get(name, 0) / 1e6)
-        for name, stage in stages.items()
-    ]
+    images = {name: _images(name, params, data) for name in params.benchmarks.all}
+    passes, sizes = _passes(params, images), _bytes(params, images)
+    runs = Counter(item.stage for item in items)
+    stages = list(dict.fromkeys(item.stage for item in items))
+    rows = [(s, runs[s], passes.get(s, 0), COPIES_ON_DISK * sizes.get(s, 0) / 1e6) for s in stages]
     return pd.DataFrame(rows, columns=["stage", "runs", "forward_passes", "megabytes"])
 
 
-def _runs(stage: dict, params: Params) -> int:
-    def listed(reference: str) -> int:
-        block, key = reference.removeprefix("${").removesuffix("}").split(".")
-        return len(getattr(getattr(params, block), key))
-
-    return prod(listed(reference) for reference in stage.get("matrix", {}).values())
-
-
-def _images(name: str, params: Params, root: str | Path) -> int:
-    built = benchmark_folder(name, root) / "images.npy"
+def _images(name: str, params: Params, data: Path) -> float:
+    """Number of images, NaN if it is not known yet."""
+    built = benchmark_folder(name, data) / "images.npy"
     if built.is_file():
         return len(np.load(built, mmap_mode="r", allow_pickle=False))
-    for degraded in params.benchmarks.cross_quality:
-        if degraded.name == name:
-            return params.degrade.copies * _images(degraded.source, params, root)
-    if name not in PUBLISHED_IMAGES:
-        raise ConfigError(
-            f"Expected a known benchmark in `benchmarks`, got {name!r}; known: {', '.join(PUBLISHED_IMAGES)}."
-        )
-    return PUBLISHED_IMAGES[name]
+    if source := params.source_of(name):
+        return params.degrade.copies * _images(source, params, data)
+    card = BENCHMARKS.get(name)
+    return card.images if card and card.images else float("nan")
 
 
 def _networks(params: Params, benchmark: str) -> int:
-    """How often an image is embedded by an estimator and its pruned variants, mirrored or not."""
-    p, v = params.prune, params.verification
-    strategies = len(p.granularities) * len(p.criteria)
-    mirrored = 1 + strategies * len(table4_ratios(v.ratios, p.ratios)) if benchmark in v.flip_test else 0
-    return 1 + strategies * len(p.ratios) + mirrored
+    """How many times an estimator and its pruned variants embed an image, mirrored images included."""
+    flipped = benchmark in params.verification.flip_test
+    mirrored = 1 + len(params.verification.specs(params.prune)) if flipped else 0
+    return 1 + len(params.prune.specs) + mirrored
 
 
-def _passes(params: Params, images: dict[str, int]) -> dict[str, int]:
+def _passes(params: Params, images: dict[str, float]) -> dict[str, float]:
     estimators, verifiers = len(params.models.quality), len(params.models.cross)
-    photos = {name: images[name] for name in params.benchmarks.photos}
-    # Of degraded benchmarks the untouched copies are known.
+    paired = sum(images[name] for name in params.benchmarks.paired)
+    # Of a degraded benchmark, the untouched copies are embedded already.
     degraded = {c.name: images[c.name] - images[c.source] for c in params.benchmarks.cross_quality}
-    compared = [params.methods.known[name].method for name in params.methods.compared]
-    ablated = params.jacobian.ablation_images * len(params.prune.ratios) * (PASSES_OF_A_DERIVATIVE + 1)
+    compared = sum(_cost(entry.method) for entry in params.methods.entries.values())
+    ablated = params.jacobian.ablation_images * len(params.prune.ratios) * (DERIVATIVE + 1)
+    precision = (1 + len(params.precision.kinds)) * (1 + len(params.precision.ratios))
+
+    def over(benchmarks: list[str]) -> float:
+        return sum(images[name] for name in benchmarks)
+
     return {
-        "embed": estimators * sum(n * _networks(params, name) for name, n in photos.items()),
-        "embed-degraded": estimators * sum(n * _networks(params, name) for name, n in degraded.items()),
-        "verifier": verifiers * sum(images[name] for name in params.benchmarks.paired),
-        "method": sum(images[name] for name in params.benchmarks.paired) * sum(map(_cost, compared)),
-        "jacobian": estimators
-        * sum(images[name] * PASSES_OF_A_DERIVATIVE + ablated for name in params.jacobian.benchmarks),
-        "transformer": len(params.transformer.models)
-        * PASSES_OF_A_TRANSFORMER
-        * sum(images[name] for name in params.transformer.benchmarks),
-        "ablation": estimators * ABLATION_NETWORKS * sum(images[name] for name in params.ablation.benchmarks),
-        "precision": estimators
-        * (1 + len(params.precision.kinds))
-        * (1 + len(params.precision.ratios))
-        * sum(images[name] for name in params.precision.benchmarks),
-        "price": estimators
-        * PASSES_OF_A_PRICE
-        * len(params.price.ratios)
-        * sum(images[n] for n in params.price.benchmarks),
+        "embed": estimators * sum(images[name] * _networks(params, name) for name in params.benchmarks.photos),
+        "embed-degraded": estimators * sum(count * _networks(params, name) for name, count in degraded.items()),
+        "verifier": verifiers * paired,
+        "method": paired * compared,
+        "derivatives": estimators * sum(images[n] * DERIVATIVE + ablated for n in params.jacobian.benchmarks),
+        "exits": len(params.transformer.models) * TRANSFORMER * over(params.transformer.benchmarks),
+        "ablation": estimators * ABLATION * over(params.ablation.benchmarks),
+        "precision": estimators * precision * over(params.precision.benchmarks),
+        "price": estimators * PRICE * len(params.price.ratios) * over(params.price.benchmarks),
     }
 
 
 def _cost(method: str) -> int:
-    """Forward passes of one face; a backward pass takes about two."""
-    forward, backward = PASSES.get(method, (PASSES_OF_A_DERIVATIVE, 0))
-    return forward + 2 * backward
+    forward, backward = METHODS[method].passes or (DERIVATIVE, 0)
+    return forward + BACKWARD * backward
 
 
-def _bytes(params: Params, images: dict[str, int]) -> dict[str, int]:
-    widths = {name: 4 * MODELS[name].embedding_size for name in [*params.models.quality, *params.models.cross]}
+def _bytes(params: Params, images: dict[str, float]) -> dict[str, float]:
+    def width(model: str) -> float:
+        size = card_of(model).embedding_size  # None: only the file knows
+        return 4 * size if size else float("nan")
 
-    def embeddings(names: list[str]) -> int:
-        pairs = product(names, params.models.quality)
-        return sum(images[name] * _networks(params, name) * widths[model] for name, model in pairs)
+    def embeddings(benchmarks: list[str]) -> float:
+        of_an_image = sum(width(model) for model in params.models.quality)
+        return sum(images[name] * _networks(params, name) for name in benchmarks) * of_an_image
 
+    made = [c.name for c in params.benchmarks.cross_quality]
+    face = FACE_SIZE * FACE_SIZE * 3
+    verifiers = sum(width(model) for model in params.models.cross)
     return {
-        "align": sum(images[name] * BYTES_OF_A_FACE for name in params.benchmarks.photos),
-        "degrade": sum(
-            images[c.name] * BYTES_OF_A_FACE + params.degrade.impostors * BYTES_OF_A_PAIR
-            for c in params.benchmarks.cross_quality
-        ),
+        "align": sum(images[name] * face for name in params.benchmarks.photos),
+        "degrade": sum(images[name] * face + params.degrade.impostors * BYTES_OF_A_PAIR for name in made),
         "embed": embeddings(params.benchmarks.photos),
-        "embed-degraded": embeddings([c.name for c in params.benchmarks.cross_quality]),
-        "verifier": sum(images[name] for name in params.benchmarks.paired)
-        * sum(widths[model] for model in params.models.cross),
+        "embed-degraded": embeddings(made),
+        "verifier": sum(images[name] for name in params.benchmarks.paired) * verifiers,
     }

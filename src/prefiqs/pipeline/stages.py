@@ -29,9 +29,12 @@ class StageItem:
         return next((out for out in self.outs if out.startswith(RESULTS)), None)
 
 
-def stage_items(root: Path) -> list[StageItem]:
-    """Every stage of ROOT/dvc.yaml with every item that ROOT/params.yaml names, in the order of the file."""
-    params = read_yaml(root / "params.yaml")
+def stage_items(root: Path, content: Mapping[str, Any] | None = None) -> list[StageItem]:
+    """Every stage of ROOT/dvc.yaml with every item that the parameters name, in the order of the file.
+
+    `content` is that of a params.yaml; by default, ROOT/params.yaml is read.
+    """
+    params = read_yaml(root / "params.yaml") if content is None else content
     stages = read_yaml(root / "dvc.yaml")["stages"]
     return [found for name, stage in stages.items() for found in _items(name, stage, params)]
 

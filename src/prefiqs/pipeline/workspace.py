@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +104,14 @@ def read_overlay(root: Path, preset: str) -> dict[str, Any]:
         known = sorted(p.stem for p in (root / "presets").glob("*.yaml"))
         raise ConfigError(f"Unknown preset {preset!r}; choose one of {', '.join(known)}, or name a YAML file.")
     return read_yaml(path)
+
+
+def settings_of(given: Sequence[str] | None) -> dict[str, Any]:
+    """Values by dotted key from KEY=VALUE texts, the values in YAML."""
+    settings = {}
+    for text in given or ():
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes KEY=VALUE, not {text!r}.")
+        settings[key] = yaml.safe_load(value)
+    return settings
