@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
 from prefiqs.errors import ConfigError
+from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.faces.degrade import DEGRADATIONS
 from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.identity import MethodId, Option
@@ -247,6 +248,11 @@ class Edc:
         if steps < 1 or abs(steps - round(steps)) > 1e-9:
             raise ValueError(f"`limit` ({self.limit:g}) must be a multiple of `step` ({self.step:g})")
         return self
+
+    @property
+    def protocol(self) -> EdcProtocol:
+        """What decides about curves and areas."""
+        return EdcProtocol(tuple(self.fmr), self.threshold, self.rule, self.step, self.limit)
 
 
 @block

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from prefiqs.assets.location import compendium_root
 from prefiqs.datasets.benchmark import Benchmark, load_benchmark
 from prefiqs.errors import ConfigError
+from prefiqs.evaluation.comparison import Comparison
 from prefiqs.io.arrays import read_array
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.layout import Layout
@@ -38,6 +41,17 @@ class Run:
     def verifiers(self, model: str) -> list[str]:
         """The networks that verify when `model` estimates quality: itself, then those of the cross-model protocol."""
         return [model, *self.params.models.cross]
+
+    def comparison(self, benchmark: str, verifiers: Sequence[str], scores: Mapping[Any, np.ndarray]) -> Comparison:
+        """Quality scores of a benchmark's images, by key, with the similarities of unpruned verifiers.
+
+        Its bootstrap draws what `edc.resampled` says, but always pairs where templates are compared.
+        """
+        faces = self.benchmark(benchmark)
+        embeddings = {verifier: self.raw_embeddings(benchmark, verifier) for verifier in verifiers}
+        by_people = self.params.edc.resampled == "people" and faces.templates is None
+        people = faces.subjects if by_people else None
+        return Comparison(embeddings, faces.pairs, faces.genuine, scores, faces.templates, people)
 
     def shows_faces_of(self, benchmark: str) -> bool:
         """Whether faces of a benchmark may be drawn."""
