@@ -24,8 +24,11 @@ from prefiqs.evaluation.inputs import as_embeddings, as_scores
 class ImageTemplates(Protocol):
     """The template (0 … T − 1) and the medium of each of n images, as `Benchmark.templates` has them: int (n,) each."""
 
-    rows: NDArray[np.integer]
-    media: NDArray[np.integer]
+    @property
+    def rows(self) -> NDArray[np.integer]: ...  # noqa: D102
+
+    @property
+    def media(self) -> NDArray[np.integer]: ...  # noqa: D102
 
 
 def pool_templates(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.tables import Table
 
 UNIFORM = "uniform"
+CURVE_COLUMNS = ["key", "kind", "block", "weighting", "gflops"]
 FUSIONS: tuple[Literal["mean", "depth"], ...] = ("mean", "depth")
 
 
@@ -81,23 +82,24 @@ class ExitsStudy:
 def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
     """Score all faces of a benchmark in one pass for EX-FIQA and one for ViTNT-FIQA."""
     chosen, faces = run.params.transformer, run.benchmark(benchmark)
-    computing = {"batch_size": run.params.embed.batch_size, "device": run.params.embed.device}
+    images = np.asarray(faces.images)
+    computing: dict[str, Any] = {"batch_size": run.params.embed.batch_size, "device": run.params.embed.device}
     network = load_model(model, device=run.params.embed.device)
-    by_exit = exfiqa_scores(network, faces.images, **computing)
-    by_attention = vitnt_depths(network, faces.images, **computing)
+    by_exit = exfiqa_scores(network, images, **computing)
+    by_attention = vitnt_depths(network, images, **computing)
     readings = [*_exits(model, by_exit), *_depths(model, by_attention, chosen.first_depth)]
     trained_on = was_trained_on(model, benchmark)
     found = Scores.of(faces.names, {reading.method: reading.scores for reading in readings}, lambda _: trained_on)
     gflops = exit_gflops(network)
     rows = [(r.method.key, r.kind, r.block, r.weighting, gflops[r.block - 1]) for r in readings]
-    curve = pd.DataFrame(rows, columns=["key", "kind", "block", "weighting", "gflops"])
+    curve = pd.DataFrame(rows, columns=CURVE_COLUMNS)
 
     ranking = found[MethodId.of("ex-fiqa", model, fusion="depth")]
     order = np.argsort(ranking, kind="stable")
     worst_first = np.concatenate([order[: chosen.faces], order[-chosen.faces :]])
-    maps = token_attention(network, faces.images[worst_first], **computing)
+    maps = token_attention(network, images[worst_first], **computing)
     figure = attention_grid(
-        faces.images[worst_first],
+        images[worst_first],
         maps,
         [exit for exit in chosen.exits if exit <= len(gflops)],
         withheld=not run.shows_faces_of(benchmark),
