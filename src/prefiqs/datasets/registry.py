@@ -41,7 +41,8 @@ def build_benchmark(name: str, root: str | Path, align: Align, **options: object
     folder = card.folder(root)
     if missing := card.missing(root):
         raise InputError(
-            f"Benchmark {name}: {' or '.join(missing[0])} not found in {folder}. Get it from {card.owner} and put it there."
+            f"Benchmark {name}: {' or '.join(missing[0])} not found in {folder}. Put it there; it is distributed by "
+            f"{card.owner}."
         )
     complete = next(each for each in card.formats if not each.missing(folder))
     return replace(complete.build(folder, align, **options), name=name)
