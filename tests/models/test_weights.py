@@ -75,7 +75,7 @@ def contents(folder) -> dict[str, tuple[int, bytes]]:
 def test_a_checkpoint_is_converted_once_into_our_names(root, state):
     checkpoint = put_magface(root, state, 1)
     path = published_weights("magface")
-    assert path == root / "weights" / "magface" / "model.safetensors"
+    assert path == root / "cache" / "weights" / "magface" / "model.safetensors"
     assert set(load_file(path)) == set(state)
     record = json.loads((path.parent / "source.json").read_text())
     assert record == {"magface.pth": hashlib.sha256(checkpoint.read_bytes()).hexdigest()}
@@ -100,7 +100,7 @@ def test_another_checkpoint_is_converted_anew_however_old_it_is(root, state):
 
 def test_what_an_interrupted_conversion_left_is_made_again(root, state):
     put_magface(root, state, 1)
-    folder = root / "weights" / "magface"
+    folder = root / "cache" / "weights" / "magface"
     folder.mkdir(parents=True)
     (folder / "model.safetensors.partial").write_text("half")
     (folder / "model.safetensors").write_text("of another checkpoint, and no record")
@@ -123,6 +123,19 @@ def test_the_checkpoint_may_go_once_it_is_converted(root, state):
     checkpoint.unlink()
     assert bias_of(published_weights("magface")) == 1
     assert weights_state("magface") == "present"
+
+
+def test_weights_of_the_pipeline_are_read_and_never_touched(root, state):
+    """Its first stage names the folder; DVC would run stages again if anything else wrote to it."""
+    put_magface(root, state, 1)
+    kept = published_weights("magface", into=root / "weights")
+    assert kept == root / "weights" / "magface" / "model.safetensors"
+    assert published_weights("magface") == kept
+    assert not (root / "cache").exists()
+    before = contents(kept.parent)
+    put_magface(root, state, 2)
+    assert bias_of(published_weights("magface")) == 2
+    assert contents(kept.parent) == before
 
 
 def test_two_checkpoints_are_one_too_many(root, state):
@@ -162,7 +175,7 @@ def test_assets_are_fetched_into_a_folder_each(assets, tmp_path, monkeypatch):
                        ("mobilefacenet-192", "model.tflite")]:  # fmt: skip
         assert weights_state(name) == "fetched at first use"
         path = published_weights(name)
-        assert path == tmp_path / "weights" / name / file
+        assert path == tmp_path / "cache" / "weights" / name / file
         assert sorted(p.name for p in path.parent.iterdir()) == [file, "source.json"]
         source = {assets[name].name: hashlib.sha256(assets[name].read_bytes()).hexdigest()}
         assert json.loads((path.parent / "source.json").read_text()) == source
@@ -210,7 +223,10 @@ def test_a_declaration_that_is_taken_back(root):
     assert load_model("my-network").input_spec.colour == "bgr"
     declaration.unlink()
     assert load_model("my-network").input_spec.colour == "rgb"
-    assert sorted(p.name for p in (root / "weights" / "my-network").iterdir()) == ["model.onnx", "source.json"]
+    assert sorted(p.name for p in (root / "cache" / "weights" / "my-network").iterdir()) == [
+        "model.onnx",
+        "source.json",
+    ]
 
 
 @pytest.mark.parametrize(

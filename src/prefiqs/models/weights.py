@@ -1,4 +1,8 @@
-"""Where the weights of a network lie: a folder each, filled from a fetched asset or from a checkpoint of the user's."""
+"""Where the weights of a network are: a folder each, filled from a fetched asset or from a checkpoint of the user's.
+
+The first stage of the pipeline fills `weights` of the data folder, which DVC tracks. Everything else that needs a network
+fills `cache/weights`, so that scoring a photo never makes a stage of the pipeline outdated. Both are read.
+"""
 
 from __future__ import annotations
 
@@ -19,43 +23,52 @@ from prefiqs.models.graph import declared_input
 from prefiqs.models.zoo import MODELS, ModelCard
 
 
-def published_weights(name: str) -> Path:
-    """The weights of a network, the file `weights/NAME/model.*` in the data folder, made first if need be.
+def published_weights(name: str, into: Path | None = None) -> Path:
+    """The weights of a network, a file NAME/model.*, made first if need be.
 
     For PyTorch networks that is `model.safetensors`, in our layer names, from the fetched asset or from the checkpoint
-    that the user put at `checkpoints/NAME.pth` (.pt, .ckpt, .bin, .safetensors); for finished graphs it is a copy, with
-    the input that was declared for it. `source.json` beside it says what it was made from, with sha256: another file
-    there makes it anew. A checkpoint that is gone since then is not missed.
+    that the user put at `checkpoints/NAME.pth` (.pt, .ckpt, .bin, .safetensors) in the data folder; for finished graphs
+    it is a copy, with the input that was declared for it. `source.json` beside it says what it was made from, with
+    sha256: if another file is there now, it is made again. A checkpoint that is gone since then is not missed.
+
+    Args:
+        name: of the network.
+        into: folder of weights to use instead of the two of the data folder.
 
     Raises:
         InputError: there is no such network, or the file is not of this network; AssetError: the weights cannot be had.
     """
     card = card_of(name)
-    target, record = _target(card), _folder(name) / "source.json"
+    folders = [into] if into else _folders()
+    targets = [folder / name / _file_name(card) for folder in folders]
     if card.asset:
         asset = ASSETS[card.asset]
         checksums = {Path(asset.path).name: checksum for checksum in asset.sha256.values()}
     elif checkpoint := _checkpoint(card):
         used = [checkpoint] if card.network else [checkpoint, checkpoint.with_suffix(".json")]
         checksums = {path.name: file_sha256(path) for path in used if path.is_file()}
-    elif target.is_file():
-        return target
+    elif made := [target for target in targets if target.is_file()]:
+        return made[0]
     else:
         raise AssetError(
             f"Expected the weights of {name} in {_checkpoints() / name}.pth (or {', '.join(ENDINGS[1:])}), got no such "
             f"file: get them from {card.source} and put them there (licence: {card.licence})."
         )
     made_from = json.dumps(checksums, indent=1) + "\n"
-    if not (target.is_file() and record.is_file() and record.read_text(encoding="utf-8") == made_from):
-        _make(card, fetch(card.asset) if card.asset else checkpoint, target)
-        write_text(made_from, record)
-    return target
+    for target in targets:
+        record = target.with_name("source.json")
+        if target.is_file() and record.is_file() and record.read_text(encoding="utf-8") == made_from:
+            return target
+    _make(card, fetch(card.asset) if card.asset else checkpoint, targets[-1])
+    write_text(made_from, targets[-1].with_name("source.json"))
+    return targets[-1]
 
 
 def weights_state(name: str) -> str:
     """In few words, whether the weights of a network are there, and where they are expected if not."""
     card = card_of(name)
-    if _target(card).is_file() or (not card.asset and _checkpoint(card)):
+    made = [folder / name / _file_name(card) for folder in _folders()]
+    if any(path.is_file() for path in made) or (not card.asset and _checkpoint(card)):
         return "present"
     return "fetched at first use" if card.asset else f"missing, expected at {_checkpoints() / name}.pth"
 
@@ -63,7 +76,7 @@ def weights_state(name: str) -> str:
 def known_models() -> list[str]:
     """Names of the registry, then those that the user's own ONNX files make."""
     own = {path.stem for path in _checkpoints().glob("*.onnx")}
-    own |= {path.parent.name for path in _folder("*").parent.glob("*/model.onnx")}
+    own |= {path.parent.name for folder in _folders() for path in folder.glob("*/model.onnx")}
     return [*MODELS, *sorted(own - MODELS.keys())]
 
 
@@ -71,7 +84,7 @@ def card_of(name: str) -> ModelCard:
     """The card of a network, made up for an ONNX file of the user's; `InputError` if there is neither."""
     if name in MODELS:
         return MODELS[name]
-    for path in (_checkpoints() / f"{name}.onnx", _folder(name) / "model.onnx"):
+    for path in (_checkpoints() / f"{name}.onnx", *(folder / name / "model.onnx" for folder in _folders())):
         if path.is_file():
             return ModelCard(name, "ONNX file of your own", str(path), "not known", None, declared_input(path), None)
     raise InputError(
@@ -96,10 +109,10 @@ def _make(card: ModelCard, source: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _target(card: ModelCard) -> Path:
+def _file_name(card: ModelCard) -> str:
     if card.network:
-        return _folder(card.name) / "model.safetensors"
-    return _folder(card.name) / f"model{Path(ASSETS[card.asset].path).suffix if card.asset else '.onnx'}"
+        return "model.safetensors"
+    return f"model{Path(ASSETS[card.asset].path).suffix if card.asset else '.onnx'}"
 
 
 def _checkpoint(card: ModelCard) -> Path | None:
@@ -115,5 +128,5 @@ def _checkpoints() -> Path:
     return data_root() / "checkpoints"
 
 
-def _folder(name: str) -> Path:
-    return data_root() / "weights" / name
+def _folders() -> list[Path]:
+    return [data_root() / "weights", data_root() / "cache" / "weights"]
