@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_networks import synthetic_faces, unit_rows
 from student.distil import batch_rows, build_student, distil, rate_at, save_weights
-from student.settings import Network, Optimise, load_settings
+from student.settings import PARAMS, Network, Optimise, load_settings
 
 from prefiqs.errors import ConfigError, InputError
 from prefiqs.models.checkpoints import load_strictly
@@ -77,8 +77,13 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path):
 def test_a_run_made_otherwise_is_not_gone_on_with(tmp_path, network, settings, faces, named):
     distil(student(), *lesson(), OPTIMISE, tmp_path)
     other = build_student(network, 6, torch.Generator().manual_seed(0))
-    with pytest.raises(InputError, match=f"got one with other {named}; delete that folder"):
+    with pytest.raises(InputError, match=f"has another {named}. Delete that folder to start again"):
         distil(other, *(part[:faces] for part in lesson()), settings, tmp_path)
+
+
+def test_fewer_faces_than_a_batch_are_refused(tmp_path):
+    with pytest.raises(InputError, match="2 faces do not fill a batch of"):
+        distil(student(), *(part[:2] for part in lesson()), OPTIMISE, tmp_path)
 
 
 def test_weights_in_half_precision_load_strictly(tmp_path):
@@ -113,6 +118,6 @@ def test_settings_of_the_repository_are_read_and_wrong_ones_refused(tmp_path):
     settings = load_settings()
     assert settings.network.depth == 12
     wrong = tmp_path / "params.yaml"
-    wrong.write_text("data: {people: 1, copies: 2, seed: 0}\n")
-    with pytest.raises(ConfigError, match="data.people"):
+    wrong.write_text(PARAMS.read_text().replace("people: null", "people: 1"))
+    with pytest.raises(ConfigError, match="data.people` cannot be 1"):
         load_settings(wrong)

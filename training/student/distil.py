@@ -55,8 +55,13 @@ def distil(
 
     Returns the log, one row a checkpoint: step, the mean losses since the last one, and what `watch` gave.
 
-    Raises `InputError` if the run in `folder` had another network, other settings or another number of faces.
+    Raises `InputError` if there are fewer faces than a batch has, or if the run in `folder` had another network, other
+    settings or another number of faces.
     """
+    if len(faces) < settings.batch_size:
+        raise InputError(
+            f"{len(faces)} faces are fewer than a batch of {settings.batch_size}; choose a smaller batch_size."
+        )
     optimiser, checkpoint = _optimiser(student, settings), folder / "checkpoint.pt"
     made_with = {"network": repr(student), "settings": asdict(settings), "faces": len(faces)}
     log = _resumed(checkpoint, student, optimiser, made_with)
@@ -147,8 +152,7 @@ def _resumed(path: Path, student: nn.Module, optimiser: torch.optim.Optimizer, m
     content = torch.load(path, weights_only=True)
     if other := [name for name, value in made_with.items() if content["made_with"][name] != value]:
         raise InputError(
-            f"Expected a run with the same {', '.join(made_with)} in {path.parent}, got one with other "
-            f"{', '.join(other)}; delete that folder to begin anew."
+            f"The run in {path.parent} has another {' and '.join(other)}. Delete that folder to start again."
         )
     student.load_state_dict(content["student"])
     optimiser.load_state_dict(content["optimiser"])

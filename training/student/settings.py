@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefiqs.pipeline.params import Count, Seed, block, read_blocks
+from prefiqs.pipeline.params import Count, Seed, as_params, block, read_yaml
 
+PARAMS = Path(__file__).parents[1] / "params.yaml"
 Positive = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -72,6 +73,6 @@ class Settings:
     optimise: Optimise
 
 
-def load_settings(path: str | Path = "training/params.yaml") -> Settings:
-    """Read and check the settings of a training; `ConfigError` names the key, what was expected and what came."""
-    return read_blocks(path, Settings)
+def load_settings(path: str | Path = PARAMS) -> Settings:
+    """Read and check the settings of a training; `ConfigError` names the file, the key and what is wrong."""
+    return as_params(read_yaml(path), path, Settings)
