@@ -1,4 +1,4 @@
-"""params.yaml is checked before anything runs, and an error names the key."""
+"""params.yaml is checked before anything runs, across its blocks too, and an error names the key."""
 
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -7,31 +7,24 @@ import pytest
 import yaml
 
 from prefiqs.errors import ConfigError
-from prefiqs.pipeline.params import load_params
+from prefiqs.pipeline.params import as_params, load_params, overlaid, read_yaml
+from prefiqs.pruning.spec import PruningSpec
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
-
-
-@pytest.fixture
-def edited(tmp_path):
-    """Write params.yaml with one value changed; gives the path."""
-
-    def edit(block, key, value):
-        content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-        content[block][key] = value
-        path = tmp_path / "params.yaml"
-        path.write_text(yaml.safe_dump(content), encoding="utf-8")
-        return path
-
-    return edit
+ROOT = Path(__file__).parents[2]
+PARAMS = ROOT / "params.yaml"
+PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
 
 
-def test_the_committed_file_is_the_default_run():
-    params = load_params(PARAMS)
-    assert params.prune.ratios == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
-    assert params.degrade.copies * 400 >= 2000 and params.align.people is None
-    assert params.degrade.impostors >= 200_000
-    assert params.edc.random_orders == 20
+def with_values(**changes):
+    """The content of params.yaml with values by dotted key (`__` for the dot)."""
+    content = read_yaml(PARAMS)
+    for key, value in changes.items():
+        *blocks, last = key.split("__")
+        nested = {last: value}
+        for block in reversed(blocks):
+            nested = {block: nested}
+        content = overlaid(content, nested)
+    return content
 
 
 def test_params_cannot_be_changed_by_a_stage():
@@ -40,40 +33,106 @@ def test_params_cannot_be_changed_by_a_stage():
 
 
 @pytest.mark.parametrize(
-    ("block", "key", "value"),
+    ("key", "value"),
     [
-        ("prune", "ratios", [0.1, 1.0]),
-        ("prune", "ratios", []),
-        ("prune", "criteria", ["l3"]),
-        ("edc", "threshold", "floating"),
-        ("edc", "fmr", [0]),
-        ("align", "people", 1),
-        ("folds", "count", 1),
-        ("degrade", "copeis", 3),
-        ("embed", "batch_size", 0),
+        ("prune__ratios", [0.1, 1.0]),
+        ("prune__ratios", []),
+        ("prune__ratios", [0.4, 0.4]),
+        ("prune__criteria", ["l3"]),
+        ("prune__criteria", []),
+        ("prune__granularities", []),
+        ("edc__threshold", "floating"),
+        ("edc__fmr", [0]),
+        ("align__people", 1),
+        ("folds__count", 1),
+        ("degrade__copeis", 3),
+        ("embed__batch_size", 0),
+        ("embed__device", "gpu"),
+        ("embed__device", "cuda:x"),
+        ("models__quality", []),
+        ("models__cross", ["mobilefacenet-192", "mobilefacenet-192"]),
+        ("methods__known", {"a/b": {"method": "norm", "model": "sface", "options": {}}}),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(edited, block, key, value):
-    with pytest.raises(ConfigError, match=rf"`{block}\.{key}"):
-        load_params(edited(block, key, value))
+def test_a_wrong_value_is_refused_by_its_key(key, value):
+    with pytest.raises(ConfigError, match=rf"params.yaml: `{key.replace('__', '.')}"):
+        as_params(with_values(**{key: value}))
 
 
-def test_degraded_faces_are_flipped_with_their_source(edited):
-    with pytest.raises(ConfigError, match="Expected blocks of .* orl-xq in `verification.flip_test` needs orl there"):
-        load_params(edited("verification", "flip_test", ["orl-xq"]))
-    load_params(edited("verification", "flip_test", ["orl-xq", "orl"]))
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("benchmarks__paired", ["orl", "lfw"], "`benchmarks.paired` names 'lfw'"),
+        ("report__claims", ["orl-qx"], "`report.claims` names 'orl-qx'"),
+        ("report__labelled", ["orl"], "`report.labelled` names 'orl', which is not in `jacobian.benchmarks`"),
+        ("methods__calibrated_on", "lfw", "`methods.calibrated_on` names 'lfw'"),
+        ("transformer__benchmarks", ["lfw"], "`transformer.benchmarks` names 'lfw'"),
+        ("verification__flip_test", ["orl-xq"], "names orl-xq, but not its source orl"),
+        ("align__show_faces", ["holiday"], "`align.show_faces` names 'holiday'"),
+    ],
+)
+def test_names_of_different_blocks_must_agree(key, value, reason):
+    with pytest.raises(ConfigError, match=reason):
+        as_params(with_values(**{key: value}))
 
 
-def test_a_missing_file_says_where_to_run(tmp_path):
-    with pytest.raises(ConfigError, match="root of the compendium"):
+def test_blocks_that_do_not_go_together_are_refused():
+    with pytest.raises(ConfigError, match="`all` must list exactly orl, orl-xq"):
+        as_params(with_values(benchmarks__all=["orl"]))
+    with pytest.raises(ConfigError, match="the source lfw is not among `photos`"):
+        as_params(with_values(benchmarks__cross_quality=[{"name": "orl-xq", "source": "lfw"}]))
+    with pytest.raises(ConfigError, match="unknown degradation 'blurr'"):
+        as_params(with_values(degrade__strongest={"blurr": 3.0}))
+    with pytest.raises(ConfigError, match=r"`limit` \(0.3\) must be a multiple of `step` \(0.2\)"):
+        as_params(with_values(edc__step=0.2))
+    with pytest.raises(ConfigError, match="unknown method 'ser-qif' of 'x'"):
+        as_params(with_values(methods__known={"x": {"method": "ser-qif", "model": "sface", "options": {}}}))
+    with pytest.raises(ConfigError, match="names 'nothing', which is not in `known`"):
+        as_params(with_values(methods__compared=["nothing"]))
+
+
+def test_a_method_cannot_be_compared_with_itself_under_another_name():
+    """The norm under another name would replace the embedding norm that claims are judged against."""
+    same = {"length": {"method": "norm", "model": "sface", "options": {}}}
+    with pytest.raises(ConfigError, match="'length' is the same as the embedding norm"):
+        as_params(with_values(methods__known=same, methods__compared=["length"]))
+    options = {"granularity": "unstructured", "criterion": "l1", "ratio": 0.4}
+    same = {"ours": {"method": "prefiqs", "model": "sface", "options": options}}
+    with pytest.raises(ConfigError, match="'ours' is the same as PreFIQs, unstructured L1"):
+        as_params(with_values(methods__known=same, methods__compared=["ours"]))
+
+
+def test_the_main_strategy_is_the_papers_where_it_was_run():
+    assert {(s.granularity, s.criterion) for s in load_params(PARAMS).prune.main} == {("unstructured", "l1")}
+    structured = as_params(with_values(prune__granularities=["structured"])).prune
+    assert structured.nearest(0.37) == PruningSpec(0.4, "structured", "l1")
+    drawn = as_params(with_values(prune__criteria=["random"], prune__seed=3)).prune
+    assert drawn.main[0] == PruningSpec(0.1, "unstructured", "random", 3)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.stem)
+def test_presets_hold_only_what_differs_and_can_be_used(preset):
+    base, overlay = read_yaml(PARAMS), read_yaml(preset)
+    assert as_params(overlaid(base, overlay))
+
+    def same_values(a, b):
+        for key in b:
+            if isinstance(b[key], dict):
+                yield from same_values(a[key], b[key])
+            elif a.get(key) == b[key]:
+                yield key
+
+    assert not list(same_values(base, overlay))
+
+
+def test_a_missing_or_broken_file_is_one_sentence(tmp_path):
+    with pytest.raises(ConfigError, match="File not found"):
         load_params(tmp_path / "params.yaml")
-
-
-def test_no_yaml_at_all_is_one_sentence(tmp_path):
     path = tmp_path / "params.yaml"
-    path.write_text("prune: [", encoding="utf-8")
-    with pytest.raises(ConfigError, match="Expected YAML"):
-        load_params(path)
-    path.write_text("prune:\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="Expected"):
+    for text, message in [("prune: [", "not valid YAML"), ("[1, 2]", "mapping"), ("prune:\n", "missing block `run`")]:
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match=message):
+            load_params(path)
+    path.write_text(yaml.safe_dump(read_yaml(PARAMS) | {"pruen": {}}), encoding="utf-8")
+    with pytest.raises(ConfigError, match="unknown block `pruen`"):
         load_params(path)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from prefiqs.pipeline.report import paper_claims, report_text
 
 from prefiqs.errors import ConfigError
 from prefiqs.pipeline.headline import BEGIN, END, render, replace_block
 from prefiqs.pipeline.params import load_params
-from prefiqs.pipeline.report import paper_claims, report_text
 
 ROOT = Path(__file__).parents[2]
 PARAMS = load_params(ROOT / "params.yaml")

@@ -1,0 +1,88 @@
+"""What is published is what today's parameters name: nothing stays of what was removed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from prefiqs.errors import InputError
+from prefiqs.pipeline.durations import note_duration
+from prefiqs.pipeline.layout import Layout
+from prefiqs.pipeline.params import as_params, overlaid, read_yaml
+from prefiqs.pipeline.publish import publish
+from prefiqs.pipeline.run import Run, open_run
+from prefiqs.pipeline.stages import stage_items
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def compendium(tmp_path):
+    """A folder with the parameters and stages of the compendium, every results folder filled with one file."""
+    for name in ("params.yaml", "dvc.yaml", "requirements.lock", ".prefiqs-root"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for item in stage_items(tmp_path):
+        if item.results:
+            folder = tmp_path / item.results
+            folder.mkdir(parents=True)
+            (folder / "numbers.json").write_text(json.dumps({"folder": item.results}))
+    report = tmp_path / "data" / "report"
+    report.mkdir(parents=True)
+    (report / "README.md").write_text("# Results\n")
+    return tmp_path
+
+
+def set_params(root: Path, changes: dict) -> Run:
+    import yaml
+
+    content = overlaid(read_yaml(root / "params.yaml"), changes)
+    (root / "params.yaml").write_text(yaml.safe_dump(content))
+    return Run(Layout(root), as_params(content))
+
+
+def test_stages_are_expanded_by_the_parameters(compendium):
+    folders = [item.results for item in stage_items(compendium)]
+    assert folders.count("data/results/edc/orl/sface") == 1 and "data/results/degrade/orl-xq" in folders
+    assert len([f for f in folders if f and f.startswith("data/results/method/")]) == 2 * 3
+    assert not any(f and "ablation" in f for f in folders), "no benchmark asks for an ablation"
+
+
+def test_a_removed_benchmark_leaves_no_trace(compendium):
+    run = open_run(compendium)
+    first = publish(run)
+    assert (first / "edc" / "orl" / "sface" / "numbers.json").is_file()
+    (first / "edc" / "leftover.txt").write_text("of a former run")
+    changed = set_params(
+        compendium,
+        {
+            "benchmarks": {"all": ["orl", "orl-xq"], "paired": ["orl-xq"]},
+            "verification": {"benchmarks": ["orl-xq"]},
+            "methods": {"compared": ["ex-fiqa"]},
+        },
+    )
+    second = publish(changed)
+    assert second == first
+    names = {p.relative_to(second).as_posix() for p in second.rglob("*") if p.is_file()}
+    assert not any("edc/orl/" in n or "method/orl/" in n or "vitnt" in n or "leftover" in n for n in names)
+    assert {"edc/orl-xq/sface/numbers.json", "method/orl-xq/ex-fiqa/numbers.json", "manifest.json"} <= names
+
+
+def test_the_manifest_is_shown_on_the_page(compendium):
+    note_duration(compendium, "data/results/edc/orl/sface", 60)
+    note_duration(compendium, "data/results/edc/gone/sface", 1e6)
+    folder = publish(open_run(compendium))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["run"] == "default" and manifest["seconds"] == 60
+    assert manifest["seconds_by_stage"] == {"edc/orl/sface": 60}
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    assert manifest["processor"] in page and manifest["params_sha256"][:12] in page and "1 min" in page
+
+
+def test_a_stage_that_has_not_run_is_named_and_the_old_results_stay(compendium):
+    before = publish(open_run(compendium))
+    shutil.rmtree(compendium / "data" / "results" / "edc" / "orl" / "sface")
+    with pytest.raises(InputError, match=r"No results in .*edc.orl.sface"):
+        publish(open_run(compendium))
+    assert (before / "edc" / "orl" / "sface" / "numbers.json").is_file()
+    assert [p.name for p in before.parent.iterdir()] == ["default"], "nothing half-done stays beside it"

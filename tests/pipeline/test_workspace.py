@@ -1,0 +1,90 @@
+"""Runs beside the default one: their parameters, and that nothing of the default run is touched."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from prefiqs.errors import ConfigError, PrefiqsError
+from prefiqs.pipeline.params import read_yaml
+from prefiqs.pipeline.workspace import read_overlay, run_in_workspace, run_parameters, settings_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_settings_are_laid_over_the_preset_and_that_over_the_default():
+    overlay = {"edc": {"limit": 0.2, "resamples": 7}}
+    params, content = run_parameters(ROOT, overlay, settings_of(["edc.limit=0.25", "prune.ratios=[0.4]"]), "try")
+    assert (params.edc.limit, params.edc.resamples, params.prune.ratios) == (0.25, 7, [0.4])
+    assert params.edc.seed == read_yaml(ROOT / "params.yaml")["edc"]["seed"] and content["run"] == "try"
+
+
+def test_mistakes_are_found_before_anything_runs():
+    with pytest.raises(ConfigError, match="unknown block `edcc`"):
+        run_parameters(ROOT, {}, {"edcc.limit": 0.2}, "try")
+    with pytest.raises(ConfigError, match="Unknown preset 'lwf'; choose one of lfw, methods"):
+        read_overlay(ROOT, "lwf")
+    with pytest.raises(ConfigError, match="KEY=VALUE"):
+        settings_of(["edc.limit"])
+
+
+STAGES = {
+    "slow": {
+        "cmd": "echo run >> {log} && mkdir -p data/results/slow && cat data/sources/x/faces > data/results/slow/o",
+        "deps": ["data/sources/x"],
+        "params": ["folds"],
+        "outs": ["data/results/slow"],
+    },
+    "publish": {
+        "cmd": "mkdir -p reports/${run} && cp data/results/slow/o reports/${run}/o && test ${edc.limit} != 0.15",
+        "deps": ["data/results/slow"],
+        "params": ["run", "edc.limit"],
+        "outs": [{"reports/${run}": {"cache": False}}],
+    },
+}
+
+
+@pytest.fixture
+def compendium(tmp_path):
+    """A compendium of two stages, run once with DVC; a line in the file `log` for each run of the first stage."""
+    for folder in ("notebooks", "src/prefiqs", "data/paper", "data/sources/x", "data/checkpoints", "data/external"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "data/sources/x/faces").write_text("faces")
+    for name in ("params.yaml", ".prefiqs-root", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    log = tmp_path / "log"
+    text = yaml.safe_dump({"stages": STAGES}).replace("{log}", log.as_posix())
+    (tmp_path / "dvc.yaml").write_text(text)
+    for command in (["dvc", "init", "-q", "--no-scm"], ["dvc", "repro", "-q"]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(root).as_posix(): p.read_bytes()
+        for p in root.rglob("*")
+        if p.is_file() and not {".dvc", "runs"} & set(p.relative_to(root).parts)
+    }
+
+
+@pytest.mark.long
+def test_a_run_has_its_own_folder_and_finds_what_was_computed_before(compendium):
+    before = contents(compendium)
+    _, content = run_parameters(compendium, {}, {"edc.limit": 0.2}, "try")
+    folder = run_in_workspace(compendium, "try", content)
+    assert folder == compendium / "reports" / "try" and (folder / "o").read_text() == "faces"
+    assert {k: v for k, v in contents(compendium).items() if not k.startswith("reports/try")} == before
+    assert (compendium / "log").read_text() == "run\n", "the first stage is found in the cache, not run again"
+
+
+@pytest.mark.long
+def test_a_failed_run_says_so_and_leaves_the_published_one(compendium):
+    _, content = run_parameters(compendium, {}, {"edc.limit": 0.2}, "try")
+    run_in_workspace(compendium, "try", content)
+    _, broken = run_parameters(compendium, {}, {"edc.limit": 0.15}, "try")
+    with pytest.raises(PrefiqsError, match="Run 'try' stopped"):
+        run_in_workspace(compendium, "try", broken)
+    assert (compendium / "reports" / "try" / "o").is_file()
