@@ -1,7 +1,7 @@
 """Where the weights of a network are: a folder each, filled from a fetched asset or from a checkpoint of the user's.
 
-The first stage of the pipeline fills `weights` of the data folder, which DVC tracks. Everything else that needs a network
-fills `cache/weights`, so that scoring a photo never makes a stage of the pipeline outdated. Both are read.
+The first stage of the pipeline fills `weights` of the data folder, which DVC tracks. Everything else that loads a
+network fills `cache/weights`, so that scoring a photo never makes a stage of the pipeline outdated. Both are read.
 """
 
 from __future__ import annotations
