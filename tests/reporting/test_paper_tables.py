@@ -1,0 +1,379 @@
+"""The paper's tables: what is printed, our numbers in the same layout, and when the two may stand side by side."""
+
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prefiqs.io.tables import read_table
+from prefiqs.reporting.paper.results import Results, paper_name
+from prefiqs.reporting.paper.tables import write_paper_tables
+
+PAPER = Path(__file__).parents[2] / "data" / "paper"
+FR_MODELS = {
+    "iresnet100": "ArcFace",
+    "curricularface": "CurricularFace",
+    "elasticface": "ElasticFace",
+    "magface": "MagFace",
+}
+SEVEN = ["Adience", "AgeDB-30", "CFP-FP", "LFW", "CALFW", "CPLFW", "XQLFW"]
+EIGHT = [*SEVEN, "IJB-C"]
+SIX = ["LFW", "CFP-FP", "CFP-FF", "AgeDB-30", "CALFW", "CPLFW"]
+SETTING = dict(fmr=0.001, threshold="recomputed", limit=0.3)
+PASSES = {"prefiqs": (2, 0), "ex-fiqa": (1, 0), "jacobian": None}
+
+
+@cache
+def printed(name):
+    return pd.read_csv(PAPER / f"{name}.csv", keep_default_na=False)
+
+
+# --- what is printed ---------------------------------------------------------------------------------------------
+
+
+def means_that_do_not_fit(table, benchmarks, mean, tolerance):
+    distance = (table[benchmarks].mean(axis=1) - table[mean]).abs()
+    return table[distance > tolerance + 1e-9]
+
+
+def test_five_of_the_sixty_printed_means_of_table_5_are_not_those_of_their_row():
+    table = printed("table5_sota_pauc")
+    assert len(table) == 60
+    # values and mean are rounded to three digits each, so up to 0.001 is rounding
+    wrong = means_that_do_not_fit(table, [b for b in EIGHT if b != "XQLFW"], "mean_pauc", 0.001)
+    assert list(zip(wrong["fr_model"], wrong["method"], strict=True)) == [
+        ("ArcFace", "DifFIQA(R)"),
+        ("ArcFace", "eDifFIQA(L)"),
+        ("ArcFace", "FROQ"),
+        ("ArcFace", "SER-FIQ"),
+        ("ElasticFace", "ViT-FIQA(T)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "benchmarks", "mean", "tolerance"),
+    [
+        ("table2_jacobian", SEVEN[:-1], "mean_pauc", 0.001),
+        ("table3_pruning_pauc", SEVEN[:-1], "mean_pauc", 0.001),
+        ("table4_verification_accuracy", SIX, "mean_accuracy", 0.01),
+    ],
+)
+def test_all_other_printed_means_are_those_of_their_row(name, benchmarks, mean, tolerance):
+    assert means_that_do_not_fit(printed(name), benchmarks, mean, tolerance).empty
+
+
+def test_table_2_and_table_3_differ_in_the_row_that_they_share():
+    drift = printed("table2_jacobian").set_index("drift").loc["discrete", SEVEN]
+    pruned = printed("table3_pruning_pauc").iloc[0][SEVEN]
+    assert (drift != pruned).all()
+
+
+def test_table_3_at_the_ratio_of_table_5_is_its_mean_over_the_fr_models():
+    ours = printed("table5_sota_pauc").query("method == 'PreFIQs'")[SEVEN].mean()
+    at_04 = printed("table3_pruning_pauc").query("granularity == 'unstructured' and criterion == 'l1' and rho == 0.4")
+    assert np.allclose(at_04[SEVEN].iloc[0].astype(float), ours, rtol=0, atol=0.001)
+
+
+# --- a run that found exactly what is printed --------------------------------------------------------------------
+
+
+def long(table, benchmarks, value):
+    keys = [name for name in table if name not in benchmarks]
+    return table.melt(keys, benchmarks, "benchmark", value)
+
+
+@cache
+def found(benchmarks=(*EIGHT, "CFP-FF"), estimator="iresnet100"):
+    """The results of a run on some benchmarks, if every number were the printed one."""
+    verifiers = pd.Series(list(FR_MODELS), name="verifier")
+    own = {name: verifier for verifier, name in FR_MODELS.items()}
+    methods = long(printed("table5_sota_pauc").drop(columns=["mean_pauc", "fmr", "max_discard"]), EIGHT, "pauc")
+    methods["verifier"] = methods.pop("fr_model").map(own)
+    ours = methods["method"] == "PreFIQs"
+    methods["network"] = np.where(ours, estimator, "")
+    methods["method"] = methods["method"].replace({"PreFIQs": "prefiqs"})
+    methods.loc[ours, ["granularity", "criterion", "ratio"]] = "unstructured", "l1", 0.4
+    pruned = printed("table3_pruning_pauc").rename(columns={"rho": "ratio"})
+    pruned = pruned[
+        (pruned["granularity"] != "unstructured") | (pruned["criterion"] != "l1") | (pruned["ratio"] != 0.4)
+    ]
+    pruned = long(pruned.drop(columns=["mean_pauc", "fmr", "max_discard"]), SEVEN, "pauc")
+    pruned = pruned.merge(verifiers, how="cross").assign(method="prefiqs", network=estimator)
+    areas = pd.concat([methods, pruned], ignore_index=True)
+    areas = areas.assign(
+        key=areas["method"].replace({"prefiqs": "PreFIQs"}),
+        label=areas["method"],
+        trained_on=False,
+        fmr_resolvable=True,
+        **SETTING,
+    )
+    areas["supervision"] = areas["supervision"].fillna("unsupervised")
+    drifts = printed("table2_jacobian").drop(columns=["mean_pauc", "fmr", "max_discard"])
+    drifts = (
+        long(drifts.rename(columns={"rho": "ratio"}), SEVEN, "pauc").merge(verifiers, how="cross").assign(**SETTING)
+    )
+    accuracy = printed("table4_verification_accuracy").drop(columns=["model", "mean_accuracy"])
+    accuracy = long(accuracy.rename(columns={"rho": "ratio"}), SIX, "accuracy").replace({"none": None})
+    parts = (areas, drifts, accuracy.assign(flip_test=True))
+    return Results(*(t[t["benchmark"].isin(benchmarks)].assign(estimator=estimator) for t in parts))
+
+
+def changed(results, change):
+    return Results(change(results.areas), change(results.drifts), results.accuracy)
+
+
+def beside(results, folder, **options):
+    write_paper_tables(results, [], PASSES, PAPER, folder, **options)
+    return read_table(folder / "companion.csv")
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("complete")
+    return write_paper_tables(found(), [], PASSES, PAPER, folder), folder
+
+
+def test_a_run_that_found_what_is_printed_has_a_number_beside_each(complete):
+    table = read_table(complete[1] / "companion.csv")
+    for number, cells in {2: 2 * 8, 3: 27 * 8, 4: 16 * 7, 5: 60 * 9}.items():
+        part = table[table["table"] == f"Table {number}"]
+        assert len(part) == cells and part["ours"].notna().all() and part["why"].isna().all()
+        away = part[part["difference"].abs() > (0.011 if number == 4 else 0.0011)]
+        assert len(away) == (5 if number == 5 else 0) and (away["column"] == "mean").all()
+        assert np.allclose(part["ours"] - part["printed"], part["difference"], atol=1e-8)
+
+
+def markdown_rows(folder, name):
+    lines = (folder / f"{name}.md").read_text(encoding="utf-8").splitlines()
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line[:1] == "|"]
+
+
+def test_second_best_of_table_3_as_the_paper_marks_it(complete):
+    rows = [row for row in markdown_rows(complete[1], "paper-table3-iresnet100") if " ρ = " in row[0]]
+    assert len(rows) == 36
+    second = {cell.strip("*") for row in rows for cell in row[1:8] if cell.startswith("*") and cell[1] != "*"}
+    assert second == {"9.797", "6.867", "3.759", "0.752", "20.722", "20.442", "136.922"}
+    best_means = [row[0] for row in rows if row[8].startswith("**")]  # per strategy: the shaded cells of the paper
+    assert best_means == ["Unstructured ρ = 0.4", "Structured ρ = 0.1", "L1 magnitude ρ = 0.4", "Random ρ = 0.1"]
+
+
+def test_table_5_has_the_blocks_rows_and_columns_of_the_paper(complete):
+    shown, order = complete[0]["paper-table5-iresnet100"].frame, printed("table5_sota_pauc")
+    assert list(zip(shown["block"], shown["key"], strict=True)) == [
+        *zip(order["fr_model"], order["method"], strict=True)
+    ]
+    assert list(shown) == ["block", "verifier", "key", "supervision", "Methods", *EIGHT, "mean"]
+    methods = dict(zip(shown["key"], shown["Methods"], strict=True))
+    assert [methods[m] for m in ("CR-FIQA(L)", "FROQ", "PreFIQs")] == ["CR-FIQA(L) †", "FROQ ‡", "PreFIQs"]
+    rows = markdown_rows(complete[1], "paper-table5-iresnet100")
+    start = next(i for i, row in enumerate(rows) if row[0] == "**ArcFace**")
+    marked = {row[0]: row[9] for row in rows[start + 1 : start + 16] if "*" in row[9]}
+    assert marked == {  # the mean, among supervised and among unsupervised methods
+        "eDifFIQA(L) †": "**9.813**",
+        "CR-FIQA(L) †": "*10.124*",
+        "PreFIQs": "**10.070**",
+        "SER-FIQ": "*10.561*",
+    }
+
+
+def test_each_table_has_three_files(complete):
+    names = {"paper-table1", *(f"paper-table{number}-iresnet100" for number in (2, 3, 4, 5))}
+    files = {f"{name}.{kind}" for name, kind in product(names, ("csv", "md", "tex"))}
+    assert {path.name for path in complete[1].iterdir()} == files | {"companion.csv", "companion.md"}
+
+
+# --- why a number is not compared --------------------------------------------------------------------------------
+
+
+def why(table, number, **cell):
+    """The reasons for the printed numbers with these properties."""
+    part = table[table["table"] == f"Table {number}"]
+    assert (part["ours"].notna() == part["why"].isna()).all()
+    for name, value in cell.items():
+        part = part[part[name] == value]
+    assert len(part)
+    return set(part["why"].fillna(""))
+
+
+def test_table_1_is_compared_by_its_passes(complete):
+    table = read_table(complete[1] / "companion.csv").query("table == 'Table 1'")
+    ours = table[table["method"] == "PreFIQs (Ours)"].set_index("column")
+    assert ours.loc["feed_forward", ["printed", "ours"]].tolist() == [2, 2]
+    assert why(table, 1, method="SER-FIQ") == {"not implemented here"}
+
+
+def test_a_benchmark_that_was_not_run(tmp_path):
+    table = beside(found(("LFW", "XQLFW")), tmp_path)
+    assert why(table, 3, column="LFW") == why(table, 4, column="LFW") == {""}
+    assert why(table, 3, column="CALFW") == {"no results on CALFW"}
+    assert why(table, 5, column="mean") == {"the mean needs Adience, AgeDB-30, CFP-FP, CALFW, CPLFW, IJB-C"}
+    notes = (tmp_path / "paper-table3-iresnet100.md").read_text(encoding="utf-8")
+    assert "Mean over LFW." in notes and "The printed mean is over Adience, AgeDB-30" in notes
+
+
+def test_another_estimator_is_no_comparison(tmp_path):
+    table = beside(found(("LFW",), "sface"), tmp_path)
+    for number in (2, 3, 4):
+        assert why(table, number, column="LFW") == {"no results of ArcFace ResNet-100"}
+    assert why(table, 5, column="LFW", method="PreFIQs") == {"no scores of PreFIQs"}
+    assert why(table, 5, column="LFW", method="RankIQ") == {""}  # scores that are no estimator's
+    assert len(read_table(tmp_path / "paper-table3-sface.csv")) == 36
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda t: t[t["verifier"] != "magface"], "not verified by magface"),
+        (lambda t: t.assign(threshold="fixed"), "threshold not recomputed"),
+        (lambda t: t.assign(fmr=0.0001), "not at FMR 0.001"),
+        (lambda t: t.assign(limit=0.2), "pAUC not up to 0.3"),
+    ],
+)
+def test_another_setting_is_no_comparison(tmp_path, change, reason):
+    table = beside(changed(found(("LFW",)), change), tmp_path)
+    assert why(table, 3, column="LFW") == {reason}
+    assert why(table, 2, column="LFW") == {reason}
+    assert why(table, 5, column="LFW", verifier="magface") == {reason}
+
+
+def test_what_was_not_run_of_a_table(tmp_path):
+    results = found(("LFW",))
+    drifts = results.drifts.assign(ratio=0.2)
+    accuracy = results.accuracy.assign(flip_test=False)
+    table = beside(Results(results.areas[results.areas["ratio"] != 0.3], drifts, accuracy), tmp_path)
+    assert why(table, 3, column="LFW", ratio=0.3) == {"not run"} and why(table, 3, column="LFW", ratio=0.2) == {""}
+    assert why(table, 2, column="LFW") == {"not run at ρ = 0.1"}
+    assert why(table, 4, column="LFW") == {"run without the flip test"}
+
+
+def test_a_run_that_is_no_comparison_as_a_whole(tmp_path):
+    table = beside(found(("LFW",)), tmp_path, not_comparable="the weights are not trained")
+    for number in (2, 3, 4, 5):
+        assert why(table, number) == {"the weights are not trained"}
+    assert why(table, 1, method="PreFIQs (Ours)") == {""}
+
+
+def test_score_files_may_spell_a_method_otherwise(tmp_path):
+    results = found(("LFW",))
+    areas = results.areas.replace({"method": {"CR-FIQA(L)": "CRFIQAL"}})
+    ours = areas["label"] == "SER-FIQ"  # on another network than the paper's, though it is called the same
+    areas = areas.assign(
+        method=areas["method"].mask(ours, "ser-fiq"), network=areas["network"].mask(ours, "iresnet100")
+    )
+    table = beside(Results(areas, results.drifts, results.accuracy), tmp_path)
+    assert why(table, 5, column="LFW", method="CR-FIQA(L)") == {""}
+    assert why(table, 5, column="LFW", method="SER-FIQ") == {"no scores of SER-FIQ"}
+    rows = [row[0] for row in markdown_rows(tmp_path, "paper-table5-iresnet100")]
+    assert rows[7] == "CR-FIQA(L) †" and rows[3 + 14] == "SER-FIQ"
+
+
+def test_a_run_that_has_nothing(tmp_path):
+    results = found()
+    nothing = [pd.DataFrame(columns=list(table)) for table in (results.areas, results.drifts, results.accuracy)]
+    table = beside(Results(*nothing), tmp_path)
+    assert why(table, 5, column="LFW") == {"no results on LFW"}
+    assert {path.stem for path in tmp_path.iterdir()} == {"paper-table1", "companion"}
+
+
+# --- our numbers -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small():
+    """Two benchmarks of the paper and one of ours, two verifiers, two FMRs, both conventions, random numbers."""
+    rng = np.random.default_rng(7)
+    specs = [("unstructured", "l1", 0.4), ("unstructured", "l1", 0.8), ("structured", "l1", 0.4)]
+    methods = [("prefiqs", "sface", "unsupervised", *spec) for spec in specs]
+    methods += [("norm", "sface", "unsupervised", None, None, None), ("ex-fiqa", "vit", "supervised", None, None, None),
+                ("severity", None, "oracle", None, None, None)]  # fmt: skip
+    settings = product(("LFW", "XQLFW", "orl"), ("sface", "magface"), methods, (1e-3, 1e-4), ("recomputed", "fixed"))
+    rows = [(b, v, *method, fmr, threshold) for b, v, method, fmr, threshold in settings]
+    columns = "benchmark verifier method network supervision granularity criterion ratio fmr threshold"
+    table = pd.DataFrame(rows, columns=columns.split())
+    table = table.assign(estimator="sface", limit=0.3, pauc=rng.integers(1000, 9000, len(table)) / 1000 + 1e-4)
+    table = table.assign(
+        pauc_low=table["pauc"] - 0.5, pauc_high=table["pauc"] + 0.25, label=table["method"] + " of ours"
+    )
+    table["key"] = table["method"] + table["ratio"].map("@{:g}".format, na_action="ignore").fillna("")
+    return table.assign(fmr_resolvable=table["benchmark"] != "orl", trained_on=(table["method"] == "ex-fiqa")
+                        & (table["benchmark"] == "LFW"), ratio=table["ratio"].astype(float))  # fmt: skip
+
+
+def written(areas, folder, costs=()):
+    results = Results(areas, found().drifts[:0], found().accuracy[:0])
+    return write_paper_tables(results, costs, PASSES, PAPER, folder)
+
+
+def test_table_3_is_the_mean_over_verifiers_and_its_mean_leaves_xqlfw_and_ours_out(small, tmp_path):
+    made = written(small, tmp_path)["paper-table3-sface"]
+    row = made.frame.set_index("Methods").loc["Structured ρ = 0.4"]
+    for column in ("LFW", "XQLFW", "orl"):
+        both = small.query(
+            "benchmark == @column and granularity == 'structured' and fmr == 0.001 and threshold == 'recomputed'"
+        )["pauc"]
+        assert len(both) == 2 and row[column] == pytest.approx(both.mean(), rel=1e-9)
+    assert row["mean"] == row["LFW"] and np.isnan(row["CALFW"])
+    assert list(made.frame)[-2:] == ["mean", "orl"] and "Not in the paper's table: orl." in made.notes
+    assert "Too few impostor pairs for this FMR at some point: orl." in made.notes
+    assert list(made.text()) == ["Methods", "LFW", "XQLFW", "mean", "orl"]  # what is empty is in the CSV only
+    assert "CALFW" in read_table(tmp_path / "paper-table3-sface.csv")
+
+
+def test_a_cell_that_lacks_a_verifier_is_missing_and_so_is_its_mean(small, tmp_path):
+    lost = (small["granularity"] == "structured") & (small["verifier"] == "magface") & (small["benchmark"] == "LFW")
+    made = written(small[~lost], tmp_path)["paper-table3-sface"].frame.set_index("Methods")
+    assert made.loc["Structured ρ = 0.4", ["LFW", "mean"]].isna().all()
+    assert made.loc["Unstructured ρ = 0.4", ["LFW", "mean"]].notna().all()
+
+
+def test_table_5_of_a_run_has_our_methods_with_intervals_and_a_sign(small, tmp_path):
+    made = written(small, tmp_path)["paper-table5-sface"]
+    rows = [row for row in markdown_rows(tmp_path, "paper-table5-sface") if row[0]]
+    assert [row[0] for row in rows[2:]] == [
+        *("**MagFace**", "PreFIQs", "norm of ours", "ex-fiqa of ours †"),  # no bound, and one ratio of PreFIQs
+        *("**sface**", "PreFIQs", "norm of ours", "ex-fiqa of ours †"),
+    ]
+    row = made.frame.iloc[0]
+    assert f"{row['LFW']:.3f}" in rows[3][1] and f"[{row['LFW_low']:.2f}, {row['LFW_high']:.2f}]" in rows[3][1]
+    signed = [(row[0], place) for row in rows for place, cell in enumerate(row) if "§" in cell]
+    assert signed == [("ex-fiqa of ours †", 1)] * 2  # LFW only
+    assert "§ The network was trained on images of this benchmark." in made.notes
+    assert "§" not in (tmp_path / "paper-table5-sface.csv").read_text(encoding="utf-8")
+
+
+def test_a_pruned_network_stands_in_table_5_at_the_ratio_asked_for(small, tmp_path):
+    results = Results(small, found().drifts[:0], found().accuracy[:0])
+    made = write_paper_tables(results, [], PASSES, PAPER, tmp_path, ratio=0.8)["paper-table5-sface"].frame
+    expected = small.query("ratio == 0.8 and benchmark == 'orl' and verifier == 'magface' and fmr == 0.001")
+    expected = expected.query("threshold == 'recomputed'")["pauc"].item()
+    assert made.loc[made["Methods"] == "PreFIQs", "orl"].iloc[0] == expected
+
+
+def test_scores_of_ours_that_are_a_method_of_the_paper(small, tmp_path):
+    magface = small[small["method"] == "norm"].assign(network="magface", estimator="magface", key="norm@magface")
+    made = written(pd.concat([small, magface], ignore_index=True), tmp_path)["paper-table5-sface"].frame
+    assert made["Methods"].tolist()[:4] == ["MagFace †", "PreFIQs", "norm of ours", "ex-fiqa of ours †"]
+
+
+def test_table_1_has_times_in_words_but_not_in_the_csv(small, tmp_path):
+    costs = [
+        {"label": "PreFIQs", "method": "prefiqs", "network": "sface", "milliseconds": 10.123, "plain": 5.0},
+        {"label": "exits", "method": "ex-fiqa", "network": "vit", "milliseconds": 3.3, "plain": 3.0},
+        {"label": "Jacobian", "method": "jacobian", "network": "sface", "milliseconds": 9.0, "plain": 3.0},
+    ]
+    written(small, tmp_path, costs)
+    rows = {row[0]: row[1:] for row in markdown_rows(tmp_path, "paper-table1")}
+    assert rows["PreFIQs"] == [*"✗✗✗✗20", *"–––", "sface", "10.12", "2.02"]
+    assert rows["exits"] == [*"✗✗✓✓10", *"–––", "vit", "3.30", "1.10"]
+    assert rows["Jacobian"][4:6] == ["–", "–"]  # its tangent is no pass
+    assert rows["SER-FIQ"][4:6] == ["100", "0"]
+    assert list(read_table(tmp_path / "paper-table1.csv"))[-1] == "network"
+
+
+def test_the_names_of_benchmarks():
+    assert [paper_name(name) for name in ("cfp_fp", "cfp-ff", "ijbc", "IJB-C", "agedb_30", "orl-xq")] == [
+        "CFP-FP", "CFP-FF", "IJB-C", "IJB-C", "AgeDB-30", "orl-xq",
+    ]  # fmt: skip
