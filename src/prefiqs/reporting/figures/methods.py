@@ -38,7 +38,7 @@ def rank_correlations(correlation: pd.DataFrame, title: str = "") -> Figure:
 
 
 @themed
-def side_by_side(
+def method_agreement(
     images: Sequence[np.ndarray], percentiles: pd.DataFrame, captions: Sequence[str], withheld: bool = False
 ) -> Figure:
     """Draw faces in a row, and below each what every method says of it.
