@@ -40,7 +40,7 @@ class Run:
 
     def verifiers(self, model: str) -> list[str]:
         """The networks that verify when `model` estimates quality: itself, then those of the cross-model protocol."""
-        return [model, *self.params.models.cross]
+        return list(dict.fromkeys([model, *self.params.models.cross]))
 
     def comparison(self, benchmark: str, verifiers: Sequence[str], scores: Mapping[Any, np.ndarray]) -> Comparison:
         """Quality scores of a benchmark's images, by key, with the similarities of unpruned verifiers.
@@ -64,19 +64,20 @@ class Run:
         for name in self.params.methods.compared:
             scores = scores.joined(Scores.read(self.layout.method_scores(benchmark, name)))
         images = self.benchmark(benchmark)
-        known = self._external(benchmark, images)
+        known = self.external_scores(benchmark)
         severity = images.index["severity"].to_numpy()
         if severity.max() > 0:
             known[MethodId.severity()] = -severity
         return scores.joined(Scores.of(images.names, known, lambda _: False)) if known else scores
 
-    def _external(self, benchmark: str, images: Benchmark) -> dict[MethodId, np.ndarray]:
+    def external_scores(self, benchmark: str) -> dict[MethodId, np.ndarray]:
+        """Scores of other tools, higher = better, by method, as files in data/external give them."""
         from prefiqs.datasets.score_files import read_published_scores
 
-        external = self.params.external
+        external, names = self.params.external, self.benchmark(benchmark).names
         supervision = dict.fromkeys(external.supervised, "supervised")
         supervision |= dict.fromkeys(external.semi_supervised, "semi-supervised")
-        found = read_published_scores(self.layout.external, benchmark, images.names, external.lower_is_better)
+        found = read_published_scores(self.layout.external, benchmark, names, external.lower_is_better)
         return {MethodId.of_file(m, supervision.get(m, "unsupervised")): s for m, s in found.items()}
 
 
