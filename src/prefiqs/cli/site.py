@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 
-def site(out: Annotated[Path, typer.Argument(help="Folder of the site; one made before is replaced.")] = Path("site")):
-    """Make a static site of what `dvc repro` found: findings, sortable results, a gallery of faces by score."""
-    from prefiqs.pipeline.params import load_params
+def site(
+    out: Annotated[Path, typer.Argument(help="Folder of the site; one made before is replaced.")] = Path("site"),
+) -> None:
+    """Make the web report, a static site: findings, sortable results, a gallery of faces by score, notebooks."""
+    from prefiqs.pipeline.run import open_run
     from prefiqs.pipeline.site.build import build_site
 
-    params = load_params()
-    print(build_site(out, params, "data", params.report.folder) / "index.html")
+    print(build_site(open_run(), out) / "index.html")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +15,8 @@ from prefiqs.pipeline.durations import durations
 from prefiqs.pipeline.manifest import as_markdown, manifest
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.stages import RESULTS, stage_items
+
+_LINK = re.compile(r"\]\((\d\d_\w+\.ipynb)\)")
 
 
 def publish(run: Run) -> Path:
@@ -34,6 +38,7 @@ def publish(run: Run) -> Path:
         shutil.copytree(_existing(run.layout.data / "report"), new)
         for folder in folders:
             shutil.copytree(_existing(root / folder), new / folder.removeprefix(RESULTS))
+        _link_notebooks(new)
         write_text(json.dumps(made, indent=1) + "\n", new / "manifest.json")
         write_text(f"{read_text(new / 'README.md')}\n{as_markdown(made)}", new / "README.md")
         if out.exists():
@@ -51,3 +56,20 @@ def _existing(folder: Path) -> Path:
     if not folder.is_dir():
         raise InputError(f"No results in {folder}; run `dvc repro` first.")
     return folder
+
+
+def _link_notebooks(folder: Path) -> None:
+    """Let each notebook's links to others lead to their executed copies, of the same item where there is one."""
+    copies: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*.ipynb")):
+        copies.setdefault(path.name, []).append(path)
+    for path in [path for found in copies.values() for path in found]:
+        item = set(path.relative_to(folder).parts[1:-1])
+
+        def nearest(match: re.Match[str], path: Path = path, item: set[str] = item) -> str:
+            if not (found := copies.get(match[1])):
+                return match[0]
+            best = max(found, key=lambda other: len(item & set(other.relative_to(folder).parts[1:-1])))
+            return f"]({Path(os.path.relpath(best, path.parent)).as_posix()})"
+
+        write_text(_LINK.sub(nearest, read_text(path)), path)

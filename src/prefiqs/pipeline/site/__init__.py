@@ -1,4 +1,1 @@
-"""The web report: a static site of what the pipeline found, with a sortable table of results and a gallery of faces.
-
-It shows and computes no result, never loads torch, and needs no network, neither to be built nor to be read.
-"""
+"""The web report of a run: a static site with its findings, sortable results, a gallery of faces, and its notebooks."""

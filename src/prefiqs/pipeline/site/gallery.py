@@ -3,49 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from prefiqs.datasets.benchmark import Benchmark, load_benchmark
-from prefiqs.datasets.score_files import read_published_scores
+from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.io.atomic import write_text
-from prefiqs.io.scores import read_scores
-from prefiqs.pipeline.layout import method_path, scores_path
-from prefiqs.pipeline.params import Params
-from prefiqs.pipeline.site.files import there
-from prefiqs.pipeline.site.methods import method_labels, usual_variant
+from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.run import Run
+from prefiqs.pipeline.scores import Scores
 
 MOST_FACES = 20_000  # of a benchmark; of a larger one, so many evenly spread over it: a browser has to hold them all
 JPEG_QUALITY = 80
 HASH_DIGITS = 16  # of the SHA-256 that names a picture, so that benchmarks which share a face share its file
 
 
-def write_gallery(name: str, params: Params, root: Path, site: Path) -> dict[str, Any]:
+def write_gallery(run: Run, name: str, site: Path) -> dict[str, Any]:
     """Write SITE/gallery/NAME.js and, if faces may be shown, SITE/faces/HASH.jpg; returns what the page must know.
 
     Data are JavaScript, not JSON, because a page opened from a file may not fetch another file.
-
-    Args:
-        name: of a benchmark.
-        params: of the run; with `align.show_faces` false, the gallery names faces and holds no pictures.
-        root: data root.
-        site: folder of the new site.
 
     Returns:
         benchmark, shown and total (numbers of faces), usual (row of the method chosen at first), groups (of methods,
         pairs of a title and the (row, label) of each), kinds (of degradation), graded (whether there are any),
         pictures (whether faces are shown).
     """
-    benchmark = load_benchmark(name, root)
+    benchmark = run.benchmark(name)
     total = len(benchmark.images)
     rows = np.linspace(0, total - 1, min(total, MOST_FACES)).round().astype(int)
     index = benchmark.index.iloc[rows]
-    methods = list(_methods(benchmark, params, root))
-    pictures = params.align.show_faces
+    methods = _methods(run, name)
+    pictures = run.shows_faces_of(name)
     keys = [digest[:HASH_DIGITS] for digest in index["sha256"]]
     if pictures:
         _write_pictures(zip(keys, rows, strict=True), benchmark, site / "faces")
@@ -57,19 +48,19 @@ def write_gallery(name: str, params: Params, root: Path, site: Path) -> dict[str
             "severity": [float(f"{s:.4g}") for s in index["severity"]],
             "picture": keys if pictures else None,
         },
-        "methods": [{"label": label, "scores": _exact(scores[rows])} for _, _, label, scores in methods],
+        "methods": [{"label": label, "scores": _exact(scores[rows])} for _, label, scores in methods],
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     write_text(f"const GALLERY = {text};\n", site / "gallery" / f"{name}.js")
     groups: dict[str, list[tuple[int, str]]] = {}
-    for row, (group, _, label, _) in enumerate(methods):
+    for row, (group, label, _) in enumerate(methods):
         groups.setdefault(group, []).append((row, label))
     kinds = sorted(set(index["degradation"]) - {"none"})
     return {
         "benchmark": name,
         "shown": len(rows),
         "total": total,
-        "usual": [key for _, key, _, _ in methods].index(usual_variant(params)),
+        "usual": 0,
         "groups": list(groups.items()),
         "kinds": ["none", *kinds],
         "graded": bool(kinds),
@@ -77,25 +68,31 @@ def write_gallery(name: str, params: Params, root: Path, site: Path) -> dict[str
     }
 
 
-def _methods(benchmark: Benchmark, params: Params, root: Path) -> Iterator[tuple[str, str, str, np.ndarray]]:
-    """Group, name in files, name on the page and scores (n, higher = better) of every method."""
-    first, others = usual_variant(params).rpartition("-")[0], []
-    labels, several = method_labels(params), len(params.models.quality) > 1
-    for model in params.models.quality:
-        for method, values in read_scores(there(scores_path(root, benchmark.name, model))).items():
-            label = labels[method] + (f" ({model})" if several else "")
-            if method.startswith(first) or method == "norm":
-                yield f"PreFIQs and the norm, {model}", method, label, values
-            else:
-                others.append((f"Other ways of pruning {model}", method, label, values))
-    if benchmark.name in params.benchmarks.paired:
-        for method in params.methods.compared:
-            for label, values in read_scores(there(method_path(root, benchmark.name, method))).items():
-                yield "Compared methods", method, label, values
-        names, lower_is_better = benchmark.names, params.external.lower_is_better
-        for method, values in read_published_scores(root / "external", benchmark.name, names, lower_is_better).items():
-            yield "Scores of other tools", method, method, values
-    yield from others
+def _methods(run: Run, benchmark: str) -> list[tuple[str, str, np.ndarray]]:
+    """Group, label and scores (n, higher = better) of every method; the one shown at first comes first."""
+    found = []
+    for model in run.params.models.quality:
+        paired = benchmark in run.params.benchmarks.paired
+        scores = run.all_scores(benchmark, model) if paired else Scores.read(run.layout.scores(benchmark, model))
+        shown = {MethodId.of_spec(model, spec).key for spec in [run.params.usual, *run.params.prune.main]}
+        shown.add(MethodId.of("norm", model).key)
+        pruned = set(scores.methods.loc[scores.methods["method"] == "prefiqs", "key"])
+        for key, label in scores.labels.items():
+            group = f"PreFIQs and the norm, {model}" if key in shown else "Other methods"
+            group = f"Other ways of pruning {model}" if key in pruned - shown else group
+            found.append(
+                (
+                    key != MethodId.of_spec(model, run.params.usual).key,
+                    key not in shown,
+                    key,
+                    group,
+                    label,
+                    scores.values[key],
+                )
+            )
+    found.sort(key=lambda method: method[:2])
+    distinct = {key: (group, label, values) for *_, key, group, label, values in found}
+    return list(distinct.values())
 
 
 def _exact(scores: np.ndarray) -> list[float]:

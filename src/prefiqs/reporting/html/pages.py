@@ -1,0 +1,34 @@
+"""Templates and style of all pages, and Markdown as HTML. No page asks the network for anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+STATIC = Path(__file__).parent / "static"
+
+
+def render(template: str, **values: Any) -> str:
+    """A page made from templates/TEMPLATE.html.j2; every value that it names must be given."""
+    return _ENVIRONMENT.get_template(f"{template}.html.j2").render(values)
+
+
+def style() -> str:
+    """The style sheet, for a page that is a single file."""
+    return (STATIC / "style.css").read_text(encoding="utf-8")
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "–" if value is None or value != value else f"{value:.{digits}f}".replace("-", "−")
+
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("prefiqs.reporting.html"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.globals["number"] = _number
