@@ -70,29 +70,22 @@ def write_gallery(run: Run, name: str, site: Path) -> dict[str, Any]:
 
 def _methods(run: Run, benchmark: str) -> list[tuple[str, str, np.ndarray]]:
     """Group, label and scores (n, higher = better) of every method; the one shown at first comes first."""
-    found = []
+    groups: dict[str, dict[str, tuple[str, np.ndarray]]] = {}
     for model in run.params.models.quality:
         paired = benchmark in run.params.benchmarks.paired
         scores = run.all_scores(benchmark, model) if paired else Scores.read(run.layout.scores(benchmark, model))
-        shown = {MethodId.of_spec(model, spec).key for spec in [run.params.usual, *run.params.prune.main]}
-        shown.add(MethodId.of("norm", model).key)
-        pruned = set(scores.methods.loc[scores.methods["method"] == "prefiqs", "key"])
-        for key, label in scores.labels.items():
-            group = f"PreFIQs and the norm, {model}" if key in shown else "Other methods"
-            group = f"Other ways of pruning {model}" if key in pruned - shown else group
-            found.append(
-                (
-                    key != MethodId.of_spec(model, run.params.usual).key,
-                    key not in shown,
-                    key,
-                    group,
-                    label,
-                    scores.values[key],
-                )
-            )
-    found.sort(key=lambda method: method[:2])
-    distinct = {key: (group, label, values) for *_, key, group, label, values in found}
-    return list(distinct.values())
+        main = [MethodId.of_spec(model, spec).key for spec in [run.params.usual, *run.params.prune.main]]
+        first = dict.fromkeys([*main, MethodId.of("norm", model).key])
+        pruned = scores.methods.loc[scores.methods["method"] == "prefiqs", "key"]
+        others = [key for key in scores.values if key not in first and key not in set(pruned)]
+        for title, keys in {
+            f"PreFIQs and the norm, {model}": first,
+            "Other methods": others,
+            f"Other ways of pruning {model}": [key for key in pruned if key not in first],
+        }.items():
+            # Scores that do not depend on the estimator are shown once.
+            groups.setdefault(title, {}).update({key: (scores.labels[key], scores.values[key]) for key in keys})
+    return [(title, label, values) for title, found in groups.items() for label, values in found.values()]
 
 
 def _exact(scores: np.ndarray) -> list[float]:

@@ -36,7 +36,7 @@ class _Renderer(mistune.HTMLRenderer):
 
 
 def markdown(text: str, link: Callable[[str], str] = str) -> str:
-    """Markdown as HTML; `link` turns the address of a link or image into that of the page. Raw HTML is shown as text."""
+    """Markdown as HTML; `link` maps the address of a link or image to that on the site. Raw HTML is shown as text."""
     convert_text = mistune.create_markdown(renderer=_Renderer(link), plugins=["table"])
     convert_text.renderer.register("table", _scrolling)  # type: ignore[union-attr]  # it has the renderer given above
     equations: list[str] = []
