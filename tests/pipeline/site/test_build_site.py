@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
+from prefiqs.pipeline.site.artefacts import markdown
+from prefiqs.pipeline.site.findings import claims, key_numbers, results
 
 from prefiqs.cli import main
 from prefiqs.errors import InputError
 from prefiqs.io.scores import write_score_file
 from prefiqs.pipeline.site import gallery
-from prefiqs.pipeline.site.artefacts import markdown
 from prefiqs.pipeline.site.build import build_site
-from prefiqs.pipeline.site.findings import claims, key_numbers, results
 
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "src" / "prefiqs" / "site" / "static" / "style.css"

@@ -20,6 +20,7 @@ COMPARISON_BENCHMARKS = (*QUALITY_BENCHMARKS, "IJB-C")
 METHODS = "Methods"
 DRIFTS = {"jacobian": "Jacobian drift (Eq. 9)", "discrete": "Discrete drift D(x) (Eq. 4)"}
 UNPRUNED = "Unpruned"
+COMPANION = "companion"
 OURS_IN_TABLE_1 = OVERVIEW["prefiqs"]
 # The two comparisons of Tables 3 and 4, and the paper's word for each granularity and criterion.
 STRATEGIES = {
@@ -36,20 +37,18 @@ SPEC = ["granularity", "criterion", "ratio"]
 SUPERVISION_SIGNS = {"supervised": " †", "semi-supervised": " ‡", "unsupervised": ""}
 
 
-def write_paper_tables(
+def paper_tables(
     results: Results,
     costs: Sequence[Mapping[str, Any]],
     passes: Passes,
     printed: str | Path,
-    folder: str | Path,
     ratio: float = RATIO,
     not_comparable: str = "",
 ) -> dict[str, Table]:
-    """Write Tables 1 to 5 and the companion into `folder`, and return them by the name of their files.
+    """Tables 1 to 5 and the companion, by the names of their files.
 
-    The tables of each estimator are `paper-tableN-ESTIMATOR` (Table 1: `paper-table1`; CSV, Markdown, LaTeX), at FMR
-    0.001 with the recomputed threshold; one without a row is left out. `companion` (CSV, Markdown) has each printed
-    number beside ours.
+    The tables of each estimator are `paper-tableN-ESTIMATOR` (Table 1: `paper-table1`), at FMR 0.001 with the
+    recomputed threshold; one without a row is left out. `companion` has each printed number beside ours.
 
     costs: one mapping a method of this run: label, method, network, milliseconds (of an image), plain (milliseconds of
         a forward pass of that network).
@@ -67,12 +66,15 @@ def write_paper_tables(
         tables[f"paper-table3-{estimator}"] = pruning_table(results.areas, estimator)
         tables[f"paper-table5-{estimator}"] = comparison_table(results.areas, estimator, order, ratio)
     tables = {name: tables[name] for name in sorted(tables) if len(tables[name].frame)}
-    for name, table in tables.items():
-        write_latex(table, Path(folder) / name)
-    tables["companion"] = companion_table(printed_beside_ours(results, passes, printed, not_comparable))
+    return tables | {COMPANION: companion_table(printed_beside_ours(results, passes, printed, not_comparable))}
+
+
+def write_paper_tables(tables: Mapping[str, Table], folder: str | Path) -> None:
+    """Write tables into `folder` as CSV and Markdown, those in the paper's layout also as LaTeX."""
     for name, table in tables.items():
         table.write(Path(folder) / name)
-    return tables
+        if name != COMPANION:
+            write_latex(table, Path(folder) / name)
 
 
 def overview_table(costs: Sequence[Mapping[str, Any]], passes: Passes, printed: str | Path) -> Table:
