@@ -103,6 +103,7 @@ def test_importing_loads_nothing_and_curves_never_load_torch():
         heavy = {"torch", "openvino", "cv2", "pandas", "numpy", "onnx"}
         assert not heavy & set(sys.modules), heavy & set(sys.modules)
         prefiqs.error_discard_curve, prefiqs.verification_accuracy, prefiqs.load_benchmark, prefiqs.PrefiqsError
+        import prefiqs.methods.registry
         import prefiqs.faces.align, prefiqs.datasets.registry, prefiqs.pruning.spec, prefiqs.reporting.tables
         assert not {"torch", "openvino"} & set(sys.modules)
         prefiqs.load_model

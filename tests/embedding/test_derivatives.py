@@ -9,8 +9,7 @@ import torch
 from small_networks import RGB, StagedNet, TinyNet, randomise, synthetic_faces
 from torch import nn
 
-from prefiqs.embedding import derivatives
-from prefiqs.embedding.derivatives import DerivativeEngine
+from prefiqs.embedding.derivatives import derivative_engine
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.vit import ViT
 
@@ -32,7 +31,7 @@ def squares_and_gradient(model: FaceModel):
 
 def compiled_and_expected(model: FaceModel, count: int = 2) -> list[tuple[np.ndarray, np.ndarray]]:
     function, prepared = squares_and_gradient(model), model.prepare(synthetic_faces(count, seed=3))
-    compiled = DerivativeEngine(function, model.device, count, pays_from=count, name="This").for_faces(count)
+    compiled = derivative_engine(function, model.device, count, name="This")
     squares, gradient = function(prepared)
     return list(zip(compiled(prepared), (squares.numpy(), gradient.numpy()), strict=True))
 
@@ -81,11 +80,3 @@ def test_the_gradient_of_whole_networks(network, caplog):
     assert not caplog.records  # every operation has its counterpart
     for got, expected in pairs:
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
-
-
-def test_few_faces_stay_with_pytorch(monkeypatch):
-    monkeypatch.setattr(derivatives, "compile_graph", None)  # not to be called
-    model = TinyNet()
-    function, prepared = squares_and_gradient(model), model.prepare(synthetic_faces(2))
-    got = DerivativeEngine(function, model.device, 2, pays_from=3, name="This").for_faces(2)(prepared)
-    np.testing.assert_array_equal(got[1], function(prepared)[1].numpy())

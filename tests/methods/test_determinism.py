@@ -39,7 +39,7 @@ def score_all(out: Path) -> None:
             build = small_vit_fiqa if method == "vit-fiqa" else TinyNet
             network = build() if drawing else build(seed=seed)
             options = {**DRAWING[method], "seed": seed} if drawing else {}
-            if "batch_size" in inspect.signature(METHODS[method]).parameters:
+            if "batch_size" in inspect.signature(METHODS[method].module.scorer).parameters:
                 found[f"{method} {seed} 1"] = score(faces, method, network, batch_size=1, **options)
                 found[f"{method} {seed} 3 order"] = score(faces[ORDER], method, network, batch_size=3, **options)
                 found[f"{method} {seed}"] = score(faces, method, network, batch_size=16, **options)

@@ -146,7 +146,7 @@ def test_a_network_without_quality_head_has_no_exits(function):
         function(small_vit(), FACES)
 
 
-@pytest.mark.parametrize("exit", [0, 5, -1, 2.0, "2"])
+@pytest.mark.parametrize("exit", [0, 5, -1])
 def test_an_exit_that_does_not_exist(exit):
     with pytest.raises(InputError, match=f"Expected an exit from 1 to 4, the blocks of small-vit-fiqa-t, got {exit!r}"):
         prefiqs.score(FACES, "ex-fiqa", small_vit_fiqa(), exit=exit)
@@ -158,7 +158,7 @@ def test_an_exit_and_a_fusion_at_once():
 
 
 def test_an_unknown_fusion():
-    with pytest.raises(InputError, match="Expected a fusion, 'mean' or 'depth', got 'max'"):
+    with pytest.raises(InputError, match="The option fusion of ex-fiqa must be 'mean' or 'depth' or None, not 'max'"):
         prefiqs.score(FACES, "ex-fiqa", small_vit_fiqa(), fusion="max")
     with pytest.raises(InputError, match="Expected a fusion, 'mean' or 'depth', got 'max'"):
         fuse_exits(np.zeros((2, 12)), "max")

@@ -6,7 +6,6 @@ import torch
 from small_networks import TinyNet, prepared_by_hand, small_vit, synthetic_faces
 
 import prefiqs
-from prefiqs.embedding import derivatives
 from prefiqs.errors import InputError
 from prefiqs.methods import faceqan
 from prefiqs.models.face_model import InputSpec
@@ -100,15 +99,11 @@ def test_seeds_differ_a_little(tiny, faces):
     assert 0 < np.abs(first - second).max() < 0.05
 
 
-def test_many_faces_are_compiled_and_score_alike(tiny, monkeypatch):
+def test_the_compiled_gradient_equals_the_eager_one(tiny, in_eager_pytorch):
     many, options = synthetic_faces(6, seed=5), {"k": 4, "iterations": 3, "epsilon": 0.02}
-    eager = prefiqs.score(many, "faceqan", tiny, **options)
-    calls = []
-    original = derivatives.compile_graph
-    monkeypatch.setattr(derivatives, "compile_graph", lambda *a: calls.append(a) or original(*a))
-    monkeypatch.setattr(faceqan, "_WORTH_COMPILING", 6 * 4 * 2)
-    np.testing.assert_allclose(prefiqs.score(many, "faceqan", tiny, **options), eager, atol=1e-5)
-    assert len(calls) == 1
+    compiled = prefiqs.score(many, "faceqan", tiny, **options)
+    in_eager_pytorch(faceqan)
+    np.testing.assert_allclose(compiled, prefiqs.score(many, "faceqan", tiny, **options), atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{"k": 0}, {"iterations": 0}, {"epsilon": 0}, {"epsilon": 1}, {"p": 0}])

@@ -7,7 +7,6 @@ from small_networks import RGB, StagedNet, TinyNet, prepared_by_hand, synthetic_
 from torch import nn
 
 import prefiqs
-from prefiqs.embedding import derivatives
 from prefiqs.errors import InputError
 from prefiqs.methods import grafiqs
 from prefiqs.models.face_model import FaceModel
@@ -107,22 +106,18 @@ def test_faces_in_a_batch_do_not_mix(faces, batch_size):
 
 
 @pytest.mark.parametrize("block", ["image", 4])
-def test_many_faces_are_compiled_and_score_alike(block, monkeypatch):
+def test_the_compiled_gradient_equals_the_eager_one(block, in_eager_pytorch):
     many = synthetic_faces(130, seed=5)
-    calls = []
-    original = derivatives.compile_graph
-    monkeypatch.setattr(derivatives, "compile_graph", lambda *a: calls.append(a) or original(*a))
     compiled = prefiqs.score(many, "grafiqs", StagedNet(), block=block)
-    few = np.concatenate([prefiqs.score(part, "grafiqs", StagedNet(), block=block) for part in (many[:65], many[65:])])
-    assert len(calls) == 1
-    np.testing.assert_allclose(compiled, few, rtol=1e-4)
+    in_eager_pytorch(grafiqs)
+    np.testing.assert_allclose(compiled, prefiqs.score(many, "grafiqs", StagedNet(), block=block), rtol=1e-4)
 
 
-def test_the_compiled_gradient_of_sface_equals_the_eager_one(sface, orl, monkeypatch):
+def test_the_compiled_gradient_of_sface_equals_the_eager_one(sface, orl, in_eager_pytorch):
     faces = orl.images[::200]
-    eager = prefiqs.score(faces, "grafiqs", sface)
-    monkeypatch.setattr(grafiqs, "_WORTH_COMPILING", 1)
-    np.testing.assert_allclose(prefiqs.score(faces, "grafiqs", sface), eager, rtol=1e-4)
+    compiled = prefiqs.score(faces, "grafiqs", sface)
+    in_eager_pytorch(grafiqs)
+    np.testing.assert_allclose(compiled, prefiqs.score(faces, "grafiqs", sface), rtol=1e-4)
 
 
 def test_blocks_are_where_the_resolution_was_halved():

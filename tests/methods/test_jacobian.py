@@ -66,14 +66,15 @@ def test_equals_the_full_jacobian_times_the_step(faces, ratio, criterion):
     assert drift.dtype == np.float32
 
 
-def test_several_ratios_at_once_are_those_one_by_one(tiny, monkeypatch):
+@pytest.mark.parametrize("compiled", [True, False])
+def test_several_ratios_at_once_are_those_one_by_one(tiny, in_eager_pytorch, compiled):
     pruned, many = [prefiqs.prune(tiny, ratio) for ratio in (0.1, 0.5, 0.8)], synthetic_faces(10, seed=5)
     expected = [prefiqs.jacobian_drift(tiny, other, many) for other in pruned]
-    for worth in (11, 10):  # in eager PyTorch, and compiled
-        monkeypatch.setattr(jacobian, "_WORTH_COMPILING", worth)
-        found = prefiqs.jacobian_drift(tiny, pruned, many)
-        assert len(found) == 3
-        np.testing.assert_allclose(found, expected, rtol=1e-4)
+    if not compiled:
+        in_eager_pytorch(jacobian)
+    found = prefiqs.jacobian_drift(tiny, pruned, many)
+    assert len(found) == 3
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
     assert [drift.shape for drift in prefiqs.jacobian_drift(tiny, pruned, many[:0])] == [(0,)] * 3
 
 
@@ -106,26 +107,21 @@ def test_batch_size_does_not_matter(tiny, faces, batch_size):
     np.testing.assert_allclose(prefiqs.jacobian_drift(tiny, pruned, faces, batch_size), expected, rtol=1e-4)
 
 
-def test_the_compiled_derivative_equals_the_eager_one_over_many_batches(tiny, monkeypatch):
-    """130 faces are enough for the package to compile; 33 batches, the last one filled up. State kept from one call to
-    the next has been a bug: it showed from the second batch on."""
+def test_the_compiled_derivative_equals_the_eager_one_over_many_batches(tiny, in_eager_pytorch):
+    """33 batches, the last one filled up. State kept from one call to the next has been a bug: it showed from the
+    second batch on."""
     pruned, many = prefiqs.prune(tiny, 0.1), synthetic_faces(130, seed=5)
-    compiled_calls = []
-    original = derivatives.compile_graph
-    monkeypatch.setattr(derivatives, "compile_graph", lambda *a: compiled_calls.append(a) or original(*a))
     compiled = prefiqs.jacobian_drift(tiny, pruned, many)
-    assert len(compiled_calls) == 1
-    monkeypatch.setattr(jacobian, "_WORTH_COMPILING", len(many) + 1)
-    eager = prefiqs.jacobian_drift(tiny, pruned, many)
-    assert len(compiled_calls) == 1
-    np.testing.assert_allclose(compiled, eager, rtol=1e-4)
+    in_eager_pytorch(jacobian)
+    np.testing.assert_allclose(compiled, prefiqs.jacobian_drift(tiny, pruned, many), rtol=1e-4)
 
 
-def test_the_compiled_derivative_of_sface_equals_the_eager_one(sface, orl, monkeypatch):
+def test_the_compiled_derivative_of_sface_equals_the_eager_one(sface, orl, in_eager_pytorch):
     pruned, faces = prefiqs.prune(sface, 0.1), orl.images[::80]
+    compiled = prefiqs.jacobian_drift(sface, pruned, faces, batch_size=2)
+    in_eager_pytorch(jacobian)
     eager = prefiqs.jacobian_drift(sface, pruned, faces, batch_size=2)
-    monkeypatch.setattr(jacobian, "_WORTH_COMPILING", 1)
-    np.testing.assert_allclose(prefiqs.jacobian_drift(sface, pruned, faces, batch_size=2), eager, rtol=1e-3)
+    np.testing.assert_allclose(compiled, eager, rtol=1e-3)
     # Drift at this ratio is of the order of 0.01 (methods.md), in both of its readings.
     discrete = np.linalg.norm(embedded_by_hand(sface, faces) - embedded_by_hand(pruned, faces), axis=1)
     assert ((eager > 1e-3) & (eager < 0.1)).all()
@@ -143,7 +139,7 @@ def test_an_operation_that_openvino_lacks_stays_with_pytorch(tiny, monkeypatch, 
 
     monkeypatch.setattr(derivatives, "openvino_graph", refuse)
     np.testing.assert_allclose(prefiqs.jacobian_drift(tiny, pruned, many), expected, rtol=1e-4)
-    assert "Jacobian drift stays with PyTorch, which is slower: no such operation" in caplog.text
+    assert "Jacobian drift runs in PyTorch, which is slower: no such operation" in caplog.text
 
 
 def test_structured_pruning_has_no_jacobian_drift(tiny, faces):

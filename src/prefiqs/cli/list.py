@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from prefiqs.assets.location import data_root
@@ -16,9 +14,8 @@ def methods() -> None:
     """Quality methods and what each is."""
     from prefiqs.methods.registry import METHODS
 
-    for name, function in METHODS.items():
-        about = (sys.modules[function.__module__].__doc__ or "").partition("\n")[0]
-        print(f"{name}: {about}")
+    for name, card in METHODS.items():
+        print(f"{name}: {(card.module.__doc__ or '').partition(chr(10))[0]}")
 
 
 @listing.command()

@@ -21,39 +21,29 @@ from prefiqs.models.face_model import FACE_SIZE
 _aten = torch.ops.aten
 
 
-class DerivativeEngine:
-    """A function that maps prepared faces to their embeddings, derivatives and the like, on the engine that pays.
+def derivative_engine(function: Callable, device: torch.device, batch_size: int, name: str) -> Engine:
+    """The engine of a function that maps prepared faces to their embeddings, derivatives and the like.
+
+    Tracing it for the CPU engine takes some seconds, as long as about 100 faces in eager PyTorch do.
 
     Args:
         function: b×3×112×112 to a tensor or a tuple of them; fixed weights must not require gradients.
-        device: where its network lies.
+        device: of its network.
         batch_size: the b that it will be given.
-        pays_from: so many faces are enough to pay for the tracing.
         name: of the derivative, for the log: a network with an operation that OpenVINO lacks stays with PyTorch.
     """
-
-    def __init__(self, function: Callable, device: torch.device, batch_size: int, pays_from: int, name: str):
-        self.function, self.device, self.batch_size, self.name = function, device, batch_size, name
-        self.pays_from = pays_from
-        self._compiled: Engine | None = None
-
-    def for_faces(self, count: int) -> Engine:
-        """The engine for so many faces; once compiled, it stays the same for any number."""
-        if self._compiled is None and self.device.type == "cpu" and count >= self.pays_from:
-            self._compiled = self._compile()
-        return self._compiled or torch_engine(self.function)
-
-    def _compile(self) -> Engine:
-        faces = torch.zeros(self.batch_size, 3, FACE_SIZE, FACE_SIZE)
-        try:
-            with torch.no_grad():
-                traced = make_fx(self.function, decomposition_table=_DECOMPOSITIONS)(faces)
-                _fold_constants(traced)
-            graph = openvino_graph(traced, faces)
-        except OpConversionFailure as error:
-            logging.getLogger(__name__).warning("%s stays with PyTorch, which is slower: %s", self.name, error)
-            return torch_engine(self.function)
-        return compile_graph(graph, self.batch_size)
+    if device.type != "cpu":
+        return torch_engine(function)
+    faces = torch.zeros(batch_size, 3, FACE_SIZE, FACE_SIZE)
+    try:
+        with torch.no_grad():
+            traced = make_fx(function, decomposition_table=_DECOMPOSITIONS)(faces)
+            _fold_constants(traced)
+        graph = openvino_graph(traced, faces)
+    except OpConversionFailure as error:
+        logging.getLogger(__name__).warning("%s runs in PyTorch, which is slower: %s", name, error)
+        return torch_engine(function)
+    return compile_graph(graph, batch_size)
 
 
 def _fold_constants(traced: torch.fx.GraphModule) -> None:

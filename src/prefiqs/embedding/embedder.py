@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice, repeat
@@ -215,12 +215,18 @@ def run_padded(engine: Engine, prepared, batch_size: int) -> tuple[np.ndarray, .
     return tuple(output[:n] for output in engine(prepared))
 
 
-def batches(images: Faces, batch_size: int) -> Iterator[np.ndarray]:
-    """Cut faces into arrays of at most `batch_size`, with a progress bar where stderr is a terminal."""
+def batches(images: Faces, batch_size: int, progress: bool = False) -> Iterator[np.ndarray]:
+    """Cut faces into arrays of at most `batch_size`; with `progress`, show a bar on stderr."""
     _check_batch_size(batch_size)
+    with tqdm(total=len(images) if isinstance(images, Sized) else None, unit="face", disable=not progress) as bar:
+        for batch in _cut(images, batch_size):
+            yield batch
+            bar.update(len(batch))
+
+
+def _cut(images: Faces, batch_size: int) -> Iterator[np.ndarray]:
     if isinstance(images, np.ndarray):
-        starts = tqdm(range(0, len(images), batch_size), unit="batch", disable=None)
-        yield from (check_faces(images[s : s + batch_size]) for s in starts)
+        yield from (check_faces(images[s : s + batch_size]) for s in range(0, len(images), batch_size))
         return
     stream = iter(images)
     while batch := list(islice(stream, batch_size)):

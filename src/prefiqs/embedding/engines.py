@@ -88,7 +88,7 @@ def compile_graph(graph: ov.Model, batch_size: int, precision: str = "fp32") -> 
     hint, _ = _checked(precision)
     if hint is None:
         raise InputError(f"Expected precision fp32, bf16 or fp16 on a CPU, got {precision!r}, which is one of GPUs.")
-    graph.reshape([batch_size, 3, FACE_SIZE, FACE_SIZE])
+    graph.reshape([int(batch_size), 3, FACE_SIZE, FACE_SIZE])
     compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
 
     def run(prepared: torch.Tensor) -> tuple[np.ndarray, ...]:

@@ -1,10 +1,25 @@
-"""What every method is once it is made ready: its masks chosen, its networks compiled."""
+"""What a method gives for faces."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-Scorer = Callable[[np.ndarray], np.ndarray]
-"""From any number n of aligned faces, uint8 n×112×112×3, RGB, to float32 n, higher = better; can be asked again."""
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What a method says of n faces.
+
+    Attributes:
+        score: float32 n, higher = better; the range is the method's own.
+        drift: float32 n in [0, 2], larger = worse (PreFIQs, eq. 4), of methods that measure it; None of others.
+    """
+
+    score: np.ndarray
+    drift: np.ndarray | None = None
+
+
+Scorer = Callable[[np.ndarray], Scored]
+"""A method with its masks chosen and its networks compiled: from n ≥ 1 aligned faces, uint8 n×112×112×3, RGB."""

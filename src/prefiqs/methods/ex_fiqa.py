@@ -8,13 +8,12 @@ Cost: one forward pass for all exits and their fusion; an early exit l only the 
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Literal
 
 import numpy as np
 
 from prefiqs.errors import InputError
-from prefiqs.methods._scorer import Scorer
+from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.methods._vit import exit_embedder, quality_network
 from prefiqs.models.face_model import FaceModel
 
@@ -45,14 +44,14 @@ def scorer(
     if exit is None:
         weights = _weights("depth" if fusion is None else fusion, depth)
         every = exit_embedder(network, range(1, depth + 1), batch_size, device)
-        return lambda images: _fused(every(images)[0], weights)
+        return lambda images: Scored(_fused(every(images)[0], weights))
     if fusion is not None:
         raise InputError(f"Expected an exit or a fusion of all exits, got exit={exit!r} and fusion={fusion!r}; "
                          "leave one of them out.")  # fmt: skip
-    if not (isinstance(exit, Integral) and 1 <= exit <= depth):
+    if not 1 <= exit <= depth:
         raise InputError(f"Expected an exit from 1 to {depth}, the blocks of {network.name}, got {exit!r}.")
     one = exit_embedder(network, [int(exit)], batch_size, device)
-    return lambda images: one(images)[0][:, 0]
+    return lambda images: Scored(one(images)[0][:, 0])
 
 
 def exfiqa_scores(

@@ -20,18 +20,15 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from prefiqs.embedding.derivatives import DerivativeEngine
+from prefiqs.embedding.derivatives import derivative_engine
 from prefiqs.embedding.embedder import Embedder, batches
 from prefiqs.embedding.engines import model_engines
 from prefiqs.embedding.vectors import rowwise_cosine
 from prefiqs.errors import InputError
 from prefiqs.methods._probes import require_layers, with_fixed_weights
-from prefiqs.methods._scorer import Scorer
+from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FACE_SIZE, FaceModel
 from prefiqs.models.loading import resolve_device
-
-# Backward passes from which on tracing for the CPU engine, which takes as long as some 150 that it saves, clearly pays.
-_WORTH_COMPILING = 500
 
 
 def scorer(
@@ -61,14 +58,13 @@ def scorer(
                          f"iterations={iterations}, epsilon={epsilon}, p={p}.")  # fmt: skip
     both = Embedder([model], device=device, mirrored=[True])
     (embed,) = model_engines([model.to(target)], 1 + k)
-    gradients = DerivativeEngine(embeddings_and_gradient(model), target, 1 + k, _WORTH_COMPILING, "FaceQAN")
+    step = derivative_engine(embeddings_and_gradient(model), target, 1 + k, "FaceQAN")
     unit = 255 / model.input_spec.std  # the pixel range, as the network sees it
     drawn = np.random.default_rng(seed).uniform(-epsilon, epsilon, (k, 3, FACE_SIZE, FACE_SIZE))
     noise = torch.from_numpy((unit * drawn).astype(np.float32)).to(target)
 
-    def score(images: np.ndarray) -> np.ndarray:
+    def score(images: np.ndarray) -> Scored:
         symmetry = rowwise_cosine(*both(images))
-        step = gradients.for_faces(len(images) * k * (iterations - 1))
         scores = np.empty(len(images))
         for i, face in enumerate(batches(images, 1)):
             clean = model.prepare(face)
@@ -81,7 +77,7 @@ def scorer(
             (embeddings,) = embed(torch.cat([clean, noisy]))
             similarities.append(rowwise_cosine(embeddings[:1], embeddings[1:]))
             scores[i] = (1 + np.mean(similarities)) / 2 * np.clip(1 - np.std(similarities), 0, 1) * symmetry[i]
-        return (np.sign(scores) * np.abs(scores) ** p).astype(np.float32)
+        return Scored(np.sign(scores) * np.abs(scores) ** p)
 
     return score
 

@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import write_text
 from prefiqs.methods._probes import firing_layers, norms_embedder, pseudo_labels, require_layers
-from prefiqs.methods._scorer import Scorer
+from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 
 
@@ -78,7 +78,7 @@ def scorer(
     if calibration.model != model.name:
         raise InputError(f"Expected a calibration for {model.name}, got one for {calibration.model}; calibrate again.")
     norms = norms_embedder(model, calibration.layers, batch_size, device)
-    return lambda images: norms(images)[0].mean(1, dtype=np.float64).astype(np.float32)
+    return lambda images: Scored(norms(images)[0].mean(1, dtype=np.float64))
 
 
 def calibrate(

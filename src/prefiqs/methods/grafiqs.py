@@ -18,19 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from prefiqs.embedding.derivatives import DerivativeEngine
+from prefiqs.embedding.derivatives import derivative_engine
 from prefiqs.embedding.embedder import batches, run_padded
 from prefiqs.errors import InputError
 from prefiqs.methods._probes import require_layers, with_fixed_weights
-from prefiqs.methods._scorer import Scorer
+from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import resolve_device
 from prefiqs.pruning.fusing import FusedBatchNorm
 from prefiqs.pruning.mask import embedding_layer
 from prefiqs.pruning.stages import network_stages
 
-# Tracing for the CPU engine takes as long as this many faces in eager PyTorch.
-_WORTH_COMPILING = 128
 _BLOCKS = 4
 
 
@@ -42,12 +40,11 @@ def scorer(model: FaceModel, block: str | int = "image", batch_size: int = 4, de
     target = resolve_device(device)
     require_layers(model, "grafiqs")
     function = gradient_magnitude(model.to(target), block)
-    magnitude = DerivativeEngine(function, target, batch_size, _WORTH_COMPILING, "GraFIQs")
+    magnitude = derivative_engine(function, target, batch_size, "GraFIQs")
 
-    def score(images: np.ndarray) -> np.ndarray:
-        engine = magnitude.for_faces(len(images))
-        parts = [run_padded(engine, model.prepare(faces), batch_size)[0] for faces in batches(images, batch_size)]
-        return -np.concatenate([np.empty(0, np.float32), *parts])
+    def score(images: np.ndarray) -> Scored:
+        parts = [run_padded(magnitude, model.prepare(faces), batch_size)[0] for faces in batches(images, batch_size)]
+        return Scored(-np.concatenate(parts))
 
     return score
 

@@ -15,18 +15,16 @@ from torch import Tensor
 from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from prefiqs.embedding.derivatives import DerivativeEngine
+from prefiqs.embedding.derivatives import derivative_engine
 from prefiqs.embedding.embedder import batches, run_padded
 from prefiqs.errors import InputError
-from prefiqs.methods._scorer import Scorer
+from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import resolve_device
 from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec
 
-# Tracing the derivative for the CPU engine takes as long as this many faces in eager PyTorch.
-_WORTH_COMPILING = 128
 # Tangents double what a face takes in memory: small batches stay in the cache.
 BATCH_SIZE = 4
 
@@ -35,7 +33,7 @@ def scorer(model: FaceModel, ratio: float = 0.1, criterion: str = "l1", seed: in
     """Minus the Jacobian drift of n aligned faces, float32 n, at most 0, higher = better."""
     pruned = apply_mask(model, select_mask(model, PruningSpec(ratio, "unstructured", criterion, seed)))
     drifts = _drifts(model, [pruned], BATCH_SIZE, device)
-    return lambda images: -drifts(images)[0]
+    return lambda images: Scored(-drifts(images)[0])
 
 
 def jacobian_drift(
@@ -63,12 +61,11 @@ def _drifts(
     """From aligned faces to the Jacobian drift of each pruned network."""
     target = resolve_device(device)
     function = normalised_jvp(model.to(target), *(other.to(target) for other in pruned))
-    jvps = DerivativeEngine(function, target, batch_size, _WORTH_COMPILING, "Jacobian drift")
+    jvps = derivative_engine(function, target, batch_size, "Jacobian drift")
     empty = [np.empty((0, model.embedding_size))] * (1 + len(pruned))
 
     def drifts(images: np.ndarray) -> list[np.ndarray]:
-        engine = jvps.for_faces(len(images))
-        parts = [run_padded(engine, model.prepare(faces), batch_size) for faces in batches(images, batch_size)]
+        parts = [run_padded(jvps, model.prepare(faces), batch_size) for faces in batches(images, batch_size)]
         tangents = [np.concatenate(table).astype(np.float64) for table in zip(empty, *parts, strict=True)][1:]
         return [np.linalg.norm(tangent, axis=1).astype(np.float32) for tangent in tangents]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from prefiqs.embedding.embedder import Embedder
-from prefiqs.methods._scorer import Scorer
+from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 
 
 def scorer(model: FaceModel, batch_size: int | None = None, device: str = "auto") -> Scorer:
     """Quality of n aligned faces, float32 n, at least 0, higher = better."""
     raw = Embedder([model], batch_size, device)
-    return lambda images: np.linalg.norm(raw(images)[0], axis=1).astype(np.float32)
+    return lambda images: Scored(np.linalg.norm(raw(images)[0], axis=1))

@@ -10,7 +10,7 @@ import numpy as np
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.embedding.vectors import normalise
 from prefiqs.errors import InputError
-from prefiqs.methods._scorer import Scorer
+from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec
@@ -28,7 +28,12 @@ def scorer(
     """Quality of n aligned faces, float32 n in [0, 1]; the defaults are the paper's best setting (Table 3)."""
     pruned = apply_mask(model, select_mask(model, PruningSpec(ratio, granularity, criterion, seed)))
     raw = Embedder([model, pruned], batch_size, device)
-    return lambda images: quality_from_drift(drift(*map(normalise, raw(images))))
+
+    def score(images: np.ndarray) -> Scored:
+        moved = drift(*map(normalise, raw(images)))
+        return Scored(quality_from_drift(moved), moved)
+
+    return score
 
 
 def drift(e: np.ndarray, e_pruned: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from prefiqs.embedding.shared_prefix import SharedEmbedder
 from prefiqs.embedding.vectors import normalise
-from prefiqs.methods._scorer import Scorer
+from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.pruning.mask import embedding_layer
 from prefiqs.pruning.prune import apply_mask, select_mask
@@ -34,8 +34,8 @@ def scorer(
     pruned = apply_mask(model, select_mask(model, spec))
     raw = SharedEmbedder(model, [pruned], batch_size, device)
 
-    def score(images: np.ndarray) -> np.ndarray:
+    def score(images: np.ndarray) -> Scored:
         e, e_pruned = raw(images)
-        return np.sum(normalise(e) * e_pruned, axis=1)
+        return Scored(np.sum(normalise(e) * e_pruned, axis=1))
 
     return score

@@ -12,8 +12,6 @@ The T masks belong to the seed and are the same for every face, so that a score 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -21,13 +19,10 @@ from torch import Tensor, nn
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.errors import InputError
 from prefiqs.methods._probes import DropoutMaskGroups, draw_masks, require_layers
-from prefiqs.methods._scorer import Scorer
+from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FACE_SIZE, FaceModel
 from prefiqs.models.loading import resolve_device
 from prefiqs.pruning.mask import embedding_layer
-
-# Faces that go through the passes at once: enough to make sorting the weights cheap, few enough for 300 MB.
-_CHUNK = 256
 
 
 def scorer(
@@ -64,15 +59,13 @@ def scorer(
     features_of = Embedder([backbone], batch_size, device)
     masks = draw_masks(backbone.embedding_size, passes, dropout, seed, target)
 
-    def score(images: np.ndarray) -> np.ndarray:
-        distances = [np.empty(0)]
-        for features in _chunks(features_of.stream(images)):
-            embeddings = _stochastic_embeddings(backbone, torch.from_numpy(features).to(target), masks, dropout)
-            distances.append(mean_pairwise_distance(embeddings).cpu().numpy())
-        robustness = 2 / (1 + np.exp(np.concatenate(distances)))
+    def score(images: np.ndarray) -> Scored:
+        (features,) = features_of(images)
+        embeddings = _stochastic_embeddings(backbone, torch.from_numpy(features).to(target), masks, dropout)
+        robustness = 2 / (1 + np.exp(mean_pairwise_distance(embeddings).cpu().numpy()))
         if alpha is not None:
             robustness = 1 / (1 + np.exp(-alpha * (robustness - r)))
-        return robustness.astype(np.float32)
+        return Scored(robustness)
 
     return score
 
@@ -117,18 +110,6 @@ class _Backbone(FaceModel):
         blank = torch.zeros(1, 3, FACE_SIZE, FACE_SIZE, device=outputs.device)
         with self.layer.register_forward_hook(lambda *_: outputs):
             return self.model(blank)
-
-
-def _chunks(batches: Iterator[list[np.ndarray]]) -> Iterator[np.ndarray]:
-    """The features of all faces, at least `_CHUNK` at a time as far as there are as many."""
-    part: list[np.ndarray] = []
-    for (features,) in batches:
-        part.append(features)
-        if sum(map(len, part)) >= _CHUNK:
-            yield np.concatenate(part)
-            part = []
-    if part:
-        yield np.concatenate(part)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ Cost: one forward pass. Unlike the other methods here, the network was trained f
 
 from __future__ import annotations
 
-from prefiqs.methods._scorer import Scorer
+from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.methods._vit import exit_embedder, quality_network
 from prefiqs.models.face_model import FaceModel
 
@@ -20,4 +20,4 @@ def scorer(model: FaceModel, batch_size: int | None = None, device: str = "auto"
     """
     network = quality_network(model)
     behind_last = exit_embedder(network, [len(network.blocks)], batch_size, device)
-    return lambda images: behind_last(images)[0][:, 0]
+    return lambda images: Scored(behind_last(images)[0][:, 0])

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from prefiqs.embedding.embedder import Embedder, raw_embeddings
 from prefiqs.errors import InputError
-from prefiqs.methods._scorer import Scorer
+from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import as_model
 from prefiqs.models.vit import ViT
@@ -96,11 +96,11 @@ def scorer(
     Raises:
         InputError: a network that is no such transformer, or options that make no sense.
     """
-    transformer = _checked(model, alpha, attention)
+    transformer = _checked(model, alpha)
     selected = _selected(blocks, len(transformer.blocks))
     network = _Stability(transformer, selected, selected[-1:], alpha, [attention])
     of_faces = Embedder([network], batch_size, device)
-    return lambda images: of_faces(images)[0][:, 0]
+    return lambda images: Scored(of_faces(images)[0][:, 0])
 
 
 def vitnt_depths(
@@ -123,14 +123,14 @@ def vitnt_depths(
     Raises:
         InputError: as `scorer`.
     """
-    transformer = _checked(as_model(model, device), alpha, None)
+    transformer = _checked(as_model(model, device), alpha)
     numbers = list(range(1, len(transformer.blocks) + 1))
     network = _Stability(transformer, numbers, numbers[1:], alpha, _WEIGHTINGS)
     (table,) = raw_embeddings([network], images, batch_size, device)
     return dict(zip(_WEIGHTINGS, np.split(table, len(_WEIGHTINGS), axis=1), strict=True))
 
 
-def _checked(model: FaceModel, alpha: float, attention: str | None) -> ViT:
+def _checked(model: FaceModel, alpha: float) -> ViT:
     if not isinstance(model, ViT):
         raise InputError(
             f"Expected a vision transformer of this package for vitnt-fiqa, got {model.name} ({type(model).__name__}); "
@@ -138,8 +138,6 @@ def _checked(model: FaceModel, alpha: float, attention: str | None) -> ViT:
         )
     if not (isinstance(alpha, Real) and 0 < alpha < math.inf):
         raise InputError(f"Expected a number above 0 for alpha, got {alpha!r}; 8 is the published one.")
-    if attention not in _WEIGHTINGS:
-        raise InputError(f"Expected one of {_WEIGHTINGS} for attention, got {attention!r}.")
     return model
 
 
