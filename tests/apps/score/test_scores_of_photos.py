@@ -10,6 +10,7 @@ import prefiqs
 from prefiqs.apps.score.rows import COLUMNS
 from prefiqs.apps.score.scorer import FaceScorer, PhotoScorer
 from prefiqs.errors import InputError
+from prefiqs.methods._scorer import Scored
 from prefiqs.methods.froq import calibrate
 
 
@@ -84,8 +85,8 @@ def test_a_score_does_not_depend_on_its_chunk(method, network, options):
 def test_a_chunk_for_each_few_faces(faces, face_scorer):
     scorer = FaceScorer("prefiqs", TinyNet(), device="cpu")
     scorer.chunk = 5
-    np.testing.assert_array_equal(scorer(faces), face_scorer(faces))
-    assert scorer(faces[:0]).shape == (0,)
+    np.testing.assert_array_equal(scorer(faces).score, face_scorer(faces).score)
+    assert scorer(faces[:0]).score.shape == (0,)
 
 
 def test_chunks_of_photos(photos, two_faces, face_scorer):
@@ -99,10 +100,10 @@ def test_chunks_of_photos(photos, two_faces, face_scorer):
 
 def test_what_is_wrong_is_said_before_any_photo_is_read():
     for options, message in [
-        ({"method": "magic"}, "known are prefiqs"),
+        ({"method": "magic"}, "choose one of prefiqs"),
         ({"method": "froq"}, "Expected a calibration for froq"),
         ({"ratio": 2}, "between 0 and 1"),
-        ({"magic": 1}, "got magic"),
+        ({"magic": 1}, "Unknown option 'magic'"),
         ({"device": "abacus"}, "Expected device"),
         ({"batch_size": 0}, "batch size"),
     ]:
@@ -135,6 +136,6 @@ def test_settings_tell_a_changed_file(faces, tmp_path):
 
 
 def test_a_score_that_is_no_number_is_a_reason(photos, face_scorer, monkeypatch):
-    monkeypatch.setattr(face_scorer, "_score", lambda faces: np.full(len(faces), np.nan, np.float32))
+    monkeypatch.setattr(face_scorer, "_score", lambda faces: Scored(np.full(len(faces), np.nan, np.float32)))
     (row,) = rows_of(PhotoScorer(face_scorer), photos[:1])
     assert (row["score"], row["drift"], row["status"]) == (None, None, "Expected a finite score, got nan.")
