@@ -9,12 +9,15 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from prefiqs.errors import InputError
+
+Network = TypeVar("Network", bound=nn.Module)
 
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -24,7 +27,7 @@ class FusedBatchNorm(nn.Identity):
     """In the place of a batch norm that was folded, so that nobody takes the network for one without."""
 
 
-def fuse_batch_norm(model: nn.Module) -> nn.Module:
+def fuse_batch_norm(model: Network) -> Network:
     """A copy of a network in which every batch norm directly behind a convolution or linear layer is folded into it.
 
     The copy is of the same class and has a `FusedBatchNorm` in the place of each batch norm that went; its embeddings
