@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
+from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.errors import NoFaceFound
 from prefiqs.faces.align import AlignedFace
 
@@ -31,3 +34,14 @@ def align(photo: np.ndarray) -> list[AlignedFace]:
     if (photo == 7).all():
         raise NoFaceFound("Expected at least one face, got none.")
     return [AlignedFace(top_left(photo), np.array([0.0, 0, 112, 112]), np.zeros((5, 2)), 0.9)]
+
+
+def write_prepared(benchmark: Benchmark, folder: Path) -> None:
+    """A folder as CR-FIQA's tools prepare it, whose images are called as in the benchmark."""
+    (folder / "images").mkdir(parents=True)
+    for name, face in zip(benchmark.names, benchmark.images, strict=True):
+        cv2.imwrite(str(folder / "images" / name), face)
+    (folder / "image_path_list.txt").write_text("".join(f"images/{name}\n" for name in benchmark.names))
+    names = benchmark.names[benchmark.pairs]
+    pairs = (f"{a} {b} {int(same)}\n" for (a, b), same in zip(names, benchmark.genuine, strict=True))
+    (folder / "pair_list.txt").write_text("".join(pairs))

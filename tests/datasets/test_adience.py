@@ -57,7 +57,7 @@ def test_identity_per_user(source):
     assert as_set(benchmark.pairs[benchmark.genuine]) == {(a, b) for a in range(4) for b in range(a + 1, 4)} | {(4, 5)}
     assert benchmark.summary() == {"images": 7, "people": 3, "genuine": 7, "impostor": 21 - 7}
     assert benchmark.folds is None
-    assert benchmark.lost == ()
+    assert benchmark.excluded == ()
 
 
 def test_identity_per_face(source):
@@ -89,11 +89,11 @@ def test_frontal_lists_alone_and_beside_the_others(source):
     assert list(build_adience(source, align).names) == [crop_name(*FACES[i]) for i in (1, 0, 6)]
 
 
-def test_a_crop_without_a_face_is_lost(tmp_path):
+def test_a_crop_without_a_face_is_excluded(tmp_path):
     write_lists(tmp_path)
     write_crops(tmp_path, pictures={2: BLANK[:200, :200]})
     benchmark = build_adience(tmp_path, align)
-    assert benchmark.lost == ((crop_name(*FACES[2]), "Expected at least one face, got none."),)
+    assert benchmark.excluded == ((crop_name(*FACES[2]), "Expected at least one face, got none."),)
     assert list(benchmark.names) == [crop_name(*face) for i, face in enumerate(FACES) if i != 2]
     assert as_set(benchmark.pairs[benchmark.genuine]) == {(0, 1), (0, 2), (1, 2), (3, 4)}
 

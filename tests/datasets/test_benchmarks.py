@@ -205,13 +205,13 @@ def test_a_benchmark_whose_files_do_not_belong_together(source, tmp_path):
 
 
 def with_everything(source: Benchmark, images) -> Benchmark:
-    """Images of three templates, two images lost, labels, and no SHA-256 yet."""
+    """Images of three templates, two images excluded, labels, and no SHA-256 yet."""
     index = source.index.drop(columns="sha256").assign(quality=np.linspace(0, 1, 12))
     templates = Templates.of(np.repeat([30, 7, 12], 4), np.tile([5, 5, 9, 5], 3))
     pairs, genuine = np.array([[0, 1], [2, 1]], np.int32), np.array([True, False])
-    lost = (("s9/1.pgm", "no face, or two"), ("NA", ""))
+    excluded = (("s9/1.pgm", "no face, or two"), ("NA", ""))
     return dataclasses.replace(
-        source, images=images, index=index, pairs=pairs, genuine=genuine, templates=templates, lost=lost
+        source, images=images, index=index, pairs=pairs, genuine=genuine, templates=templates, excluded=excluded
     )
 
 
@@ -223,10 +223,10 @@ def test_templates_are_numbered_in_ascending_order_of_their_published_numbers(so
     assert (templates.ids.dtype, templates.rows.dtype, templates.media.dtype) == (np.int32,) * 3
 
 
-def test_templates_lost_images_and_labels_are_saved_and_loaded(source, tmp_path):
+def test_templates_excluded_images_and_labels_are_saved_and_loaded(source, tmp_path):
     benchmark = with_everything(source, source.images)
     assert benchmark.summary() == {
-        "images": 12, "people": 4, "genuine": 1, "impostor": 1, "templates": 3, "lost": 2
+        "images": 12, "people": 4, "genuine": 1, "impostor": 1, "templates": 3, "excluded": 2
     }  # fmt: skip
     save_benchmark(benchmark, tmp_path)
     loaded = prefiqs.load_benchmark("small", tmp_path)
@@ -240,7 +240,7 @@ def test_templates_lost_images_and_labels_are_saved_and_loaded(source, tmp_path)
 
 def test_what_a_benchmark_no_longer_has_leaves_no_file(source, tmp_path):
     folder = save_benchmark(with_everything(source, source.images), tmp_path)
-    assert {"templates.parquet", "lost.parquet"} < {path.name for path in folder.iterdir()}
+    assert {"templates.parquet", "excluded.parquet"} < {path.name for path in folder.iterdir()}
     save_benchmark(source, tmp_path)
     assert_same_benchmark(prefiqs.load_benchmark("small", tmp_path), source)
 

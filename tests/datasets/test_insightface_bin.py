@@ -91,17 +91,17 @@ class Attack:
 
 OK = IMAGES[0]
 WRONG = {
-    "code": ((IMAGES, [Attack()]), "got the name posix.system"),
+    "code": ((IMAGES, [Attack()]), "the name posix.system"),
     "one list": ([OK, OK], "a list of images and a list of booleans"),
     "three lists": (([OK, OK], [True], []), "a list of images and a list of booleans"),
     "no list": (True, "a list of images and a list of booleans"),
-    "odd": (([OK, OK, OK], [True]), "got 3 images and 1 booleans"),
-    "too few booleans": (([OK] * 4, [True]), "got 4 images and 1 booleans"),
-    "empty": (([], []), "got 0 images and 0 booleans"),
-    "numbers for booleans": (([OK, OK], [1]), "Expected encoded images and booleans in the lists"),
-    "text for images": ((["a", "b"], [True]), "Expected encoded images and booleans in the lists"),
-    "lists for images": (([[OK], [OK]], [True]), "Expected encoded images and booleans in the lists"),
-    "truncated": (FLAVOURS["Python 3"][:-20], "damaged data"),
+    "odd": (([OK, OK, OK], [True]), "has 3 images and 1 booleans"),
+    "too few booleans": (([OK] * 4, [True]), "has 4 images and 1 booleans"),
+    "empty": (([], []), "has 0 images and 0 booleans"),
+    "numbers for booleans": (([OK, OK], [1]), "something else than encoded images and booleans"),
+    "text for images": ((["a", "b"], [True]), "something else than encoded images and booleans"),
+    "lists for images": (([[OK], [OK]], [True]), "something else than encoded images and booleans"),
+    "truncated": (FLAVOURS["Python 3"][:-20], "is not a pickle of images and booleans"),
 }
 
 

@@ -84,14 +84,14 @@ def test_every_form_gives_the_same_benchmark(source, form):
     assert benchmark.pairs.tolist() == ROWS
     assert benchmark.folds.tolist() == [0] * 4 + [1] * 4
     assert benchmark.summary() == {"images": 8, "people": 4, "genuine": 4, "impostor": 4}
-    assert benchmark.lost == ()
+    assert benchmark.excluded == ()
     assert sorted(source.rglob("*")) == before  # an archive is not unpacked
 
 
 def test_a_photo_without_a_face_is_named_and_its_pairs_are_left_out(source):
     write_folder(source / "lfw", PHOTOS | {NAMES[1]: BLANK})
     benchmark = build_lfw(source, align)
-    assert benchmark.lost == ((NAMES[1], "Expected at least one face, got none. 3 pairs are left out."),)
+    assert benchmark.excluded == ((NAMES[1], "Expected at least one face, got none. 3 pairs are left out."),)
     assert list(benchmark.names) == [NAMES[0], *NAMES[2:]]
     left = [benchmark.names[pair].tolist() for pair in benchmark.pairs]
     assert left == [[NAMES[a], NAMES[b]] for a, b in ROWS if 1 not in (a, b)]
@@ -101,7 +101,7 @@ def test_a_photo_without_a_face_is_named_and_its_pairs_are_left_out(source):
 
 def test_no_face_anywhere(source):
     write_folder(source / "lfw", dict.fromkeys(NAMES, BLANK))
-    with pytest.raises(InputError, match="Expected faces in 8 photos, got none in any"):
+    with pytest.raises(InputError, match="No face was found in any of 8 photos"):
         build_lfw(source, align)
 
 

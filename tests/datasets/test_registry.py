@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import test_adience
 import test_lfw
-from photo_sets import align, encoded, picture, top_left
+from photo_sets import align, encoded, picture, top_left, write_prepared
 
 from prefiqs.datasets.benchmark import load_benchmark, save_benchmark
 from prefiqs.datasets.insightface_bin import build_insightface_bin
 from prefiqs.datasets.inventory import inventory
-from prefiqs.datasets.prepared import write_prepared
 from prefiqs.datasets.registry import BENCHMARKS, build_benchmark
 from prefiqs.errors import InputError
 

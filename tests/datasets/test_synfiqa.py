@@ -42,7 +42,7 @@ def test_a_benchmark_without_pairs_is_saved_and_loaded(folder, tmp_path):
     save_benchmark(build_synfiqa(folder), tmp_path / "out")
     loaded = prefiqs.load_benchmark("synfiqa", tmp_path / "out")
     assert (loaded.pairs.shape, loaded.pairs.dtype, loaded.genuine.dtype) == ((0, 2), np.int32, bool)
-    assert (loaded.folds, loaded.templates, loaded.lost) == (None, None, ())
+    assert (loaded.folds, loaded.templates, loaded.excluded) == (None, None, ())
     assert loaded.index["quality"].tolist() == list(LABELS.values())
     assert loaded.images.shape == (4, 112, 112, 3)
 

@@ -32,11 +32,11 @@ from prefiqs.datasets.insightface_bin import read_bin
 from prefiqs.datasets.lfw import build_lfw_photos, read_lfw_pairs
 from prefiqs.datasets.photos import decode_photo
 from prefiqs.datasets.prepared import read_prepared
-from prefiqs.datasets.score_files import read_method_scores
 from prefiqs.datasets.synfiqa import build_synfiqa
 from prefiqs.faces.align import AlignedFace, read_photo
 from prefiqs.io.arrays import read_array
-from prefiqs.io.scores import read_score_file, read_scores
+from prefiqs.io.names import ImageNameIndex
+from prefiqs.io.scores import read_image_scores, read_score_file, read_scores
 from prefiqs.io.text_table import read_text_table
 from prefiqs.models.checkpoints import read_checkpoint
 from prefiqs.models.graph import declared_input
@@ -152,6 +152,10 @@ def unpacked(source: type[Wheel | NpmPackage], client: str, ending: str) -> Call
     return read
 
 
+def method_scores(path: Path) -> object:
+    return read_image_scores([(None, path)], ImageNameIndex(["1.jpg", "2.jpg"], "names"))
+
+
 BENCHMARK = {
     "images.npy": npy(np.zeros((2, 4, 4, 3), np.uint8)),
     "index.parquet": parquet(name=["a", "b"], subject=["1", "2"]),
@@ -178,7 +182,7 @@ READERS = {
     "index of a benchmark": Reader("benchmarks/b/index.parquet", benchmark, (BENCHMARK["index.parquet"],)),
     "pairs of a benchmark": Reader("benchmarks/b/pairs.parquet", benchmark, (BENCHMARK["pairs.parquet"],)),
     "score file": Reader("m_b.txt", read_score_file, (b"a/1.jpg 0.5\nb c/2.jpg -1e3\n",)),
-    "method scores": Reader("m_b.txt", lambda path: read_method_scores(path, ["1.jpg"]), (b"a/1.jpg 0.5\n",)),
+    "method scores": Reader("m_b.txt", method_scores, (b"a/1.jpg 0.5\na/2.jpg 1\n",)),
     "text table": Reader(
         "t.txt", lambda path: read_text_table(path, {"a": "str", "b": "int32", "c": "float64"}), (b"x 1 2.5\ny\t2 3\n",)
     ),

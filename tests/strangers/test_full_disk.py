@@ -16,7 +16,6 @@ from prefiqs.assets.fetch import fetch
 from prefiqs.cli import main
 from prefiqs.datasets.benchmark import Benchmark, load_benchmark, save_benchmark
 from prefiqs.datasets.photos import face_index
-from prefiqs.datasets.prepared import read_prepared, write_prepared
 from prefiqs.errors import AssetError, InputError
 from prefiqs.io import atomic as records
 from prefiqs.pruning.mask import PruningMask, load_mask, save_mask
@@ -81,15 +80,6 @@ def test_a_benchmark_is_whole_or_not_there(tmp_path):
         load_benchmark("b", tmp_path)
     save_benchmark(faces(9), tmp_path)
     assert (load_benchmark("b", tmp_path).images == faces(9).images).all()
-
-
-def test_a_prepared_folder_is_whole_or_not_there(tmp_path):
-    with room_for(10_000), pytest.raises(OSError, match="too large"):
-        write_prepared(faces(3), tmp_path / "b")
-    with pytest.raises(InputError, match="got no such file"):
-        read_prepared(tmp_path / "b", folds=None)
-    write_prepared(faces(3), tmp_path / "b")
-    assert len(read_prepared(tmp_path / "b", folds=None).images) == 3
 
 
 def test_an_asset_is_whole_or_not_there(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ def build_adience(
     """Adience from its fold lists and one of its folders of crops (`aligned/` before `faces/`).
 
     Every face that a list names is used once: those of `fold_0…4_data.txt`, of `fold_frontal_0…4_data.txt`, or of both.
-    The face in the middle of a crop is the person meant (`central_face`); where none is seen, the crop is in `lost`.
+    The face in the middle of a crop is the person meant (`central_face`); a crop without a face is `excluded`.
 
     Args:
         folder: holds the files.
@@ -57,11 +57,11 @@ def build_adience(
     if missing := [path for path in paths.values() if not path.is_file()]:
         raise InputError(f"Expected {len(paths)} crops of Adience, got no {missing[0]} ({len(missing)} missing).")
     photos = ((name, decode_photo(path.read_bytes(), str(path))) for name, path in paths.items())
-    faces, lost = align_photos(photos, align)
+    faces, excluded = align_photos(photos, align)
     people = [subjects[name] for name in faces]
     pairs = sampled_pairs(np.array(people), impostors, seed)
     index = face_index(list(faces), people)
-    return Benchmark("adience", np.stack(list(faces.values())), index, *pairs, lost=tuple(lost.items()))
+    return Benchmark("adience", np.stack(list(faces.values())), index, *pairs, excluded=tuple(excluded.items()))
 
 
 def _read_lists(folder: Path) -> pd.DataFrame:

@@ -20,7 +20,7 @@ _COLUMNS = {
     "index": ("name", "subject"),
     "pairs": ("left", "right", "genuine", "fold"),
     "templates": ("template", "media"),
-    "lost": ("name", "reason"),
+    "excluded": ("name", "reason"),
 }
 
 
@@ -48,7 +48,7 @@ class Templates:
         return len(self.ids)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Benchmark:
     """A benchmark of n aligned faces and P pairs: of images, or of templates where there are templates.
 
@@ -62,7 +62,7 @@ class Benchmark:
         genuine: bool P, whether both sides of a pair show one person.
         folds: int8 P, the pair's fold in the verification protocol, −1 for pairs outside it; None without folds.
         templates: None for benchmarks that compare single images.
-        lost: name and reason of every image of the data set that is not among the n.
+        excluded: name and reason of every image of the data set that is not among the n.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Benchmark:
     genuine: np.ndarray
     folds: np.ndarray | None = None
     templates: Templates | None = None
-    lost: tuple[tuple[str, str], ...] = ()
+    excluded: tuple[tuple[str, str], ...] = ()
 
     @property
     def names(self) -> np.ndarray:
@@ -85,7 +85,7 @@ class Benchmark:
         return self.index["subject"].to_numpy()
 
     def summary(self) -> dict[str, int]:
-        """Counts of images, people, genuine and impostor pairs; of templates and lost images where there are any."""
+        """Count images, people, genuine and impostor pairs, and templates and excluded images where there are any."""
         counts = {
             "images": len(self.images),
             "people": len(set(self.subjects)),
@@ -94,8 +94,8 @@ class Benchmark:
         }
         if self.templates is not None:
             counts["templates"] = len(self.templates)
-        if self.lost:
-            counts["lost"] = len(self.lost)
+        if self.excluded:
+            counts["excluded"] = len(self.excluded)
         return counts
 
 
@@ -108,7 +108,7 @@ def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
     """Write a benchmark below `root`/benchmarks/NAME, a few faces in memory at a time; returns that folder.
 
     Files: `images.npy`, `index.parquet`, `pairs.parquet`; where there are any, `templates.parquet` (published template
-    and media number of each image) and `lost.parquet` (name, reason).
+    and media number of each image) and `excluded.parquet` (name, reason).
     """
     folder = benchmark_folder(benchmark.name, root)
     index, templates = benchmark.index, benchmark.templates
@@ -123,9 +123,9 @@ def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
     tables = {"index": index, "pairs": pd.DataFrame(pairs)}
     if templates is not None:
         tables["templates"] = pd.DataFrame({"template": templates.ids[templates.rows], "media": templates.media})
-    if benchmark.lost:
-        tables["lost"] = pd.DataFrame(benchmark.lost, columns=["name", "reason"])
-    for optional in {"templates", "lost"} - tables.keys():
+    if benchmark.excluded:
+        tables["excluded"] = pd.DataFrame(benchmark.excluded, columns=["name", "reason"])
+    for optional in {"templates", "excluded"} - tables.keys():
         (folder / f"{optional}.parquet").unlink(missing_ok=True)
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet")
@@ -157,7 +157,8 @@ def load_benchmark(name: str, root: str | Path = "data") -> Benchmark:
         for table, columns in _COLUMNS.items()
         if (file := folder / f"{table}.parquet").is_file()
     }
-    index, pairs, templates, lost = tables["index"], tables["pairs"], tables.get("templates"), tables.get("lost")
+    index, pairs = tables["index"], tables["pairs"]
+    templates, excluded = tables.get("templates"), tables.get("excluded")
     for table, of_images in {"index": index, "templates": templates}.items():
         if of_images is not None and len(of_images) != len(images):
             raise InputError(
@@ -172,5 +173,5 @@ def load_benchmark(name: str, root: str | Path = "data") -> Benchmark:
         pairs["genuine"].to_numpy(bool),
         folds if (folds >= 0).any() else None,
         None if templates is None else Templates.of(templates["template"].to_numpy(), templates["media"].to_numpy()),
-        () if lost is None else tuple(lost.itertuples(index=False, name=None)),
+        () if excluded is None else tuple(excluded.itertuples(index=False, name=None)),
     )

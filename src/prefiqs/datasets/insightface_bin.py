@@ -30,15 +30,13 @@ def read_bin(path: Path) -> tuple[list[bytes | bytearray], np.ndarray]:
     """
     content: Any = read_restricted(path)
     if not _is_sequence(content) or len(content) != 2 or not all(map(_is_sequence, content)):
-        raise InputError(f"Expected a list of images and a list of booleans in {path}, got something else.")
+        raise InputError(f"{path} does not hold a list of images and a list of booleans.")
     encoded = [image.data if isinstance(image, EncodedArray) else image for image in content[0]]
     genuine = content[1]
     if not all(type(image) in (bytes, bytearray) for image in encoded) or not all(type(g) is bool for g in genuine):
-        raise InputError(f"Expected encoded images and booleans in the lists of {path}, got something else.")
+        raise InputError(f"The lists in {path} hold something else than encoded images and booleans.")
     if len(encoded) != 2 * len(genuine) or not encoded:
-        raise InputError(
-            f"Expected two images for each boolean in {path}, got {len(encoded)} images and {len(genuine)} booleans."
-        )
+        raise InputError(f"{path} has {len(encoded)} images and {len(genuine)} booleans, not two images a boolean.")
     return encoded, np.array(genuine, bool)
 
 

@@ -62,7 +62,7 @@ def build_lfw(folder: Path, align: Align) -> Benchmark:
 
     Of the 13,233 photos, the 7,701 that occur in pairs are used. The first is taken of the folders lfw-deepfunneled,
     lfw_funneled and lfw, then of the archives; an archive is read where it lies. The face in the middle of a photo is
-    the person meant (`central_face`). A photo in which no face is seen is in `lost`, and its pairs are left out.
+    the person meant (`central_face`). A photo in which no face is seen is in `excluded`, and its pairs are left out.
 
     Args:
         folder: holds the files.
@@ -77,7 +77,7 @@ def build_lfw(folder: Path, align: Align) -> Benchmark:
         raise InputError(
             f"Expected {len(names)} photos of LFW in {folder}, got no {missing[0]} ({len(missing)} missing)."
         )
-    lost_pairs = {name: int((np.array(names)[pairs] == name).any(axis=1).sum()) for name in reasons}
+    without = {name: int((np.array(names)[pairs] == name).any(axis=1).sum()) for name in reasons}
     kept = [name for name in names if name in faces]
     row = {name: i for i, name in enumerate(kept)}
     new_row = np.array([row.get(name, -1) for name in names])
@@ -89,20 +89,20 @@ def build_lfw(folder: Path, align: Align) -> Benchmark:
         new_row[pairs[inside]].astype(np.int32),
         genuine[inside],
         folds[inside],
-        lost=tuple((name, f"{reason} {lost_pairs[name]} pairs are left out.") for name, reason in reasons.items()),
+        excluded=tuple((name, f"{reason} {without[name]} pairs are left out.") for name, reason in reasons.items()),
     )
 
 
 def build_lfw_photos(folder: Path, align: Align) -> Benchmark:
     """All 13,233 photos of LFW's folder or archive (see `build_lfw`), aligned, with names and without pairs.
 
-    A photo in which no face is seen is in `lost`. Raises `InputError` for files that are missing or damaged.
+    A photo in which no face is seen is in `excluded`. Raises `InputError` for files that are missing or damaged.
     """
     faces, reasons = align_photos(_read_photos(folder, None), align)
     names = sorted(faces)
     none = np.empty((0, 2), np.int32), np.empty(0, bool)
     index = face_index(names, [name.split("/")[0] for name in names])
-    return Benchmark("lfw-photos", np.stack([faces[n] for n in names]), index, *none, lost=tuple(reasons.items()))
+    return Benchmark("lfw-photos", np.stack([faces[n] for n in names]), index, *none, excluded=tuple(reasons.items()))
 
 
 def _photos(fields: list[str], line: int, path: Path) -> tuple[str, str]:

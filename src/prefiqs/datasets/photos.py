@@ -53,15 +53,17 @@ def align_photos(
 
     Raises `InputError` if no photo has a face.
     """
-    faces, lost = {}, {}
+    faces, excluded = {}, {}
     for name, photo in photos:
         try:
             faces[name] = central_face(align(photo), photo).image
         except NoFaceFound as error:
-            lost[name] = str(error)
-    if lost and not faces:
-        raise InputError(f"Expected faces in {len(lost)} photos, got none in any; first: {next(iter(lost.values()))}")
-    return faces, lost
+            excluded[name] = str(error)
+    if excluded and not faces:
+        raise InputError(
+            f"No face was found in any of {len(excluded)} photos; the first: {next(iter(excluded.values()))}"
+        )
+    return faces, excluded
 
 
 def face_index(names: list[str], subjects: Sequence[str], sources: list[str] | None = None) -> pd.DataFrame:

@@ -35,7 +35,7 @@ _CONFIDENCE = 0.6
 _SMALLEST_INPUT = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AlignedFace:
     """A face cut out of a photo: `image` uint8 RGB 112×112×3; `box` (x, y, width, height) and `landmarks` 5×2 (eyes,
     nose, mouth corners, left of the image first) in pixels of the photo; the detector's `confidence` in [0, 1]."""

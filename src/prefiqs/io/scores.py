@@ -1,8 +1,12 @@
-"""Score files: the long table of the pipeline, and the `PATH SCORE` text of the field."""
+"""Quality scores as files: the long table of the pipeline, and what other tools and users write.
+
+* text, `PATH SCORE` a line (a path may hold spaces), as CR-FIQA, GraFIQs, ViT-FIQA and `prefiqs score` write it;
+* a CSV or Parquet table with the columns name and score, and `method` where it holds several methods.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +14,15 @@ import pandas as pd
 
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text, write_text
+from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.tables import read_parquet, write_table
+from prefiqs.io.user_tables import is_table, name_column, read_user_table, require_file
 
-# Behind the name of a method in score files and tables: its network was trained on images of this benchmark.
-SEEN = " §"
+LOWER_IS_BETTER = frozenset({"PFE"})
+"""Published methods whose score falls with quality."""
+
+# Some lists name an image twice, so that a tool scores it twice: on a GPU the two differ in the last digits.
+ROUNDING = 1e-4
 
 
 def write_score_file(names: Iterable[str], scores: np.ndarray, path: str | Path) -> None:
@@ -22,10 +31,8 @@ def write_score_file(names: Iterable[str], scores: np.ndarray, path: str | Path)
 
 
 def read_score_file(path: Path) -> tuple[list[str], np.ndarray]:
-    """Read `PATH SCORE` lines (a path may hold spaces): names and float64 scores.
-
-    Raises `InputError` naming the first line that is not of this form.
-    """
+    """Read `PATH SCORE` lines: names and float64 scores; `InputError` names the first line that has another form."""
+    require_file(path)
     names, scores = [], []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         name, _, score = line.strip().rpartition(" ")
@@ -34,9 +41,71 @@ def read_score_file(path: Path) -> tuple[list[str], np.ndarray]:
         except ValueError:
             name = ""
         if not name:
-            raise InputError(f"Expected `PATH SCORE` in line {number} of {path}, got {line!r}.")
+            raise InputError(f"Line {number} of {path} is not of the form `PATH SCORE`: {line!r}.")
         names.append(name)
     return names, np.array(scores)
+
+
+def read_image_scores(
+    files: Iterable[tuple[str | None, Path]],
+    images: ImageNameIndex,
+    lower_is_better: Collection[str] = (),
+    used: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """Read the scores of n images from files of any form above: float64 (n,) by method, higher = better.
+
+    Args:
+        files: method and path; None = the method is the column `method`, or else the name of the file without suffix.
+        images: the n images; lines of other images do not matter.
+        lower_is_better: methods whose scores are negated.
+        used: rows of the images that need a score, None = all; the others have NaN if they have none.
+
+    Raises:
+        InputError: another form, a method in two files, an unknown method in `lower_is_better`, and for each method: an
+            image without a finite score, two scores of one image that differ (by more than rounding; otherwise the
+            first one counts), or equal scores of all images.
+    """
+    used = np.arange(len(images)) if used is None else used
+    found: dict[str, np.ndarray] = {}
+    for label, path in files:
+        for method, (listed, values) in _read(path, label).items():
+            if method in found:
+                raise InputError(f"The method {method!r} occurs again in {path}. Call it NAME={path}.")
+            found[method] = _aligned(method, path, listed, values, images, used)
+    if unknown := sorted(set(lower_is_better) - found.keys()):
+        raise InputError(f"There are no scores of {', '.join(unknown)}, only of {', '.join(found)}.")
+    return {method: -values if method in lower_is_better else values for method, values in found.items()}
+
+
+def find_score_files(folder: str | Path, benchmark: str) -> dict[str, Path]:
+    """Return the files METHOD_BENCHMARK.txt of a folder by method: `CRFIQAL_agedb_30.txt` is CRFIQAL's for agedb-30.
+
+    Upper case, `-` and `_` do not matter in the benchmark's name (XQLFW, IJBC). Raises `InputError` for two files of a
+    method.
+    """
+    wanted = _plain(benchmark)
+    found: dict[str, Path] = {}
+    for path in sorted(Path(folder).glob("*_*.txt")):
+        parts = path.stem.split("_")
+        for i in range(1, len(parts)):
+            if parts[i] and _plain("_".join(parts[i:])) == wanted:
+                method = "_".join(parts[:i])
+                if method in found:
+                    raise InputError(f"{found[method]} and {path} both hold scores of {method} on {benchmark}.")
+                found[method] = path
+    return found
+
+
+def read_published_scores(
+    folder: str | Path, benchmark: str, names: Collection[str], lower_is_better: Collection[str] = LOWER_IS_BETTER
+) -> dict[str, np.ndarray]:
+    """Read the scores of every method that `find_score_files` finds, for the n images `names`, all of which need one.
+
+    Returns and raises what `read_image_scores` does, but methods of `lower_is_better` without a file do not matter.
+    """
+    files = find_score_files(folder, benchmark)
+    images = ImageNameIndex(list(names), f"the benchmark {benchmark}")
+    return read_image_scores(files.items(), images, files.keys() & lower_is_better)
 
 
 def write_scores(names: np.ndarray, scores: Mapping[str, np.ndarray], path: str | Path) -> None:
@@ -46,6 +115,50 @@ def write_scores(names: np.ndarray, scores: Mapping[str, np.ndarray], path: str 
 
 
 def read_scores(path: str | Path) -> dict[str, np.ndarray]:
-    """Read what `write_scores` wrote: float32 n by method, images in their order of writing."""
+    """Read what `write_scores` wrote: float32 (n,) by method, images in the order in which they were written."""
     table = read_parquet(path, ["method", "score"])
     return {m: part["score"].to_numpy() for m, part in table.groupby("method", sort=False)}
+
+
+def _read(path: Path, label: str | None) -> dict[str, tuple[pd.Series, np.ndarray]]:
+    if not is_table(path):
+        listed, values = read_score_file(path)
+        return {label or path.stem: (pd.Series(listed, dtype=object), values)}
+    table = read_user_table(path)
+    key = name_column(table, path)
+    if "score" not in table:
+        raise InputError(f"{path} has no column score, only {', '.join(map(str, table.columns))}.")
+    values = pd.to_numeric(table["score"], errors="coerce").to_numpy(float)
+    whole = {label or path.stem: np.arange(len(table))}
+    parts = table.groupby("method", sort=False).indices if "method" in table else whole
+    return {method: (table[key].iloc[rows], values[rows]) for method, rows in parts.items()}
+
+
+def _aligned(
+    method: str, path: Path, listed: pd.Series, values: np.ndarray, images: ImageNameIndex, used: np.ndarray
+) -> np.ndarray:
+    """Return the scores in the order of the images."""
+    rows = images.rows(listed)
+    known = (rows >= 0) & np.isfinite(values)
+    rows, values = rows[known], values[known]
+    scores = np.full(len(images), np.nan)
+    scores[rows[::-1]] = values[::-1]  # the first score of each image
+    far = np.abs(values - scores[rows]) > ROUNDING * np.maximum(np.abs(values), np.abs(scores[rows]))
+    if far.any():
+        row, other = rows[far][0], values[far][0]
+        raise InputError(
+            f"{path} has two scores of {images.all[row]!r} for {method}: {scores[row]:.9g} and {other:.9g}."
+        )
+    lacking = used[~np.isfinite(scores[used])]
+    if len(lacking):
+        raise InputError(
+            f"{path} has no finite score of {images.all[lacking[0]]!r} for {method} ({len(lacking)} of {len(used)} "
+            "images lack one). Score them, or leave their pairs out."
+        )
+    if np.ptp(scores[used]) == 0:
+        raise InputError(f"{path} has the score {scores[used[0]]:.9g} of {method} for every image: it ranks nothing.")
+    return scores
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")

@@ -72,7 +72,7 @@ class Run:
 
     def external_scores(self, benchmark: str) -> dict[MethodId, np.ndarray]:
         """Scores of other tools, higher = better, by method, as files in data/external give them."""
-        from prefiqs.datasets.score_files import read_published_scores
+        from prefiqs.io.scores import read_published_scores
 
         external, names = self.params.external, self.benchmark(benchmark).names
         supervision = dict.fromkeys(external.supervised, "supervised")

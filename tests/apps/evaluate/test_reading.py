@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prefiqs.apps.evaluate.embeddings import read_embeddings
 from prefiqs.apps.evaluate.inputs import read_inputs
-from prefiqs.apps.evaluate.names import Names
-from prefiqs.apps.evaluate.pairs import read_pairs
-from prefiqs.apps.evaluate.scores import read_user_scores
 from prefiqs.errors import InputError
+from prefiqs.io.embeddings import read_embeddings
+from prefiqs.io.names import ImageNameIndex, prepared_names
+from prefiqs.io.pairs import read_pairs
+from prefiqs.io.scores import read_image_scores
 
 
 def save_folder(brought, path):
@@ -47,7 +47,7 @@ def test_an_array_with_names_with_a_table_and_without_names(brought):
 
 
 def test_pairs_in_every_form(brought, tmp_path):
-    names = Names(brought.names, "names")
+    names = ImageNameIndex(brought.names, "names")
     text = [np.array(brought.names)[brought.pairs[:, i]] for i in (0, 1)]
     table = pd.DataFrame({"left": text[0], "right": text[1], "genuine": brought.genuine})
     table.to_csv(tmp_path / "pairs.csv", index=False)
@@ -63,7 +63,7 @@ def test_pairs_in_every_form(brought, tmp_path):
 
 
 def test_names_in_other_words():
-    names = Names(["lfw/images/A_0001.jpg", "B 2", "C.1", "x/1.png", "y/1.png"], "names")
+    names = ImageNameIndex(["lfw/images/A_0001.jpg", "B 2", "C.1", "x/1.png", "y/1.png"], "names")
     asked = [
         "data/lfw/images/A_0001.jpg",
         "A_0001",
@@ -76,11 +76,38 @@ def test_names_in_other_words():
         "C.2",
     ]
     assert names.rows(asked).tolist() == [0, 0, 0, 1, 3, 4, -1, -1, -1]
-    assert Names(["a/1.jpg", "a/2.jpg"], "names").rows(["b/1.jpg", "1"]).tolist() == [-1, 0]
+    assert ImageNameIndex(["a/1.jpg", "a/2.jpg"], "names").rows(["b/1.jpg", "1"]).tolist() == [-1, 0]
+
+
+def test_images_by_their_paths_in_a_prepared_folder():
+    """As in the score files of CR-FIQA's tools; but a prepared folder of one data set is not that of another."""
+    asked = ["quality_data/XQLFW/images/A_0001.jpg", "B/A_0001.jpg"]
+    assert ImageNameIndex(["A/A_0001.jpg"], "names").rows(asked).tolist() == [0, -1]
+    asked = ["quality_data/lfw/images/00001.jpg", "quality_data/calfw/images/00001.jpg"]
+    assert ImageNameIndex(["lfw/images/00001.jpg"], "names").rows(asked).tolist() == [0, -1]
+
+
+@pytest.mark.parametrize(
+    ("names", "prepared"),
+    [
+        (["Ann/Ann_0001.jpg", "Bo/Bo_0001.jpg"], ["Ann_0001", "Bo_0001"]),
+        (["a/1.jpg", "b/1.jpg"], ["a_1", "b_1"]),
+        (["u@N03/face.12.345_o.jpg"], ["face_12_345_o"]),
+        (["with blank.PNG"], ["with_blank"]),
+        (["00000.jpg"], ["00000"]),
+    ],
+)
+def test_names_survive_tools_that_split_at_dots_and_blanks(names, prepared):
+    assert prepared_names(names) == prepared
+
+
+def test_names_that_become_equal():
+    with pytest.raises(InputError, match="Several images would be called 'a_b'"):
+        prepared_names(["a.b", "a b"])
 
 
 def test_scores_in_every_form(brought, tmp_path):
-    names, used = Names(brought.names, "names"), np.arange(80)
+    names = ImageNameIndex(brought.names, "names")
     long = pd.concat(
         [
             pd.DataFrame({"name": brought.names, "method": m, "score": s})
@@ -88,12 +115,12 @@ def test_scores_in_every_form(brought, tmp_path):
         ]
     )
     long.to_parquet(tmp_path / "long.parquet")
-    found = read_user_scores(
-        [str(tmp_path / "long.parquet"), f"mine={brought.folder}/good.txt", str(brought.folder / "poor.csv")],
-        names,
-        used,
-        ["poor"],
+    files = (
+        (None, tmp_path / "long.parquet"),
+        ("mine", brought.folder / "good.txt"),
+        (None, brought.folder / "poor.csv"),
     )
+    found = read_image_scores(files, names, ["poor"])
     assert list(found) == ["a", "b", "mine", "poor"]
     for method, scores in {"a": brought.good, "b": brought.poor, "mine": brought.good, "poor": brought.poor}.items():
         np.testing.assert_allclose(found[method], scores, rtol=1e-12)
@@ -107,14 +134,14 @@ def test_images_without_pairs_need_no_score(brought, tmp_path):
     (tmp_path / "few.txt").write_text("\n".join(few) + "\n")
     scores = dict(zip(brought.names, brought.good, strict=True))
     (tmp_path / "q.txt").write_text("".join(f"{n} {scores[n]:.17g}\n" for n in used))
-    material = read_inputs([f"{tmp_path}/q.txt"], brought.folder / "vectors.npy", tmp_path / "few.txt",
+    inputs = read_inputs([f"{tmp_path}/q.txt"], brought.folder / "vectors.npy", tmp_path / "few.txt",
                              brought.folder / "names.txt")  # fmt: skip
-    assert sorted(material.names) == used and material.unused == 80 - len(used)
-    by_name = dict(zip(material.names, material.scores["q"], strict=True))
+    assert sorted(inputs.names) == used and inputs.unused == 80 - len(used)
+    by_name = dict(zip(inputs.names, inputs.scores["q"], strict=True))
     assert by_name == {n: pytest.approx(scores[n]) for n in used}
     left, right, kind = few[7].split()
-    pair = material.pairs[7]
-    assert (material.names[pair[0]], material.names[pair[1]], material.genuine[7]) == (left, right, kind == "1")
+    pair = inputs.pairs[7]
+    assert (inputs.names[pair[0]], inputs.names[pair[1]], inputs.genuine[7]) == (left, right, kind == "1")
 
 
 def lines_of(brought, **changed):
@@ -122,12 +149,15 @@ def lines_of(brought, **changed):
 
 
 BROKEN_SCORES = {
-    "missing": (lambda b: lines_of(b).split("\n", 1)[1], "got none of 'person0/person0_0000.jpg' .1 missing"),
-    "nan": (lambda b: lines_of(b, **{b.names[3]: "nan"}), "got none of 'person0/person0_0003.jpg'"),
-    "infinite": (lambda b: lines_of(b, **{b.names[3]: "inf"}), "got none of 'person0/person0_0003.jpg'"),
-    "twice": (lambda b: lines_of(b) + f"{b.names[5]} 77\n", "one score of 'person1/person1_0001.jpg' for q .*and 77"),
-    "constant": (lambda b: lines_of(b, **dict.fromkeys(b.names, 0.5)), "got 0.5 for every image"),
-    "no number": (lambda b: lines_of(b, **{b.names[3]: "good"}), "`PATH SCORE` in line 4 of "),
+    "missing": (
+        lambda b: lines_of(b).split("\n", 1)[1],
+        "no finite score of 'person0/person0_0000.jpg' for q .1 of 80 images",
+    ),
+    "nan": (lambda b: lines_of(b, **{b.names[3]: "nan"}), "no finite score of 'person0/person0_0003.jpg'"),
+    "infinite": (lambda b: lines_of(b, **{b.names[3]: "inf"}), "no finite score of 'person0/person0_0003.jpg'"),
+    "twice": (lambda b: lines_of(b) + f"{b.names[5]} 77\n", "two scores of 'person1/person1_0001.jpg' for q.* and 77"),
+    "constant": (lambda b: lines_of(b, **dict.fromkeys(b.names, 0.5)), "the score 0.5 of q for every image"),
+    "no number": (lambda b: lines_of(b, **{b.names[3]: "good"}), "Line 4 of .* is not of the form `PATH SCORE`"),
 }
 
 
@@ -136,61 +166,74 @@ def test_scores_that_do_not_fit(brought, tmp_path, case):
     broken, message = BROKEN_SCORES[case]
     (tmp_path / "q.txt").write_text(broken(brought))
     with pytest.raises(InputError, match=message) as error:
-        read_user_scores([f"{tmp_path}/q.txt"], Names(brought.names, "names"), np.arange(80))
+        read_image_scores([(None, tmp_path / "q.txt")], ImageNameIndex(brought.names, "names"))
     assert "q.txt" in str(error.value) and "\n" not in str(error.value)
 
 
 def test_copies_of_a_score_that_differ_by_rounding_are_one(brought, tmp_path):
     (tmp_path / "q.txt").write_text(lines_of(brought) + f"{brought.names[5]} {brought.good[5] * (1 + 1e-6)}\n")
-    found = read_user_scores([f"{tmp_path}/q.txt"], Names(brought.names, "names"), np.arange(80))
+    found = read_image_scores([(None, tmp_path / "q.txt")], ImageNameIndex(brought.names, "names"))
     np.testing.assert_allclose(found["q"], brought.good)
 
 
 def test_score_files_and_directions_that_do_not_fit(brought, tmp_path):
-    names, used, good = Names(brought.names, "names"), np.arange(80), f"{brought.folder}/good.txt"
-    with pytest.raises(InputError, match="one file of each method, got 'good' again"):
-        read_user_scores([good, good], names, used)
-    with pytest.raises(InputError, match=r"methods of the score files \(good\), got PFE"):
-        read_user_scores([good], names, used, ["PFE"])
-    with pytest.raises(InputError, match=r"Expected a file .*none.txt"):
-        read_user_scores([f"{tmp_path}/none.txt"], names, used)
+    def refused(message, *paths, lower_is_better=()):
+        files = [(None, path) for path in paths]
+        with pytest.raises(InputError, match=message):
+            read_image_scores(files, ImageNameIndex(brought.names, "names"), lower_is_better)
+
+    good = brought.folder / "good.txt"
+    refused(r"The method 'good' occurs again in .*good.txt. Call it NAME=", good, good)
+    refused("no scores of PFE, only of good", good, lower_is_better=["PFE"])
+    refused("File not found: .*none.txt", tmp_path / "none.txt")
     (tmp_path / "latin.txt").write_bytes("Zoë.jpg 1\n".encode("latin-1"))
-    with pytest.raises(InputError, match=r"Expected UTF-8 text in .*latin.txt"):
-        read_user_scores([f"{tmp_path}/latin.txt"], names, used)
+    refused(r"UTF-8 text in .*latin.txt", tmp_path / "latin.txt")
     (tmp_path / "no.csv").write_text("name,quality\na,1\n")
-    with pytest.raises(InputError, match=r"column score in .*no.csv, got name, quality"):
-        read_user_scores([f"{tmp_path}/no.csv"], names, used)
+    refused(r"no.csv has no column score, only name, quality", tmp_path / "no.csv")
     (tmp_path / "no.parquet").write_bytes(b"PAR1 no table")
-    with pytest.raises(InputError, match=r"Expected a table with a header in .*no.parquet"):
-        read_user_scores([f"{tmp_path}/no.parquet"], names, used)
+    refused(r"no.parquet cannot be read as a table with a header", tmp_path / "no.parquet")
+
+
+def test_a_path_may_hold_an_equals_sign(brought, tmp_path):
+    (tmp_path / "run=3").mkdir()
+    path = tmp_path / "run=3" / "m.txt"
+    path.write_text(lines_of(brought))
+    others = brought.folder / "vectors.npy", brought.folder / "pairs.txt", brought.folder / "names.txt"
+    for given, method in ((str(path), "m"), (f"mine={path}", "mine"), (f"mine={brought.folder}/good.txt", "mine")):
+        assert list(read_inputs([given], *others).scores) == [method]
+    with pytest.raises(InputError, match="File not found: .*run=4/m.txt"):
+        read_inputs([f"{tmp_path}/run=4/m.txt"], *others)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a b 1\na c 0\nb d 1\n", r"got d in line 3 of .*pairs.txt \(1 such pairs\)"),
-        ("a b 1\na c 2\n", r"1 \(genuine\) or 0 \(impostor\) in line 2 of .*pairs.txt, got 2"),
+        (
+            "a b 1\na c 0\nb d 1\n",
+            r"image d in line 3 of .*pairs.txt is not among the 3 embedded ones \(1 such pairs\)",
+        ),
+        ("a b 1\na c 2\n", r"label in line 2 of .*pairs.txt is 2, but must be 1 \(genuine\) or 0 \(impostor\)"),
         ("a b 1\na c\n", "`LEFT RIGHT GENUINE` in line 2"),
-        ("a b 1\na c 1\n", "genuine and impostor pairs in .*, got 2 and 0"),
+        ("a b 1\na c 1\n", "2 genuine and 0 impostor pairs; both kinds are needed"),
         ("", "Expected lines `LEFT RIGHT GENUINE` in "),
     ],
 )
 def test_pairs_that_do_not_fit(tmp_path, text, message):
     (tmp_path / "pairs.txt").write_text(text)
     with pytest.raises(InputError, match=message):
-        read_pairs(tmp_path / "pairs.txt", Names(["a", "b", "c"], "names"))
+        read_pairs(tmp_path / "pairs.txt", ImageNameIndex(["a", "b", "c"], "names"))
 
 
 def test_pair_tables_that_do_not_fit(tmp_path):
-    names = Names(["a", "b", "c"], "names")
+    names = ImageNameIndex(["a", "b", "c"], "names")
     (tmp_path / "p.csv").write_text("left,right,genuine\na,b,1\na,x,0\n")
-    with pytest.raises(InputError, match=r"got x in line 3 of .*p.csv"):
+    with pytest.raises(InputError, match=r"image x in line 3 of .*p.csv"):
         read_pairs(tmp_path / "p.csv", names)
     (tmp_path / "p.csv").write_text("left,right,same\na,b,1\n")
-    with pytest.raises(InputError, match="got no genuine"):
+    with pytest.raises(InputError, match="no column genuine; left, right and genuine are needed"):
         read_pairs(tmp_path / "p.csv", names)
     pd.DataFrame({"left": [0, 1], "right": [1, 3], "genuine": [1, 0]}).to_parquet(tmp_path / "p.parquet")
-    with pytest.raises(InputError, match="got 3 in row 2 of"):
+    with pytest.raises(InputError, match="image 3 in row 2 of"):
         read_pairs(tmp_path / "p.parquet", names)
 
 
@@ -201,34 +244,34 @@ def test_embeddings_that_do_not_fit(tmp_path):
 
     np.save(tmp_path / "e.npy", np.array([[1, 0], [np.nan, 1], [0, 0]]))
     (tmp_path / "names.txt").write_text("a\nb\nc\n")
-    refused(r"got another for 'b' \(2 in all\)", "e.npy", "names.txt")
+    refused(r"embedding of 'b' in .*e.npy is zero or not finite \(2 such images\)", "e.npy", "names.txt")
     np.save(tmp_path / "e.npy", np.eye(3))
     (tmp_path / "two.txt").write_text("a\nb\n")
-    refused("a name for each of 3 rows of .*e.npy, got 2 in .*two.txt", "e.npy", "two.txt")
+    refused("e.npy has 3 rows, but .*two.txt has 2 names", "e.npy", "two.txt")
     (tmp_path / "latin.txt").write_bytes("Zoë\n".encode("latin-1"))
     refused("UTF-8 text in .*latin.txt", "e.npy", "latin.txt")
     (tmp_path / "same.txt").write_text("a\nb\na\n")
-    refused("each image once in .*same.txt, got 'a' twice", "e.npy", "same.txt")
+    refused("image 'a' occurs twice in .*same.txt", "e.npy", "same.txt")
     np.save(tmp_path / "e.npy", np.ones(3))
-    refused(r"floats n×d in .*e.npy, got float64 \(3,\)", "e.npy")
+    refused(r"e.npy holds float64 of shape \(3,\), not one row of floats", "e.npy")
     np.save(tmp_path / "e.npy", np.array([{}]), allow_pickle=True)
-    refused("Expected an array of numbers in .*e.npy", "e.npy")
+    refused("e.npy is not a .npy file of numbers", "e.npy")
     (tmp_path / "e.txt").write_text("a 1 2\nb 1\n")
-    refused("`NAME` and 2 numbers in line 2", "e.txt")
+    refused("Line 2 of .*e.txt is not `NAME` and 2 numbers", "e.txt")
     (tmp_path / "e.txt").write_text("a 1 2\nb 1 x\n")
-    refused("`NAME` and 2 numbers in line 2", "e.txt")
-    refused("only beside a .npy", "e.txt", "names.txt")
+    refused("Line 2 of .*e.txt is not `NAME` and 2 numbers", "e.txt")
+    refused("list of names belongs to a .npy file", "e.txt", "names.txt")
     pd.DataFrame({"name": ["a", "b"], "e": [[1.0, 2.0], [1.0]]}).to_parquet(tmp_path / "e.parquet")
-    refused("numbers in row [12] of", "e.parquet")
+    refused("vector in row [12] of .* numbers, others have", "e.parquet")
     pd.DataFrame({"name": ["a", None], "e": [1.0, 2.0]}).to_csv(tmp_path / "e.csv", index=False)
-    refused("name of an image in line 3 of .*e.csv", "e.csv")
+    refused("column name is empty in line 3 of .*e.csv", "e.csv")
     (tmp_path / "folder").mkdir()
-    refused("NAME.npy files in .*folder, got none", "folder")
+    refused("no NAME.npy file in .*folder", "folder")
 
 
 def test_people_who_contradict_the_pairs(brought, tmp_path):
     index = pd.DataFrame({"name": brought.names, "subject": np.roll(brought.subjects, 1)})
     index.to_csv(tmp_path / "index.csv", index=False)
-    with pytest.raises(InputError, match="genuine where people are the same, got 'person"):
+    with pytest.raises(InputError, match="pairs.txt contradicts the people listed: it has 'person"):
         read_inputs([f"{brought.folder}/good.txt"], brought.folder / "vectors.npy", brought.folder / "pairs.txt",
                       tmp_path / "index.csv")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a user brings to a comparison of quality measures, read and brought into one order."""
+"""The embeddings, pairs and scores that a user brings, read and brought into one order."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from prefiqs.apps.evaluate.embeddings import read_embeddings
-from prefiqs.apps.evaluate.pairs import read_pairs
-from prefiqs.apps.evaluate.scores import read_user_scores
 from prefiqs.datasets.pairs import people_of
 from prefiqs.errors import InputError
+from prefiqs.io.embeddings import read_embeddings
+from prefiqs.io.pairs import read_pairs
+from prefiqs.io.scores import read_image_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +50,14 @@ def read_inputs(
     names: Path | None = None,
     lower_is_better: Collection[str] = (),
 ) -> EvaluationInputs:
-    """Read score files, embeddings and a pair list; formats are those of `embeddings`, `pairs` and `scores`.
+    """Read score files (PATH or METHOD=PATH), embeddings and a pair list; formats as in `io`.
 
     Raises `InputError` for all that these readers refuse, and for people who contradict the pair list.
     """
     embedded = read_embeddings(embeddings, names)
     rows, genuine = read_pairs(pairs, embedded.names)
     used, compact = np.unique(rows, return_inverse=True)
-    by_method = read_user_scores(scores, embedded.names, used, lower_is_better)
+    by_method = read_image_scores(map(_labelled, scores), embedded.names, lower_is_better, used)
     compact = compact.reshape(rows.shape)
     listed = [embedded.names.all[row] for row in used]
     if embedded.subjects is None:
@@ -68,8 +68,8 @@ def read_inputs(
         if wrong.any():
             left, right = compact[wrong.argmax()]
             raise InputError(
-                f"Expected pairs of {pairs} to be genuine where people are the same, got {listed[left]!r} of "
-                f"{people[left]} and {listed[right]!r} of {people[right]} otherwise ({int(wrong.sum())} such pairs)."
+                f"{pairs} contradicts the people listed: it has {listed[left]!r} of {people[left]} and "
+                f"{listed[right]!r} of {people[right]} the other way round ({int(wrong.sum())} such pairs)."
             )
     return EvaluationInputs(
         verifier=embeddings.stem,
@@ -83,3 +83,11 @@ def read_inputs(
         lower_is_better=tuple(lower_is_better),
         unused=len(embedded.names) - len(used),
     )
+
+
+def _labelled(given: str) -> tuple[str | None, Path]:
+    """Return the method, if given, and the path of METHOD=PATH or PATH; a path may hold a `=` itself."""
+    method, equals, path = given.partition("=")
+    if not equals or Path(given).exists() or not Path(path).exists():
+        return None, Path(given)
+    return method, Path(path)

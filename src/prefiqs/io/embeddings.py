@@ -16,16 +16,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prefiqs.apps.evaluate.names import Names
-from prefiqs.apps.evaluate.tables import is_table, name_column, place, read_user_table, reading_text, require_file
 from prefiqs.errors import InputError
+from prefiqs.io.atomic import read_text
+from prefiqs.io.names import ImageNameIndex
+from prefiqs.io.user_tables import (
+    is_table,
+    location_of_row,
+    name_column,
+    read_user_table,
+    require_complete,
+    require_file,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Embeddings of n images: their names, float n×d, not normalised; and n people, or None where they are unknown."""
+    """Embeddings of n images: names, float (n, d), not normalised, and (n,) people, None where they are unknown."""
 
-    names: Names
+    names: ImageNameIndex
     vectors: np.ndarray
     subjects: np.ndarray | None = None
 
@@ -34,10 +42,10 @@ def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
     """Read embeddings in any of the forms above; `names` goes with `.npy` alone.
 
     Raises:
-        InputError: another form, unequal lengths, a name twice, or a vector that is zero or not finite.
+        InputError: another form, unequal lengths, a name that occurs twice, or a vector that is zero or not finite.
     """
     if names is not None and path.suffix != ".npy":
-        raise InputError(f"Expected a list of names only beside a .npy file, got {names} for {path}.")
+        raise InputError(f"A list of names belongs to a .npy file, but the embeddings are {path}. Leave {names} out.")
     if path.is_dir():
         found = _from_folder(path)
     elif path.suffix == ".npy":
@@ -47,8 +55,8 @@ def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
     lengths = np.linalg.norm(found.vectors.astype(np.float64), axis=1)
     if len(bad := np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))):
         raise InputError(
-            f"Expected finite embeddings that are not zero in {path}, got another for {found.names.all[bad[0]]!r} "
-            f"({len(bad)} in all); leave such images and their pairs out."
+            f"The embedding of {found.names.all[bad[0]]!r} in {path} is zero or not finite ({len(bad)} such images). "
+            "Leave these images and their pairs out."
         )
     return found
 
@@ -56,7 +64,7 @@ def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
 def _from_array(path: Path, names: Path | None) -> Embeddings:
     vectors = _load(path)
     if vectors.ndim != 2 or vectors.dtype.kind != "f":
-        raise InputError(f"Expected floats n×d in {path}, got {vectors.dtype} {vectors.shape}.")
+        raise InputError(f"{path} holds {vectors.dtype} of shape {vectors.shape}, not one row of floats an image.")
     subjects = None
     if names is None:
         listed = [str(row) for row in range(len(vectors))]
@@ -64,25 +72,23 @@ def _from_array(path: Path, names: Path | None) -> Embeddings:
         table = read_user_table(names)
         listed, subjects = table[name_column(table, names)].astype(str).tolist(), _subjects(table, names)
     else:
-        with reading_text(names):
-            listed = names.read_text(encoding="utf-8").splitlines()
+        require_file(names)
+        listed = read_text(names).splitlines()
     if len(listed) != len(vectors):
-        raise InputError(f"Expected a name for each of {len(vectors)} rows of {path}, got {len(listed)} in {names}.")
-    return Embeddings(Names(listed, str(names)), vectors, subjects)
+        raise InputError(f"{path} has {len(vectors)} rows, but {names} has {len(listed)} names.")
+    return Embeddings(ImageNameIndex(listed, str(names)), vectors, subjects)
 
 
 def _from_folder(folder: Path) -> Embeddings:
     files = sorted(folder.glob("*.npy"))
     if not files:
-        raise InputError(f"Expected NAME.npy files in {folder}, got none.")
+        raise InputError(f"There is no NAME.npy file in {folder}.")
     vectors = [_load(file) for file in files]
     size = vectors[0].size
     for file, vector in zip(files, vectors, strict=True):
         if vector.ndim != 1 or vector.size != size or vector.dtype.kind != "f":
-            raise InputError(
-                f"Expected one vector of {size} floats in {file}, got {vector.dtype} of shape {vector.shape}."
-            )
-    return Embeddings(Names([file.stem for file in files], str(folder)), np.stack(vectors))
+            raise InputError(f"{file} holds {vector.dtype} of shape {vector.shape}, not a vector of {size} floats.")
+    return Embeddings(ImageNameIndex([file.stem for file in files], str(folder)), np.stack(vectors))
 
 
 def _from_table(path: Path) -> Embeddings:
@@ -92,17 +98,17 @@ def _from_table(path: Path) -> Embeddings:
     if rest.shape[1] == 1 and rest.iloc[:, 0].dtype == object:
         sizes = rest.iloc[:, 0].map(np.size)
         if len(odd := np.flatnonzero(sizes != sizes.mode()[0])):
-            raise InputError(
-                f"Expected {sizes.mode()[0]} numbers in {place(path, odd[0])}, as in the others, got "
-                f"{sizes.iloc[odd[0]]}."
-            )
+            row = location_of_row(path, odd[0])
+            raise InputError(f"The vector in {row} has {sizes.iloc[odd[0]]} numbers, others have {sizes.mode()[0]}.")
         vectors = np.array(rest.iloc[:, 0].tolist())
     else:
         vectors = rest.to_numpy()
     if not len(table) or not vectors.size or vectors.dtype.kind not in "fiu":
-        raise InputError(f"Expected a name and a vector of numbers in each row of {path}, got other columns: "
-                         f"{', '.join(map(str, rest.columns[:5])) or 'none'}.")  # fmt: skip
-    return Embeddings(Names(table[key].astype(str).tolist(), str(path)), vectors.astype(float), _subjects(table, path))
+        columns = ", ".join(map(str, rest.columns[:5])) or "none"
+        raise InputError(f"{path} has no vector of numbers in each row; its other columns are {columns}.")
+    return Embeddings(
+        ImageNameIndex(table[key].astype(str).tolist(), str(path)), vectors.astype(float), _subjects(table, path)
+    )
 
 
 def _from_text(path: Path) -> Embeddings:
@@ -117,19 +123,17 @@ def _from_text(path: Path) -> Embeddings:
                 values = []
             if not values or len(values) != len(rows[0]):
                 wanted = f"`NAME` and {len(rows[0])} numbers" if number else "`NAME` and a vector"
-                raise InputError(f"Expected {wanted} in {place(path, number)}, got {line.rstrip()[:80]!r}.")
+                raise InputError(f"Line {number + 1} of {path} is not {wanted}: {line.rstrip()[:80]!r}.")
             names.append(name)
     if not names:
-        raise InputError(f"Expected lines `NAME v1 v2 …` in {path}, got an empty file.")
-    return Embeddings(Names(names, str(path)), np.stack(rows))
+        raise InputError(f"{path} is empty; its lines should be `NAME v1 v2 …`.")
+    return Embeddings(ImageNameIndex(names, str(path)), np.stack(rows))
 
 
 def _subjects(table: pd.DataFrame, path: Path) -> np.ndarray | None:
     if "subject" not in table:
         return None
-    if table["subject"].isna().any():
-        row = int(table["subject"].isna().to_numpy().argmax())
-        raise InputError(f"Expected the name of a person in {place(path, row)}, got an empty cell.")
+    require_complete(table, "subject", path)
     return table["subject"].astype(str).to_numpy()
 
 
@@ -138,4 +142,4 @@ def _load(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"Expected an array of numbers in {path}, got a file that holds none ({error}).") from error
+        raise InputError(f"{path} is not a .npy file of numbers ({error}).") from error

@@ -11,48 +11,46 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prefiqs.apps.evaluate.names import Names
-from prefiqs.apps.evaluate.tables import is_table, place, read_user_table
 from prefiqs.errors import InputError
+from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.text_table import read_text_table
+from prefiqs.io.user_tables import is_table, location_of_row, read_user_table
 
 COLUMNS = {"left": "str", "right": "str", "genuine": "int32"}
 
 
-def read_pairs(path: Path, names: Names) -> tuple[np.ndarray, np.ndarray]:
-    """Read a pair list: int64 P×2, rows of the embeddings, and bool P, whether a pair is genuine.
+def read_pairs(path: Path, images: ImageNameIndex) -> tuple[np.ndarray, np.ndarray]:
+    """Read a pair list: int64 (P, 2), rows of the images, and bool (P,), whether a pair is genuine.
 
     Raises:
         InputError: an unknown image, a label other than 0 and 1, or no pair of one of both kinds.
     """
     table = read_user_table(path) if is_table(path) else read_text_table(path, COLUMNS)
     if absent := [column for column in COLUMNS if column not in table]:
-        raise InputError(f"Expected columns left, right, genuine in {path}, got no {', '.join(absent)}.")
+        raise InputError(f"{path} has no column {', '.join(absent)}; left, right and genuine are needed.")
     wrong = ~table["genuine"].isin((0, 1)).to_numpy()
     if wrong.any():
         row = int(wrong.argmax())
-        raise InputError(
-            f"Expected 1 (genuine) or 0 (impostor) in {place(path, row)}, got {table['genuine'].iloc[row]}."
-        )
-    pairs = np.column_stack([_rows(table[side], names) for side in ("left", "right")])
+        label, where = table["genuine"].iloc[row], location_of_row(path, row)
+        raise InputError(f"The label in {where} is {label}, but must be 1 (genuine) or 0 (impostor).")
+    pairs = np.column_stack([_rows(table[side], images) for side in ("left", "right")])
     if (unknown := pairs < 0).any():
         row = int(unknown.any(axis=1).argmax())
         raise InputError(
-            f"Expected pairs of the {len(names)} embedded images, got {_first(table, unknown, row)} in "
-            f"{place(path, row)} ({int(unknown.any(axis=1).sum())} such pairs)."
+            f"The image {_first(table, unknown, row)} in {location_of_row(path, row)} is not among the {len(images)} "
+            f"embedded ones ({int(unknown.any(axis=1).sum())} such pairs)."
         )
     genuine = table["genuine"].to_numpy(bool)
     if not 0 < genuine.sum() < len(genuine):
-        raise InputError(
-            f"Expected genuine and impostor pairs in {path}, got {int(genuine.sum())} and {int((~genuine).sum())}."
-        )
+        counts = f"{int(genuine.sum())} genuine and {int((~genuine).sum())} impostor pairs"
+        raise InputError(f"{path} has {counts}; both kinds are needed.")
     return pairs, genuine
 
 
-def _rows(side: pd.Series, names: Names) -> np.ndarray:
+def _rows(side: pd.Series, images: ImageNameIndex) -> np.ndarray:
     if not pd.api.types.is_integer_dtype(side):
-        return names.rows(side)
-    return np.where((side >= 0) & (side < len(names)), side, -1).astype(np.int64)
+        return images.rows(side)
+    return np.where((side >= 0) & (side < len(images)), side, -1).astype(np.int64)
 
 
 def _first(table: pd.DataFrame, unknown: np.ndarray, row: int) -> object:
