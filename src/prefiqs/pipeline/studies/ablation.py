@@ -116,6 +116,19 @@ class AblationStudy:
         rows = rows[["ratio", *rows.columns.drop("ratio")]]
         return replace(self.table, frame=rows, caption="", notes="", blocks=None)
 
+    def verdict(self, question: str) -> str:
+        """One sentence a ratio: which answers are worse or better than the published choice, beyond the interval."""
+        rows = self.table.frame[self.table.frame["question"] == question]
+        sentences = []
+        for ratio, part in rows.groupby("ratio"):
+            worse, better = part[part["difference_low"] > 0], part[part["difference_high"] < 0]
+            found = [f"{', '.join(some['variant'])} {word}" for some, word in ((worse, "worse"), (better, "better"))
+                     if len(some)]  # fmt: skip
+            if rest := len(part) - len(worse) - len(better):
+                found.append(f"{rest} of {len(part)} not distinguishable")
+            sentences.append(f"ρ = {ratio:g}, compared with the published choice: {'; '.join(found)}.")
+        return "\n".join(sentences)
+
     @property
     def clear(self) -> pd.DataFrame:
         """The variants whose difference from the published choice has an interval without 0."""

@@ -143,12 +143,12 @@ def _by_block(scores: Scores, curve: pd.DataFrame, caption: str) -> Table:
         {
             "GFLOPs": exits["gflops"],
             "share of a pass (%)": 100 * exits["gflops"] / exits["gflops"].max(),
-            "EX-FIQA, ρ_s": _agreement(scores, exits["key"]),
-            "ViTNT-FIQA, ρ_s": _agreement(scores, depths["key"]),
+            "Spearman, EX-FIQA": _agreement(scores, exits["key"]),
+            "Spearman, ViTNT-FIQA": _agreement(scores, depths["key"]),
         }
     )
-    notes = "ρ_s: Spearman correlation of the scores up to this block with those of the whole network."
-    digits = {"GFLOPs": 3, "share of a pass (%)": 0, "EX-FIQA, ρ_s": 3, "ViTNT-FIQA, ρ_s": 3}
+    notes = "Spearman: rank correlation of the scores behind this block with those of the whole network."
+    digits = {"GFLOPs": 3, "share of a pass (%)": 0, "Spearman, EX-FIQA": 3, "Spearman, ViTNT-FIQA": 3}
     return Table(table.rename_axis("block").reset_index(), caption, digits=digits, notes=notes)
 
 
