@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from prefiqs.errors import InputError
 from prefiqs.evaluation.verification import Accuracy, verification_accuracy
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
@@ -25,7 +27,8 @@ class VerificationStudy:
     """Accuracy of a network and of its pruned variants on one benchmark.
 
     Attributes:
-        table: granularity, criterion (missing: unpruned), ratio (0: unpruned), accuracy and std over the folds (%).
+        table: granularity, criterion (missing: unpruned), ratio (0: unpruned), accuracy and std over the folds (%),
+            flip_test (in the CSV only).
         figure: accuracy over the ratio.
         pairs: how many the protocol uses.
         flip_test: whether an embedding is the sum of that of a face and that of its mirror image.
@@ -66,13 +69,15 @@ class VerificationStudy:
 def verification_study(run: Run, benchmark: str, model: str) -> VerificationStudy:
     """Verify with the unpruned network and with every pruned network of Table 4."""
     protocol, faces = run.params.verification, run.benchmark(benchmark)
-    flip_test = benchmark in protocol.flip_test
+    flip_test, folds = benchmark in protocol.flip_test, faces.folds
+    if folds is None:
+        raise InputError(f"Benchmark {benchmark} has no folds; take it off `verification.benchmarks` in params.yaml.")
 
     def accuracy(spec: PruningSpec | None, flipped: bool) -> Accuracy:
         embeddings = run.raw_embeddings(benchmark, model, spec)
         if flipped:
             embeddings = embeddings + run.raw_embeddings(benchmark, model, spec, mirrored=True)
-        return verification_accuracy(embeddings, faces.pairs, faces.genuine, faces.folds, protocol.thresholds)
+        return verification_accuracy(embeddings, faces.pairs, faces.genuine, folds, protocol.thresholds)
 
     unpruned = accuracy(None, flip_test)
     rows: list[tuple] = [(None, None, 0.0, 100 * unpruned.mean, 100 * unpruned.std)]
@@ -80,16 +85,17 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
         found = accuracy(spec, flip_test)
         rows.append((spec.granularity, spec.criterion, spec.ratio, 100 * found.mean, 100 * found.std))
     frame = pd.DataFrame(rows, columns=["granularity", "criterion", "ratio", "accuracy", "std"])
+    frame["flip_test"] = flip_test
 
     pruned = frame.iloc[1:].assign(strategy=lambda t: t["granularity"] + " " + t["criterion"])
     kept = pruned[pruned["accuracy"] >= 100 * unpruned.mean - TOLERATED]
-    pairs = int((faces.folds >= 0).sum())
+    pairs = int(np.sum(folds >= 0))
     caption = (
         f"Verification accuracy (%) of pruned {model} on {benchmark}: {pairs:,} balanced pairs, "
-        f"{faces.folds.max() + 1} folds, flip test {'on' if flip_test else 'off'}"
+        f"{folds.max() + 1} folds, flip test {'on' if flip_test else 'off'}"
     )
     return VerificationStudy(
-        table=Table(frame, caption, best={"accuracy": "max"}, digits=2),
+        table=Table(frame, caption, best={"accuracy": "max"}, digits=2, hidden=["flip_test"]),
         figure=accuracy_by_ratio(pruned, 100 * unpruned.mean, f"{benchmark}, {model}"),
         pairs=pairs,
         flip_test=flip_test,

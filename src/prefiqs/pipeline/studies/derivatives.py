@@ -1,0 +1,94 @@
+"""The expensive part of Table 2: exact derivatives of the embedding along the pruning direction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prefiqs.embedding.embedder import raw_embeddings
+from prefiqs.embedding.vectors import normalise
+from prefiqs.io.tables import write_table
+from prefiqs.methods.jacobian import jacobian_drift
+from prefiqs.methods.prefiqs import drift
+from prefiqs.models.face_model import FaceModel
+from prefiqs.models.loading import load_model
+from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.run import Run, was_trained_on
+from prefiqs.pipeline.scores import Scores
+from prefiqs.pruning.prune import apply_mask, select_masks
+from prefiqs.pruning.spec import PruningSpec
+
+
+@dataclass(frozen=True, eq=False)
+class DerivativesStudy:
+    """Jacobian drift ‖J·Δθ‖ and discrete drift D of the faces of a benchmark, by unstructured L1 pruning.
+
+    Attributes:
+        ratio: pruning ratio of `scores`.
+        scores: of all faces, minus the Jacobian drift and minus the discrete drift (higher = better).
+        ablation: one row a ratio of the grid and face of a subset: ratio, face (row of the benchmark), jacobian,
+            discrete (drifts, larger = worse).
+        data: folder that later stages read.
+    """
+
+    ratio: float
+    scores: Scores
+    ablation: pd.DataFrame
+    data: Path
+
+    @property
+    def subset(self) -> int:
+        """Faces of the ablation."""
+        return self.ablation["face"].nunique()
+
+    def write(self, folder: str | Path) -> None:
+        """Write the scores and ablation.parquet into the folder that later stages read; `folder` gets nothing."""
+        self.scores.write(self.data)
+        write_table(self.ablation, self.data / "ablation.parquet")
+
+
+def derivatives_study(run: Run, benchmark: str, model: str) -> DerivativesStudy:
+    """Differentiate the embedding of every face at `jacobian.ratio`, and of a few faces at every ratio of the grid."""
+    params, faces = run.params, run.benchmark(benchmark)
+    network = load_model(model, device=params.embed.device)
+    ratio = params.jacobian.ratio
+
+    everything = np.arange(len(faces.images))
+    [whole] = _drifts(run, benchmark, network, [PruningSpec(ratio)], everything)
+    scores = {
+        MethodId.of("jacobian", model, ratio=ratio): -whole["jacobian"],
+        MethodId.of_spec(model, PruningSpec(ratio)): -whole["discrete"],
+    }
+    count = min(params.jacobian.ablation_images, len(everything))
+    subset = np.linspace(0, len(everything) - 1, count).astype(int)
+    ablation = _drifts(run, benchmark, network, [PruningSpec(r) for r in params.prune.ratios], subset)
+    return DerivativesStudy(
+        ratio=ratio,
+        scores=Scores.of(faces.names, scores, lambda method: was_trained_on(method.network, benchmark)),
+        ablation=pd.concat(ablation, ignore_index=True),
+        data=run.layout.derivatives(benchmark, model),
+    )
+
+
+def _drifts(
+    run: Run, benchmark: str, network: FaceModel, specs: Sequence[PruningSpec], rows: np.ndarray
+) -> list[pd.DataFrame]:
+    """Both drifts of some faces, one table a pruned network."""
+    images, embed = np.asarray(run.benchmark(benchmark).images), run.params.embed
+    some = images if len(rows) == len(images) else images[rows]
+    pruned = [apply_mask(network, mask) for mask in select_masks(network, specs)]
+    derivatives = jacobian_drift(network, pruned, some, device=embed.device)
+    unpruned = normalise(run.raw_embeddings(benchmark, network.name)[rows])
+    tables = []
+    for spec, variant, jacobian in zip(specs, pruned, derivatives, strict=True):
+        if spec in run.params.prune.specs:
+            moved = run.raw_embeddings(benchmark, network.name, spec)[rows]
+        else:
+            [moved] = raw_embeddings([variant], some, embed.batch_size, embed.device)
+        discrete = drift(unpruned, normalise(moved))
+        tables.append(pd.DataFrame({"ratio": spec.ratio, "face": rows, "jacobian": jacobian, "discrete": discrete}))
+    return tables
