@@ -41,9 +41,14 @@ class DerivativesStudy:
     data: Path
 
     @property
-    def subset(self) -> int:
-        """Faces of the ablation."""
+    def faces(self) -> int:
+        """How many faces the ablation has."""
         return self.ablation["face"].nunique()
+
+    @property
+    def ratios(self) -> list[float]:
+        """The ratios of the ablation."""
+        return self.ablation["ratio"].unique().tolist()
 
     def write(self, folder: str | Path) -> None:
         """Write the scores and ablation.parquet into the folder that later stages read; `folder` gets nothing."""

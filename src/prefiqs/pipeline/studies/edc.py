@@ -163,12 +163,13 @@ class EdcStudy:
     @cached_property
     def by_ratio(self) -> Figure:
         """The areas of Table 3 where the estimator verifies, over the ratio."""
-        table = self.table.frame
-        strategy = table["granularity"] + " " + table["criterion"]
-        order = self.chance[self.model, self.fmr]
-        band = (np.quantile(order.pauc, 0.05), order.pauc_mean, np.quantile(order.pauc, 0.95))
-        oracle = self.pauc(self.model, self.oracle) / 1e3 if self.oracle else None
-        return pauc_by_ratio(table.assign(strategy=strategy, pauc=table[self.model] / 1e3), band, oracle)
+        table, order = self.table.frame, self.random_line.set_index("verifier").loc[self.model]
+        return pauc_by_ratio(
+            table.assign(strategy=table["granularity"] + " " + table["criterion"], pauc=table[self.model]),
+            (order["pauc_min"], order["pauc_mean"], order["pauc_max"]),
+            self.pauc(self.model, self.oracle) if self.oracle else None,
+            f"{self.benchmark}, {self.model} scores and verifies, FMR {self.fmr:g}",
+        )
 
     @cached_property
     def intervals(self) -> Figure:
@@ -176,7 +177,7 @@ class EdcStudy:
         edc, areas = self.params.edc, self.areas
         tried = areas["key"].isin(next(iter(self.resampled.values())).curves)
         shown = areas[tried & (areas["fmr"] == self.fmr) & (areas["threshold"] == edc.threshold)]
-        return pauc_intervals(shown.assign(method=shown["label"]), self.random_line)
+        return pauc_intervals(shown, self.random_line, f"{self.benchmark}, {self.model} scores, FMR {self.fmr:g}")
 
     @cached_property
     def same_model(self) -> Figure:
@@ -253,7 +254,9 @@ class EdcStudy:
             beats = "PreFIQs is better than the embedding norm"
         else:
             beats = "PreFIQs and the embedding norm cannot be told apart"
-        fails = f"{100 * numbers['fnmr_without_discard'][verifier]:.2f} % of the genuine pairs fail at FMR {self.fmr:g}"
+        whole = self.curve(verifier, self.norm)
+        failing, genuine = round(whole.fnmr[0] * whole.n_genuine[0]), whole.n_genuine[0]
+        fails = f"{failing:,} of {genuine:,} genuine pairs ({100 * whole.fnmr[0]:.2f} %) fail at FMR {self.fmr:g}"
         orders = f"a random order (smallest of {self.params.edc.random_orders}: {smallest:.2f})"
         return (
             f"{verifier} verifies ({protocol}): with nothing discarded, {fails}. pAUC·10³ is {ours:.2f} for PreFIQs, "
