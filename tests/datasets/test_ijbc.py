@@ -117,20 +117,25 @@ def test_windows_line_ends_and_trailing_blanks(folder):
 @pytest.mark.parametrize(
     ("name", "line", "new", "message"),
     [
-        (POINTS, 2, "2.jpg 1 2 3 4 5 6 7 8 9 10", r"Expected `NAME X1 Y1 .* Y5 SCORE` in line 2 of .*, got '2.jpg 1 2"),
-        (POINTS, 3, "3.jpg 1 2 3 4 5 x 7 8 9 10 0.9", "in line 3 of .*name_5pts_score.txt"),
-        (POINTS, 3, "3.jpg 1 2 3 4 5 nan 7 8 9 10 0.9", "in line 3 of .*name_5pts_score.txt"),
-        (MEDIA, 1, "1.jpg 20 5 1", "Expected `NAME TEMPLATE MEDIUM` in line 1 of .*tid_mid.txt, got '1.jpg 20 5 1'"),
-        (MEDIA, 6, "6.jpg 9", "Expected `NAME TEMPLATE MEDIUM` in line 6"),
-        (MEDIA, 6, "6.jpg 9.5 1", "Expected `NAME TEMPLATE MEDIUM` in line 6"),
-        (MEDIA, 6, "", "Expected `NAME TEMPLATE MEDIUM` in line 6"),
+        (
+            POINTS,
+            2,
+            "2.jpg 1 2 3 4 5 6 7 8 9 10",
+            r"Line 2 of .* is not of the form `NAME X1 Y1 .* Y5 SCORE`: '2.jpg 1 2",
+        ),
+        (POINTS, 3, "3.jpg 1 2 3 4 5 x 7 8 9 10 0.9", "Line 3 of .*name_5pts_score.txt"),
+        (POINTS, 3, "3.jpg 1 2 3 4 5 nan 7 8 9 10 0.9", "Line 3 of .*name_5pts_score.txt"),
+        (MEDIA, 1, "1.jpg 20 5 1", "Line 1 of .*tid_mid.txt is not of the form `NAME TEMPLATE MEDIUM`: '1.jpg 20 5 1'"),
+        (MEDIA, 6, "6.jpg 9", "Line 6 of .* is not of the form `NAME TEMPLATE MEDIUM`"),
+        (MEDIA, 6, "6.jpg 9.5 1", "Line 6 of .* is not of the form `NAME TEMPLATE MEDIUM`"),
+        (MEDIA, 6, "", "Line 6 of .* is not of the form `NAME TEMPLATE MEDIUM`"),
         (MEDIA, 4, "5.jpg 3 5", r"Expected image 4\.jpg in line 4 of .*tid_mid.txt, got 5\.jpg"),
         (MEDIA, 6, None, "Expected 6 lines in .*tid_mid.txt, one for each image, got 5"),
         (PAIRS, 2, "3 8 0", "Expected templates that have images in line 2 of .*pair_label.txt, got 8"),
         (PAIRS, 2, "21 3 0", "Expected templates that have images in line 2 of .*pair_label.txt, got 21"),
         (PAIRS, 3, "20 9 2", "Expected label 0 or 1 in line 3 of .*pair_label.txt, got 2"),
-        (PAIRS, 3, "20 9", "Expected `TEMPLATE1 TEMPLATE2 LABEL` in line 3"),
-        (PAIRS, 4, "7 99999999999 0", "Expected `TEMPLATE1 TEMPLATE2 LABEL` in line 4"),
+        (PAIRS, 3, "20 9", "Line 3 of .* is not of the form `TEMPLATE1 TEMPLATE2 LABEL`"),
+        (PAIRS, 4, "7 99999999999 0", "Line 4 of .* is not of the form `TEMPLATE1 TEMPLATE2 LABEL`"),
     ],
 )
 def test_a_line_that_does_not_fit(folder, name, line, new, message):
@@ -142,17 +147,17 @@ def test_a_line_that_does_not_fit(folder, name, line, new, message):
 @pytest.mark.parametrize("name", [POINTS, MEDIA, PAIRS])
 def test_a_list_that_is_missing_or_empty(folder, name):
     (folder / "meta" / name).write_text("")
-    with pytest.raises(InputError, match=f"Expected lines .* in .*{name}, got a file that cannot be read as such"):
+    with pytest.raises(InputError, match=f"{name} cannot be read as lines of the form"):
         build_ijbc(folder)
     (folder / "meta" / name).unlink()
-    with pytest.raises(InputError, match=f"Expected the list .*{name}, got no such file"):
+    with pytest.raises(InputError, match=f"File not found: .*{name}"):
         build_ijbc(folder)
 
 
 def test_missing_crops_are_known_before_the_first_is_read(folder):
     for name in ("3.jpg", "5.jpg"):
         (folder / "loose_crop" / name).unlink()
-    with pytest.raises(InputError, match=r"listed images in .*loose_crop, got 2 fewer \(the first is 3\.jpg\)"):
+    with pytest.raises(InputError, match=r"File not found: .*loose_crop/3\.jpg \(2 listed files are missing\)"):
         build_ijbc(folder)
 
 

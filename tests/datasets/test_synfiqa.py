@@ -51,19 +51,19 @@ def test_a_benchmark_without_pairs_is_saved_and_loaded(folder, tmp_path):
 def test_a_line_that_does_not_fit(folder, line):
     lines = (folder / "Quality-Scores.txt").read_text().splitlines()
     (folder / "Quality-Scores.txt").write_text("\n".join([lines[0], line, *lines[2:]]))
-    with pytest.raises(InputError, match=f"Expected `PATH LABEL` in line 2 of .*Quality-Scores.txt, got '{line}'"):
+    with pytest.raises(InputError, match=f"Line 2 of .*Quality-Scores.txt is not of the form `PATH LABEL`: '{line}'"):
         build_synfiqa(folder)
 
 
 def test_no_list(folder):
     (folder / "Quality-Scores.txt").unlink()
-    with pytest.raises(InputError, match=r"Expected the list .*Quality-Scores\.txt, got no such file"):
+    with pytest.raises(InputError, match=r"File not found: .*Quality-Scores\.txt"):
         build_synfiqa(folder)
 
 
 def test_a_listed_image_is_missing(folder):
     (folder / "data" / "10" / "0.jpg").unlink()
-    with pytest.raises(InputError, match=r"got 1 fewer \(the first is 10/0\.jpg\)"):
+    with pytest.raises(InputError, match=r"10/0\.jpg \(1 listed files are missing\)"):
         build_synfiqa(folder)
 
 

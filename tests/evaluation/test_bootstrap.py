@@ -271,12 +271,12 @@ def test_without_subjects_pairs_are_drawn(study):
     [
         ({"qualities": {}}, "at least one quality measure and one resample, not 0 and 9"),
         ({"resamples": 0}, "at least one quality measure and one resample, not 2 and 0"),
-        ({"genuine": np.ones(400, bool)}, "genuine: expected genuine and impostor pairs, got 400 and 0"),
-        ({"rule": "closest"}, "rule: expected one of nearest, conservative"),
-        ({"fmrs": [0]}, "fmr: expected a target between 0 and 1"),
-        ({"people": ["a"] * 400}, r"people: expected shape \(400, 2\), got \(400,\)"),
-        ({"people": [["a", None]] * 400}, "people: expected a name on either side of each pair, got 400 missing"),
-        ({"people": [["a", "b"]] * 400}, "people: expected one person in genuine and two in impostor pairs, got "),
+        ({"genuine": np.ones(400, bool)}, "There are 400 genuine and 0 impostor pairs"),
+        ({"rule": "closest"}, "Unknown rule .*; choose one of nearest, conservative"),
+        ({"fmrs": [0]}, "The target FMR must be above 0 and below 1"),
+        ({"people": ["a"] * 400}, r"people must say who .* of 400 pairs, .* has the shape \(400,\)"),
+        ({"people": [["a", None]] * 400}, "400 names are missing in people"),
+        ({"people": [["a", "b"]] * 400}, "people contradict genuine"),
     ],
 )
 def test_errors_say_what_was_expected(change, words):
@@ -290,8 +290,8 @@ def test_errors_say_what_was_expected(change, words):
     ("arguments", "words"),
     [
         (("best",), "Unknown quality measure 'best'; choose one of good, poor"),
-        (("good", 0.99), "limit: expected a curve that covers 0 to 0.99"),
-        (("good", 0.3, 95), "level: expected a share between 0 and 1, both excluded, got 95"),
+        (("good", 0.99), "so it has no area from 0 to 0.99"),
+        (("good", 0.3, 95), "level must be above 0 and below 1, not 95"),
     ],
 )
 def test_errors_of_intervals(arguments, words):

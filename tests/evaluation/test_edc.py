@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefiqs.errors import InputError
-from prefiqs.evaluation.edc import error_discard_curve, error_discard_curves
+from prefiqs.evaluation.edc import EdcProtocol, discard_grid, error_discard_curve, error_discard_curves
 
 # Four genuine and six impostor pairs. Impostor similarities in falling order: .7 .5 .4 .2 .1 0.
 SIMILARITY = [0.9, 0.8, 0.3, 0.45, 0.7, 0.2, 0.1, 0.0, 0.4, 0.5]
@@ -217,24 +217,60 @@ def test_several_targets_in_one_go_equal_single_calls():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"genuine": GENUINE[:-1]}, r"genuine: expected shape \(10,\), got \(9,\)"),
-        ({"genuine": [2] + GENUINE[1:]}, "genuine: expected only True and False"),
-        ({"genuine": [True] * 10}, "genuine: expected genuine and impostor pairs, got 10 and 0"),
-        ({"pair_quality": QUALITY[:-2]}, "pair_quality: expected 10 values, got 8"),
-        ({"pair_quality": [math.nan] + QUALITY[1:]}, "pair_quality: expected numbers only, got 1 NaN"),
-        ({"similarity": [math.nan] * 2 + SIMILARITY[2:]}, "similarity: expected numbers only, got 2 NaN"),
-        ({"similarity": [SIMILARITY]}, r"similarity: expected a 1-D array of numbers, got shape \(1, 10\)"),
-        ({"fmr": 0}, "fmr: expected a target between 0 and 1"),
-        ({"fmr": math.nan}, "fmr: expected a target between 0 and 1"),
-        ({"discard": [0, 1]}, "discard: expected strictly ascending fractions"),
-        ({"discard": [0, 0.2, 0.1]}, "discard: expected strictly ascending fractions"),
-        ({"discard": []}, "discard: expected strictly ascending fractions"),
-        ({"threshold": "moving"}, "threshold: expected one of recomputed, fixed, got 'moving'"),
-        ({"rule": "closest"}, "rule: expected one of nearest, conservative, got 'closest'"),
-        ({"pairs": "impostor"}, "pairs: expected one of all, genuine, got 'impostor'"),
+        ({"genuine": GENUINE[:-1]}, r"genuine must have one label for each of 10 pairs, but has the shape \(9,\)"),
+        ({"genuine": [2] + GENUINE[1:]}, "genuine must be True for each genuine and False"),
+        ({"genuine": [True] * 10}, "There are 10 genuine and 0 impostor pairs"),
+        ({"pair_quality": QUALITY[:-2]}, "pair_quality has 8 values, but there are 10 items"),
+        ({"pair_quality": [math.nan] + QUALITY[1:]}, "pair_quality has 1 NaN"),
+        ({"similarity": [math.nan] * 2 + SIMILARITY[2:]}, "similarity has 2 NaN"),
+        ({"similarity": [SIMILARITY]}, r"similarity must be a 1-D array of numbers, .* of shape \(1, 10\)"),
+        ({"fmr": 0}, "The target FMR must be above 0 and below 1"),
+        ({"fmr": math.nan}, "The target FMR must be above 0 and below 1"),
+        ({"discard": [0, 1]}, "discard must hold ascending fractions"),
+        ({"discard": [0, 0.2, 0.1]}, "discard must hold ascending fractions"),
+        ({"discard": []}, "discard must hold ascending fractions"),
+        ({"threshold": "moving"}, "Unknown threshold 'moving'; choose one of recomputed, fixed"),
+        ({"rule": "closest"}, "Unknown rule 'closest'; choose one of nearest, conservative"),
+        ({"pairs": "impostor"}, "Unknown pairs 'impostor'; choose one of all, genuine"),
     ],
 )
 def test_errors_say_what_was_expected(change, words):
     arguments = {"similarity": SIMILARITY, "genuine": GENUINE, "pair_quality": QUALITY, "fmr": 0.2}
     with pytest.raises(InputError, match=words):
         error_discard_curve(**(arguments | change))
+
+
+@pytest.mark.parametrize(
+    "step", [0.05, 0.125, 0.2, 0.25, 0.5, 0.02, 0.03, 0.04, 0.1, 0.15, 0.3, 1 / 3, 0.07, 0.95, 0.001]
+)
+def test_the_discard_grid_ends_at_the_last_step_below_1(step):
+    exact = Fraction(step).limit_denominator(1000)
+    expected = [float(k * exact) for k in range(1001) if k * exact < 1]
+    assert discard_grid(step).tolist() == expected
+    limits = [step, expected[-1], step + (expected[-1] - step) / 3]
+    curve = error_discard_curve(SIMILARITY, GENUINE, QUALITY, 0.2, discard_grid(step))
+    for limit in limits:  # every limit that a protocol allows lies on its curves
+        curve.pauc(EdcProtocol((0.2,), step=step, limit=limit).limit)
+
+
+def test_the_usual_grid_is_the_default():
+    assert discard_grid(0.05).tolist() == (np.arange(20) / 20).tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"step": 0}, "step of the discard fraction must be above 0 and below 1, not 0"),
+        ({"step": 1.0}, "step of the discard fraction must be above 0 and below 1, not 1.0"),
+        ({"step": 0.1, "limit": 0.95}, r"between one step \(0.1\) and the last one \(0.9\), not at 0.95"),
+        ({"step": 0.4}, r"between one step \(0.4\) and the last one \(0.8\), not at 0.3"),
+        ({"fmrs": ()}, "one or more distinct target FMRs, not none"),
+        ({"fmrs": (0.1, 0.1)}, "one or more distinct target FMRs, not 0.1, 0.1"),
+        ({"fmrs": (0.1, 1)}, "target FMR must be above 0 and below 1, not 1"),
+        ({"threshold": "moving"}, "Unknown threshold 'moving'"),
+        ({"rule": "closest"}, "Unknown rule 'closest'"),
+    ],
+)
+def test_protocols_that_make_no_sense(change, words):
+    with pytest.raises(InputError, match=words):
+        EdcProtocol(**change)

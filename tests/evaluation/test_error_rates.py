@@ -91,10 +91,10 @@ def test_fnmr_is_undefined_without_both_kinds():
 
 @pytest.mark.parametrize("fmr", [0, 1, -1, math.nan])
 def test_target_outside_the_open_interval(fmr):
-    with pytest.raises(InputError, match="fmr: expected a target between 0 and 1"):
+    with pytest.raises(InputError, match="The target FMR must be above 0 and below 1"):
         threshold_at_fmr(np.arange(3), fmr)
 
 
 def test_unknown_rule():
-    with pytest.raises(InputError, match="rule: expected one of nearest, conservative, got 'best'"):
+    with pytest.raises(InputError, match="Unknown rule 'best'; choose one of nearest, conservative"):
         fnmr_at_fmr([1, 2], [True, False], 0.1, "best")

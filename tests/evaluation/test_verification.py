@@ -103,13 +103,13 @@ def test_length_of_embeddings_is_immaterial():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"folds": 1}, r"folds: expected 2 to 4 \(the number of pairs\), got 1"),
-        ({"folds": 5}, "folds: expected 2 to 4"),
-        ({"folds": 2.0}, "folds: expected a whole number"),
-        ({"folds": [0, 1, 0]}, r"folds: expected a whole number or one for each of the 4 pairs, got shape \(3,\)"),
-        ({"folds": [0, 0, -1, -1]}, "folds: expected at least two different folds"),
-        ({"genuine": [True] * 3}, r"genuine: expected shape \(4,\)"),
-        ({"thresholds": "fine"}, "thresholds: expected one of grid, exact, got 'fine'"),
+        ({"folds": 1}, r"4 pairs can be cut into 2 to 4 folds, not 1"),
+        ({"folds": 5}, "4 pairs can be cut into 2 to 4 folds"),
+        ({"folds": 2.0}, "folds must be a whole number"),
+        ({"folds": [0, 1, 0]}, r"the fold of each of 4 pairs, not int64 of shape \(3,\)"),
+        ({"folds": [0, 0, -1, -1]}, "At least two folds are needed"),
+        ({"genuine": [True] * 3}, r"genuine must have one label for each of 4 pairs"),
+        ({"thresholds": "fine"}, "Unknown thresholds 'fine'; choose one of grid, exact"),
     ],
 )
 def test_errors_say_what_was_expected(change, words):

@@ -3,7 +3,6 @@
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,9 +14,7 @@ from prefiqs.io.scores import (
     read_image_scores,
     read_published_scores,
     read_score_file,
-    read_scores,
     write_score_file,
-    write_scores,
 )
 
 # Paths as people have them: spaces and other alphabets inside, no line breaks.
@@ -62,17 +59,6 @@ def test_a_line_that_is_no_score(score_file, line):
 def test_as_many_scores_as_names(score_file):
     with pytest.raises(ValueError, match="zip"):
         write_score_file(["a", "b"], np.array([1.0]), score_file)
-
-
-def test_scores_of_several_methods_round_trip(tmp_path):
-    scores = {"prefiqs": np.array([0.5, 0.1, 0.9]), "norm": np.float32([3, 1, 2])}
-    write_scores(np.array(["c.jpg", "a b.jpg", "b.jpg"]), scores, tmp_path / "scores.parquet")
-    read = read_scores(tmp_path / "scores.parquet")
-    assert list(read) == ["prefiqs", "norm"]
-    for method, values in scores.items():
-        np.testing.assert_array_equal(read[method], values.astype(np.float32))
-    table = pd.read_parquet(tmp_path / "scores.parquet")
-    assert (list(table), list(table["name"][:3])) == (["name", "method", "score"], ["c.jpg", "a b.jpg", "b.jpg"])
 
 
 NAMES = ["Ann/Ann_0001.jpg", "Bo/Bo_0002.jpg", "Ann/Ann_0003.jpg"]

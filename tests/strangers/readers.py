@@ -36,7 +36,7 @@ from prefiqs.datasets.synfiqa import build_synfiqa
 from prefiqs.faces.align import AlignedFace, read_photo
 from prefiqs.io.arrays import read_array
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.scores import read_image_scores, read_score_file, read_scores
+from prefiqs.io.scores import read_image_scores, read_score_file
 from prefiqs.io.text_table import read_text_table
 from prefiqs.models.checkpoints import read_checkpoint
 from prefiqs.models.graph import declared_input
@@ -175,9 +175,7 @@ class Reader:
 
 READERS = {
     "array": Reader("a.npy", read_array, (npy(np.ones((3, 2), np.float32)), npy(np.arange(2)))),
-    "scores": Reader(
-        "s.parquet", read_scores, (parquet(name=["a", "b"], method=["m", "n"], score=np.ones(2, np.float32)),)
-    ),
+    "table of scores": Reader("s.parquet", method_scores, (parquet(name=["1.jpg", "2.jpg"], score=np.arange(2.0)),)),
     "images of a benchmark": Reader("benchmarks/b/images.npy", benchmark, (BENCHMARK["images.npy"],)),
     "index of a benchmark": Reader("benchmarks/b/index.parquet", benchmark, (BENCHMARK["index.parquet"],)),
     "pairs of a benchmark": Reader("benchmarks/b/pairs.parquet", benchmark, (BENCHMARK["pairs.parquet"],)),

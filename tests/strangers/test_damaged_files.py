@@ -14,14 +14,16 @@ from prefiqs.errors import PrefiqsError
 
 HUGE = b"\x93NUMPY\1\0v\0" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (9999999999,), }".ljust(117) + b"\n"
 UNCLOSED = b"\x93NUMPY\1\0v\0" + b"{'descr': '<f4', (".ljust(117) + b"\n"
-PARQUET = READERS["scores"].valid[0]
+PARQUET = READERS["table of scores"].valid[0]
 SFACE = sface_like()
 INDEX = READERS["index of a benchmark"].valid[0]
 
 # What got through as another exception, or not at all, before it was kept here.
 BROKE = {
     "array": (b"", b"\x93", HUGE, UNCLOSED, npz([1.0]), npz([1.0])[:60]),
-    "scores": (b"", PARQUET[:-9], PARQUET.replace(b"method", b"meth\xe1d"), PARQUET.replace(b"score", b"scare")),
+    "table of scores": (
+        b"", PARQUET[:-9], PARQUET.replace(b"name", b"n\xe1me"), PARQUET.replace(b"score", b"scare"),
+    ),
     "images of a benchmark": (b"", b"\x93", HUGE, UNCLOSED),
     "index of a benchmark": (b"", INDEX[:-9], INDEX.replace(b"pandas_type", b"pandas_tipe")),
     "pairs of a benchmark": (b"", INDEX),

@@ -129,7 +129,7 @@ def bootstrap_curves(
 
 def _percentiles(values: NDArray[np.float64], level: float) -> tuple[float, float]:
     if not 0 < level < 1:
-        raise InputError(f"level: expected a share between 0 and 1, both excluded, got {level}; 0.95 is usual.")
+        raise InputError(f"level must be above 0 and below 1, not {level}; 0.95 is usual.")
     defined = values[~np.isnan(values)]
     if not len(defined):
         return np.nan, np.nan

@@ -41,8 +41,8 @@ class Curve:
         first, last = self.discard[0], self.discard[-1]
         if first != 0 or not 0 < limit <= last:
             raise InputError(
-                f"limit: expected a curve that covers 0 to {limit} with a limit above 0, got one from {first:g} to "
-                f"{last:g}; choose another limit or discard grid."
+                f"The curve runs from discard fraction {first:g} to {last:g}, so it has no area from 0 to {limit:g}; "
+                "choose another limit or discard grid."
             )
         inside = self.discard < limit
         discard = np.append(self.discard[inside], limit)

@@ -197,7 +197,6 @@ def _as_discard_grid(discard: ArrayLike | None) -> NDArray[np.float64]:
     grid = as_scores(discard, "discard")
     if not len(grid) or grid[0] < 0 or grid[-1] >= 1 or (np.diff(grid) <= 0).any():
         raise InputError(
-            f"discard: expected strictly ascending fractions from 0 up to but without 1, got {grid}; "
-            "pass None for 0, 0.05, ..., 0.95."
+            f"discard must hold ascending fractions from 0 to below 1, not {grid}; None stands for 0, 0.05, ..., 0.95."
         )
     return grid

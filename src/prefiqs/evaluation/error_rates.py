@@ -21,7 +21,7 @@ RULES = ("nearest", "conservative")
 def check_fmr(fmr: float) -> None:
     """Raise InputError unless 0 < fmr < 1."""
     if not 0 < fmr < 1:
-        raise InputError(f"fmr: expected a target between 0 and 1, both excluded, got {fmr}; 1e-3 is usual.")
+        raise InputError(f"The target FMR must be above 0 and below 1, not {fmr}; 1e-3 is usual.")
 
 
 def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest", n: int | None = None) -> float:

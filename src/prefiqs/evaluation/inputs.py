@@ -1,4 +1,4 @@
-"""Checks at the door: every array of this room passes one of these before it is used."""
+"""Checks of arguments: every array that evaluation is given passes one of these before it is used."""
 
 from fractions import Fraction
 
@@ -16,16 +16,14 @@ def as_scores(values: ArrayLike, name: str, length: int | None = None) -> NDArra
     scores = np.asarray(values)
     if scores.ndim != 1 or scores.dtype.kind not in "fiu":
         raise InputError(
-            f"{name}: expected a 1-D array of numbers, got shape {scores.shape} of type {scores.dtype}; "
-            "pass one number for each item."
+            f"{name} must be a 1-D array of numbers, one for each item, not {scores.dtype} of shape {scores.shape}."
         )
     if length is not None and len(scores) != length:
-        raise InputError(f"{name}: expected {length} values, got {len(scores)}; pass one for each pair.")
+        raise InputError(f"{name} has {len(scores)} values, but there are {length} items.")
     missing = int(np.isnan(scores).sum())
     if missing:
         raise InputError(
-            f"{name}: expected numbers only, got {missing} NaN among {len(scores)} values; "
-            "leave those items out or give them a score first."
+            f"{name} has {missing} NaN among {len(scores)} values; leave those items out or give them a value first."
         )
     return scores.astype(np.float64, copy=False)
 
@@ -37,12 +35,9 @@ def as_genuine(values: ArrayLike, length: int) -> NDArray[np.bool_]:
     """
     labels = np.asarray(values)
     if labels.shape != (length,):
-        raise InputError(f"genuine: expected shape ({length},), got {labels.shape}; pass one label for each pair.")
+        raise InputError(f"genuine must have one label for each of {length} pairs, but has the shape {labels.shape}.")
     if not np.isin(labels, (0, 1)).all():
-        raise InputError(
-            f"genuine: expected only True and False, got other values of type {labels.dtype}; "
-            "pass True for a genuine pair and False for an impostor pair."
-        )
+        raise InputError("genuine must be True for each genuine and False for each impostor pair; it has other values.")
     return labels.astype(bool)
 
 
@@ -51,8 +46,7 @@ def as_embeddings(values: ArrayLike) -> NDArray[np.floating]:
     rows = np.asarray(values)
     if rows.ndim != 2 or rows.dtype.kind != "f":
         raise InputError(
-            f"embeddings: expected a float array of shape (n, d), got shape {rows.shape} of type {rows.dtype}; "
-            "pass one row for each image."
+            f"embeddings must be floats with one row for each image, not {rows.dtype} of shape {rows.shape}."
         )
     return rows
 
@@ -65,13 +59,12 @@ def as_pairs(values: ArrayLike, n_images: int) -> NDArray:
     pairs = np.asarray(values)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
         raise InputError(
-            f"pairs: expected integers of shape (P, 2), got shape {pairs.shape} of type {pairs.dtype}; "
-            "pass the two image indices of each pair."
+            f"pairs must hold the two image indices of each pair, integers (P, 2), not {pairs.dtype} {pairs.shape}."
         )
     if pairs.size and not (pairs.min() >= 0 and pairs.max() < n_images):
         raise InputError(
-            f"pairs: expected image indices from 0 to {n_images - 1}, got {pairs.min()} to {pairs.max()}; "
-            "check that pairs and images are of the same benchmark."
+            f"pairs has image indices from {pairs.min()} to {pairs.max()}, but there are {n_images} images; are both "
+            "of the same benchmark?"
         )
     return pairs
 
@@ -79,7 +72,7 @@ def as_pairs(values: ArrayLike, n_images: int) -> NDArray:
 def check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:
     """Raise InputError unless `value` is one of `choices`."""
     if value not in choices:
-        raise InputError(f"{name}: expected one of {', '.join(choices)}, got {value!r}; choose one of these.")
+        raise InputError(f"Unknown {name.replace('_', ' ')} {value!r}; choose one of {', '.join(choices)}.")
 
 
 def as_fraction(value: float) -> Fraction:

@@ -71,8 +71,8 @@ def _unit_rows(embeddings: ArrayLike, dtype: DTypeLike) -> NDArray:
     unusable = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
     if len(unusable):
         raise InputError(
-            f"embeddings: expected finite rows that are not zero, got {len(unusable)} others "
-            f"(the first is row {unusable[0]}); embed those images again or leave their pairs out."
+            f"Row {unusable[0]} of the embeddings is zero or not finite ({len(unusable)} such rows); embed these "
+            "images again or leave their pairs out."
         )
     rows /= norms
     return rows

@@ -50,8 +50,8 @@ def sort_by_similarity(similarity: ArrayLike, genuine: ArrayLike) -> SimilarityR
     genuine = as_genuine(genuine, len(similarity))
     if genuine.all() or not genuine.any():
         raise InputError(
-            f"genuine: expected genuine and impostor pairs, got {genuine.sum()} and {(~genuine).sum()}; "
-            "an error rate at a target FMR needs both kinds."
+            f"There are {genuine.sum()} genuine and {(~genuine).sum()} impostor pairs, but an error rate at a target "
+            "FMR needs both kinds."
         )
     order = np.argsort(similarity)
     kind = genuine[order]

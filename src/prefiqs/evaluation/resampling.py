@@ -26,10 +26,10 @@ from prefiqs.errors import InputError
 def resampled_weights(
     genuine: NDArray[np.bool_], people: ArrayLike | None, resamples: int, seed: int
 ) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Yield, `resamples` times, how often each pair was drawn, (P,) int64, and how many draws before it were no good.
+    """Yield, `resamples` times, how often each pair was drawn, (P,) int64, and how many draws before it were discarded.
 
-    A draw without any genuine or without any impostor pair has no error rate and is made anew, so that resamples are
-    those on which both rates exist.
+    A draw without any genuine or without any impostor pair has no error rate and is repeated, so that both rates exist
+    on every resample.
 
     genuine: (P,) bool, both kinds present. people: (P, 2), who is shown on either side of each pair, numbers or names;
     None draws pairs. seed: of `np.random.default_rng`; the first resamples are the same however many are asked for.
@@ -63,19 +63,18 @@ def _numbered(people: ArrayLike, genuine: NDArray[np.bool_]) -> NDArray[np.int64
     names = np.asarray(people)
     if names.shape != (len(genuine), 2):
         raise InputError(
-            f"people: expected shape ({len(genuine)}, 2), got {names.shape}; pass who is shown on either side of each "
-            "pair, such as subjects[pairs]."
+            f"people must say who is shown on either side of each of {len(genuine)} pairs, such as subjects[pairs]; it "
+            f"has the shape {names.shape}."
         )
     sides = pd.factorize(names.T.ravel())[0].reshape(2, -1)
     if (sides < 0).any():
         raise InputError(
-            f"people: expected a name on either side of each pair, got {(sides < 0).sum()} missing; name these people "
-            "or leave their pairs out."
+            f"{(sides < 0).sum()} names are missing in people; name these people or leave their pairs out."
         )
     wrong = np.flatnonzero((sides[0] == sides[1]) != genuine)
     if len(wrong):
         raise InputError(
-            f"people: expected one person in genuine and two in impostor pairs, got {len(wrong)} pairs where this is "
-            f"not so (the first is pair {wrong[0]}); check that pairs and subjects are of the same benchmark."
+            f"In {len(wrong)} pairs (the first is pair {wrong[0]}) people contradict genuine: a genuine pair shows one "
+            "person, an impostor pair two. Are pairs and subjects of the same benchmark?"
         )
     return sides

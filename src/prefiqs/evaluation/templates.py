@@ -7,10 +7,9 @@ L2-normalised. Before that insightface adds the feature of the mirror image and 
 CR-FIQA puts the feature of the mirror image beside the other (1024 numbers) and uses no score for its error curves.
 The quality of a template is the smallest of its images' (CR-FIQA; Boutros et al., CVPR 2023).
 
-Here the mirror image is the embedding's matter (`flip_test` adds its feature), and the score is `weights`.
+Here the embedding sees to the mirror image (`flip_test` adds its feature), and the score is `weights`.
 """
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -53,8 +52,8 @@ def pool_templates(
     unusable = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
     if len(unusable):
         raise InputError(
-            f"embeddings: expected finite sums that are not zero for every template, got {len(unusable)} others (the "
-            f"first is template {unusable[0]}); embed its images again."
+            f"The embeddings of template {unusable[0]} add up to zero or are not finite ({len(unusable)} such "
+            "templates); embed their images again."
         )
     return (summed / norms).astype(np.float32, copy=False)
 
@@ -71,31 +70,17 @@ def template_quality(scores: ArrayLike, templates: ImageTemplates) -> NDArray[np
     return smallest
 
 
-def comparison_units(
-    embeddings: Mapping[str, ArrayLike], scores: Mapping[str, ArrayLike], templates: ImageTemplates | None
-) -> tuple[dict[str, ArrayLike], dict[str, ArrayLike]]:
-    """Return embeddings by verifier and scores by method of the units whose pairs are compared, for `compare_methods`.
-
-    Without templates these are the images: what was given. With templates, embeddings are pooled and scores reduced.
-    """
-    if templates is None:
-        return dict(embeddings), dict(scores)
-    pooled: dict[str, ArrayLike] = {verifier: pool_templates(e, templates) for verifier, e in embeddings.items()}
-    reduced: dict[str, ArrayLike] = {method: template_quality(s, templates) for method, s in scores.items()}
-    return pooled, reduced
-
-
 def _rows(templates: ImageTemplates, n_images: int) -> NDArray[np.integer]:
     """Return the template of each image, checked."""
     rows = np.asarray(templates.rows)
     if len(rows) != n_images or len(templates.media) != n_images:
         raise InputError(
-            f"templates: expected the template and the medium of each of the {n_images} images, got {len(rows)} and "
-            f"{len(templates.media)}; check that both are of the same benchmark."
+            f"There are {n_images} images, but templates has {len(rows)} rows and {len(templates.media)} media; are "
+            "both of the same benchmark?"
         )
     missing = np.flatnonzero(np.bincount(rows) == 0)
     if len(missing):
-        raise InputError(f"templates: expected images of every template, got none of template {missing[0]}.")
+        raise InputError(f"Template {missing[0]} has no images.")
     return rows
 
 

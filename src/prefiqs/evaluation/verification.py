@@ -69,14 +69,14 @@ def _fold_of_pair(folds: int | ArrayLike, n_pairs: int) -> NDArray[np.int64]:
     given = np.asarray(folds)
     if given.dtype.kind not in "iu" or given.shape not in ((), (n_pairs,)):
         raise InputError(
-            f"folds: expected a whole number or one for each of the {n_pairs} pairs, got shape {given.shape} of type "
-            f"{given.dtype}; pass 10, or the fold column of the benchmark."
+            f"folds must be a whole number, such as 10, or the fold of each of {n_pairs} pairs, not {given.dtype} of "
+            f"shape {given.shape}."
         )
     if given.ndim == 0:
         if not 2 <= given <= n_pairs:
-            raise InputError(f"folds: expected 2 to {n_pairs} (the number of pairs), got {given}; 10 is usual.")
+            raise InputError(f"{n_pairs} pairs can be cut into 2 to {n_pairs} folds, not {given}; 10 is usual.")
         longer, length = n_pairs % int(given), n_pairs // int(given)
         return np.repeat(np.arange(int(given)), length + (np.arange(int(given)) < longer))
     if len(np.unique(given[given >= 0])) < 2:
-        raise InputError("folds: expected at least two different folds, got fewer; one fold leaves none to learn from.")
+        raise InputError("At least two folds are needed: the threshold of each is found on the others.")
     return given

@@ -1,4 +1,4 @@
-"""Quality scores as files: the long table of the pipeline, and what other tools and users write.
+"""Quality scores of other tools and of users.
 
 * text, `PATH SCORE` a line (a path may hold spaces), as CR-FIQA, GraFIQs, ViT-FIQA and `prefiqs score` write it;
 * a CSV or Parquet table with the columns name and score, and `method` where it holds several methods.
@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ import pandas as pd
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.tables import read_parquet, write_table
 from prefiqs.io.user_tables import is_table, name_column, read_user_table, require_file
 
 LOWER_IS_BETTER = frozenset({"PFE"})
@@ -106,18 +105,6 @@ def read_published_scores(
     files = find_score_files(folder, benchmark)
     images = ImageNameIndex(list(names), f"the benchmark {benchmark}")
     return read_image_scores(files.items(), images, files.keys() & lower_is_better)
-
-
-def write_scores(names: np.ndarray, scores: Mapping[str, np.ndarray], path: str | Path) -> None:
-    """Write the scores of several methods as one long table: name, method, score (float32)."""
-    parts = [pd.DataFrame({"name": names, "method": m, "score": np.float32(s)}) for m, s in scores.items()]
-    write_table(pd.concat(parts, ignore_index=True), path)
-
-
-def read_scores(path: str | Path) -> dict[str, np.ndarray]:
-    """Read what `write_scores` wrote: float32 (n,) by method, images in the order in which they were written."""
-    table = read_parquet(path, ["method", "score"])
-    return {m: part["score"].to_numpy() for m, part in table.groupby("method", sort=False)}
 
 
 def _read(path: Path, label: str | None) -> dict[str, tuple[pd.Series, np.ndarray]]:

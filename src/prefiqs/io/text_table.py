@@ -1,4 +1,4 @@
-"""Text tables of published data sets: one record a line, columns parted by blanks, no header."""
+"""Text tables of published data sets: one record a line, columns separated by blanks, no header."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def read_text_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     """Read a table of millions of lines without making a Python object of each number.
 
     Args:
-        path: the file; columns are parted by spaces or tabs.
+        path: the file; columns are separated by spaces or tabs.
         columns: type of each column by name, in their order: `str`, `int32` or `float64`.
 
     Raises:
         InputError: no such file, or the first line that has other columns or a value that cannot be read.
     """
     if not path.is_file():
-        raise InputError(f"Expected the list {path}, got no such file; put it there as its owners publish it.")
+        raise InputError(f"File not found: {path}. Put it there as its owners publish it.")
     try:
         table = pd.read_csv(
             path, sep=r"\s+", names=list(columns), dtype=dict(columns), keep_default_na=False, quoting=3,
@@ -45,8 +45,8 @@ def _what_is_wrong(path: Path, columns: Mapping[str, str]) -> str:
         for number, line in enumerate(lines, 1):
             values = line.split()
             if len(values) != len(columns) or not all(map(_readable, values, columns.values())):
-                return f"Expected `{form}` in line {number} of {path}, got {line.rstrip()[:200]!r}."
-    return f"Expected lines `{form}` in {path}, got a file that cannot be read as such."
+                return f"Line {number} of {path} is not of the form `{form}`: {line.rstrip()[:200]!r}."
+    return f"{path} cannot be read as lines of the form `{form}`."
 
 
 def _readable(text: str, dtype: str) -> bool:
@@ -57,10 +57,10 @@ def _readable(text: str, dtype: str) -> bool:
 
 
 def require_files(folder: Path, names: Iterable[str]) -> None:
-    """`InputError` unless all files are in a folder."""
+    """Raise `InputError` unless all files are in a folder."""
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
+        first = Path(folder, missing[0])
         raise InputError(
-            f"Expected all listed images in {folder}, got {len(missing)} fewer (the first is {missing[0]}); unpack the "
-            "data set again."
+            f"File not found: {first} ({len(missing)} listed files are missing). Unpack the data set again."
         )

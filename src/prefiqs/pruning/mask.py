@@ -15,7 +15,7 @@ from prefiqs.errors import InputError
 from prefiqs.pruning.spec import PruningSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PruningMask:
     """What a spec removes from one network.
 

@@ -90,13 +90,13 @@ def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--fmr", 2], "fmr: expected a target between 0 and 1"),
-        (["--threshold", "best"], "threshold: expected one of recomputed, fixed"),
-        (["--threshold-rule", "best"], "rule: expected one of nearest, conservative"),
+        (["--fmr", 2], "The target FMR must be above 0 and below 1, not 2.0"),
+        (["--threshold", "best"], "Unknown threshold 'best'; choose one of recomputed, fixed"),
+        (["--threshold-rule", "best"], "Unknown rule 'best'; choose one of nearest, conservative"),
         (["--max-discard", 0.99], "must lie between one step (0.05) and the last one (0.95), not at 0.99"),
         (["--bootstrap", -1], "cannot be -1; 0 means no intervals"),
-        (["--resample-unit", "faces"], "resample_unit: expected one of people, pairs"),
-        (["--score-mapping", "line"], "score_mapping: expected one of sigmoid, percentile"),
+        (["--resample-unit", "faces"], "Unknown resample unit 'faces'; choose one of people, pairs"),
+        (["--score-mapping", "line"], "Unknown score mapping 'line'; choose one of sigmoid, percentile"),
     ],
 )
 def test_errors_are_one_sentence_and_nothing_is_written(run, brought, tmp_path, options, message):
@@ -104,6 +104,24 @@ def test_errors_are_one_sentence_and_nothing_is_written(run, brought, tmp_path, 
     assert (code, out) == (1, "")
     assert message in err and err.count("\n") == 1
     assert not (tmp_path / "r").exists()
+
+
+def test_titles_and_methods_in_any_alphabet(run, brought, tmp_path):
+    scores = tmp_path / "оценка 品質 100%.txt"
+    scores.write_bytes((brought.folder / "good.txt").read_bytes())
+    files = [scores, *given(brought)[1:]]
+    code, out, err = run("evaluate", *files, "--out", tmp_path / "r", "--fmr", 0.01, "--title", "顔")
+    assert code == 0, err
+    assert "| оценка 品質 100% " in out and set(pd.read_csv(tmp_path / "r" / "areas.csv")["method"]) > {scores.stem}
+    assert "<h1>顔</h1>" in (tmp_path / "r" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("step", "limit"), [(0.2, 0.8), (0.125, 0.3), (0.3, 0.9), (0.5, 0.5)])
+def test_every_legal_step(run, brought, tmp_path, step, limit):
+    options = ["--fmr", 0.01, "--step", step, "--max-discard", limit]
+    code, _, err = run("evaluate", *given(brought), "--out", tmp_path, *options)
+    assert code == 0, err
+    assert pd.read_csv(tmp_path / "curves.csv")["discard"].max() == pytest.approx(np.ceil(1 / step - 1) * step)
 
 
 def test_settings_name_every_target_once():

@@ -213,9 +213,9 @@ def test_a_path_may_hold_an_equals_sign(brought, tmp_path):
             r"image d in line 3 of .*pairs.txt is not among the 3 embedded ones \(1 such pairs\)",
         ),
         ("a b 1\na c 2\n", r"label in line 2 of .*pairs.txt is 2, but must be 1 \(genuine\) or 0 \(impostor\)"),
-        ("a b 1\na c\n", "`LEFT RIGHT GENUINE` in line 2"),
+        ("a b 1\na c\n", "Line 2 of .* is not of the form `LEFT RIGHT GENUINE`"),
         ("a b 1\na c 1\n", "2 genuine and 0 impostor pairs; both kinds are needed"),
-        ("", "Expected lines `LEFT RIGHT GENUINE` in "),
+        ("", "cannot be read as lines of the form `LEFT RIGHT GENUINE`"),
     ],
 )
 def test_pairs_that_do_not_fit(tmp_path, text, message):

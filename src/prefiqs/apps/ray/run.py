@@ -57,7 +57,7 @@ def score_dataset(
     Args:
         source: a folder of photos, of .parquet files with a column of image bytes (and, if they have it, one called
             `name`), or of .tar files (WebDataset shards); or one such file.
-        out: a folder for the shards, which `pandas.read_parquet` and `prefiqs.io.scores.read_scores` read as one.
+        out: a folder for the shards, which `pandas.read_parquet` reads as one.
         method, model, options: as for `prefiqs.score`, the model by its name or as .onnx file.
         aligned: the images are aligned 112×112 faces; else the largest face of each is detected and aligned.
         workers: processes, each with its network; by default one a GPU, or one a machine where there are none. They

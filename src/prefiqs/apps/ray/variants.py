@@ -36,7 +36,7 @@ class Tile:
     rows: range
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class VariantsJob(BaseJob):
     """Raw embeddings of rows of a file of faces; `mirrored` tells for each network, the unpruned one first."""
 
