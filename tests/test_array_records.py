@@ -1,4 +1,4 @@
-"""Records that hold arrays compare by identity: comparing arrays has no single truth value, and they cannot be hashed."""
+"""Records that hold arrays compare by identity: arrays have no single truth value, and no hash."""
 
 import dataclasses
 import importlib

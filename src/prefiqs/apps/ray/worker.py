@@ -24,7 +24,7 @@ from prefiqs.errors import InputError, NoFaceFound, PrefiqsError
 _FACES_AT_ONCE = 1024
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class BaseJob:
     """What every worker of a run is told. `data` is the folder of weights, `cores` those of each worker."""
 
