@@ -26,7 +26,7 @@ SETTING = dict(fmr=0.001, threshold="recomputed", limit=0.3)
 PASSES = {"prefiqs": (2, 0), "ex-fiqa": (1, 0), "jacobian": None}
 
 
-def written(results, costs, passes, printed, folder, **options):
+def made(results, costs, passes, printed, folder, **options):
     """The tables, after they were written into a folder."""
     tables = paper_tables(results, costs, passes, printed, **options)
     write_paper_tables(tables, folder)
@@ -133,14 +133,14 @@ def changed(results, change):
 
 
 def beside(results, folder, **options):
-    written(results, [], PASSES, PAPER, folder, **options)
+    made(results, [], PASSES, PAPER, folder, **options)
     return read_table(folder / "companion.csv")
 
 
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory):
     folder = tmp_path_factory.mktemp("complete")
-    return written(found(), [], PASSES, PAPER, folder), folder
+    return made(found(), [], PASSES, PAPER, folder), folder
 
 
 def test_a_run_that_found_what_is_printed_has_a_number_beside_each(complete):
@@ -311,7 +311,7 @@ def small():
 
 def written(areas, folder, costs=()):
     results = Results(areas, found().drifts[:0], found().accuracy[:0])
-    return written(results, costs, PASSES, PAPER, folder)
+    return made(results, costs, PASSES, PAPER, folder)
 
 
 def test_table_3_is_the_mean_over_verifiers_and_its_mean_leaves_xqlfw_and_ours_out(small, tmp_path):
@@ -353,10 +353,10 @@ def test_table_5_of_a_run_has_our_methods_with_intervals_and_a_sign(small, tmp_p
 
 def test_a_pruned_network_stands_in_table_5_at_the_ratio_asked_for(small, tmp_path):
     results = Results(small, found().drifts[:0], found().accuracy[:0])
-    made = written(results, [], PASSES, PAPER, tmp_path, ratio=0.8)["paper-table5-sface"].frame
+    table5 = made(results, [], PASSES, PAPER, tmp_path, ratio=0.8)["paper-table5-sface"].frame
     expected = small.query("ratio == 0.8 and benchmark == 'orl' and verifier == 'magface' and fmr == 0.001")
     expected = expected.query("threshold == 'recomputed'")["pauc"].item()
-    assert made.loc[made["Methods"] == "PreFIQs", "orl"].iloc[0] == expected
+    assert table5.loc[table5["Methods"] == "PreFIQs", "orl"].iloc[0] == expected
 
 
 def test_scores_of_ours_that_are_a_method_of_the_paper(small, tmp_path):
