@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefiqs.pipeline.params import Count, Seed, as_params, block, read_yaml
+from prefiqs.pipeline.params import Count, Seed, as_blocks, block, read_yaml
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 Positive = Annotated[float, Field(gt=0)]
@@ -75,4 +75,4 @@ class Settings:
 
 def load_settings(path: str | Path = PARAMS) -> Settings:
     """Read and check the settings of a training; `ConfigError` names the file, the key and what is wrong."""
-    return as_params(read_yaml(path), path, Settings)
+    return as_blocks(read_yaml(path), path, Settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 
@@ -34,6 +35,6 @@ def read_parquet(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     return table
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path | TextIO) -> pd.DataFrame:
     """Read a CSV table as written above: only an empty cell is missing, a method called "None" or "NA" is not."""
     return pd.read_csv(path, keep_default_na=False, na_values=[""])

@@ -368,7 +368,7 @@ class Params:
             seen |= {MethodId.of_spec(model, spec): f"PreFIQs, {spec.label}" for spec in self.prune.specs}
             for name, entry in self.methods.entries.items():
                 if entry.id in seen:
-                    raise ValueError(f"`methods.compared`: {name!r} is the same as {seen[entry.id]!r}")
+                    raise ValueError(f"`methods.compared`: {name!r} is the same as {seen[entry.id]}")
                 seen[entry.id] = name
         return self
 
@@ -410,8 +410,13 @@ def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def as_params(content: Mapping[str, Any], source: str | Path = "params.yaml", kind: type[T] = Params) -> T:
-    """Check the content of a YAML file, `source`, against a dataclass of blocks (`Params`)."""
+def as_params(content: Mapping[str, Any], source: str | Path = "params.yaml") -> Params:
+    """Check the content of a YAML file, `source`, against `Params`."""
+    return as_blocks(content, source, Params)
+
+
+def as_blocks(content: Mapping[str, Any], source: str | Path, kind: type[T]) -> T:
+    """Check the content of a YAML file against a dataclass of blocks."""
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass of blocks
     if wrong := [key for key in content if key not in names] or [name for name in names if name not in content]:
         problem = "unknown block" if wrong[0] in content else "missing block"
