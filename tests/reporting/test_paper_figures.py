@@ -7,15 +7,16 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from prefiqs.errors import InputError
-from prefiqs.reporting import figures
-from prefiqs.reporting.figures.grid import COLOURS, method_styles
+from prefiqs.reporting.figures.areas import grouped_pauc, pauc_intervals, ratio_by_fmr
+from prefiqs.reporting.figures.density import density_map, density_panels
+from prefiqs.reporting.figures.grid import COLOURS, edc_grid
 
 DISCARD = np.arange(20) / 20
 SUPERVISION = {
     "CR-FIQA": "supervised",
     "FROQ": "semi-supervised",
     "SER-FIQ": "unsupervised",
-    "norm": "baseline",
+    "norm": "unsupervised",
     "PreFIQs": "unsupervised",
 }
 SLOPES = dict(zip(SUPERVISION, (0.9, 0.5, 0.6, 0.3, 0.8), strict=True))
@@ -27,17 +28,20 @@ def start(verifier, benchmark):
     return 0.01 * (1 + verifier) * 1.5**benchmark
 
 
-def edc_table(verifiers=2, benchmarks=3, methods=SLOPES, fmr=1e-3):
+def edc_table(verifiers=2, benchmarks=3, supervision=None, fmr=1e-3):
     """Straight lines, from which areas follow in closed form; the last three points lack impostors."""
+    supervision = SUPERVISION if supervision is None else supervision
+    slopes = dict(zip(supervision, np.linspace(0.9, 0.3, len(supervision)), strict=True)) | SLOPES
     rows = [
-        (f"v{v}", f"b{b}", method, fmr, r, start(v, b) * (1 - slope * r), 0.3, fmr, 900, int(5000 * (1 - r)), r < 0.84)
+        (f"v{v}", f"b{b}", key, f"the {key}", supervision[key], fmr, r, start(v, b) * (1 - slopes[key] * r), 0.3, fmr,
+         900, int(5000 * (1 - r)), r < 0.84)
         for v in range(verifiers)
         for b in range(benchmarks)
-        for method, slope in methods.items()
+        for key in supervision
         for r in DISCARD
-    ]
-    columns = "verifier benchmark method fmr discard fnmr threshold fmr_realised n_genuine n_impostor fmr_resolvable"
-    return pd.DataFrame(rows, columns=columns.split())
+    ]  # fmt: skip
+    columns = "verifier benchmark key label supervision fmr discard fnmr threshold fmr_realised n_genuine n_impostor"
+    return pd.DataFrame(rows, columns=[*columns.split(), "fmr_resolvable"])
 
 
 def random_band(verifiers=2, benchmarks=3):
@@ -47,7 +51,7 @@ def random_band(verifiers=2, benchmarks=3):
 
 
 def labelled(axes):
-    """The lines of a panel that the legend explains: reliable points only."""
+    """The lines of a panel by key: points that resolve the FMR only."""
     return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
 
 
@@ -60,41 +64,40 @@ def area(polygon):
     return 0.5 * abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))  # shoelace
 
 
+def legend_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
 def test_grid_has_a_row_a_verifier_and_a_column_a_benchmark_with_its_own_scale():
-    figure = figures.edc_grid(edc_table(), SUPERVISION)
+    figure = edc_grid(edc_table(), "PreFIQs")
     grid = np.array(figure.axes).reshape(2, 3)
     assert [axes.get_title() for axes in grid[0]] == ["b0", "b1", "b2"]
-    assert [axes.get_ylabel() for axes in grid[:, 0]] == ["v0", "v1"]
+    assert [axes.get_ylabel() for axes in grid[:, 0]] == ["v0\nFNMR (%)", "v1\nFNMR (%)"]
     for (v, b), axes in np.ndenumerate(grid):
         low, high = axes.get_ylim()
         assert low == 0 and start(v, b) < high < 1.2 * start(v, b)
         assert labelled(axes)["FROQ"].get_ydata()[:4] == pytest.approx(start(v, b) * (1 - 0.5 * DISCARD[:4]))
-    assert len(figure.legends) == 1
-    assert figure.legends[0].get_texts()[0].get_text() == "CR-FIQA"
+    assert len(figure.legends) == 1 and legend_of(figure)[0] == "the PreFIQs"  # labels are printed, not keys
 
 
 def test_grid_shows_supervision_by_line_style_and_a_method_by_one_colour():
-    figure = figures.edc_grid(edc_table(), SUPERVISION)
+    figure = edc_grid(edc_table(), "PreFIQs", ["norm", "CR-FIQA"])
     panels = [labelled(axes) for axes in figure.axes]
     dashes = {name: line.get_linestyle() for name, line in panels[0].items()}
-    assert dashes.pop("norm") == "--"  # what matplotlib calls every pattern of one's own
-    assert dashes == {"CR-FIQA": "--", "FROQ": "-.", "SER-FIQ": ":", "PreFIQs": "-"}
+    assert dashes == {"CR-FIQA": "--", "FROQ": "-.", "SER-FIQ": ":", "norm": ":", "PreFIQs": "-"}
     colours = [{name: line.get_color() for name, line in panel.items()} for panel in panels]
-    assert all(panel == colours[0] for panel in colours) and len(set(map(str, colours[0].values()))) == 5
-    named = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert named[:5] == list(SUPERVISION)
-    assert named[5:9] == ["unsupervised", "semi-supervised", "supervised", "baseline"]
+    assert all(panel == colours[0] for panel in colours)
+    assert colours[0]["SER-FIQ"] == colours[0]["FROQ"] == "0.7" and len(set(map(str, colours[0].values()))) == 4
+    assert legend_of(figure)[:7] == ["the PreFIQs", "the norm", "the CR-FIQA", "2 other methods",
+                                     "unsupervised", "semi-supervised", "supervised"]  # fmt: skip
 
 
-def test_no_two_methods_of_the_paper_look_alike():
-    kinds = ["supervised"] * 9 + ["semi-supervised"] + ["unsupervised"] * 9 + ["baseline"] * 2
-    styles = method_styles({f"m{i}": kind for i, kind in enumerate(kinds)}, ours="m18")
-    assert len({(str(style["color"]), str(style["linestyle"])) for style in styles.values()}) == len(kinds)
-
-
-def test_no_two_of_many_methods_of_one_kind_look_alike():
-    styles = method_styles({f"m{i}": "unsupervised" for i in range(14)}, ours="m0")
-    assert len({(style["color"], style["linestyle"], style["linewidth"]) for style in styles.values()}) == 14
+def test_grid_colours_the_best_methods_unless_told_otherwise():
+    many = {f"m{i}": "unsupervised" for i in range(8)}  # from the steepest line to the flattest
+    figure = edc_grid(edc_table(supervision=many), "m7")
+    assert legend_of(figure)[:7] == ["the m7", *(f"the m{i}" for i in range(5)), "2 other methods"]
+    drawn = list(labelled(figure.axes[0]))
+    assert set(drawn[:2]) == {"m5", "m6"} and drawn[-1] == "m7"  # grey below, ours on top
 
 
 def test_colours_stay_apart_for_the_colour_blind():
@@ -114,49 +117,48 @@ def test_colours_stay_apart_for_the_colour_blind():
 
 @pytest.mark.parametrize("limit", [0.3, 0.33])  # a point of the grid, and one between two
 def test_grid_shades_what_the_pauc_measures(limit):
-    figure = figures.edc_grid(edc_table(), SUPERVISION, limit=limit)
+    figure = edc_grid(edc_table(), "PreFIQs", limit=limit)
     for (v, b), axes in np.ndenumerate(np.array(figure.axes).reshape(2, 3)):
         (shaded,) = axes.collections
         assert to_rgb(shaded.get_facecolor()[0]) == pytest.approx(to_rgb(labelled(axes)["PreFIQs"].get_color()))
         assert area(shaded) == pytest.approx(start(v, b) * limit * (1 - 0.8 * limit / 2))
-    without = figures.edc_grid(edc_table(), {"norm": "baseline"})
-    assert not any(axes.collections for axes in without.axes)
 
 
-def test_grid_marks_exactly_the_unreliable_points():
-    figure = figures.edc_grid(edc_table(), SUPERVISION)
+def test_grid_marks_exactly_the_points_that_cannot_resolve_the_fmr():
+    figure = edc_grid(edc_table(), "PreFIQs", ["norm"])
     for axes in figure.axes:
         hollow = {line.get_color(): line for line in axes.lines if line.get_markerfacecolor() == "white"}
-        assert len(hollow) == len(SUPERVISION)
-        for line in labelled(axes).values():
-            marks = hollow[line.get_color()]
-            assert marks.get_marker() == "o" and marks.get_xdata().tolist() == [0.85, 0.9, 0.95]
+        assert len(hollow) == 2  # grey lines have none
+        for key, line in labelled(axes).items():
             assert np.isnan(line.get_ydata()[-3:]).all() and np.isfinite(line.get_ydata()[:-3]).all()
-    assert "hollow: fewer than 1,000 impostor pairs left" in [t.get_text() for t in figure.legends[0].get_texts()]
-    sure = figures.edc_grid(edc_table().assign(fmr_resolvable=True), SUPERVISION)
+            if key in ("PreFIQs", "norm"):
+                marks = hollow[line.get_color()]
+                assert marks.get_marker() == "o" and marks.get_xdata().tolist() == [0.85, 0.9, 0.95]
+    assert "hollow: fewer than 1,000 impostor pairs left" in legend_of(figure)
+    sure = edc_grid(edc_table().assign(fmr_resolvable=True), "PreFIQs")
     assert not any("hollow" in text.get_text() for text in texts(sure))
 
 
 def test_grid_takes_the_fmr_asked_for_and_sorts_the_points():
     both = pd.concat([edc_table(), edc_table(fmr=1e-4).assign(fnmr=0.5)]).sample(frac=1, random_state=0)
-    figure = figures.edc_grid(both, {"FROQ": "semi-supervised"}, fmr=1e-4)
+    figure = edc_grid(both, "FROQ", [], fmr=1e-4)
     line = labelled(figure.axes[0])["FROQ"]
     assert line.get_xdata().tolist() == DISCARD.tolist() and set(line.get_ydata()[:17]) == {0.5}
-    assert "FNMR (%) at FMR 0.0001" in [text.get_text() for text in texts(figure)]
+    assert "FNMR at FMR 0.0001" in [text.get_text() for text in texts(figure)]
 
 
 def test_grid_draws_the_random_order_as_a_band():
-    figure = figures.edc_grid(edc_table(), SUPERVISION, random=random_band())
+    figure = edc_grid(edc_table(), "PreFIQs", random=random_band())
     axes = figure.axes[-1]
     band = axes.collections[0].get_paths()[0].vertices
     assert band.min(axis=0) == pytest.approx([0, 0.5 * start(1, 2)])
     assert band.max(axis=0) == pytest.approx([0.95, 1.5 * start(1, 2)])
-    assert "random order, mean and 5–95 %" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "random orders, mean and range" in legend_of(figure)
 
 
 def test_grid_says_where_nothing_was_run():
     table = edc_table()
-    figure = figures.edc_grid(table[(table["verifier"] != "v1") | (table["benchmark"] != "b2")], SUPERVISION)
+    figure = edc_grid(table[(table["verifier"] != "v1") | (table["benchmark"] != "b2")], "PreFIQs")
     notes = [[text.get_text() for text in axes.texts] for axes in figure.axes]
     assert notes == [[]] * 5 + [["not run"]] and not labelled(figure.axes[5])
 
@@ -164,9 +166,8 @@ def test_grid_says_where_nothing_was_run():
 @pytest.mark.parametrize(("verifiers", "benchmarks"), [(1, 1), (1, 8), (4, 1), (4, 8)])
 def test_grid_can_be_read_in_print_and_nothing_is_cut_off_or_covered(verifiers, benchmarks):
     many = {f"method {i}": "supervised" for i in range(9)} | {f"other {i}": "unsupervised" for i in range(5)}
-    methods = {name: 0.05 * (i + 1) for i, name in enumerate(many)}
-    table = edc_table(verifiers, benchmarks, methods).replace({"b0": "AgeDB-30", "v0": "CurricularFace"})
-    figure = figures.edc_grid(table, many, ours="other 0")
+    table = edc_table(verifiers, benchmarks, many).replace({"b0": "AgeDB-30", "v0": "CurricularFace"})
+    figure = edc_grid(table.assign(label="PreFIQs, unstructured L1, ρ = 0.4"), "other 0", title="a title")
     assert figure.get_figheight() < 2**0.5 * figure.get_figwidth()  # A4, upright
     shrunk = min(1, PRINTED / figure.get_figwidth())
     assert all(shrunk * text.get_fontsize() >= 6 for text in texts(figure))
@@ -190,7 +191,7 @@ def test_density_counts_every_point_once(n):
     x = rng.random(n)
     y = x + rng.random(n)
     y[0] = 50
-    axes = figures.density_map(x, y, "label", "score").axes[0]
+    axes = density_map(x, y, "label", "score").axes[0]
     counts, x_edges, y_edges = numbers_by_cell(axes)
     expected = np.zeros(counts.shape)
     for a, b in zip(x[1:], y[1:], strict=True):  # an independent count
@@ -205,7 +206,7 @@ def test_density_counts_every_point_once(n):
 
 def test_density_gives_each_set_label_a_column_of_its_own():
     x = np.repeat([0.0, 0.2, 1.0], [10, 20, 30])
-    counts, edges, _ = numbers_by_cell(figures.density_map(x, np.arange(60.0), "x", "y").axes[0])
+    counts, edges, _ = numbers_by_cell(density_map(x, np.arange(60.0), "x", "y").axes[0])
     assert edges.tolist() == pytest.approx([-0.1, 0.1, 0.6, 1.4]) and counts.sum(axis=0).tolist() == [10, 20, 30]
 
 
@@ -214,7 +215,7 @@ def test_density_panels_are_lettered_and_share_one_logarithmic_colour_scale(n):
     rng = np.random.default_rng(0)
     points = [dict(x=rng.random(400 * (i + 1)), y=rng.random(400 * (i + 1)), xlabel="x", ylabel="y") for i in range(n)]
     points[0]["title"] = "drift"
-    figure = figures.density_panels(points)
+    figure = density_panels(points)
     drawn = [axes for axes in figure.axes if axes.get_xlabel() == "x"]
     titles = ["(a) drift", "(b)", "(c)", "(d)", "(e)"][:n] if n > 1 else ["drift"]
     assert [axes.get_title() for axes in drawn] == titles
@@ -230,7 +231,9 @@ def test_density_panels_are_lettered_and_share_one_logarithmic_colour_scale(n):
 
 def interval_table():
     rows = [("v0", "ours", 10.0, 9, 12), ("v0", "norm", 11, 10, 11.5), ("v1", "ours", 50, 45, 60)]
-    return pd.DataFrame(rows, columns=["verifier", "method", "pauc", "pauc_low", "pauc_high"])
+    return pd.DataFrame(rows, columns=["verifier", "key", "pauc", "pauc_low", "pauc_high"]).assign(
+        label=lambda t: "the " + t["key"]
+    )
 
 
 def drawn_intervals(axes):
@@ -244,22 +247,21 @@ def drawn_intervals(axes):
 
 def test_intervals_stand_in_the_panel_of_their_verifier_first_method_on_top():
     random = pd.DataFrame({"verifier": ["v0"], "pauc_mean": [20.0], "pauc_min": [18.0], "pauc_max": [23.0]})
-    figure = figures.pauc_intervals(interval_table(), random)
+    figure = pauc_intervals(interval_table(), random)
     first, second = figure.axes
     assert (first.get_title(), second.get_title()) == ("v0", "v1")
-    assert drawn_intervals(first) == {"ours": (9, 10, 12), "norm": (10, 11, 11.5)}
-    assert drawn_intervals(second) == {"ours": (45, 50, 60)}
-    assert [label.get_text() for label in first.get_yticklabels()] == ["ours", "norm"]
+    assert drawn_intervals(first) == {"the ours": (9, 10, 12), "the norm": (10, 11, 11.5)}
+    assert drawn_intervals(second) == {"the ours": (45, 50, 60)}
+    assert [label.get_text() for label in first.get_yticklabels()] == ["the ours", "the norm"]
     assert first.get_ylim()[0] > first.get_ylim()[1]  # downwards
     (band,) = first.patches
     assert (band.get_x(), band.get_x() + band.get_width()) == (18, 23) and not second.patches
     assert list(first.lines[1].get_xdata()) == [20, 20]
-    assert not figures.pauc_intervals(interval_table()).legends
 
 
 def test_grouped_areas_keep_questions_apart_on_one_axis():
     rows = [("layers", "all", 20.0, 19, 21), ("layers", "last", 25, np.nan, np.nan), ("distance", "L2", 20, 18, 22)]
-    figure = figures.grouped_pauc(pd.DataFrame(rows, columns=["question", "variant", "pauc", "low", "high"]))
+    figure = grouped_pauc(pd.DataFrame(rows, columns=["question", "variant", "pauc", "low", "high"]))
     layers, distance = figure.axes
     assert (layers.get_title("left"), distance.get_title("left")) == ("layers", "distance")
     assert drawn_intervals(layers) == {"all": (19, 20, 21)} and layers.lines[0].get_xdata().tolist() == [20, 25]
@@ -269,7 +271,7 @@ def test_grouped_areas_keep_questions_apart_on_one_axis():
 
 def test_heat_map_prints_areas_and_colours_each_fmr_by_its_own_smallest():
     rows = [(0.1, 1e-3, 12.0), (0.4, 1e-3, 10.0), (0.1, 1e-4, 20.0), (0.4, 1e-4, 50.0), (0.9, 1e-3, 15.0)]
-    axes = figures.ratio_by_fmr(pd.DataFrame(rows, columns=["ratio", "fmr", "pauc"])).axes[0]
+    axes = ratio_by_fmr(pd.DataFrame(rows, columns=["ratio", "fmr", "pauc"])).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["0.001", "0.0001"]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0.1", "0.4", "0.9"]
     assert [text.get_text() for text in axes.texts] == ["12.00", "10.00", "15.00", "20.00", "50.00"]
@@ -280,18 +282,19 @@ def test_heat_map_prints_areas_and_colours_each_fmr_by_its_own_smallest():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: figures.edc_grid(edc_table().drop(columns="fmr_resolvable"), SUPERVISION), "got no fmr_resolvable"),
-        (lambda: figures.edc_grid(edc_table()[:0], SUPERVISION), "got no row"),
-        (lambda: figures.edc_grid(pd.concat([edc_table()] * 2), SUPERVISION), "got two for benchmark b0, verifier v0"),
-        (lambda: figures.edc_grid(edc_table(), SUPERVISION, fmr=1e-4), "at FMR 0.0001, got none of CR-FIQA"),
-        (lambda: figures.edc_grid(edc_table(), SUPERVISION | {"PFE": "supervised"}), "got none of PFE"),
-        (lambda: figures.edc_grid(edc_table(), {"norm": "trained"}), "each one of unsupervised.*got trained"),
-        (lambda: figures.edc_grid(edc_table(), {}), "expected at least one method"),
-        (lambda: figures.edc_grid(edc_table(), SUPERVISION, random=pd.DataFrame()), "random: expected rows"),
-        (lambda: figures.density_panels([]), "at least one"),
-        (lambda: figures.pauc_intervals(pd.concat([interval_table()] * 2)), "choose one"),
-        (lambda: figures.ratio_by_fmr(interval_table()), "got no ratio, fmr"),
-        (lambda: figures.grouped_pauc(interval_table()), "got no question, variant, low, high"),
+        (
+            lambda: edc_grid(edc_table().drop(columns="fmr_resolvable"), "PreFIQs"),
+            "curves has no column fmr_resolvable",
+        ),
+        (lambda: edc_grid(edc_table()[:0], "PreFIQs"), "curves has no row"),
+        (lambda: edc_grid(pd.concat([edc_table()] * 2), "PreFIQs"), "two rows for benchmark b0, verifier v0"),
+        (lambda: edc_grid(edc_table(), "PreFIQs", [], fmr=1e-4), "no curve of PreFIQs at FMR 0.0001"),
+        (lambda: edc_grid(edc_table(), "PreFIQs", ["PFE"]), "no curve of PFE"),
+        (lambda: edc_grid(edc_table(), "PreFIQs", random=pd.DataFrame()), "random has no column benchmark"),
+        (lambda: density_panels([]), "no map"),
+        (lambda: pauc_intervals(pd.concat([interval_table()] * 2)), "choose one"),
+        (lambda: ratio_by_fmr(interval_table()), "no column ratio, fmr"),
+        (lambda: grouped_pauc(interval_table()), "no column question, variant, low, high"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(call, message):

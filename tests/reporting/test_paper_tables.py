@@ -309,13 +309,13 @@ def small():
                         & (table["benchmark"] == "LFW"), ratio=table["ratio"].astype(float))  # fmt: skip
 
 
-def written(areas, folder, costs=()):
+def tables_of(areas, folder, costs=()):
     results = Results(areas, found().drifts[:0], found().accuracy[:0])
     return made(results, costs, PASSES, PAPER, folder)
 
 
 def test_table_3_is_the_mean_over_verifiers_and_its_mean_leaves_xqlfw_and_ours_out(small, tmp_path):
-    made = written(small, tmp_path)["paper-table3-sface"]
+    made = tables_of(small, tmp_path)["paper-table3-sface"]
     row = made.frame.set_index("Methods").loc["Structured ρ = 0.4"]
     for column in ("LFW", "XQLFW", "orl"):
         both = small.query(
@@ -331,13 +331,13 @@ def test_table_3_is_the_mean_over_verifiers_and_its_mean_leaves_xqlfw_and_ours_o
 
 def test_a_cell_that_lacks_a_verifier_is_missing_and_so_is_its_mean(small, tmp_path):
     lost = (small["granularity"] == "structured") & (small["verifier"] == "magface") & (small["benchmark"] == "LFW")
-    made = written(small[~lost], tmp_path)["paper-table3-sface"].frame.set_index("Methods")
+    made = tables_of(small[~lost], tmp_path)["paper-table3-sface"].frame.set_index("Methods")
     assert made.loc["Structured ρ = 0.4", ["LFW", "mean"]].isna().all()
     assert made.loc["Unstructured ρ = 0.4", ["LFW", "mean"]].notna().all()
 
 
 def test_table_5_of_a_run_has_our_methods_with_intervals_and_a_sign(small, tmp_path):
-    made = written(small, tmp_path)["paper-table5-sface"]
+    made = tables_of(small, tmp_path)["paper-table5-sface"]
     rows = [row for row in markdown_rows(tmp_path, "paper-table5-sface") if row[0]]
     assert [row[0] for row in rows[2:]] == [
         *("**MagFace**", "PreFIQs", "norm of ours", "ex-fiqa of ours †"),  # no bound, and one ratio of PreFIQs
@@ -361,7 +361,7 @@ def test_a_pruned_network_stands_in_table_5_at_the_ratio_asked_for(small, tmp_pa
 
 def test_scores_of_ours_that_are_a_method_of_the_paper(small, tmp_path):
     magface = small[small["method"] == "norm"].assign(network="magface", estimator="magface", key="norm@magface")
-    made = written(pd.concat([small, magface], ignore_index=True), tmp_path)["paper-table5-sface"].frame
+    made = tables_of(pd.concat([small, magface], ignore_index=True), tmp_path)["paper-table5-sface"].frame
     assert made["Methods"].tolist()[:4] == ["MagFace †", "PreFIQs", "norm of ours", "ex-fiqa of ours †"]
 
 
@@ -371,7 +371,7 @@ def test_table_1_has_times_in_words_but_not_in_the_csv(small, tmp_path):
         {"label": "exits", "method": "ex-fiqa", "network": "vit", "milliseconds": 3.3, "plain": 3.0},
         {"label": "Jacobian", "method": "jacobian", "network": "sface", "milliseconds": 9.0, "plain": 3.0},
     ]
-    written(small, tmp_path, costs)
+    tables_of(small, tmp_path, costs)
     rows = {row[0]: row[1:] for row in markdown_rows(tmp_path, "paper-table1")}
     assert rows["PreFIQs"] == [*"✗✗✗✗20", *"–––", "sface", "10.12", "2.02"]
     assert rows["exits"] == [*"✗✗✓✓10", *"–––", "vit", "3.30", "1.10"]

@@ -152,9 +152,10 @@ def _uncertainty(
     parts: list[Part] = []
     if not bootstraps:
         return parts
-    intervals, chance = intervals_table(bootstraps, settings.limit).rename(columns=_METHOD), random_table(random)
+    intervals, chance = intervals_table(bootstraps, settings.limit), random_table(random)
     for fmr in settings.fmrs:
-        figure = pauc_intervals(intervals[intervals["fmr"] == fmr], chance[chance["fmr"] == fmr])
+        of_fmr = intervals[intervals["fmr"] == fmr].assign(label=intervals["key"])
+        figure = pauc_intervals(of_fmr, chance[chance["fmr"] == fmr], f"FMR {fmr:g}")
         parts.append(_saved(figure, f"pAUC with 95 % intervals at FMR {fmr:g}", folder / f"intervals-{fmr:g}.png"))
     if len(methods) > 1:
         differences = differences_table(bootstraps, methods[0], settings.limit).rename(columns=_METHOD)

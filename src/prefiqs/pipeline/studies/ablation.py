@@ -279,7 +279,7 @@ def _figure(
     frame: pd.DataFrame, variants: Sequence[Variant], resampled: BootstrapCurves, chance: RandomOrder, limit: float
 ) -> Figure:
     ends = [(v.question, v.name, v.ratio, *resampled.interval(v, limit)) for v in variants]
-    ends.append((REFERENCE, RANDOM_ORDER, np.nan, *np.quantile(chance.pauc, [0.05, 0.95])))
+    ends.append((REFERENCE, RANDOM_ORDER, np.nan, chance.pauc.min(), chance.pauc.max()))
     intervals = pd.DataFrame(ends, columns=["question", "variant", "ratio", "low", "high"])
     shown = frame[["question", "variant", "ratio", "pauc"]].merge(intervals, on=["question", "variant", "ratio"])
     shown["variant"] += shown["ratio"].map(", ρ = {:g}".format, na_action="ignore").fillna("")

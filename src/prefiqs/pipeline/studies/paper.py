@@ -99,4 +99,5 @@ def _grid(run: Run, model: str) -> Figure:
     pruned = (curves["method"] == "prefiqs") & curves["granularity"].notna()
     drawn = curves[(ours | ~pruned) & (curves["supervision"] != "oracle")]
     chance = chance[chance["fmr"] == edc.fmr[0]]
-    return edc_grid(drawn, edc.fmr[0], chance, limit=edc.limit)
+    title = f"FNMR at FMR {edc.fmr[0]:g}, quality estimated by {model}"
+    return edc_grid(drawn, curves.loc[ours, "key"].iloc[0], fmr=edc.fmr[0], random=chance, limit=edc.limit, title=title)

@@ -108,6 +108,6 @@ def precision_study(run: Run, benchmark: str, model: str) -> PrecisionStudy:
     caption = f"PreFIQs in reduced precision on {benchmark}, {model} scores and verifies; pAUC·10³ at FMR "
     return PrecisionStudy(
         table=Table(frame, f"{caption}{protocol.fmrs[0]:g}", digits=digits),
-        figure=pauc_by_ratio(frame.rename(columns={"precision": "strategy"})),
+        figure=pauc_by_ratio(frame.rename(columns={"precision": "strategy"}), title=f"{benchmark}, {model}"),
         rounding={kind: float(np.median(drift(unpruned[EXACT], unpruned[kind]))) for kind in chosen.kinds},
     )

@@ -27,7 +27,7 @@ from prefiqs.pipeline.run import Run
 from prefiqs.pruning.prune import apply_mask, select_masks
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.pruning.stages import network_stages
-from prefiqs.reporting.figures.cost import pareto_front, pauc_by_passes
+from prefiqs.reporting.figures.cost import pauc_by_passes
 from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.numbers import write_numbers
 from prefiqs.reporting.tables import Table
@@ -279,7 +279,6 @@ def _differences(resampled: Bootstraps, reference: str, limit: float, name: str)
 
 
 def _figure(areas: pd.DataFrame, title: str) -> Figure:
-    points = areas.assign(method=areas["name"].where(areas["name"] != "", areas["label"]))
-    fronts = pd.concat([pareto_front(part) for _, part in points.groupby("verifier")])
-    named = {*points.loc[points["name"] != "", "method"], *fronts["method"]}
-    return pauc_by_passes(points, sorted(named), title)
+    is_named = areas["name"] != ""
+    points = areas.assign(label=areas["name"].where(is_named, areas["label"]))
+    return pauc_by_passes(points, points.loc[is_named, "key"].unique(), title)

@@ -46,7 +46,7 @@ def density_panels(maps: Sequence[Mapping[str, Any]]) -> Figure:
     correlation counts them.
     """
     if not maps:
-        raise InputError("maps: expected at least one, got none.")
+        raise InputError("There is no map to draw.")
     columns, width = LAYOUTS.get(len(maps), USUAL_LAYOUT)
     figure = new_figure(height=-(-len(maps) // columns) * (0.9 + 0.7 * width / columns), width=width)
     points = [as_points(panel["x"], panel["y"]) for panel in maps]
@@ -90,11 +90,9 @@ def _edges(values: np.ndarray) -> np.ndarray:
 
 
 def _draw(axes: Axes, cells: _Cells, norm: LogNorm) -> QuadMesh:
-    import seaborn  # noqa: F401  # registers the colour map mako_r
-
     counts = np.ma.masked_equal(cells.counts.T, 0)
     axes.grid(False)
-    mesh = axes.pcolormesh(cells.x_edges, cells.y_edges, counts, norm=norm, cmap="mako_r", rasterized=True)
+    mesh = axes.pcolormesh(cells.x_edges, cells.y_edges, counts, norm=norm, cmap="viridis_r", rasterized=True)
     axes.use_sticky_edges = False  # cells would lie on the frame, and take the first number of the axis with them
     axes.margins(0.03)
     low, high = axes.get_ylim()

@@ -21,20 +21,18 @@ def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str =
 
     Own scales, because drifts at pruning ratios 0.1 and 0.9 differ a hundredfold.
     """
-    import seaborn as sns
-
     columns = min(3, len(drifts))
     figure = new_figure(height=0.4 + (2.1 if columns > 1 else 2.8) * -(-len(drifts) // columns))
     for axes, (label, values) in zip(panels(figure, len(drifts), columns), drifts.items(), strict=True):
         values = np.asarray(values, float)
         median = float(np.median(values))
-        sns.histplot(x=values, bins=40, ax=axes, color=PALETTE[9], alpha=1)
+        axes.hist(values, bins=40, color=PALETTE[9], edgecolor="white", linewidth=0.5)
         axes.axvline(median, color=PALETTE[3], linestyle="--", label=f"median {median:#.3g}")
         axes.legend(fontsize=9, handlelength=1.5, loc="best")
         axes.set(title=label, xlabel="", ylabel="")
         axes.locator_params(axis="x", nbins=5)
-    figure.supxlabel(xlabel, fontsize=11)
-    figure.supylabel(ylabel, fontsize=11)
+    figure.supxlabel(xlabel)
+    figure.supylabel(ylabel)
     return figure
 
 
@@ -83,7 +81,7 @@ def as_points(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     x, y = np.asarray(x, float), np.asarray(y, float)
     if x.ndim != 1 or x.shape != y.shape or not len(x) or not np.isfinite([x, y]).all():
         raise InputError(
-            f"x, y: expected finite values of equal length, got shapes {x.shape} and {y.shape}; leave out images "
-            "without a value on either side."
+            f"x and y must be finite and of the same length; their shapes are {x.shape} and {y.shape}. "
+            "Leave out images without a value."
         )
     return x, y

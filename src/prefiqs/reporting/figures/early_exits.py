@@ -9,19 +9,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
 
 from prefiqs.errors import InputError
-from prefiqs.reporting.figures.curves import PAUC_LABEL
 from prefiqs.reporting.figures.faces import WITHHELD
 from prefiqs.reporting.figures.style import (
     BAND,
     GREY,
     MARKERS,
     PALETTE,
+    PAUC_LABEL,
+    RANDOM_LABEL,
     SMALL,
     WIDTH,
     check_table,
+    legend_below,
     new_figure,
     show_image,
     themed,
@@ -50,13 +51,15 @@ def pauc_by_gflops(
     networks = list(exits["network"].unique())
     colours = {network: PALETTE[i % len(PALETTE)] for i, network in enumerate(networks)}
     if unknown := set() if fusions is None else set(fusions["network"]) - set(networks):
-        raise InputError(f"fusions: expected networks that have exits ({', '.join(networks)}), got {min(unknown)}.")
-    figure = new_figure(height=5.0)
+        raise InputError(
+            f"There are fusions of {min(unknown)}, but no exits; there are exits of {', '.join(networks)}."
+        )
+    figure = new_figure(height=4.4)
     axes = figure.subplots()
     if random_band is not None:
         low, mean, high = random_band
         axes.axhspan(low, high, color=BAND, linewidth=0)
-        axes.axhline(mean, color=GREY, linestyle=":", linewidth=2, label="random order, mean and range")
+        axes.axhline(mean, color=GREY, linestyle=":", linewidth=2, label=RANDOM_LABEL)
     for position, network in enumerate(networks):
         part = exits[exits["network"] == network].sort_values("gflops")
         _draw_exits(axes, part, f"{network}, block by block", colours[network], below=position % 2 == 1)
@@ -64,13 +67,12 @@ def pauc_by_gflops(
     for _, row in () if fusions is None else fusions.iterrows():
         marker = MARKERS[1 + names.index(row["fusion"])]
         label = f"{row['fusion']}, {row['network']} ({row['pauc']:.2f})"
-        style = dict(markersize=10, markeredgecolor="black", color=colours[row["network"]], zorder=3)
-        axes.plot(row["gflops"], row["pauc"], linestyle="", marker=marker, label=label, **style)
+        axes.plot(row["gflops"], row["pauc"], linestyle="", marker=marker, markersize=10, markeredgecolor="black",
+                  color=colours[row["network"]], zorder=3, label=label)  # fmt: skip
     axes.set(xlabel="GFLOPs for one face", ylabel=f"{PAUC_LABEL} (lower is better)", title=title)
     axes.set_xlim(0, None)
     axes.margins(y=0.1)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside lower center", ncols=2, fontsize=9.5)
+    legend_below(figure, axes.get_legend_handles_labels()[0], columns=2)
     return figure
 
 
@@ -95,12 +97,11 @@ def attention_grid(
     maps = np.asarray(maps, np.float64)
     if maps.ndim != 4 or maps.shape[2] != maps.shape[3] or len(maps) != len(images) or not maps.size:
         raise InputError(
-            f"maps: expected n×L×g×g with a row for each of at least one image, got shape {maps.shape} for "
-            f"{len(images)} images."
+            f"The maps of n ≥ 1 images must be n×L×g×g; their shape is {maps.shape} for {len(images)} images."
         )
     exits = range(1, maps.shape[1] + 1) if exits is None else exits
     if not len(exits) or not all(1 <= exit <= maps.shape[1] for exit in exits):
-        raise InputError(f"exits: expected numbers from 1 to {maps.shape[1]}, got {list(exits)}.")
+        raise InputError(f"Exits are numbered from 1 to {maps.shape[1]}; {list(exits)} are not among them.")
     columns = 1 + len(exits)
     tile = min(WIDTH / columns, 1.5)
     figure = new_figure(height=tile * len(images) + 0.3, width=tile * columns)

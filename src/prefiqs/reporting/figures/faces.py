@@ -31,7 +31,7 @@ def face_grid(
     """
     if not len(images) or (captions is not None and len(captions) != len(images)):
         raise InputError(
-            f"captions: expected one for each of at least one image, got {len(images)} images and "
+            f"Each image needs one caption, and there must be an image: {len(images)} images, "
             f"{'no' if captions is None else len(captions)} captions."
         )
     columns = min(columns, len(images))
@@ -47,7 +47,7 @@ def face_grid(
         if captions is not None:
             axes.set_xlabel(captions[position], fontsize=CAPTION_SIZE, labelpad=2)
     if title:
-        figure.suptitle(title, fontsize=12)
+        figure.suptitle(title)
     return figure
 
 
@@ -65,7 +65,7 @@ def degradation_ladder(images_by_kind: Mapping[str, Sequence[np.ndarray]], sever
     for kind, images in images_by_kind.items():
         if len(images) != len(severities):
             raise InputError(
-                f"images_by_kind: expected {len(severities)} images, one a severity, got {len(images)} for {kind!r}."
+                f"{kind} has {len(images)} images for {len(severities)} severities; one for each is needed."
             )
     label_width = 0.2 + 0.085 * max(len(kind) for kind in images_by_kind)
     tile = min((WIDTH - label_width) / len(severities), 1.2)
@@ -78,5 +78,5 @@ def degradation_ladder(images_by_kind: Mapping[str, Sequence[np.ndarray]], sever
             show_image(axes, image)
     for axes, severity in zip(grid[0], severities, strict=True):
         axes.set_title(f"{severity:g}")
-    figure.suptitle("severity", fontsize=11)
+    figure.suptitle("severity")
     return figure

@@ -10,29 +10,27 @@ from matplotlib.figure import Figure
 
 from prefiqs.errors import InputError
 from prefiqs.reporting.figures.faces import withheld_tile
-from prefiqs.reporting.figures.style import SMALL, WIDTH, new_figure, show_image, themed
+from prefiqs.reporting.figures.style import SMALL, WIDTH, heat_map, new_figure, show_image, themed
 
 ROW = 0.32  # inches
-CAPTION_LETTER = 0.09  # inches, of a caption that runs upwards
+LETTER = 0.09  # inches, of a caption that runs upwards
 MOST_LETTERS = 20
 
 
 @themed
 def rank_correlations(correlation: pd.DataFrame, title: str = "") -> Figure:
-    """Draw how alike methods rank: a square table of Spearman correlations, methods as rows and columns."""
-    import seaborn as sns
-
+    """Draw how alike methods rank: a square table of Spearman correlations, labels of methods as rows and columns."""
     if list(correlation.index) != list(correlation.columns) or correlation.empty:
-        raise InputError("correlation: expected the same methods as rows and columns, got others; use DataFrame.corr.")
+        raise InputError("The rows and columns of the correlations must be the same methods, as of DataFrame.corr.")
     n = len(correlation)
     figure = new_figure(height=min(WIDTH, 2.2 + 0.42 * n), width=min(WIDTH, 3.4 + 0.5 * n))
     axes = figure.subplots()
-    sns.heatmap(
-        correlation, vmin=-1, vmax=1, cmap="vlag", annot=True, fmt=".2f", annot_kws={"size": SMALL - 1}, square=True,
-        cbar_kws={"label": "Spearman correlation", "shrink": 0.7}, ax=axes,
-    )  # fmt: skip
-    axes.set_xticklabels(axes.get_xticklabels(), rotation=45, ha="right", fontsize=SMALL)
-    axes.set_yticklabels(axes.get_yticklabels(), rotation=0, fontsize=SMALL)
+    text = correlation.map(lambda value: f"{value:.2f}".replace("-", "−"))
+    mesh = heat_map(axes, correlation, text, SMALL - 1, cmap="RdBu_r", vmin=-1, vmax=1)
+    figure.colorbar(mesh, ax=axes, label="Spearman correlation", shrink=0.7)
+    axes.set_aspect("equal")
+    axes.set_xticks(axes.get_xticks(), correlation.columns, rotation=45, ha="right", fontsize=SMALL)
+    axes.tick_params(axis="y", labelsize=SMALL)
     axes.set_title(title)
     return figure
 
@@ -43,32 +41,28 @@ def method_agreement(
 ) -> Figure:
     """Draw faces in a row, and below each what every method says of it.
 
-    images: n faces, uint8 112×112×3, RGB. percentiles: n rows, one column a method: the share (%) of all faces that the
-    method scores lower. captions: n, of long ones the end is shown. withheld: grey tiles instead of the faces.
+    images: n faces, uint8 112×112×3, RGB. percentiles: n rows, one column a method, called by its label: the share (%)
+    of all faces that the method scores lower. captions: n, of long ones the end is shown. withheld: grey tiles instead
+    of the faces.
     """
-    import seaborn as sns
-
     if not len(images) == len(percentiles) == len(captions) > 0:
         raise InputError(
-            f"images: expected as many as percentiles and captions, got {len(images)}, {len(percentiles)} and "
-            f"{len(captions)}."
+            f"Each face needs one row of percentiles and one caption: {len(images)} faces, {len(percentiles)} rows, "
+            f"{len(captions)} captions."
         )
     n, methods = len(images), list(percentiles.columns)
     tile = (WIDTH - 1.6) / n
     captions = [c if len(c) <= MOST_LETTERS else f"…{c[1 - MOST_LETTERS :]}" for c in captions]
-    below = 0.3 + max(map(len, captions)) * CAPTION_LETTER
+    below = 0.3 + max(map(len, captions)) * LETTER
     figure = new_figure(height=tile + ROW * len(methods) + below + 0.5)
     figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.02, wspace=0, hspace=0)
     grid = figure.add_gridspec(2, n, height_ratios=[tile, ROW * len(methods) + below])
     for column, image in enumerate(images):
         show_image(figure.add_subplot(grid[0, column]), withheld_tile() if withheld else image)
     axes = figure.add_subplot(grid[1, :])
-    sns.heatmap(
-        percentiles.T, vmin=0, vmax=100, cmap="vlag_r", annot=True, fmt=".0f", cbar=False,
-        annot_kws={"size": SMALL - 1.5}, ax=axes,
-    )  # fmt: skip
-    axes.set_xticks(np.arange(n) + 0.5, captions, rotation=90, fontsize=SMALL - 1)
-    axes.set_yticks(np.arange(len(methods)) + 0.5, methods, rotation=0, fontsize=SMALL)
-    axes.set(xlabel="", ylabel="")
-    figure.suptitle("share of faces scored lower (%), by method", fontsize=11)
+    table = percentiles.set_axis(captions).T
+    heat_map(axes, table, table.map("{:.0f}".format), SMALL - 1.5, cmap="RdBu", vmin=0, vmax=100)
+    axes.tick_params(axis="x", labelrotation=90, labelsize=SMALL - 1)
+    axes.tick_params(axis="y", labelsize=SMALL)
+    figure.suptitle("Share of faces scored lower (%), by method")
     return figure

@@ -1,4 +1,4 @@
-"""What all figures share: theme, size, and files that are the same bytes each time."""
+"""What all figures share: theme, size, legend, and files that are the same bytes each time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from cycler import cycler
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
@@ -22,30 +24,32 @@ from prefiqs.io.atomic import write_bytes
 
 WIDTH = 9.0  # inches; 900 pixels on screen
 SMALL = 8.5  # points; still above 6 where a figure of that width is printed on 6.5 inches
-# Seaborn's "colorblind" palette and, below, its theme "whitegrid" in the context "notebook", so that `prefiqs evaluate`
-# needs no seaborn.
-_HEX = "0173b2 de8f05 029e73 d55e00 cc78bc ca9161 fbafe4 949494 ece133 56b4e9"
-PALETTE = [to_rgb(f"#{colour}") for colour in _HEX.split()]
+# Colours that the colour-blind can distinguish: seaborn's "colorblind".
+_COLOURS = ("0173b2", "de8f05", "029e73", "d55e00", "cc78bc", "ca9161", "fbafe4", "949494", "ece133", "56b4e9")
+PALETTE = [to_rgb(f"#{colour}") for colour in _COLOURS]
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-GREY = "0.45"
+GREY, BAND = "0.45", "0.85"  # of lines, and of the area where random orders are
 SAVED, SHOWN = 150, 100  # dots an inch: of a saved picture, where figures are laid out too, and of one in a notebook
-BAND = "0.85"  # where a random order lies
+PAUC_LABEL = "pAUC·10³"
+RANDOM_LABEL = "random orders, mean and range"
 
 _THEME: Any = {
-    **dict.fromkeys(("axes.labelcolor", "xtick.color", "ytick.color", "text.color"), ".15"),
-    **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize", "legend.title_fontsize"), 10.8),
-    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 9.9),
-    **dict.fromkeys(("axes.edgecolor", "grid.color"), ".8"),
-    **dict.fromkeys(("axes.grid", "axes.axisbelow", "patch.force_edgecolor"), True),
-    **dict.fromkeys(("xtick.bottom", "ytick.left"), False),
-    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 1.25),
-    **dict.fromkeys(("grid.linewidth", "patch.linewidth", "xtick.minor.width", "ytick.minor.width"), 1),
-    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 6),
-    **dict.fromkeys(("xtick.minor.size", "ytick.minor.size"), 4),
-    "lines.solid_capstyle": "round",
+    "axes.axisbelow": True,
+    "axes.edgecolor": "0.8",
+    "axes.grid": True,
+    "axes.labelsize": 10,
+    "axes.linewidth": 1,
     "axes.prop_cycle": cycler(color=PALETTE),
+    "axes.titlesize": 11,
+    "figure.titlesize": 11,
     "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own, hence on every machine
-    "patch.edgecolor": "white",
+    "font.size": 10,
+    "grid.color": "0.85",
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    **dict.fromkeys(("axes.labelcolor", "xtick.color", "ytick.color", "text.color"), "0.15"),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 9.5),
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 0),
 }
 
 
@@ -75,17 +79,47 @@ def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """Return an empty figure, `width` × `height` inches, whose parts make room for one another."""
+    """Return an empty figure, `width` × `height` inches, whose parts do not overlap."""
     return Picture(figsize=(width, height), dpi=SAVED, layout="constrained")
 
 
-def panels(figure: Figure, n: int, columns: int) -> list[Axes]:
-    """Return `n` axes filled in by rows of `columns`; what is left over of the last row stays empty."""
+def panels(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
+    """Return `n` axes in rows of `columns`; the rest of the last row stays empty. options: of `Figure.subplots`."""
     rows = -(-n // columns)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    axes = figure.subplots(rows, columns, squeeze=False, **options).ravel()
     for spare in axes[n:]:
         spare.set_axis_off()
     return list(axes[:n])
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], fontsize: float = 9.5, columns: int | None = None) -> None:
+    """Put a legend under the figure, in as many columns as its width has room for, and make the figure higher by it."""
+    for n in range(columns or len(handles), 0, -1):
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=n, fontsize=fontsize)
+        box = legend.get_window_extent()
+        if box.width <= 0.98 * figure.bbox.width or n == 1:
+            break
+        legend.remove()
+    figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
+
+
+def heat_map(axes: Axes, colours: pd.DataFrame, text: pd.DataFrame, fontsize: float, **scale: Any) -> QuadMesh:
+    """Draw a table as coloured cells, its first row on top, with a text in each cell; a missing value stays empty.
+
+    scale: of the colours: cmap, vmin, vmax.
+    """
+    mesh = axes.pcolormesh(np.ma.masked_invalid(colours.to_numpy(float)), edgecolors="white", linewidth=1, **scale)
+    shades = np.asarray(mesh.cmap(mesh.norm(colours.to_numpy(float))))[..., :3] @ [0.2126, 0.7152, 0.0722]
+    for (row, column), words in np.ndenumerate(text.to_numpy()):
+        if pd.notna(colours.iat[row, column]):
+            colour = "0.15" if shades[row, column] > 0.4 else "white"
+            axes.text(column + 0.5, row + 0.5, words, ha="center", va="center", fontsize=fontsize, color=colour)
+    axes.set_xticks(np.arange(colours.shape[1]) + 0.5, colours.columns)
+    axes.set_yticks(np.arange(colours.shape[0]) + 0.5, colours.index)
+    axes.invert_yaxis()
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    return mesh
 
 
 def show_image(axes: Axes, image: np.ndarray) -> None:
@@ -98,18 +132,14 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
 
 def check_table(name: str, table: pd.DataFrame, key: Sequence[str], values: Sequence[str]) -> None:
     """Raise `InputError` unless `table` has rows, the columns `key` and `values`, and one row for each key."""
-    missing = [column for column in [*key, *values] if column not in table]
-    if missing or table.empty:
-        raise InputError(
-            f"{name}: expected rows with the columns {', '.join([*key, *values])}, got "
-            f"{'no ' + ', '.join(missing) if missing else 'no row'}."
-        )
+    if missing := [column for column in [*key, *values] if column not in table]:
+        raise InputError(f"The table {name} has no column {', '.join(missing)}.")
+    if table.empty:
+        raise InputError(f"The table {name} has no row.")
     twice = table[table.duplicated(list(key))]
     if len(twice):
         place = ", ".join(f"{column} {twice.iloc[0][column]}" for column in key)
-        raise InputError(
-            f"{name}: expected one row for each {', '.join(key)}, got two for {place}; choose one of them."
-        )
+        raise InputError(f"The table {name} has two rows for {place}; choose one of them.")
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
@@ -135,6 +165,6 @@ def as_png(figure: Figure, dpi: float) -> bytes:
     if red == green == blue:
         image = red
     elif not any(axes.images for axes in figure.axes):
-        image = image.quantize(256, Image.Quantize.MAXCOVERAGE)
+        image = image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)  # flat colours stay as they are
     image.save(png, "PNG", optimize=True)
     return png.getvalue()

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from prefiqs.errors import InputError
-from prefiqs.reporting import figures
+from prefiqs.reporting.figures.early_exits import attention_grid, pauc_by_gflops
 
 NETWORKS = {"T": 6.5, "C": 6.6}
 
@@ -29,7 +29,7 @@ def legend(figure):
 
 
 def test_exits_are_a_line_in_order_of_cost_with_their_numbers():
-    axes = figures.pauc_by_gflops(exits_table()).axes[0]
+    axes = pauc_by_gflops(exits_table()).axes[0]
     assert [line.get_label() for line in axes.lines] == ["T, block by block", "C, block by block"]
     for line, low in zip(axes.lines, NETWORKS.values(), strict=True):
         np.testing.assert_allclose(line.get_xdata(), [0.1 + 0.95 * exit for exit in range(1, 13)])
@@ -41,7 +41,7 @@ def test_exits_are_a_line_in_order_of_cost_with_their_numbers():
 
 
 def test_fusions_are_points_in_the_colour_of_their_network_and_the_shape_of_their_kind():
-    figure = figures.pauc_by_gflops(exits_table(), fusions_table())
+    figure = pauc_by_gflops(exits_table(), fusions_table())
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     points = {name: line for name, line in lines.items() if "block by block" not in name}
     assert list(points) == ["F, T (6.50)", "FW, T (6.40)", "F, C (6.60)", "FW, C (6.50)"]
@@ -55,16 +55,16 @@ def test_fusions_are_points_in_the_colour_of_their_network_and_the_shape_of_thei
 
 
 def test_a_random_order_is_a_band():
-    figure = figures.pauc_by_gflops(exits_table(), random_band=(9.0, 9.5, 10.5))
+    figure = pauc_by_gflops(exits_table(), random_band=(9.0, 9.5, 10.5))
     axes = figure.axes[0]
     (band,) = axes.patches
     assert (band.get_y(), band.get_y() + band.get_height()) == (9.0, 10.5)
     assert list(axes.lines[0].get_ydata()) == [9.5, 9.5]
-    assert legend(figure)[0] == "random order, mean and range"
+    assert legend(figure)[0] == "random orders, mean and range"
 
 
 def test_no_two_networks_share_a_colour():
-    lines = figures.pauc_by_gflops(exits_table()).axes[0].lines
+    lines = pauc_by_gflops(exits_table()).axes[0].lines
     assert to_rgb(lines[0].get_color()) != to_rgb(lines[1].get_color())
 
 
@@ -74,7 +74,7 @@ def faces(n):
 
 def test_attention_has_a_row_a_face_and_a_column_an_exit():
     maps = np.random.default_rng(1).random((3, 12, 12, 12))
-    figure = figures.attention_grid(faces(3), maps)
+    figure = attention_grid(faces(3), maps)
     grid = np.array(figure.axes).reshape(3, 13)
     assert [axes.get_title() for axes in grid[0]] == ["face", *(f"exit {i}" for i in range(1, 13))]
     for (row, column), axes in np.ndenumerate(grid):
@@ -89,7 +89,7 @@ def test_attention_has_a_row_a_face_and_a_column_an_exit():
 
 @pytest.mark.parametrize(("side", "patch", "covered"), [(12, None, 108), (8, None, 112), (14, None, 112), (5, 20, 100)])
 def test_a_map_lies_on_the_pixels_of_its_patches(side, patch, covered):
-    figure = figures.attention_grid(faces(1), np.ones((1, 1, side, side)), patch=patch)
+    figure = attention_grid(faces(1), np.ones((1, 1, side, side)), patch=patch)
     axes = figure.axes[1]
     assert list(axes.images[1].get_extent()) == [-0.5, covered - 0.5, covered - 0.5, -0.5]
     assert (axes.get_xlim(), axes.get_ylim()) == ((-0.5, 111.5), (111.5, -0.5))  # the whole face stays in view
@@ -97,19 +97,19 @@ def test_a_map_lies_on_the_pixels_of_its_patches(side, patch, covered):
 
 def test_chosen_exits_alone_are_shown():
     maps = np.random.default_rng(1).random((1, 12, 8, 8))
-    figure = figures.attention_grid(faces(1), maps, exits=[3, 12])
+    figure = attention_grid(faces(1), maps, exits=[3, 12])
     assert [axes.get_title() for axes in figure.axes] == ["face", "exit 3", "exit 12"]
     np.testing.assert_array_equal(figure.axes[1].images[1].get_array(), maps[0, 2])
 
 
 def test_a_face_has_its_label():
-    figure = figures.attention_grid(faces(2), np.ones((2, 1, 8, 8)), labels=["low", "high"])
+    figure = attention_grid(faces(2), np.ones((2, 1, 8, 8)), labels=["low", "high"])
     assert [axes.get_ylabel() for axes in figure.axes] == ["low", "", "high", ""]
 
 
 def test_faces_can_be_withheld():
     images = faces(2)
-    figure = figures.attention_grid(images, np.ones((2, 2, 8, 8)), withheld=True)
+    figure = attention_grid(images, np.ones((2, 2, 8, 8)), withheld=True)
     for axes in figure.axes:
         assert len(np.unique(axes.images[0].get_array())) == 1
     assert np.array_equal(images, faces(2))
@@ -117,7 +117,7 @@ def test_faces_can_be_withheld():
 
 def test_a_map_of_zeros_is_dark_all_over():
     """On a scale that has a width, though the largest value is 0."""
-    figure = figures.attention_grid(faces(1), np.zeros((1, 2, 8, 8)))
+    figure = attention_grid(faces(1), np.zeros((1, 2, 8, 8)))
     for axes in figure.axes[1:]:
         drawn = axes.images[1]
         assert drawn.get_clim() == (0, 1) and not drawn.get_array().any()
@@ -126,18 +126,18 @@ def test_a_map_of_zeros_is_dark_all_over():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: figures.pauc_by_gflops(exits_table().drop(columns="gflops")), "exits: .* got no gflops"),
-        (lambda: figures.pauc_by_gflops(pd.concat([exits_table()] * 2)), "got two for network T, exit 12"),
-        (lambda: figures.pauc_by_gflops(exits_table(), fusions_table()[:0]), "fusions: .* got no row"),
+        (lambda: pauc_by_gflops(exits_table().drop(columns="gflops")), "exits has no column gflops"),
+        (lambda: pauc_by_gflops(pd.concat([exits_table()] * 2)), "two rows for network T, exit 12"),
+        (lambda: pauc_by_gflops(exits_table(), fusions_table()[:0]), "fusions has no row"),
         (
-            lambda: figures.pauc_by_gflops(exits_table(), fusions_table().replace({"C": "S"})),
-            r"networks that have exits \(T, C\), got S",
+            lambda: pauc_by_gflops(exits_table(), fusions_table().replace({"C": "S"})),
+            "fusions of S, but no exits; there are exits of T, C",
         ),
-        (lambda: figures.attention_grid(faces(2), np.ones((1, 2, 8, 8))), r"got shape \(1, 2, 8, 8\) for 2 images"),
-        (lambda: figures.attention_grid(faces(1), np.ones((1, 2, 8, 9))), r"maps: expected n×L×g×g .*\(1, 2, 8, 9\)"),
-        (lambda: figures.attention_grid(faces(0), np.ones((0, 2, 8, 8))), "for 0 images"),
-        (lambda: figures.attention_grid(faces(1), np.ones((1, 2, 8, 8)), exits=[3]), r"from 1 to 2, got \[3\]"),
-        (lambda: figures.attention_grid(faces(1), np.ones((1, 2, 8, 8)), exits=[]), r"from 1 to 2, got \[\]"),
+        (lambda: attention_grid(faces(2), np.ones((1, 2, 8, 8))), r"shape is \(1, 2, 8, 8\) for 2 images"),
+        (lambda: attention_grid(faces(1), np.ones((1, 2, 8, 9))), r"n×L×g×g; .*\(1, 2, 8, 9\)"),
+        (lambda: attention_grid(faces(0), np.ones((0, 2, 8, 8))), "for 0 images"),
+        (lambda: attention_grid(faces(1), np.ones((1, 2, 8, 8)), exits=[3]), r"from 1 to 2; \[3\]"),
+        (lambda: attention_grid(faces(1), np.ones((1, 2, 8, 8)), exits=[]), r"from 1 to 2; \[\]"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(call, message):

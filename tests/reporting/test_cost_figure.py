@@ -1,0 +1,70 @@
+"""The front and its figure, on points whose order is written down."""
+
+from itertools import combinations
+
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from prefiqs.errors import InputError
+from prefiqs.reporting.figures.cost import pareto_front, pauc_by_passes
+
+ROWS = [("a", "dear", 2.0, 5.0), ("b", "cheap", 1.0, 9.0), ("a", "beaten", 1.5, 9.5), ("b", "middle", 1.5, 7.0),
+        ("a", "as dear, worse", 2.0, 6.0), ("a", "dearest, equal", 3.0, 5.0)]  # fmt: skip
+
+
+def points():
+    one = pd.DataFrame(ROWS, columns=["group", "key", "passes", "pauc"])
+    one["label"] = "the " + one["key"]
+    return pd.concat([one.assign(verifier="v"), one.assign(verifier="w", pauc=12 - one["pauc"])], ignore_index=True)
+
+
+def test_front_holds_what_nothing_beats():
+    of_v = points().query("verifier == 'v'")
+    assert pareto_front(of_v)["key"].tolist() == ["cheap", "middle", "dear"]
+    of_w = points().query("verifier == 'w'")
+    assert pareto_front(of_w)["key"].tolist() == ["cheap", "beaten"]
+
+
+def test_figure_has_a_panel_a_verifier_with_points_front_and_names():
+    figure = pauc_by_passes(points(), ["as dear, worse"], "title")
+    assert [axes.get_title() for axes in figure.axes] == ["verified by v", "verified by w"]
+    for axes, verifier in zip(figure.axes, "vw", strict=True):
+        drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+        of_verifier = points()[points()["verifier"] == verifier]
+        for group in "ab":
+            assert (
+                drawn[group] == of_verifier.loc[of_verifier["group"] == group, ["passes", "pauc"]].to_numpy().tolist()
+            )
+        assert drawn["Pareto front"] == pareto_front(of_verifier)[["passes", "pauc"]].to_numpy().tolist()
+        named = {*pareto_front(of_verifier)["label"], "the as dear, worse"}  # the front, and what was asked for
+        assert {text.get_text() for text in axes.texts} == named
+
+
+def crowded():
+    """Ten scores of almost one cost and area, and two far from them."""
+    rows = [(f"name {i}", 1 + i / 100, 9 - i / 100) for i in range(10)]
+    rows += [("a long name of a dear point", 4.0, 2.0), ("beaten", 2.0, 12.0)]
+    return pd.DataFrame(rows, columns=["key", "passes", "pauc"]).assign(
+        group="a", verifier="v", label=lambda t: t["key"]
+    )
+
+
+def test_names_cover_neither_one_another_nor_a_point_nor_the_front_and_stay_in_the_panel():
+    points = crowded()
+    axes = pauc_by_passes(points).axes[0]
+    boxes = [Text.get_window_extent(text) for text in axes.texts]  # without the lines to the points
+    assert len(boxes) == 11
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    (front,) = [line for line in axes.lines if line.get_label() == "Pareto front"]
+    outline = front.get_path().interpolated(50).transformed(front.get_transform())
+    frame = axes.get_window_extent()
+    for box in boxes:
+        assert frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+        assert not any(box.contains(*point) for point in axes.transData.transform(points[["passes", "pauc"]]))
+        assert not any(box.contains(*point) for point in outline.vertices)
+
+
+def test_figure_refuses_a_point_given_twice():
+    with pytest.raises(InputError, match="two rows for verifier v, key dear"):
+        pauc_by_passes(pd.concat([points(), points()[:1]]), [])
