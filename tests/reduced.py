@@ -10,6 +10,7 @@ import yaml
 
 from prefiqs.assets.fetch import fetch_all
 from prefiqs.assets.location import data_root
+from prefiqs.pipeline.params import overlaid, read_yaml
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PREFIQS_DATA"} | {
@@ -17,7 +18,7 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PREFIQS_DATA"} | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 }
 REDUCED = {
-    "benchmarks": {"all": ["orl-xq"], "paired": ["orl-xq"]},
+    "benchmarks": {"paired": ["orl-xq"]},
     "align": {"people": 6},
     "folds": {"count": 3, "pairs_per_fold": 20},
     "degrade": {"copies": 2, "impostors": 5000},
@@ -40,10 +41,8 @@ def dvc(copy: Path, *arguments: str, **options) -> str:
 
 
 def change_params(copy: Path, changes: dict) -> None:
-    params = yaml.safe_load((copy / "params.yaml").read_text())
-    for block, values in changes.items():
-        params[block] |= values
-    (copy / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    path = copy / "params.yaml"
+    path.write_text(yaml.safe_dump(overlaid(read_yaml(path), changes), sort_keys=False))
 
 
 def make_compendium(copy: Path) -> None:

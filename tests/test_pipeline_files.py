@@ -1,4 +1,4 @@
-"""dvc.yaml and the notebooks tell the truth about each other: imports, parameters, outputs."""
+"""dvc.yaml, the notebooks and their studies tell the truth about each other: imports, parameters, outputs."""
 
 import ast
 import re
@@ -7,144 +7,158 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from student.settings import Settings
 
-from prefiqs.pipeline.params import Params, load_params
+import prefiqs
+from prefiqs.pipeline.params import Params
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted([*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "training" / "notebooks").glob("*.ipynb")])
-ALL_BODIES = {
-    name: stage
-    for pipeline in ("dvc.yaml", "training/dvc.yaml")
-    for name, stage in yaml.safe_load((ROOT / pipeline).read_text(encoding="utf-8"))["stages"].items()
-}
-# Stages that are no notebook, by the room whose command they call: the site makes pages of what the notebooks found,
-# and finds nothing itself that a notebook would have to explain.
-COMMANDS = {"site": "site"}
-BODIES = {name: stage for name, stage in ALL_BODIES.items() if name not in COMMANDS}
-TRAINING = ("teach", "distil")
-FOR_USERS = {ROOT / "notebooks" / "score_your_own_photos.ipynb"}  # started by hand, on photos of one's own
 SOURCES = ROOT / "src" / "prefiqs"
-# Top-level names that are lazy doors into rooms.
-DOORS = dict(re.findall(r'"(\w+)": "prefiqs\.(\w+)', (SOURCES / "__init__.py").read_text(encoding="utf-8")))
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+TUTORIALS = {ROOT / "notebooks" / "score_your_own_photos.ipynb"}  # run by hand, on photos of one's own
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+BY_NOTEBOOK = {name: stage for name, stage in STAGES.items() if stage["cmd"].startswith("prefiqs notebook ")}
+# What only names and finds things is no dependency: a change there shows in paths, keys or parameters.
+GROUND = {f"pipeline/{name}.py" for name in ("identity", "layout", "params", "run", "scores", "__init__")}
+GROUND |= {"errors.py", "__init__.py", "assets/location.py", "pipeline/studies/__init__.py"}
+
+
+def notebook_of(stage: dict) -> Path:
+    return ROOT / re.search(r"notebooks/\S+\.ipynb", stage["cmd"]).group()
 
 
 def code_of(notebook: Path) -> list[str]:
     return [c.source for c in nbformat.read(notebook, as_version=4).cells if c.cell_type == "code"]
 
 
-def notebook_of(stage: dict) -> Path:
-    return ROOT / re.search(r"(training/)?notebooks/\S+\.ipynb", stage["cmd"]).group()
-
-
-def modules_imported(tree: ast.AST) -> set[str]:
-    """Names like `core.config` that a module imports from prefiqs, with lazy top-level names resolved."""
+def modules_imported(code: str) -> set[str]:
+    """Modules of the package that code imports anywhere, public names resolved, such as `pipeline.run`."""
     found = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom) and node.module == "prefiqs":
-            found |= {DOORS.get(alias.name, alias.name) for alias in node.names}
+            found |= {prefiqs._MODULE_OF.get(alias.name, alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("prefiqs."):
-            found.add(node.module.removeprefix("prefiqs."))
+            module = node.module.removeprefix("prefiqs.")
+            found.add(module)
+            found |= {f"{module}.{a.name}" for a in node.names if file_of(f"{module}.{a.name}")}
     return found
 
 
-def room_of(module: str) -> str:
-    return module.split(".")[0]
-
-
-def files_of(module: str) -> list[Path]:
+def file_of(module: str) -> Path | None:
     path = SOURCES / module.replace(".", "/")
-    return [path.with_suffix(".py")] if path.with_suffix(".py").is_file() else sorted(path.rglob("*.py"))
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
 
 
-def rooms_reached(modules: set[str]) -> set[str]:
-    """The rooms whose code runs when these modules are imported."""
-    seen, waiting = set(), set(modules)
+def files_reached(codes: list[str]) -> set[str]:
+    """Every file of the package whose code runs when these codes are imported."""
+    waiting, seen = set().union(*map(modules_imported, codes)), set()
+    files = set()
     while waiting:
         module = waiting.pop()
         seen.add(module)
-        for file in files_of(module):
-            waiting |= modules_imported(ast.parse(file.read_text(encoding="utf-8"))) - seen
-    return {room_of(m) for m in seen if room_of(m) != "api"}
+        if file := file_of(module):
+            name = file.relative_to(SOURCES).as_posix()
+            if name not in GROUND:
+                files.add(name)
+                waiting |= modules_imported(file.read_text(encoding="utf-8")) - seen
+    return files
 
 
-@pytest.mark.parametrize("name", BODIES)
-def test_dependencies_are_the_notebook_and_the_rooms_it_imports(name):
-    stage, notebook = BODIES[name], notebook_of(BODIES[name])
-    own = set().union(*(modules_imported(ast.parse(cell)) for cell in code_of(notebook)))
-    # Every stage is rendered by reporting.
-    expected = {room_of(m) for m in own if room_of(m) != "api"} | {"reporting", "core"}
-    if "api" in own:
-        expected |= {"imaging"}
-    listed = {Path(d).name for d in stage["deps"] if d.startswith("src/prefiqs/")}
-    assert expected <= listed, "a room is imported but not listed"
-    assert listed <= rooms_reached(own) | {"reporting", "core"}, "a room is listed but not imported"
-    assert notebook.relative_to(ROOT).as_posix() in stage["deps"]
+def listed(stage: dict) -> list[str]:
+    return [dep.removeprefix("src/prefiqs/") for dep in stage["deps"] if dep.startswith("src/prefiqs/")]
 
 
-@pytest.mark.parametrize("name", TRAINING)
-def test_params_of_the_training_are_the_blocks_that_the_notebook_reads(name):
-    code = "\n".join(code_of(notebook_of(BODIES[name])))
-    read = {b for b in Settings.__annotations__ if re.search(rf"settings\.{b}\b", code)}
-    assert BODIES[name]["wdir"] == ".."
-    assert BODIES[name]["params"] == [{"training/params.yaml": sorted(read)}]
+@pytest.mark.parametrize("name", BY_NOTEBOOK)
+def test_dependencies_are_the_notebook_and_the_code_that_it_runs(name):
+    stage, notebook = STAGES[name], notebook_of(STAGES[name])
+    reached = files_reached(code_of(notebook))
+    deps = listed(stage)
+    uncovered = {file for file in reached if not any(file == dep or file.startswith(f"{dep}/") for dep in deps)}
+    # The registries of networks and methods are reached through names of parameters alone where nothing is computed.
+    assert not {file for file in uncovered if not is_registry(file, reached)}, "code that runs is not listed"
+    for dep in deps:
+        assert any(file == dep or file.startswith(f"{dep}/") for file in reached), f"{dep} is listed, but does not run"
+    assert notebook.relative_to(ROOT).as_posix() in stage["deps"] and "requirements.lock" in stage["deps"]
+    assert f"pipeline/studies/{study_of(notebook)}.py" in deps
 
 
-@pytest.mark.parametrize("name", sorted(BODIES.keys() - set(TRAINING)))
-def test_params_are_the_blocks_that_the_notebook_reads(name):
-    code = "\n".join(code_of(notebook_of(BODIES[name])))
-    blocks = Params.__annotations__.keys()
-    read = {b for b in blocks if re.search(rf"(params|load_params\(\))\.{b}\b", code)}
-    if re.search(r"\b(paper_claims|report_text)\(", code):
-        text = (SOURCES / "reporting" / "report.py").read_text(encoding="utf-8")
-        read |= {b for b in blocks if re.search(rf"params\.{b}\b", text)}
-    assert {key.split(".")[0] for key in BODIES[name].get("params", [])} == read
+def is_registry(file: str, reached: set[str]) -> bool:
+    return file in {"methods/registry.py", "methods/_scorer.py", "methods/__init__.py"} or file.endswith("/__init__.py")
 
 
-@pytest.mark.parametrize("name", BODIES)
-def test_the_command_passes_only_declared_parameters(name):
-    notebook = notebook_of(BODIES[name])
-    cells = [c for c in nbformat.read(notebook, as_version=4).cells if "parameters" in c.metadata.get("tags", [])]
+def study_of(notebook: Path) -> str:
+    return re.sub(r"^\d\d_", "", notebook.stem)
+
+
+BLOCKS = {name: kind for name, kind in Params.__annotations__.items()}
+
+
+@pytest.mark.parametrize("name", BY_NOTEBOOK)
+def test_parameters_are_those_that_the_study_reads(name):
+    """A block, or single keys of one where a stage reads no more; what the code names must be listed."""
+    code = "\n".join(code_of(notebook_of(STAGES[name])))
+    study = SOURCES / "pipeline" / "studies" / f"{study_of(notebook_of(STAGES[name]))}.py"
+    code += study.read_text(encoding="utf-8")
+    read = set(re.findall(rf"\bparams\.({'|'.join(BLOCKS)})\b", code))
+    declared = {str(key).split(".")[0] for key in STAGES[name].get("params", [])}
+    assert read <= declared | {"run"}, "a block is read but not declared"
+
+
+@pytest.mark.parametrize("name", BY_NOTEBOOK)
+def test_the_command_passes_declared_parameters_and_the_folder_that_is_an_output(name):
+    stage = STAGES[name]
+    cells = [
+        c for c in nbformat.read(notebook_of(stage), as_version=4).cells if "parameters" in c.metadata.get("tags", [])
+    ]
     assert len(cells) == 1
     declared = {t.id for n in ast.parse(cells[0].source).body for t in n.targets}
-    assert set(re.findall(r"-p (\w+)=", BODIES[name]["cmd"])) <= declared
+    assert set(re.findall(r"-p (\w+)=", stage["cmd"])) == declared - {"out"}
+    folder = stage["cmd"].split()[3]
+    assert folder in stage["outs"]
+    assert folder.startswith(f"data/results/{name.replace('-degraded', '')}") or folder == "data/report"
 
 
-@pytest.mark.parametrize(("name", "room"), COMMANDS.items())
-def test_a_command_in_place_of_a_notebook_declares_what_its_room_needs(name, room):
-    stage, code = ALL_BODIES[name], [p.read_text(encoding="utf-8") for p in files_of(room)]
-    assert stage["cmd"].startswith(f"prefiqs {room} ")
-    imported = {room_of(m) for text in code for m in modules_imported(ast.parse(text))}
-    assert imported == {Path(d).name for d in stage["deps"] if d.startswith("src/prefiqs/")}
-    read = {b for b in Params.__annotations__ if any(re.search(rf"params\.{b}\b", text) for text in code)}
-    assert set(stage["params"]) == read
+def test_no_stage_writes_single_files_and_every_item_has_a_folder():
+    for name, stage in STAGES.items():
+        outs = [out if isinstance(out, str) else next(iter(out)) for out in stage["outs"]]
+        assert all(not Path(out).suffix for out in outs), name
+        for key in stage.get("matrix", {}):
+            assert all(f"${{item.{key}" in out for out in outs), name
 
 
-def test_every_notebook_belongs_to_a_stage():
-    assert {notebook_of(body) for body in BODIES.values()} == set(NOTEBOOKS) - FOR_USERS
-    assert set(NOTEBOOKS) > FOR_USERS
-
-
-def test_the_list_of_all_benchmarks_is_complete():
-    # dvc.yaml cannot join lists, so params.yaml names all benchmarks and both kinds
-    benchmarks = load_params(ROOT / "params.yaml").benchmarks
-    assert benchmarks.all == benchmarks.photos + [c.name for c in benchmarks.cross_quality]
-    assert set(benchmarks.paired) <= set(benchmarks.all)
+def test_every_notebook_belongs_to_a_stage_in_the_order_of_their_numbers():
+    used = list(dict.fromkeys(notebook_of(stage) for stage in BY_NOTEBOOK.values()))
+    assert used == sorted(used) == [n for n in NOTEBOOKS if n not in TUTORIALS]
+    numbers = [int(path.stem[:2]) for path in used]
+    assert numbers == list(range(1, len(used) + 1))
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebooks_are_thin_and_stripped(notebook):
     content = nbformat.read(notebook, as_version=4)
     assert content.cells[0].cell_type == "markdown", "a notebook opens with what it does and why"
-    assert [c.source for c in content.cells if c.cell_type == "markdown"][-1] == "## What was found"
+    assert [c.source for c in content.cells if c.cell_type == "markdown"][-1].startswith("## What was found")
     assert content.cells[-1].cell_type == "code", "findings are computed"
     for cell in content.cells:
         if cell.cell_type == "code":
+            tree = ast.parse(cell.source)
             assert not cell.outputs and cell.execution_count is None
-            assert not any(isinstance(n, ast.FunctionDef | ast.ClassDef) for n in ast.walk(ast.parse(cell.source)))
-            assert len([line for line in cell.source.splitlines() if line.strip()]) <= 15
+            assert not any(isinstance(n, ast.FunctionDef | ast.ClassDef) for n in ast.walk(tree))
+            assert len([line for line in cell.source.splitlines() if line.strip()]) <= 12
+            assert all(len(line) <= 100 for line in cell.source.splitlines())
+            nested = [n for n in ast.walk(tree) if isinstance(n, ast.ListComp | ast.DictComp | ast.GeneratorExp)]
+            assert all(len(n.generators) == 1 for n in nested)
+
+
+@pytest.mark.parametrize("notebook", [n for n in NOTEBOOKS if n not in TUTORIALS], ids=lambda p: p.stem)
+def test_notebooks_link_to_the_one_before_and_after(notebook):
+    numbered = [n for n in NOTEBOOKS if n not in TUTORIALS]
+    position = numbered.index(notebook)
+    links = re.findall(r"\]\((\d\d_\w+\.ipynb)\)", nbformat.read(notebook, as_version=4).cells[0].source)
+    neighbours = [numbered[i].name for i in (position - 1, position + 1) if 0 <= i < len(numbered)]
+    assert set(neighbours) <= set(links)
+    assert all((ROOT / "notebooks" / link).is_file() for link in links)
 
 
 def test_analytics_are_off_and_caches_do_not_make_stages_stale():
     assert "analytics = false" in (ROOT / ".dvc" / "config").read_text(encoding="utf-8")
-    assert "__pycache__/" in (ROOT / ".dvcignore").read_text(encoding="utf-8").split()
+    assert {"__pycache__/", "data/runs"} <= set((ROOT / ".dvcignore").read_text(encoding="utf-8").split())
