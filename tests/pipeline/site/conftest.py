@@ -1,4 +1,4 @@
-"""A tiny made-up project: what a run leaves behind, for two benchmarks and four methods."""
+"""A tiny made-up compendium: what a run leaves behind, for two benchmarks and four methods."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
 from prefiqs.datasets.benchmark import Benchmark, save_benchmark
 from prefiqs.io.atomic import write_text
-from prefiqs.io.scores import write_scores
 from prefiqs.io.tables import write_table
-from prefiqs.pipeline.layout import method_path, scores_path
-from prefiqs.pipeline.params import Params, load_params
+from prefiqs.pipeline.identity import MethodId, identity_table
+from prefiqs.pipeline.params import overlaid, read_yaml
+from prefiqs.pipeline.run import Run, open_run
+from prefiqs.pipeline.scores import Scores
+from prefiqs.pruning.spec import PruningSpec
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KINDS = ("gaussian-blur", "jpeg", "occlusion")
 PHOTOS, COPIES = 60, 5  # more faces than the gallery adds at a time
 CHANGED = {
@@ -28,36 +32,44 @@ CHANGED = {
         "all": ["toy", "toy-xq"], "paired": ["toy-xq"], "photos": ["toy"],
         "cross_quality": [{"name": "toy-xq", "source": "toy"}],
     },
+    "align": {"show_faces": ["toy", "toy-xq"]},
     "models": {"quality": ["sface"], "cross": ["other"]},
     "prune": {"granularities": ["unstructured", "structured"], "criteria": ["l1"], "ratios": [0.4]},
     "methods": {"compared": ["ser-fiq"], "calibrated_on": "toy"},
+    "transformer": {"benchmarks": []},
+    "jacobian": {"benchmarks": ["toy-xq"]},
     "verification": {"benchmarks": [], "flip_test": []},
     "report": {"claims": ["toy-xq"], "labelled": ["toy-xq"]},
 }  # fmt: skip
 
 
+UNSTRUCTURED = MethodId.of_spec("sface", PruningSpec(0.4))
+STRUCTURED = MethodId.of_spec("sface", PruningSpec(0.4, "structured"))
+NORM = MethodId.of("norm", "sface")
+SER_FIQ = MethodId.of("ser-fiq", "sface")
+METHODS = (UNSTRUCTURED, STRUCTURED, NORM, SER_FIQ)
+
+
 @dataclass
 class Project:
-    """A folder as a run leaves it; `index` and `scores` (by name in files) are those of toy-xq."""
+    """A folder as a run leaves it; `index` and `scores` are those of toy-xq."""
 
     folder: Path
     index: pd.DataFrame
     images: np.ndarray
-    scores: dict[str, np.ndarray]
+    scores: dict[MethodId, np.ndarray]
 
     @property
-    def params(self) -> Params:
-        return load_params(self.folder / "params.yaml")
+    def run(self) -> Run:
+        return open_run(self.folder)
 
     @property
-    def places(self) -> tuple[Params, Path, Path]:
-        """What `build_site` takes after the folder of the site."""
-        return self.params, self.folder / "data", self.folder / "reports"
+    def reports(self) -> Path:
+        return self.folder / "reports" / "default"
 
-    def change(self, block: str, **values) -> None:
-        params = yaml.safe_load((self.folder / "params.yaml").read_text())
-        params[block] |= values
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    def change(self, changes: dict) -> None:
+        path = self.folder / "params.yaml"
+        path.write_text(yaml.safe_dump(overlaid(read_yaml(path), changes), sort_keys=False))
 
 
 @pytest.fixture
@@ -71,27 +83,24 @@ def make() -> Callable[[Path], Project]:
 
 
 def make_project(folder: Path) -> Project:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for block, values in CHANGED.items():
-        params[block] |= values
-    write_text(yaml.safe_dump(params, sort_keys=False), folder / "params.yaml")
-    write_text("stages: {}\n", folder / "dvc.yaml")
+    content = overlaid(read_yaml(ROOT / "params.yaml"), CHANGED)
+    write_text(yaml.safe_dump(content, sort_keys=False), folder / "params.yaml")
+    write_text("", folder / ".prefiqs-root")
     rng = np.random.default_rng(7)
     index, images = _faces(rng)
-    data = folder / "data"
-    methods = ("unstructured-l1-0.4", "structured-l1-0.4", "norm", "ser-fiq")
-    scores = {m: rng.normal(size=len(index)).astype(np.float32) for m in methods}
+    run = open_run(folder)
+    scores = {m: rng.normal(size=len(index)).astype(np.float32) for m in METHODS}
     # differences in the seventh digit, and ties
-    scores["unstructured-l1-0.4"] = (0.9 + 3e-7 * rng.integers(0, 250, len(index))).astype(np.float32)
+    scores[UNSTRUCTURED] = (0.9 + 3e-7 * rng.integers(0, 250, len(index))).astype(np.float32)
     untouched = (index["degradation"] == "none").to_numpy()
     for name, rows in {"toy": untouched, "toy-xq": np.full(len(index), True)}.items():
         nothing = np.empty((0, 2), np.int32), np.empty(0, bool)
-        save_benchmark(Benchmark(name, images[rows], index[rows].reset_index(drop=True), *nothing), data)
-        names = index["name"][rows].to_numpy()
-        own = {m: scores[m][rows] for m in scores if m != "ser-fiq"}
-        write_scores(names, own, scores_path(data, name, "sface"))
-    write_scores(index["name"].to_numpy(), {"ser-fiq": scores["ser-fiq"]}, method_path(data, "toy-xq", "ser-fiq"))
-    _write_reports(folder / "reports")
+        save_benchmark(Benchmark(name, images[rows], index[rows].reset_index(drop=True), *nothing), run.layout.data)
+        own = {m: scores[m][rows] for m in METHODS if m != SER_FIQ}
+        Scores.of(index["name"][rows].to_numpy(), own, lambda _: False).write(run.layout.scores(name, "sface"))
+    of_ser_fiq = Scores.of(index["name"].to_numpy(), {SER_FIQ: scores[SER_FIQ]}, lambda _: True)
+    of_ser_fiq.write(run.layout.method_scores("toy-xq", "ser-fiq"))
+    _write_reports(folder / "reports" / "default")
     return Project(folder, index, images, scores)
 
 
@@ -118,40 +127,43 @@ def _write_reports(reports: Path) -> None:
         "pauc_random_mean": {"sface": 20.0, "other": 0.0},
     }
     write_text(json.dumps({"edc-toy-xq-sface": found}), reports / "numbers.json")
+    columns = ["claim", "from_paper", "text", "benchmark", "estimator", "evidence", "holds"]
     claims = [
-        ("Unstructured L1 beats structured L1 at every ρ", "toy-xq-sface", "smaller at 1 of 1 & <all>", "yes"),
-        ("PreFIQs (unstructured-l1-0.4) beats the embedding norm", "toy-xq-sface", "12 against 15", "no"),
+        ("granularity", True, "Unstructured beats structured", "toy-xq", "sface", "smaller at 1 of 1 & <all>", "yes"),
+        ("norm", False, "PreFIQs beats the embedding norm", "toy-xq", "sface", "12 against 15", "no"),
     ]
-    write_table(pd.DataFrame(claims, columns=["claim", "benchmark", "evidence", "holds"]), reports / "claims.csv")
+    write_table(pd.DataFrame(claims, columns=columns), reports / "claims.csv")
+    write_text("Claims\n\n| a |\n| --- |\n| 1 |\n", reports / "claims.md")
+    item = reports / "edc" / "toy-xq" / "sface"
     write_text(
-        "# What survives\n\n![edc](figures/edc-toy-xq-sface.png)\n\n| a | b |\n| --- | ---: |\n| x | 1 |\n\n"
-        "Tables: [table3](tables/table3-toy-xq-sface.md). Pages: [10](notebooks/10-edc-toy-xq-sface.html)\n",
+        "# What survives\n\n![curves](edc/toy-xq/sface/edc.png)\n\n$Q = 1 - D/2$ costs $5\n\n"
+        "| a | b |\n| --- | ---: |\n| x | 1 |\n\nTables: [table3](edc/toy-xq/sface/table3.md). [10](edc/toy-xq/sface/13_edc.ipynb)\n",
         reports / "README.md",
     )
-    page = (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>x</title></head><body><h1 id="x">10 · Does '
-    )
-    write_text(page + "discarding help?<a>¶</a></h1></body></html>", reports / "notebooks" / "10-edc-toy-xq-sface.html")
-    (reports / "figures").mkdir()
-    for ending in ("png", "pdf"):
-        Image.new("RGB", (1500, 40), "teal").save(reports / "figures" / f"edc-toy-xq-sface.{ending}")
-    columns = "".join(f" a long name of column {i} |" for i in range(9))
-    wide = f"Areas of <everything>\n\n|{columns}\n|{' --- |' * 9}\n|{' 1.234 |' * 9}\n"
-    write_text(wide, reports / "tables" / "table3-toy-xq-sface.md")
-    write_text("a,b\n1,2\n", reports / "tables" / "table3-toy-xq-sface.csv")
-    write_text("| **x** |<br>\n", reports / "paper" / "paper-table1.md")
-    methods = ["unstructured-l1-0.4", "norm", "ser-fiq", "structured-l1-0.4"]
+    item.mkdir(parents=True)
+    picture = new_output("display_data", {"image/png": "iVBORw0KGgo="})
+    cells = [
+        new_markdown_cell("# 13 · Does discarding help?\n\n$$ D = \\lVert e \\rVert_2 $$\n\n[itself](13_edc.ipynb)"),
+        new_code_cell("x = 1\nprint(x)", outputs=[new_output("stream", text="1 < 2\n"), picture]),
+    ]
+    nbformat.write(new_notebook(cells=cells), item / "13_edc.ipynb")
+    Image.new("RGB", (1500, 40), "teal").save(item / "edc.png")
+    names = "".join(f" a long name of column {i} |" for i in range(9))
+    wide = f"Areas of <everything>\n\n|{names}\n|{' --- |' * 9}\n|{' 1.234 |' * 9}\n"
+    write_text(wide, item / "table3.md")
+    write_text("a,b\n1,2\n", item / "table3.csv")
     areas = pd.MultiIndex.from_product(
-        [["sface", "other"], methods, [1e-3, 1e-4], ["recomputed", "fixed"]],
-        names=["verifier", "method", "fmr", "threshold"],
+        [["sface", "other"], [m.key for m in METHODS], [1e-3, 1e-4], ["recomputed", "fixed"]],
+        names=["verifier", "key", "fmr", "threshold"],
     ).to_frame(index=False)
     # nine and eleven: in the order of texts they would change places
     areas = areas.assign(
         fnmr=0.05, pauc=[9.0 + 2.13 * ((7 * i) % 32) for i in range(32)], auc=30.0, fmr_resolvable=True
     )
-    areas["pauc_low"] = areas["pauc"].where(areas["method"] != "structured-l1-0.4") - 1
+    areas["pauc_low"] = areas["pauc"].where(areas["key"] != STRUCTURED.key) - 1
     areas["pauc_high"] = areas["pauc"] + 1
-    write_table(areas, reports / "tables" / "areas-toy-xq-sface.csv")
+    areas = areas.merge(identity_table({m: m == SER_FIQ for m in METHODS}), on="key")
+    write_table(areas, item / "areas.csv")
     chance = areas[["verifier", "fmr"]].drop_duplicates()
     chance = chance.assign(pauc_mean=80.5, pauc_std=1.0, pauc_min=78.0, pauc_max=83.0, orders=20)
-    write_table(chance, reports / "tables" / "random-toy-xq-sface.csv")
+    write_table(chance, item / "random.csv")

@@ -10,17 +10,19 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
-from prefiqs.pipeline.site.artefacts import markdown
-from prefiqs.pipeline.site.findings import claims, key_numbers, results
 
 from prefiqs.cli import main
 from prefiqs.errors import InputError
-from prefiqs.io.scores import write_score_file
+from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.site import gallery
 from prefiqs.pipeline.site.build import build_site
+from prefiqs.pipeline.site.markup import markdown
+from prefiqs.pruning.spec import PruningSpec
+from prefiqs.reporting.html.pages import STATIC
 
-ROOT = Path(__file__).parents[2]
-STYLE = ROOT / "src" / "prefiqs" / "site" / "static" / "style.css"
+STYLE = STATIC / "style.css"
+NORM = MethodId.of("norm", "sface")
+STRUCTURED = MethodId.of_spec("sface", PruningSpec(0.4, "structured"))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -37,24 +39,21 @@ def soup(path: Path) -> BeautifulSoup:
 
 
 def test_the_gallery_holds_every_face_and_the_exact_scores(project):
-    site = build_site(project.folder / "site", *project.places)
+    site = build_site(project.run, project.folder / "site")
     data = gallery_data(site, "toy-xq")
     for column in ("name", "subject", "degradation", "severity"):
         assert data["faces"][column] == project.index[column].tolist()
-    expected = {
-        "PreFIQs, unstructured L1, ρ\u00a0=\u00a00.4": "unstructured-l1-0.4", "embedding norm": "norm",
-        "ser-fiq": "ser-fiq", "PreFIQs, structured L1, ρ\u00a0=\u00a00.4": "structured-l1-0.4",
-    }  # fmt: skip
-    assert [m["label"] for m in data["methods"]] != sorted(expected), "the order is chosen, not that of the alphabet"
-    assert {m["label"] for m in data["methods"]} == expected.keys()
+    expected = {method.label: scores for method, scores in project.scores.items()}
+    expected["true severity"] = -project.index["severity"].to_numpy(np.float32)
+    labels = [m["label"] for m in data["methods"]]
+    assert labels[0] == "PreFIQs, unstructured L1, ρ = 0.4" and sorted(labels) == sorted(expected)
     for method in data["methods"]:
-        scores = np.array(method["scores"], np.float32)
-        np.testing.assert_array_equal(scores, project.scores[expected[method["label"]]])
-    assert "ser-fiq" not in [m["label"] for m in gallery_data(site, "toy")["methods"]]  # toy is not in `paired`
+        np.testing.assert_array_equal(np.array(method["scores"], np.float32), expected[method["label"]])
+    assert "SER-FIQ" not in [m["label"] for m in gallery_data(site, "toy")["methods"]]  # toy is not in `paired`
 
 
 def test_pictures_show_the_faces_and_are_shared(project):
-    site = build_site(project.folder / "site", *project.places)
+    site = build_site(project.run, project.folder / "site")
     keys = gallery_data(site, "toy-xq")["faces"]["picture"]
     for row in (0, 1, 299):
         shown = np.asarray(Image.open(site / "faces" / f"{keys[row]}.jpg"), int)
@@ -65,9 +64,9 @@ def test_pictures_show_the_faces_and_are_shared(project):
 
 
 def test_faces_that_may_not_be_shown_are_not_there(project):
-    project.change("align", show_faces=False)
-    site = build_site(project.folder / "site", *project.places)
-    assert not [p for p in contents(site) if p.endswith(".jpg")]
+    project.change({"align": {"show_faces": ["toy"]}})
+    site = build_site(project.run, project.folder / "site")
+    assert len([p for p in contents(site) if p.endswith(".jpg")]) == 60, "only faces of the other benchmark"
     data = gallery_data(site, "toy-xq")
     assert data["faces"]["picture"] is None
     assert data["faces"]["name"] == project.index["name"].tolist()
@@ -76,28 +75,29 @@ def test_faces_that_may_not_be_shown_are_not_there(project):
 
 def test_of_a_large_benchmark_faces_are_spread_evenly(project, monkeypatch):
     monkeypatch.setattr(gallery, "MOST_FACES", 4)
-    site = build_site(project.folder / "site", *project.places)
+    site = build_site(project.run, project.folder / "site")
     data = gallery_data(site, "toy-xq")
     assert data["faces"]["name"] == project.index["name"].iloc[[0, 100, 199, 299]].tolist()
     scores = {m["label"]: m["scores"] for m in data["methods"]}
-    np.testing.assert_array_equal(np.float32(scores["embedding norm"]), project.scores["norm"][[0, 100, 199, 299]])
+    np.testing.assert_array_equal(np.float32(scores["embedding norm"]), project.scores[NORM][[0, 100, 199, 299]])
     assert "4 faces, evenly spread over the 300" in soup(site / "gallery-toy-xq.html").get_text().replace("\n", " ")
 
 
 def test_scores_of_other_tools_join(project):
     names, scores = project.index["name"], np.arange(300.0)
     (project.folder / "data" / "external").mkdir()
-    write_score_file(names, scores, project.folder / "data" / "external" / "PFE_toy-xq.txt")
-    site = build_site(project.folder / "site", *project.places)
+    lines = "".join(f"{name} {score}\n" for name, score in zip(names, scores, strict=True))
+    (project.folder / "data" / "external" / "PFE_toy-xq.txt").write_text(lines)
+    site = build_site(project.run, project.folder / "site")
     by_label = {m["label"]: m["scores"] for m in gallery_data(site, "toy-xq")["methods"]}
     assert by_label["PFE"] == (-scores).tolist()  # named in `external.lower_is_better`
 
 
 def test_two_builds_give_the_same_bytes_and_the_second_replaces_the_first(project):
     out = project.folder / "deeper" / "site"
-    first = contents(build_site(out, *project.places))
+    first = contents(build_site(project.run, out))
     (out / "stale.html").write_text("of another run")
-    assert contents(build_site(out, *project.places)) == first
+    assert contents(build_site(project.run, out)) == first
     assert [p.name for p in out.parent.iterdir()] == ["site"]
 
 
@@ -108,81 +108,83 @@ def test_what_is_no_site_is_refused_and_kept(project, kind):
         out.mkdir()
     precious = {"folder": out / "thesis.txt", "page": out / "index.html", "file": out}[kind]
     precious.write_text("my page")
-    with pytest.raises(InputError, match="Expected a new folder or a site made by `prefiqs site`, got .*mine"):
-        build_site(out, *project.places)
+    with pytest.raises(InputError, match="mine exists and was not made by `prefiqs site`"):
+        build_site(project.run, out)
     assert precious.read_text() == "my page"
 
 
 @pytest.mark.parametrize(
     "missing",
-    ["reports/numbers.json", "reports/README.md", "reports/tables/areas-toy-xq-sface.csv",
+    ["reports/default/numbers.json", "reports/default/README.md", "reports/default/edc/toy-xq/sface/areas.csv",
      "data/scores/toy-xq/sface/scores.parquet", "data/methods/toy-xq/ser-fiq/scores.parquet"],
 )  # fmt: skip
 def test_a_failed_build_says_what_is_missing_and_leaves_the_old_site(project, missing):
-    site = build_site(project.folder / "site", *project.places)
+    site = build_site(project.run, project.folder / "site")
     before = contents(site)
     (project.folder / missing).unlink()
-    with pytest.raises(InputError, match=f"{missing}, got no such file"):
-        build_site(site, *project.places)
+    with pytest.raises((InputError, FileNotFoundError), match=Path(missing).name):
+        build_site(project.run, site)
     assert contents(site) == before
     assert not list(project.folder.glob(".site-*"))
 
 
 def test_every_link_leads_to_a_file_of_the_site_and_every_image_has_a_text(project):
-    site = build_site(project.folder / "site", *project.places)
-    pages = sorted(site.glob("*.html"))
-    assert len(pages) == 7
+    site = build_site(project.run, project.folder / "site")
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) == 5 + 3  # a notebook and two tables
     seen = 0
     for page in pages:
         tree = soup(page)
         for tag in tree.find_all(True):
             for target in filter(None, (tag.get("href"), tag.get("src"))):
-                if target != "data:,":
+                if not target.startswith("data:"):
                     path, _, part = target.partition("#")
                     assert "//" not in target
-                    assert (site / (path or page.name)).is_file(), f"{page.name}: {target}"
-                    assert not part or soup(site / (path or page.name)).find(id=part), f"{page.name}: {target}"
+                    linked = page.parent / path if path else page
+                    assert linked.is_file(), f"{page}: {target}"
+                    assert not part or soup(linked).find(id=part), f"{page}: {target}"
                     seen += 1
-        assert all(image["alt"] for image in tree.find_all("img"))
+        assert all(image["alt"] for image in tree.find_all("img") if not image["src"].startswith("data:"))
     assert seen > 60
 
 
+def test_notebooks_become_pages_with_equations_that_need_no_network(project):
+    site = build_site(project.run, project.folder / "site")
+    tree = soup(site / "edc" / "toy-xq" / "sface" / "13_edc.html")
+    assert tree.find("math", display="block") and "$$" not in tree.get_text()
+    assert tree.find("h1").get_text().startswith("13 · Does discarding help?")
+    assert "1 < 2" in tree.get_text() and tree.find("a", string="itself")["href"] == "13_edc.html"
+    assert not tree.find_all("script")
+    report = soup(site / "report.html")
+    assert len(report.find_all("math")) == 1 and "costs $5" in report.get_text()
+
+
 def test_the_start_page_says_what_was_found(project):
-    site = build_site(project.folder / "site", *project.places)
-    text = " ".join(soup(site / "index.html").get_text(" ").split())
-    assert "What holds on our data: 1 of 2" in text
-    assert "yes Unstructured L1 beats structured L1" in text
-    assert "no PreFIQs (unstructured-l1-0.4) beats the embedding norm" in text
+    site = build_site(project.run, project.folder / "site")
+    tree = soup(site / "index.html")
+    text = " ".join(tree.get_text(" ").split())
+    assert "Which claims hold on our data: 1 of 2" in text
+    assert "yes Unstructured beats structured" in text and "no PreFIQs beats the embedding norm" in text
     assert "smaller at 1 of 1 & <all>" in text
-    assert "sface 6.77 12.00 −40 % 15.00 −25 % 20.00" in text
-    assert "10 · Does discarding help?" in text
-
-
-def test_numbers_against_the_random_order(project):
-    params, _, reports = project.places
-    (found,) = key_numbers(reports, params)
-    assert [row["saved"] for row in found["rows"]] == [pytest.approx(100 * (20 - 12) / 20), None]
-    assert [row["fnmr"] for row in found["rows"]] == [pytest.approx(6.77), 25]
+    assert "sface 6.77 12.00 15.00 20.00" in text and "other 25.00 50.00 40.00 0.00" in text
+    assert [bold.get_text() for bold in tree.select("td strong")] == ["12.00", "40.00"], "the better one is bold"
+    assert "13 · Does discarding help?" in text
 
 
 def test_results_are_the_tables_of_the_stages(project):
-    params, _, reports = project.places
-    table, areas = results(reports, params), pd.read_csv(reports / "tables" / "areas-toy-xq-sface.csv")
-    assert len(table) == len(areas) + 4
-    row = table.query("verifier == 'other' and method == 'embedding norm' and fmr == 0.0001 and threshold == 'fixed'")
+    site = build_site(project.run, project.folder / "site")
+    rows = soup(site / "results.html").select("#results tbody tr")
+    areas = pd.read_csv(project.reports / "edc" / "toy-xq" / "sface" / "areas.csv")
+    assert len(rows) == len(areas) + 4
+    cells = [[cell.get("data-value", cell.get_text()) for cell in row.find_all("td")] for row in rows]
+    chosen = [
+        c for c in cells if c[0] == "embedding norm" and c[4] == "other" and c[9] == "0.0001" and c[10] == "fixed"
+    ]
     own = areas.query("verifier == 'other' and method == 'norm' and fmr == 0.0001 and threshold == 'fixed'")
-    assert row[["pauc", "low", "high"]].to_numpy() == pytest.approx(own[["pauc", "pauc_low", "pauc_high"]].to_numpy())
-    chance = table[table["method"] == "random order"]
-    assert chance["threshold"].unique() == ["recomputed"]
-    values = chance[["pauc", "low", "high", "fnmr"]].drop_duplicates()
-    assert len(values) == 1 and values.iloc[0].tolist() == pytest.approx([80.5, 78, 83, 5])
-
-
-def test_the_claims_of_the_paper_are_told_from_the_others():
-    table = pd.read_csv(ROOT / "reports" / "claims.csv")
-    about_pruning = ~table["claim"].str.contains("PreFIQs|as good as", regex=True)
-    assert [c["papers"] for c in claims(ROOT / "reports")] == about_pruning.tolist()
-    assert about_pruning.sum() == 3
+    assert [float(v) for v in chosen[0][1:4]] == pytest.approx(own[["pauc", "pauc_low", "pauc_high"]].iloc[0].tolist())
+    assert any(c[0] == "SER-FIQ §" for c in cells), "its network was trained on these images"
+    chance = [c for c in cells if c[0] == "random order"]
+    assert {tuple(float(v) for v in (*c[1:4], c[8])) for c in chance} == {(80.5, 78, 83, 5)}
 
 
 def test_tags_in_markdown_are_shown_and_not_obeyed():
@@ -201,7 +203,7 @@ def test_the_command(project, monkeypatch, capsys):
         assert (ended.value.code or 0) == code
     printed = capsys.readouterr()
     assert printed.out == f"{project.folder / 'site' / 'index.html'}\n"
-    assert printed.err.startswith("prefiqs: Expected a new folder") and printed.err.count("\n") == 1
+    assert "was not made by `prefiqs site`" in printed.err and printed.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.site.build import build_site
+from prefiqs.pruning.spec import PruningSpec
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next((p for p in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if p.exists()), None)
@@ -18,9 +20,11 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PAGES = ["index", "results", "gallery-toy", "gallery-toy-xq", "report", "figures", "tables"]
-STRUCTURED = "PreFIQs, structured L1, ρ\u00a0=\u00a00.4"
-FIRST = "unstructured-l1-0.4"  # the method chosen when the page opens
+NOTEBOOK, TABLE = "edc/toy-xq/sface/13_edc", "edc/toy-xq/sface/table3"
+PAGES = ["index", "results", "gallery-toy", "gallery-toy-xq", "report", NOTEBOOK, TABLE]
+FIRST = MethodId.of_spec("sface", PruningSpec(0.4))  # the method chosen when the page opens
+STRUCTURED = MethodId.of_spec("sface", PruningSpec(0.4, "structured"))
+NORM, SER_FIQ, SEVERITY = MethodId.of("norm", "sface"), MethodId.of("ser-fiq", "sface"), MethodId.severity()
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +34,7 @@ def project(make, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def site(project):
-    return build_site(project.folder / "site", *project.places)
+    return build_site(project.run, project.folder / "site")
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +78,14 @@ def shown_names(page) -> list[str]:
     return page.eval_on_selector_all("#faces button", "buttons => buttons.map(b => b.title)")
 
 
+def scores_of(project, method) -> np.ndarray:
+    if method == SEVERITY:
+        return -project.index["severity"].to_numpy()
+    return project.scores[method].astype(float)
+
+
 def ordered(project, method, chosen=None, highest=False) -> list[str]:
-    scores = project.scores[method].astype(float)
+    scores = scores_of(project, method)
     rows = np.arange(len(scores)) if chosen is None else np.flatnonzero(chosen)
     return (
         project.index["name"].iloc[rows[np.argsort(-scores[rows] if highest else scores[rows], kind="stable")]].tolist()
@@ -86,23 +96,20 @@ def ordered(project, method, chosen=None, highest=False) -> list[str]:
 def test_pages_load_within_their_width_and_say_what_their_images_show(page, site, width):
     for name in PAGES:
         visit(page, site, name, width)
-        if name == "tables":
-            page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         assert all(page.eval_on_selector_all("img", "images => images.map(i => i.alt)"))
-        if width == 400 and name in ("results", "tables"):  # too wide for the screen: they scroll in their own box
+        if width == 400 and name in ("results", TABLE):  # too wide for the screen: they scroll in their own box
             inner, outer = page.eval_on_selector(".scroll:last-of-type", "box => [box.scrollWidth, box.clientWidth]")
             assert inner > outer
 
 
 def test_the_gallery_is_in_the_order_of_each_method(page, project, site):
     visit(page, site, "gallery-toy-xq")
-    labels = {"embedding norm": "norm", "ser-fiq": "ser-fiq", STRUCTURED: "structured-l1-0.4"}
     assert shown_names(page) == ordered(project, FIRST)
     page.select_option("[name=order]", "highest")
     assert shown_names(page) == ordered(project, FIRST, highest=True)
-    for label, method in labels.items():
-        page.select_option("[name=method]", label=label)
+    for method in (NORM, SER_FIQ, STRUCTURED, SEVERITY):
+        page.select_option("[name=method]", label=method.label)
         assert shown_names(page) == ordered(project, method, highest=True)
 
 
@@ -175,12 +182,10 @@ def check_dialog(page, project, name):
     assert facts == [face["subject"], face["degradation"], f"{face['severity']:g}"]
     assert face["subject"] in page.get_attribute("#portrait img", "alt")
     cells = page.eval_on_selector_all("#scores tr", "rows => rows.map(r => [...r.cells].map(c => c.textContent))")
-    methods = [FIRST, "norm", "ser-fiq", "structured-l1-0.4"]
-    assert [c[0] for c in cells] == [
-        "PreFIQs, unstructured L1, ρ\u00a0=\u00a00.4", "embedding norm", "ser-fiq", STRUCTURED,
-    ]  # fmt: skip
+    methods = [FIRST, NORM, SER_FIQ, SEVERITY, STRUCTURED]
+    assert [c[0] for c in cells] == [method.label for method in methods]
     for (_, score, rank, percentile), method in zip(cells, methods, strict=True):
-        scores = project.scores[method].astype(float)
+        scores = scores_of(project, method)
         assert float(score) == pytest.approx(scores[row], rel=1e-4)
         assert int(rank) == 1 + (scores > scores[row]).sum()
         assert float(percentile) == pytest.approx(100 * (scores < scores[row]).sum() / 299, abs=0.051)
@@ -198,8 +203,8 @@ def test_a_face_by_mouse_on_a_narrow_screen(page, project, site):
 
 def test_names_alone_where_faces_may_not_be_shown(page, make, tmp_path):
     project = make(tmp_path)
-    project.change("align", show_faces=False)
-    site = build_site(tmp_path / "site", *project.places)
+    project.change({"align": {"show_faces": []}})
+    site = build_site(project.run, tmp_path / "site")
     visit(page, site, "gallery-toy-xq", 400)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert page.locator("img").count() == 0
