@@ -137,7 +137,8 @@ def _write_reports(reports: Path) -> None:
     item = reports / "edc" / "toy-xq" / "sface"
     write_text(
         "# What survives\n\n![curves](edc/toy-xq/sface/edc.png)\n\n$Q = 1 - D/2$ costs $5\n\n"
-        "| a | b |\n| --- | ---: |\n| x | 1 |\n\nTables: [table3](edc/toy-xq/sface/table3.md). [10](edc/toy-xq/sface/13_edc.ipynb)\n",
+        "| a | b |\n| --- | ---: |\n| x | 1 |\n\n"
+        "Tables: [table3](edc/toy-xq/sface/table3.md). [13](edc/toy-xq/sface/13_edc.ipynb)\n",
         reports / "README.md",
     )
     item.mkdir(parents=True)

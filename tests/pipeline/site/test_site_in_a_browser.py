@@ -248,10 +248,3 @@ def test_results_are_filtered(page, site):
     page.select_option("[name=threshold]", "fixed")
     assert page.inner_text("#count") == "4 of 36 rows"
     assert set(column(page, 4)) == {"other"} and set(column(page, 10)) == {"fixed"}
-
-
-def test_a_link_to_a_table_opens_it(page, site):
-    visit(page, site, "report")
-    page.click("text=table3")
-    page.wait_for_function("document.getElementById('table3-toy-xq-sface')?.open")
-    assert not page.evaluate("document.getElementById('paper-table1').open")

@@ -1,4 +1,4 @@
-// Tables sorted by their headings, rows chosen by the form above them, and tables opened by a link to them.
+// Tables sorted by their headings, and rows chosen by the form above them.
 "use strict";
 
 const key = (row, column) => {
@@ -42,13 +42,3 @@ if (filters) {
   filters.addEventListener("submit", (event) => event.preventDefault());
   choose();
 }
-
-const openLinked = () => {
-  const linked = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (linked instanceof HTMLDetailsElement) {
-    linked.open = true;
-    linked.scrollIntoView();
-  }
-};
-addEventListener("hashchange", openLinked);
-openLinked();
