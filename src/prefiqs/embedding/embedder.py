@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
+from threading import Lock
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,14 +19,17 @@ from prefiqs.embedding.vectors import normalise
 from prefiqs.errors import InputError
 from prefiqs.io.arrays import RowFile
 from prefiqs.models.face_model import FaceModel, check_faces
-from prefiqs.models.loading import as_model, resolve_device
+from prefiqs.models.loading import on_device, resolve_device
 
 # Faces at a time: on a CPU so many that weights are not read anew for every few faces, and so few that activations stay
 # in the cache; on a GPU many, so that it is kept busy.
 BATCH_SIZES = {"cpu": 16, "cuda": 128}
-NETWORKS_AT_ONCE = 8  # in `write_embeddings`: a compiled SFace takes 130 MB
+TABLES_AT_ONCE = 8  # in `write_embeddings`: a compiled SFace takes 130 MB
 
 Faces = np.ndarray | Iterable[np.ndarray]
+View = Literal["plain", "mirrored"]
+Job = FaceModel | str | tuple[FaceModel | str, View]
+"""What makes one table of embeddings: a network, or a network and whether it sees the faces plain or mirrored."""
 
 
 def embed(
@@ -35,6 +40,7 @@ def embed(
     device: str = "auto",
     precision: str = "fp32",
     compiled: bool = False,
+    progress: bool = False,
 ) -> np.ndarray | list[np.ndarray]:
     """Embed aligned faces.
 
@@ -43,9 +49,10 @@ def embed(
         images: aligned faces, uint8 n×112×112×3, RGB (a memory map too), or an iterator over single faces.
         batch_size: faces at a time, by default what suits the device; does not change the result beyond 1e-6.
         flip_test: add the embedding of the mirrored face before normalising (LFW protocol; not used for quality).
-        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
         precision: "fp32"; faster and coarser "bf16" or "fp16", on a GPU also "tf32".
         compiled: use `torch.compile` on a GPU, which pays for many images; the engine of the CPU always compiles.
+        progress: show a bar on stderr.
 
     Returns:
         float32 n×d, rows L2-normalised; a list of such arrays for a list of models.
@@ -54,7 +61,9 @@ def embed(
         InputError: images that are not aligned faces, or an unknown model, device or precision.
     """
     models = [model] if isinstance(model, FaceModel | str) else list(model)
-    raw = raw_embeddings(models, images, batch_size, device, [flip_test] * len(models), precision, compiled)
+    views: tuple[View, ...] = ("plain", "mirrored") if flip_test else ("plain",)
+    jobs = [(network, view) for network in models for view in views]
+    raw = raw_embeddings(jobs, images, batch_size, device, precision, compiled, progress)
     if flip_test:
         raw = [plain + mirrored for plain, mirrored in zip(raw[::2], raw[1::2], strict=True)]
     normalised = [normalise(r) for r in raw]
@@ -62,122 +71,119 @@ def embed(
 
 
 def raw_embeddings(
-    models: Sequence[FaceModel | str],
+    jobs: Sequence[Job],
     images: Faces,
     batch_size: int | None = None,
     device: str = "auto",
-    mirrored: Sequence[bool] | None = None,
     precision: str = "fp32",
     compiled: bool = False,
+    progress: bool = False,
 ) -> list[np.ndarray]:
-    """Embeddings as the networks give them, not normalised, so that their norm is kept; arguments as for `embed`.
+    """Embeddings as the networks give them, not normalised, so that their norm is kept: float32 n×d for each job.
 
-    mirrored: for each model, whether it also embeds the mirrored faces; by default none does.
-
-    Returns one float32 n×d array a model, followed by that of the mirrored faces where they were asked for.
+    jobs: networks, or pairs of a network and "plain" or "mirrored"; other arguments as for `embed`.
     """
-    return Embedder(models, batch_size, device, mirrored, precision, compiled)(images)
+    return Embedder(jobs, batch_size, device, precision, compiled)(images, progress)
 
 
 def write_embeddings(
-    models: Iterable[FaceModel | str],
+    jobs: Iterable[Job],
     images: Faces,
     count: int,
     paths: Iterable[str | Path],
     batch_size: int | None = None,
     device: str = "auto",
-    mirrored: Sequence[bool] | None = None,
     precision: str = "fp32",
     compiled: bool = False,
+    progress: bool = False,
 ) -> None:
-    """Write what `raw_embeddings` gives, a .npy file a table; memory grows neither with the faces nor the networks.
+    """Write what `raw_embeddings` gives, a .npy file for each job; memory grows neither with the faces nor the jobs.
 
-    The networks take turns, `NETWORKS_AT_ONCE` of them, and the faces are read once in each turn; their files appear at
-    its end. Faces from an iterator can be read only once, so then all networks are held together.
+    The jobs take turns, `TABLES_AT_ONCE` of them, and the faces are read once in each turn; the files appear at its
+    end. Faces from an iterator can be read only once, so then all networks are held together.
 
-    models: taken one by one, so that a generator need not hold all of them. count: of the images. paths: one for each
-    table, in the order of `raw_embeddings`.
+    jobs: taken one by one, so that a generator need not hold all networks. count: number of images.
     """
-    jobs = zip(models, repeat(False) if mirrored is None else mirrored, strict=mirrored is not None)
-    paths = iter(paths)
-    at_once = None if iter(images) is images else NETWORKS_AT_ONCE
+    jobs, paths = iter(jobs), iter(paths)
+    at_once = None if iter(images) is images else TABLES_AT_ONCE
     while group := list(islice(jobs, at_once)):
-        networks, flips = zip(*group, strict=True)
-        embedder = Embedder(networks, batch_size, device, flips, precision, compiled)
-        _write_tables(embedder, images, count, paths)
-        del group, networks, embedder  # before the next ones are made
+        embedder = Embedder(group, batch_size, device, precision, compiled)
+        _write_tables(embedder, images, count, islice(paths, len(group)), progress)
+        del group, embedder  # before the next ones are made
 
 
-def _write_tables(embedder: Embedder, images: Faces, count: int, paths: Iterator[str | Path]) -> None:
+def _write_tables(
+    embedder: Embedder, images: Faces, count: int, paths: Iterable[str | Path], progress: bool
+) -> None:
     with ExitStack() as stack:
         files = [
             stack.enter_context(RowFile(path, (count, size), np.float32))
-            for size, path in zip(embedder.sizes, islice(paths, len(embedder.sizes)), strict=True)
+            for size, path in zip(embedder.sizes, paths, strict=True)
         ]
-        for tables in embedder.stream(images):
+        for tables in embedder.stream(images, progress):
             for file, table in zip(files, tables, strict=True):
                 file.append(table)
 
 
 class Embedder:
-    """Networks made ready once, on first use, for faces that come in any number of portions.
+    """Networks prepared once, on first use, for faces that come in any number of portions, from any thread.
 
     Called with faces it gives what `raw_embeddings` does, and takes the same arguments; `sizes` are the widths of the
-    tables. Weights that change afterwards are not noticed.
+    tables. Weights that change afterwards are not noticed. The networks given stay as and where they are.
     """
 
     def __init__(
         self,
-        models: Sequence[FaceModel | str],
+        jobs: Sequence[Job],
         batch_size: int | None = None,
         device: str = "auto",
-        mirrored: Sequence[bool] | None = None,
         precision: str = "fp32",
         compiled: bool = False,
     ):
-        target = resolve_device(device)
         if batch_size is not None:
             _check_batch_size(batch_size)
-        self.batch_size, self.device, self.computing = batch_size, target, (precision, compiled)
-        # In a GPU's memory the channels of a pixel lie side by side, as its fastest kernels want them.
-        layout = torch.channels_last if target.type == "cuda" else torch.preserve_format
-        self.models = [as_model(m, device).to(target, memory_format=layout) for m in models]
+        self.batch_size, self.device, self.computing = batch_size, resolve_device(device), (precision, compiled)
+        pairs = [job if isinstance(job, tuple) else (job, "plain") for job in jobs]
+        if unknown := {view for _, view in pairs} - {"plain", "mirrored"}:
+            raise InputError(f'Unknown view {unknown.pop()!r} of the faces; choose "plain" or "mirrored".')
+        given = list(dict.fromkeys(network for network, _ in pairs))
+        self.models = [on_device(network, self.device) for network in given]
         if training := [m.name for m in self.models if m.training]:
-            raise InputError(f"Expected networks in eval mode, got {training[0]} in training mode; call .eval() on it.")
-        # One job a table: which network, and whether it sees the mirrored face.
-        flips = [[False, True] if both else [False] for both in mirrored or [False] * len(self.models)]
-        self.jobs = [(i, flip) for i, views in enumerate(flips) for flip in views]
+            raise InputError(f"The network {training[0]} is in training mode; call .eval() on it first.")
+        self.jobs = [(given.index(network), view) for network, view in pairs]
         self.sizes = [self.models[i].embedding_size for i, _ in self.jobs]
+        self._lock = Lock()
         self._engines: list[Engine] = []
         self._faces_at_once = 0  # that the engines are made for
 
-    def __call__(self, images: Faces) -> list[np.ndarray]:
-        """One float32 n×d array a table, all in memory."""
+    def __call__(self, images: Faces, progress: bool = False) -> list[np.ndarray]:
+        """One float32 n×d array a job, all in memory."""
         rows: list[list[np.ndarray]] = [[np.empty((0, size), np.float32)] for size in self.sizes]
-        for tables in self.stream(images):
+        for tables in self.stream(images, progress):
             for kept, table in zip(rows, tables, strict=True):
                 kept.append(table)
         return [np.concatenate(parts) for parts in rows]
 
-    def stream(self, images: Faces) -> Iterator[list[np.ndarray]]:
+    def stream(self, images: Faces, progress: bool = False) -> Iterator[list[np.ndarray]]:
         """The same, batch after batch."""
         usual = BATCH_SIZES[self.device.type]
         known = len(images) if isinstance(images, np.ndarray) else usual
         wanted = max(1, min(known, usual)) if self.batch_size is None else self.batch_size
-        if wanted > self._faces_at_once:
-            self._engines, self._faces_at_once = model_engines(self.models, wanted, *self.computing), wanted
-        size = self._faces_at_once
-        for inputs in prepared_ahead(self._inputs, batches(images, size), self.device):
+        with self._lock:
+            if wanted > self._faces_at_once:
+                self._engines, self._faces_at_once = model_engines(self.models, wanted, *self.computing), wanted
+            engines, size = self._engines, self._faces_at_once
+        for inputs in prepared_ahead(self._inputs, batches(images, size, progress), self.device):
             yield [
-                run_padded(self._engines[i], inputs[self.models[i].input_spec, self.models[i].device, flip], size)[0]
-                for i, flip in self.jobs
+                run_padded(engines[i], inputs[self.models[i].input_spec, self.models[i].device, view], size)[0]
+                for i, view in self.jobs
             ]
 
     def _inputs(self, faces: np.ndarray) -> dict[tuple, torch.Tensor]:
-        """What the networks want to see of faces, by input, device (a finished graph stays on the CPU) and flip."""
+        """What the networks want to see of faces, by input, device (a finished graph stays on the CPU) and view."""
         preparers = {(m.input_spec, m.device): m for m in self.models}
-        views = {flip: faces[:, :, ::-1] if flip else faces for flip in {flip for _, flip in self.jobs}}
-        return {(*k, flip): m.prepare(view) for k, m in preparers.items() for flip, view in views.items()}
+        views = {view: faces[:, :, ::-1] if view == "mirrored" else faces for _, view in self.jobs}
+        return {(*k, view): m.prepare(seen) for k, m in preparers.items() for view, seen in views.items()}
 
 
 def prepared_ahead(
@@ -235,4 +241,4 @@ def _cut(images: Faces, batch_size: int) -> Iterator[np.ndarray]:
 
 def _check_batch_size(batch_size: int) -> None:
     if batch_size < 1:
-        raise InputError(f"Expected a batch size of at least 1, got {batch_size}.")
+        raise InputError(f"The batch size must be at least 1, not {batch_size}.")

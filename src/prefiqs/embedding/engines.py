@@ -7,9 +7,11 @@ size of the drift that PreFIQs measures at small pruning ratios (notebook 15 mea
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from threading import Lock
 
 import numpy as np
 import openvino as ov
@@ -33,6 +35,7 @@ PRECISIONS = {
     "bf16": ("bf16", torch.bfloat16),
     "fp16": ("f16", torch.float16),
 }
+_TORCH = Lock()
 
 
 def model_engines(
@@ -87,23 +90,35 @@ def compile_graph(graph: ov.Model, batch_size: int, precision: str = "fp32") -> 
     """Compile an OpenVINO graph for a fixed batch, so that each image meets the same kernels whatever its company."""
     hint, _ = _checked(precision)
     if hint is None:
-        raise InputError(f"Expected precision fp32, bf16 or fp16 on a CPU, got {precision!r}, which is one of GPUs.")
+        raise InputError(f"The precision {precision} needs a GPU; on a CPU choose one of fp32, bf16, fp16.")
     graph.reshape([int(batch_size), 3, FACE_SIZE, FACE_SIZE])
     compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
 
+    idle: deque[ov.InferRequest] = deque()  # a request serves one thread at a time
+
     def run(prepared: torch.Tensor) -> tuple[np.ndarray, ...]:
-        result = compiled(prepared.numpy())
-        return tuple(result[i].copy() for i in range(len(compiled.outputs)))
+        try:
+            request = idle.pop()
+        except IndexError:
+            request = compiled.create_infer_request()
+        result = request.infer(prepared.numpy(), share_inputs=True, share_outputs=True)
+        outputs = tuple(result[i].copy() for i in range(len(compiled.outputs)))
+        idle.append(request)
+        return outputs
 
     return run
 
 
 def torch_engine(function: Callable, precision: str = "fp32") -> Engine:
-    """Run a function of prepared faces with PyTorch, without gradients, and without TF32 unless it is asked for."""
+    """Run a function of prepared faces with PyTorch, without gradients, and without TF32 unless it is asked for.
+
+    One call at a time in the whole process: PyTorch's settings are those of the process, and functions may put other
+    weights or hooks into their network while they run.
+    """
     _checked(precision)
 
     def run(prepared: torch.Tensor) -> tuple[np.ndarray, ...]:
-        with torch.no_grad(), _computing_in(precision, prepared.device):
+        with torch.no_grad(), _TORCH, _computing_in(precision, prepared.device):
             result = function(prepared)
         outputs = result if isinstance(result, tuple) else (result,)
         return tuple(output.float().cpu().numpy() for output in outputs)
@@ -113,34 +128,33 @@ def torch_engine(function: Callable, precision: str = "fp32") -> Engine:
 
 def _checked(precision: str) -> tuple[str | None, torch.dtype]:
     if precision not in PRECISIONS:
-        raise InputError(f"Expected a precision, {', '.join(PRECISIONS)}, got {precision!r}.")
+        raise InputError(f"Unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}.")
     return PRECISIONS[precision]
 
 
 @contextmanager
 def _computing_in(precision: str, device: torch.device) -> Iterator[None]:
     """PyTorch computes in this precision, and as before afterwards."""
-    tf32, (_, dtype) = precision == "tf32", PRECISIONS[precision]
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = tf32
-    try:
-        with ExitStack() as stack:
-            stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32))
-            if dtype != torch.float32:
-                stack.enter_context(torch.autocast(device.type, dtype))
-            yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
+    _, dtype = PRECISIONS[precision]
+    with ExitStack() as stack:
+        for products in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):
+            stack.callback(setattr, products, "fp32_precision", products.fp32_precision)
+            products.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+        if dtype != torch.float32:
+            stack.enter_context(torch.autocast(device.type, dtype))
+        yield
 
 
 def openvino_graph(module: nn.Module, example: torch.Tensor) -> ov.Model:
     """Turn a PyTorch module into an OpenVINO graph by tracing it with an example input.
 
     This calls the frontend itself: `openvino.convert_model` would do the same, but reports its use over the network.
+    It uses `torch.jit.trace`, although PyTorch has deprecated it: exporting with `torch.export` takes 20 times as long,
+    and the graph is slower and has lost the names of the weights.
     Raises `openvino.frontend.OpConversionFailure` for an operation that OpenVINO lacks.
     """
     frontend = FrontEndManager().load_by_framework("pytorch")
-    with torch.no_grad():
+    with torch.no_grad(), _TORCH:
         traced = torch.jit.trace(module, example, check_trace=False)
     # The graph gets weights of its own: shared ones would dangle once the traced module is gone.
     decoder = TorchScriptPythonDecoder(traced, example_input=example, shared_memory=False)

@@ -16,7 +16,7 @@ from prefiqs.embedding.vectors import rowwise_cosine
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import FACE_SIZE, FaceModel
 from prefiqs.models.graph import GraphModel
-from prefiqs.models.loading import resolve_device
+from prefiqs.models.loading import on_device, resolve_device
 
 
 def require_layers(model: FaceModel, method: str) -> None:
@@ -106,11 +106,12 @@ def pseudo_labels(
     """Pseudo-label of each of n aligned faces, float64 n in [−1, 1], higher = better; `seed` is that of the noise."""
     target = resolve_device(device)
     batch_size = min(BATCH_SIZES[target.type], _VIEWS) if batch_size is None else batch_size
-    (engine,) = model_engines([model.to(target)], batch_size)
-    views = _Views(model, seed)
+    own = on_device(model, target)
+    (engine,) = model_engines([own], batch_size)
+    views = _Views(own, seed)
     labels = np.empty(len(images))
     for i, face in enumerate(batches(images, 1)):
-        parts = views(model.prepare(face)).split(batch_size)
+        parts = views(own.prepare(face)).split(batch_size)
         embeddings = np.concatenate([run_padded(engine, part, batch_size)[0] for part in parts])
         flip, noise, occlusion = np.split(rowwise_cosine(embeddings[:1], embeddings[1:]), [1, 1 + _NOISY_FACES])
         labels[i] = (flip.mean() + noise.mean() + occlusion.mean()) / 3

@@ -28,7 +28,7 @@ from prefiqs.errors import InputError
 from prefiqs.methods._probes import require_layers, with_fixed_weights
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FACE_SIZE, FaceModel
-from prefiqs.models.loading import resolve_device
+from prefiqs.models.loading import on_device, resolve_device
 
 
 def scorer(
@@ -56,10 +56,11 @@ def scorer(
     if k < 1 or iterations < 1 or not 0 < epsilon < 1 or not p > 0:
         raise InputError(f"Expected k and iterations of at least 1, epsilon in (0, 1) and p > 0, got k={k}, "
                          f"iterations={iterations}, epsilon={epsilon}, p={p}.")  # fmt: skip
-    both = Embedder([model], device=device, mirrored=[True])
-    (embed,) = model_engines([model.to(target)], 1 + k)
-    step = derivative_engine(embeddings_and_gradient(model), target, 1 + k, "FaceQAN")
-    unit = 255 / model.input_spec.std  # the pixel range, as the network sees it
+    own = on_device(model, target, private=True)
+    both = Embedder([(model, "plain"), (model, "mirrored")], device=device)
+    (embed,) = model_engines([own], 1 + k)
+    step = derivative_engine(embeddings_and_gradient(own), target, 1 + k, "FaceQAN")
+    unit = 255 / own.input_spec.std  # the pixel range, as the network sees it
     drawn = np.random.default_rng(seed).uniform(-epsilon, epsilon, (k, 3, FACE_SIZE, FACE_SIZE))
     noise = torch.from_numpy((unit * drawn).astype(np.float32)).to(target)
 
@@ -67,13 +68,13 @@ def scorer(
         symmetry = rowwise_cosine(*both(images))
         scores = np.empty(len(images))
         for i, face in enumerate(batches(images, 1)):
-            clean = model.prepare(face)
-            noisy = _within_range(clean + noise, model)
+            clean = own.prepare(face)
+            noisy = _within_range(clean + noise, own)
             similarities = []
             for _ in range(iterations - 1):
                 embeddings, gradient = step(torch.cat([clean, noisy]))
                 similarities.append(rowwise_cosine(embeddings[:1], embeddings[1:]))
-                noisy = _within_range(noisy + epsilon * unit * torch.from_numpy(gradient).to(target).sign(), model)
+                noisy = _within_range(noisy + epsilon * unit * torch.from_numpy(gradient).to(target).sign(), own)
             (embeddings,) = embed(torch.cat([clean, noisy]))
             similarities.append(rowwise_cosine(embeddings[:1], embeddings[1:]))
             scores[i] = (1 + np.mean(similarities)) / 2 * np.clip(1 - np.std(similarities), 0, 1) * symmetry[i]

@@ -24,7 +24,7 @@ from prefiqs.errors import InputError
 from prefiqs.methods._probes import require_layers, with_fixed_weights
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
-from prefiqs.models.loading import resolve_device
+from prefiqs.models.loading import on_device, resolve_device
 from prefiqs.pruning.fusing import FusedBatchNorm
 from prefiqs.pruning.mask import embedding_layer
 from prefiqs.pruning.stages import network_stages
@@ -39,11 +39,11 @@ def scorer(model: FaceModel, block: str | int = "image", batch_size: int = 4, de
     """
     target = resolve_device(device)
     require_layers(model, "grafiqs")
-    function = gradient_magnitude(model.to(target), block)
-    magnitude = derivative_engine(function, target, batch_size, "GraFIQs")
+    own = on_device(model, target, private=True)
+    magnitude = derivative_engine(gradient_magnitude(own, block), target, batch_size, "GraFIQs")
 
     def score(images: np.ndarray) -> Scored:
-        parts = [run_padded(magnitude, model.prepare(faces), batch_size)[0] for faces in batches(images, batch_size)]
+        parts = [run_padded(magnitude, own.prepare(faces), batch_size)[0] for faces in batches(images, batch_size)]
         return Scored(-np.concatenate(parts))
 
     return score

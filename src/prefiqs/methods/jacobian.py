@@ -20,7 +20,7 @@ from prefiqs.embedding.embedder import batches, run_padded
 from prefiqs.errors import InputError
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
-from prefiqs.models.loading import resolve_device
+from prefiqs.models.loading import on_device, resolve_device
 from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec
@@ -60,12 +60,12 @@ def _drifts(
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """From aligned faces to the Jacobian drift of each pruned network."""
     target = resolve_device(device)
-    function = normalised_jvp(model.to(target), *(other.to(target) for other in pruned))
-    jvps = derivative_engine(function, target, batch_size, "Jacobian drift")
+    own, *others = (on_device(network, target, private=True) for network in (model, *pruned))
+    jvps = derivative_engine(normalised_jvp(own, *others), target, batch_size, "Jacobian drift")
     empty = [np.empty((0, model.embedding_size))] * (1 + len(pruned))
 
     def drifts(images: np.ndarray) -> list[np.ndarray]:
-        parts = [run_padded(jvps, model.prepare(faces), batch_size) for faces in batches(images, batch_size)]
+        parts = [run_padded(jvps, own.prepare(faces), batch_size) for faces in batches(images, batch_size)]
         tangents = [np.concatenate(table).astype(np.float64) for table in zip(empty, *parts, strict=True)][1:]
         return [np.linalg.norm(tangent, axis=1).astype(np.float32) for tangent in tangents]
 

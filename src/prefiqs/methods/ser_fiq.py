@@ -12,6 +12,8 @@ The T masks belong to the seed and are the same for every face, so that a score 
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -21,7 +23,7 @@ from prefiqs.errors import InputError
 from prefiqs.methods._probes import DropoutMaskGroups, draw_masks, require_layers
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FACE_SIZE, FaceModel
-from prefiqs.models.loading import resolve_device
+from prefiqs.models.loading import on_device, resolve_device
 from prefiqs.pruning.mask import embedding_layer
 
 
@@ -55,13 +57,14 @@ def scorer(
     if passes < 2 or not 0 < dropout < 1:
         raise InputError(f"Expected at least 2 passes and a dropout between 0 and 1 (exclusive), got {passes} passes "
                          f"and {dropout}.")  # fmt: skip
-    backbone = _Backbone(model.to(target))
+    backbone = _Backbone(on_device(model, target, private=True))
     features_of = Embedder([backbone], batch_size, device)
-    masks = draw_masks(backbone.embedding_size, passes, dropout, seed, target)
+    masks, alone = draw_masks(backbone.embedding_size, passes, dropout, seed, target), Lock()
 
     def score(images: np.ndarray) -> Scored:
         (features,) = features_of(images)
-        embeddings = _stochastic_embeddings(backbone, torch.from_numpy(features).to(target), masks, dropout)
+        with alone:  # a hook takes part
+            embeddings = _stochastic_embeddings(backbone, torch.from_numpy(features).to(target), masks, dropout)
         robustness = 2 / (1 + np.exp(mean_pairwise_distance(embeddings).cpu().numpy()))
         if alpha is not None:
             robustness = 1 / (1 + np.exp(-alpha * (robustness - r)))

@@ -22,7 +22,6 @@ class InputSpec:
     colour: Literal["rgb", "bgr"]
     mean: float
     std: float
-    size: int = FACE_SIZE
 
     def __post_init__(self) -> None:
         if self.colour not in ("rgb", "bgr") or not (math.isfinite(self.mean) and 0 < self.std < math.inf):

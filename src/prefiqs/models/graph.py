@@ -45,7 +45,8 @@ class GraphModel(FaceModel):
         """Float32 n×3×112×112, prepared by `input_spec`, to raw embeddings n×d."""
         if self._compiled is None:
             self._compiled = ov.Core().compile_model(self.graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        return torch.from_numpy(self._compiled(np.ascontiguousarray(prepared.numpy()))[0].copy())
+        request = self._compiled.create_infer_request()  # one of its own, so that threads do not meet
+        return torch.from_numpy(request.infer(np.ascontiguousarray(prepared.numpy()))[0])
 
 
 def declared_input(path: Path) -> InputSpec:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from pathlib import Path
 
 import torch
@@ -10,6 +12,9 @@ from prefiqs.errors import InputError
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.graph import GraphModel, declared_input
 from prefiqs.models.weights import card_of, published_weights
+
+
+_CPU = torch.device("cpu")
 
 
 def load_model(name: str, weights: str | Path | None = None, device: str = "auto") -> FaceModel:
@@ -42,16 +47,34 @@ def as_model(model: FaceModel | str, device: str = "auto") -> FaceModel:
     return load_model(model, device=device) if isinstance(model, str) else model
 
 
+def on_device(model: FaceModel | str, device: torch.device, private: bool = False) -> FaceModel:
+    """A network on a device, in the layout that its fastest kernels want; the one that is given never moves.
+
+    Without `private` it may be the given network itself; with it, it is a copy that nobody else can see.
+    """
+    if isinstance(model, str):
+        model = load_model(model, device=str(device))
+    elif isinstance(model, GraphModel) or (device == model.device == _CPU and not private):
+        return model
+    else:
+        model = copy.deepcopy(model)
+    # In a GPU's memory the channels of a pixel lie side by side, as its fastest kernels want them.
+    return model.to(device, memory_format=torch.channels_last if device.type == "cuda" else torch.preserve_format)
+
+
 def resolve_device(device: str) -> torch.device:
-    """The device of a name: "auto" is CUDA where there is one, else the CPU. Raises `InputError` for a missing one."""
+    """The device of a name: "auto" is CUDA where there is one, else the CPU.
+
+    Raises `InputError` for a name other than auto, cpu, cuda or cuda:N, and for a GPU that is not there.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise InputError(f"Unknown device {device!r}; choose auto, cpu, cuda, or cuda:N for the GPU with number N.")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"Expected a CUDA device for device={device!r}, got none; use device='auto' or 'cpu'.")
-    try:
-        return torch.device(device)
-    except RuntimeError:
-        raise InputError(f"Expected device 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}.") from None
+        return torch.device("cuda") if count else _CPU
+    if device != "cpu" and int(device.partition(":")[2] or 0) >= count:
+        raise InputError(f"There is no device {device}: PyTorch sees {count or 'no'} CUDA GPUs; use auto or cpu.")
+    return torch.device(device)
 
 
 def _existing(path: Path) -> Path:
