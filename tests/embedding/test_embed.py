@@ -86,7 +86,7 @@ def test_raw_embeddings_keep_their_length(tiny, faces):
     with torch.no_grad():
         expected = tiny(torch.from_numpy(prepared_by_hand(faces))).numpy()
     np.testing.assert_allclose(raw_embeddings([tiny], faces)[0], expected, atol=1e-5)
-    mirrored = raw_embeddings([tiny], faces, mirrored=[True])
+    mirrored = raw_embeddings([tiny, (tiny, "mirrored")], faces)
     np.testing.assert_allclose(mirrored[0], expected, atol=1e-5)
     np.testing.assert_allclose(mirrored[1], raw_embeddings([tiny], faces[:, :, ::-1])[0], atol=1e-6)
 
@@ -118,7 +118,7 @@ def test_networks_and_faces_are_left_as_they_were(tiny, faces):
 @pytest.mark.parametrize("batch_size", [0, -3])
 def test_batch_sizes_that_do_not_exist(tiny, faces, batch_size):
     for images in (faces, iter(faces)):
-        with pytest.raises(InputError, match=f"Expected a batch size of at least 1, got {batch_size}"):
+        with pytest.raises(InputError, match=f"The batch size must be at least 1, not {batch_size}"):
             prefiqs.embed(tiny, images, batch_size)
 
 
@@ -143,8 +143,42 @@ def test_batches_are_read_when_they_are_needed(faces):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_a_missing_cuda_device(tiny, faces):
-    with pytest.raises(InputError, match="Expected a CUDA device for device='cuda', got none; use device='auto'"):
-        prefiqs.embed(tiny, faces, device="cuda")
+    for device in ("cuda", "cuda:1"):
+        with pytest.raises(InputError, match=f"There is no device {device}: PyTorch sees no CUDA GPUs; use"):
+            prefiqs.embed(tiny, faces, device=device)
+
+
+@pytest.mark.parametrize("device", ["mps", "meta", "gpu", "cuda:", "cuda:a", "CPU", ""])
+def test_devices_that_cannot_be_used(tiny, faces, device):
+    with pytest.raises(InputError, match=f"Unknown device '{device}'; choose auto, cpu, cuda, or cuda:N"):
+        prefiqs.embed(tiny, faces, device=device)
+    with pytest.raises(InputError, match=f"Unknown device '{device}'"):
+        prefiqs.score(faces, "norm", tiny, device=device)
+    with pytest.raises(InputError, match=f"Unknown device '{device}'"):
+        prefiqs.load_model("sface", device=device)
+
+
+def test_a_bar_only_if_asked_for(tiny, faces, capsys):
+    prefiqs.embed(tiny, faces)
+    prefiqs.score(faces, "norm", tiny)
+    assert capsys.readouterr().err == ""
+    prefiqs.embed(tiny, iter(faces), progress=True)
+    assert "12face" in capsys.readouterr().err
+    prefiqs.score(faces, "norm", tiny, progress=True)
+    assert "12/12" in capsys.readouterr().err
+
+
+def test_views_that_do_not_exist(tiny, faces):
+    with pytest.raises(InputError, match="""Unknown view 'upside down' of the faces; choose "plain" or "mirrored\""""):
+        raw_embeddings([(tiny, "upside down")], faces)
+
+
+def test_a_network_in_several_jobs_is_compiled_once(tiny, faces, monkeypatch):
+    seen, original = [], extract.model_engines
+    monkeypatch.setattr(extract, "model_engines", lambda models, *rest: seen.extend(models) or original(models, *rest))
+    *_, again = raw_embeddings([tiny, TinyNet(1), (tiny, "mirrored")], faces)
+    assert len(seen) == 2
+    np.testing.assert_array_equal(again, raw_embeddings([tiny], faces[:, :, ::-1])[0])
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -160,16 +194,23 @@ def test_reduced_precision_is_near(tiny, faces, precision):
 
 def test_precision_is_of_one_call(tiny, faces):
     def broken(_):
-        assert torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32
+        assert settings() == ("tf32", "tf32")
         raise RuntimeError("out of memory")
 
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    def settings():
+        return torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision
+
+    before = settings()
     with pytest.raises(RuntimeError, match="out of memory"):
         torch_engine(broken, "tf32")(tiny.prepare(faces))
-    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+    torch_engine(lambda x: x if settings() == ("ieee", "ieee") else None)(tiny.prepare(faces))
+    assert settings() == before
 
 
-@pytest.mark.parametrize(("precision", "words"), [("int8", "fp32, tf32, bf16, fp16, got 'int8'"), ("tf32", "on a CPU")])
+@pytest.mark.parametrize(
+    ("precision", "words"),
+    [("int8", "Unknown precision 'int8'; choose one of fp32, tf32, bf16, fp16"), ("tf32", "on a CPU choose one of")],
+)
 def test_precisions_that_do_not_exist(tiny, faces, precision, words):
     with pytest.raises(InputError, match=words):
         prefiqs.embed(tiny, faces, device="cpu", precision=precision)
@@ -192,10 +233,10 @@ def test_cuda_equals_the_cpu(tiny, sface, faces, orl, orl_embeddings):
 
 
 def test_embeddings_written_batch_by_batch_are_those_in_memory(tiny, faces, tmp_path):
-    models, mirrored = [tiny, TinyNet(1)], [True, False]
+    jobs = [(tiny, "plain"), TinyNet(1), (tiny, "mirrored")]
     paths = [tmp_path / f"{name}.npy" for name in "abc"]
-    write_embeddings(models, iter(faces), len(faces), paths, 5, mirrored=mirrored)
-    for path, expected in zip(paths, raw_embeddings(models, faces, 5, mirrored=mirrored), strict=True):
+    write_embeddings(jobs, iter(faces), len(faces), paths, 5)
+    for path, expected in zip(paths, raw_embeddings(jobs, faces, 5), strict=True):
         np.testing.assert_array_equal(np.load(path), expected)
 
 

@@ -1,12 +1,19 @@
-"""Scores do not depend on how many cores a machine has."""
+"""Several threads may use one scorer; scores do not depend on that, nor on how many cores a machine has."""
 
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from tests.small_networks import synthetic_faces
+from small_networks import HandNet, StagedNet, TinyNet, small_vit_fiqa, synthetic_faces
+
+from prefiqs.embedding import engines
+from prefiqs.embedding.embedder import Embedder
+from prefiqs.methods.froq import calibrate
+from prefiqs.methods.registry import METHODS, scorer
 
 SCORING = """
 import os, sys
@@ -37,3 +44,61 @@ def test_one_core_or_two(tmp_path):
     for method, scores in found[0].items():
         assert scores.std() > 0
         np.testing.assert_allclose(scores, found[1][method], rtol=1e-6, atol=1e-6, err_msg=method)
+
+
+SMALL = {"grafiqs": StagedNet, "vitnt-fiqa": small_vit_fiqa, "vit-fiqa": small_vit_fiqa, "ex-fiqa": small_vit_fiqa}
+OPTIONS = {"faceqan": {"k": 2, "iterations": 2}, "ser-fiq": {"passes": 10}}
+
+
+def in_four_threads(work, parts: list) -> list:
+    """All start at once, so that they are at work at the same time."""
+    start = threading.Barrier(4)
+
+    def one(number):
+        start.wait()
+        return [work(part) for part in parts[number::4]]
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(one, range(4)))
+    return [found[i % 4][i // 4] for i in range(len(parts))]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_scorer_in_four_threads(method):
+    network, parts = SMALL.get(method, TinyNet)(), np.split(synthetic_faces(24), 8)
+    options = {"calibration": calibrate(parts[0], network, device="cpu")} if method == "froq" else {}
+    score = scorer(method, network, device="cpu", **options, **OPTIONS.get(method, {}))
+    found = in_four_threads(score, parts)  # the first call prepares what is not prepared yet
+    np.testing.assert_array_equal(found, [score(part) for part in parts])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("method", ["prefiqs", "norm", "ser-fiq", "grafiqs", "faceqan"])
+def test_one_scorer_of_sface_in_four_threads(method, sface):
+    parts = np.split(synthetic_faces(8), 8)
+    score = scorer(method, sface, device="cpu", **OPTIONS.get(method, {}))
+    np.testing.assert_array_equal(in_four_threads(score, parts), [score(part) for part in parts])
+
+
+def test_one_embedder_in_four_threads_whose_batch_grows():
+    embedder, faces = Embedder([TinyNet(), (TinyNet(1), "mirrored")], device="cpu"), synthetic_faces(40)
+    parts = [faces[:n] for n in (1, 3, 8, 2, 16, 40, 5, 4)]
+    for found, part in zip(in_four_threads(embedder, parts), parts, strict=True):
+        for table, expected in zip(found, embedder(part), strict=True):
+            np.testing.assert_allclose(table, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_pytorch_serves_one_thread_at_a_time():
+    """Its settings are those of the process, and functions put other weights into their network."""
+    network, inside, most = HandNet([[1.0, 2, 3]]), [], []
+
+    def function(prepared):
+        inside.append(1)
+        most.append(len(inside))
+        result = network(prepared)
+        inside.pop()
+        return result
+
+    runs, prepared = [engines.torch_engine(function) for _ in range(2)], network.prepare(synthetic_faces(2))
+    in_four_threads(lambda run: run(prepared), runs * 20)
+    assert max(most) == 1

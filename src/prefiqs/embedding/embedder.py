@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Literal
 
 import numpy as np
 import torch
@@ -24,12 +23,11 @@ from prefiqs.models.loading import on_device, resolve_device
 # Faces at a time: on a CPU so many that weights are not read anew for every few faces, and so few that activations stay
 # in the cache; on a GPU many, so that it is kept busy.
 BATCH_SIZES = {"cpu": 16, "cuda": 128}
-TABLES_AT_ONCE = 8  # in `write_embeddings`: a compiled SFace takes 130 MB
+NETWORKS_AT_ONCE = 8  # in `write_embeddings`: a compiled SFace takes 130 MB
 
 Faces = np.ndarray | Iterable[np.ndarray]
-View = Literal["plain", "mirrored"]
-Job = FaceModel | str | tuple[FaceModel | str, View]
-"""What makes one table of embeddings: a network, or a network and whether it sees the faces plain or mirrored."""
+Job = FaceModel | str | tuple[FaceModel | str, str]
+"""What makes one table of embeddings: a network, or a network and how it sees the faces, "plain" or "mirrored"."""
 
 
 def embed(
@@ -61,8 +59,7 @@ def embed(
         InputError: images that are not aligned faces, or an unknown model, device or precision.
     """
     models = [model] if isinstance(model, FaceModel | str) else list(model)
-    views: tuple[View, ...] = ("plain", "mirrored") if flip_test else ("plain",)
-    jobs = [(network, view) for network in models for view in views]
+    jobs = [(network, view) for network in models for view in ("plain", "mirrored")[: 1 + flip_test]]
     raw = raw_embeddings(jobs, images, batch_size, device, precision, compiled, progress)
     if flip_test:
         raw = [plain + mirrored for plain, mirrored in zip(raw[::2], raw[1::2], strict=True)]
@@ -99,22 +96,20 @@ def write_embeddings(
 ) -> None:
     """Write what `raw_embeddings` gives, a .npy file for each job; memory grows neither with the faces nor the jobs.
 
-    The jobs take turns, `TABLES_AT_ONCE` of them, and the faces are read once in each turn; the files appear at its
+    The jobs take turns, `NETWORKS_AT_ONCE` of them, and the faces are read once in each turn; the files appear at its
     end. Faces from an iterator can be read only once, so then all networks are held together.
 
     jobs: taken one by one, so that a generator need not hold all networks. count: number of images.
     """
     jobs, paths = iter(jobs), iter(paths)
-    at_once = None if iter(images) is images else TABLES_AT_ONCE
+    at_once = None if iter(images) is images else NETWORKS_AT_ONCE
     while group := list(islice(jobs, at_once)):
         embedder = Embedder(group, batch_size, device, precision, compiled)
         _write_tables(embedder, images, count, islice(paths, len(group)), progress)
         del group, embedder  # before the next ones are made
 
 
-def _write_tables(
-    embedder: Embedder, images: Faces, count: int, paths: Iterable[str | Path], progress: bool
-) -> None:
+def _write_tables(embedder: Embedder, images: Faces, count: int, paths: Iterable[str | Path], progress: bool) -> None:
     with ExitStack() as stack:
         files = [
             stack.enter_context(RowFile(path, (count, size), np.float32))

@@ -137,7 +137,7 @@ def _computing_in(precision: str, device: torch.device) -> Iterator[None]:
     """PyTorch computes in this precision, and as before afterwards."""
     _, dtype = PRECISIONS[precision]
     with ExitStack() as stack:
-        for products in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):
+        for products in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):  # type: ignore[attr-defined]
             stack.callback(setattr, products, "fp32_precision", products.fp32_precision)
             products.fp32_precision = "tf32" if precision == "tf32" else "ieee"
         if dtype != torch.float32:

@@ -51,7 +51,8 @@ class _Exits(FaceModel):
 def _product_of_heads(model: ViTFiqa) -> tuple[Tensor, Tensor]:
     """Weight k×1 and offset of the map from the k numbers that the heads read to the quality."""
     layers = [*([] if model.leading_tokens else model.feature), *model.head_qs]
-    weight, offset = torch.ones(1, 1, device=model.device), torch.zeros(1, device=model.device)
+    last = layers[-1].weight
+    weight, offset = last.new_ones(1, 1), last.new_zeros(1)
     for layer in reversed(layers):
         if isinstance(layer, nn.BatchNorm1d):
             assert layer.running_mean is not None and layer.running_var is not None  # as in eval mode

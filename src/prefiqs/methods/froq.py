@@ -26,6 +26,7 @@ from prefiqs.io.atomic import write_text
 from prefiqs.methods._probes import firing_layers, norms_embedder, pseudo_labels, require_layers
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
+from prefiqs.models.loading import on_device, resolve_device
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def calibrate(
     if len(images) < 3 or candidates < 1:
         raise InputError(f"Expected at least 3 calibration faces, better hundreds, and 1 candidate, got {len(images)} "
                          f"and {candidates}.")  # fmt: skip
+    model = on_device(model, resolve_device(device))
     labels = pseudo_labels(images, model, seed, batch_size, device)
     layers = firing_layers(model)
     norms = norms_embedder(model, layers, batch_size, device)(images)[0].astype(np.float64)

@@ -13,7 +13,6 @@ from prefiqs.models.face_model import FaceModel
 from prefiqs.models.graph import GraphModel, declared_input
 from prefiqs.models.weights import card_of, published_weights
 
-
 _CPU = torch.device("cpu")
 
 
@@ -52,14 +51,14 @@ def on_device(model: FaceModel | str, device: torch.device, private: bool = Fals
 
     Without `private` it may be the given network itself; with it, it is a copy that nobody else can see.
     """
-    if isinstance(model, str):
-        model = load_model(model, device=str(device))
-    elif isinstance(model, GraphModel) or (device == model.device == _CPU and not private):
+    if isinstance(model, GraphModel):
         return model
-    else:
-        model = copy.deepcopy(model)
-    # In a GPU's memory the channels of a pixel lie side by side, as its fastest kernels want them.
-    return model.to(device, memory_format=torch.channels_last if device.type == "cuda" else torch.preserve_format)
+    if not isinstance(model, str) and device == model.device == _CPU and not private:
+        return model
+    own = load_model(model, device=str(device)) if isinstance(model, str) else copy.deepcopy(model)
+    if device.type == "cuda":  # where the fastest kernels want the channels of a pixel side by side
+        own.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
+    return own.to(device)
 
 
 def resolve_device(device: str) -> torch.device:

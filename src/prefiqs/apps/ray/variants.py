@@ -74,7 +74,9 @@ class VariantsWorker(BaseWorker):
 
         masks = [self.job.masks[i - 1] if i else None for i in networks]
         models = [apply_mask(self.network, load_mask(path)) if path else self.network for path in masks]
-        return Embedder(models, self.job.batch_size, self.job.device, [self.job.mirrored[i] for i in networks])
+        views = [("plain", "mirrored")[: 1 + self.job.mirrored[i]] for i in networks]
+        jobs = [(model, view) for model, seen in zip(models, views, strict=True) for view in seen]
+        return Embedder(jobs, self.job.batch_size, self.job.device)
 
 
 def write_embeddings_on_ray(
