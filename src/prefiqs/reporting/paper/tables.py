@@ -124,7 +124,7 @@ def pruning_table(areas: pd.DataFrame, estimator: str) -> Table:
     The best are marked by column, and in the mean by granularity and criterion, as in the paper.
     """
     part, models = _selected(areas[(areas["method"] == "prefiqs") & (areas["network"] == estimator)], estimator)
-    part = part.dropna(subset=SPEC)
+    part = part.dropna(subset=SPEC).drop_duplicates(["benchmark", "verifier", *SPEC])  # of several seeds, the first
     wide = pivot_benchmarks(part, SPEC, QUALITY_BENCHMARKS, len(models))
     return Table(
         _by_strategy(wide.frame),
