@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 
 from prefiqs.errors import InputError
 from prefiqs.reporting.figures.areas import grouped_pauc, pauc_intervals, ratio_by_fmr
-from prefiqs.reporting.figures.density import density_map, density_panels
+from prefiqs.reporting.figures.density import density_panels
 from prefiqs.reporting.figures.grid import COLOURS, edc_grid
 
 DISCARD = np.arange(20) / 20
@@ -191,7 +191,7 @@ def test_density_counts_every_point_once(n):
     x = rng.random(n)
     y = x + rng.random(n)
     y[0] = 50
-    axes = density_map(x, y, "label", "score").axes[0]
+    axes = density_panels([dict(x=x, y=y, xlabel="label", ylabel="score")]).axes[0]
     counts, x_edges, y_edges = numbers_by_cell(axes)
     expected = np.zeros(counts.shape)
     for a, b in zip(x[1:], y[1:], strict=True):  # an independent count
@@ -206,7 +206,7 @@ def test_density_counts_every_point_once(n):
 
 def test_density_gives_each_set_label_a_column_of_its_own():
     x = np.repeat([0.0, 0.2, 1.0], [10, 20, 30])
-    counts, edges, _ = numbers_by_cell(density_map(x, np.arange(60.0), "x", "y").axes[0])
+    counts, edges, _ = numbers_by_cell(density_panels([dict(x=x, y=np.arange(60.0), xlabel="x", ylabel="y")]).axes[0])
     assert edges.tolist() == pytest.approx([-0.1, 0.1, 0.6, 1.4]) and counts.sum(axis=0).tolist() == [10, 20, 30]
 
 

@@ -64,7 +64,7 @@ def pauc_intervals(table: pd.DataFrame, random: pd.DataFrame | None = None, titl
 
 
 @themed
-def grouped_pauc(table: pd.DataFrame, xlabel: str = INTERVAL_LABEL, title: str = "") -> Figure:
+def grouped_pauc(table: pd.DataFrame, title: str = "") -> Figure:
     """Draw the answers to several questions of an ablation, one group a question, on one axis; lower is better.
 
     table: columns question, variant, pauc, low, high (pAUC·10³ and its interval, NaN if there is none), in the order
@@ -78,7 +78,7 @@ def grouped_pauc(table: pd.DataFrame, xlabel: str = INTERVAL_LABEL, title: str =
     for axes, (question, part) in zip(grid, groups, strict=True):
         _draw_intervals(axes, list(part["variant"]), part["pauc"], part["low"], part["high"])
         axes.set_title(question, loc="left", fontsize=SMALL + 1.5)
-    grid[-1].set_xlabel(xlabel)
+    grid[-1].set_xlabel(INTERVAL_LABEL)
     figure.suptitle(title)
     return figure
 

@@ -36,7 +36,6 @@ def edc_figure(
     curves: Mapping[str, Curve],
     random: RandomOrder | None = None,
     oracle: Curve | None = None,
-    fmr: float | None = None,
     title: str = "",
     limit: float = 0.3,
 ) -> Figure:
@@ -44,12 +43,12 @@ def edc_figure(
 
     curves: label -> curve; the area under the first is shaded up to `limit`, which is what its pAUC measures.
     random: the same for random qualities, made with the same limit: mean line and range.
-    oracle: the curve of a quality known to be right, such as the true severity. fmr: None is that of the first curve.
+    oracle: the curve of a quality known to be right, such as the true severity.
     Points with too few impostor pairs for the FMR are hollow, and the line that leads to them is pale.
     """
     if not curves:
         raise InputError("There is no curve to draw.")
-    fmr = next(iter(curves.values())).target_fmr if fmr is None else fmr
+    fmr = next(iter(curves.values())).target_fmr
     figure = new_figure(height=4.4)
     axes = figure.subplots()
     if random is not None:

@@ -12,7 +12,6 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
-from numpy.typing import ArrayLike
 
 from prefiqs.errors import InputError
 from prefiqs.reporting.figures.distributions import as_points, write_correlation
@@ -32,14 +31,11 @@ class _Cells(NamedTuple):
     outside: int
 
 
-def density_map(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str, title: str = "") -> Figure:
-    """Show where the points (x, y) lie densely, with their Spearman correlation; x and y are of equal length."""
-    return density_panels([dict(x=x, y=y, xlabel=xlabel, ylabel=ylabel, title=title)])
-
-
 @themed
 def density_panels(maps: Sequence[Mapping[str, Any]]) -> Figure:
-    """Show density maps side by side, lettered (a), (b) …; each is given by the arguments of `density_map`.
+    """Show density maps side by side, lettered (a), (b) …, with their Spearman correlations.
+
+    maps: one mapping a panel: x, y (of equal length), xlabel, ylabel, and a title if wanted.
 
     Points are counted in cells, fewer cells for fewer points, on one logarithmic colour scale for all panels. What
     lies far beyond the inner 99.6 % of y is not drawn; how many points that are is written into the panel, and the

@@ -81,7 +81,6 @@ def attention_grid(
     images: Sequence[np.ndarray],
     maps: np.ndarray,
     exits: Sequence[int] | None = None,
-    patch: int | None = None,
     withheld: bool = False,
     labels: Sequence[str] | None = None,
 ) -> Figure:
@@ -89,8 +88,8 @@ def attention_grid(
 
     images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, as `token_attention` gives them; each
         goes from dark at 0 to bright at its own largest value, so that colours do not compare between maps.
-    exits: which of the L exits to show, 1 the first; None shows all. patch: side of a patch in pixels, by default the
-        largest that fits g times; pixels right of and below the last patch belong to none.
+    exits: which of the L exits to show, 1 the first; None shows all. A patch is as large as fits g times into the face;
+        pixels right of and below the last patch belong to none.
     withheld: draw maps alone and no face, for data sets whose images must not be passed on. labels: one a face,
         shown at its row.
     """
@@ -111,7 +110,7 @@ def attention_grid(
         image = np.full_like(image, WITHHELD) if withheld else image
         show_image(row[0], image)
         for axes, exit in zip(row[1:], exits, strict=True):
-            _draw_map(axes, image, of_face[exit - 1], patch)
+            _draw_map(axes, image, of_face[exit - 1])
     for axes, name in zip(grid[0], ["face", *(f"exit {exit}" for exit in exits)], strict=True):
         axes.set_title(name, fontsize=SMALL, pad=3)
     for row, label in zip(grid, labels or (), strict=labels is not None):
@@ -131,9 +130,9 @@ def _draw_exits(axes: Axes, exits: pd.DataFrame, label: str, color, below: bool)
         number.set(**(beside if place == len(exits) else beyond))
 
 
-def _draw_map(axes: Axes, image: np.ndarray, attention: np.ndarray, patch: int | None) -> None:
+def _draw_map(axes: Axes, image: np.ndarray, attention: np.ndarray) -> None:
     height, width = image.shape[:2]
-    covered = len(attention) * (height // len(attention) if patch is None else patch)
+    covered = len(attention) * (height // len(attention))
     grey = image.mean(axis=2, keepdims=True)
     show_image(axes, (GREYED * grey + (1 - GREYED) * image).astype(np.uint8))
     span = (-0.5, covered - 0.5, covered - 0.5, -0.5)

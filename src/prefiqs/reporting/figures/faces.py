@@ -43,17 +43,12 @@ def face_grid(
     figure = new_figure(height=rows * (tile + 0.17 * lines) + (0.3 if title else 0), width=columns * tile)
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     for position, axes in enumerate(panels(figure, len(images), columns)):
-        show_image(axes, withheld_tile() if withheld else images[position])
+        show_image(axes, np.full((1, 1), WITHHELD, np.uint8) if withheld else images[position])
         if captions is not None:
             axes.set_xlabel(captions[position], fontsize=CAPTION_SIZE, labelpad=2)
     if title:
         figure.suptitle(title)
     return figure
-
-
-def withheld_tile() -> np.ndarray:
-    """What is drawn instead of a face that must not be passed on."""
-    return np.full((1, 1), WITHHELD, np.uint8)
 
 
 @themed

@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs.errors import InputError
-from prefiqs.reporting.figures.faces import withheld_tile
 from prefiqs.reporting.figures.style import SMALL, WIDTH, heat_map, new_figure, show_image, themed
 
 ROW = 0.32  # inches
@@ -36,14 +35,11 @@ def rank_correlations(correlation: pd.DataFrame, title: str = "") -> Figure:
 
 
 @themed
-def method_agreement(
-    images: Sequence[np.ndarray], percentiles: pd.DataFrame, captions: Sequence[str], withheld: bool = False
-) -> Figure:
+def method_agreement(images: Sequence[np.ndarray], percentiles: pd.DataFrame, captions: Sequence[str]) -> Figure:
     """Draw faces in a row, and below each what every method says of it.
 
     images: n faces, uint8 112×112×3, RGB. percentiles: n rows, one column a method, called by its label: the share (%)
-    of all faces that the method scores lower. captions: n, of long ones the end is shown. withheld: grey tiles instead
-    of the faces.
+    of all faces that the method scores lower. captions: n, of long ones the end is shown.
     """
     if not len(images) == len(percentiles) == len(captions) > 0:
         raise InputError(
@@ -58,7 +54,7 @@ def method_agreement(
     figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.02, wspace=0, hspace=0)
     grid = figure.add_gridspec(2, n, height_ratios=[tile, ROW * len(methods) + below])
     for column, image in enumerate(images):
-        show_image(figure.add_subplot(grid[0, column]), withheld_tile() if withheld else image)
+        show_image(figure.add_subplot(grid[0, column]), image)
     axes = figure.add_subplot(grid[1, :])
     table = percentiles.set_axis(captions).T
     heat_map(axes, table, table.map("{:.0f}".format), SMALL - 1.5, cmap="RdBu", vmin=0, vmax=100)
