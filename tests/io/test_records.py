@@ -1,5 +1,8 @@
 """Files: what is written is read back, and a write that fails leaves the old file."""
 
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,7 @@ import pandas as pd
 import pytest
 
 from prefiqs.errors import InputError
-from prefiqs.io.arrays import read_array, write_array, write_rows
+from prefiqs.io.arrays import RowFile, read_array, write_array, write_rows
 from prefiqs.io.atomic import write_text
 from prefiqs.io.scores import write_score_file
 from prefiqs.io.tables import write_table
@@ -26,7 +29,7 @@ def test_tables_and_arrays_round_trip(tmp_path):
 
 
 def test_an_array_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match=f"Expected an array in {tmp_path / 'a.npy'}, got no such file"):
+    with pytest.raises(InputError, match=f"File not found: {tmp_path / 'a.npy'}"):
         read_array(tmp_path / "a.npy")
 
 
@@ -54,11 +57,11 @@ def test_rows_may_be_views_in_any_order_of_memory(tmp_path):
     [
         (
             [np.zeros(2, "u1"), np.zeros(3, "u1")],
-            r"Expected uint8 of shape \(2,\) in row 1 of .*a\.npy, got uint8 \(3,\)",
+            r"Row 1 of .*a\.npy must be uint8 of shape \(2,\), not uint8 \(3,\)",
         ),
-        ([np.zeros(2, "u1"), np.zeros(2)], r"Expected uint8 of shape \(2,\) in row 1 of .*a\.npy, got float64 \(2,\)"),
-        ([np.zeros(2, "u1")], r"Expected 2 rows for .*a\.npy, got 1"),
-        ([np.zeros(2, "u1")] * 3, r"Expected 2 rows for .*a\.npy, got 3"),
+        ([np.zeros(2, "u1"), np.zeros(2)], r"Row 1 of .*a\.npy must be uint8 of shape \(2,\), not float64 \(2,\)"),
+        ([np.zeros(2, "u1")], r"a\.npy was announced with 2 rows but got 1"),
+        ([np.zeros(2, "u1")] * 3, r"a\.npy was announced with 2 rows but got 3"),
     ],
 )
 def test_rows_that_do_not_fit_leave_the_old_file(tmp_path, rows, message):
@@ -71,13 +74,51 @@ def test_rows_that_do_not_fit_leave_the_old_file(tmp_path, rows, message):
 def test_rows_that_break_off_leave_the_old_file(tmp_path):
     def rows():
         yield from np.zeros((500, 112, 112), np.uint8)
-        assert (tmp_path / "a.npy.partial").stat().st_size > 5_000_000  # more than half is on disk already
+        (partial,) = tmp_path.glob(".*.partial")
+        assert partial.stat().st_size > 5_000_000  # more than half is on disk already
         raise Interrupted
 
     (tmp_path / "a.npy").write_bytes(b"old")
     with pytest.raises(Interrupted):
         write_rows(rows(), (900, 112, 112), np.uint8, tmp_path / "a.npy")
     assert (tmp_path / "a.npy").read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.npy"]
+
+
+def test_writers_of_one_file_do_not_meet(tmp_path):
+    """While one is at work another writes the whole file: each leaves its own, and the last one to end wins."""
+    path = tmp_path / "new" / "a.npy"
+    with RowFile(path, (2,), np.uint8) as slow:
+        slow.append(np.array([1], np.uint8))
+        write_array(np.array([7]), path)
+        assert np.load(path).tolist() == [7]
+        slow.append(np.array([2], np.uint8))
+    assert np.load(path).tolist() == [1, 2]
+    assert [file.name for file in path.parent.iterdir()] == ["a.npy"]
+
+
+def test_many_threads_that_write_one_file_leave_a_whole_one(tmp_path):
+    path = tmp_path / "t.txt"
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda i: write_text(f"{i}" * 100_000, path), range(40)))
+    text = path.read_text()
+    assert len(set(re.findall(r".{2}", text))) == 1 and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_content_is_on_disk_before_the_name(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr("os.fsync", lambda number: done.append(("fsync", os.fstat(number).st_size)))
+    original = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda self, to: done.append(("replace", to.name)) or original(self, to))
+    write_text("four", tmp_path / "a.txt")
+    assert done == [("fsync", 4), ("replace", "a.txt")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such permissions")
+def test_a_file_has_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "plain").write_text("")
+    write_text("", tmp_path / "whole")
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def break_after_some_bytes(monkeypatch, target: str) -> None:

@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -17,6 +19,7 @@ from safetensors.torch import load_file
 from small_networks import assert_same_state, synthetic_faces
 
 from prefiqs.errors import AssetError, InputError
+from prefiqs.models import weights
 from prefiqs.models.face_model import InputSpec
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.iresnet import IResNet
@@ -102,9 +105,53 @@ def test_what_an_interrupted_conversion_left_is_made_again(root, state):
     put_magface(root, state, 1)
     folder = root / "cache" / "weights" / "magface"
     folder.mkdir(parents=True)
-    (folder / "model.safetensors.partial").write_text("half")
+    (folder / ".8a1.partial").write_text("half")
     (folder / "model.safetensors").write_text("of another checkpoint, and no record")
     assert bias_of(published_weights("magface")) == 1
+
+
+def test_two_that_convert_at_once(root, state, monkeypatch):
+    """The second one does all of its work while the first one writes."""
+    put_magface(root, state, 1)
+    original, calls = weights.save_file, []
+
+    def slow(tensors, path):
+        original(tensors, path)
+        if not calls:
+            calls.append(path)
+            assert bias_of(published_weights("magface")) == 1
+
+    monkeypatch.setattr(weights, "save_file", slow)
+    path = published_weights("magface")
+    assert calls and bias_of(path) == 1
+    assert sorted(p.name for p in path.parent.iterdir()) == ["model.safetensors", "source.json"]
+
+
+FIRST_USE = """
+import sys, time
+from pathlib import Path
+from prefiqs.models.loading import load_model
+here, number = Path(sys.argv[1]), sys.argv[2]
+(here / f"ready-{number}").touch()
+while len(list(here.glob("ready-*"))) < 2:
+    time.sleep(0.001)
+print(sum(float(w.double().sum()) for w in load_model("sface", device="cpu").state_dict().values()))
+"""
+
+
+@pytest.mark.long
+def test_two_processes_load_a_network_for_the_first_time(assets, tmp_path):
+    data = tmp_path / "data"
+    (data / "assets").mkdir(parents=True)
+    shutil.copy(assets["sface"], data / "assets")
+    command, own = [sys.executable, "-c", FIRST_USE, tmp_path], {"PREFIQS_DATA": str(data)}
+    runs = [
+        subprocess.Popen([*command, str(i)], env=os.environ | own, stdout=subprocess.PIPE, text=True) for i in range(2)
+    ]
+    printed = [run.communicate()[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    assert printed[0] == printed[1] != ""
+    assert not list(data.rglob("*.partial"))
 
 
 def test_a_checkpoint_that_does_not_fit_changes_nothing(root, state):

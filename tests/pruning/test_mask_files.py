@@ -72,9 +72,7 @@ def test_files_that_are_no_removals(tiny, tmp_path):
     text.write_text("no mask")
     foreign.write_bytes(whole.read_bytes().replace(b'"mask"', b'"another"'))
     for path in (cut, text, foreign, tmp_path / "missing", tmp_path):
-        with pytest.raises(
-            InputError, match=f"Expected a pruning file in {path}, got something else .*; run `dvc repro"
-        ):
+        with pytest.raises(InputError, match=f"{path} is not a pruning mask, or is damaged .* run `dvc repro prune`"):
             load_mask(path)
 
 

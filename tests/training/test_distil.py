@@ -82,7 +82,7 @@ def test_a_run_made_otherwise_is_not_gone_on_with(tmp_path, network, settings, f
 
 
 def test_fewer_faces_than_a_batch_are_refused(tmp_path):
-    with pytest.raises(InputError, match="2 faces do not fill a batch of"):
+    with pytest.raises(InputError, match="2 faces are fewer than a batch of"):
         distil(student(), *(part[:2] for part in lesson()), OPTIMISE, tmp_path)
 
 

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from prefiqs.errors import InputError
+from prefiqs.io.atomic import whole_file
 from prefiqs.models.vit_fiqa import ViTFiqa
 from student.settings import Network, Optimise
 
@@ -91,11 +92,9 @@ def distil(
 
 def save_weights(student: nn.Module, path: Path) -> None:
     """Write the weights as safetensors in half precision, which halves the file that is given out."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    state = student.state_dict().items()
-    save_file({name: value.half() if value.is_floating_point() else value for name, value in state}, partial)
-    partial.replace(path)
+    state = {name: value.half() if value.is_floating_point() else value for name, value in student.state_dict().items()}
+    with whole_file(path) as partial:
+        save_file(state, partial)
 
 
 def batch_rows(n: int, size: int, step: int, seed: int) -> np.ndarray:
@@ -138,11 +137,9 @@ def _optimiser(student: nn.Module, settings: Optimise) -> torch.optim.Optimizer:
 
 
 def _save(path: Path, student: nn.Module, optimiser: torch.optim.Optimizer, made_with: dict, log: list[dict]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     states = {"student": student.state_dict(), "optimiser": optimiser.state_dict()}
-    torch.save(states | {"made_with": made_with, "log": log}, partial)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        torch.save(states | {"made_with": made_with, "log": log}, partial)
 
 
 def _resumed(path: Path, student: nn.Module, optimiser: torch.optim.Optimizer, made_with: dict) -> list[dict]:

@@ -1,17 +1,33 @@
-"""Files that appear whole or not at all: an interrupted run leaves the old file or the new one."""
+"""Files that appear whole or not at all: an interrupted run leaves the old file or the new one, and so does a crash."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from prefiqs.errors import InputError
 
 
-def partial_path(path: str | Path) -> Path:
-    """Where the content of a file is written before it takes its name; its folder is made."""
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Where to write a file: a path of its own beside `path`, which takes its place when the context ends.
+
+    An error in the context leaves what was there. Several processes and threads may write the same file; the last one
+    to end wins. The folder is made.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(path.name + ".partial")
+    partial = path.with_name(f".{uuid4().hex}.partial")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())  # or a crash of the machine could leave the new name without the content
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_text(text: str, path: str | Path) -> None:
@@ -21,9 +37,8 @@ def write_text(text: str, path: str | Path) -> None:
 
 def write_bytes(content: bytes, path: str | Path) -> None:
     """Write a file of bytes."""
-    partial = partial_path(path)
-    partial.write_bytes(content)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
 
 
 def read_text(path: str | Path) -> str:
@@ -31,11 +46,9 @@ def read_text(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"Expected UTF-8 text in {path}, got other bytes ({error}).") from error
+        raise InputError(f"{path} is not UTF-8 text ({error}).") from error
 
 
 def damaged(what: str, path: str | Path, error: Exception) -> InputError:
-    """The error for a file that cannot be read."""
-    return InputError(
-        f"Expected {what} in {path}, got a file that is none or is damaged ({type(error).__name__}); make it anew."
-    )
+    """The error for a file that cannot be read; `what` it should be, with its article."""
+    return InputError(f"{path} is not {what}, or is damaged ({type(error).__name__}). Delete it and make it again.")

@@ -9,17 +9,16 @@ from typing import TextIO
 import pandas as pd
 
 from prefiqs.errors import InputError
-from prefiqs.io.atomic import damaged, partial_path
+from prefiqs.io.atomic import damaged, whole_file
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table as .parquet or .csv, by the ending of the path; floats in CSV have at most ten digits."""
-    partial = partial_path(path)
-    if Path(path).suffix == ".parquet":
-        table.to_parquet(partial, index=False)
-    else:
-        table.to_csv(partial, index=False, float_format="%.10g", lineterminator="\n")
-    partial.replace(path)
+    with whole_file(path) as partial:
+        if Path(path).suffix == ".parquet":
+            table.to_parquet(partial, index=False)
+        else:
+            table.to_csv(partial, index=False, float_format="%.10g", lineterminator="\n")
 
 
 def read_parquet(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
@@ -31,7 +30,7 @@ def read_parquet(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     except Exception as error:  # a damaged file can raise anything
         raise damaged("a table", path, error) from error
     if missing := [column for column in columns if column not in table]:
-        raise InputError(f"Expected the columns {', '.join(columns)} in {path}, got no {missing[0]}; make it anew.")
+        raise InputError(f"{path} has no column {missing[0]}. Delete it and make it again.")
     return table
 
 

@@ -17,7 +17,7 @@ from prefiqs.assets.location import data_root
 from prefiqs.assets.registry import ASSETS
 from prefiqs.assets.verify import file_sha256
 from prefiqs.errors import AssetError, InputError
-from prefiqs.io.atomic import write_text
+from prefiqs.io.atomic import whole_file, write_text
 from prefiqs.models.checkpoints import ENDINGS
 from prefiqs.models.graph import declared_input
 from prefiqs.models.zoo import MODELS, ModelCard
@@ -95,18 +95,16 @@ def card_of(name: str) -> ModelCard:
 
 def _make(card: ModelCard, source: Path, target: Path) -> None:
     model = card.load(source)  # a graph too: what cannot be used is not copied
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    if card.network:
-        save_file(model.state_dict(), partial)
-    else:
+    with whole_file(target) as partial:
+        if card.network:
+            save_file(model.state_dict(), partial)
+            return
         shutil.copyfile(source, partial)
         declared, copy = source.with_suffix(".json"), target.with_suffix(".json")
         if declared.is_file():
             write_text(declared.read_text(encoding="utf-8"), copy)
         else:
             copy.unlink(missing_ok=True)
-    partial.replace(target)
 
 
 def _file_name(card: ModelCard) -> str:

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from prefiqs.errors import InputError
+from prefiqs.io.atomic import whole_file
 from prefiqs.pruning.spec import PruningSpec
 
 
@@ -59,12 +60,10 @@ def embedding_layer(model: nn.Module) -> str:
 
 
 def save_mask(mask: PruningMask, path: Path) -> None:
-    """Write a mask as safetensors, through a temporary file, so that an interrupted run leaves nothing half-done."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
+    """Write a mask as safetensors."""
     head = {"spec": asdict(mask.spec), "sparsity": mask.sparsity, "steps": mask.steps}
-    save_file(mask.arrays, partial, metadata={"mask": json.dumps(head)})
-    partial.replace(path)
+    with whole_file(path) as partial:
+        save_file(mask.arrays, partial, metadata={"mask": json.dumps(head)})
 
 
 def load_mask(path: Path) -> PruningMask:
@@ -77,5 +76,5 @@ def load_mask(path: Path) -> PruningMask:
         return PruningMask(PruningSpec(**head["spec"]), head["sparsity"], arrays, steps)
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError, OSError) as error:
         raise InputError(
-            f"Expected a pruning file in {path}, got something else ({error}); run `dvc repro prune`."
+            f"{path} is not a pruning mask, or is damaged ({error}). Delete it and run `dvc repro prune`."
         ) from error

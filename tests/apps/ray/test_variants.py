@@ -135,6 +135,6 @@ def test_errors_come_before_any_work(study, tmp_path):
         with pytest.raises(InputError, match=message):
             write(study, tmp_path / "sface", **options)
     study = SimpleNamespace(**vars(study) | {"masks": [study.images, *study.masks[1:]]})
-    with pytest.raises(InputError, match="Expected a pruning file"):
+    with pytest.raises(InputError, match="is not a pruning mask, or is damaged"):
         write(study, tmp_path / "sface")
     assert not shards(tmp_path / ".sface.shards")
