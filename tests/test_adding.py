@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.small_networks import synthetic_faces
+from small_networks import synthetic_faces
 
 import prefiqs
 
@@ -21,9 +21,10 @@ USING = """
 import sys
 import numpy as np, torch
 import prefiqs
-from prefiqs.core.paths import data_root
-from prefiqs.datasets import build_benchmark, save_benchmark
-from prefiqs.models import MODELS
+from prefiqs.assets.location import data_root
+from prefiqs.datasets.benchmark import save_benchmark
+from prefiqs.datasets.registry import build_benchmark
+from prefiqs.models.zoo import MODELS
 assert prefiqs.__file__.startswith(sys.argv[1]), prefiqs.__file__
 root = data_root()
 save_benchmark(build_benchmark("album", root, align=None), root)
