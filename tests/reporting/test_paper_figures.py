@@ -153,7 +153,7 @@ def test_grid_draws_the_random_order_as_a_band():
     band = axes.collections[0].get_paths()[0].vertices
     assert band.min(axis=0) == pytest.approx([0, 0.5 * start(1, 2)])
     assert band.max(axis=0) == pytest.approx([0.95, 1.5 * start(1, 2)])
-    assert "random orders, mean and range" in legend_of(figure)
+    assert "random orders, mean and 5–95 %" in legend_of(figure)
 
 
 def test_grid_says_where_nothing_was_run():

@@ -153,7 +153,7 @@ def test_edc_shows_areas_the_band_and_what_is_unreliable(random_order):
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     # a line from 0.3 falling by 0.3 · 0.3 = 0.09 has the area (0.3 + 0.21) / 2 · 0.3 = 0.0765
     assert labels == [
-        "random orders, mean and range (pAUC·10³ 90.1)",
+        "random orders, mean and 5–95 % (pAUC·10³ 90.1)",
         "ours (pAUC·10³ 76.5)",
         "norm (pAUC·10³ 90.0)",
         "hollow: fewer than 1,000 impostor pairs left",

@@ -63,10 +63,10 @@ def random_table(orders: RandomOrders) -> pd.DataFrame:
 
 
 def random_curves_table(orders: RandomOrders) -> pd.DataFrame:
-    """Return one row a point: mean FNMR of the random orders, the smallest (low) and the largest (high)."""
+    """Return one row a point: mean FNMR of the random orders, and its 5 % (low) and 95 % quantile (high)."""
     parts = []
     for (verifier, fmr), order in orders.items():
-        low, high = order.band(1)
+        low, high = order.band(0.9)
         points = {"discard": order.discard, "fnmr": order.fnmr.mean(axis=0), "low": low, "high": high}
         parts.append(pd.DataFrame({"verifier": verifier, "fmr": fmr, **points}))
     return pd.concat(parts, ignore_index=True)

@@ -21,6 +21,7 @@ from prefiqs.reporting.figures.style import (
     MARKERS,
     PALETTE,
     PAUC_LABEL,
+    RANDOM_CURVES,
     RANDOM_LABEL,
     check_table,
     legend_below,
@@ -52,9 +53,9 @@ def edc_figure(
     figure = new_figure(height=4.4)
     axes = figure.subplots()
     if random is not None:
-        low, high = random.band(1)
+        low, high = random.band(0.9)
         axes.fill_between(random.discard, low, high, color=BAND, linewidth=0)
-        label = _with_pauc(RANDOM_LABEL, random.pauc_mean)
+        label = _with_pauc(RANDOM_CURVES, random.pauc_mean)
         axes.plot(random.discard, random.fnmr.mean(axis=0), color=GREY, linestyle=":", linewidth=2, label=label)
     if oracle is not None:
         label = _with_pauc("true severity", oracle.pauc(limit))

@@ -22,7 +22,7 @@ from prefiqs.reporting.figures.style import (
     BAND,
     GREY,
     PALETTE,
-    RANDOM_LABEL,
+    RANDOM_CURVES,
     SMALL,
     WIDTH,
     check_table,
@@ -140,7 +140,7 @@ def _handles(
     handles += [
         Line2D([], [], color=GREY, linestyle=line, label=kind) for kind, line in LINE_STYLES.items() if kind in kinds
     ]
-    handles += [Patch(color=BAND, label=RANDOM_LABEL)] if with_random else []
+    handles += [Patch(color=BAND, label=RANDOM_CURVES)] if with_random else []
     return handles + ([] if curves["fmr_resolvable"].all() else [unresolvable_handle(fmr)])
 
 
