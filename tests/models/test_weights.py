@@ -197,8 +197,8 @@ def test_missing_weights_are_asked_for_in_one_sentence(root, name):
     with pytest.raises(AssetError) as error:
         load_model(name, device="cpu")
     card, message = MODELS[name], str(error.value)
-    assert f"Expected the weights of {name} in {root / 'checkpoints' / name}.pth (or .pt, .ckpt, .bin, .saf" in message
-    assert f"get them from {card.source} and put them there (licence: {card.licence})." in message
+    assert message.startswith(f"The weights of {name} are missing. Get them from {card.source}, and put them at ")
+    assert f"{root / 'checkpoints' / name}.pth (or .pt, .ckpt, .bin, .safetensors; licence: {card.licence})." in message
     assert "https://" in card.source
     assert "\n" not in message
     assert weights_state(name) == f"missing, expected at {root / 'checkpoints' / name}.pth"

@@ -50,10 +50,7 @@ def published_weights(name: str, into: Path | None = None) -> Path:
     elif made := [target for target in targets if target.is_file()]:
         return made[0]
     else:
-        raise AssetError(
-            f"Expected the weights of {name} in {_checkpoints() / name}.pth (or {', '.join(ENDINGS[1:])}), got no such "
-            f"file: get them from {card.source} and put them there (licence: {card.licence})."
-        )
+        raise AssetError(missing_weights(name))
     made_from = json.dumps(checksums, indent=1) + "\n"
     for target in targets:
         record = target.with_name("source.json")
@@ -64,13 +61,23 @@ def published_weights(name: str, into: Path | None = None) -> Path:
     return targets[-1]
 
 
+def missing_weights(name: str) -> str:
+    """One sentence on the weights of a network if they are neither here nor can be fetched, else ""."""
+    card = card_of(name)
+    if card.asset or _checkpoint(card) or _is_made(card):
+        return ""
+    return (
+        f"The weights of {name} are missing. Get them from {card.source}, and put them at {_checkpoints() / name}.pth "
+        f"(or {', '.join(ENDINGS[1:])}; licence: {card.licence})."
+    )
+
+
 def weights_state(name: str) -> str:
     """In few words, whether the weights of a network are there, and where they are expected if not."""
     card = card_of(name)
-    made = [folder / name / _file_name(card) for folder in _folders()]
-    if any(path.is_file() for path in made) or (not card.asset and _checkpoint(card)):
-        return "present"
-    return "fetched at first use" if card.asset else f"missing, expected at {_checkpoints() / name}.pth"
+    if missing_weights(name):
+        return f"missing, expected at {_checkpoints() / name}.pth"
+    return "fetched at first use" if card.asset and not _is_made(card) else "present"
 
 
 def known_models() -> list[str]:
@@ -105,6 +112,10 @@ def _make(card: ModelCard, source: Path, target: Path) -> None:
             write_text(declared.read_text(encoding="utf-8"), copy)
         else:
             copy.unlink(missing_ok=True)
+
+
+def _is_made(card: ModelCard) -> bool:
+    return any((folder / card.name / _file_name(card)).is_file() for folder in _folders())
 
 
 def _file_name(card: ModelCard) -> str:

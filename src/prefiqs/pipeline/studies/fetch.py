@@ -1,0 +1,162 @@
+"""Weights and faces in place and checked, and params.yaml checked against the networks that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from prefiqs.assets.fetch import fetch_all
+from prefiqs.assets.registry import ASSETS
+from prefiqs.errors import ConfigError, InputError
+from prefiqs.faces.align import read_photo
+from prefiqs.methods._probes import require_layers
+from prefiqs.methods.registry import METHODS, PreparedScorer, check_options
+from prefiqs.models.face_model import FaceModel
+from prefiqs.models.graph import GraphModel
+from prefiqs.models.loading import load_model
+from prefiqs.models.weights import card_of, missing_weights, published_weights
+from prefiqs.models.zoo import ModelCard
+from prefiqs.pipeline.params import Method, Params
+from prefiqs.pipeline.run import Run
+from prefiqs.pruning.mask import prunable_weights
+from prefiqs.pruning.prune import select_masks
+from prefiqs.pruning.spec import PruningSpec
+from prefiqs.reporting.figures.faces import face_grid
+from prefiqs.reporting.tables import Table
+
+SHOWN = 10  # people of ORL
+
+
+@dataclass(frozen=True, eq=False)
+class FetchStudy:
+    """What a run starts from.
+
+    Attributes:
+        assets: what was fetched, and its licence.
+        networks: of this run, with the size of their weights and their licence.
+        layers: what can be pruned in the first quality estimator; its biases and batch norms never are.
+        photos: of some people of ORL, as they come; None if they may not be shown.
+        photo_count: of ORL.
+    """
+
+    assets: Table
+    networks: Table
+    layers: Table
+    photos: Figure | None
+    photo_count: int
+
+    @property
+    def prunable(self) -> int:
+        """Number of weights that pruning chooses from."""
+        return int(self.layers.frame["weights"].sum())
+
+    def write(self, folder: str | Path) -> None:
+        """Write assets and networks (CSV, Markdown)."""
+        self.assets.write(Path(folder) / "assets")
+        self.networks.write(Path(folder) / "networks")
+
+
+def fetch_study(run: Run) -> FetchStudy:
+    """Check the parameters, then bring all assets to data/assets and the weights of this run to data/weights.
+
+    Unlike other studies it always writes these: what is there and right is kept.
+
+    Raises:
+        ConfigError: a network or method of params.yaml that cannot be used; AssetError: an asset that cannot be had.
+    """
+    check_networks(run.params)
+    paths = fetch_all(root=run.layout.data)
+    folder = run.layout.data / "weights"
+    names = dict.fromkeys(use.network for use in _uses(run.params))
+    weights = {name: published_weights(name, folder) for name in names}
+    rows = [(name, path.stat().st_size / 1e6, card_of(name).licence) for name, path in weights.items()]
+    estimator = run.params.models.quality[0]
+    prunable = prunable_weights(load_model(estimator, device="cpu"))
+    layers = [(name, " × ".join(map(str, weight.shape)), weight.numel()) for name, weight in prunable.items()]
+    return FetchStudy(
+        assets=Table(
+            pd.DataFrame([(a.name, a.description, a.licence) for a in ASSETS.values()], columns=_ASSET_COLUMNS),
+            "What is fetched, once, and checked by SHA-256",
+        ),
+        networks=Table(
+            pd.DataFrame(rows, columns=["network", "weights (MB)", "licence"]), "The networks of this run", digits=1
+        ),
+        layers=Table(pd.DataFrame(layers, columns=["layer", "shape", "weights"]), f"Prunable layers of {estimator}"),
+        photos=_photos(paths["orl"]) if run.shows_faces_of("orl") else None,
+        photo_count=sum(1 for _ in paths["orl"].rglob("*.pgm")),
+    )
+
+
+_ASSET_COLUMNS = ["asset", "what", "licence"]
+
+
+def _photos(folder: Path) -> Figure:
+    people = range(1, SHOWN + 1)
+    photos = [read_photo(folder / f"s{person}" / "1.pgm") for person in people]
+    return face_grid(photos, [f"person {person}" for person in people])
+
+
+def check_networks(params: Params) -> None:
+    """Check what params.yaml says about networks before anything runs; nothing is downloaded, no weights are read.
+
+    Every network must exist, and its weights must be there or have an address. Every compared method must know its
+    options and work on its network. Quality estimators must be prunable, `transformer.models` need a quality head.
+
+    Raises:
+        ConfigError: one of this does not hold; it names the key of params.yaml.
+    """
+    for use in _uses(params):
+        try:
+            if missing := missing_weights(use.network):
+                raise InputError(missing)
+            use.check(_stand_in(card_of(use.network)))
+        except InputError as error:
+            raise ConfigError(f"params.yaml, `{use.key}`: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A network, the key of params.yaml that names it, and a check of what it is wanted for."""
+
+    key: str
+    network: str
+    check: Callable[[FaceModel], object]
+
+
+def _uses(params: Params) -> Iterator[_Use]:
+    specs = [PruningSpec(0.5, granularity) for granularity in params.prune.granularities]
+    for name in params.models.quality:
+        yield _Use("models.quality", name, lambda network: select_masks(network, specs))
+    for name in params.models.cross:
+        yield _Use("models.cross", name, lambda network: network)
+    for name, entry in params.methods.entries.items():
+        yield _Use(f"methods.known.{name}", entry.model, partial(_check_method, entry))
+    for name in params.transformer.models:
+        yield _Use("transformer.models", name, partial(PreparedScorer, "ex-fiqa"))
+        yield _Use("transformer.models", name, partial(PreparedScorer, "vitnt-fiqa"))
+
+
+def _check_method(entry: Method, network: FaceModel) -> None:
+    """Prepare a method as its stage will; one that has to be calibrated is not, as there are no faces yet."""
+    if METHODS[entry.method].calibrates:
+        check_options(entry.method, entry.options)
+        require_layers(network, entry.method)
+    else:
+        PreparedScorer(entry.method, network, **entry.options)
+
+
+def _stand_in(card: ModelCard) -> FaceModel:
+    return card.network(name=card.name, input_spec=card.input_spec) if card.network else _GraphToCome(card)
+
+
+class _GraphToCome(GraphModel):
+    """A finished graph whose file need not be there yet."""
+
+    def __init__(self, card: ModelCard):
+        FaceModel.__init__(self, card.name, card.input_spec, card.embedding_size or 1)
+        self.eval()
