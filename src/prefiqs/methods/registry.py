@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from numbers import Integral, Real
@@ -189,6 +189,11 @@ def card_of(method: str) -> MethodCard:
     if method not in METHODS:
         raise InputError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
     return METHODS[method]
+
+
+def check_options(method: str, options: Mapping[str, Any]) -> None:
+    """Raise `InputError` for an option that a method does not have, or a value of another type."""
+    _check_options(method, card_of(method).module.scorer, dict(options))
 
 
 _COMPUTING = ("device", "batch_size")  # options that change the speed, and the score by rounding only

@@ -1,11 +1,11 @@
-"""Time per image, on a clock that the test turns."""
+"""What methods cost: times by a clock that the test turns, and the rows that come of them."""
 
 import numpy as np
 import pytest
 
 from prefiqs.errors import InputError
-from prefiqs.pipeline import timing
-from prefiqs.pipeline.timing import milliseconds_per_image
+from prefiqs.pipeline.studies import cost
+from prefiqs.pipeline.studies.cost import milliseconds_per_image
 
 
 class Clock:
@@ -32,7 +32,7 @@ class Work:
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(timing, "time", clock)
+    monkeypatch.setattr(cost, "time", clock)
     return clock
 
 
@@ -54,5 +54,5 @@ def test_all_take_turns():
 
 
 def test_no_faces():
-    with pytest.raises(InputError, match="images to time a method on, got none"):
+    with pytest.raises(InputError, match="no images to time"):
         milliseconds_per_image({"": len}, np.zeros((0, 1)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +54,8 @@ def align_study(run: Run, benchmark: str) -> AlignStudy:
         InputError: files of the benchmark are missing (which, and where they go), or are not in its format.
     """
     params = run.params
-    detect = partial(align_faces, detector=fetch("yunet", run.layout.data), all_faces=True)
-    built = build_benchmark(benchmark, run.layout.data, detect)
+    detector = fetch("yunet", run.layout.data)
+    built = build_benchmark(benchmark, run.layout.data, lambda photo: align_faces(photo, detector, all_faces=True))
     if params.align.people:
         built = keep_people(built, params.align.people)
     if built.folds is None and built.templates is None and len(built.pairs):

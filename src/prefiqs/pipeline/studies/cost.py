@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ from prefiqs.errors import InputError
 from prefiqs.methods.registry import METHODS, scorer
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.params import Method
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.method import calibrated
 from prefiqs.reporting.numbers import write_numbers
@@ -68,20 +66,16 @@ class CostStudy:
 def cost_study(run: Run) -> CostStudy:
     """Time every method of the run; what happens once (masks, calibration, compilation) is left out."""
     methods, device = run.params.methods, run.params.embed.device
-    estimator, usual = run.params.models.quality[0], run.params.usual
-    pruning: dict[str, Any] = {name: getattr(usual, name) for name in ("ratio", "granularity", "criterion", "seed")}
-    timed = {
-        MethodId.of_spec(estimator, usual): Method("prefiqs", estimator, pruning),
-        MethodId.of("norm", estimator): Method("norm", estimator, {}),
-    }
-    timed |= {entry.id: entry for entry in methods.entries.values()}
-    networks = {name: load_model(name, device=device) for name in {entry.model for entry in timed.values()}}
+    estimator = run.params.models.quality[0]
+    timed = [MethodId.of_spec(estimator, run.params.usual), MethodId.of("norm", estimator)]
+    timed += [entry.id for entry in methods.entries.values()]
+    networks = {name: load_model(name, device=device) for name in dict.fromkeys(method.network for method in timed)}
     work: dict[str, Work] = {name: Embedder([network], device=device) for name, network in networks.items()}
-    for method, entry in timed.items():
-        network, options = networks[entry.model], dict(entry.options)
-        if METHODS[entry.method].calibrates:
-            options["calibration"] = calibrated(run, entry.method, network)
-        work[method.key] = scorer(entry.method, network, device=device, **options)
+    for method in timed:
+        network, options = networks[method.network], dict(method.options)
+        if METHODS[method.method].calibrates:
+            options["calibration"] = calibrated(run, method.method, network)
+        work[method.key] = scorer(method.method, network, device=device, **options)
     images = run.benchmark(methods.calibrated_on).images[: methods.timed_faces]
     took = milliseconds_per_image(work, np.asarray(images))
     costs = [

@@ -117,8 +117,8 @@ def _embed(run: Run, faces: Benchmark, new: np.ndarray, model: str, views: Seque
     mirrored = [View(spec, True) in views for spec in [None, *specs]]
     masks = [run.layout.mask(model, spec) for spec in specs]
     if embed.engine == "ray":
-        images = benchmark_folder(faces.name, run.layout.data) / "images.npy"
-        write_embeddings_on_ray(model, masks, images, new, paths, embed.batch_size, embed.device, mirrored)
+        file = benchmark_folder(faces.name, run.layout.data) / "images.npy"
+        write_embeddings_on_ray(model, masks, file, new, paths, embed.batch_size, embed.device, mirrored)
         return
     network = load_model(model, device=embed.device)
     images = faces.images if len(new) == len(faces.images) else [faces.images[row] for row in new]

@@ -15,7 +15,6 @@ from prefiqs.methods.registry import METHODS, calibrate, score
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.params import Methods
 from prefiqs.pipeline.run import Run, was_trained_on
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pipeline.studies.score import ends_of_people, face_captions
@@ -86,13 +85,13 @@ def method_study(run: Run, benchmark: str, name: str) -> MethodStudy:
 
 def calibrated(run: Run, method: str, network: FaceModel) -> Any:
     """The calibration of a method, on faces evenly spread over the benchmark that params.yaml names for it."""
-    chosen: Methods = run.params.methods
+    chosen = run.params.methods
     images = run.benchmark(chosen.calibrated_on).images
     rows = np.linspace(0, len(images) - 1, min(chosen.calibration_faces, len(images))).astype(int)
-    return calibrate(method, images[rows], network, device=run.params.embed.device)
+    return calibrate(method, np.stack([images[row] for row in rows]), network, device=run.params.embed.device)
 
 
 def _gallery(faces: Benchmark, scores: np.ndarray) -> Figure:
     lowest, highest = ends_of_people(scores, faces.subjects, SHOWN)
     rows = np.concatenate([lowest, highest])
-    return face_grid(faces.images[rows], face_captions(faces, rows))
+    return face_grid([faces.images[row] for row in rows], face_captions(faces, rows))

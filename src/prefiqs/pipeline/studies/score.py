@@ -102,7 +102,7 @@ def _gallery(faces: Benchmark, quality: np.ndarray, spec: PruningSpec) -> Figure
         f"{caption}\nQ {quality[row]:.3f}" for row, caption in zip(rows, face_captions(faces, rows), strict=True)
     ]
     title = f"lowest (above) and highest (below) quality, {spec.label}"
-    return face_grid(faces.images[rows], captions, columns=min(COLUMNS, len(lowest)), title=title)
+    return face_grid([faces.images[row] for row in rows], captions, columns=min(COLUMNS, len(lowest)), title=title)
 
 
 def ends_of_people(scores: np.ndarray, people: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
