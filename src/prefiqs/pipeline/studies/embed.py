@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,7 +99,7 @@ def embed_study(run: Run, benchmark: str, model: str) -> EmbedStudy:
 
 
 def _views(run: Run, benchmark: str) -> list[View]:
-    """Network by network; mirrored faces follow those of the same network, as `write_embeddings` has them."""
+    """Network by network; mirrored faces follow those of the same network."""
     prune, verification = run.params.prune, run.params.verification
     flipped: list[PruningSpec | None] = []
     if benchmark in verification.flip_test:
@@ -115,21 +115,22 @@ def _embed(run: Run, faces: Benchmark, new: np.ndarray, model: str, views: Seque
     embed, specs = run.params.embed, run.params.prune.specs
     paths = [run.layout.embeddings(faces.name, model, *view) for view in views]
     mirrored = [View(spec, True) in views for spec in [None, *specs]]
-    masks = [run.layout.mask(model, spec) for spec in specs]
     if embed.engine == "ray":
+        masks = [run.layout.mask(model, spec) for spec in specs]
         file = benchmark_folder(faces.name, run.layout.data) / "images.npy"
         write_embeddings_on_ray(model, masks, file, new, paths, embed.batch_size, embed.device, mirrored)
         return
-    network = load_model(model, device=embed.device)
     images = faces.images if len(new) == len(faces.images) else [faces.images[row] for row in new]
-    networks = chain([network], _pruned(network, masks))
-    write_embeddings(networks, images, len(new), paths, embed.batch_size, embed.device, mirrored)
+    write_embeddings(_jobs(run, model, views), images, len(new), paths, embed.batch_size, embed.device)
 
 
-def _pruned(network: FaceModel, masks: Sequence[Path]) -> Iterator[FaceModel]:
-    """Each variant when it is its turn."""
-    for mask in masks:
-        yield apply_mask(network, load_mask(mask))
+def _jobs(run: Run, model: str, views: Sequence[View]) -> Iterator[tuple[FaceModel, str]]:
+    """A network and what it sees, for each view; a pruned network is made when it is its turn."""
+    network = load_model(model, device=run.params.embed.device)
+    for spec, of_network in groupby(views, key=lambda view: view.spec):
+        pruned = apply_mask(network, load_mask(run.layout.mask(model, spec))) if spec else network
+        for view in of_network:
+            yield pruned, "mirrored" if view.mirrored else "plain"
 
 
 def _with_rows(table: np.ndarray, places: np.ndarray, rows: np.ndarray) -> np.ndarray:
