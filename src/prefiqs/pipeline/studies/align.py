@@ -27,7 +27,7 @@ class AlignStudy:
 
     Attributes:
         data: where it is written to.
-        benchmark: images, people and pairs; photos that could not be used are in `benchmark.lost`.
+        benchmark: images, people and pairs; photos that could not be used are in `benchmark.excluded`.
         faces: some of the images, evenly spread; None if they may not be shown.
     """
 
