@@ -6,6 +6,7 @@ same bytes, on every machine.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -40,18 +41,19 @@ class InterpreterKernelManager(AsyncKernelManager):
         """The kernel of the ipykernel package that is installed beside this one."""
         return KernelSpec(**get_kernel_dict())
 
-    # Sockets in a folder that is closed to other users, where the system has such: as private as encryption over TCP,
-    # whose handshakes hold up the end of a short notebook for three seconds.
+    # Sockets in a folder that is closed to other users, where the system has such and its path is short enough: as
+    # private as encryption over TCP, whose handshakes hold up the end of a short notebook for three seconds.
     @default("transport")
     def _sockets_in_files(self) -> str:
-        return "ipc" if zmq.has("ipc") else "tcp"
+        if not zmq.has("ipc"):
+            return "tcp"
+        self._folder = TemporaryDirectory(prefix="prefiqs-")  # lives as long as this manager
+        longest = len(os.fsencode(self._folder.name)) + len("/kernel-5")  # one of five sockets
+        return "ipc" if longest <= zmq.IPC_PATH_MAX_LEN else "tcp"
 
     @default("ip")
     def _place_of_sockets(self) -> str:
-        if self.transport != "ipc":
-            return localhost()
-        self._folder = TemporaryDirectory(prefix="prefiqs-")  # lives as long as this manager
-        return str(Path(self._folder.name) / "kernel")
+        return localhost() if self.transport == "tcp" else str(Path(self._folder.name) / "kernel")
 
 
 def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str, Any]) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 from small_networks import TinyNet, small_vit_fiqa, synthetic_faces
 
 from prefiqs.datasets.benchmark import Benchmark, save_benchmark
@@ -19,6 +20,7 @@ from prefiqs.datasets.cross_quality import build_cross_quality
 from prefiqs.datasets.pairs import all_pairs, with_folds
 from prefiqs.datasets.photos import face_index
 from prefiqs.io.arrays import write_array
+from prefiqs.io.tables import write_table
 from prefiqs.models.zoo import ModelCard
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.layout import Layout
@@ -118,6 +120,22 @@ def write_method_scores(run: Run, benchmark: str) -> None:
     """Scores of the compared methods; ex-fiqa's network was trained on the images."""
     for name, entry in run.params.methods.entries.items():
         _made_up(run, benchmark, [entry.id], entry.method == "ex-fiqa").write(run.layout.method_scores(benchmark, name))
+
+
+def write_derivatives(run: Run, benchmark: str, model: str = "sface") -> None:
+    """Jacobian and discrete drift of all faces at `jacobian.ratio`, and of three faces at every ratio: nearly equal."""
+    images, ratio = run.benchmark(benchmark), run.params.jacobian.ratio
+    severity, rng = images.index["severity"].to_numpy(), _rng("derivatives", benchmark)
+    discrete = ratio * (0.1 + 0.3 * severity + 0.1 * rng.random(len(severity)))
+    jacobian = discrete * (1 + 0.2 * rng.normal(size=len(severity)) * ratio)
+    scores = {
+        MethodId.of("jacobian", model, ratio=ratio): -jacobian,
+        MethodId.of_spec(model, PruningSpec(ratio)): -discrete,
+    }
+    folder = run.layout.derivatives(benchmark, model)
+    Scores.of(images.names, scores, lambda _: False).write(folder)
+    rows = [(r, face, *rng.random(2)) for r in run.params.prune.ratios for face in (0, 5, 9)]
+    write_table(pd.DataFrame(rows, columns=["ratio", "face", "jacobian", "discrete"]), folder / "ablation.parquet")
 
 
 def _made_up(run: Run, benchmark: str, methods: Sequence[MethodId], trained_on: bool = False) -> Scores:

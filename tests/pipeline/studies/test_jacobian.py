@@ -1,0 +1,89 @@
+"""Jacobian and discrete drift side by side, compared with loops over the faces that the stage before wrote."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from small_run import small_run, write_derivatives, write_embeddings
+
+from prefiqs import error_discard_curve
+from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
+from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.studies.jacobian import jacobian_study
+from prefiqs.pruning.spec import PruningSpec
+
+
+def made(tmp_path, benchmark="orl-xq", **changes):
+    run = small_run(tmp_path, changes)
+    for model, specs in (("sface", None), ("mobilefacenet-512", [])):
+        write_embeddings(run, benchmark, model, specs)
+    write_derivatives(run, benchmark)
+    return run, jacobian_study(run, benchmark, "sface")
+
+
+def test_areas_are_those_of_the_drifts_as_scores(tmp_path):
+    run, study = made(tmp_path)
+    faces, scores = run.benchmark("orl-xq"), Scores.read(run.layout.derivatives("orl-xq", "sface"))
+    keys = {
+        "jacobian": MethodId.of("jacobian", "sface", ratio=0.4),
+        "discrete": MethodId.of_spec("sface", PruningSpec(0.4)),
+    }
+    expected = {}
+    for verifier in ("sface", "mobilefacenet-512"):
+        similarity = cosine_similarity(run.raw_embeddings("orl-xq", verifier), faces.pairs)
+        for name, key in keys.items():
+            for fmr in (0.1, 0.01):
+                curve = error_discard_curve(similarity, faces.genuine, pair_quality(scores[key], faces.pairs), fmr)
+                expected[verifier, name, fmr] = 1e3 * curve.pauc(0.3)
+    found = study.drifts.set_index(["verifier", "drift", "fmr"])["pauc"].to_dict()
+    assert found == pytest.approx(expected)
+    assert study.pauc == pytest.approx({name: expected["sface", name, 0.1] for name in keys})
+    shown = study.table.frame.set_index(["drift", "fmr"])
+    assert shown.loc[("discrete drift (eq. 4)", 0.01), "mobilefacenet-512"] == pytest.approx(
+        expected["mobilefacenet-512", "discrete", 0.01]
+    )
+    assert set(study.drifts["threshold"]) == {"recomputed"} and set(study.drifts["limit"]) == {0.3}
+
+
+def test_numbers_and_files(tmp_path):
+    run, study = made(tmp_path)
+    study.write(tmp_path / "results")
+    scores = Scores.read(run.layout.derivatives("orl-xq", "sface"))
+    jacobian = -scores[MethodId.of("jacobian", "sface", ratio=0.4)].astype(float)
+    discrete = -scores[MethodId.of_spec("sface", PruningSpec(0.4))].astype(float)
+    numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
+    assert numbers.keys() == {"ratio", "spearman", "median_relative_difference", "pauc_jacobian", "pauc_discrete"}
+    assert numbers["spearman"] == pytest.approx(spearmanr(discrete, jacobian).statistic, rel=1e-5)
+    relative = sorted(abs(j - d) / d for j, d in zip(jacobian, discrete, strict=True))
+    middle = len(relative) // 2
+    assert numbers["median_relative_difference"] == pytest.approx((relative[middle - 1] + relative[middle]) / 2, 1e-4)
+
+    few = pd.read_parquet(run.layout.derivatives("orl-xq", "sface") / "ablation.parquet")
+    for row in study.ablation.frame.itertuples(index=False):
+        part = few[few["ratio"] == row.ratio]
+        assert row.spearman == pytest.approx(part["jacobian"].rank().corr(part["discrete"].rank()))
+        assert row[2] == pytest.approx(np.median(part["discrete"]))
+        assert row[3] == pytest.approx(np.median(part["jacobian"]))
+
+
+def test_no_verifier_but_the_estimator(tmp_path):
+    _, study = made(tmp_path, models={"quality": ["sface"], "cross": []})
+    assert list(study.table.frame) == ["drift", "fmr", "sface"]
+
+
+def test_a_benchmark_without_pairs_has_no_areas(tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from prefiqs.pipeline.run import Run
+
+    run, _ = made(tmp_path)
+    faces = run.benchmark("orl-xq")
+    without = replace(faces, pairs=faces.pairs[:0], genuine=faces.genuine[:0], folds=None)
+    monkeypatch.setattr(Run, "benchmark", lambda self, name: without)
+    study = jacobian_study(run, "orl-xq", "sface")
+    study.write(tmp_path / "results")
+    assert study.pauc == {} and study.drifts.empty
+    assert "pauc_jacobian" not in json.loads((tmp_path / "results" / "numbers.json").read_text())
