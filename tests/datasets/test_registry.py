@@ -48,7 +48,7 @@ def test_the_table():
     assert set(BENCHMARKS) == NAMES
     for name, card in BENCHMARKS.items():
         assert card.name == name
-        assert card.title and card.owner and card.licence and card.ways
+        assert card.title and card.owner and card.licence and card.formats
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -60,19 +60,19 @@ def test_every_source_folder_is_in_the_clone_and_explained(name):
     assert "Licence: " in text and "Cite: " in text
     if name != "orl":
         assert re.search(r"https?://", text)
-        for alternatives in card.ways[0].files:
+        for alternatives in card.formats[0].files:
             assert f"`{Path(alternatives[0]).name}" in text, alternatives
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_a_benchmark_that_is_not_there_says_so_in_one_sentence(tmp_path, name):
     card = BENCHMARKS[name]
-    first = card.ways[0].files[0][0]
+    first = card.formats[0].files[0][0]
     with pytest.raises(InputError) as caught:
         build_benchmark(name, tmp_path, align)
     message = str(caught.value)
-    assert message.startswith(f"Expected {first}")
-    assert f"in {card.folder(tmp_path)} for the benchmark {name}, got no such file" in message
+    assert message.startswith(f"Benchmark {name}: {first}")
+    assert f"not found in {card.folder(tmp_path)}." in message
     assert card.owner in message
     assert "\n" not in message
 
@@ -80,12 +80,12 @@ def test_a_benchmark_that_is_not_there_says_so_in_one_sentence(tmp_path, name):
 def test_the_second_file_is_named_when_the_first_is_there(tmp_path):
     put_lfw(tmp_path / "sources" / "lfw")
     (tmp_path / "sources" / "lfw" / "pairs.txt").unlink()
-    with pytest.raises(InputError, match=f"Expected pairs.txt in {tmp_path}/sources/lfw for the benchmark lfw"):
+    with pytest.raises(InputError, match=f"Benchmark lfw: pairs.txt not found in {tmp_path}/sources/lfw"):
         build_benchmark("lfw", tmp_path, align)
 
 
 def test_an_unknown_benchmark(tmp_path):
-    with pytest.raises(InputError, match="Expected a benchmark, got 'lwf'; known are orl, lfw"):
+    with pytest.raises(InputError, match="Unknown benchmark 'lwf'; choose one of orl, lfw"):
         build_benchmark("lwf", tmp_path, align)
 
 
