@@ -51,7 +51,7 @@ vit: $(VENV)/installed
 	$(RUN) prefiqs notebook training/notebooks/02_distil.ipynb training/reports
 
 readme: $(VENV)/installed
-	$(RUN) python -m prefiqs.pipeline.headline
+	$(RUN) python docs/readme_results.py
 
 # The lock pins versions; pip finds the CPU or CUDA build of PyTorch by itself.
 $(VENV)/installed: pyproject.toml requirements.lock
@@ -64,4 +64,5 @@ $(VENV)/installed-ray: $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) data/benchmarks data/pruned data/embeddings data/scores data/results data/executed site
+	rm -rf $(VENV) data/benchmarks data/cache data/derivatives data/embeddings data/executed data/exits data/methods/* data/pruned
+	rm -rf data/report data/results data/runs data/scores data/weights site

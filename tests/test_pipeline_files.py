@@ -161,4 +161,4 @@ def test_notebooks_link_to_the_one_before_and_after(notebook):
 
 def test_analytics_are_off_and_caches_do_not_make_stages_stale():
     assert "analytics = false" in (ROOT / ".dvc" / "config").read_text(encoding="utf-8")
-    assert {"__pycache__/", "data/runs"} <= set((ROOT / ".dvcignore").read_text(encoding="utf-8").split())
+    assert {"__pycache__/", "/data/runs/"} <= set((ROOT / ".dvcignore").read_text(encoding="utf-8").split())
