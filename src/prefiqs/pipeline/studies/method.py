@@ -17,9 +17,8 @@ from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run, was_trained_on
 from prefiqs.pipeline.scores import Scores
-from prefiqs.pipeline.studies.score import ends_of_people, face_captions
 from prefiqs.reporting.figures.distributions import drift_histograms
-from prefiqs.reporting.figures.faces import face_grid
+from prefiqs.reporting.figures.faces import ends_of_people, face_captions, face_grid
 from prefiqs.reporting.numbers import write_numbers
 
 SHOWN = 5  # faces at either end
@@ -94,4 +93,4 @@ def calibrated(run: Run, method: str, network: FaceModel) -> Any:
 def _gallery(faces: Benchmark, scores: np.ndarray) -> Figure:
     lowest, highest = ends_of_people(scores, faces.subjects, SHOWN)
     rows = np.concatenate([lowest, highest])
-    return face_grid([faces.images[row] for row in rows], face_captions(faces, rows))
+    return face_grid([faces.images[row] for row in rows], face_captions(faces.index, rows))

@@ -19,7 +19,7 @@ from prefiqs.pipeline.run import Run, was_trained_on
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import drift_histograms
-from prefiqs.reporting.figures.faces import face_grid
+from prefiqs.reporting.figures.faces import ends_of_people, face_captions, face_grid
 from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.numbers import write_numbers
 
@@ -96,31 +96,10 @@ def _kinds(faces: Benchmark, rows: np.ndarray) -> dict[str, int]:
 
 
 def _gallery(faces: Benchmark, quality: np.ndarray, spec: PruningSpec) -> Figure:
-    lowest, highest = ends_of_people(quality, faces.subjects, 2 * COLUMNS)
+    lowest, highest = ends_of_people(quality, faces.subjects, 2 * COLUMNS, COLUMNS)
     rows = [*lowest, *highest]
     captions = [
-        f"{caption}\nQ {quality[row]:.3f}" for row, caption in zip(rows, face_captions(faces, rows), strict=True)
+        f"{caption}\nQ {quality[row]:.3f}" for row, caption in zip(rows, face_captions(faces.index, rows), strict=True)
     ]
     title = f"lowest (above) and highest (below) quality, {spec.label}"
     return face_grid([faces.images[row] for row in rows], captions, columns=min(COLUMNS, len(lowest)), title=title)
-
-
-def ends_of_people(scores: np.ndarray, people: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of the lowest- and of the highest-scored faces, both in ascending order, each of another person.
-
-    As many as there are people, but at most `most`, and in full rows of `COLUMNS` if there are more than fill one.
-    """
-    order = np.argsort(scores, kind="stable")
-    shown = min(most, len(np.unique(people)))
-    if shown > COLUMNS:
-        shown -= shown % COLUMNS
-    lowest = order[np.sort(np.unique(people[order], return_index=True)[1])]
-    falling = order[::-1]
-    highest = falling[np.sort(np.unique(people[falling], return_index=True)[1])]
-    return lowest[:shown], highest[:shown][::-1]
-
-
-def face_captions(faces: Benchmark, rows: list[int] | np.ndarray) -> list[str]:
-    """What was done to a face, or its name if nothing was."""
-    labels = faces.index.iloc[rows]
-    return labels["degradation"].where(labels["degradation"] != "none", labels["name"]).tolist()

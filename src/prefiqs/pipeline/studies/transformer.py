@@ -15,13 +15,13 @@ from prefiqs.evaluation.tables import areas_table, random_table
 from prefiqs.io.tables import read_parquet, write_table
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
-from prefiqs.pipeline.studies.exits import CURVE_COLUMNS, UNIFORM
 from prefiqs.reporting.figures.early_exits import pauc_by_gflops
 from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.numbers import write_numbers
 from prefiqs.reporting.tables import Table
 
 FUSIONS = {"mean": "EX-FIQA-F", "depth": "EX-FIQA-FW"}
+UNIFORM = "uniform"
 WEIGHTINGS = {UNIFORM: "uniform", "last": "attention, last block", "mean": "attention, mean"}
 
 
@@ -105,7 +105,7 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     protocol = replace(edc.protocol, fmrs=edc.protocol.fmrs[:1])
     verifiers = [*models.quality, *models.cross]
     folder = run.layout.exits(benchmark, model)
-    scores, curve = Scores.read(folder), read_parquet(folder / "curve.parquet", CURVE_COLUMNS)
+    scores, curve = Scores.read(folder), read_parquet(folder / "curve.parquet", ["key", "kind", "block", "weighting"])
     trained_on = bool(scores.methods["trained_on"].any())
 
     comparison = run.comparison(benchmark, verifiers, scores.values)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs.errors import InputError
@@ -75,3 +76,26 @@ def degradation_ladder(images_by_kind: Mapping[str, Sequence[np.ndarray]], sever
         axes.set_title(f"{severity:g}")
     figure.suptitle("severity")
     return figure
+
+
+def ends_of_people(
+    scores: np.ndarray, people: np.ndarray, most: int, columns: int = 10
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the lowest- and of the highest-scored faces, both in ascending order, each of another person.
+
+    As many as there are people, but at most `most`, and in full rows of `columns` if there are more than fill one.
+    """
+    order = np.argsort(scores, kind="stable")
+    shown = min(most, len(np.unique(people)))
+    if shown > columns:
+        shown -= shown % columns
+    lowest = order[np.sort(np.unique(people[order], return_index=True)[1])]
+    falling = order[::-1]
+    highest = falling[np.sort(np.unique(people[falling], return_index=True)[1])]
+    return lowest[:shown], highest[:shown][::-1]
+
+
+def face_captions(index: pd.DataFrame, rows: Sequence[int] | np.ndarray) -> list[str]:
+    """What was done to each face, or its name if nothing was; `index` is that of a benchmark."""
+    labels = index.iloc[rows]
+    return labels["degradation"].where(labels["degradation"] != "none", labels["name"]).tolist()
