@@ -9,8 +9,9 @@ import pytest
 from hypothesis import settings
 from small_networks import TinyNet, synthetic_faces
 
-# The machine may be busy: a deadline would measure the neighbours. Derandomised, so that CI fails for what changed.
-settings.register_profile("prefiqs", deadline=None, derandomize=True, max_examples=50)
+# The machine may be busy: a deadline would measure the neighbours. Examples are new in every run; one that fails is
+# printed with what repeats it (`@reproduce_failure`), and so is the seed (`--hypothesis-seed`).
+settings.register_profile("prefiqs", deadline=None, print_blob=True, max_examples=50)
 settings.load_profile("prefiqs")
 
 REAL_MODELS = ("sface", "mobilefacenet-512", "mobilefacenet-192")

@@ -91,14 +91,14 @@ def test_calibrate_and_score_with_options(run, assets, folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["score", "{folder}/a.pgm", "--method", "magic"], "known are prefiqs"),
+        (["score", "{folder}/a.pgm", "--method", "magic"], "choose one of prefiqs"),
         (["score", "{folder}/a.pgm", "--model", "magic"], "known are"),
         (["score", "{folder}/a.pgm", "--ratio", "1.5"], "between 0 and 1"),
         (["score", "{folder}/a.pgm", "--out", "scores.xls"], ".csv, .parquet, .txt"),
-        (["score", "{folder}/a.pgm", "--method", "norm", "--ratio", "0.4"], "got ratio"),
+        (["score", "{folder}/a.pgm", "--method", "norm", "--ratio", "0.4"], "Unknown option 'ratio' of norm"),
         (["score", "{folder}/a.pgm", "-o", "ratio"], "Expected -o NAME=VALUE, got 'ratio'"),
         (["score", "{folder}/nowhere"], "nowhere, which does not exist; check the path"),
-        (["score", "{folder}", "--device", "abacus"], "Expected device"),
+        (["score", "{folder}", "--device", "abacus"], "Unknown device"),
         (["score", "{folder}/a.pgm", "--method", "froq"], "make one with `prefiqs calibrate`"),
         (["score", "{folder}", "--engine", "ray"], "Expected one source, --out with a folder"),
         (["score", "{folder}", "--engine", "ray", "--out", "s", "--json"], "neither --json nor --all-faces"),

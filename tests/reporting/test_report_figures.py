@@ -145,7 +145,8 @@ def test_a_figure_is_written_as_its_suffix_says(tmp_path):
 def test_grey_pictures_take_a_byte_a_pixel(tmp_path):
     grey = faces(10)[..., :1].repeat(3, axis=3)
     save_figure(face_grid(grey), tmp_path / "grey.png")
-    assert Image.open(tmp_path / "grey.png").mode == "L"
+    with Image.open(tmp_path / "grey.png") as saved:
+        assert saved.mode == "L"
 
 
 def test_edc_shows_areas_the_band_and_what_is_unreliable(random_order):

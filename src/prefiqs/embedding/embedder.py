@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -107,6 +108,7 @@ def write_embeddings(
         embedder = Embedder(group, batch_size, device, precision, compiled)
         _write_tables(embedder, images, count, islice(paths, len(group)), progress)
         del group, embedder  # before the next ones are made
+        gc.collect()  # PyTorch leaves a traced network in a reference cycle
 
 
 def _write_tables(embedder: Embedder, images: Faces, count: int, paths: Iterable[str | Path], progress: bool) -> None:

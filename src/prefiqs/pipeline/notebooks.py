@@ -11,8 +11,10 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
+from weakref import finalize
 
 import nbformat
 import papermill
@@ -47,13 +49,14 @@ class InterpreterKernelManager(AsyncKernelManager):
     def _sockets_in_files(self) -> str:
         if not zmq.has("ipc"):
             return "tcp"
-        self._folder = TemporaryDirectory(prefix="prefiqs-")  # lives as long as this manager
-        longest = len(os.fsencode(self._folder.name)) + len("/kernel-5")  # one of five sockets
+        self._folder = mkdtemp(prefix="prefiqs-")
+        finalize(self, rmtree, self._folder, ignore_errors=True)
+        longest = len(os.fsencode(self._folder)) + len("/kernel-5")  # one of five sockets
         return "ipc" if longest <= zmq.IPC_PATH_MAX_LEN else "tcp"
 
     @default("ip")
     def _place_of_sockets(self) -> str:
-        return localhost() if self.transport == "tcp" else str(Path(self._folder.name) / "kernel")
+        return localhost() if self.transport == "tcp" else str(Path(self._folder) / "kernel")
 
 
 def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str, Any]) -> float:

@@ -104,7 +104,7 @@ def test_what_is_wrong_is_said_before_any_photo_is_read():
         ({"method": "froq"}, "Expected a calibration for froq"),
         ({"ratio": 2}, "between 0 and 1"),
         ({"magic": 1}, "Unknown option 'magic'"),
-        ({"device": "abacus"}, "Expected device"),
+        ({"device": "abacus"}, "Unknown device"),
         ({"batch_size": 0}, "batch size"),
     ]:
         with pytest.raises(InputError, match=message):

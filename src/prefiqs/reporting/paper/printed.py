@@ -137,5 +137,5 @@ def _beside(
     missing = counted[counted["why"] != ""].groupby("line")["column"].agg(", ".join)
     line = numbers["line"][numbers["column"] == MEAN]
     ours, why = (line.map(counted.groupby("line")["ours"].mean(skipna=False)), line.map(missing))
-    why = why.map("the mean needs {}".format, na_action="ignore").fillna("")
+    why = why.map("the mean needs {}".format, na_action="ignore").astype(object).fillna("")
     return pd.concat([found, pd.DataFrame({"ours": ours, "why": why})])
