@@ -52,9 +52,9 @@ def sface(assets):
 def orl(assets):
     """The 400 aligned ORL faces with all their pairs."""
     from prefiqs.datasets.orl import build_orl
-    from prefiqs.faces.align import align_faces as align
+    from prefiqs.faces.align import align
 
-    return build_orl(assets["orl"], lambda path: align(path, assets["yunet"]).image)
+    return build_orl(assets["orl"], lambda path: align(path).image)
 
 
 @pytest.fixture(scope="session")

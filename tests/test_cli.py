@@ -16,7 +16,7 @@ from PIL import Image
 
 import prefiqs
 from prefiqs.cli import main
-from prefiqs.faces.align import read_photo
+from prefiqs.faces.decode import read_photo
 from prefiqs.io.scores import read_score_file
 
 

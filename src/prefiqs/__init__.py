@@ -22,8 +22,8 @@ _MODULE_OF = {
     "scorer": "methods.registry",
     "exfiqa_scores": "methods.ex_fiqa",
     "load_benchmark": "datasets.benchmark",
-    "score_dataset": "apps.ray.run",
-    "embed_dataset": "apps.ray.run",
+    "score_dataset": "apps.score.ray",
+    "embed_dataset": "apps.score.ray",
     "verification_accuracy": "evaluation.verification",
     "error_discard_curve": "evaluation.edc",
 }

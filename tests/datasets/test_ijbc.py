@@ -8,7 +8,7 @@ import prefiqs
 from prefiqs.datasets.benchmark import save_benchmark
 from prefiqs.datasets.ijbc import build_ijbc
 from prefiqs.errors import InputError
-from prefiqs.faces.align import ARCFACE_TEMPLATE
+from prefiqs.faces.template import ARCFACE_TEMPLATE
 
 POINTS, MEDIA, PAIRS = "ijbc_name_5pts_score.txt", "ijbc_face_tid_mid.txt", "ijbc_template_pair_label.txt"
 # Four templates, 3 and 20 of one person, 7 and 9 of two others; 20 holds two frames of video 5 and a photo.

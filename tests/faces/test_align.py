@@ -8,7 +8,8 @@ from small_networks import embedded_by_hand, synthetic_faces
 
 import prefiqs
 from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.align import ARCFACE_TEMPLATE, align_to_template, read_photo, similarity_transform
+from prefiqs.faces.decode import read_photo
+from prefiqs.faces.template import ARCFACE_TEMPLATE, align_to_template, similarity_transform
 
 GREY = (128, 128, 128)
 

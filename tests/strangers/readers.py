@@ -30,10 +30,10 @@ from prefiqs.datasets.adience import _read_lists
 from prefiqs.datasets.benchmark import load_benchmark
 from prefiqs.datasets.insightface_bin import read_bin
 from prefiqs.datasets.lfw import build_lfw_photos, read_lfw_pairs
-from prefiqs.datasets.photos import decode_photo
 from prefiqs.datasets.prepared import read_prepared
 from prefiqs.datasets.synfiqa import build_synfiqa
-from prefiqs.faces.align import AlignedFace, read_photo
+from prefiqs.faces.align import AlignedFace
+from prefiqs.faces.decode import decode_photo, read_photo
 from prefiqs.io.arrays import read_array
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.scores import read_image_scores, read_score_file

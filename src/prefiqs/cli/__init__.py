@@ -11,12 +11,12 @@ from typing import Annotated
 import typer
 
 import prefiqs
-from prefiqs.cli.calibrate import calibrate
 from prefiqs.cli.check import check
 from prefiqs.cli.embed_dataset import embed_dataset
 from prefiqs.cli.evaluate import evaluate
 from prefiqs.cli.export import export
 from prefiqs.cli.fetch import fetch
+from prefiqs.cli.froq_calibrate import froq_calibrate
 from prefiqs.cli.list import listing
 from prefiqs.cli.notebook import notebook
 from prefiqs.cli.plan import plan
@@ -32,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Training-free face image quality assessment: scores for photos, their evaluation, and the pipeline.",
 )
-for command in (score, evaluate, export, calibrate, embed_dataset, fetch, plan, run, notebook, publish, check, site):
+for command in (score, evaluate, export, froq_calibrate, embed_dataset, fetch, plan, run, notebook, publish, check, site):
     app.command()(command)
 app.add_typer(listing, name="list")
 

@@ -4,42 +4,44 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from prefiqs.errors import InputError
 
-Source = Annotated[Path, typer.Argument(help="Folder of photos, .parquet or .tar files, or one such file.")]
+if TYPE_CHECKING:
+    from prefiqs.apps.score.ray import Summary
+
+_RAY = "Ray"
+
+Model = Annotated[str, typer.Option(help="Face recognition model (see `prefiqs list models`), or an .onnx file.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112×112 faces already.")]
+AllFaces = Annotated[bool, typer.Option("--all-faces", help="Write a row for each face, not only for the largest.")]
+Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:N.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes; by default one a GPU, or one a machine.", rich_help_panel=_RAY)
+]
+ShardSize = Annotated[
+    int, typer.Option(help="Images that a worker does at a time; a tar file is one shard.", rich_help_panel=_RAY)
+]
+Address = Annotated[
+    str | None, typer.Option(help="Address of a running cluster; by default this machine.", rich_help_panel=_RAY)
+]
 
 
-Shards = Annotated[Path, typer.Argument(help="Folder for the Parquet shards; a run that was interrupted goes on.")]
-
-
-Workers = Annotated[int | None, typer.Option(help="Ray: processes; by default one a GPU, or a machine without.")]
-
-
-Device = Annotated[str, typer.Option(help="auto (GPUs where the cluster has them), cpu or cuda.")]
-
-
-PartSize = Annotated[int, typer.Option(help="Ray: images that a worker does at a time; a tar file is one part.")]
-
-
-Address = Annotated[str | None, typer.Option(help="Ray: a running cluster; by default this machine.")]
-
-
-def report_shards(summary) -> int:
-    """How many images have no result, after a line about all of them."""
-    print(f"{summary.images} images in {summary.parts} parts, {summary.failed} with a problem; {summary.found} parts "
-          "were there already", file=sys.stderr)  # fmt: skip
+def report_shards(summary: Summary) -> int:
+    """Print a line about a data set; returns how many images have no result."""
+    print(f"{summary.images} images in {summary.shards} shards, {summary.failed} of them without a result; "
+          f"{summary.skipped} shards existed already", file=sys.stderr)  # fmt: skip
     return summary.failed
 
 
 def name_value_pairs(flag: str, given: list[str] | None) -> dict[str, str]:
-    pairs = [p.partition("=") for p in given or []]
+    """The values by name of an option that is given as NAME=VALUE, any number of times."""
+    pairs = [pair.partition("=") for pair in given or []]
     if bad := [name for name, equals, _ in pairs if not equals]:
-        raise InputError(f"Expected {flag} NAME=VALUE, got {bad[0]!r}.")
+        raise InputError(f"{flag} needs NAME=VALUE, not {bad[0]!r}.")
     return {name: value for name, _, value in pairs}
 
 

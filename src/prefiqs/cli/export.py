@@ -10,12 +10,12 @@ import typer
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="FR model; see `prefiqs list models`.")],
+    model: Annotated[str, typer.Argument(help="Face recognition model; see `prefiqs list models`.")],
     out: Annotated[Path, typer.Argument(help="Write this .onnx file.")],
     ratio: Annotated[float, typer.Option(help="Pruning ratio.")] = 0.4,
     granularity: Annotated[str, typer.Option(help="unstructured or structured.")] = "unstructured",
     criterion: Annotated[str, typer.Option(help="l1 or random.")] = "l1",
-    seed: Annotated[int, typer.Option(help="Of the random criterion.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random criterion.")] = 0,
 ) -> None:
     """Write PreFIQs as one ONNX graph: aligned faces, uint8 RGB n×112×112×3, to score, drift and embedding.
 

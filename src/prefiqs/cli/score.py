@@ -11,7 +11,11 @@ import typer
 import prefiqs
 from prefiqs.cli._shared import (
     Address,
-    PartSize,
+    Aligned,
+    AllFaces,
+    Device,
+    Model,
+    ShardSize,
     Workers,
     json_value,
     name_value_pairs,
@@ -20,44 +24,59 @@ from prefiqs.cli._shared import (
 from prefiqs.errors import InputError
 
 _UNSCORED = 3  # exit status of `score --strict`
-
-
-Engine = Literal["local", "ray"]
+_METHOD, _OUTPUT, _RAY = "Method", "Output", "Ray"
 
 
 def score(
     photos: Annotated[list[Path], typer.Argument(help="Photos, folders (searched at any depth), or globs in quotes.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Write to this .csv, .parquet or .txt (`PATH SCORE`); else CSV on stdout.")
+    aligned: Aligned = False,
+    all_faces: AllFaces = False,
+    device: Device = "auto",
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Faces that go through the network at once.")] = None,
+    method: Annotated[
+        str, typer.Option(help="Quality method (see `prefiqs list methods`).", rich_help_panel=_METHOD)
+    ] = "prefiqs",
+    model: Model = "sface",
+    ratio: Annotated[
+        float | None, typer.Option(help="Pruning ratio, for methods that prune.", rich_help_panel=_METHOD)
     ] = None,
-    method: Annotated[str, typer.Option(help="Quality method; see `prefiqs list methods`.")] = "prefiqs",
-    model: Annotated[str, typer.Option(help="FR model (see `prefiqs list models`), or an .onnx file.")] = "sface",
-    ratio: Annotated[float | None, typer.Option(help="Pruning ratio of the methods that prune.")] = None,
-    option: Annotated[list[str] | None, typer.Option("-o", help="NAME=VALUE, any other option of the method.")] = None,
-    device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:N.")] = "auto",
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Faces at a time through the network.")] = None,
-    aligned: Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112×112 faces already.")] = False,
-    all_faces: Annotated[bool, typer.Option("--all-faces", help="A row for each face; else the largest.")] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("-o", help="NAME=VALUE: any other option of the method.", rich_help_panel=_METHOD),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A .csv, .parquet or .txt (`PATH SCORE`); by default CSV on stdout.", rich_help_panel=_OUTPUT),
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the rows that are there, score the photos that have none.")
+        bool,
+        typer.Option("--resume", help="Keep existing rows and score the other photos.", rich_help_panel=_OUTPUT),
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.")
+        bool,
+        typer.Option(
+            "--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.", rich_help_panel=_OUTPUT
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
-    engine: Annotated[Engine, typer.Option(help="local: this process; ray: a cluster, for any size.")] = "local",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line on stdout.", rich_help_panel=_OUTPUT)
+    ] = False,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Score in this process, or on a Ray cluster.", rich_help_panel=_RAY),
+    ] = "local",
     workers: Workers = None,
-    part_size: PartSize = 1024,
+    shard_size: ShardSize = 1024,
     address: Address = None,
 ) -> None:
-    """Score the faces in photos, higher = better.
+    """Score the faces in photos: the higher the score, the better the face can be recognised.
 
-    A row has path, face (its number in the photo), score, drift, box, landmarks, confidence and status. A photo
-    that cannot be read or has no face gets a row with the reason, and the run goes on. With --out the file appears at
-    the end; a run that was stopped leaves FILE.progress, and --resume goes on from there.
+    A row has path, face (its number in the photo), score, drift, box, landmarks, confidence, status and settings. A
+    photo that cannot be read or has no face gets a row with the reason, and the run goes on. With --out the file
+    appears at the end; until then results are in FILE.progress, so that an interrupted run can continue with --resume.
 
-    With --engine ray, PHOTOS is one folder of photos, .parquet or .tar files, or one such file, and --out a folder for
-    Parquet shards (name, method, score, problem); a run that was stopped always goes on.
+    PHOTOS may also be Parquet files with a column of image bytes, tar files of images, or folders of these. For data
+    sets of many millions, --engine ray takes a folder as --out, in which workers write Parquet shards.
 
     Examples:
 
@@ -71,29 +90,32 @@ def score(
 
         prefiqs score holiday/ --method froq -o calibration=froq.json
 
-        prefiqs score shards/ --aligned --engine ray --workers 8 --out scores/
+        prefiqs score shards/ --aligned --engine ray --workers 8 --out scores.parquet
     """
-    from prefiqs.apps.score.run import check_out, print_scores, write_scores
-    from prefiqs.apps.score.scorer import FaceScorer, PhotoScorer
-    from prefiqs.faces.find import find_photos
+    from prefiqs.apps.ray.cluster import Cluster
+    from prefiqs.apps.score.ray import RayScorer
+    from prefiqs.apps.score.run import Executor, check_out, print_scores, write_scores
+    from prefiqs.apps.score.scorer import PhotoScorer
+    from prefiqs.faces.find import find_images
 
-    options = {name: json_value(text) for name, text in name_value_pairs("-o", option).items()}
-    if ratio is not None:
-        options["ratio"] = ratio
-    if engine == "ray":
-        if len(photos) != 1 or out is None or as_json or all_faces:
-            raise InputError("Expected one source, --out with a folder, and neither --json nor --all-faces beside "
-                             "--engine ray, got others; leave out --engine for single photos.")  # fmt: skip
-        if batch_size is not None:
-            options["batch_size"] = batch_size
-        cluster: dict[str, Any] = {"workers": workers, "device": device, "part_size": part_size, "address": address}
-        lost = report_shards(prefiqs.score_dataset(photos[0], out, method, model, aligned, **cluster, **options))
+    options: dict[str, Any] = {name: json_value(text) for name, text in name_value_pairs("-o", option).items()}
+    options |= {name: value for name, value in {"ratio": ratio, "batch_size": batch_size}.items() if value is not None}
+    into_folder = engine == "ray" and out is not None and not out.suffix
+    check_out(out, resume, as_json, all_faces, into_folder)
+    if engine == "local" and (workers is not None or address is not None):
+        raise InputError("--workers and --address need --engine ray.")
+    if into_folder:
+        lost = report_shards(prefiqs.score_dataset(
+            photos, out, method, model, aligned, workers, device, shard_size, address, all_faces, **options
+        ))  # fmt: skip
     else:
-        check_out(out, resume, as_json, all_faces)
-        paths = find_photos(photos)
-        given: dict[str, Any] = {"device": device, "batch_size": batch_size} | options
-        scorer = PhotoScorer(FaceScorer(method, model, **given), aligned, all_faces)
-        lost = print_scores(scorer, paths, as_json) if out is None else write_scores(scorer, paths, out, resume)
-        print(f"{len(paths)} photos, {len(paths) - lost} scored, {lost} without a score", file=sys.stderr)
+        shards = find_images(photos, shard_size)
+        scorer: Executor
+        if engine == "ray":
+            scorer = RayScorer(Cluster(workers, device, address), method, model, aligned, all_faces, **options)
+        else:
+            scorer = PhotoScorer(method, model, aligned, all_faces, device=device, **options)
+        found, lost = print_scores(scorer, shards, as_json) if out is None else write_scores(scorer, shards, out, resume)
+        print(f"{found} photos, {found - lost} scored, {lost} without a score", file=sys.stderr)
     if strict and lost:
         raise typer.Exit(_UNSCORED)

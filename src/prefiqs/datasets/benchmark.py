@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.errors import InputError
-from prefiqs.faces.align import FACE_SIZE
+from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.arrays import read_array, write_rows
 from prefiqs.io.tables import read_parquet, write_table
 

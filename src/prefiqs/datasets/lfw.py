@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.photos import Align, align_photos, decode_photo, face_index
+from prefiqs.datasets.photos import Align, align_photos, face_index
+from prefiqs.faces.decode import decode_photo
 from prefiqs.errors import InputError
 
 LFW_FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw")

@@ -8,29 +8,12 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.align import FACE_SIZE, AlignedFace, decode
+from prefiqs.faces.align import AlignedFace
 
 Align = Callable[[np.ndarray], list[AlignedFace]]
 """From a photo (uint8 RGB h×w×3) to all its faces, largest first; raises `NoFaceFound`."""
 
 _SMALLEST_SHARE = 1 / 4
-
-
-def decode_photo(data: bytes | bytearray, place: str) -> np.ndarray:
-    """Decode an encoded image to uint8 RGB h×w×3; `InputError` naming `place` if it is none."""
-    photo = decode(data, place)
-    if photo is None:
-        raise InputError(f"Expected an image as {place}, got {len(data)} bytes that OpenCV cannot read.")
-    return photo
-
-
-def decode_face(data: bytes | bytearray, place: str) -> np.ndarray:
-    """Decode a face that is aligned already, uint8 RGB 112×112×3; any other size is an `InputError`."""
-    face = decode_photo(data, place)
-    if face.shape != (FACE_SIZE, FACE_SIZE, 3):
-        got = f"{face.shape[1]}×{face.shape[0]}"
-        raise InputError(f"Expected an aligned face of {FACE_SIZE}×{FACE_SIZE} pixels as {place}, got {got}.")
-    return face
 
 
 def central_face(faces: list[AlignedFace], photo: np.ndarray) -> AlignedFace:

@@ -19,7 +19,7 @@ from prefiqs.datasets.prepared import IMAGES, PAIR_LIST, PATH_LIST, read_prepare
 from prefiqs.datasets.synfiqa import build_synfiqa
 from prefiqs.datasets.xqlfw import XQLFW_FACES, XQLFW_PAIRS, build_xqlfw
 from prefiqs.errors import InputError
-from prefiqs.faces.align import read_photo
+from prefiqs.faces.decode import read_photo
 
 
 def build_benchmark(name: str, root: str | Path, align: Align, **options: object) -> Benchmark:

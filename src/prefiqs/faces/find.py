@@ -1,56 +1,236 @@
-"""Which photos are meant: files, folders and globs."""
+"""Which images are meant: photos, folders and globs of them, and image sets packed as Parquet or tar files."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+import tarfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from prefiqs.errors import InputError
-from prefiqs.faces.align import PHOTO_SUFFIXES
+from prefiqs.faces.decode import PHOTO_SUFFIXES, read_file
+
+_ROWS_AT_ONCE = 64
 
 
-def find_photos(given: Iterable[str | Path]) -> list[Path]:
-    """The photos that are meant, each once, those of a folder (at any depth) or glob in the order of their paths.
+class EncodedImage(NamedTuple):
+    """An image file that has not been read yet: its path, or FILE/NAME inside a packed set, and what reads it."""
 
-    A file named by itself counts whatever it is: scoring says what is wrong with it. A named photo that is not there
-    counts too, so that one lost file does not stop the scoring of many.
+    name: str
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard(ABC):
+    """Some images that are read together, in an order that is the same in every run; those in `skip` are left out."""
+
+    skip: frozenset[str] = frozenset()
+
+    def images(self) -> Iterator[EncodedImage]:
+        """The images in order; `InputError` for a file that cannot be read to its end."""
+        return (image for image in self._images() if image.name not in self.skip)
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """The names of all images, without reading them."""
+
+    @abstractmethod
+    def _images(self) -> Iterator[EncodedImage]: ...
+
+
+@dataclass(frozen=True)
+class Photos(Shard):
+    """Photos in files of their own."""
+
+    paths: tuple[Path, ...]
+
+    def names(self) -> list[str]:
+        """The paths as text."""
+        return list(map(path_text, self.paths))
+
+    def _images(self) -> Iterator[EncodedImage]:
+        for path in self.paths:
+            yield EncodedImage(path_text(path), partial(read_file, path))
+
+
+@dataclass(frozen=True)
+class RowGroups(Shard):
+    """Row groups `first` to `last` (exclusive) of a Parquet file, whose first row is row number `row` of the file.
+
+    An image is called FILE/NAME where there is a column `name`, else FILE/ROW.
+    """
+
+    file: Path
+    image: str
+    first: int
+    last: int
+    row: int
+
+    def names(self) -> list[str]:
+        """Read from the column `name`, or made of the numbers of the rows."""
+        with _opened(self.file) as file:
+            if "name" in file.schema_arrow.names:
+                given = file.read_row_groups(range(self.first, self.last), ["name"])["name"].to_pylist()
+            else:
+                rows = sum(file.metadata.row_group(i).num_rows for i in range(self.first, self.last))
+                given = list(range(self.row, self.row + rows))
+        return [f"{path_text(self.file)}/{name}" for name in given]
+
+    def _images(self) -> Iterator[EncodedImage]:
+        names = iter(self.names())
+        with _opened(self.file) as file:
+            for batch in file.iter_batches(_ROWS_AT_ONCE, range(self.first, self.last), [self.image]):
+                for image in batch.column(0).to_pylist():
+                    data = image["bytes"] if isinstance(image, dict) else image
+                    yield EncodedImage(next(names), partial(bytes, data or b""))
+
+
+@dataclass(frozen=True)
+class TarFile(Shard):
+    """The images of a tar file, such as a WebDataset shard, called FILE/MEMBER; other members are ignored."""
+
+    file: Path
+
+    def names(self) -> list[str]:
+        """Read from the headers of the members."""
+        return [name for name, _, _ in self._members()]
+
+    def _images(self) -> Iterator[EncodedImage]:
+        for name, tar, member in self._members():
+            content = tar.extractfile(member)
+            assert content is not None  # as it is a file
+            yield EncodedImage(name, partial(bytes, content.read()))
+
+    def _members(self) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
+        try:
+            with tarfile.open(self.file, "r:") as tar:
+                for member in tar:
+                    if member.isfile() and _is_photo(Path(member.name)):
+                        yield f"{path_text(self.file)}/{member.name}", tar, member
+        except tarfile.TarError as error:
+            raise InputError(f"{self.file} is not a complete tar file ({error}).") from error
+
+
+def find_images(given: Iterable[str | Path], shard_size: int = 1024) -> list[Shard]:
+    """Find photos in files, folders (searched at any depth) and globs, each once, folders in the order of their paths.
+
+    Parquet files (one column of image bytes, possibly a column `name`) and tar files are image sets; a folder may hold
+    such files instead of photos.
+
+    Args:
+        given: what a user named. A file that is named itself counts whatever its ending is.
+        shard_size: images of a shard; row groups and tar files are not split.
 
     Raises:
-        InputError: no photos at all, a glob that fits none, or what looks like a folder and is not there; OSError: a
-            folder that cannot be read.
+        InputError: a file that does not exist, a glob without a match, no images at all, a folder with several kinds of
+            images; OSError: a folder that cannot be read.
     """
+    if shard_size < 1:
+        raise InputError(f"A shard must have at least one image, not {shard_size}.")
     paths = [Path(path) for path in given]
-    found = dict.fromkeys(photo for path in paths for photo in _photos_of(path))
-    if not found:
+    files = dict.fromkeys(file for path in paths for file in _files(path))
+    if not files:
         endings = ", ".join(sorted(PHOTO_SUFFIXES))
-        raise InputError(f"Expected photos in {', '.join(map(str, paths))}, got none ({endings} are looked for).")
-    return list(found)
+        raise InputError(f"No photos found in {', '.join(map(str, paths))}. Photos end in {endings}.")
+    shards: list[Shard] = []
+    for kind, alike in groupby(files, _kind):
+        if kind == ".tar":
+            shards += map(TarFile, alike)
+        elif kind == ".parquet":
+            shards += (shard for file in alike for shard in _row_groups(file, shard_size))
+        else:
+            photos = tuple(alike)
+            shards += (Photos(photos[i : i + shard_size]) for i in range(0, len(photos), shard_size))
+    return shards
 
 
-def _photos_of(path: Path) -> list[Path]:
+def path_text(path: Path) -> str:
+    """A path as text that every file format can hold; bytes that are not UTF-8 are written as \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(_below(path))
-    if path.exists() or path.suffix.lower() in PHOTO_SUFFIXES and not glob.has_magic(str(path)):
+        return _below(path)
+    if path.exists():
         return [path]
     if not glob.has_magic(str(path)):
-        raise InputError(f"Expected a photo or a folder of photos, got {path}, which does not exist; check the path.")
+        raise InputError(f"File not found: {path}.")
     matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-    photos = [p for m in matches for p in (sorted(_below(m)) if m.is_dir() else [m]) if _is_named_like_one(p)]
-    if not photos:
-        raise InputError(f"Expected photos that fit {path}, got none; check the path.")
-    return photos
+    files = [file for match in matches for file in (_below(match) if match.is_dir() else [match]) if _is_image(file)]
+    if not files:
+        raise InputError(f"No photos match {path}.")
+    return files
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for place, _, names in os.walk(folder, onerror=_stop):
-        yield from (photo for photo in (Path(place, name) for name in names) if _is_named_like_one(photo))
+def _below(folder: Path) -> list[Path]:
+    found = sorted(Path(place, name) for place, _, names in os.walk(folder, onerror=_stop) for name in names)
+    files = [file for file in found if _is_image(file)]
+    if len(kinds := {_kind(file) or "photos" for file in files}) > 1:
+        kind = ", ".join(sorted(kinds))
+        raise InputError(f"{folder} holds several kinds of images ({kind}). Name the files you mean, such as '*.jpg'.")
+    return files
 
 
-def _is_named_like_one(path: Path) -> bool:
-    return path.suffix.lower() in PHOTO_SUFFIXES
+def _is_image(file: Path) -> bool:
+    """Whether a file that was not named by itself is meant: not, say, a table of scores beside the photos."""
+    kind = _kind(file)
+    return bool(_image_columns(file)) if kind == ".parquet" else kind == ".tar" or _is_photo(file)
+
+
+def _is_photo(file: Path) -> bool:
+    return file.suffix.lower() in PHOTO_SUFFIXES
+
+
+def _kind(file: Path) -> str:
+    return ending if (ending := file.suffix.lower()) in (".parquet", ".tar") else ""
 
 
 def _stop(error: OSError) -> None:
-    raise error  # os.walk would pass over a folder that it cannot read
+    raise error  # os.walk would ignore a folder that it cannot read
+
+
+def _row_groups(path: Path, shard_size: int) -> Iterator[RowGroups]:
+    """Neighbouring row groups together until they hold `shard_size` images."""
+    columns = _image_columns(path)
+    if len(columns) != 1:
+        found = "several columns" if columns else "no column"
+        raise InputError(f"{path} has {found} of image bytes {tuple(columns) or ''}. It must have one.")
+    first, row, rows = 0, 0, 0
+    with _opened(path) as file:
+        for group in range(file.num_row_groups):
+            rows += file.metadata.row_group(group).num_rows
+            if rows >= shard_size or group == file.num_row_groups - 1:
+                yield RowGroups(path, columns[0], first, group + 1, row)
+                first, row, rows = group + 1, row + rows, 0
+
+
+def _image_columns(path: Path) -> list[str]:
+    """Columns of bytes, or of structs with `bytes` as Hugging Face's datasets write them."""
+    with _opened(path) as file:
+        return [field.name for field in file.schema_arrow if _holds_images(field.type)]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is not a readable Parquet file ({error}).") from error
+
+
+def _holds_images(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return any(field.name == "bytes" for field in kind)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)

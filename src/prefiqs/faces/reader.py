@@ -1,4 +1,4 @@
-"""The aligned faces of photos, found by several threads ahead of those who score them."""
+"""The aligned faces of many photos, found by threads ahead of whoever needs them."""
 
 from __future__ import annotations
 
@@ -7,67 +7,67 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from prefiqs.assets.fetch import fetch
 from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.align import FACE_SIZE, AlignedFace, read_photo
-from prefiqs.faces.align import align_faces as align
+from prefiqs.faces.align import AlignedFace, align
+from prefiqs.faces.decode import decode_face, decode_photo
+from prefiqs.faces.find import EncodedImage
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo that has been looked at: its faces, the largest first, or one sentence on why there is none.
+    """A photo and its faces, the largest first, or one sentence on why there is none.
 
-    In a photo that came aligned, nothing was detected: box, landmarks and confidence of its face are NaN.
+    In a photo that was aligned already nothing was detected: box, landmarks and confidence of its face are NaN.
     """
 
-    path: Path
+    name: str
     faces: list[AlignedFace]
     reason: str = ""
 
 
 class FaceReader:
-    """Reads a photo and finds its largest face, or all of them; never stops for one that is bad.
+    """Reads photos and finds their faces; never stops for a bad one.
 
     Args:
-        aligned: the photo is an aligned face of 112×112 pixels already.
+        aligned: the photos are aligned faces of 112×112 pixels already.
         all_faces: all faces, largest first, instead of the largest alone.
 
     Raises:
-        AssetError: the detector is needed and cannot be had.
+        InputError: both; AssetError: the detector is needed and cannot be fetched.
     """
 
     def __init__(self, aligned: bool = False, all_faces: bool = False):
-        self.detector = None if aligned else fetch("yunet")
-        self.all_faces = all_faces
+        if aligned and all_faces:
+            raise InputError("An aligned photo is one face: choose either aligned or all faces.")
+        if not aligned:
+            fetch("yunet")  # so that it is missed before the first photo
+        self.aligned, self.all_faces = aligned, all_faces
 
-    def __call__(self, path: Path) -> Photo:
+    def __call__(self, image: EncodedImage) -> Photo:
         """The photo with its faces, or with the reason why it has none."""
         try:
-            return Photo(path, self._faces(path))
+            return Photo(image.name, self._faces(image))
         except (InputError, NoFaceFound) as error:
             reason = str(error)
         except OSError as error:
-            reason = f"Expected to be able to read {path}, got: {error.strerror or error}."
-        logging.getLogger(__name__).info("%s: %s", path, reason)
-        return Photo(path, [], reason)
+            reason = f"Cannot read {image.name}: {(error.strerror or str(error)).lower()}."
+        logging.getLogger(__name__).info("%s: %s", image.name, reason)
+        return Photo(image.name, [], reason)
 
-    def _faces(self, path: Path) -> list[AlignedFace]:
-        if self.detector:
-            return align(path, self.detector, all_faces=True)[: None if self.all_faces else 1]
-        image = read_photo(path)
-        if image.shape[:2] != (FACE_SIZE, FACE_SIZE):
-            raise InputError(f"Expected an aligned face of {FACE_SIZE}×{FACE_SIZE} pixels in {path}, got "
-                             f"{image.shape[1]}×{image.shape[0]}; leave out --aligned to have it aligned.")  # fmt: skip
-        return [AlignedFace(image, np.full(4, np.nan), np.full((5, 2), np.nan), np.nan)]
+    def _faces(self, image: EncodedImage) -> list[AlignedFace]:
+        data = image.read()
+        if self.aligned:
+            return [AlignedFace(decode_face(data, image.name), np.full(4, np.nan), np.full((5, 2), np.nan), np.nan)]
+        return align(decode_photo(data, image.name), all_faces=True)[: None if self.all_faces else 1]
 
 
-def ahead(function: Callable, items: Iterable, workers: int, lookahead: int) -> Iterator:
+def prefetch(function: Callable, items: Iterable, threads: int, lookahead: int) -> Iterator:
     """Map a function over items in threads, in order, at most `lookahead` results ahead of what is taken."""
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future] = deque()
         try:
             for item in items:
@@ -77,4 +77,4 @@ def ahead(function: Callable, items: Iterable, workers: int, lookahead: int) -> 
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            pool.shutdown(cancel_futures=True)  # who stops early does not wait for the rest
+            pool.shutdown(cancel_futures=True)  # a consumer that stops early does not wait for the rest

@@ -11,7 +11,7 @@ import pytest
 from small_networks import TinyNet
 
 from prefiqs.apps.score.scorer import FaceScorer
-from prefiqs.faces.align import read_photo
+from prefiqs.faces.decode import read_photo
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from small_networks import TinyNet
 import prefiqs
 from prefiqs.apps.score.scorer import FaceScorer, PhotoScorer
 from prefiqs.errors import InputError
-from prefiqs.faces.align import MOST_PIXELS, read_photo
+from prefiqs.faces.decode import MOST_PIXELS, read_photo
 from prefiqs.faces.reader import FaceReader
 
 

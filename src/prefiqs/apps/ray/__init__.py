@@ -1,6 +1,5 @@
-"""Data sets larger than memory, on many processes and machines: parts of a source in, Parquet shards out (Ray Data).
+"""Work on many processes and machines through Ray.
 
-A part (some photos of a folder, a few row groups of a Parquet file, a tar shard) is what a worker does at a time. Only
-the names of parts travel through Ray: workers read the images and write the scores themselves, so source and output
-must lie where every machine sees them under the same path.
+Only the names of what is to be done, and small results, travel through Ray: workers read images and weights themselves,
+and write large results, so these must be on a file system that every machine sees under the same path.
 """

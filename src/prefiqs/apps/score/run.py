@@ -1,66 +1,96 @@
-"""What `prefiqs score` does: photos to rows, on stdout or in a file, with a bar on a terminal."""
+"""What `prefiqs score` does: the rows of photos on stdout or in a file, with a progress bar."""
 
 from __future__ import annotations
 
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from tqdm import tqdm
 
-from prefiqs.apps.score.progress import ScoreJournal
-from prefiqs.apps.score.rows import COLUMNS, path_text
-from prefiqs.apps.score.scorer import PhotoScorer
+from prefiqs.apps.score.journal import ScoreJournal
+from prefiqs.apps.score.rows import COLUMNS, Row
 from prefiqs.apps.score.tables import FORMATS, csv_values
 from prefiqs.errors import InputError
+from prefiqs.faces.find import Shard
 
 
-def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool) -> None:
-    """Raise `InputError` for a way of output that cannot be had."""
+class Executor(Protocol):
+    """What makes rows of photos, in order: `PhotoScorer` in this process, `RayScorer` on a cluster."""
+
+    settings: str
+
+    def __call__(self, shards: Sequence[Shard]) -> Iterator[list[Row]]:
+        """The rows of each photo."""
+
+
+def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, folder: bool = False) -> None:
+    """Raise `InputError` for an output that is impossible; `folder`: it is to be a folder of shards."""
     if out is None:
         if resume:
-            raise InputError("Expected --out with --resume, got none; there is nothing on stdout to go on with.")
+            raise InputError("--resume needs --out: there is nothing to continue on stdout.")
         return
     if as_json:
-        raise InputError("Expected one of --out and --json, got both; --json writes to stdout.")
+        raise InputError("--json writes to stdout. Choose either --json or --out.")
+    if folder:
+        if not resume and any(out.glob("part-*")):
+            raise InputError(f"{out} has results of an earlier run. Continue it with --resume, or choose another --out.")
+        return
     if out.suffix not in FORMATS or out.is_dir():
-        raise InputError(f"Expected --out to be a file that ends in {', '.join(FORMATS)}, got {out}.")
+        raise InputError(f"--out must be a file that ends in {', '.join(FORMATS)}, not {out}.")
     if all_faces and out.suffix == ".txt":
-        raise InputError(f"Expected --out as .csv or .parquet with --all-faces, got {out}; its lines are one a photo.")
+        raise InputError(f"{out} would have one line a photo. With --all-faces, choose a .csv or .parquet as --out.")
 
 
-def write_scores(scorer: PhotoScorer, paths: Sequence[Path], out: Path, resume: bool = False) -> int:
+def write_scores(scorer: Executor, shards: Sequence[Shard], out: Path, resume: bool = False) -> tuple[int, int]:
     """Score photos into a .csv, .parquet or .txt, which appears at the end; see `ScoreJournal` for what happens before.
 
-    Returns the number of the photos without a score.
+    Returns the number of photos, and of those among them without a score.
     """
-    with ScoreJournal(out, scorer.settings, resume) as progress:
-        waiting = [path for path in paths if path_text(path) not in progress.done]
-        with _bar(len(paths), len(paths) - len(waiting)) as bar:
+    names = [shard.names() for shard in shards]
+    every = [name for some in names for name in some]
+    if repeated := [name for name, count in Counter(every).items() if count > 1]:
+        raise InputError(f"{repeated[0]} occurs more than once. A table needs images with distinct names.")
+    with ScoreJournal(out, scorer.settings, resume) as journal:
+        skip = [frozenset(name for name in some if name in journal.done) for some in names]
+        waiting = [
+            replace(shard, skip=done) for shard, some, done in zip(shards, names, skip, strict=True)
+            if len(done) < len(some)
+        ]  # fmt: skip
+        with _bar(len(every), sum(map(len, skip))) as bar:
             for rows in scorer(waiting):
-                progress.append(rows)
+                journal.append(rows)
                 bar.update()
-        progress.finish()
-        return sum(not progress.done[path_text(path)] for path in paths)
+        journal.finish()
+        return len(every), sum(not journal.done[name] for name in every)
 
 
-def print_scores(scorer: PhotoScorer, paths: Sequence[Path], as_json: bool = False) -> int:
-    """Score photos onto stdout, as CSV or as a JSON object a line; returns the number of the photos without a score."""
+def print_scores(scorer: Executor, shards: Sequence[Shard], as_json: bool = False) -> tuple[int, int]:
+    """Score photos onto stdout, as CSV or as a JSON object a line; returns the same as `write_scores`."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
+    write: Callable[[Row], object] = lambda row: print(json.dumps(row)) if as_json else writer.writerow(csv_values(row))
     if not as_json:
         writer.writerow(COLUMNS)
-    lost = 0
-    with _bar(len(paths)) as bar:
-        for rows in scorer(paths):
+    photos = lost = 0
+    with _bar(sum(len(shard.names()) for shard in shards)) as bar:
+        for rows in scorer(shards):
             for row in rows:
-                print(json.dumps(row)) if as_json else writer.writerow(csv_values(row))
+                write(row)
             sys.stdout.flush()
+            photos += 1
             lost += all(row["score"] is None for row in rows)
             bar.update()
-    return lost
+    return photos, lost
 
 
 def _bar(total: int, done: int = 0) -> tqdm:
-    return tqdm(total=total, initial=done, unit="photo", desc="scoring", disable=None, dynamic_ncols=True)
+    """A bar on a terminal; elsewhere, such as in a log, a line a minute."""
+    options = {"total": total, "initial": done, "unit": "photo", "desc": "scoring"}
+    if sys.stderr.isatty():
+        return tqdm(**options, dynamic_ncols=True)
+    return tqdm(**options, delay=60, mininterval=60, maxinterval=120, bar_format="{desc}: {n_fmt} of {total_fmt}\n")

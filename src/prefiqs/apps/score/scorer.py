@@ -1,109 +1,144 @@
-"""Scores of faces and photos, chunk by chunk, the same whatever the chunks are."""
+"""Rows of photos: their faces found by threads, and scored or embedded, the same however they come in portions."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from prefiqs.apps.score.rows import Row, photo_rows
+from prefiqs.apps.score.rows import Row, photo_rows, score_values
 from prefiqs.assets.verify import file_sha256
-from prefiqs.errors import InputError
-from prefiqs.faces.reader import FaceReader, Photo, ahead
-from prefiqs.methods._scorer import Scored
-from prefiqs.methods.registry import PreparedScorer
-from prefiqs.models.face_model import FACE_SIZE, FaceModel
+from prefiqs.embedding.embedder import Embedder
+from prefiqs.faces.find import Shard
+from prefiqs.faces.reader import FaceReader, Photo, prefetch
+from prefiqs.methods.registry import PreparedScorer, deciding_options
+from prefiqs.models.face_model import FaceModel
+from prefiqs.models.loading import as_model
+from prefiqs.models.weights import published_weights
 
-# Faces, 20 MB of them, that are read ahead while others are scored; what is lost when a run dies.
-_CHUNK = 512
+_MOST_FACES = 512  # 20 MB that wait to be scored, and as many photos that are read ahead
+_PATIENCE = 2.0  # seconds after which those that wait are scored, so that little is lost when a run dies
 
 
-class FaceScorer:
-    """A quality method on a network, asked for any number of faces at a time: a face's score depends on it alone.
+class PhotoRows(ABC):
+    """The rows of photos, for any number of them: memory does not grow with it.
 
     Args:
-        method: one of `METHODS`; froq needs the option `calibration`, which is made once, from faces of its own.
-        model: a FaceModel or the name of one.
-        device: "auto" (CUDA where there is one), "cpu" or "cuda".
-        batch_size: faces at a time through the network, by default what suits the device.
-        options: of the method, such as `ratio=0.4`.
+        settings: what decides about the results, as text.
+        aligned: the photos are aligned faces of 112×112 pixels already.
+        all_faces: all faces of a photo, largest first, instead of the largest alone.
+        threads: that read photos; by default one a core.
 
     Raises:
-        InputError: an unknown method, model, device or option, or a value that the method refuses.
+        InputError: `aligned` and `all_faces`; AssetError: the detector cannot be fetched.
+    """
+
+    def __init__(self, settings: str, aligned: bool = False, all_faces: bool = False, threads: int | None = None):
+        self.settings = photo_settings(settings, aligned, all_faces)
+        self.reader, self.threads = FaceReader(aligned, all_faces), threads or os.cpu_count() or 1
+
+    def __call__(self, shards: Iterable[Shard]) -> Iterator[list[Row]]:
+        """The rows of each photo (see `COLUMNS`), in order; a bad photo has a row with the reason."""
+        images = chain.from_iterable(shard.images() for shard in shards)
+        waiting: list[Photo] = []
+        began, patience = time.monotonic(), _PATIENCE
+        # While some faces are scored the threads go on with the next photos.
+        for photo in prefetch(self.reader, images, self.threads, lookahead=_MOST_FACES):
+            waiting.append(photo)
+            full = max(len(waiting), sum(len(p.faces) for p in waiting)) >= _MOST_FACES
+            if full or time.monotonic() - began > patience:
+                started = time.monotonic()
+                yield from self._rows(waiting)
+                waiting, began = [], time.monotonic()
+                patience = max(_PATIENCE, began - started)  # a slow method is not asked for every few faces
+        yield from self._rows(waiting)
+
+    @abstractmethod
+    def results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
+        """What the rows say of aligned faces, uint8 n×112×112×3, n ≥ 1, by column."""
+
+    def _rows(self, photos: list[Photo]) -> Iterator[list[Row]]:
+        faces = [face.image for photo in photos for face in photo.faces]
+        results = iter(self.results(np.stack(faces)) if faces else ())
+        for photo in photos:
+            yield photo_rows(photo, [next(results) for _ in photo.faces], self.settings)
+
+
+class PhotoScorer(PhotoRows):
+    """Finds and scores the faces of photos; can be used from several threads.
+
+    Args:
+        method, model, options: as for `prefiqs.scorer`.
+        aligned, all_faces, threads: as for `PhotoRows`.
     """
 
     def __init__(
         self,
         method: str = "prefiqs",
         model: FaceModel | str = "sface",
-        device: str = "auto",
-        batch_size: int | None = None,
-        **options: object,
+        aligned: bool = False,
+        all_faces: bool = False,
+        threads: int | None = None,
+        **options: Any,
     ):
-        sizes = {} if batch_size is None else {"batch_size": batch_size}
-        self._score = PreparedScorer(method, model, device=device, **sizes, **options)
-        self.method, self.model, self.chunk = method, self._score.model, _CHUNK
-        texts = [f"{name}={_named(value)}" for name, value in self._score.options.items()]
-        self.settings = " ".join([method, _named(model) if isinstance(model, str) else model.name, *texts])
+        super().__init__(method_settings(method, model, options), aligned, all_faces, threads)
+        self.score = PreparedScorer(method, model, **options)
 
-    def __call__(self, faces: np.ndarray) -> Scored:
-        """Scores of aligned faces, uint8 n×112×112×3, and their drift where the method measures it."""
-        return self._score(faces)
+    def results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
+        """Score and drift."""
+        scored = self.score(faces)
+        drifts = [None] * len(faces) if scored.drift is None else scored.drift
+        return [score_values(*both) for both in zip(scored.score, drifts, strict=True)]
 
 
-class PhotoScorer:
-    """Finds and scores the faces of photos; memory does not grow with their number.
+class PhotoEmbedder(PhotoRows):
+    """Finds and embeds the faces of photos: rows with `embedding`, raw, float32 d, instead of a score."""
 
-    Args:
-        faces: how faces are scored.
-        aligned: the photos are aligned faces of 112×112 pixels already.
-        all_faces: all faces of a photo, largest first, instead of the largest alone.
+    def __init__(
+        self,
+        model: FaceModel | str = "sface",
+        aligned: bool = False,
+        all_faces: bool = False,
+        threads: int | None = None,
+        device: str = "auto",
+    ):
+        super().__init__(model_settings(model), aligned, all_faces, threads)
+        self.raw = Embedder([as_model(model, device)], device=device)
 
-    Attributes:
-        settings: all that decides about scores, as text.
+    def results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
+        """The raw embedding."""
+        return [{"embedding": row} for row in self.raw(faces)[0]]
 
-    Raises:
-        InputError: `all_faces` of aligned ones; AssetError: the detector cannot be had.
-    """
 
-    def __init__(self, faces: FaceScorer, aligned: bool = False, all_faces: bool = False):
-        if aligned and all_faces:
-            raise InputError("Expected one of aligned and all_faces, got both: an aligned photo is one face.")
-        self.faces = faces
-        self.reader = FaceReader(aligned, all_faces)
-        self.settings = faces.settings + " aligned" * aligned + " all-faces" * all_faces
+def method_settings(method: str, model: FaceModel | str, options: Mapping[str, Any]) -> str:
+    """A method, its network and all options that decide about scores, as text."""
+    texts = [f"{name}={_named(value)}" for name, value in deciding_options(method, options).items()]
+    return " ".join([method, model_settings(model), *texts])
 
-    def __call__(self, paths: Iterable[Path]) -> Iterator[list[Row]]:
-        """The rows of each photo (see `COLUMNS`), in the order of the paths; a bad photo has a row with its reason."""
-        pending: list[Photo] = []
-        found = 0
-        # While a chunk is scored the threads go on with the photos of the next.
-        for photo in ahead(self.reader, paths, os.cpu_count() or 1, lookahead=self.faces.chunk):
-            pending.append(photo)
-            found += len(photo.faces)
-            if max(found, len(pending)) >= self.faces.chunk:
-                yield from self._rows(pending)
-                pending, found = [], 0
-        yield from self._rows(pending)
 
-    def _rows(self, photos: list[Photo]) -> Iterator[list[Row]]:
-        images = [face.image for photo in photos for face in photo.faces]
-        found = self.faces(np.stack(images) if images else _no_faces())
-        start = 0
-        for photo in photos:
-            own = slice(start, start + len(photo.faces))
-            yield photo_rows(photo, found.score[own], None if found.drift is None else found.drift[own], self.settings)
-            start = own.stop
+def model_settings(model: FaceModel | str) -> str:
+    """The name of a network, with a checksum of its weights unless it is given itself."""
+    if isinstance(model, FaceModel):
+        return model.name
+    weights = Path(model) if Path(model).is_file() else published_weights(model)
+    declared = weights.with_suffix(".json")  # the input of a finished graph
+    checksums = [file_sha256(path)[:12] for path in (weights, declared) if path.is_file()]
+    return f"{model} ({', '.join(checksums)})"
+
+
+def photo_settings(settings: str, aligned: bool, all_faces: bool) -> str:
+    """Settings with what is said of the photos."""
+    return settings + " aligned" * aligned + " all-faces" * all_faces
 
 
 def _named(value: object) -> str:
-    """An option as text; of a file (a network, a calibration) also what it holds, which may change under its name."""
+    """An option as text; of a file, such as a calibration, also what it holds, which may change under its name."""
     if isinstance(value, str | Path) and Path(value).is_file():
         return f"{value} ({file_sha256(Path(value))[:12]})"
     return str(value)
-
-
-def _no_faces() -> np.ndarray:
-    return np.empty((0, FACE_SIZE, FACE_SIZE, 3), np.uint8)

@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 
 from prefiqs.apps.score.rows import COLUMNS, TYPES, Row
 from prefiqs.errors import InputError
+from prefiqs.io.atomic import partial_path
 from prefiqs.io.scores import write_score_file
 
 FORMATS = (".csv", ".parquet", ".txt")
 MISSING = "NA"
 _ARROW = {str: pa.string(), int: pa.int32(), float: pa.float64()}
-_SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in TYPES.items()])
+SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in TYPES.items()])
 _ROWS_AT_ONCE = 4096
 
 
@@ -27,17 +28,17 @@ def csv_values(row: Row) -> list[str | int | float | None]:
 
 
 def write_table_of_rows(rows: Iterable[Row], path: Path) -> None:
-    """Write rows by the ending of the path, one of `FORMATS`; the file appears whole or not at all."""
+    """Write rows by the ending of the path, one of `FORMATS`; the file appears complete or not at all."""
     if path.suffix == ".txt":
         scored = [(row["path"], row["score"]) for row in rows if row["score"] is not None]
         write_score_file([name for name, _ in scored], [score for _, score in scored], path)
         return
-    partial = path.with_name(path.name + ".partial")
+    partial = partial_path(path)
     if path.suffix == ".parquet":
         rows = iter(rows)
-        with pq.ParquetWriter(partial, _SCHEMA) as writer:
+        with pq.ParquetWriter(partial, SCHEMA) as writer:
             while part := list(islice(rows, _ROWS_AT_ONCE)):
-                writer.write_table(pa.Table.from_pylist(part, _SCHEMA))
+                writer.write_table(pa.Table.from_pylist(part, SCHEMA))
     else:
         with partial.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -49,13 +50,12 @@ def write_table_of_rows(rows: Iterable[Row], path: Path) -> None:
 def read_table_of_rows(path: Path) -> Iterator[Row]:
     """The rows of a .csv or .parquet that `write_table_of_rows` wrote; `InputError` for any other file."""
     if path.suffix == ".txt":
-        raise InputError(f"Expected a .csv or .parquet to go on with, got {path}, which does not say how its scores "
-                         "were made; remove it, or choose another --out.")  # fmt: skip
+        raise InputError(f"{path} does not say how its scores were made, so it cannot be extended. Choose another --out.")
     try:
         yield from _parquet_rows(path) if path.suffix == ".parquet" else _csv_rows(path)
     except (ValueError, csv.Error, pa.ArrowException) as error:
-        raise InputError(f"Expected a table of `prefiqs score` in {path} to go on with, got another file "
-                         f"({str(error).splitlines()[0]}); choose another --out.") from error  # fmt: skip
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is not a table of `prefiqs score` ({reason}). Choose another --out.") from error
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:

@@ -1,0 +1,137 @@
+"""The rows of an unfinished run, in a file beside its table: one photo a line, kept if the run is killed."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from prefiqs.apps.score.rows import Row
+from prefiqs.apps.score.tables import read_table_of_rows, write_table_of_rows
+from prefiqs.errors import InputError
+
+
+class ScoreJournal:
+    """The rows that a run has so far. A context manager; one run at a time can be inside.
+
+    The file is OUT.progress: a line with the settings, then a line a photo. OUT.lock is locked meanwhile; the lock ends
+    with the process, however that ends. `finish` turns the journal into OUT.
+
+    Args:
+        out: the table that the run makes.
+        settings: what decides about scores; rows with other settings are not continued.
+        resume: continue a run that was stopped, or extend the table that exists already.
+
+    Attributes:
+        done: names of the photos that have rows, and whether each has a score.
+
+    Raises:
+        InputError: another run is writing `out`; rows with other settings; rows that exist although `resume` is not
+            set.
+    """
+
+    def __init__(self, out: Path, settings: str, resume: bool):
+        self.out, self.settings, self.resume = out, settings, resume
+        self.path = out.with_name(out.name + ".progress")
+        self.done: dict[str, bool] = {}
+
+    def __enter__(self) -> ScoreJournal:
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.out.with_name(self.out.name + ".lock"), timeout=0)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a file system without flock: filelock has another way
+                self._lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"Another run is writing {self.out}. Wait for it to finish or choose another --out."
+            ) from None
+        self._file = self.path.open("ab")
+        self._keep = False
+        try:
+            self._start()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def append(self, rows: list[Row]) -> None:
+        """Keep the rows of one photo."""
+        self._write(rows)
+        self._note(rows)
+
+    def finish(self) -> None:
+        """Write the table and remove the journal."""
+        write_table_of_rows((row for _, line in self._lines() if isinstance(line, list) for row in line), self.out)
+        self._keep = False
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._file.close()
+        if not self._keep:
+            self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # not on Windows, where releasing a lock removes its file
+            Path(self._lock.lock_file).unlink()
+        self._lock.release()
+
+    def _start(self) -> None:
+        header, end = {}, 0
+        for end, line in self._lines():  # noqa: B007
+            if isinstance(line, dict):
+                header = line
+            else:
+                self._note(line)
+        if self.done and not self.resume:
+            raise InputError(f"{self.path} has the results of an interrupted run ({len(self.done)} photos). Continue it "
+                             "with --resume, or delete that file.")  # fmt: skip
+        if self.done:
+            self._check(header.get("settings"), self.path)
+        else:
+            header, end = {"settings": self.settings, "extends": self.resume and self.out.exists()}, 0
+        self._file.truncate(end)  # a line that a killed run wrote by half
+        if not end:
+            self._write(header)
+        if header["extends"]:
+            self._copy_table()
+
+    def _copy_table(self) -> None:
+        """Take over the rows of the finished table, as far as that has not happened."""
+        for name, of_photo in groupby(read_table_of_rows(self.out), key=lambda row: row["path"]):
+            if name not in self.done:
+                rows = list(of_photo)
+                self._check(rows[0]["settings"], self.out)
+                self.append(rows)
+
+    def _check(self, settings: str | None, path: Path) -> None:
+        if settings != self.settings:
+            raise InputError(f"{path} has scores made with other options ({settings}). Use these options, or choose "
+                             "another --out.")  # fmt: skip
+
+    def _write(self, line: dict | list) -> None:
+        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.flush()
+
+    def _note(self, rows: list[Row]) -> None:
+        self.done[rows[0]["path"]] = any(row["score"] is not None for row in rows)
+        self._keep = True
+
+    def _lines(self) -> Iterator[tuple[int, dict | list]]:
+        """The complete lines, each with the offset at which it ends."""
+        end = 0
+        with self.path.open("rb") as file:
+            for line in file:
+                try:
+                    content = json.loads(line) if line.endswith(b"\n") else None
+                except ValueError:
+                    content = None
+                if content is None:
+                    return
+                end += len(line)
+                yield end, content

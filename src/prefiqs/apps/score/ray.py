@@ -1,0 +1,150 @@
+"""Scores and embeddings of photos on a Ray cluster: the rows of `PhotoScorer`, or Parquet shards written by workers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from prefiqs import __version__
+from prefiqs.apps.ray.cluster import Cluster, require_ray
+from prefiqs.apps.ray.shards import missing_shards, shard_path, write_shard
+from prefiqs.apps.score.rows import Row
+from prefiqs.apps.score.scorer import PhotoEmbedder, PhotoRows, PhotoScorer, method_settings, model_settings, photo_settings
+from prefiqs.apps.score.tables import SCHEMA
+from prefiqs.errors import InputError
+from prefiqs.faces.find import Shard, find_images
+
+_EMBEDDINGS = pa.schema([
+    pa.field("embedding", pa.list_(pa.float32())) if field.name == "score" else field
+    for field in SCHEMA if field.name != "drift"
+])  # fmt: skip
+
+
+class RayScorer:
+    """What `PhotoScorer` does, with the same arguments, by the workers of a cluster; a shard at a time is lost if the
+    run dies."""
+
+    def __init__(
+        self, cluster: Cluster, method: str, model: str, aligned: bool = False, all_faces: bool = False, **options: Any
+    ):
+        require_ray()
+        self.settings = photo_settings(method_settings(method, model, options), aligned, all_faces)
+        self.cluster = cluster
+        self.make = partial(PhotoScorer, method, model, aligned, all_faces, **options)
+
+    def __call__(self, shards: Sequence[Shard]) -> Iterator[list[Row]]:
+        """The rows of each photo, in order."""
+        for rows in self.cluster.map(partial(_all_rows, self.make), shards):
+            yield from rows
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did: `images`, how many of them `failed` (a row with the reason), in how many `shards`; and how many
+    shards were `skipped` because an earlier run had written them."""
+
+    images: int
+    failed: int
+    shards: int
+    skipped: int
+
+
+def score_dataset(
+    source: str | Path | Sequence[str | Path],
+    out: str | Path,
+    method: str = "prefiqs",
+    model: str = "sface",
+    aligned: bool = False,
+    workers: int | None = None,
+    device: str = "auto",
+    shard_size: int = 1024,
+    address: str | None = None,
+    all_faces: bool = False,
+    **options: Any,
+) -> Summary:
+    """Score a data set of any size into Parquet shards with the columns of `prefiqs score`, on a Ray cluster.
+
+    Scores equal those of `prefiqs.score` to 1e-6. An image that cannot be scored has a row whose `status` says why. A
+    run that was interrupted continues when it is called again: shards appear complete or not at all.
+
+    Args:
+        source: a folder of photos, of .parquet files with a column of image bytes (and possibly one called `name`), or
+            of .tar files (WebDataset shards); one such file; or several of these.
+        out: a folder for the shards, which `pandas.read_parquet` reads as one table.
+        method, model, options: as for `prefiqs.scorer`, the model by its name or as .onnx file.
+        aligned: the images are aligned 112×112 faces; else the largest face of each is detected and aligned.
+        workers, device, address: as for `Cluster`.
+        shard_size: images that a worker does at a time, in folders and Parquet files; a tar file is always one shard.
+            That much is lost when a worker dies; on a GPU, some thousands keep it busy.
+        all_faces: a row for each face, the largest first.
+
+    Raises:
+        InputError: Ray is missing; a source, method, option or device that does not exist; an output folder that was
+            begun with other settings; and, after all others, files that cannot be read to their end.
+    """
+    scorer = RayScorer(Cluster(workers, device, address), method, model, aligned, all_faces, **options)
+    return _write_dataset(source, out, scorer.settings, scorer.make, SCHEMA, scorer.cluster, shard_size)
+
+
+def embed_dataset(
+    source: str | Path | Sequence[str | Path],
+    out: str | Path,
+    model: str = "sface",
+    aligned: bool = False,
+    workers: int | None = None,
+    device: str = "auto",
+    shard_size: int = 1024,
+    address: str | None = None,
+    all_faces: bool = False,
+) -> Summary:
+    """Embed a data set of any size into Parquet shards: `embedding`, raw, float32 d, instead of score and drift.
+
+    All else as in `score_dataset`.
+    """
+    require_ray()
+    settings = photo_settings(model_settings(model), aligned, all_faces)
+    make = partial(PhotoEmbedder, model, aligned, all_faces)
+    return _write_dataset(source, out, settings, make, _EMBEDDINGS, Cluster(workers, device, address), shard_size)
+
+
+def _write_dataset(
+    source: str | Path | Sequence[str | Path], out: str | Path, settings: str, make: Callable[..., PhotoRows], schema: pa.Schema,
+    cluster: Cluster, shard_size: int,
+) -> Summary:  # fmt: skip
+    sources = [source] if isinstance(source, str | Path) else source
+    shards, out = find_images(sources, shard_size), Path(out).absolute()
+    content = hashlib.sha256("\n".join(map(repr, shards)).encode()).hexdigest()
+    record = {"settings": settings, "columns": schema.names, "source_sha256": content, "prefiqs": __version__}
+    missing = missing_shards(out, len(shards), record)
+    build = partial(_writer, make, out, schema)
+    counts = list(cluster.map(build, [(number, shards[number]) for number in missing]))
+    images, failed = (sum(count) for count in zip(*counts, strict=True)) if counts else (0, 0)
+    return Summary(images, failed, len(missing), len(shards) - len(missing))
+
+
+def _all_rows(make: Callable[..., PhotoRows], **computing: Any) -> Callable[[Shard], list[list[Row]]]:
+    rows = make(**computing)
+    return lambda shard: list(rows([shard]))
+
+
+def _writer(
+    make: Callable[..., PhotoRows], out: Path, schema: pa.Schema, **computing: Any
+) -> Callable[[tuple[int, Shard]], tuple[int, int]]:
+    """From a numbered shard to its file; how many images it has, and how many of them failed."""
+    rows = make(**computing)
+
+    def write(numbered: tuple[int, Shard]) -> tuple[int, int]:
+        number, shard = numbered
+        photos = list(rows([shard]))
+        table = pa.Table.from_pylist([row for photo in photos for row in photo], schema)
+        write_shard(shard_path(out, number), partial(pq.write_table, table))
+        return len(photos), sum(all(row["status"] != "ok" for row in photo) for photo in photos)
+
+    return write

@@ -1,0 +1,32 @@
+"""`prefiqs froq-calibrate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from prefiqs.cli._shared import Aligned, Model
+
+
+def froq_calibrate(
+    photos: Annotated[list[Path], typer.Argument(help="Some hundred photos of good and bad quality, or their folders.")],
+    out: Annotated[Path, typer.Option(help="Write the calibration to this .json file.")],
+    model: Model = "sface",
+    aligned: Aligned = False,
+) -> None:
+    """Choose the layers of a model that the method froq uses; give the file to `prefiqs score -o calibration=FILE`."""
+    from prefiqs.faces.find import find_images
+    from prefiqs.faces.reader import FaceReader
+    from prefiqs.methods.froq import calibrate
+    from prefiqs.models.loading import load_model
+
+    found = [FaceReader(aligned)(image) for shard in find_images(photos) for image in shard.images()]
+    faces = [face.image for photo in found for face in photo.faces]
+    calibration = calibrate(np.stack(faces) if faces else np.empty(0), load_model(model))
+    calibration.save(out)
+    print(f"{len(found)} photos, {len(faces)} faces; Spearman correlation {calibration.correlation:.3f} with "
+          f"{', '.join(calibration.layers)}", file=sys.stderr)  # fmt: skip
