@@ -32,7 +32,20 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Training-free face image quality assessment: scores for photos, their evaluation, and the pipeline.",
 )
-for command in (score, evaluate, export, froq_calibrate, embed_dataset, fetch, plan, run, notebook, publish, check, site):
+for command in (
+    score,
+    evaluate,
+    export,
+    froq_calibrate,
+    embed_dataset,
+    fetch,
+    plan,
+    run,
+    notebook,
+    publish,
+    check,
+    site,
+):
     app.command()(command)
 app.add_typer(listing, name="list")
 

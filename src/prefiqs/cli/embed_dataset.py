@@ -11,7 +11,9 @@ from prefiqs.cli._shared import Address, Aligned, AllFaces, Device, Model, Shard
 
 
 def embed_dataset(
-    source: Annotated[list[Path], typer.Argument(help="Photos, or .parquet or .tar files of images, or their folders.")],
+    source: Annotated[
+        list[Path], typer.Argument(help="Photos, or .parquet or .tar files of images, or their folders.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder for the Parquet shards; an interrupted run continues there.")],
     model: Model = "sface",
     aligned: Aligned = False,

@@ -13,7 +13,9 @@ from prefiqs.cli._shared import Aligned, Model
 
 
 def froq_calibrate(
-    photos: Annotated[list[Path], typer.Argument(help="Some hundred photos of good and bad quality, or their folders.")],
+    photos: Annotated[
+        list[Path], typer.Argument(help="Some hundred photos of good and bad quality, or their folders.")
+    ],
     out: Annotated[Path, typer.Option(help="Write the calibration to this .json file.")],
     model: Model = "sface",
     aligned: Aligned = False,

@@ -46,7 +46,9 @@ def score(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="A .csv, .parquet or .txt (`PATH SCORE`); by default CSV on stdout.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            help="A .csv, .parquet or .txt (`PATH SCORE`); by default CSV on stdout.", rich_help_panel=_OUTPUT
+        ),
     ] = None,
     resume: Annotated[
         bool,
@@ -115,7 +117,9 @@ def score(
             scorer = RayScorer(Cluster(workers, device, address), method, model, aligned, all_faces, **options)
         else:
             scorer = PhotoScorer(method, model, aligned, all_faces, device=device, **options)
-        found, lost = print_scores(scorer, shards, as_json) if out is None else write_scores(scorer, shards, out, resume)
+        found, lost = (
+            print_scores(scorer, shards, as_json) if out is None else write_scores(scorer, shards, out, resume)
+        )
         print(f"{found} photos, {found - lost} scored, {lost} without a score", file=sys.stderr)
     if strict and lost:
         raise typer.Exit(_UNSCORED)

@@ -101,4 +101,3 @@ def _yunet(root: Path, thread: int) -> cv2.FaceDetectorYN:
 def _cut(image: np.ndarray, face: np.ndarray) -> AlignedFace:
     landmarks = face[4:14].reshape(5, 2)
     return AlignedFace(align_to_template(image, landmarks), face[:4], landmarks, float(face[14]))
-

@@ -72,7 +72,7 @@ def prefetch(function: Callable, items: Iterable, threads: int, lookahead: int) 
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                if len(waiting) > lookahead:
+                while waiting and (len(waiting) > lookahead or waiting[0].done()):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

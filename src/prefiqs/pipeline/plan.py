@@ -10,7 +10,7 @@ import pandas as pd
 
 from prefiqs.datasets.benchmark import benchmark_folder
 from prefiqs.datasets.registry import BENCHMARKS
-from prefiqs.faces.align import FACE_SIZE
+from prefiqs.faces.template import FACE_SIZE
 from prefiqs.methods.registry import METHODS
 from prefiqs.models.weights import card_of
 from prefiqs.pipeline.params import Params

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small_networks import TinyNet
 
-from prefiqs.apps.score.scorer import FaceScorer
+from prefiqs.apps.score.scorer import PhotoScorer
 from prefiqs.faces.decode import read_photo
 
 
@@ -38,5 +38,5 @@ def two_faces(assets, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def face_scorer() -> FaceScorer:
-    return FaceScorer("prefiqs", TinyNet(), device="cpu")
+def scorer() -> PhotoScorer:
+    return PhotoScorer("prefiqs", TinyNet(), device="cpu")

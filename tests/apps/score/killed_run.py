@@ -9,15 +9,15 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from small_networks import TinyNet  # noqa: E402
 
 from prefiqs.apps.score.run import write_scores
-from prefiqs.apps.score.scorer import FaceScorer, PhotoScorer
+from prefiqs.apps.score.scorer import PhotoScorer
+from prefiqs.faces.find import find_images
 
 
-class Slow(FaceScorer):
-    def __call__(self, faces):
-        time.sleep(0.1)
-        return super().__call__(faces)
+class Slow(PhotoScorer):
+    def __call__(self, shards):
+        for rows in super().__call__(shards):
+            time.sleep(0.1)
+            yield rows
 
 
-scorer = Slow("prefiqs", TinyNet(), device="cpu")
-scorer.chunk = 2
-write_scores(PhotoScorer(scorer), [Path(name) for name in sys.argv[2:]], Path(sys.argv[1]))
+write_scores(Slow("prefiqs", TinyNet(), device="cpu"), find_images(sys.argv[2:]), Path(sys.argv[1]))

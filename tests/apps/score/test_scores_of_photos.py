@@ -4,22 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_networks import StagedNet, TinyNet, embedded_by_hand, small_vit, synthetic_faces
+from small_networks import TinyNet, embedded_by_hand
 
 import prefiqs
 from prefiqs.apps.score.rows import COLUMNS
-from prefiqs.apps.score.scorer import FaceScorer, PhotoScorer
+from prefiqs.apps.score import scorer as scoring
+from prefiqs.apps.score.scorer import PhotoEmbedder, PhotoScorer, describe
 from prefiqs.errors import InputError
+from prefiqs.faces.find import find_images
 from prefiqs.methods._scorer import Scored
 from prefiqs.methods.froq import calibrate
 
 
 def rows_of(scorer, paths):
-    return [row for rows in scorer(paths) for row in rows]
+    return [row for rows in scorer(find_images(paths)) for row in rows]
 
 
-def test_scores_and_drift_are_those_of_the_api(photos, face_scorer):
-    rows = rows_of(PhotoScorer(face_scorer), photos)
+def test_scores_and_drift_are_those_of_the_api(photos, scorer):
+    rows = rows_of(scorer, photos)
     assert [row["path"] for row in rows] == [str(path) for path in photos]
     assert all(tuple(row) == COLUMNS for row in rows)
     ok = [row for row in rows if row["status"] == "ok"]
@@ -38,104 +40,86 @@ def test_scores_and_drift_are_those_of_the_api(photos, face_scorer):
         assert row["face"] == 1
 
 
-def test_bad_photos_have_a_reason_and_no_numbers(photos, face_scorer):
-    lost = [row for row in rows_of(PhotoScorer(face_scorer), photos) if row["status"] != "ok"]
-    assert lost[0]["status"] == "Expected at least one face in a photo of 200×200 pixels, got none."
-    assert "4b.jpg, got a file that is no image" in lost[1]["status"]
+def test_bad_photos_have_a_reason_and_no_numbers(photos, scorer):
+    lost = [row for row in rows_of(scorer, photos) if row["status"] != "ok"]
+    assert lost[0]["status"] == "No face was found in this photo of 200×200 pixels."
+    assert "4b.jpg is not an image that OpenCV can read." in lost[1]["status"]
     numbers = set(COLUMNS) - {"path", "status", "settings"}
     assert {row[name] for row in lost for name in numbers} == {None}
 
 
-def test_all_faces_or_the_largest(two_faces, face_scorer):
+def test_all_faces_or_the_largest(two_faces, scorer):
     faces = prefiqs.align(two_faces, all_faces=True)
     expected = prefiqs.score(np.stack([face.image for face in faces]), "prefiqs", TinyNet())
-    rows = rows_of(PhotoScorer(face_scorer, all_faces=True), [two_faces])
+    rows = rows_of(PhotoScorer("prefiqs", TinyNet(), device="cpu", all_faces=True), [two_faces])
     assert [row["face"] for row in rows] == [1, 2]
     assert rows[0]["x"] > 150 > rows[1]["x"]
     np.testing.assert_allclose([row["score"] for row in rows], expected, atol=1e-6)
-    (largest,) = rows_of(PhotoScorer(face_scorer), [two_faces])
+    (largest,) = rows_of(scorer, [two_faces])
     assert {**largest, "settings": rows[0]["settings"]} == rows[0]
 
 
-@pytest.mark.parametrize(
-    ("method", "network", "options"),
-    [
-        ("prefiqs", TinyNet, {"ratio": 0.3}),
-        ("prefiqs-fast", TinyNet, {}),
-        ("norm", TinyNet, {}),
-        ("ser-fiq", TinyNet, {"passes": 5}),
-        ("vitnt-fiqa", small_vit, {}),
-        pytest.param("jacobian", TinyNet, {}, marks=pytest.mark.long),
-        pytest.param("grafiqs", StagedNet, {"block": 2}, marks=pytest.mark.long),
-        pytest.param("faceqan", TinyNet, {"k": 2, "iterations": 2}, marks=pytest.mark.long),
-        ("froq", TinyNet, {"calibration": "made here"}),
-    ],
-)
-def test_a_score_does_not_depend_on_its_chunk(method, network, options):
-    """Bit for bit, so that a run that goes on from another photo makes the same file."""
-    faces = synthetic_faces(20)
-    if "calibration" in options:
-        options = {"calibration": calibrate(faces, network(), device="cpu")}
-    scorer = FaceScorer(method, network(), device="cpu", **options)
-    whole = scorer(faces).score
-    np.testing.assert_array_equal(scorer(faces[3:5]).score, whole[3:5])
-    np.testing.assert_array_equal(prefiqs.score(faces, method, network(), device="cpu", **options), whole)
+def test_rows_do_not_depend_on_how_many_faces_are_scored_at_once(photos, two_faces, monkeypatch):
+    """Bit for bit, so that a run that continues from another photo makes the same file."""
+    scorer = PhotoScorer("prefiqs", TinyNet(), device="cpu", all_faces=True)
+    paths = [*photos, two_faces]
+    expected = rows_of(scorer, paths)
+    monkeypatch.setattr(scoring, "_MOST_FACES", 2)
+    assert rows_of(scorer, paths) == expected
+    assert len(expected) == 9
 
 
-def test_a_chunk_for_each_few_faces(faces, face_scorer):
-    scorer = FaceScorer("prefiqs", TinyNet(), device="cpu")
-    scorer.chunk = 5
-    np.testing.assert_array_equal(scorer(faces).score, face_scorer(faces).score)
-    assert scorer(faces[:0]).score.shape == (0,)
-
-
-def test_chunks_of_photos(photos, two_faces, face_scorer):
-    small = FaceScorer("prefiqs", TinyNet(), device="cpu")
-    small.chunk = 2
-    paths = [*photos, two_faces, photos[0]]
-    expected = rows_of(PhotoScorer(face_scorer, all_faces=True), paths)
-    assert rows_of(PhotoScorer(small, all_faces=True), paths) == expected
-    assert len(expected) == 10
+def test_embeddings(photos):
+    rows = rows_of(PhotoEmbedder(TinyNet(), device="cpu"), photos)
+    ok = [row for row in rows if row["status"] == "ok"]
+    images = np.stack([prefiqs.align(row["path"]).image for row in ok])
+    raw = np.stack([row["embedding"] for row in ok])
+    assert len(ok) == 5 and raw.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(raw, axis=1), prefiqs.score(images, "norm", TinyNet()), rtol=1e-6)
+    np.testing.assert_allclose(raw / np.linalg.norm(raw, axis=1)[:, None], embedded_by_hand(TinyNet(), images), atol=1e-6)
 
 
 def test_what_is_wrong_is_said_before_any_photo_is_read():
     for options, message in [
         ({"method": "magic"}, "choose one of prefiqs"),
-        ({"method": "froq"}, "Expected a calibration for froq"),
+        ({"method": "froq"}, "calibration"),
         ({"ratio": 2}, "between 0 and 1"),
+        ({"ratio": "0,4"}, "ratio of prefiqs must be float, not '0,4'"),
         ({"magic": 1}, "Unknown option 'magic'"),
         ({"device": "abacus"}, "Unknown device"),
         ({"batch_size": 0}, "batch size"),
     ]:
         with pytest.raises(InputError, match=message):
-            FaceScorer(**{"model": TinyNet(), **options})
-    with pytest.raises(InputError, match="Expected one of aligned and all_faces"):
-        PhotoScorer(FaceScorer("norm", TinyNet()), aligned=True, all_faces=True)
+            PhotoScorer(**{"model": TinyNet(), **options})
 
 
-def test_settings_name_all_that_decides(face_scorer):
-    given = FaceScorer("prefiqs", TinyNet(), device="cpu", batch_size=4, ratio=0.4)
-    assert (
-        given.settings
-        == face_scorer.settings
-        == ("prefiqs tiny-0 ratio=0.4 granularity=unstructured criterion=l1 seed=0")
-    )
-    assert PhotoScorer(given, aligned=True).settings == given.settings + " aligned"
-    assert PhotoScorer(given, all_faces=True).settings == given.settings + " all-faces"
+def test_settings_name_all_that_decides(scorer):
+    given = PhotoScorer("prefiqs", TinyNet(), device="cpu", batch_size=4, ratio=0.4)
+    expected = "prefiqs tiny-0 ratio=0.4 granularity=unstructured criterion=l1 seed=0"
+    assert given.settings == scorer.settings == expected
+    assert PhotoScorer("prefiqs", TinyNet(), aligned=True).settings == expected + " aligned"
+    assert PhotoScorer("prefiqs", TinyNet(), all_faces=True).settings == expected + " all-faces"
 
 
 def test_settings_tell_a_changed_file(faces, tmp_path):
+    """A calibration of the same name, or another network."""
     calibration = calibrate(faces, TinyNet(), device="cpu")
     path = tmp_path / "calibration.json"
-    settings = []
+    settings = set()
     for faces_used in (6, 7):
         replace(calibration, faces=faces_used).save(path)
-        settings.append(FaceScorer("froq", TinyNet(), device="cpu", calibration=str(path)).settings)
-    assert str(path) in settings[0]
-    assert settings[0] != settings[1]
+        settings.add(describe("froq", TinyNet(), {"calibration": str(path)}, False, False))
+    assert len(settings) == 2 and all(str(path) in text for text in settings)
+    path = tmp_path / "model.onnx"
+    for content in (b"one", b"two"):
+        path.write_bytes(content)
+        settings.add(describe("norm", str(path), {}, False, False))
+    path.with_suffix(".json").write_text("{}")
+    settings.add(describe("norm", str(path), {}, False, False))
+    assert len(settings) == 5
 
 
-def test_a_score_that_is_no_number_is_a_reason(photos, face_scorer, monkeypatch):
-    monkeypatch.setattr(face_scorer, "_score", lambda faces: Scored(np.full(len(faces), np.nan, np.float32)))
-    (row,) = rows_of(PhotoScorer(face_scorer), photos[:1])
-    assert (row["score"], row["drift"], row["status"]) == (None, None, "Expected a finite score, got nan.")
+def test_a_score_that_is_not_finite_is_a_reason(photos, scorer, monkeypatch):
+    monkeypatch.setattr(scorer, "score", lambda faces: Scored(np.full(len(faces), np.nan, np.float32)))
+    (row,) = rows_of(scorer, photos[:1])
+    assert (row["score"], row["drift"], row["status"]) == (None, None, "The score is not finite (nan).")

@@ -8,24 +8,24 @@ import pytest
 
 from prefiqs.apps.score.rows import COLUMNS
 from prefiqs.apps.score.run import check_out, print_scores, write_scores
-from prefiqs.apps.score.scorer import PhotoScorer
 from prefiqs.errors import InputError
+from prefiqs.faces.find import find_images
 from prefiqs.io.scores import read_score_file
 
 
-@pytest.fixture
-def scorer(face_scorer):
-    return PhotoScorer(face_scorer)
+def write(scorer, photos, out, resume=False):
+    """How many photos have no score."""
+    return write_scores(scorer, find_images(photos), out, resume)[1]
 
 
 @pytest.fixture
 def expected(scorer, photos):
-    return pd.DataFrame([row for rows in scorer(photos) for row in rows])
+    return pd.DataFrame([row for rows in scorer(find_images(photos)) for row in rows])
 
 
 def test_csv_and_parquet_hold_the_rows(scorer, photos, expected, tmp_path):
     for name, read in (("a.csv", pd.read_csv), ("deeper/b.parquet", pd.read_parquet)):
-        assert write_scores(scorer, photos, tmp_path / name) == 2
+        assert write(scorer, photos, tmp_path / name) == 2
         table = read(tmp_path / name)
         assert tuple(table.columns) == COLUMNS
         pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=0, atol=0)
@@ -36,31 +36,31 @@ def test_csv_and_parquet_hold_the_rows(scorer, photos, expected, tmp_path):
 
 
 def test_text_has_the_scored_photos_alone(scorer, photos, expected, tmp_path):
-    assert write_scores(scorer, photos, tmp_path / "c.txt") == 2
+    assert write(scorer, photos, tmp_path / "c.txt") == 2
     names, scores = read_score_file(tmp_path / "c.txt")
     scored = expected.dropna(subset="score")
     assert (names, list(scores)) == (list(scored["path"]), list(scored["score"]))
 
 
 def test_stdout(scorer, photos, expected, capsys, tmp_path):
-    assert print_scores(scorer, photos) == 2
+    assert print_scores(scorer, find_images(photos)) == (7, 2)
     (tmp_path / "out.csv").write_text(capsys.readouterr().out)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out.csv"), expected, check_dtype=False, rtol=0, atol=0)
-    assert print_scores(scorer, photos, as_json=True) == 2
+    assert print_scores(scorer, find_images(photos), as_json=True) == (7, 2)
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert rows == [row for rows in scorer(photos) for row in rows]
+    assert rows == [row for rows in scorer(find_images(photos)) for row in rows]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("x.xls", False, False, False), "ends in .csv, .parquet, .txt, got x.xls"),
-        (("x.csv", False, True, False), "Expected one of --out and --json"),
-        (("x.txt", False, False, True), "Expected --out as .csv or .parquet with --all-faces"),
-        ((None, True, False, False), "Expected --out with --resume"),
+        (("x.xls", False, False, False), "--out must be a file that ends in .csv, .parquet, .txt, not x.xls"),
+        (("x.csv", False, True, False), "Choose either --json or --out"),
+        (("x.txt", False, False, True), "With --all-faces, choose a .csv or .parquet"),
+        ((None, True, False, False), "--resume needs --out"),
     ],
 )
-def test_ways_of_output_that_cannot_be_had(arguments, message, tmp_path):
+def test_impossible_outputs(arguments, message, tmp_path):
     out, *others = arguments
     with pytest.raises(InputError, match=message):
         check_out(out and tmp_path.relative_to(tmp_path) / out, *others)
@@ -68,7 +68,7 @@ def test_ways_of_output_that_cannot_be_had(arguments, message, tmp_path):
 
 def test_a_folder_is_no_file_to_write(tmp_path):
     (tmp_path / "x.csv").mkdir()
-    with pytest.raises(InputError, match="Expected --out to be a file"):
+    with pytest.raises(InputError, match="--out must be a file"):
         check_out(tmp_path / "x.csv", False, False, False)
 
 
@@ -78,5 +78,5 @@ def test_names_that_are_no_text(scorer, photos, tmp_path):
     odd.write_bytes(photos[0].read_bytes())
     for name, read in (("a.csv", pd.read_csv), ("b.parquet", pd.read_parquet)):
         for resume in (False, True):
-            assert write_scores(scorer, [odd], tmp_path / name, resume) == 0
+            assert write(scorer, [odd], tmp_path / name, resume) == 0
             assert read(tmp_path / name)["path"].to_list() == [f"{tmp_path}/f\\xe9te, 1\n.pgm"]

@@ -49,7 +49,9 @@ class Cluster:
             workers, cores, gpus = self._shares(ray)
             device = self.device if self.device != "auto" else "cuda" if gpus else "cpu"
             actor = ray.remote(num_cpus=cores, num_gpus=gpus, max_restarts=-1, max_task_retries=-1)(Worker)
-            pool = [actor.remote(build, device, cores, os.getcwd(), data_root()) for _ in range(min(workers, len(items)))]
+            pool = [
+                actor.remote(build, device, cores, os.getcwd(), data_root()) for _ in range(min(workers, len(items)))
+            ]
             for error in ray.get([worker.problem.remote() for worker in pool]):
                 if error:
                     raise InputError(error)

@@ -20,7 +20,7 @@ def shard_path(out: Path, number: int, ending: str = ".parquet") -> Path:
 
 
 def write_shard(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a shard, which appears complete: under a name of its own first, should a worker given up as dead write too."""
+    """Write a shard, which appears complete; under a name of its own first: a worker given up as dead may write too."""
     partial = path.with_name(f"_partial-{uuid.uuid4().hex}{path.suffix}")
     write(partial)
     partial.replace(path)

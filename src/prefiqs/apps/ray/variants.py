@@ -85,8 +85,8 @@ def write_embeddings_on_ray(
         load_mask(path)  # for its errors
     count, mirrored = 1 + len(masks), mirrored or [False] * (1 + len(masks))
     if len(mirrored) != count or len(paths) != count + sum(mirrored) or not len(rows) or shard_size < 1:
-        raise InputError(f"{len(rows)} faces, {len(mirrored)} values of mirrored, {len(paths)} paths and a shard size of "
-                         f"{shard_size} do not fit {count} networks.")  # fmt: skip
+        raise InputError(f"{len(rows)} faces, {len(mirrored)} values of mirrored, {len(paths)} paths and a shard size "
+                         f"of {shard_size} do not fit {count} networks.")  # fmt: skip
     folder = Path(paths[0]).absolute().parent
     study = Study(folder.with_name(f".{folder.name}.shards"), model, masks, images, rows, mirrored, batch_size)
     groups = [range(i, min(i + NETWORKS_AT_ONCE, count)) for i in range(0, count, NETWORKS_AT_ONCE)]
@@ -143,6 +143,8 @@ def _assemble(shards: Sequence[Path], paths: Sequence[Path], count: int) -> None
         files: list[RowFile] = []
         for shard in shards:
             tables = read_array(shard)
-            files = files or [stack.enter_context(RowFile(path, (count, tables.shape[2]), np.float32)) for path in paths]
+            files = files or [
+                stack.enter_context(RowFile(path, (count, tables.shape[2]), np.float32)) for path in paths
+            ]
             for file, table in zip(files, tables, strict=True):
                 file.append(table)

@@ -89,8 +89,8 @@ class ScoreJournal:
             else:
                 self._note(line)
         if self.done and not self.resume:
-            raise InputError(f"{self.path} has the results of an interrupted run ({len(self.done)} photos). Continue it "
-                             "with --resume, or delete that file.")  # fmt: skip
+            raise InputError(f"{self.path} has the results of an interrupted run ({len(self.done)} photos). Continue "
+                             "it with --resume, or delete that file.")  # fmt: skip
         if self.done:
             self._check(header.get("settings"), self.path)
         else:

@@ -16,9 +16,8 @@ from prefiqs import __version__
 from prefiqs.apps.ray.cluster import Cluster, require_ray
 from prefiqs.apps.ray.shards import missing_shards, shard_path, write_shard
 from prefiqs.apps.score.rows import Row
-from prefiqs.apps.score.scorer import PhotoEmbedder, PhotoRows, PhotoScorer, method_settings, model_settings, photo_settings
+from prefiqs.apps.score.scorer import PhotoEmbedder, PhotoRows, PhotoScorer, describe
 from prefiqs.apps.score.tables import SCHEMA
-from prefiqs.errors import InputError
 from prefiqs.faces.find import Shard, find_images
 
 _EMBEDDINGS = pa.schema([
@@ -35,7 +34,7 @@ class RayScorer:
         self, cluster: Cluster, method: str, model: str, aligned: bool = False, all_faces: bool = False, **options: Any
     ):
         require_ray()
-        self.settings = photo_settings(method_settings(method, model, options), aligned, all_faces)
+        self.settings = describe(method, model, options, aligned, all_faces)
         self.cluster = cluster
         self.make = partial(PhotoScorer, method, model, aligned, all_faces, **options)
 
@@ -109,15 +108,20 @@ def embed_dataset(
     All else as in `score_dataset`.
     """
     require_ray()
-    settings = photo_settings(model_settings(model), aligned, all_faces)
+    settings = describe("embedding", model, {}, aligned, all_faces)
     make = partial(PhotoEmbedder, model, aligned, all_faces)
     return _write_dataset(source, out, settings, make, _EMBEDDINGS, Cluster(workers, device, address), shard_size)
 
 
 def _write_dataset(
-    source: str | Path | Sequence[str | Path], out: str | Path, settings: str, make: Callable[..., PhotoRows], schema: pa.Schema,
-    cluster: Cluster, shard_size: int,
-) -> Summary:  # fmt: skip
+    source: str | Path | Sequence[str | Path],
+    out: str | Path,
+    settings: str,
+    make: Callable[..., PhotoRows],
+    schema: pa.Schema,
+    cluster: Cluster,
+    shard_size: int,
+) -> Summary:
     sources = [source] if isinstance(source, str | Path) else source
     shards, out = find_images(sources, shard_size), Path(out).absolute()
     content = hashlib.sha256("\n".join(map(repr, shards)).encode()).hexdigest()

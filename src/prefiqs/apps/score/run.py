@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -39,7 +39,9 @@ def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, fo
         raise InputError("--json writes to stdout. Choose either --json or --out.")
     if folder:
         if not resume and any(out.glob("part-*")):
-            raise InputError(f"{out} has results of an earlier run. Continue it with --resume, or choose another --out.")
+            raise InputError(
+                f"{out} has results of an earlier run. Continue it with --resume, or choose another --out."
+            )
         return
     if out.suffix not in FORMATS or out.is_dir():
         raise InputError(f"--out must be a file that ends in {', '.join(FORMATS)}, not {out}.")
@@ -73,14 +75,13 @@ def write_scores(scorer: Executor, shards: Sequence[Shard], out: Path, resume: b
 def print_scores(scorer: Executor, shards: Sequence[Shard], as_json: bool = False) -> tuple[int, int]:
     """Score photos onto stdout, as CSV or as a JSON object a line; returns the same as `write_scores`."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    write: Callable[[Row], object] = lambda row: print(json.dumps(row)) if as_json else writer.writerow(csv_values(row))
     if not as_json:
         writer.writerow(COLUMNS)
     photos = lost = 0
     with _bar(sum(len(shard.names()) for shard in shards)) as bar:
         for rows in scorer(shards):
             for row in rows:
-                write(row)
+                print(json.dumps(row)) if as_json else writer.writerow(csv_values(row))
             sys.stdout.flush()
             photos += 1
             lost += all(row["score"] is None for row in rows)

@@ -40,8 +40,8 @@ class PhotoRows(ABC):
     """
 
     def __init__(self, settings: str, aligned: bool = False, all_faces: bool = False, threads: int | None = None):
-        self.settings = photo_settings(settings, aligned, all_faces)
-        self.reader, self.threads = FaceReader(aligned, all_faces), threads or os.cpu_count() or 1
+        self.settings, self.threads = settings, threads or os.cpu_count() or 1
+        self.reader = FaceReader(aligned, all_faces)
 
     def __call__(self, shards: Iterable[Shard]) -> Iterator[list[Row]]:
         """The rows of each photo (see `COLUMNS`), in order; a bad photo has a row with the reason."""
@@ -87,7 +87,7 @@ class PhotoScorer(PhotoRows):
         threads: int | None = None,
         **options: Any,
     ):
-        super().__init__(method_settings(method, model, options), aligned, all_faces, threads)
+        super().__init__(describe(method, model, options, aligned, all_faces), aligned, all_faces, threads)
         self.score = PreparedScorer(method, model, **options)
 
     def results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
@@ -108,7 +108,7 @@ class PhotoEmbedder(PhotoRows):
         threads: int | None = None,
         device: str = "auto",
     ):
-        super().__init__(model_settings(model), aligned, all_faces, threads)
+        super().__init__(describe("embedding", model, {}, aligned, all_faces), aligned, all_faces, threads)
         self.raw = Embedder([as_model(model, device)], device=device)
 
     def results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
@@ -116,14 +116,17 @@ class PhotoEmbedder(PhotoRows):
         return [{"embedding": row} for row in self.raw(faces)[0]]
 
 
-def method_settings(method: str, model: FaceModel | str, options: Mapping[str, Any]) -> str:
-    """A method, its network and all options that decide about scores, as text."""
-    texts = [f"{name}={_named(value)}" for name, value in deciding_options(method, options).items()]
-    return " ".join([method, model_settings(model), *texts])
+def describe(method: str, model: FaceModel | str, options: Mapping[str, Any], aligned: bool, all_faces: bool) -> str:
+    """All that decides about results, as text: the method (or "embedding"), its network and options, and the photos.
+
+    Files, which may change under their names, are named with a checksum: weights, calibrations.
+    """
+    deciding = deciding_options(method, options) if method != "embedding" else {}
+    texts = [f"{name}={_named(value)}" for name, value in deciding.items()]
+    return " ".join([method, _network(model), *texts, *["aligned"] * aligned, *["all-faces"] * all_faces])
 
 
-def model_settings(model: FaceModel | str) -> str:
-    """The name of a network, with a checksum of its weights unless it is given itself."""
+def _network(model: FaceModel | str) -> str:
     if isinstance(model, FaceModel):
         return model.name
     weights = Path(model) if Path(model).is_file() else published_weights(model)
@@ -132,13 +135,7 @@ def model_settings(model: FaceModel | str) -> str:
     return f"{model} ({', '.join(checksums)})"
 
 
-def photo_settings(settings: str, aligned: bool, all_faces: bool) -> str:
-    """Settings with what is said of the photos."""
-    return settings + " aligned" * aligned + " all-faces" * all_faces
-
-
 def _named(value: object) -> str:
-    """An option as text; of a file, such as a calibration, also what it holds, which may change under its name."""
     if isinstance(value, str | Path) and Path(value).is_file():
         return f"{value} ({file_sha256(Path(value))[:12]})"
     return str(value)

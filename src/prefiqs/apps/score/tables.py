@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -30,8 +31,8 @@ def csv_values(row: Row) -> list[str | int | float | None]:
 def write_table_of_rows(rows: Iterable[Row], path: Path) -> None:
     """Write rows by the ending of the path, one of `FORMATS`; the file appears complete or not at all."""
     if path.suffix == ".txt":
-        scored = [(row["path"], row["score"]) for row in rows if row["score"] is not None]
-        write_score_file([name for name, _ in scored], [score for _, score in scored], path)
+        scores = {row["path"]: row["score"] for row in rows if row["score"] is not None}
+        write_score_file(scores, np.array([*scores.values()]), path)
         return
     partial = partial_path(path)
     if path.suffix == ".parquet":
@@ -50,7 +51,9 @@ def write_table_of_rows(rows: Iterable[Row], path: Path) -> None:
 def read_table_of_rows(path: Path) -> Iterator[Row]:
     """The rows of a .csv or .parquet that `write_table_of_rows` wrote; `InputError` for any other file."""
     if path.suffix == ".txt":
-        raise InputError(f"{path} does not say how its scores were made, so it cannot be extended. Choose another --out.")
+        raise InputError(
+            f"{path} does not say how its scores were made, so it cannot be extended. Choose another --out."
+        )
     try:
         yield from _parquet_rows(path) if path.suffix == ".parquet" else _csv_rows(path)
     except (ValueError, csv.Error, pa.ArrowException) as error:
