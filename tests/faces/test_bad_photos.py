@@ -16,7 +16,6 @@ from prefiqs.faces.decode import MOST_PIXELS, read_photo
 from prefiqs.faces.find import find_images
 from prefiqs.faces.reader import FaceReader, Photo, prefetch
 
-
 # Pillow, which reads the headers, has its own opinion; the command line does not show it.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning"),
@@ -106,8 +105,16 @@ NO_IMAGE = "is not an image that OpenCV can read"
         ("wide.png", lambda face: encoded(Image.new("L", (20_000, 30))), "No face .* 20000×30"),
         ("high.png", lambda face: encoded(Image.new("L", (3, 20_000))), "No face .* 3×20000"),
         ("constant.png", lambda face: encoded(Image.new("RGB", (300, 300), "white")), "No face was found"),
-        ("large.png", lambda face: png_header(20_000, 8_000), "large.png has more than 134,217,728 pixels. Make it smaller"),
-        ("bomb.png", lambda face: png_header(2**30, 2**30), "bomb.png has more than 134,217,728 pixels. Make it smaller"),
+        (
+            "large.png",
+            lambda face: png_header(20_000, 8_000),
+            "large.png has more than 134,217,728 pixels. Make it smaller",
+        ),
+        (
+            "bomb.png",
+            lambda face: png_header(2**30, 2**30),
+            "bomb.png has more than 134,217,728 pixels. Make it smaller",
+        ),
         ("header.ppm", lambda face: b"P6 2x 3 255\n" + bytes(18), NO_IMAGE),
         ("hollow.png", lambda face: png_header(500, 500), NO_IMAGE),
     ],

@@ -79,7 +79,10 @@ def test_a_run_killed_while_it_works_goes_on(scorer, photos, out, whole):
 def test_results_of_a_stopped_run_are_not_overwritten(scorer, photos, out):
     progress = stopped(scorer, photos, out, 3)
     before = progress.read_bytes()
-    with pytest.raises(InputError, match="scores.csv.progress has the results of an interrupted run .3 photos.. Continue it with --resume"):
+    with pytest.raises(
+        InputError,
+        match="scores.csv.progress has the results of an interrupted run .3 photos.. Continue it with --resume",
+    ):
         write(scorer, photos, out)
     assert progress.read_bytes() == before
 
@@ -160,7 +163,9 @@ def test_two_runs_at_once(scorer, photos, out, whole):
     with ScoreJournal(out, "first", resume=False) as first:
         first.append([{"path": "a", "score": 1.0}])
         for resume in (False, True):
-            with pytest.raises(InputError, match="Another run is writing .*scores.csv. Wait for it to finish or choose another --out"):
+            with pytest.raises(
+                InputError, match="Another run is writing .*scores.csv. Wait for it to finish or choose another --out"
+            ):
                 write(scorer, photos, out, resume)
     assert [json.loads(line) for line in first.path.read_bytes().splitlines()][1] == [{"path": "a", "score": 1.0}]
     first.path.unlink()

@@ -7,8 +7,8 @@ import pytest
 from small_networks import TinyNet, embedded_by_hand
 
 import prefiqs
-from prefiqs.apps.score.rows import COLUMNS
 from prefiqs.apps.score import scorer as scoring
+from prefiqs.apps.score.rows import COLUMNS
 from prefiqs.apps.score.scorer import PhotoEmbedder, PhotoScorer, describe
 from prefiqs.errors import InputError
 from prefiqs.faces.find import find_images
@@ -76,7 +76,9 @@ def test_embeddings(photos):
     raw = np.stack([row["embedding"] for row in ok])
     assert len(ok) == 5 and raw.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(raw, axis=1), prefiqs.score(images, "norm", TinyNet()), rtol=1e-6)
-    np.testing.assert_allclose(raw / np.linalg.norm(raw, axis=1)[:, None], embedded_by_hand(TinyNet(), images), atol=1e-6)
+    np.testing.assert_allclose(
+        raw / np.linalg.norm(raw, axis=1)[:, None], embedded_by_hand(TinyNet(), images), atol=1e-6
+    )
 
 
 def test_what_is_wrong_is_said_before_any_photo_is_read():
