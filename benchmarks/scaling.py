@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 from benchmarks.harness import Figure, dearer, seconds_of
-
-import prefiqs
 from prefiqs.apps.ray.cores import claim_cores
 from prefiqs.apps.ray.decoding import decoder
+
+import prefiqs
 from prefiqs.assets.fetch import fetch
 from prefiqs.embedding.embedder import Embedder
 

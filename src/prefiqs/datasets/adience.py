@@ -15,8 +15,8 @@ import pandas as pd
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.pairs import sampled_pairs
 from prefiqs.datasets.photos import Align, align_photos, face_index
-from prefiqs.faces.decode import decode_photo
 from prefiqs.errors import InputError
+from prefiqs.faces.decode import decode_photo
 
 FOLD_LISTS = tuple(tuple(f"{stem}_{i}_data.txt" for i in range(5)) for stem in ("fold", "fold_frontal"))
 """The two sets of lists, each in five files: all faces, and nearly frontal ones."""

@@ -16,8 +16,8 @@ from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.pairs import consecutive_folds, people_of
 from prefiqs.datasets.photos import face_index
-from prefiqs.faces.decode import decode_face
 from prefiqs.errors import InputError
+from prefiqs.faces.decode import decode_face
 from prefiqs.io.restricted_pickle import EncodedArray, read_restricted
 
 FOLDS = 10

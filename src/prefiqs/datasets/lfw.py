@@ -16,8 +16,8 @@ import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.photos import Align, align_photos, face_index
-from prefiqs.faces.decode import decode_photo
 from prefiqs.errors import InputError
+from prefiqs.faces.decode import decode_photo
 
 LFW_FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw")
 LFW_ARCHIVES = tuple(

@@ -18,8 +18,8 @@ from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.pairs import consecutive_folds, people_of
 from prefiqs.datasets.photos import face_index
-from prefiqs.faces.decode import decode_face
 from prefiqs.errors import InputError
+from prefiqs.faces.decode import decode_face
 from prefiqs.io.atomic import read_text
 from prefiqs.io.user_tables import require_file
 

@@ -12,8 +12,8 @@ from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.lfw import read_lfw_pairs
 from prefiqs.datasets.photos import face_index
-from prefiqs.faces.decode import decode_face
 from prefiqs.errors import InputError
+from prefiqs.faces.decode import decode_face
 
 XQLFW_FACES, XQLFW_PAIRS = "xqlfw_aligned_112", "xqlfw_pairs.txt"
 

@@ -91,15 +91,12 @@ class PreparedScorer:
         from prefiqs.models.loading import as_model, resolve_device
 
         self.card = card_of(method)
-        function = self.card.module.scorer
-        _check_options(method, function, options)
+        self.options = deciding_options(method, options)
         device, batch_size = options.get("device", "auto"), options.get("batch_size")
         usual = batch_size or CHUNKS[resolve_device(device).type]
         self.chunk = max(self.card.chunk, batch_size or 1) if self.card.chunk else usual
         self.model = as_model(model, device)
-        defaults = {name: p.default for name, p in list(inspect.signature(function).parameters.items())[1:]}
-        self.options = {name: value for name, value in (defaults | options).items() if name not in _COMPUTING}
-        self._score = function(self.model, **options)
+        self._score = self.card.module.scorer(self.model, **options)
 
     def __call__(self, images: np.ndarray | Iterable[np.ndarray], progress: bool = False) -> Scored:
         """Score aligned faces, uint8 n×112×112×3, RGB, or an iterator over single ones; n may be 0.
@@ -191,9 +188,12 @@ def card_of(method: str) -> MethodCard:
     return METHODS[method]
 
 
-def check_options(method: str, options: Mapping[str, Any]) -> None:
-    """Raise `InputError` for an option that a method does not have, or a value of another type."""
-    _check_options(method, card_of(method).module.scorer, dict(options))
+def deciding_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option that decides about scores, given or default; `InputError` for one that is unknown or unfit."""
+    function = card_of(method).module.scorer
+    _check_options(method, function, dict(options))
+    defaults = {name: p.default for name, p in list(inspect.signature(function).parameters.items())[1:]}
+    return {name: value for name, value in (defaults | dict(options)).items() if name not in _COMPUTING}
 
 
 _COMPUTING = ("device", "batch_size")  # options that change the speed, and the score by rounding only

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests.distributed.watching import shards, wait_for, workers
+from watching import shards, wait_for, workers
 
 from prefiqs.apps.ray.variants import write_embeddings_on_ray
-from prefiqs.embedding import embedder as extract
+from prefiqs.embedding import embedder
 from prefiqs.embedding.embedder import write_embeddings
 from prefiqs.errors import InputError
 from prefiqs.models.loading import load_model
@@ -21,9 +21,9 @@ from prefiqs.pruning.prune import apply_mask, select_masks
 from prefiqs.pruning.spec import PruningSpec
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cluster")]
-MIRRORED = [True, False, False, True]
+VIEWS = [(0, "plain"), (0, "mirrored"), (1, "plain"), (2, "plain"), (3, "plain"), (3, "mirrored")]  # 0: unpruned
 ROWS = [7, 3, 19, 4, 0, 11, 12, 23, 5, 6]
-TABLES, PARTS = 6, 8  # two groups of networks × four ranges of rows
+TABLES, SHARDS = 6, 12  # three groups of jobs × four ranges of rows
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +40,21 @@ def study(orl, tmp_path_factory):
     expected = [folder / "local" / f"{i}.npy" for i in range(TABLES)]
     faces = np.load(folder / "images.npy")[ROWS]
     networks = [network, *(apply_mask(network, mask) for mask in chosen)]
-    write_embeddings(networks, faces, len(faces), expected, device="cpu", mirrored=MIRRORED)
+    jobs = [(networks[i], view) for i, view in VIEWS]
+    write_embeddings(jobs, faces, len(faces), expected, device="cpu")
     return SimpleNamespace(images=folder / "images.npy", masks=masks, expected=expected)
 
 
 @pytest.fixture(autouse=True)
 def groups_of_two(monkeypatch):
-    monkeypatch.setattr(extract, "NETWORKS_AT_ONCE", 2)
+    monkeypatch.setattr(embedder, "NETWORKS_AT_ONCE", 2)
 
 
 def write(study, out: Path, **options) -> None:
     paths = [out / f"{i}.npy" for i in range(TABLES)]
-    given = {"device": "cpu", "mirrored": MIRRORED, "part_size": 3} | options
-    write_embeddings_on_ray("sface", study.masks, study.images, np.array(ROWS), paths, **given)
+    given = {"device": "cpu", "shard_size": 3} | options
+    jobs = [(study.masks[i - 1] if i else None, view) for i, view in VIEWS]
+    write_embeddings_on_ray("sface", jobs, study.images, np.array(ROWS), paths, **given)
 
 
 def assert_equal_to_local(study, out: Path) -> None:
@@ -65,7 +67,7 @@ def assert_equal_to_local(study, out: Path) -> None:
 
 
 def test_equal_to_local(study, tmp_path):
-    write(study, tmp_path / "sface", workers=1, part_size=100)
+    write(study, tmp_path / "sface", workers=1, shard_size=100)
     assert_equal_to_local(study, tmp_path / "sface")
 
 
@@ -81,18 +83,19 @@ def test_a_worker_killed_in_mid_run_loses_nothing(study, tmp_path):
     killer.start()
     write(study, tmp_path / "sface", workers=2)
     killer.join()
-    assert killed[1] < PARTS and not killed[0].is_running()
+    assert killed[1] < SHARDS and not killed[0].is_running()
     assert_equal_to_local(study, tmp_path / "sface")
 
 
 def test_after_a_driver_that_died_only_what_is_missing_is_computed(study, tmp_path, monkeypatch):
     out, paths = tmp_path / ".sface.shards", [str(tmp_path / "sface" / f"{i}.npy") for i in range(TABLES)]
+    jobs = [(str(study.masks[i - 1]) if i else None, view) for i, view in VIEWS]
     code = f"""
-from prefiqs.distributed import write_embeddings_on_ray
-from prefiqs.embedding import extract
-extract.NETWORKS_AT_ONCE = 2
-write_embeddings_on_ray("sface", {[str(path) for path in study.masks]}, {str(study.images)!r}, {ROWS}, {paths},
-                        device="cpu", mirrored={MIRRORED}, part_size=3)
+from prefiqs.apps.ray.variants import write_embeddings_on_ray
+from prefiqs.embedding import embedder
+import numpy as np
+embedder.NETWORKS_AT_ONCE = 2
+write_embeddings_on_ray("sface", {jobs}, {str(study.images)!r}, np.array({ROWS}), {paths}, device="cpu", shard_size=3)
 """
     driver = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
     wait_for(lambda: shards(out) or driver.poll() is not None)
@@ -100,7 +103,7 @@ write_embeddings_on_ray("sface", {[str(path) for path in study.masks]}, {str(stu
     assert driver.wait() == -signal.SIGKILL, driver.stderr.read().decode()
     driver.stderr.close()
     before = shards(out)
-    assert 0 < len(before) < PARTS
+    assert 0 < len(before) < SHARDS
 
     def stopped(*_):
         raise KeyboardInterrupt
@@ -108,11 +111,11 @@ write_embeddings_on_ray("sface", {[str(path) for path in study.masks]}, {str(stu
     with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
         context.setattr("prefiqs.apps.ray.variants._assemble", stopped)
         write(study, tmp_path / "sface")
-    assert len(shards(out)) == PARTS and before.items() <= shards(out).items()
+    assert len(shards(out)) == SHARDS and before.items() <= shards(out).items()
     times = [written for _, written in sorted(shards(out).items())]
     assert times == sorted(times), "group after group"
     with monkeypatch.context() as context:
-        context.setattr("prefiqs.apps.ray.run._cluster", None)  # nothing is left to do for one
+        context.setattr("prefiqs.apps.ray.cluster.Cluster._connected", None)  # nothing is left to do for one
         write(study, tmp_path / "sface")
     assert_equal_to_local(study, tmp_path / "sface")
 
@@ -121,16 +124,15 @@ def test_shards_of_other_settings_make_place(study, tmp_path):
     out = tmp_path / ".sface.shards"
     out.mkdir()
     (out / "part-00000000.parquet").write_bytes(b"of a run without a record")
-    write(study, tmp_path / "sface", part_size=100)
+    write(study, tmp_path / "sface", shard_size=100)
     assert_equal_to_local(study, tmp_path / "sface")
 
 
 def test_errors_come_before_any_work(study, tmp_path):
     for options, message in [
-        ({"mirrored": MIRRORED[:3]}, "got 10 faces, 3 values"),
-        ({"part_size": 0}, "part_size=0"),
-        ({"workers": 3}, "1 to 2 workers"),
-        ({"device": "cuda"}, "Expected GPUs in the Ray cluster"),
+        ({"shard_size": 0}, "do not fit 6 paths and a shard size of 0"),
+        ({"workers": 3}, "room for 1 to 2 workers"),
+        ({"device": "cuda"}, "no GPU"),
     ]:
         with pytest.raises(InputError, match=message):
             write(study, tmp_path / "sface", **options)

@@ -19,14 +19,14 @@ def wait_for(found):
 
 def shards(out: Path) -> dict[str, int]:
     """Time of writing by shard."""
-    return {path.name: path.stat().st_mtime_ns for path in out.glob("part-*.parquet")}
+    return {path.name: path.stat().st_mtime_ns for path in out.glob("part-*")}
 
 
 def workers() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::MapWorker"):
+            if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::Worker"):
                 found.append(process)
         except psutil.Error:  # it ended meanwhile
             continue

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,16 @@ from prefiqs.assets.verify import file_sha256
 from prefiqs.errors import InputError
 from prefiqs.io.arrays import RowFile, read_array
 
+Job = tuple[Path | None, str]
+"""The mask of a pruned network (None: unpruned), and what it sees, "plain" or "mirrored" faces."""
+
 
 @dataclass(frozen=True)
 class Tile:
-    """Some of the networks (0 is the unpruned one), and positions in the list of rows."""
+    """Some of the jobs, and positions in the list of rows."""
 
     number: int
-    networks: range
+    jobs: range
     rows: range
 
 
@@ -37,22 +39,20 @@ class Study:
 
     out: Path
     model: str
-    masks: Sequence[Path]
+    jobs: Sequence[Job]
     images: Path
     rows: np.ndarray
-    mirrored: Sequence[bool]
     batch_size: int | None
 
 
 def write_embeddings_on_ray(
     model: str,
-    masks: Sequence[Path],
+    jobs: Sequence[Job],
     images: Path,
     rows: np.ndarray,
     paths: Sequence[Path],
     batch_size: int | None = None,
     device: str = "auto",
-    mirrored: Sequence[bool] | None = None,
     workers: int | None = None,
     shard_size: int = 1024,
     address: str | None = None,
@@ -65,11 +65,10 @@ def write_embeddings_on_ray(
 
     Args:
         model: name of the network.
-        masks: of the pruned variants, as `prefiqs.pruning.mask.save_mask` wrote them.
+        jobs: what to embed with, in the order of `paths`; masks as `prefiqs.pruning.mask.save_mask` wrote them.
         images: a .npy file of aligned faces, uint8 n×112×112×3, which workers map into memory.
         rows: of those faces that are embedded, at least one, in the order of the results.
-        paths, batch_size, mirrored: as for `write_embeddings`, for the network and then its variants; paths are all in
-            one folder.
+        paths: of the tables, all in one folder. batch_size: as for `write_embeddings`.
         workers, device, address: as for `Cluster`. shard_size: faces that a worker does at a time.
 
     Raises:
@@ -80,23 +79,24 @@ def write_embeddings_on_ray(
     from prefiqs.models.weights import published_weights
     from prefiqs.pruning.mask import load_mask
 
-    masks, images = [Path(path).absolute() for path in masks], Path(images).absolute()
+    jobs = [(mask and Path(mask).absolute(), view) for mask, view in jobs]
+    masks = [path for path in dict.fromkeys(mask for mask, _ in jobs) if path]
     for path in masks:
         load_mask(path)  # for its errors
-    count, mirrored = 1 + len(masks), mirrored or [False] * (1 + len(masks))
-    if len(mirrored) != count or len(paths) != count + sum(mirrored) or not len(rows) or shard_size < 1:
-        raise InputError(f"{len(rows)} faces, {len(mirrored)} values of mirrored, {len(paths)} paths and a shard size "
-                         f"of {shard_size} do not fit {count} networks.")  # fmt: skip
-    folder = Path(paths[0]).absolute().parent
-    study = Study(folder.with_name(f".{folder.name}.shards"), model, masks, images, rows, mirrored, batch_size)
-    groups = [range(i, min(i + NETWORKS_AT_ONCE, count)) for i in range(0, count, NETWORKS_AT_ONCE)]
+    if len(jobs) != len(paths) or not len(rows) or shard_size < 1:
+        raise InputError(f"{len(jobs)} jobs on {len(rows)} faces do not fit {len(paths)} paths and a shard size of "
+                         f"{shard_size}.")  # fmt: skip
+    folder, images = Path(paths[0]).absolute().parent, Path(images).absolute()
+    study = Study(folder.with_name(f".{folder.name}.shards"), model, jobs, images, rows, batch_size)
+    groups = [range(i, min(i + NETWORKS_AT_ONCE, len(jobs))) for i in range(0, len(jobs), NETWORKS_AT_ONCE)]
     ranges = [range(i, min(i + shard_size, len(rows))) for i in range(0, len(rows), shard_size)]
-    # Group after group, so that a worker seldom makes other networks ready.
+    # Group after group, so that a worker seldom prepares other networks.
     tiles = [Tile(i, *both) for i, both in enumerate((group, some) for group in groups for some in ranges)]
     record = {
-        "model": model, "weights_sha256": file_sha256(published_weights(model)), "mirrored": mirrored,
-        "masks_sha256": [file_sha256(path) for path in masks], "images_sha256": file_sha256(images),
-        "rows_sha256": hashlib.sha256(np.int64(rows).tobytes()).hexdigest(), "prefiqs": __version__,
+        "model": model, "weights_sha256": file_sha256(published_weights(model)),
+        "jobs": [(file_sha256(mask) if mask else None, view) for mask, view in jobs],
+        "images_sha256": file_sha256(images), "prefiqs": __version__,
+        "rows_sha256": hashlib.sha256(np.int64(rows).tobytes()).hexdigest(),
     }  # fmt: skip
     try:
         missing = missing_shards(study.out, len(tiles), record)
@@ -105,10 +105,9 @@ def write_embeddings_on_ray(
         missing = missing_shards(study.out, len(tiles), record)
     for _ in Cluster(workers, device, address).map(partial(_tile_writer, study), [tiles[i] for i in missing]):
         pass
-    tables = iter(paths)
     for group in groups:
-        of_group = list(islice(tables, len(group) + sum(mirrored[i] for i in group)))
-        _assemble([shard_path(study.out, t.number, ".npy") for t in tiles if t.networks == group], of_group, len(rows))
+        shards = [shard_path(study.out, tile.number, ".npy") for tile in tiles if tile.jobs == group]
+        _assemble(shards, [paths[i] for i in group], len(rows))
     shutil.rmtree(study.out)
 
 
@@ -120,18 +119,17 @@ def _tile_writer(study: Study, device: str, threads: int) -> Callable[[Tile], No
     from prefiqs.pruning.prune import apply_mask
 
     network, images = load_model(study.model, device=device), read_array(study.images, mapped=True)
-    ready: dict[range, Embedder] = {}
+    prepared: dict[range, Embedder] = {}
 
     def write(tile: Tile) -> None:
-        if tile.networks not in ready:
-            ready.clear()  # before the next networks are made
-            masks = [study.masks[i - 1] if i else None for i in tile.networks]
-            models = [apply_mask(network, load_mask(mask)) if mask else network for mask in masks]
-            ready[tile.networks] = Embedder(
-                models, study.batch_size, device, [study.mirrored[i] for i in tile.networks]
-            )
+        if tile.jobs not in prepared:
+            prepared.clear()  # before the next networks are made
+            jobs = [study.jobs[i] for i in tile.jobs]
+            masks = dict.fromkeys(mask for mask, _ in jobs)
+            networks = {mask: apply_mask(network, load_mask(mask)) if mask else network for mask in masks}
+            prepared[tile.jobs] = Embedder([(networks[mask], view) for mask, view in jobs], study.batch_size, device)
         faces = images[study.rows[tile.rows.start : tile.rows.stop]]
-        tables: Any = np.stack(ready[tile.networks](faces))
+        tables: Any = np.stack(prepared[tile.jobs](faces))
         write_shard(shard_path(study.out, tile.number, ".npy"), lambda path: np.save(path, tables))
 
     return write

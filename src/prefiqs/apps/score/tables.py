@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from prefiqs.apps.score.rows import COLUMNS, TYPES, Row
 from prefiqs.errors import InputError
-from prefiqs.io.atomic import partial_path
+from prefiqs.io.atomic import whole_file
 from prefiqs.io.scores import write_score_file
 
 FORMATS = (".csv", ".parquet", ".txt")
@@ -34,18 +34,17 @@ def write_table_of_rows(rows: Iterable[Row], path: Path) -> None:
         scores = {row["path"]: row["score"] for row in rows if row["score"] is not None}
         write_score_file(scores, np.array([*scores.values()]), path)
         return
-    partial = partial_path(path)
-    if path.suffix == ".parquet":
-        rows = iter(rows)
-        with pq.ParquetWriter(partial, SCHEMA) as writer:
-            while part := list(islice(rows, _ROWS_AT_ONCE)):
-                writer.write_table(pa.Table.from_pylist(part, SCHEMA))
-    else:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(map(csv_values, rows))
-    partial.replace(path)
+    with whole_file(path) as partial:
+        if path.suffix == ".parquet":
+            rows = iter(rows)
+            with pq.ParquetWriter(partial, SCHEMA) as parquet:
+                while part := list(islice(rows, _ROWS_AT_ONCE)):
+                    parquet.write_table(pa.Table.from_pylist(part, SCHEMA))
+        else:
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(COLUMNS)
+                writer.writerows(map(csv_values, rows))
 
 
 def read_table_of_rows(path: Path) -> Iterator[Row]:

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from prefiqs.assets.fetch import fetch
 from prefiqs.datasets.benchmark import Benchmark, save_benchmark
 from prefiqs.datasets.pairs import with_folds
 from prefiqs.datasets.registry import build_benchmark
 from prefiqs.datasets.subset import keep_people
-from prefiqs.faces.align import align_faces
+from prefiqs.faces.align import align
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.faces import face_grid
 from prefiqs.reporting.numbers import write_numbers
@@ -54,8 +53,7 @@ def align_study(run: Run, benchmark: str) -> AlignStudy:
         InputError: files of the benchmark are missing (which, and where they go), or are not in its format.
     """
     params = run.params
-    detector = fetch("yunet", run.layout.data)
-    built = build_benchmark(benchmark, run.layout.data, lambda photo: align_faces(photo, detector, all_faces=True))
+    built = build_benchmark(benchmark, run.layout.data, lambda photo: align(photo, all_faces=True))
     if params.align.people:
         built = keep_people(built, params.align.people)
     if built.folds is None and built.templates is None and len(built.pairs):

@@ -112,13 +112,13 @@ def _views(run: Run, benchmark: str) -> list[View]:
 
 def _embed(run: Run, faces: Benchmark, new: np.ndarray, model: str, views: Sequence[View]) -> None:
     """Write the tables of the faces in the rows `new`."""
-    embed, specs = run.params.embed, run.params.prune.specs
+    embed = run.params.embed
     paths = [run.layout.embeddings(faces.name, model, *view) for view in views]
-    mirrored = [View(spec, True) in views for spec in [None, *specs]]
     if embed.engine == "ray":
-        masks = [run.layout.mask(model, spec) for spec in specs]
+        masks = [run.layout.mask(model, view.spec) if view.spec else None for view in views]
+        jobs = [(mask, "mirrored" if view.mirrored else "plain") for mask, view in zip(masks, views, strict=True)]
         file = benchmark_folder(faces.name, run.layout.data) / "images.npy"
-        write_embeddings_on_ray(model, masks, file, new, paths, embed.batch_size, embed.device, mirrored)
+        write_embeddings_on_ray(model, jobs, file, new, paths, embed.batch_size, embed.device)
         return
     images = faces.images if len(new) == len(faces.images) else [faces.images[row] for row in new]
     write_embeddings(_jobs(run, model, views), images, len(new), paths, embed.batch_size, embed.device)

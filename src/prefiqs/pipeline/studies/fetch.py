@@ -15,7 +15,7 @@ from prefiqs.assets.registry import ASSETS
 from prefiqs.errors import ConfigError, InputError
 from prefiqs.faces.align import read_photo
 from prefiqs.methods._probes import require_layers
-from prefiqs.methods.registry import METHODS, PreparedScorer, check_options
+from prefiqs.methods.registry import METHODS, PreparedScorer, deciding_options
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import load_model
@@ -144,7 +144,7 @@ def _uses(params: Params) -> Iterator[_Use]:
 def _check_method(entry: Method, network: FaceModel) -> None:
     """Prepare a method as its stage will; one that has to be calibrated is not, as there are no faces yet."""
     if METHODS[entry.method].calibrates:
-        check_options(entry.method, entry.options)
+        deciding_options(entry.method, entry.options)
         require_layers(network, entry.method)
     else:
         PreparedScorer(entry.method, network, **entry.options)

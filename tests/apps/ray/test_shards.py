@@ -1,0 +1,57 @@
+"""An output folder of shards and its record, without Ray."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import prefiqs
+from prefiqs.apps.ray.shards import missing_shards, shard_path, write_shard
+from prefiqs.errors import InputError
+
+SETTINGS = {"ratio": 0.4, "source_sha256": "1f"}
+TABLE = pd.DataFrame({"score": [1.0]})
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    """The folder of a run of six shards that has written number 2."""
+    assert missing_shards(tmp_path, 6, SETTINGS) == [0, 1, 2, 3, 4, 5]
+    write_shard(shard_path(tmp_path, 2), TABLE.to_parquet)
+    return tmp_path
+
+
+def test_a_run_is_resumed_only_with_its_own_settings(out):
+    assert missing_shards(out, 6, SETTINGS) == [0, 1, 3, 4, 5]
+    with pytest.raises(InputError, match=r"other settings: ratio was 0.4, now 0.5\. Use these settings, or choose"):
+        missing_shards(out, 6, SETTINGS | {"ratio": 0.5})
+    with pytest.raises(InputError, match="shards was 6, now 3"):
+        missing_shards(out, 3, SETTINGS)
+    assert missing_shards(out, 6, SETTINGS) == [0, 1, 3, 4, 5]
+
+
+def test_shards_without_a_record_are_not_taken_for_this_run(out):
+    (out / "_run.json").unlink()
+    with pytest.raises(InputError, match="shards of another origin"):
+        missing_shards(out, 6, SETTINGS)
+
+
+def test_a_shard_that_is_half_written_is_none(out):
+    def killed(path):
+        path.write_bytes(b"PAR1 half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_shard(shard_path(out, 0), killed)
+    assert len(list(out.iterdir())) == 3, "the half-written file is there"
+    assert pd.read_parquet(out)["score"].to_list() == [1.0], "readers pass it over"
+    assert missing_shards(out, 6, SETTINGS) == [0, 1, 3, 4, 5]
+    assert sorted(p.name for p in out.iterdir()) == ["_run.json", "part-00000002.parquet"]
+
+
+def test_without_ray(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"pip install 'prefiqs\[ray\]'"):
+        prefiqs.score_dataset(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
