@@ -20,7 +20,7 @@ BY_NOTEBOOK = {name: stage for name, stage in STAGES.items() if stage["cmd"].sta
 # What only names and finds things is no dependency: a change there shows in paths, keys or parameters, and a change of
 # where assets come from in the assets themselves.
 GROUND = {f"pipeline/{name}.py" for name in ("identity", "layout", "params", "run", "scores")}
-GROUND |= {"errors.py", "pruning/spec.py", "methods/registry.py", "methods/_scorer.py", "faces/align.py"}
+GROUND |= {"errors.py", "pruning/spec.py", "methods/registry.py", "methods/_scorer.py", "faces/template.py"}
 
 
 def notebook_of(stage: dict) -> Path:

@@ -16,7 +16,7 @@ from torch._decomp import get_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from prefiqs.embedding.engines import Engine, compile_graph, openvino_graph, torch_engine
-from prefiqs.models.face_model import FACE_SIZE
+from prefiqs.faces.template import FACE_SIZE
 
 _aten = torch.ops.aten
 

@@ -22,7 +22,8 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
 from prefiqs.errors import InputError
-from prefiqs.models.face_model import FACE_SIZE, FaceModel
+from prefiqs.faces.template import FACE_SIZE
+from prefiqs.models.face_model import FaceModel
 from prefiqs.models.graph import GraphModel
 
 # Prepared faces, float32 b×3×112×112 with the engine's fixed b, to one or more float32 b×… arrays.

@@ -7,7 +7,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-from prefiqs.models.face_model import FACE_SIZE
+from prefiqs.faces.template import FACE_SIZE
 
 
 def flops(network: nn.Module) -> int:

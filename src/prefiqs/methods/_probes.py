@@ -14,7 +14,8 @@ from prefiqs.embedding.embedder import BATCH_SIZES, Embedder, batches, run_padde
 from prefiqs.embedding.engines import model_engines
 from prefiqs.embedding.vectors import rowwise_cosine
 from prefiqs.errors import InputError
-from prefiqs.models.face_model import FACE_SIZE, FaceModel
+from prefiqs.faces.template import FACE_SIZE
+from prefiqs.models.face_model import FaceModel
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import on_device, resolve_device
 

@@ -25,9 +25,10 @@ from prefiqs.embedding.embedder import Embedder, batches
 from prefiqs.embedding.engines import model_engines
 from prefiqs.embedding.vectors import rowwise_cosine
 from prefiqs.errors import InputError
+from prefiqs.faces.template import FACE_SIZE
 from prefiqs.methods._probes import require_layers, with_fixed_weights
 from prefiqs.methods._scorer import Scored, Scorer
-from prefiqs.models.face_model import FACE_SIZE, FaceModel
+from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import on_device, resolve_device
 
 

@@ -72,12 +72,12 @@ def scorer(
     file."""
     require_layers(model, "froq")
     if calibration is None:
-        raise InputError("Expected a calibration for froq, got none; make one with `prefiqs calibrate` or "
-                         "prefiqs.methods.froq.calibrate and give it (or its file) as calibration.")  # fmt: skip
+        raise InputError(f"froq needs a calibration of {model.name}. Make one with `prefiqs froq-calibrate`, and pass "
+                         "it (or its file) as `calibration`.")  # fmt: skip
     if not isinstance(calibration, Calibration):
         calibration = Calibration.load(calibration)
     if calibration.model != model.name:
-        raise InputError(f"Expected a calibration for {model.name}, got one for {calibration.model}; calibrate again.")
+        raise InputError(f"This calibration is of {calibration.model}, not of {model.name}. Calibrate again.")
     norms = norms_embedder(model, calibration.layers, batch_size, device)
     return lambda images: Scored(norms(images)[0].mean(1, dtype=np.float64))
 

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.errors import InputError
+from prefiqs.faces.template import FACE_SIZE
 from prefiqs.methods._probes import DropoutMaskGroups, draw_masks, require_layers
 from prefiqs.methods._scorer import Scored, Scorer
-from prefiqs.models.face_model import FACE_SIZE, FaceModel
+from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import on_device, resolve_device
 from prefiqs.pruning.mask import embedding_layer
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from prefiqs.errors import InputError
-
-FACE_SIZE = 112
+from prefiqs.faces.template import FACE_SIZE
 
 
 @dataclass(frozen=True)

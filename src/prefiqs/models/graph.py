@@ -15,7 +15,8 @@ from openvino import opset13 as ops
 from torch import Tensor
 
 from prefiqs.errors import InputError
-from prefiqs.models.face_model import FACE_SIZE, FaceModel, InputSpec
+from prefiqs.faces.template import FACE_SIZE
+from prefiqs.models.face_model import FaceModel, InputSpec
 
 # The pixel scaling of both MobileFaceNets, and of ONNX files of which nothing else is known.
 GRAPH_INPUT = InputSpec("rgb", mean=127.5, std=128.0)

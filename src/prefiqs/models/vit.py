@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prefiqs.models.face_model import ARCFACE_INPUT, FACE_SIZE, FaceModel, InputSpec
+from prefiqs.faces.template import FACE_SIZE
+from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 
 HEAD_BN_EPS = 2e-5
 

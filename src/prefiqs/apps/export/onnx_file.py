@@ -15,8 +15,9 @@ from prefiqs import __version__
 from prefiqs.apps.export.graph import QualityGraph
 from prefiqs.apps.export.sharing import share_weights
 from prefiqs.errors import InputError
+from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.atomic import write_bytes
-from prefiqs.models.face_model import FACE_SIZE, FaceModel
+from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import as_model
 from prefiqs.models.zoo import MODELS
 from prefiqs.pruning.prune import apply_mask, select_mask
