@@ -92,7 +92,7 @@ def test_calibrate_and_score_with_options(run, assets, folder, tmp_path):
     ("arguments", "message"),
     [
         (["score", "{folder}/a.pgm", "--method", "magic"], "choose one of prefiqs"),
-        (["score", "{folder}/a.pgm", "--model", "magic"], "known are"),
+        (["score", "{folder}/a.pgm", "--model", "magic"], "Unknown model 'magic'; choose one of"),
         (["score", "{folder}/a.pgm", "--ratio", "1.5"], "between 0 and 1"),
         (["score", "{folder}/a.pgm", "--out", "scores.xls"], ".csv, .parquet, .txt"),
         (["score", "{folder}/a.pgm", "--method", "norm", "--ratio", "0.4"], "Unknown option 'ratio' of norm"),

@@ -217,7 +217,7 @@ def test_a_network_that_takes_no_aligned_faces(assets):
 
 
 def test_names_and_paths_that_do_not_exist(tmp_path):
-    with pytest.raises(InputError, match="got 'arcface'; known are: adaface-ir101, .*, sface, vit-b"):
+    with pytest.raises(InputError, match="Unknown model 'arcface'; choose one of adaface-ir101, .*, sface, vit-b"):
         load_model("arcface")
     for arguments in [("sface", tmp_path / "none.safetensors"), (str(tmp_path / "none.onnx"),)]:
         with pytest.raises(InputError, match="Expected a weights file, got .*none.*, which does not exist"):

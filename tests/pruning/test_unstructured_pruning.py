@@ -190,7 +190,7 @@ def test_ratios_that_do_not_exist(tiny, ratio):
     [
         ({"granularity": "semi"}, "Unknown granularity 'semi'; choose one of unstructured, structured"),
         ({"criterion": "l2"}, "Unknown criterion 'l2'; choose one of l1, random"),
-        ({"layers": ("embedding", "head")}, "got 'head'; known are stem, depthwise, pointwise, embedding"),
+        ({"layers": ("embedding", "head")}, "Unknown layer 'head'; choose from stem, depthwise, pointwise, embedding"),
         ({"layers": ("stem_bn",)}, "Expected names of layers with weights, got 'stem_bn'"),
         ({"layers": ("stem",), "granularity": "structured"}, "Structured pruning cannot be limited to some layers"),
     ],

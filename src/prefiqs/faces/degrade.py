@@ -101,7 +101,7 @@ def degrade(image: Image, kind: str, severity: float, strongest: float, rng: np.
         InputError: an unknown kind or a severity outside [0, 1].
     """
     if kind not in DEGRADATIONS:
-        raise InputError(f"Expected a degradation, got {kind!r}; known are {', '.join(DEGRADATIONS)}.")
+        raise InputError(f"Unknown degradation {kind!r}; choose one of {', '.join(DEGRADATIONS)}.")
     if not 0 <= severity <= 1:
         raise InputError(f"Expected a severity in [0, 1], got {severity}.")
     return DEGRADATIONS[kind](image, severity * strongest, rng) if severity > 0 else image.copy()

@@ -103,22 +103,18 @@ class TarFile(Shard):
 
     def names(self) -> list[str]:
         """Read from the headers of the members."""
-        return [name for name, _, _ in self._members()]
+        with _opened_tar(self.file) as tar:
+            return [self._name(member) for member in _members(tar)]
 
     def _images(self) -> Iterator[EncodedImage]:
-        for name, tar, member in self._members():
-            content = tar.extractfile(member)
-            assert content is not None  # as it is a file
-            yield EncodedImage(name, partial(bytes, content.read()))
+        with _opened_tar(self.file) as tar:
+            for member in _members(tar):
+                content = tar.extractfile(member)
+                assert content is not None  # as it is a file
+                yield EncodedImage(self._name(member), partial(bytes, content.read()))
 
-    def _members(self) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
-        try:
-            with tarfile.open(self.file, "r:") as tar:
-                for member in tar:
-                    if member.isfile() and _is_photo(Path(member.name)):
-                        yield f"{path_text(self.file)}/{member.name}", tar, member
-        except tarfile.TarError as error:
-            raise InputError(f"{self.file} is not a complete tar file ({error}).") from error
+    def _name(self, member: tarfile.TarInfo) -> str:
+        return f"{path_text(self.file)}/{member.name}"
 
 
 def find_images(given: Iterable[str | Path], shard_size: int = 1024) -> list[Shard]:
@@ -228,6 +224,19 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
             yield file
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is not a readable Parquet file ({error}).") from error
+
+
+@contextmanager
+def _opened_tar(path: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(path, "r:") as tar:
+            yield tar
+    except tarfile.TarError as error:
+        raise InputError(f"{path} is not a complete tar file ({error}).") from error
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    return (member for member in tar if member.isfile() and _is_photo(Path(member.name)))
 
 
 def _holds_images(kind: pa.DataType) -> bool:

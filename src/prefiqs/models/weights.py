@@ -95,8 +95,8 @@ def card_of(name: str) -> ModelCard:
         if path.is_file():
             return ModelCard(name, "ONNX file of your own", str(path), "not known", None, declared_input(path), None)
     raise InputError(
-        f"Expected a model name or an .onnx file, got {name!r}; known are: {', '.join(sorted(known_models()))}; "
-        f"{_checkpoints() / name}.onnx would make it one."
+        f"Unknown model {name!r}; choose one of {', '.join(sorted(known_models()))}, or put your own at "
+        f"{_checkpoints() / name}.onnx."
     )
 
 

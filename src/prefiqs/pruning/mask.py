@@ -46,7 +46,7 @@ def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") ->
         return {f"{n}.weight": w for n, w in found.items()}
     for layer in layers:
         if not any(_below(n, layer) for n in found):
-            raise InputError(f"Expected names of layers with weights, got {layer!r}; known are {', '.join(found)}.")
+            raise InputError(f"Unknown layer {layer!r}; choose from {', '.join(found)}.")
     return {f"{n}.weight": w for n, w in found.items() if any(_below(n, layer) for layer in layers)}
 
 

@@ -130,7 +130,7 @@ def test_the_network_stays_as_it_was_and_a_failed_export_leaves_the_old_file(tmp
         (["sface", "q.onnx", "--ratio", "1"], "between 0 and 1"),
         (["sface", "q.onnx", "--granularity", "fine"], "one of unstructured, structured"),
         (["mobilefacenet-512", "q.onnx"], "cannot be pruned"),
-        (["magic", "q.onnx"], "known are"),
+        (["magic", "q.onnx"], "Unknown model"),
     ],
 )
 def test_errors_are_one_sentence(assets, monkeypatch, capsys, tmp_path, arguments, message):
