@@ -78,7 +78,8 @@ def batch_again(run, batch_size: int, times: int) -> None:
 def bare_engines(name: str, model: FaceModel) -> dict:
     """Engines to be had on a CPU by label: a function of a prepared batch, and the batch size."""
     engines = {f"OpenVINO, batch {size}": (model_engines([model], size)[0], size) for size in (4, 16, 64)}
-    graph = model.graph.clone() if hasattr(model, "graph") else openvino_graph(model, torch.zeros(2, 3, 112, 112))
+    example = torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)
+    graph = model.graph.clone() if hasattr(model, "graph") else openvino_graph(model, example)
     graph.reshape([16, 3, FACE_SIZE, FACE_SIZE])
     hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
     compiled = ov.Core().compile_model(graph, "CPU", hints)

@@ -1,4 +1,4 @@
-"""DropoutMaskGroups of several ratios on a large network, against PyTorch's own pruning."""
+"""Masks of several ratios on a large network, against PyTorch's own pruning."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from benchmarks.embedding import batch_again
 from benchmarks.harness import Figure, dearer
 
 import prefiqs
-from prefiqs.embedding.derivatives import DerivativeEngine
+from prefiqs.embedding.derivatives import derivative_engine
 from prefiqs.embedding.engines import model_engines, torch_engine
 from prefiqs.methods import jacobian
 from prefiqs.methods._vit import _Exits
@@ -28,7 +28,7 @@ def run() -> Iterator[Figure]:
         pruned = [prefiqs.prune(model, ratio) for ratio in ratios]
         function = jacobian.normalised_jvp(model, *pruned)
         size = jacobian.BATCH_SIZE
-        engine = DerivativeEngine(function, model.device, size, IMAGES, "Jacobian drift").for_faces(IMAGES)
+        engine = derivative_engine(function, model.device, size, "Jacobian drift")
         wanted = "≤ 4" if len(ratios) == 1 else ""
         yield dearer(f"Jacobian drift, sface, {len(ratios)} ratios", "a forward pass in the same engine",
                      partial(batch_again, engine, size, IMAGES // size), plain, wanted)  # fmt: skip

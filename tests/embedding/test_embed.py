@@ -124,12 +124,12 @@ def test_batch_sizes_that_do_not_exist(tiny, faces, batch_size):
 
 @pytest.mark.parametrize("odd", [np.zeros((100, 112, 3), np.uint8), np.zeros((112, 112, 3), np.float32)])
 def test_one_wrong_face_among_right_ones(tiny, faces, odd):
-    with pytest.raises(InputError, match="Expected aligned RGB faces"):
+    with pytest.raises(InputError, match="Aligned faces must be RGB"):
         prefiqs.embed(tiny, iter([faces[0], odd]))
 
 
 def test_faces_that_are_not_aligned(tiny):
-    with pytest.raises(InputError, match="got uint8 4×64×64×3; align photos first with prefiqs.align"):
+    with pytest.raises(InputError, match="not uint8 4×64×64×3. Align photos first with prefiqs.align"):
         prefiqs.embed(tiny, np.zeros((4, 64, 64, 3), np.uint8))
 
 

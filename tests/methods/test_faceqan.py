@@ -108,5 +108,5 @@ def test_the_compiled_gradient_equals_the_eager_one(tiny, in_eager_pytorch):
 
 @pytest.mark.parametrize("options", [{"k": 0}, {"iterations": 0}, {"epsilon": 0}, {"epsilon": 1}, {"p": 0}])
 def test_options_out_of_range(tiny, faces, options):
-    with pytest.raises(InputError, match=r"Expected k and iterations .* 1, epsilon in \(0, 1\) and p > 0, got k="):
+    with pytest.raises(InputError, match=r"FaceQAN needs k and iterations .* 1, epsilon in \(0, 1\) and p > 0, not k="):
         prefiqs.score(faces, "faceqan", tiny, **options)

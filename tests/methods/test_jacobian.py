@@ -143,14 +143,10 @@ def test_an_operation_that_openvino_lacks_stays_with_pytorch(tiny, monkeypatch, 
 
 
 def test_structured_pruning_has_no_jacobian_drift(tiny, faces):
-    with pytest.raises(
-        InputError, match="Expected an unstructured pruning of tiny-0, got another shape for stem.weight"
-    ):
+    with pytest.raises(InputError, match="not an unstructured pruning of tiny-0: stem.weight has another shape"):
         prefiqs.jacobian_drift(tiny, prefiqs.prune(tiny, 0.5, "structured"), faces)
 
 
 def test_another_network_has_no_jacobian_drift(tiny, sface, faces):
-    with pytest.raises(
-        InputError, match="Expected an unstructured pruning of tiny-0, got another shape for stem.weight"
-    ):
+    with pytest.raises(InputError, match="not an unstructured pruning of tiny-0: stem.weight has another shape"):
         prefiqs.jacobian_drift(tiny, sface, faces)

@@ -112,7 +112,7 @@ def test_nothing_that_moves_scores_one(faces):
 
 @pytest.mark.parametrize("options", [{"passes": 1}, {"dropout": 0}, {"dropout": 1.0}])
 def test_options_out_of_range(tiny, faces, options):
-    with pytest.raises(InputError, match="Expected at least 2 passes and a dropout between 0 and 1"):
+    with pytest.raises(InputError, match="SER-FIQ needs at least 2 passes and a dropout between 0 and 1"):
         prefiqs.score(faces, "ser-fiq", tiny, **options)
 
 
@@ -129,7 +129,7 @@ class WithSpareLayers(FaceModel):
 
 
 def test_networks_without_a_linear_embedding_layer(faces):
-    with pytest.raises(InputError, match="passes its embedding layer once.* got spare, where last is not that layer"):
+    with pytest.raises(InputError, match="makes the embedding, but last of spare does not"):
         prefiqs.score(faces, "ser-fiq", WithSpareLayers(nn.Linear(4, 1)))
-    with pytest.raises(InputError, match="linear embedding layer .*, got spare, whose last .*, last, is a Conv2d"):
+    with pytest.raises(InputError, match="linear embedding layer, but the last layer .* of spare, last, is a Conv2d"):
         prefiqs.score(faces, "ser-fiq", WithSpareLayers(nn.Conv2d(3, 4, 1)))

@@ -72,7 +72,7 @@ def test_cost_is_that_of_the_layers_from_the_first_pruned_one_on():
 
 def test_refuses_networks_that_are_no_unstructured_prunings():
     net = TinyNet()
-    with pytest.raises(InputError, match="unstructured prunings of tiny-0, got another shape for stem.weight"):
+    with pytest.raises(InputError, match="not an unstructured pruning of tiny-0: stem.weight has another shape"):
         SharedPrefix(net, [prefiqs.prune(net, 0.5, granularity="structured")])
     with pytest.raises(InputError, match="that differ from it, got none"):
         SharedPrefix(net, [net])

@@ -50,5 +50,5 @@ def test_the_registry_names_assets_that_exist(assets):
 
 @pytest.mark.parametrize("values", [("RGB", 0, 1), ("grey", 0, 1), ("rgb", 0, 0), ("rgb", 0, -1), ("bgr", np.nan, 1)])
 def test_inputs_that_make_no_sense(values):
-    with pytest.raises(InputError, match="Expected colour 'rgb' or 'bgr' and numbers for mean and std > 0"):
+    with pytest.raises(InputError, match="The colour must be 'rgb' or 'bgr', and mean and std > 0 numbers"):
         InputSpec(*values)

@@ -51,7 +51,7 @@ def test_rows_and_columns_are_not_mixed_up(tiny):
     ],
 )
 def test_what_is_no_aligned_face(images, got):
-    with pytest.raises(InputError, match=f"Expected aligned RGB faces as uint8 n×112×112×3, got {got}; align photos"):
+    with pytest.raises(InputError, match=f"Aligned faces must be RGB, uint8 n×112×112×3, not {got}. Align photos"):
         check_faces(images)
 
 

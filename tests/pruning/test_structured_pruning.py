@@ -87,5 +87,5 @@ def test_every_layer_keeps_a_channel(tiny, criterion):
 
 
 def test_a_ratio_that_leaves_nothing_to_rank_is_refused(tiny):
-    with pytest.raises(prefiqs.PrefiqsError, match="not nearly all, got 0.99"):
+    with pytest.raises(prefiqs.PrefiqsError, match="A ratio of 0.99 removes no channel, or would remove nearly all"):
         prefiqs.prune(tiny, 0.99, "structured")

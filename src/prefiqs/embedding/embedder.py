@@ -18,7 +18,7 @@ from prefiqs.embedding.engines import Engine, model_engines
 from prefiqs.embedding.vectors import normalise
 from prefiqs.errors import InputError
 from prefiqs.io.arrays import RowFile
-from prefiqs.models.face_model import FaceModel, check_faces
+from prefiqs.models.face_model import FaceModel, check_faces, require_eval_mode
 from prefiqs.models.loading import on_device, resolve_device
 
 # Faces at a time: on a CPU so many that weights are not read anew for every few faces, and so few that activations stay
@@ -145,8 +145,7 @@ class Embedder:
             raise InputError(f'Unknown view {unknown.pop()!r} of the faces; choose "plain" or "mirrored".')
         given = list(dict.fromkeys(network for network, _ in pairs))
         self.models = [on_device(network, self.device) for network in given]
-        if training := [m.name for m in self.models if m.training]:
-            raise InputError(f"The network {training[0]} is in training mode; call .eval() on it first.")
+        require_eval_mode(*self.models)
         self.jobs = [(given.index(network), view) for network, view in pairs]
         self.sizes = [self.models[i].embedding_size for i, _ in self.jobs]
         self._lock = Lock()

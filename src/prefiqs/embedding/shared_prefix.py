@@ -94,11 +94,11 @@ def _differing_layers(model: FaceModel, pruned: Sequence[FaceModel]) -> list[str
     others = [prunable_weights(network) for network in pruned]
     for name, weight in prunable_weights(model).items():
         if any(name not in other or other[name].shape != weight.shape for other in others):
-            raise InputError(f"Expected unstructured prunings of {model.name}, got another shape for {name}.")
+            raise InputError(f"A network is not an unstructured pruning of {model.name}: {name} has another shape.")
         if not all(torch.equal(other[name], weight) for other in others):
             found.append(name.removesuffix(".weight"))
     if not found:
-        raise InputError(f"Expected prunings of {model.name} that differ from it, got none.")
+        raise InputError(f"None of the networks differs from {model.name}.")
     return found
 
 

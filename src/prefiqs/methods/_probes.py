@@ -15,7 +15,7 @@ from prefiqs.embedding.engines import model_engines
 from prefiqs.embedding.vectors import rowwise_cosine
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
-from prefiqs.models.face_model import FaceModel
+from prefiqs.models.face_model import FaceModel, require_eval_mode
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import on_device, resolve_device
 
@@ -23,10 +23,9 @@ from prefiqs.models.loading import on_device, resolve_device
 def require_layers(model: FaceModel, method: str) -> None:
     """Raise `InputError` for a network without PyTorch layers, or one that is not in eval mode."""
     if isinstance(model, GraphModel):
-        raise InputError(f"Expected a PyTorch network for {method}, got {model.name}, a finished graph (ONNX or "
-                         "TFLite), whose layers cannot be reached; use one with a checkpoint.")  # fmt: skip
-    if model.training:
-        raise InputError(f"Expected networks in eval mode, got {model.name} in training mode; call .eval() on it.")
+        raise InputError(f"The method {method} needs the layers of a PyTorch network, but {model.name} is a finished "
+                         "graph (ONNX or TFLite). Use a network with a checkpoint, such as sface.")  # fmt: skip
+    require_eval_mode(model)
 
 
 def with_fixed_weights(model: FaceModel):
@@ -64,7 +63,7 @@ class _LayerNorms(FaceModel):
         super().__init__(model.name, model.input_spec, len(layers))
         known = dict(model.named_modules())
         if missing := [name for name in layers if name not in known]:
-            raise InputError(f"Expected layers of {model.name}, got {', '.join(missing)}; calibrate for this network.")
+            raise InputError(f"{model.name} has no layers {', '.join(missing)}; calibrate for this network.")
         self.model, self.layers = model, tuple(layers)
         self.training = False
 
@@ -72,8 +71,8 @@ class _LayerNorms(FaceModel):
         with _watch(self.model, self.layers) as seen:
             self.model(prepared)
         if silent := [name for name in self.layers if name not in seen]:
-            raise InputError(f"Expected layers of {self.name} that take part in its forward pass, got "
-                             f"{', '.join(silent)}; calibrate for this network.")  # fmt: skip
+            raise InputError(f"The layers {', '.join(silent)} of {self.name} take no part in its forward pass; "
+                             "calibrate for this network.")  # fmt: skip
         return torch.stack([seen[name].flatten(1).norm(dim=1) for name in self.layers], dim=1)
 
 

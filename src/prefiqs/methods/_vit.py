@@ -69,8 +69,8 @@ def quality_network(model: FaceModel | str, device: str = "auto") -> ViTFiqa:
     model = as_model(model, device)
     if not isinstance(model, ViTFiqa):
         raise InputError(
-            f"Expected a vision transformer with a quality head, got {model.name} ({type(model).__name__}); "
-            "load vit-fiqa-t or vit-fiqa-c."
+            f"{model.name} ({type(model).__name__}) has no quality head. Load a vision transformer that has one, such "
+            "as vit-prefiqs, vit-fiqa-t or vit-fiqa-c."
         )
     return model
 
@@ -116,8 +116,8 @@ def token_attention(
     """
     network = quality_network(model, device)
     if not network.leading_tokens:
-        raise InputError(f"Expected a network with a quality token, got {network.name}, whose quality is read from the "
-                         "embedding; use variant (T), such as vit-fiqa-t.")  # fmt: skip
+        raise InputError(f"{network.name} has no quality token: it reads the quality from the embedding. Use variant "
+                         "(T), such as vit-fiqa-t.")  # fmt: skip
     maps = raw_embeddings([_TokenAttention(network)], images, batch_size, device)[0]
     side = isqrt(network.pos_embed.shape[1] - network.leading_tokens)
     return maps.reshape(-1, len(network.blocks), side, side)

@@ -46,10 +46,9 @@ def scorer(
         every = exit_embedder(network, range(1, depth + 1), batch_size, device)
         return lambda images: Scored(_fused(every(images)[0], weights))
     if fusion is not None:
-        raise InputError(f"Expected an exit or a fusion of all exits, got exit={exit!r} and fusion={fusion!r}; "
-                         "leave one of them out.")  # fmt: skip
+        raise InputError(f"Choose an exit or a fusion of all exits, not both (exit={exit}, fusion={fusion!r}).")
     if not 1 <= exit <= depth:
-        raise InputError(f"Expected an exit from 1 to {depth}, the blocks of {network.name}, got {exit!r}.")
+        raise InputError(f"The exit must be one of the blocks 1 to {depth} of {network.name}, not {exit}.")
     one = exit_embedder(network, [int(exit)], batch_size, device)
     return lambda images: Scored(one(images)[0][:, 0])
 
@@ -74,13 +73,13 @@ def fuse_exits(scores: np.ndarray, fusion: Literal["mean", "depth"] = "depth") -
     """Fuse what `exfiqa_scores` gives, n×L: EX-FIQA-F ("mean") or EX-FIQA-FW ("depth"), float32 n, higher = better."""
     scores = np.asarray(scores)
     if scores.ndim != 2:
-        raise InputError(f"Expected scores n×exits, as exfiqa_scores gives them, got an array of shape {scores.shape}.")
+        raise InputError(f"Scores must be n×exits, as exfiqa_scores gives them, not of shape {scores.shape}.")
     return _fused(scores, _weights(fusion, scores.shape[1]))
 
 
 def _weights(fusion: str, depth: int) -> np.ndarray:
     if fusion not in _FUSIONS:
-        raise InputError(f"Expected a fusion, {' or '.join(map(repr, _FUSIONS))}, got {fusion!r}.")
+        raise InputError(f"Unknown fusion {fusion!r}; choose {' or '.join(map(repr, _FUSIONS))}.")
     weights = _FUSIONS[fusion](np.arange(1.0, depth + 1))
     return weights / weights.sum()
 

@@ -55,8 +55,8 @@ def scorer(
     target = resolve_device(device)
     require_layers(model, "faceqan")
     if k < 1 or iterations < 1 or not 0 < epsilon < 1 or not p > 0:
-        raise InputError(f"Expected k and iterations of at least 1, epsilon in (0, 1) and p > 0, got k={k}, "
-                         f"iterations={iterations}, epsilon={epsilon}, p={p}.")  # fmt: skip
+        raise InputError("FaceQAN needs k and iterations of at least 1, epsilon in (0, 1) and p > 0, not "
+                         f"k={k}, iterations={iterations}, epsilon={epsilon}, p={p}.")  # fmt: skip
     own = on_device(model, target, private=True)
     both = Embedder([(model, "plain"), (model, "mirrored")], device=device)
     (embed,) = model_engines([own], 1 + k)

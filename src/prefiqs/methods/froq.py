@@ -58,7 +58,7 @@ class Calibration:
             known = json.loads(Path(path).read_text(encoding="utf-8"))
             return cls(**{**known, "layers": tuple(known["layers"]), "alone": tuple(known["alone"])})
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(f"Expected a calibration of FROQ in {path}, got something else ({error}); make one with "
+            raise InputError(f"{path} is not a calibration of FROQ ({error}). Make one with "
                              "`prefiqs calibrate`.") from error  # fmt: skip
 
 
@@ -105,15 +105,15 @@ def calibrate(
     """
     require_layers(model, "froq")
     if len(images) < 3 or candidates < 1:
-        raise InputError(f"Expected at least 3 calibration faces, better hundreds, and 1 candidate, got {len(images)} "
-                         f"and {candidates}.")  # fmt: skip
+        raise InputError(f"Calibration needs at least 3 faces, better hundreds, and 1 candidate, but has "
+                         f"{len(images)} and {candidates}.")  # fmt: skip
     model = on_device(model, resolve_device(device))
     labels = pseudo_labels(images, model, seed, batch_size, device)
     layers = firing_layers(model)
     norms = norms_embedder(model, layers, batch_size, device)(images)[0].astype(np.float64)
     varying = np.ptp(norms, axis=0) > 0
     if not varying.any() or not np.ptp(labels) > 0:
-        raise InputError("Expected calibration faces that differ, got faces to which no layer responds differently.")
+        raise InputError("No layer responds differently to the calibration faces; use faces of different quality.")
     alone = np.full(len(layers), -np.inf)
     alone[varying] = [_correlation(column, labels) for column in norms.T[varying]]
     order = np.argsort(-alone, kind="stable")[: min(candidates, int(varying.sum()))]

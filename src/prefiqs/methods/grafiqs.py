@@ -72,7 +72,7 @@ def gradient_magnitude(model: FaceModel, block: str | int):
     norms = _batch_norms(model)
     ends: dict[Any, Any] = {"image": None, **block_ends(model)}
     if block not in ends:
-        raise InputError(f"Expected block to be one of {', '.join(map(repr, ends))} with {model.name}, got {block!r}.")
+        raise InputError(f"Unknown block {block!r}; {model.name} has {', '.join(map(repr, ends))}.")
     forward = with_fixed_weights(model)
 
     def function(prepared: Tensor) -> Tensor:
@@ -96,8 +96,8 @@ def gradient_magnitude(model: FaceModel, block: str | int):
                 hooks.enter_context(model.get_submodule(ends[block]).register_forward_hook(start))
             forward(starts[0])
             if not losses:
-                raise InputError(f"Expected a block with batch norms over feature maps behind it, got block={block!r} "
-                                 f"of {model.name}; use block='image'.")  # fmt: skip
+                raise InputError(f"Behind block {block!r} of {model.name} there are no batch norms over feature maps; "
+                                 'use block="image".')  # fmt: skip
             (gradient,) = torch.autograd.grad(sum(losses).sum() / len(norms), starts[-1])
         return gradient.abs().flatten(1).sum(1)
 
@@ -116,7 +116,7 @@ def _batch_norms(model: FaceModel) -> list[nn.BatchNorm2d]:
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     folded = any(isinstance(module, FusedBatchNorm) for module in model.modules())
     if folded or not norms or any(norm.running_mean is None for norm in norms):
-        found = "folded ones" if folded else "none with running statistics"
-        raise InputError(f"Expected a network with the batch norms over feature maps of its training for grafiqs, got "
-                         f"{found} in {model.name}; use a convolutional network as it was published.")  # fmt: skip
+        found = "them folded into other layers" if folded else "none with running statistics"
+        raise InputError("GraFIQs needs the batch norms over feature maps with which a network was trained, but "
+                         f"{model.name} has {found}. Use a convolutional network as published.")  # fmt: skip
     return norms

@@ -96,6 +96,6 @@ def _step(model: FaceModel, primals: dict[str, Tensor], pruned: FaceModel) -> di
     other = prunable_weights(pruned)
     for name, weight in primals.items():
         if name not in other or other[name].shape != weight.shape:
-            raise InputError(f"Expected an unstructured pruning of {model.name}, got another shape for {name}; "
-                             "the Jacobian needs both networks to have the same weights.")  # fmt: skip
+            raise InputError(f"The network is not an unstructured pruning of {model.name}: {name} has another shape. "
+                             "The Jacobian needs both networks to have the same weights.")  # fmt: skip
     return {name: other[name].detach() - weight for name, weight in primals.items()}

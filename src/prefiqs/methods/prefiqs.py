@@ -48,11 +48,11 @@ def drift(e: np.ndarray, e_pruned: np.ndarray) -> np.ndarray:
     """
     e, e_pruned = np.asarray(e, np.float64), np.asarray(e_pruned, np.float64)
     if e.ndim != 2 or e.shape != e_pruned.shape:
-        raise InputError(f"Expected two embedding tables of one shape n×d, got {e.shape} and {e_pruned.shape}.")
+        raise InputError(f"Both tables of embeddings must have one shape n×d, not {e.shape} and {e_pruned.shape}.")
     for table in (e, e_pruned):
         norms = np.linalg.norm(table, axis=1)
         if not np.all((np.abs(norms - 1) < 1e-3) | (norms == 0)):
-            raise InputError("Expected L2-normalised embeddings, got rows of another length; use prefiqs.embed.")
+            raise InputError("The embeddings must be L2-normalised, as those of prefiqs.embed are.")
     return np.clip(np.linalg.norm(e - e_pruned, axis=1), 0, 2).astype(np.float32)
 
 

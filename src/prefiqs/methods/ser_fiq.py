@@ -56,8 +56,8 @@ def scorer(
     target = resolve_device(device)
     require_layers(model, "ser-fiq")
     if passes < 2 or not 0 < dropout < 1:
-        raise InputError(f"Expected at least 2 passes and a dropout between 0 and 1 (exclusive), got {passes} passes "
-                         f"and {dropout}.")  # fmt: skip
+        raise InputError("SER-FIQ needs at least 2 passes and a dropout between 0 and 1 (exclusive), not "
+                         f"passes={passes} and dropout={dropout}.")  # fmt: skip
     backbone = _Backbone(on_device(model, target, private=True))
     features_of = Embedder([backbone], batch_size, device)
     masks, alone = draw_masks(backbone.embedding_size, passes, dropout, seed, target), Lock()
@@ -91,8 +91,8 @@ class _Backbone(FaceModel):
         name = embedding_layer(model)
         layer = model.get_submodule(name)
         if not isinstance(layer, nn.Linear):
-            raise InputError(f"Expected a network with a linear embedding layer for ser-fiq, got {model.name}, whose "
-                             f"last layer with weights, {name}, is a {type(layer).__name__}.")  # fmt: skip
+            raise InputError(f"SER-FIQ needs a network with a linear embedding layer, but the last layer with weights "
+                             f"of {model.name}, {name}, is a {type(layer).__name__}.")  # fmt: skip
         super().__init__(model.name, model.input_spec, layer.in_features)
         self.model, self.layer, self.layer_name = model, layer, name
         self.training = False
@@ -102,8 +102,8 @@ class _Backbone(FaceModel):
         with self.layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
             self.model(prepared)
         if len(seen) != 1 or seen[0].dim() != 2:
-            raise InputError(f"Expected a network that passes its embedding layer once, with one vector a face, got "
-                             f"{self.name}, where {self.layer_name} is not that layer.")  # fmt: skip
+            raise InputError(f"SER-FIQ needs a network whose last layer with weights makes the embedding, but "
+                             f"{self.layer_name} of {self.name} does not.")  # fmt: skip
         return seen[0]
 
     def rest(self, outputs: Tensor) -> Tensor:

@@ -133,11 +133,11 @@ def vitnt_depths(
 def _checked(model: FaceModel, alpha: float) -> ViT:
     if not isinstance(model, ViT):
         raise InputError(
-            f"Expected a vision transformer of this package for vitnt-fiqa, got {model.name} ({type(model).__name__}); "
-            "load one such as vit-prefiqs."
+            f"ViTNT-FIQA needs a vision transformer of this package, which {model.name} ({type(model).__name__}) is "
+            "not. Load one such as vit-prefiqs."
         )
     if not (isinstance(alpha, Real) and 0 < alpha < math.inf):
-        raise InputError(f"Expected a number above 0 for alpha, got {alpha!r}; 8 is the published one.")
+        raise InputError(f"alpha must be a number above 0, not {alpha!r}; 8 is the published one.")
     return model
 
 
@@ -149,7 +149,7 @@ def _selected(blocks: Any, depth: int) -> list[int]:
     whole = all(isinstance(number, Integral) and 1 <= number <= depth for number in numbers)
     if not whole or len(set(numbers)) != len(numbers) or len(numbers) < 2:
         raise InputError(
-            f"Expected two or more different blocks from 1 to {depth}, or how many of the first ones, got {blocks!r}; "
-            "leave it out for all blocks."
+            f"blocks must be two or more different numbers from 1 to {depth}, or how many of the first blocks, not "
+            f"{blocks!r}. Leave it out for all blocks."
         )
     return sorted(map(int, numbers))

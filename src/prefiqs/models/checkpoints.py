@@ -36,9 +36,7 @@ class Layout:
         """The backbone's tensors under their own names; `InputError` naming the first keys that are neither."""
         state = {key: value for key, value in state.items() if not key.startswith(self.leftovers)}
         if others := [key for key in state if not key.startswith(self.prefix)]:
-            raise InputError(
-                f"Expected only tensors named `{self.prefix}…` in {path}, as the others there, got also {others[:3]}."
-            )
+            raise InputError(f"{path} holds tensors that are not part of the network: {', '.join(others[:3])}, …")
         return {key.removeprefix(self.prefix): value for key, value in state.items()}
 
 
@@ -62,12 +60,12 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     containers only.
     """
     if path.suffix not in ENDINGS:
-        raise InputError(f"Expected a weights file ending in {', '.join(ENDINGS)}, got {path}.")
+        raise InputError(f"The name of a weights file must end in {', '.join(ENDINGS)}, unlike {path}.")
     if path.suffix == ".safetensors":
         try:
             return load_file(path)
         except SafetensorError as error:
-            raise InputError(f"Expected safetensors in {path}, got a file that is damaged: {error}.") from error
+            raise InputError(f"{path} is not a safetensors file, or is damaged: {error}.") from error
     try:
         with warnings.catch_warnings():  # about pickles of other protocols, which are refused anyway
             warnings.simplefilter("ignore", UserWarning)
@@ -80,9 +78,9 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict):
-        raise InputError(f"Expected named tensors in {path}, got one {type(content).__name__}.")
+        raise InputError(f"{path} holds one {type(content).__name__} instead of named tensors.")
     if others := [k for k, value in content.items() if not (isinstance(k, str) and _is_plain(value))]:
-        raise InputError(f"Expected only named tensors in {path}, or under its `state_dict`, got also {others[:3]}.")
+        raise InputError(f"{path}, or its `state_dict`, holds more than named tensors: {others[:3]}.")
     return content
 
 
@@ -98,8 +96,8 @@ def _refuse_compressed(path: Path) -> None:
             unpacked = sum(member.file_size for member in archive.infolist())
         if unpacked > path.stat().st_size:
             raise InputError(
-                f"Expected a checkpoint as `torch.save` writes it in {path}, got a compressed one that unpacks to "
-                f"{unpacked} bytes; get the file of its owners."
+                f"{path} is compressed and unpacks to {unpacked} bytes, which `torch.save` never does. Get the file "
+                "from its authors."
             )
 
 
@@ -107,10 +105,10 @@ def _why_refused(path: Path, error: Exception) -> str:
     # PyTorch's own words recommend to switch its protection off, so they are not repeated.
     if wanted := re.search(r"GLOBAL (\S+)", str(error)):
         return (
-            f"Expected plain tensors in {path}, got a file that wants `{wanted[1]}` to run while it is read; nothing "
-            "was run: get a file of tensors alone (a state dict, or safetensors)."
+            f"{path} wants to run `{wanted[1]}` while it is read. Nothing was run. Get a file that holds tensors only "
+            "(a state dict, or safetensors)."
         )
-    return f"Expected a PyTorch checkpoint in {path}, got a file that is none or is damaged ({type(error).__name__})."
+    return f"{path} is not a PyTorch checkpoint, or is damaged ({type(error).__name__})."
 
 
 def load_strictly(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
@@ -125,7 +123,7 @@ def load_strictly(model: nn.Module, state: dict[str, Tensor], path: Path) -> Non
                if state[k].shape != own[k].shape]  # fmt: skip
     if missing or unknown or misfits:
         raise InputError(
-            f"Expected the weights of {model.name} in {path}, got a file that does not fit: "
-            f"missing {missing[:3]}, unknown {unknown[:3]}, wrong shape {sorted(misfits)[:3]}."
+            f"{path} does not hold the weights of {model.name}: missing {missing[:3]}, unknown {unknown[:3]}, wrong "
+            f"shape {sorted(misfits)[:3]}."
         )
     model.load_state_dict(state)

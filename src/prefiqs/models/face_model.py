@@ -25,7 +25,7 @@ class InputSpec:
     def __post_init__(self) -> None:
         if self.colour not in ("rgb", "bgr") or not (math.isfinite(self.mean) and 0 < self.std < math.inf):
             raise InputError(
-                f"Expected colour 'rgb' or 'bgr' and numbers for mean and std > 0 (on the 0…255 scale), got {self}."
+                f"The colour must be 'rgb' or 'bgr', and mean and std > 0 numbers on the 0…255 scale, not {self}."
             )
 
 
@@ -65,12 +65,20 @@ class FaceModel(nn.Module):
         return next((p.device for p in self.parameters()), torch.device("cpu"))
 
 
+def require_eval_mode(*models: nn.Module) -> None:
+    """Raise `InputError` for a network in training mode, whose results would depend on chance and on the batch."""
+    for model in models:
+        if model.training:
+            name = getattr(model, "name", type(model).__name__)
+            raise InputError(f"The network {name} is in training mode; call .eval() on it first.")
+
+
 def check_faces(images: np.ndarray) -> np.ndarray:
     """Return `images` as writable, contiguous array if they are aligned faces, uint8 n×112×112×3; else `InputError`."""
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (FACE_SIZE, FACE_SIZE, 3):
         raise InputError(
-            f"Expected aligned RGB faces as uint8 n×{FACE_SIZE}×{FACE_SIZE}×3, got {images.dtype} "
-            f"{'×'.join(map(str, images.shape))}; align photos first with prefiqs.align (one face: image[None])."
+            f"Aligned faces must be RGB, uint8 n×{FACE_SIZE}×{FACE_SIZE}×3, not {images.dtype} "
+            f"{'×'.join(map(str, images.shape))}. Align photos first with prefiqs.align (one face: image[None])."
         )
     return np.require(images, requirements=["C", "W"])

@@ -30,13 +30,11 @@ class GraphModel(FaceModel):
             graph = ov.Core().read_model(path)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise InputError(
-                f"Expected an ONNX or TFLite network in {path}, got a file OpenVINO cannot read ({reason})."
-            ) from error
+            raise InputError(f"OpenVINO cannot read {path} as an ONNX or TFLite network ({reason}).") from error
         graph = _free_batch(_channels_first(graph, path))
         shape = graph.output(0).get_partial_shape()
         if not _is_table(shape):
-            raise InputError(f"Expected a network whose first output is n×d embeddings in {path}, got {shape}.")
+            raise InputError(f"The first output of {path} must be embeddings n×d, but has the shape {shape}.")
         super().__init__(name, input_spec, int(shape[1].get_length()))
         self.graph = graph
         self._compiled: ov.CompiledModel | None = None
@@ -62,8 +60,9 @@ def declared_input(path: Path) -> InputSpec:
         declared = json.loads(declaration.read_text(encoding="utf-8"))
         return InputSpec(declared["colour"], declared["mean"], declared["std"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f'Expected {{"colour": "rgb" or "bgr", "mean": …, "std": …}} in {declaration}, got something '
-                         f"else ({error}).") from error  # fmt: skip
+        raise InputError(
+            f'{declaration} must hold {{"colour": "rgb" or "bgr", "mean": …, "std": …}} ({error}).'
+        ) from error
 
 
 def _channels_first(graph: ov.Model, path: Path) -> ov.Model:
@@ -78,7 +77,7 @@ def _channels_first(graph: ov.Model, path: Path) -> ov.Model:
             target.replace_source_output(ops.transpose(new, [0, 2, 3, 1]).output(0))
         return ov.Model([r.input_value(0) for r in graph.get_results()], [new], graph.get_friendly_name())
     raise InputError(
-        f"Expected a network with one input of {FACE_SIZE}×{FACE_SIZE} colour faces in {path}, got {shape}."
+        f"{path} must take one input of {FACE_SIZE}×{FACE_SIZE} colour faces, but takes the shape {shape}."
     )
 
 

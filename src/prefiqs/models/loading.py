@@ -34,7 +34,7 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
     target = resolve_device(device)
     if name.endswith(".onnx"):
         if weights is not None:
-            raise InputError(f"Expected no weights beside an ONNX file, which holds its own; got {weights}.")
+            raise InputError(f"An ONNX file holds its own weights; leave out weights={str(weights)!r}.")
         path = _existing(Path(name))
         return GraphModel(path.stem, declared_input(path), path)
     card = card_of(name)
@@ -78,5 +78,5 @@ def resolve_device(device: str) -> torch.device:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise InputError(f"Expected a weights file, got {path}, which does not exist; check the path.")
+        raise InputError(f"File not found: {path}.")
     return path

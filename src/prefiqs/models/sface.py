@@ -101,7 +101,7 @@ def state_dict_from_onnx(path: Path) -> dict[str, Tensor]:
     try:
         graph = onnx.load(path, load_external_data=False).graph
     except DecodeError as error:
-        raise InputError(f"Expected an ONNX network in {path}, got a file that is none ({error}).") from error
+        raise InputError(f"{path} is not an ONNX file ({error}).") from error
     state = {}
     for initializer in graph.initializer:
         try:
@@ -110,14 +110,14 @@ def state_dict_from_onnx(path: Path) -> dict[str, Tensor]:
             name = _rename(initializer.name)
         except (AttributeError, TypeError, ValueError):  # re.fullmatch found nothing; no UTF-8; a number too long
             raise InputError(
-                f"Expected the OpenCV Zoo's SFace network in {path}, got an unknown tensor `{initializer.name}`; "
-                "load another network as a generic ONNX model."
+                f"{path} is not the OpenCV Zoo's SFace network: it has an unknown tensor {initializer.name!r}. Load "
+                "another network by the path of its .onnx file."
             ) from None
         try:
             if uses_external_data(initializer):  # it may point to any file of this machine
-                raise ValueError("it lies in another file")
+                raise ValueError("it is in another file")
             tensor = torch.from_numpy(numpy_helper.to_array(initializer).copy())
         except (ValueError, TypeError) as error:
-            raise InputError(f"Expected numbers as `{initializer.name}` in {path}, got none ({error}).") from error
+            raise InputError(f"The tensor {initializer.name!r} of {path} holds no numbers ({error}).") from error
         state[name] = tensor.flatten() if "prelu" in name else tensor
     return state

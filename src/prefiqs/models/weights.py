@@ -129,7 +129,7 @@ def _checkpoint(card: ModelCard) -> Path | None:
     paths = [_checkpoints() / f"{card.name}{ending}" for ending in (ENDINGS if card.network else (".onnx",))]
     found = [path for path in paths if path.is_file()]
     if len(found) > 1:
-        raise InputError(f"Expected one checkpoint of {card.name}, got {', '.join(map(str, found))}; keep one of them.")
+        raise InputError(f"{card.name} has several checkpoints: {', '.join(map(str, found))}. Keep one of them.")
     return found[0] if found else None
 
 

@@ -16,6 +16,7 @@ from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from prefiqs.errors import InputError
+from prefiqs.models.face_model import require_eval_mode
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -35,8 +36,7 @@ def fuse_batch_norm(model: Network) -> Network:
 
     Raises `InputError` for a network in training mode, or one whose order of layers torch.fx cannot follow.
     """
-    if model.training:
-        raise InputError("Expected a network in eval mode, got one in training mode; call .eval() on it.")
+    require_eval_mode(model)
     folded = copy.deepcopy(model)
     for layer, norm in _pairs(model):
         before, behind = folded.get_submodule(layer), folded.get_submodule(norm)
@@ -62,8 +62,8 @@ def _pairs(model: nn.Module) -> list[tuple[str, str]]:
         nodes = fx.Tracer().trace(model).nodes
     except (fx.proxy.TraceError, TypeError) as error:
         raise InputError(
-            f"Expected a network that torch.fx can trace, got {type(model).__name__} ({error}); its forward may not "
-            "depend on values or on the number of faces."
+            f"torch.fx cannot trace {type(model).__name__} ({error}): its forward must not depend on values or on the "
+            "number of faces."
         ) from error
     calls = [node for node in nodes if node.op == "call_module"]
     modules = {node: model.get_submodule(node.target) for node in calls}

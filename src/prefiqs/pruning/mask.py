@@ -40,8 +40,8 @@ def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") ->
         n: m.weight for n, m in model.named_modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))
     }
     if not found:
-        raise InputError("Expected a PyTorch network with convolution or linear layers, got one without; "
-                         "a network loaded from ONNX or TFLite cannot be pruned.")  # fmt: skip
+        raise InputError("The network has no convolution or linear layers of PyTorch: a network loaded from ONNX or "
+                         "TFLite cannot be pruned. Use one with a checkpoint, such as sface.")  # fmt: skip
     if layers == "all":
         return {f"{n}.weight": w for n, w in found.items()}
     for layer in layers:

@@ -12,6 +12,7 @@ import torch_pruning as tp
 from torch import nn
 
 from prefiqs.errors import InputError
+from prefiqs.models.face_model import FACE_SIZE
 from prefiqs.pruning.mask import PruningMask, embedding_layer, prunable_weights
 from prefiqs.pruning.spec import PruningSpec
 
@@ -49,9 +50,8 @@ class SeededRandomImportance(tp.importance.Importance):
 def select_channels(model: nn.Module, spec: PruningSpec) -> PruningMask:
     """Choose the channels that go; `model` is a scratch copy on the CPU and comes back pruned."""
     if any(isinstance(module, nn.LayerNorm) for module in model.modules()):
-        raise InputError(f"Expected a convolutional network for structured pruning, got the transformer {model.name}: "
-                         "DepGraph cannot follow its channels into the flattened tokens; "
-                         "use granularity='unstructured'.")  # fmt: skip
+        raise InputError(f"The transformer {model.name} cannot be pruned structured: DepGraph cannot follow its "
+                         'channels into the flattened tokens. Use granularity="unstructured".')  # fmt: skip
     before = weight_count(model)
     importance = tp.importance.MagnitudeImportance(p=1) if spec.criterion == "l1" else SeededRandomImportance(spec.seed)
     pruner = tp.pruner.BasePruner(
@@ -65,7 +65,7 @@ def select_channels(model: nn.Module, spec: PruningSpec) -> PruningMask:
     pruner.step()
     history = pruner.DG.pruning_history()
     if not history:
-        raise InputError(f"Expected a ratio that removes some channels but not nearly all, got {spec.ratio}.")
+        raise InputError(f"A ratio of {spec.ratio} removes no channel, or would remove nearly all; choose another.")
     arrays = {f"{i:05d}": np.asarray(channels, np.int32) for i, (_, _, channels) in enumerate(history)}
     steps = tuple((layer, bool(out)) for layer, out, _ in history)
     return PruningMask(spec, 1 - weight_count(model) / before, arrays, steps)
@@ -85,4 +85,4 @@ def weight_count(model: nn.Module) -> int:
 
 def example_faces() -> torch.Tensor:
     """A prepared input to trace a network with."""
-    return torch.zeros(1, 3, 112, 112)
+    return torch.zeros(1, 3, FACE_SIZE, FACE_SIZE)

@@ -91,8 +91,8 @@ def zero_weights(model: nn.Module, mask: PruningMask) -> None:
     sizes = [w.numel() for w in weights.values()]
     if len(mask.arrays["mask"]) != math.ceil(sum(sizes) / 8):
         raise InputError(
-            f"Expected the mask of a network with {sum(sizes)} weights, got one for about "
-            f"{8 * len(mask.arrays['mask'])}; it was chosen for another network."
+            f"The mask was made for another network: it has about {8 * len(mask.arrays['mask'])} weights, this one "
+            f"{sum(sizes)}."
         )
     gone = np.unpackbits(mask.arrays["mask"], count=sum(sizes)).astype(bool)
     with torch.no_grad():
