@@ -163,13 +163,13 @@ def test_a_block_without_batch_norms_behind_it(faces):
 
 def test_networks_without_their_batch_norms(tiny, faces):
     message = "GraFIQs needs the batch norms over feature maps with which a network was trained, but"
-    with pytest.raises(InputError, match=f"{message} folded ones in tiny-0"):
+    with pytest.raises(InputError, match=f"{message} tiny-0 has them folded"):
         prefiqs.score(faces, "grafiqs", fuse_batch_norm(tiny))
     vit = ViT(patch=28, width=8, depth=1, heads=2, embedding_size=4)  # its batch norms are over vectors
-    with pytest.raises(InputError, match=f"{message} none with running statistics in vit"):
+    with pytest.raises(InputError, match=f"{message} vit has none with"):
         prefiqs.score(faces, "grafiqs", vit)
     tiny.stem_bn = nn.BatchNorm2d(8, track_running_stats=False)
-    with pytest.raises(InputError, match=f"{message} none with running statistics in tiny-0"):
+    with pytest.raises(InputError, match=f"{message} tiny-0 has none with"):
         prefiqs.score(faces, "grafiqs", tiny.eval())
 
 

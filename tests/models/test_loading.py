@@ -173,7 +173,7 @@ def test_a_checkpoint_of_another_network_names_the_first_keys(small, tmp_path):
         load_model("iresnet50", tmp_path / "a.pth")
     # The same names, but without AdaFace's batch norm in the block.
     with pytest.raises(
-        InputError, match=r"weights of adaface-ir50 .*missing \['body.0.res_layer.2.bias', .*wrong shape"
+        InputError, match=r"weights of adaface-ir50: missing \['body.0.res_layer.2.bias', .*wrong shape"
     ):
         load_model("adaface-ir50", tmp_path / "a.pth")
 
