@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from prefiqs.faces.degrade import degrade
+from prefiqs.faces.template import FACE_SIZE
 from student.settings import Augment
 
-_MIDDLE = 55.5  # of 112 pixels
+_MIDDLE = (FACE_SIZE - 1) / 2
 
 
 def augmented_copies(faces: np.ndarray, copy: int, seed: int, settings: Augment) -> Iterator[np.ndarray]:
@@ -42,7 +43,7 @@ def _moved(face: np.ndarray, rng: np.random.Generator, settings: Augment) -> np.
     angle, scale = rng.uniform(-settings.angle, settings.angle), 1 + rng.uniform(-settings.scale, settings.scale)
     matrix: np.ndarray = cv2.getRotationMatrix2D((_MIDDLE, _MIDDLE), angle, scale)
     matrix[:, 2] += rng.uniform(-settings.shift, settings.shift, 2)
-    return cv2.warpAffine(np.ascontiguousarray(face), matrix, (112, 112), borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(np.ascontiguousarray(face), matrix, (FACE_SIZE, FACE_SIZE), borderMode=cv2.BORDER_REPLICATE)
 
 
 def _lit(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -59,7 +59,7 @@ class Calibration:
             return cls(**{**known, "layers": tuple(known["layers"]), "alone": tuple(known["alone"])})
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{path} is not a calibration of FROQ ({error}). Make one with "
-                             "`prefiqs calibrate`.") from error  # fmt: skip
+                             "`prefiqs froq-calibrate`.") from error  # fmt: skip
 
 
 def scorer(

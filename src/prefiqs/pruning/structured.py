@@ -12,7 +12,7 @@ import torch_pruning as tp
 from torch import nn
 
 from prefiqs.errors import InputError
-from prefiqs.models.face_model import FACE_SIZE
+from prefiqs.faces.template import FACE_SIZE
 from prefiqs.pruning.mask import PruningMask, embedding_layer, prunable_weights
 from prefiqs.pruning.spec import PruningSpec
 
