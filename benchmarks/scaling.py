@@ -15,13 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
+import torch
 from benchmarks.harness import Figure, dearer, seconds_of
-from prefiqs.apps.ray.cores import claim_cores
-from prefiqs.apps.ray.decoding import decoder
 
 import prefiqs
 from prefiqs.assets.fetch import fetch
 from prefiqs.embedding.embedder import Embedder
+from prefiqs.faces.align import align
+from prefiqs.faces.decode import decode_face, decode_photo
 
 SIZES = (1_000, 4_000, 13_000)
 PART = 250
@@ -47,8 +48,14 @@ def run(sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
             yield Figure(f"score_dataset, PreFIQs, sface, {size:,} aligned faces in Parquet, start of the workers "
                          "included: 2 workers of one core", "1 worker of one core", *[one / two] * 3,
                          details={"seconds": round(two, 1), "seconds against": round(one, 1), **details})  # fmt: skip
-    with ProcessPoolExecutor(1, get_context("spawn"), claim_cores, (1,)) as one_core:
+    with ProcessPoolExecutor(1, get_context("spawn"), on_one_core) as one_core:
         yield from one_core.submit(costs).result()
+
+
+def on_one_core() -> None:
+    """Keep the engines of this process to one thread."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
 
 
 def costs(count: int = 96) -> list[Figure]:
@@ -57,12 +64,11 @@ def costs(count: int = 96) -> list[Figure]:
     faces = np.stack(orl_faces()[:count])
     jpegs = [cv2.imencode(".jpg", face[..., ::-1])[1].tobytes() for face in faces]
     photos = [cv2.imencode(".jpg", cv2.resize(face[..., ::-1], (250, 250)))[1].tobytes() for face in faces]
-    decode, find = decoder(aligned=True), decoder(aligned=False)
     works = {
         f"decode an aligned JPEG of {sum(map(len, jpegs)) / count / 1000:.1f} kB": lambda: [
-            decode(j, "") for j in jpegs
+            decode_face(j, "") for j in jpegs
         ],
-        "decode, detect and align a photo of 250×250": lambda: [find(p, "") for p in photos],
+        "decode, detect and align a photo of 250×250": lambda: [align(decode_photo(p, "")) for p in photos],
         "PreFIQs, sface": partial(prefiqs.scorer("prefiqs", model, device="cpu"), faces),
     }
     forward = partial(Embedder([model], device="cpu"), faces)
@@ -89,7 +95,7 @@ def seconds_with(workers: int, source: Path, out: Path) -> float:
     ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
     try:
         return seconds_of(
-            lambda: prefiqs.score_dataset(source, out, aligned=True, workers=workers, device="cpu", part_size=PART)
+            lambda: prefiqs.score_dataset(source, out, aligned=True, workers=workers, device="cpu", shard_size=PART)
         )
     finally:
         ray.shutdown()

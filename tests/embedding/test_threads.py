@@ -102,3 +102,19 @@ def test_pytorch_serves_one_thread_at_a_time():
     runs, prepared = [engines.torch_engine(function) for _ in range(2)], network.prepare(synthetic_faces(2))
     in_four_threads(lambda run: run(prepared), runs * 20)
     assert max(most) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 10_000])
+def test_the_engine_of_the_cpu_keeps_to_the_threads_of_pytorch(monkeypatch, threads):
+    """`torch.set_num_threads` and OMP_NUM_THREADS limit it; so workers that share a machine do not fight over it."""
+    compiled, original = [], engines.ov.Core.compile_model
+
+    def compile_model(*arguments):
+        compiled.append(original(*arguments))
+        return compiled[-1]
+
+    monkeypatch.setattr(engines.ov.Core, "compile_model", compile_model)
+    monkeypatch.setattr(engines.torch, "get_num_threads", lambda: threads)
+    Embedder([TinyNet()], device="cpu")(synthetic_faces(1))
+    used = compiled[0].get_property("INFERENCE_NUM_THREADS")
+    assert used == 1 if threads == 1 else 1 <= used <= os.cpu_count()

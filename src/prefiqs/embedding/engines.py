@@ -7,6 +7,7 @@ size of the drift that PreFIQs measures at small pruning ratios (notebook 15 mea
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -93,8 +94,10 @@ def compile_graph(graph: ov.Model, batch_size: int, precision: str = "fp32") -> 
     if hint is None:
         raise InputError(f"The precision {precision} needs a GPU; on a CPU choose one of fp32, bf16, fp16.")
     graph.reshape([int(batch_size), 3, FACE_SIZE, FACE_SIZE])
-    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
-
+    options: dict[str, object] = {"INFERENCE_PRECISION_HINT": hint}
+    if torch.get_num_threads() < (os.cpu_count() or 1):  # whoever limits PyTorch means this engine too
+        options["INFERENCE_NUM_THREADS"] = torch.get_num_threads()
+    compiled = ov.Core().compile_model(graph, "CPU", options)
     idle: deque[ov.InferRequest] = deque()  # a request serves one thread at a time
 
     def run(prepared: torch.Tensor) -> tuple[np.ndarray, ...]:
