@@ -1,4 +1,4 @@
-"""Error-versus-discard curves at the size of IJB-C, against what is published and against sorting anew with NumPy."""
+"""Error-versus-discard curves at the size of IJB-C, against what is published and against sorting again with NumPy."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def run() -> Iterator[Figure]:
     details = {f"seconds, {n:,} pairs": round(s, 3) for n, s in costs.items()}
     details["peak memory of the process, GB"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
     work = f"EDC and pAUC, {PAIRS:,} pairs, {METHODS} methods, 20 fractions, 2 FMRs"
-    published = "Python tuples sorted anew, 100,000 pairs of one method scaled up"
+    published = "Python tuples sorted again, 100,000 pairs of one method scaled up"
     yield Figure(work, published, *[scaled / took] * 3, "≥ 100", details)
-    yield Figure(work, "NumPy sorting anew, one method scaled up", *[METHODS * numpy / took] * 3, "≥ 6")
+    yield Figure(work, "NumPy sorting again, one method scaled up", *[METHODS * numpy / took] * 3, "≥ 6")
     yield pooling()
 
 

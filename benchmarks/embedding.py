@@ -54,7 +54,7 @@ def run() -> Iterator[Figure]:
 
 
 def against_bare_engines(name: str, model: FaceModel, images: np.ndarray) -> Figure:
-    """All of `embed`, from the memory map on, against the best engine on one batch that lies in memory already."""
+    """All of `embed`, from the memory map on, against the best engine on one batch already in memory."""
     engines = bare_engines(name, model)
     seconds = in_turns(*[partial(batch_again, *engine, 4) for engine in engines.values()])
     rates = {label: 4 * engine[1] / s for (label, engine), s in zip(engines.items(), seconds.min(0), strict=True)}
@@ -148,6 +148,6 @@ def prefiqs_for_a_user(images: np.ndarray) -> Iterator[Figure]:
     work = f"PreFIQs, sface, ρ = 0.4, {len(images)} images"
     yield dearer(f"{work}, start included", "two bare passes", partial(score, "prefiqs"), two, "≤ 1.1")
     ready = prefiqs.scorer("prefiqs", model, device="cpu")
-    yield dearer(f"{work}, made ready before", "two bare passes", partial(ready, images), two, "≤ 1.1")
+    yield dearer(f"{work}, prepared before", "two bare passes", partial(ready, images), two, "≤ 1.1")
     yield dearer(f"prefiqs-fast, sface, {len(images)} images, start included", "embed, the same images",
                  partial(score, "prefiqs-fast"), partial(embed, model, images, device="cpu"), "≤ 1.05")  # fmt: skip

@@ -66,7 +66,7 @@ class OnnxInTorch(nn.Module):
 
 
 def edc_by_python_tuples(similarity, genuine, quality, fmrs, discard) -> list[list[float]]:
-    """FNMR at each FMR and discard fraction as published with CR-FIQA: lists, sorted anew at every fraction."""
+    """FNMR at each FMR and discard fraction as published with CR-FIQA: lists, sorted again at every fraction."""
     pairs = sorted(zip(quality, similarity, genuine, strict=True), key=lambda pair: pair[0])
     curves = [[] for _ in fmrs]
     for fraction in discard:
@@ -80,7 +80,7 @@ def edc_by_python_tuples(similarity, genuine, quality, fmrs, discard) -> list[li
 
 
 def edc_by_numpy(similarity, genuine, quality, fmrs, discard) -> list[list[float]]:
-    """The same with arrays, still sorted anew at every fraction."""
+    """The same with arrays, still sorted again at every fraction."""
     order = np.argsort(quality, kind="stable")
     curves = [[] for _ in fmrs]
     for fraction in discard:

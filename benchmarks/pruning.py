@@ -45,7 +45,7 @@ def run() -> Iterator[Figure]:
 
 def peak_growth(way: Callable[[], object]) -> int:
     """Bytes by which one call makes the process larger at its largest (Linux)."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew at what is held now
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak restarts at what is held now
     before = _status("VmRSS")
     way()
     return _status("VmHWM") - before

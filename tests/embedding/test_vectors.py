@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from prefiqs.embedding.vectors import insert_rows, normalise, rowwise_cosine
+from prefiqs.embedding.vectors import normalise, rowwise_cosine
 
 
 def test_normalise_by_hand():
@@ -16,10 +16,3 @@ def test_cosine_similarity_by_hand():
     half = np.sqrt(0.5)
     np.testing.assert_allclose(rowwise_cosine(np.array([[1, 1]], np.float32), a), [half, half, 0, -1], atol=1e-12)
     np.testing.assert_allclose(rowwise_cosine(a, a), [1, 1, 0, 1], atol=1e-12)
-
-
-def test_insert_rows_leaves_the_table_as_it_was():
-    table = np.zeros((4, 2), np.float32)
-    filled = insert_rows(np.array([[1, 2], [3, 4]], np.float32), np.array([3, 0]), table)
-    np.testing.assert_array_equal(filled, [[3, 4], [0, 0], [0, 0], [1, 2]])
-    assert not table.any()

@@ -91,7 +91,7 @@ def distil(
 
 
 def save_weights(student: nn.Module, path: Path) -> None:
-    """Write the weights as safetensors in half precision, which halves the file that is given out."""
+    """Write the weights as safetensors in half precision, which halves the published file."""
     state = {name: value.half() if value.is_floating_point() else value for name, value in student.state_dict().items()}
     with whole_file(path) as partial:
         save_file(state, partial)

@@ -49,8 +49,8 @@ def derivative_engine(function: Callable, device: torch.device, batch_size: int,
 def _fold_constants(traced: torch.fx.GraphModule) -> None:
     """Compute once what does not depend on the faces, and put the results in the graph's place.
 
-    This is no luxury: the derivative of batch norm fills constants in place, and OpenVINO would fill them anew,
-    wrongly, at every call.
+    It must be done: the derivative of batch norm fills constants in place, and OpenVINO would fill them again, wrongly,
+    at every call.
     """
     known: dict[torch.fx.Node, Any] = {}
     for node in list(traced.graph.nodes):
@@ -109,7 +109,7 @@ def _convolution_backward(
 
 
 # In terms of operators that OpenVINO has; the first line holds those of attention.
-_DECOMPOSITIONS = {
+_DECOMPOSITIONS: dict[Any, Callable] = {
     **get_decompositions(
         [
             _aten._softmax, _aten._safe_softmax, _aten._softmax_backward_data, _aten._unsafe_view,

@@ -21,8 +21,8 @@ from prefiqs.io.arrays import RowFile
 from prefiqs.models.face_model import FaceModel, check_faces, require_eval_mode
 from prefiqs.models.loading import on_device, resolve_device
 
-# Faces at a time: on a CPU so many that weights are not read anew for every few faces, and so few that activations stay
-# in the cache; on a GPU many, so that it is kept busy.
+# Faces at a time: on a CPU enough to share the reading of the weights, and few enough for activations to stay in the
+# cache; on a GPU many, to keep it busy.
 BATCH_SIZES = {"cpu": 16, "cuda": 128}
 NETWORKS_AT_ONCE = 8  # in `write_embeddings`: a compiled SFace takes 130 MB
 

@@ -43,7 +43,7 @@ _TORCH = Lock()
 def model_engines(
     models: Sequence[FaceModel], batch_size: int, precision: str = "fp32", compiled: bool = False
 ) -> list[Engine]:
-    """The engines of networks on the device where they lie; each gives raw embeddings, (b×d,).
+    """The engines of networks, each on the device of its network; each gives raw embeddings, (b×d,).
 
     Networks of one build share their graph and differ in its constants, which saves tracing every pruned variant.
 
@@ -89,7 +89,7 @@ def _with_weights(graph: ov.Model, model: nn.Module) -> ov.Model:
 
 
 def compile_graph(graph: ov.Model, batch_size: int, precision: str = "fp32") -> Engine:
-    """Compile an OpenVINO graph for a fixed batch, so that each image meets the same kernels whatever its company."""
+    """Compile an OpenVINO graph for a fixed batch, so that an image meets the same kernels whatever else is in its batch."""
     hint, _ = _checked(precision)
     if hint is None:
         raise InputError(f"The precision {precision} needs a GPU; on a CPU choose one of fp32, bf16, fp16.")

@@ -37,7 +37,7 @@ class SharedPrefix(FaceModel):
         self.training = False
 
     def forward(self, prepared: Tensor) -> Tensor:
-        """The networks' embeddings lie side by side."""
+        """The networks' embeddings, side by side."""
         return torch.cat(self.model(prepared).chunk(self.copies), dim=1)
 
 
@@ -54,7 +54,7 @@ class _EachItsOwn(nn.Module):
 
 
 class SharedEmbedder:
-    """`shared_embeddings` made ready once, for faces that come in any number of portions."""
+    """`shared_embeddings`, prepared once for faces that come in any number of portions."""
 
     def __init__(
         self, model: FaceModel, pruned: Sequence[FaceModel], batch_size: int | None = None, device: str = "auto"
@@ -103,7 +103,7 @@ def _differing_layers(model: FaceModel, pruned: Sequence[FaceModel]) -> list[str
 
 
 def _block_of(model: FaceModel, layer: str) -> str:
-    """The part of the network at top level in which a layer lies; of a chain of blocks, its block."""
+    """The part of the network at top level that holds a layer; of a chain of blocks, its block."""
     path = layer.split(".")
     chain = isinstance(model.get_submodule(path[0]), nn.ModuleList | nn.Sequential)
     return ".".join(path[: 2 if chain else 1])

@@ -15,10 +15,3 @@ def rowwise_cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     products = (a * b).sum(1)
     return np.clip(np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0), -1, 1)
-
-
-def insert_rows(rows: np.ndarray, places: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """A copy of `table` (n×d) with `rows` (k×d) at `places` (k row numbers)."""
-    filled = table.copy()
-    filled[places] = rows
-    return filled

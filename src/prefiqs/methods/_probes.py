@@ -57,7 +57,7 @@ def norms_embedder(model: FaceModel, layers: Sequence[str], batch_size: int | No
 
 
 class _LayerNorms(FaceModel):
-    """A network that gives the norms of its layers' activations in the place of the embedding."""
+    """A network that gives the norms of its layers' activations instead of the embedding."""
 
     def __init__(self, model: FaceModel, layers: Sequence[str]):
         super().__init__(model.name, model.input_spec, len(layers))

@@ -25,7 +25,7 @@ from prefiqs.models.vit_fiqa import ViTFiqa
 
 
 class _Exits(FaceModel):
-    """A network that gives the quality behind each of some blocks, n×exits, in place of an embedding."""
+    """A network that gives the quality behind each of some blocks, n×exits, instead of an embedding."""
 
     def __init__(self, model: ViTFiqa, exits: Sequence[int]):
         super().__init__(f"{model.name} at its exits", model.input_spec, len(exits))
@@ -93,7 +93,7 @@ class _TokenAttention(FaceModel):
         tokens = self.model.tokens(prepared)
         maps = []
         for block in self.model.blocks:
-            tokens, attention = block.with_attention(tokens)
+            tokens, attention = block.with_attention(tokens)  # type: ignore[operator]
             maps.append(attention[:, :, 0, 1:].mean(1))
         return torch.cat(maps, dim=1)
 

@@ -8,6 +8,7 @@ Cost: one forward pass for all exits and their fusion; an early exit l only the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from prefiqs.methods._vit import exit_embedder, quality_network
 from prefiqs.models.face_model import FaceModel
 
 # Weights of the exits by the name of the fusion, from the numbers 1…L of the blocks.
-_FUSIONS = {"mean": np.ones_like, "depth": np.asarray}
+_FUSIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"mean": np.ones_like, "depth": np.asarray}
 
 
 def scorer(

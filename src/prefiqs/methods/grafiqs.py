@@ -108,7 +108,7 @@ def _discrepancy(features: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     """How far the statistics of each face, n×c×h×w, are from those of the training data: n numbers."""
     mean = features.mean((2, 3))
     variance = (features - mean[:, :, None, None]).square().mean((2, 3))
-    return (mean - norm.running_mean).square().mean(1) + (variance - norm.running_var).square().mean(1)
+    return (mean - norm.running_mean).square().mean(1) + (variance - norm.running_var).square().mean(1)  # type: ignore[operator]
 
 
 def _batch_norms(model: FaceModel) -> list[nn.BatchNorm2d]:

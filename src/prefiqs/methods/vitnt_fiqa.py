@@ -31,16 +31,18 @@ _WEIGHTINGS = (None, "last", "mean")
 
 
 class _Stability(FaceModel):
-    """A transformer that gives quality in place of embeddings, from its selected blocks up to each of k `ends`.
+    """A transformer that gives quality instead of embeddings, from its selected blocks up to each of k `ends`.
 
-    n×(ways of weighing the patches)·k, those of one way side by side.
+    n×(weightings of the patches)·k, those of one weighting side by side.
     """
 
-    def __init__(self, model: ViT, selected: list[int], ends: list[int], alpha: float, ways: Sequence[str | None]):
-        super().__init__(f"{model.name} and its stability", model.input_spec, len(ways) * len(ends))
-        self.model, self.selected, self.ends, self.alpha, self.ways = model, selected, ends, alpha, ways
+    def __init__(
+        self, model: ViT, selected: list[int], ends: list[int], alpha: float, weightings: Sequence[str | None]
+    ):
+        super().__init__(f"{model.name} and its stability", model.input_spec, len(weightings) * len(ends))
+        self.model, self.selected, self.ends, self.alpha, self.weightings = model, selected, ends, alpha, weightings
         needed: dict[str | None, list[int]] = {None: [], "last": ends, "mean": selected}
-        self.weighing = {number for way in ways for number in needed[way]}
+        self.weighing = {number for weighting in weightings for number in needed[weighting]}
         self.training = model.training  # of the wrapper alone
 
     def forward(self, prepared: Tensor) -> Tensor:
@@ -48,15 +50,15 @@ class _Stability(FaceModel):
         patches = slice(self.model.leading_tokens, None)
         tokens = self.model.tokens(prepared)
         path: Any = 0  # a number until the first share is added to it
-        received: dict[str | None, Any] = dict.fromkeys(self.ways, 0)
-        found: dict[str | None, list[Tensor]] = {way: [] for way in self.ways}
+        received: dict[str | None, Any] = dict.fromkeys(self.weightings, 0)
+        found: dict[str | None, list[Tensor]] = {weighting: [] for weighting in self.weightings}
         before = None
         for number, block in enumerate(self.model.blocks[: self.selected[-1]], start=1):
             if number in self.weighing:
-                tokens, attention = block.with_attention(tokens)
+                tokens, attention = block.with_attention(tokens)  # type: ignore[operator]
                 share = F.normalize(attention.mean(1).sum(1)[:, patches], p=1, dim=1)
-                for way in received:
-                    received[way] = received[way] + share if way == "mean" else share
+                for weighting in received:
+                    received[weighting] = received[weighting] + share if weighting == "mean" else share
             else:
                 tokens = block(tokens)
             if number in self.selected:
@@ -68,10 +70,10 @@ class _Stability(FaceModel):
                 steps = self.selected.index(number)
                 # 2/(1 + exp(αd)), which cannot overflow in this form
                 quality = 2 * torch.sigmoid(-self.alpha / steps * path)
-                for way, share in received.items():
-                    weights = F.normalize(torch.ones_like(quality) if way is None else share, p=1, dim=1)
-                    found[way].append((quality * weights).sum(1, keepdim=True))
-        return torch.cat([column for way in self.ways for column in found[way]], dim=1)
+                for weighting, share in received.items():
+                    weights = F.normalize(torch.ones_like(quality) if weighting is None else share, p=1, dim=1)
+                    found[weighting].append((quality * weights).sum(1, keepdim=True))
+        return torch.cat([column for weighting in self.weightings for column in found[weighting]], dim=1)
 
 
 def scorer(
@@ -145,8 +147,8 @@ def _selected(blocks: Any, depth: int) -> list[int]:
     """Numbers of the selected blocks in the order in which they run."""
     if blocks is None:
         blocks = depth
-    numbers = list(range(1, blocks + 1)) if isinstance(blocks, Integral) else list(blocks)
-    whole = all(isinstance(number, Integral) and 1 <= number <= depth for number in numbers)
+    numbers = list(range(1, int(blocks) + 1)) if isinstance(blocks, Integral) else list(blocks)
+    whole = all(isinstance(number, Integral) and 1 <= number <= depth for number in numbers)  # type: ignore[operator]
     if not whole or len(set(numbers)) != len(numbers) or len(numbers) < 2:
         raise InputError(
             f"blocks must be two or more different numbers from 1 to {depth}, or how many of the first blocks, not "

@@ -61,7 +61,7 @@ class FaceModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie; `cpu` for a network that holds none of its own."""
+        """The device of the weights; `cpu` for a network that holds none of its own."""
         return next((p.device for p in self.parameters()), torch.device("cpu"))
 
 

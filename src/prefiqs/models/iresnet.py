@@ -76,5 +76,5 @@ class IResNet(FaceModel):
         """Float32 n×3×112×112, prepared by `input_spec`, to raw embeddings n×512."""
         features = self.prelu(self.bn1(self.conv1(prepared)))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            features = stage(features)
+            features = stage(features)  # type: ignore[operator]
         return self.features(self.fc(self.bn2(features).flatten(1)))

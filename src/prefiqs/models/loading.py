@@ -1,4 +1,4 @@
-"""The way in: a network by name, with its weights, on a device."""
+"""A network by name, with its weights, on a device."""
 
 from __future__ import annotations
 

@@ -79,10 +79,10 @@ _LAYER_NAMES = {"conv2d": "conv", "batchnorm": "bn", "relu": "prelu"}
 
 def _rename(onnx_name: str) -> str:
     """Name of an ONNX initialiser in our state dict: `conv_4_dw_relu_gamma` is `blocks.2.depthwise.prelu.weight`."""
-    layer, parameter = re.fullmatch(r"(.+?)_(weight|bias|gamma|beta|moving_mean|moving_var)", onnx_name).groups()
+    layer, parameter = re.fullmatch(r"(.+?)_(weight|bias|gamma|beta|moving_mean|moving_var)", onnx_name).groups()  # type: ignore[union-attr]
     head = {"bn1": "head_bn", "pre_fc1": "embedding", "fc1": "embedding_bn"}.get(layer)
     if head is None:
-        index, depthwise, kind = re.fullmatch(r"conv_(\d+)(_dw)?_(conv2d|batchnorm|relu)", layer).groups()
+        index, depthwise, kind = re.fullmatch(r"conv_(\d+)(_dw)?_(conv2d|batchnorm|relu)", layer).groups()  # type: ignore[union-attr]
         place = "depthwise" if depthwise else "pointwise"
         head = ("stem" if index == "1" else f"blocks.{int(index) - 2}.{place}") + f".{_LAYER_NAMES[kind]}"
     return f"{head}.{_PARAMETER_NAMES[parameter]}"

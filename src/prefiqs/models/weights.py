@@ -56,7 +56,7 @@ def published_weights(name: str, into: Path | None = None) -> Path:
         record = target.with_name("source.json")
         if target.is_file() and record.is_file() and record.read_text(encoding="utf-8") == made_from:
             return target
-    _make(card, fetch(card.asset) if card.asset else checkpoint, targets[-1])
+    _make(card, fetch(card.asset) if card.asset else checkpoint, targets[-1])  # type: ignore[arg-type]
     write_text(made_from, targets[-1].with_name("source.json"))
     return targets[-1]
 

@@ -25,13 +25,13 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 class FusedBatchNorm(nn.Identity):
-    """In the place of a batch norm that was folded, so that nobody takes the network for one without."""
+    """Stands for a batch norm that was folded, so that the network is not mistaken for one without batch norms."""
 
 
 def fuse_batch_norm(model: Network) -> Network:
     """A copy of a network in which every batch norm directly behind a convolution or linear layer is folded into it.
 
-    The copy is of the same class and has a `FusedBatchNorm` in the place of each batch norm that went; its embeddings
+    The copy is of the same class and has a `FusedBatchNorm` for each batch norm that was folded; its embeddings
     are equal to about 1e-6. A batch norm behind anything else (as before the embedding layer of SFace) stays.
 
     Raises `InputError` for a network in training mode, or one whose order of layers torch.fx cannot follow.

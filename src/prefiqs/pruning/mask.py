@@ -37,7 +37,9 @@ def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") ->
     Raises `InputError` if a name in `layers` matches no layer, or the network has no such weights at all.
     """
     found: dict[str, nn.Parameter] = {
-        n: m.weight for n, m in model.named_modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))
+        n: m.weight
+        for n, m in model.named_modules()
+        if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))  # type: ignore[misc]
     }
     if not found:
         raise InputError("The network has no convolution or linear layers of PyTorch: a network loaded from ONNX or "

@@ -75,7 +75,7 @@ def _traced(graph: QualityGraph) -> bytes:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            graph, (torch.from_numpy(faces),), file, dynamo=False, opset_version=OPSET, input_names=["images"],
+            graph, (torch.from_numpy(faces),), file, dynamo=False, opset_version=OPSET, input_names=["images"],  # type: ignore[arg-type]
             output_names=list(OUTPUTS), dynamic_axes={name: {0: "n"} for name in ("images", *OUTPUTS)},
             training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
         )  # fmt: skip
