@@ -89,7 +89,7 @@ def _with_weights(graph: ov.Model, model: nn.Module) -> ov.Model:
 
 
 def compile_graph(graph: ov.Model, batch_size: int, precision: str = "fp32") -> Engine:
-    """Compile an OpenVINO graph for a fixed batch, so that an image meets the same kernels whatever else is in its batch."""
+    """Compile an OpenVINO graph for a fixed batch, so that an image meets the same kernels whatever comes with it."""
     hint, _ = _checked(precision)
     if hint is None:
         raise InputError(f"The precision {precision} needs a GPU; on a CPU choose one of fp32, bf16, fp16.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -36,11 +37,8 @@ def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") ->
 
     Raises `InputError` if a name in `layers` matches no layer, or the network has no such weights at all.
     """
-    found: dict[str, nn.Parameter] = {
-        n: m.weight
-        for n, m in model.named_modules()
-        if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Linear))  # type: ignore[misc]
-    }
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
+    found: dict[str, Any] = {name: layer.weight for name, layer in model.named_modules() if isinstance(layer, kinds)}
     if not found:
         raise InputError("The network has no convolution or linear layers of PyTorch: a network loaded from ONNX or "
                          "TFLite cannot be pruned. Use one with a checkpoint, such as sface.")  # fmt: skip
