@@ -127,7 +127,7 @@ def test_a_photo_that_is_missing(source, archive):
 def test_a_photo_that_is_broken(source):
     write_folder(source / "lfw")
     (source / "lfw" / NAMES[2]).write_bytes(b"broken")
-    with pytest.raises(InputError, match=f"Expected an image as .*{NAMES[2]}, got 6 bytes that OpenCV cannot read"):
+    with pytest.raises(InputError, match=f"{NAMES[2]} is not an image that OpenCV can read"):
         build_lfw(source, align)
 
 
@@ -226,5 +226,5 @@ def test_xqlfw_with_a_face_missing(xqlfw):
 
 def test_xqlfw_with_a_face_that_is_not_aligned(xqlfw):
     (xqlfw / "xqlfw_aligned_112" / NAMES[5]).write_bytes(encoded(picture(5, 160)))
-    with pytest.raises(InputError, match=f"Expected an aligned face of 112×112 pixels as .*{NAMES[5]}, got 160×160"):
+    with pytest.raises(InputError, match=f"{NAMES[5]} has 160×160 pixels, but aligned faces have 112×112"):
         save_benchmark(build_xqlfw(xqlfw), xqlfw)

@@ -69,5 +69,5 @@ def test_a_listed_image_is_missing(folder):
 
 def test_a_face_of_another_size(folder, tmp_path):
     write_image(folder / "data" / "0" / "1.jpg", np.zeros((224, 224, 3), np.uint8))
-    with pytest.raises(InputError, match=r"112×112 pixels as 0/1\.jpg, got 224×224"):
+    with pytest.raises(InputError, match=r"0/1\.jpg has 224×224 pixels, but"):
         save_benchmark(build_synfiqa(folder), tmp_path / "out")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.small_networks import (
+from small_networks import (
     PRUNABLE,
     Snapshot,
     StagedNet,
