@@ -88,7 +88,7 @@ def test_every_stage_has_a_folder_and_it_is_published(compendium):
             published = compendium / "reports" / "default" / item.results.removeprefix("data/results/")
             assert len(list(published.glob("[0-9][0-9]_*.ipynb"))) == 1, item.results
     figures = {p.stem for p in (compendium / "reports").rglob("*.png")}
-    assert figures >= {"edc", "pauc", "intervals", "accuracy", "gallery", "jacobian", "density", "exits", "attention"}
+    assert figures >= {"edc", "pauc", "intervals", "accuracy", "gallery", "scatter", "density", "exits", "attention"}
     readme = (compendium / "reports" / "default" / "README.md").read_text(encoding="utf-8")
     assert "## Do the paper's claims hold here?" in readme and "## How these results were made" in readme
     assert json.loads((compendium / "reports" / "default" / "manifest.json").read_text())["seconds"] > 10
@@ -136,7 +136,7 @@ def test_accuracy_equals_a_computation_from_the_faces(run, oracle):
     flipped = oracle["plain"] + oracle["mirrored"]
     expected = prefiqs.verification_accuracy(flipped, benchmark.pairs, benchmark.genuine, benchmark.folds, "grid")
     unpruned = table[table["ratio"] == 0].iloc[0]
-    assert unpruned["accuracy"] == pytest.approx(100 * expected.mean, abs=1e-9)
+    assert unpruned["accuracy"] == pytest.approx(100 * expected.mean, abs=1e-8)  # eight decimals in the table
     plain = prefiqs.verification_accuracy(oracle["plain"], benchmark.pairs, benchmark.genuine, benchmark.folds, "grid")
     numbers = json.loads((run.layout.report("default") / "numbers.json").read_text())["verification-orl-xq-sface"]
     assert numbers["unpruned_without_flip_test"] == pytest.approx(100 * plain.mean, rel=1e-5)
