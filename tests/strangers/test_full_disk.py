@@ -86,6 +86,17 @@ def test_a_benchmark_is_whole_or_not_there(tmp_path):
     assert (load_benchmark("b", tmp_path).images == faces(9).images).all()
 
 
+def test_a_benchmark_that_was_not_replaced_as_a_whole_is_no_benchmark(tmp_path, monkeypatch):
+    """New images of the same number with the old index would be taken for a benchmark."""
+    save_benchmark(faces(9), tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("prefiqs.datasets.benchmark.write_table", lambda table, path: table.fail())
+        with pytest.raises(AttributeError):
+            save_benchmark(faces(9), tmp_path)
+    with pytest.raises(InputError, match=r"index\.parquet"):
+        load_benchmark("b", tmp_path)
+
+
 def test_an_asset_is_whole_or_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with room_for(10_000), pytest.raises(AssetError, match="Cannot write asset vit-prefiqs to .* Free some disk space"):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
-from prefiqs.io.arrays import read_array, write_rows
+from prefiqs.io.arrays import RowFile, read_array
 from prefiqs.io.tables import read_parquet, write_table
 
 # The tables of a benchmark and the columns that are needed of them.
@@ -114,20 +114,24 @@ def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
     index, templates = benchmark.index, benchmark.templates
     digests: list[str] = []
     shape = (len(benchmark.images), FACE_SIZE, FACE_SIZE, 3)
-    write_rows(_digested(benchmark.images, digests), shape, np.uint8, folder / "images.npy")
+    with RowFile(folder / "images.npy", shape, np.uint8) as file:
+        for face in _digested(benchmark.images, digests):
+            file.append(face[None])
+        # Before the images change, and written last: without it there is no benchmark.
+        (folder / "index.parquet").unlink(missing_ok=True)
     if "sha256" not in index:
         index = index.copy()
         index.insert(index.columns.get_loc("source") + 1, "sha256", digests)
     folds = np.full(len(benchmark.pairs), -1, np.int8) if benchmark.folds is None else benchmark.folds
     pairs = {"left": benchmark.pairs[:, 0], "right": benchmark.pairs[:, 1], "genuine": benchmark.genuine, "fold": folds}
-    tables = {"index": index, "pairs": pd.DataFrame(pairs)}
+    tables = {"pairs": pd.DataFrame(pairs)}
     if templates is not None:
         tables["templates"] = pd.DataFrame({"template": templates.ids[templates.rows], "media": templates.media})
     if benchmark.excluded:
         tables["excluded"] = pd.DataFrame(benchmark.excluded, columns=["name", "reason"])
     for optional in {"templates", "excluded"} - tables.keys():
         (folder / f"{optional}.parquet").unlink(missing_ok=True)
-    for name, table in tables.items():
+    for name, table in (tables | {"index": index}).items():
         write_table(table, folder / f"{name}.parquet")
     return folder
 
