@@ -27,6 +27,6 @@ def records():
                     yield pytest.param(kind, id=f"{module.name}.{name}")
 
 
-@pytest.mark.parametrize("kind", records())
+@pytest.mark.parametrize("kind", list(records()))
 def test_equality_is_identity(kind):
     assert kind.__eq__ is object.__eq__ and kind.__hash__ is object.__hash__

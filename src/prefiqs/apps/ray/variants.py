@@ -33,7 +33,7 @@ class Tile:
     rows: range
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Study:
     """What workers must know: the arguments of `write_embeddings_on_ray`, with absolute paths."""
 
