@@ -102,7 +102,7 @@ def test_calibrate_and_score_with_options(run, assets, folder, tmp_path):
         (["score", "{folder}/a.pgm", "--method", "froq"], "`prefiqs froq-calibrate`"),
         (["score", "{folder}", "--workers", "2"], "--workers and --address need --engine ray"),
         (["score", "{folder}", "--engine", "ray", "--out", "s", "--json"], "Choose either --json or --out"),
-        (["froq-calibrate", "{folder}/blank.png", "--out", "froq.json"], "at least 3 calibration faces"),
+        (["froq-calibrate", "{folder}/blank.png", "--out", "froq.json"], "at least 3 faces"),
         (["notebook", "no.ipynb", "no.html"], "Notebook not found: no.ipynb"),
     ],
 )

@@ -195,7 +195,7 @@ def test_a_photo_that_claims_billions_of_pixels_is_refused(tmp_path):
     (tmp_path / "p.png").write_bytes(png)
     with pytest.raises(cv2.error):
         cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
-    with pytest.raises(InputError, match="got far more; make it smaller"):
+    with pytest.raises(InputError, match="pixels. Make it smaller"):
         READERS["photo"].read(tmp_path / "p.png")
     png[16:24] = len(FACE).to_bytes(4, "big") * 2
     png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
@@ -211,7 +211,7 @@ def test_a_photo_for_which_opencv_would_make_room_is_refused(tmp_path, monkeypat
     jpeg[place : place + 4] = (20_000).to_bytes(2, "big") * 2
     for name, read in {"photo": READERS["photo"].read, "face": READERS["face"].read}.items():
         (tmp_path / name).write_bytes(jpeg)
-        with pytest.raises(InputError, match="make it smaller"):
+        with pytest.raises(InputError, match="Make it smaller"):
             read(tmp_path / name)
 
 
