@@ -75,7 +75,7 @@ def use_small_networks(monkeypatch, run: Run) -> None:
         checkpoint = run.layout.data / "checkpoints" / f"{name}.pth"
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.write_bytes(b"")
-        card = _SmallCard(name, "small", "a test", "none", lambda network=network: network)
+        card = _SmallCard(name, "small", "a test", "none", lambda network=network, **_: network)
         monkeypatch.setitem(zoo.MODELS, name, card)
 
 

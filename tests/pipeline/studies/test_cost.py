@@ -1,11 +1,15 @@
 """What methods cost: times by a clock that the test turns, and the rows that come of them."""
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
+from small_run import small_run, use_small_networks
 
 from prefiqs.errors import InputError
 from prefiqs.pipeline.studies import cost
-from prefiqs.pipeline.studies.cost import milliseconds_per_image
+from prefiqs.pipeline.studies.cost import cost_study, milliseconds_per_image
 
 
 class Clock:
@@ -56,3 +60,18 @@ def test_all_take_turns():
 def test_no_faces():
     with pytest.raises(InputError, match="no images to time"):
         milliseconds_per_image({"": len}, np.zeros((0, 1)))
+
+
+def test_every_method_of_the_run_is_timed(tmp_path, monkeypatch):
+    run = small_run(tmp_path, {"methods": {"compared": ["ex-fiqa", "froq"]}})
+    use_small_networks(monkeypatch, run)
+    study = cost_study(run)
+    study.write(tmp_path / "results")
+    table = pd.read_csv(tmp_path / "results" / "costs.csv")
+    assert table["method"].tolist() == ["prefiqs", "norm", "ex-fiqa", "froq"]
+    assert table["network"].tolist() == ["sface", "sface", "vit-prefiqs", "sface"]
+    assert table.loc[0, "label"] == "PreFIQs, unstructured L1, ρ = 0.4"
+    assert (table[["milliseconds", "plain"]] > 0).all(axis=None)
+    assert table["plain"].groupby(table["network"]).nunique().eq(1).all()  # one plain pass a network
+    numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
+    assert [cost["key"] for cost in numbers["costs"]] == table["key"].tolist()

@@ -1,0 +1,109 @@
+"""Scores of PreFIQs, of a compared method, and the errors of a verifier, each compared with loops."""
+
+import json
+
+import numpy as np
+import pytest
+from small_networks import TinyNet, embedded_by_hand, small_vit_fiqa, unit_rows
+from small_run import small_run, use_small_networks, write_embeddings
+
+import prefiqs
+from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.studies import method
+from prefiqs.pipeline.studies.method import method_study
+from prefiqs.pipeline.studies.score import score_study
+from prefiqs.pipeline.studies.verifier import verifier_study
+from prefiqs.reporting.figures.faces import ends_of_people
+
+
+def test_quality_is_what_survives_pruning(tmp_path):
+    run = small_run(tmp_path)
+    write_embeddings(run, "orl-xq", "sface")
+    study = score_study(run, "orl-xq", "sface")
+    study.write(tmp_path / "results")
+    scores = Scores.read(run.layout.scores("orl-xq", "sface"))
+    raw = run.raw_embeddings("orl-xq", "sface").astype(float)
+    numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
+    for spec in run.params.prune.specs:
+        pruned = run.raw_embeddings("orl-xq", "sface", spec).astype(float)
+        drifts = [
+            np.linalg.norm(a / np.linalg.norm(a) - b / np.linalg.norm(b)) for a, b in zip(raw, pruned, strict=True)
+        ]
+        found = scores[MethodId.of_spec("sface", spec)]
+        np.testing.assert_allclose(found, [1 - drift / 2 for drift in drifts], atol=1e-6)
+        assert numbers["median_drift"][spec.key] == pytest.approx(np.median(drifts), rel=1e-5)
+    np.testing.assert_allclose(scores[MethodId.of("norm", "sface")], [np.sqrt((row**2).sum()) for row in raw], 1e-6)
+    assert scores.methods["trained_on"].sum() == 0 and len(scores.methods) == len(run.params.prune.specs) + 1
+    assert sum(study.worst.values()) == len(raw)  # fewer than 100 images: all of them, at both ends
+    assert (tmp_path / "results" / "gallery.png").is_file()
+
+
+def test_no_gallery_where_faces_may_not_be_shown(tmp_path):
+    run = small_run(tmp_path, {"align": {"show_faces": []}})
+    write_embeddings(run, "orl", "sface")
+    study = score_study(run, "orl", "sface")
+    study.write(tmp_path / "results")
+    assert study.gallery is None and not (tmp_path / "results" / "gallery.png").exists()
+    assert study.worst == study.best == {}  # nothing is degraded
+
+
+def test_both_ends_of_a_gallery_show_each_person_once():
+    scores = np.array([0.5, 0.1, 0.2, 0.9, 0.8, 0.3])
+    people = np.array(["a", "a", "a", "b", "b", "c"])
+    lowest, highest = ends_of_people(scores, people, 2)
+    assert lowest.tolist() == [1, 5] and highest.tolist() == [0, 3]
+    lowest, highest = ends_of_people(scores, people, 20, columns=2)  # three people, but a full row of two
+    assert lowest.tolist() == [1, 5] and highest.tolist() == [0, 3]
+
+
+@pytest.mark.parametrize("trained_on", [False, True])
+def test_a_compared_method_scores_as_the_public_call(tmp_path, monkeypatch, trained_on):
+    run = small_run(tmp_path, {"align": {"show_faces": []}})
+    use_small_networks(monkeypatch, run)
+    monkeypatch.setattr(method, "was_trained_on", lambda model, benchmark: trained_on)
+    study = method_study(run, "orl-xq", "ex-fiqa")
+    study.write(tmp_path / "results")
+    scores = Scores.read(run.layout.method_scores("orl-xq", "ex-fiqa"))
+    images = np.asarray(run.benchmark("orl-xq").images)
+    expected = prefiqs.score(images, "ex-fiqa", small_vit_fiqa(), fusion="depth", device="cpu")
+    np.testing.assert_allclose(scores[study.method], expected, atol=1e-5)
+    assert scores.methods["trained_on"].tolist() == [trained_on]
+    assert scores.methods["method"].tolist() == ["ex-fiqa"] and scores.methods["network"].tolist() == ["vit-prefiqs"]
+    numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
+    assert numbers["median"] == pytest.approx(np.median(expected), abs=1e-5)
+    assert study.gallery is None and study.calibration is None
+
+
+def test_a_method_is_calibrated_on_faces_spread_over_the_benchmark(tmp_path, monkeypatch):
+    run = small_run(tmp_path, {"methods": {"calibrated_on": "orl-xq", "calibration_faces": 5}})
+    use_small_networks(monkeypatch, run)
+    study = method_study(run, "orl", "froq")
+    images = np.asarray(run.benchmark("orl-xq").images)
+    assert study.calibration.faces == 5
+    chosen = images[[int(i * (len(images) - 1) / 4) for i in range(5)]]
+    from prefiqs.methods.registry import calibrate
+
+    network = TinyNet()
+    network.name = "sface"
+    expected = calibrate("froq", chosen, network, device="cpu")
+    assert study.calibration.layers == expected.layers
+    assert study.gallery is not None
+
+
+def test_a_verifier_is_judged_at_its_threshold(tmp_path, monkeypatch):
+    run = small_run(tmp_path)
+    use_small_networks(monkeypatch, run)
+    study = verifier_study(run, "orl-xq", "mobilefacenet-512")
+    study.write(tmp_path / "results")
+    faces = run.benchmark("orl-xq")
+    expected = embedded_by_hand(TinyNet(1), np.asarray(faces.images))
+    found = run.raw_embeddings("orl-xq", "mobilefacenet-512")
+    np.testing.assert_allclose(unit_rows(found), expected, atol=1e-5)
+    similarity = [float(a @ b) for a, b in unit_rows(found)[faces.pairs]]
+    impostors = sorted(s for s, same in zip(similarity, faces.genuine, strict=True) if not same)
+    genuine = [s for s, same in zip(similarity, faces.genuine, strict=True) if same]
+    # With 500 impostor pairs, an FMR of 0.001 is nearest to none or one of them.
+    rejected = [sum(s <= limit for s in genuine) / len(genuine) for limit in impostors[-2:]]
+    assert rejected[0] - 1e-9 <= study.fnmr <= rejected[1] + 1e-9
+    assert study.pairs == len(faces.pairs) and json.loads((tmp_path / "results" / "numbers.json").read_text())
