@@ -2,7 +2,7 @@
 
 On a GPU that is PyTorch in full float32 (TF32 off); on the CPU it is OpenVINO in float32, several times faster than
 eager PyTorch and equal to it to about 1e-6. Reduced precision is there for those who ask: its rounding noise is of the
-size of the drift that PreFIQs measures at small pruning ratios (notebook 15 measures what it does).
+size of the drift that PreFIQs measures at small pruning ratios (notebook 19 measures its effect).
 """
 
 from __future__ import annotations

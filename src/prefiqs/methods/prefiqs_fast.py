@@ -4,7 +4,7 @@ Source: an extension of this project, not of the paper. With e the embedding, e_
 layer and D the drift between the two (PreFIQs, eq. 4): score = e_ρ·ê = ‖e_ρ‖·(1 − D²/2), what is left of the embedding
 in its own direction. Drift under pruning of this layer alone ranks worse than the length of the embedding; the two
 together ranked at least as well as either on `orl-xq` and LFW, the data on which this choice and the ratio were made
-(notebook 16). Cost: one forward pass, and one more through the layers from the embedding layer on.
+(notebook 20). Cost: one forward pass, and one more through the layers from the embedding layer on.
 """
 
 from __future__ import annotations
