@@ -1,7 +1,5 @@
 """`prefiqs fetch`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`prefiqs list …`: what is known and what is present."""
 
-from __future__ import annotations
-
 import typer
 
 from prefiqs.assets.location import data_root

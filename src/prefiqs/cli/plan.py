@@ -1,7 +1,5 @@
 """`prefiqs plan`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """`prefiqs publish`."""
 
-from __future__ import annotations
-
 
 def publish() -> None:
     """Copy the results of the pipeline to reports/RUN; the last stage of `dvc repro` calls this."""

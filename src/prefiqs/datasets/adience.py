@@ -4,8 +4,6 @@ Source: Eidinger, Enbar, Hassner, "Age and gender estimation of unfiltered faces
 defines folds for age and gender only; for verification, all genuine pairs are compared here and a sample of impostors.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

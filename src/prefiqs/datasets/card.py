@@ -1,7 +1,5 @@
 """What the registry knows of a benchmark: its licence, where to get it, and the formats in which it can be read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Cross-quality benchmarks: the faces of another benchmark in several graded degradations (counterpart of XQLFW)."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 

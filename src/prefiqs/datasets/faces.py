@@ -1,7 +1,5 @@
 """Faces that are made while they are written, for data sets larger than memory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 

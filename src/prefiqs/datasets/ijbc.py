@@ -4,8 +4,6 @@ Maze et al., "IARPA Janus Benchmark – C: Face Dataset and Protocol", ICB 2018;
 them for its `eval_ijbc.py`.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -4,8 +4,6 @@ The file is a pickle of a list of 2P images (JPEG or PNG, aligned to 112×112) a
 2i + 1 are pair i. lfw, agedb_30, calfw and cplfw hold 6,000 pairs, cfp_fp and cfp_ff 7,000.
 """
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Which benchmarks are built, which can be built, and what the others lack."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Source: Huang, Ramesh, Berg, Learned-Miller, "Labeled Faces in the Wild", UMass Amherst TR 07-49, 2007.
 """
 
-from __future__ import annotations
-
 import lzma
 import re
 import tarfile

@@ -3,8 +3,6 @@
 Source: Samaria and Harter, "Parameterisation of a stochastic model for human face identification", WACV 1994.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from pathlib import Path

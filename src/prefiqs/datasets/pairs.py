@@ -1,7 +1,5 @@
 """Which images are compared: all pairs, sampled impostors, and balanced folds for the verification protocol."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

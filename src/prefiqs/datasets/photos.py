@@ -1,7 +1,5 @@
 """From the photos of a data set to aligned faces, and the labels that go with them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np

@@ -7,8 +7,6 @@ Colours: CR-FIQA's scripts hand RGB arrays to OpenCV, which takes them for BGR. 
 files (a viewer shows blue faces), and its tools get RGB back by reading them with OpenCV and converting nothing.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path, PurePosixPath
 

@@ -1,7 +1,5 @@
 """The benchmarks: what each needs and how it is built. A new one is a file in this folder and an entry here."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

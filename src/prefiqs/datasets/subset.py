@@ -1,7 +1,5 @@
 """A smaller benchmark out of a large one, for trials."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

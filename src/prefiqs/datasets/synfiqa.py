@@ -4,8 +4,6 @@ Ou et al., "MR-FIQA: Face Image Quality Assessment with Multi-Reference Represen
 ICCV 2025. Format: what the authors' published generator writes; the data set itself was not seen.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -4,8 +4,6 @@ Source: Knoche, Hörmann, Rigoll, "Cross-Quality LFW: A Database for Analyzing C
 in Unconstrained Environments", FG 2021.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from prefiqs.datasets.benchmark import Benchmark

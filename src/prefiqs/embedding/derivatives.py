@@ -4,8 +4,6 @@ A derivative is traced once into the operations that compute it, and these go to
 than eager PyTorch, and a little closer to float64. Every operation that OpenVINO lacks is written out below.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from typing import Any

@@ -5,8 +5,6 @@ eager PyTorch and equal to it to about 1e-6. Reduced precision is there for thos
 size of the drift that PreFIQs measures at small pruning ratios (notebook 19 measures its effect).
 """
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """What a network costs, counted on the network itself: a multiplication and an addition are two operations."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 from torch.func import functional_call

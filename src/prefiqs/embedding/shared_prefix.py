@@ -4,8 +4,6 @@ At the first block that differs the faces are repeated along the batch, once for
 network's part of the batch meets the weights of that network. The original is one of them.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 

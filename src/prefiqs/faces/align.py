@@ -1,7 +1,5 @@
 """From a photo to aligned faces: YuNet landmarks, then a similarity transform onto the ArcFace template."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass, field
 from functools import lru_cache

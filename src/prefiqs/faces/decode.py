@@ -1,7 +1,5 @@
 """From the bytes of an image file to pixels."""
 
-from __future__ import annotations
-
 from io import BytesIO
 from pathlib import Path
 

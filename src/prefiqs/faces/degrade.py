@@ -5,8 +5,6 @@ computed on 8-bit pixels with integer arithmetic or OpenCV's bit-exact routines,
 caller's generator, so that the same seed gives the same pixels on every machine.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import cv2

@@ -1,7 +1,5 @@
 """Which images are meant: photos, folders and globs of them, and image sets packed as Parquet or tar files."""
 
-from __future__ import annotations
-
 import glob
 import os
 import tarfile

@@ -1,7 +1,5 @@
 """The aligned faces of many photos, found by threads ahead of whoever needs them."""
 
-from __future__ import annotations
-
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
 """The ArcFace template, and the similarity transform that brings a face onto it."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

@@ -1,7 +1,5 @@
 """Files that appear whole or not at all: an interrupted run leaves the old file or the new one, and so does a crash."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

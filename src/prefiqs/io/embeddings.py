@@ -8,8 +8,6 @@
 * a folder of `NAME.npy`, one vector each, as CR-FIQA's tools write it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """One image, many spellings: which row of an array a name in another file means."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress

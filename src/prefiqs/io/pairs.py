@@ -4,8 +4,6 @@
 * a CSV or Parquet table with the columns left, right, genuine; whole numbers in Parquet are rows of the embeddings.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

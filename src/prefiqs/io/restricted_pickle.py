@@ -6,8 +6,6 @@ functions of this module; any other is refused. So nothing that a pickle chooses
 than a few times the file.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import pickle

@@ -4,8 +4,6 @@
 * a CSV or Parquet table with the columns name and score, and `method` where it holds several methods.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Tables as .parquet and .csv files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO

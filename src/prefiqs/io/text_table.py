@@ -1,7 +1,5 @@
 """Text tables of published data sets: one record a line, columns separated by blanks, no header."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Reading what users bring: CSV and Parquet tables, whose columns are found by their usual names."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Shared by the methods that look inside a network."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 

@@ -1,7 +1,5 @@
 """What a method gives for faces."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

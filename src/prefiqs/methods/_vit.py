@@ -7,8 +7,6 @@ one take 38 million and 151 MB of weights: all exits cost what a plain forward p
 not 1.4 times that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import isqrt
 

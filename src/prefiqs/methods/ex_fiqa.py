@@ -6,8 +6,6 @@ EX-FIQA-F: Σ s_l / L. EX-FIQA-FW: Σ w_l·s_l with w_l = 2l / (L(L + 1)). No pa
 Cost: one forward pass for all exits and their fusion; an early exit l only the first l blocks of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Literal
 

@@ -13,8 +13,6 @@ taken); the standard deviation is the population's; noisy pixels stay in [−1, 
 The noise belongs to the seed and is the same for every face, so that a score depends on nothing but its face.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

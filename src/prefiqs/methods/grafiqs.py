@@ -9,8 +9,6 @@ face, and no variance), the gradients are those of activations, and each face ha
 share a batch: fixed running statistics keep them apart.
 """
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from typing import Any
 

@@ -5,8 +5,6 @@ to the weights and Δθ = θ_ρ − θ (−θ_i on pruned weights, 0 elsewhere).
 product without forming J. Cost: one pass with tangents, about three forward passes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

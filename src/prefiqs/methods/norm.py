@@ -3,8 +3,6 @@
 Source: the reading of Meng et al., "MagFace", CVPR 2021: ‖M_θ(x)‖₂ before normalisation. Cost: one forward pass.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from prefiqs.embedding.embedder import Embedder

@@ -3,8 +3,6 @@
 Source: PreFIQs, sec. 3.2, eq. 4-7. Q(x) = 1 − ‖ê(x) − ê_ρ(x)‖₂ / 2. Cost: two forward passes, no backward pass.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from prefiqs.embedding.embedder import Embedder

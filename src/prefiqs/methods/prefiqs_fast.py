@@ -7,8 +7,6 @@ together ranked at least as well as either on `orl-xq` and LFW, the data on whic
 (notebook 20). Cost: one forward pass, and one more through the layers from the embedding layer on.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from prefiqs.embedding.shared_prefix import SharedEmbedder

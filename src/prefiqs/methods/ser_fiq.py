@@ -10,8 +10,6 @@ that is random, so that the backbone runs once; all pairs. Its later version map
 The T masks belong to the seed and are the same for every face, so that a score depends on nothing but its face.
 """
 
-from __future__ import annotations
-
 from threading import Lock
 
 import numpy as np

@@ -5,8 +5,6 @@ Final LayerNorm, then batch norm and a linear layer on the quality token (varian
 Cost: one forward pass. Unlike the other methods here, the network was trained for it.
 """
 
-from __future__ import annotations
-
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.methods._vit import exit_embedder, quality_network
 from prefiqs.models.face_model import FaceModel

@@ -8,8 +8,6 @@ each patch receives (softmax attention averaged over heads, summed over all quer
 Cost: one forward pass up to the last selected block.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real

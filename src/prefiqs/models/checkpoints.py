@@ -1,7 +1,5 @@
 """Published checkpoints: read without running anything they hold, renamed into our layer names, loaded strictly."""
 
-from __future__ import annotations
-
 import re
 import warnings
 import zipfile

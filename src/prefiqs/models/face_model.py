@@ -1,7 +1,5 @@
 """What every face-recognition (FR) network of this package looks like from outside."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Literal

@@ -3,8 +3,6 @@
 They have no PyTorch weights, so they verify and embed but cannot be pruned or differentiated.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

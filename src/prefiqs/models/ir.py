@@ -6,8 +6,6 @@ not. The authors' networks return more than the embedding (its norm; the last fe
 here it is the raw embedding alone.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec

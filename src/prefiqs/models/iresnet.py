@@ -5,8 +5,6 @@ insightface's `arcface_torch`, shared by ElasticFace and MagFace. A block is BN 
 head is BN - flatten - linear (the embedding) - BN. The authors' dropout before the linear layer is idle in eval mode.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec

@@ -1,7 +1,5 @@
 """A network by name, with its weights, on a device."""
 
-from __future__ import annotations
-
 import copy
 import re
 from pathlib import Path

@@ -5,8 +5,6 @@ Source: Zhong et al., "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Fa
 depthwise-separable convolutions with batch norm and PReLU, then BN - flatten - linear (the embedding) - BN.
 """
 
-from __future__ import annotations
-
 import re
 from collections import OrderedDict
 from collections.abc import Sequence

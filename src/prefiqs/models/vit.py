@@ -6,8 +6,6 @@ LayerNorm - attention and LayerNorm - MLP (ReLU6), each added to its input; no b
 as one vector: linear - BN - linear (the embedding) - BN. Mask token, stochastic depth and dropout belong to training.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

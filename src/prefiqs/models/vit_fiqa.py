@@ -6,8 +6,6 @@ of the patches alone. Variant (C) has no token and reads the quality from the em
 and a linear layer without bias. Layer names are those of the published checkpoints.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

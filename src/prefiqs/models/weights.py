@@ -4,8 +4,6 @@ The first stage of the pipeline fills `weights` of the data folder, which DVC tr
 network fills `cache/weights`, so that scoring a photo never makes a stage of the pipeline outdated. Both are read.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

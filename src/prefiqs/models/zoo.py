@@ -1,7 +1,5 @@
 """The registry of FR networks: one card a network, with what a user must know before using its weights."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Compare a fresh run's numbers with the committed ones."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """How long each stage took when it last ran, for the manifest of a run."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every path of the compendium, in one place."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

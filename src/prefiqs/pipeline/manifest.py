@@ -1,7 +1,5 @@
 """What a run is of: the code, the parameters, the machine, the day, and how long it took."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import platform

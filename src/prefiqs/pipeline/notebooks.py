@@ -4,8 +4,6 @@ What is kept holds what the notebook shows and nothing about the run: the same n
 same bytes, on every machine.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -1,7 +1,5 @@
 """What a run will cost: stages, forward passes and disk space, estimated from its parameters before anything starts."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

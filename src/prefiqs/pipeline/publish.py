@@ -1,7 +1,5 @@
 """Copy what a run shows to `reports/RUN`, whole, and nothing that today's parameters do not name."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

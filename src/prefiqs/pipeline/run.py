@@ -1,7 +1,5 @@
 """A run of the compendium: its parameters, its paths, and what its stages have computed so far."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

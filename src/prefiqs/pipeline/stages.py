@@ -1,7 +1,5 @@
 """The stages of dvc.yaml, each with the items that today's parameters give it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

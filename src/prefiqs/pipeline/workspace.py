@@ -4,8 +4,6 @@ The workspace is a folder below data/runs with a copy of the pipeline and its ow
 shares DVC's cache with the compendium, so what any run has computed before is found again.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -4,8 +4,6 @@ The magnitudes that PreFIQs ranks are those of the weights as published. After f
 batch norm, γ/√(σ² + ε), and other weights are the smallest: an ablation shows what that matters.
 """
 
-from __future__ import annotations
-
 import copy
 from collections import Counter
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What a spec removes from a network, and the file it is kept in."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From a network and a specification to a pruned copy, exactly repeatable."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 from dataclasses import replace

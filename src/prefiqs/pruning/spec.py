@@ -1,7 +1,5 @@
 """How a network is pruned, as plain data, so that reading results never loads PyTorch."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable

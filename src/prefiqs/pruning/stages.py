@@ -1,7 +1,5 @@
 """The stages of a network, from the layers next to the image to the embedding."""
 
-from __future__ import annotations
-
 from itertools import groupby
 
 from torch import nn

@@ -4,8 +4,6 @@ Source: Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023, thro
 groups are ranked over the whole network; the embedding layer is never a root, so that the embedding keeps its size.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 import torch_pruning as tp

@@ -1,7 +1,5 @@
 """Unstructured pruning: single weights become zero, ranked over all layers together (PreFIQs, sec. 3.1, eq. 1-3)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """A table as LaTeX that needs the `booktabs` package alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The numbers that text may quote: one JSON file for each stage and item."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping, Sequence

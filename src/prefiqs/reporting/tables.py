@@ -1,7 +1,5 @@
 """A table of results: CSV for machines, Markdown for readers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From a user's embeddings, pairs and scores to curves, areas, tables and figures: what `prefiqs evaluate` does."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from pathlib import Path

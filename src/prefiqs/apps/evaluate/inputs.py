@@ -1,7 +1,5 @@
 """The embeddings, pairs and scores that a user brings, read and brought into one order."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Operating points of a user's methods: at percentiles of their scores, or on a mapped scale of 0 … 100."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import asdict

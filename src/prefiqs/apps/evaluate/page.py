@@ -1,7 +1,5 @@
 """One page of results that stands alone: no script, no other file, no request to any host."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape

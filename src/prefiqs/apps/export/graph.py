@@ -1,7 +1,5 @@
 """An FR network and its pruned copy as one module: pixels in, quality out, nothing left to do outside."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """The ONNX file of a quality measure, for runtimes that know nothing of this package."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 from io import BytesIO

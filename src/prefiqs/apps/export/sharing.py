@@ -1,7 +1,5 @@
 """Weights that two networks of one graph have in common, held once."""
 
-from __future__ import annotations
-
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper

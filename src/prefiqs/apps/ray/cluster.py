@@ -1,7 +1,5 @@
 """A pool of workers on a Ray cluster, each a process with networks that it loads, prunes and compiles once."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """An output folder of numbered shards, and the record of what made them, so that a run can be resumed."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Callable, Mapping

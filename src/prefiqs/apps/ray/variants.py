@@ -1,7 +1,5 @@
 """A network and its pruned variants over a file of aligned faces: workers do groups of networks × ranges of rows."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Scores and embeddings of photos on a Ray cluster: the rows of `PhotoScorer`, or Parquet shards written by workers."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Rows of the score table: one a face, or one that says why a photo has none."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

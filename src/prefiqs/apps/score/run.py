@@ -1,7 +1,5 @@
 """What `prefiqs score` does: the rows of photos on stdout or in a file, with a progress bar."""
 
-from __future__ import annotations
-
 import csv
 import json
 import sys

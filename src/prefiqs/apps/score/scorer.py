@@ -1,7 +1,5 @@
 """Rows of photos: their faces found by threads, and scored or embedded, the same however they come in portions."""
 
-from __future__ import annotations
-
 import os
 import time
 from abc import ABC, abstractmethod

@@ -1,7 +1,5 @@
 """The score table as a file: .csv, .parquet, or .txt in the `PATH SCORE` form of the field's tools."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Iterator
 from itertools import islice

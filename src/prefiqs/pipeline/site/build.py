@@ -1,7 +1,5 @@
 """Build the web report in a folder beside its place, then move it there."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from itertools import product

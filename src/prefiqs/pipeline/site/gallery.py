@@ -1,7 +1,5 @@
 """The faces of a benchmark with their scores by every method, as data for the page of the gallery."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

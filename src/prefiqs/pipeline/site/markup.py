@@ -1,7 +1,5 @@
 """Markdown and executed notebooks as HTML that needs no network: equations become MathML."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The questions of a reviewer: one choice of PreFIQs at a time is changed, and nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

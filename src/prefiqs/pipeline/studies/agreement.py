@@ -1,7 +1,5 @@
 """How similarly the methods rank the faces of a benchmark."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

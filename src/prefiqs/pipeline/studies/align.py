@@ -1,7 +1,5 @@
 """Aligned faces of a benchmark, with its people and pairs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The claims of the paper, and two that every quality measure must face, judged on the results of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import product

@@ -1,7 +1,5 @@
 """What a method costs: milliseconds an image, beside a plain forward pass of the same network."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Faces of a benchmark, untouched and degraded: quality varies, and is known."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Fig. 2: where faces of each quality label lie, by drift and by quality."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The expensive part of Table 2: exact derivatives of the embedding along the pruning direction."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Table 3 and Fig. 3: does discarding by quality help recognition?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Raw embeddings of a benchmark by a network and all its pruned variants."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby

@@ -1,7 +1,5 @@
 """EX-FIQA behind every block of a vision transformer, ViTNT-FIQA at every depth, and where the quality token looks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path

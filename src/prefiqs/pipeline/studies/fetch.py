@@ -1,7 +1,5 @@
 """Weights and faces in place and checked, and params.yaml checked against the networks that it names."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial

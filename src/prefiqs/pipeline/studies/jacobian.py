@@ -1,7 +1,5 @@
 """Table 2, Fig. 2a and 2b: is drift a derivative?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A method that PreFIQs is compared with: its scores of a benchmark."""
 
-from __future__ import annotations
-
 import inspect
 from dataclasses import dataclass
 from pathlib import Path

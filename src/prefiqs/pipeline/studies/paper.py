@@ -1,7 +1,5 @@
 """Tables 1 to 5 and Fig. 3 in the paper's layout, from the results of this run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product

@@ -1,7 +1,5 @@
 """What reduced precision does to drift, to the ranking of the faces and to the area, at every pruning ratio."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any

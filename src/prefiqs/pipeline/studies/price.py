@@ -1,7 +1,5 @@
 """What PreFIQs is worth below two forward passes: only some layers are pruned, and what comes before is shared."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from inspect import signature

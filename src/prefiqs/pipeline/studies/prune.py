@@ -1,7 +1,5 @@
 """What every pruned network lacks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The report: the claims, all numbers in one file, and the page that shows the results of a run."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Drift and quality of every face under every pruned network, and the length of its embedding."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What each exit of a transformer is worth for what it costs: EX-FIQA by exit, ViTNT-FIQA by the number of blocks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

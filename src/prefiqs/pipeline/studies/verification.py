@@ -1,7 +1,5 @@
 """Table 4: verification accuracy of every pruned network, by the 10-fold protocol of LFW."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """An independent network that verifies: its embeddings, and how well it separates people."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

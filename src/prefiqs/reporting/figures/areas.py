@@ -1,7 +1,5 @@
 """Areas under error-versus-discard curves, pAUC·10³ throughout: with intervals, by ratio and FMR, by ablation."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist

@@ -1,7 +1,5 @@
 """What scores are worth for what they cost, and those that nothing beats in both."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Error-versus-discard curves, and areas and accuracies by pruning ratio."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

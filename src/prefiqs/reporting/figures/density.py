@@ -1,7 +1,5 @@
 """Where the points of two quantities lie densely (Fig. 2 of the PreFIQs paper)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """How values are spread, and how two kinds of values go together."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

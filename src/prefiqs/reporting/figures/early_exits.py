@@ -1,7 +1,5 @@
 """What the exits of a transformer give for what they cost, and where its quality token looks (the EX-FIQA paper)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

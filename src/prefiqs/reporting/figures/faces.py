@@ -1,7 +1,5 @@
 """Pictures of faces."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 

@@ -1,7 +1,5 @@
 """Error-versus-discard curves of many methods, one panel a verifier and benchmark (Fig. 3 of the PreFIQs paper)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any

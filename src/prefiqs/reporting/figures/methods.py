@@ -1,7 +1,5 @@
 """Methods beside each other: how alike they rank, and what they say of the same faces."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What all figures share: theme, size, legend, and files that are the same bytes each time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import wraps
 from io import BytesIO

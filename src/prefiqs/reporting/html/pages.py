@@ -1,7 +1,5 @@
 """Templates and style of all pages, and Markdown as HTML. No page asks the network for anything."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

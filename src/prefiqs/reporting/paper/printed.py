@@ -1,7 +1,5 @@
 """What the paper prints, one row a number, and beside it the number of a run or why there is none."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

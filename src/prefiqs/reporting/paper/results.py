@@ -1,7 +1,5 @@
 """The results of a run that the paper has too, and the paper's names and settings."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

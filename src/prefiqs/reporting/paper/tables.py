@@ -1,7 +1,5 @@
 """Tables 1 to 5 of the paper with the numbers of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
