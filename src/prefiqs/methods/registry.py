@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from numbers import Integral, Real
-from types import ModuleType, NoneType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from types import ModuleType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -206,24 +205,28 @@ def _check_options(method: str, function: Callable, options: dict[str, Any]) -> 
     if unknown := sorted(options.keys() - set(known)):
         raise InputError(f"Unknown option {unknown[0]!r} of {method}; its options are {', '.join(known)}.")
     for name, value in options.items():
-        if not _fits(value, hints[name]):
-            kinds = re.sub(r"Literal\[(.*?)\]", lambda of: of[1].replace(", ", " or "), parameters[name].annotation)
-            kinds = kinds.replace(" | ", " or ")
-            raise InputError(f"The option {name} of {method} must be {kinds}, not {value!r}.")
+        kinds = _kinds(hints[name])
+        if not any(_fits(value, kind) for kind in kinds):
+            words = " or ".join(kind.__name__ if isinstance(kind, type) else repr(kind) for kind in kinds)
+            words = words.replace("NoneType", "None")
+            raise InputError(f"The option {name} of {method} must be {words}, not {value!r}.")
     batch_size = options.get("batch_size")
     if batch_size is not None and batch_size < 1:
         raise InputError(f"The batch size must be at least 1, not {batch_size}.")
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of an annotated type; whole numbers are floats, but truth values are no numbers."""
-    if hint in (int, float):
-        return isinstance(value, Integral if hint is int else Real) and not isinstance(value, bool)
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return value in arguments
-    if origin is None:
-        return isinstance(value, NoneType if hint is None else hint)
-    if isinstance(origin, type) and issubclass(origin, Iterable):
-        return isinstance(value, origin) and not isinstance(value, str)
-    return any(_fits(value, alternative) for alternative in arguments)
+def _kinds(hint: Any) -> list[Any]:
+    """What an annotation allows: types, and the values of a Literal."""
+    if get_origin(hint) in (Union, UnionType):
+        return [kind for part in get_args(hint) for kind in _kinds(part)]
+    return list(get_args(hint)) if get_origin(hint) is Literal else [get_origin(hint) or hint]
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of a kind; numbers may be those of numpy, and truth values are none."""
+    if not isinstance(kind, type):
+        return value == kind
+    return isinstance(value, _NUMBERS.get(kind, kind)) and not isinstance(value, bool)
+
+
+_NUMBERS: dict[type, type] = {int: Integral, float: Real}
