@@ -1,54 +1,30 @@
 """An independent network that verifies: its embeddings, and how well it separates people."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from prefiqs.embedding.embedder import raw_embeddings
 from prefiqs.evaluation.error_rates import fnmr_at_fmr
 from prefiqs.evaluation.pairs import cosine_similarity
 from prefiqs.evaluation.templates import pool_templates
-from prefiqs.io.arrays import write_array
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import drift_histograms
-from prefiqs.reporting.figures.style import save_figure
-from prefiqs.reporting.numbers import write_numbers
+from prefiqs.reporting.study import Study
 
 FMR = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class VerifierStudy:
-    """A verifier on a benchmark.
+class VerifierStudy(Study):
+    """A verifier on a benchmark. numbers: FNMR at an FMR of `FMR`, nothing discarded, as shares; number of pairs."""
 
-    Attributes:
-        path: where its embeddings are written to.
-        embeddings: raw, float32 n×d.
-        fnmr: false non-match rate at a false match rate of `FMR`, nothing discarded; a share.
-        pairs: number of pairs.
-        similarity: cosine similarity of genuine and of impostor pairs.
-    """
+    files = {"similarity": "similarity", "numbers": "numbers"}
 
-    path: Path
-    embeddings: np.ndarray
-    fnmr: float
-    pairs: int
     similarity: Figure
-
-    @property
-    def numbers(self) -> dict[str, Any]:
-        """What prose may quote."""
-        return {"fmr": FMR, "fnmr": self.fnmr, "pairs": self.pairs}
-
-    def write(self, folder: str | Path) -> None:
-        """Write the embeddings to `path`, similarity.png and numbers.json."""
-        write_array(self.embeddings, self.path)
-        save_figure(self.similarity, Path(folder) / "similarity.png")
-        write_numbers(self.numbers, folder)
+    numbers: dict[str, Any]
 
 
 def verifier_study(run: Run, benchmark: str, model: str) -> VerifierStudy:
@@ -60,9 +36,7 @@ def verifier_study(run: Run, benchmark: str, model: str) -> VerifierStudy:
     similarity = cosine_similarity(compared, faces.pairs)
     split = {"genuine": similarity[faces.genuine], "impostor": similarity[~faces.genuine]}
     return VerifierStudy(
-        path=run.layout.embeddings(benchmark, model),
-        embeddings=raw,
-        fnmr=fnmr_at_fmr(similarity, faces.genuine, FMR),
-        pairs=len(similarity),
-        similarity=drift_histograms(split, "cosine similarity", ylabel="pairs"),
+        drift_histograms(split, "cosine similarity", ylabel="pairs"),
+        {"fmr": FMR, "fnmr": fnmr_at_fmr(similarity, faces.genuine, FMR), "pairs": len(similarity)},
+        stored={run.layout.embeddings(benchmark, model): raw},
     )

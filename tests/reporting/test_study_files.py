@@ -1,0 +1,47 @@
+"""What a study holds becomes files by its kind."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prefiqs.reporting.figures.distributions import drift_histograms
+from prefiqs.reporting.study import Study
+from prefiqs.reporting.tables import Table
+
+
+@dataclass(frozen=True, eq=False)
+class OneOfEach(Study):
+    files = {"table": "table2", "areas": "all-areas", "figure": "edc", "gallery": "gallery", "numbers": "numbers"}
+
+    table: Table
+    figure: Any
+    numbers: dict[str, float]
+    gallery: None = None
+    unwritten: str = "text"
+
+    @property
+    def areas(self) -> pd.DataFrame:
+        return self.table.frame
+
+
+def test_each_kind_has_its_format(tmp_path):
+    frame = pd.DataFrame({"x": [1.5]})
+    stored = {tmp_path / "e.npy": np.eye(2), tmp_path / "s" / "t.parquet": frame, tmp_path / "t": Table(frame, "")}
+    study = OneOfEach(Table(frame, "A table"), drift_histograms({"d": [1, 2]}, "drift"), {"fnmr": 0.25}, stored=stored)
+    study.write(tmp_path / "results")
+    names = {path.name for path in (tmp_path / "results").iterdir()}
+    assert names == {"table2.csv", "table2.md", "all-areas.csv", "edc.png", "numbers.json"}
+    assert (tmp_path / "results" / "all-areas.csv").read_text() == "x\n1.5\n"
+    assert (tmp_path / "results" / "numbers.json").read_text() == '{\n  "fnmr": 0.25\n}\n'
+    assert np.array_equal(np.load(tmp_path / "e.npy"), np.eye(2))
+    assert pd.read_parquet(tmp_path / "s" / "t.parquet").equals(frame) and Path(tmp_path / "t.md").is_file()
+
+
+def test_an_attribute_of_no_known_kind_is_not_passed_over(tmp_path):
+    study = OneOfEach(Table(pd.DataFrame({"x": [1]}), ""), "no figure", {})
+    with pytest.raises(AttributeError, match="write"):
+        study.write(tmp_path)
