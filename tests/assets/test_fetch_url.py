@@ -33,7 +33,7 @@ def server(tmp_path):
 
 
 def test_an_address_is_a_second_source(register, server, root, temporary):
-    register("net", (Wheel("not-there", "1.0", "net.onnx"), Url(f"{server}/net.onnx")), CONTENT)
+    register("net", (Wheel("not-there==1.0", "net.onnx"), Url(f"{server}/net.onnx")), CONTENT)
     assert fetch("net", root).read_bytes() == CONTENT
     assert tree(root) == ["assets", "assets/net"] and tree(temporary) == []
 

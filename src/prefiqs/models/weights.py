@@ -10,10 +10,9 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from prefiqs.assets.fetch import fetch
+from prefiqs.assets.fetch import fetch, file_sha256
 from prefiqs.assets.location import data_root
 from prefiqs.assets.registry import ASSETS
-from prefiqs.assets.verify import file_sha256
 from prefiqs.errors import AssetError, InputError
 from prefiqs.io.atomic import whole_file, write_text
 from prefiqs.models.checkpoints import ENDINGS

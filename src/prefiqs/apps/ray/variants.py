@@ -14,7 +14,7 @@ import numpy as np
 from prefiqs import __version__
 from prefiqs.apps.ray.cluster import Cluster, require_ray
 from prefiqs.apps.ray.shards import missing_shards, shard_path, write_shard
-from prefiqs.assets.verify import file_sha256
+from prefiqs.assets.fetch import file_sha256
 from prefiqs.errors import InputError
 from prefiqs.io.arrays import RowFile, read_array
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from prefiqs.apps.score.rows import Row, photo_rows, score_values
-from prefiqs.assets.verify import file_sha256
+from prefiqs.assets.fetch import file_sha256
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.faces.find import Shard
 from prefiqs.faces.reader import FaceReader, Photo, prefetch
