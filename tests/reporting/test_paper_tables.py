@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from prefiqs.io.tables import read_table
-from prefiqs.reporting.paper.results import Results, paper_name
+from prefiqs.reporting.paper.printed import Results, paper_name
 from prefiqs.reporting.paper.tables import paper_tables, write_paper_tables
 
 PAPER = Path(__file__).parents[2] / "data" / "paper"
@@ -23,35 +23,37 @@ SEVEN = ["Adience", "AgeDB-30", "CFP-FP", "LFW", "CALFW", "CPLFW", "XQLFW"]
 EIGHT = [*SEVEN, "IJB-C"]
 SIX = ["LFW", "CFP-FP", "CFP-FF", "AgeDB-30", "CALFW", "CPLFW"]
 SETTING = dict(fmr=0.001, threshold="recomputed", limit=0.3)
-PASSES = {"prefiqs": (2, 0), "ex-fiqa": (1, 0), "jacobian": None}
 
 
-def made(results, costs, passes, printed, folder, **options):
+def made(results, costs, folder, **options):
     """The tables, after they were written into a folder."""
-    tables = paper_tables(results, costs, passes, printed, **options)
+    tables = paper_tables(results, costs, PAPER, **options)
     write_paper_tables(tables, folder)
     return tables
 
 
 @cache
-def printed(name):
-    return pd.read_csv(PAPER / f"{name}.csv", keep_default_na=False)
+def printed(number):
+    """A printed table as in the paper, with a column a benchmark."""
+    numbers = pd.read_csv(PAPER / "printed.csv").query("table == @number")
+    about = numbers.drop_duplicates("line").set_index("line").drop(columns=["table", "column", "printed"])
+    return about.dropna(axis=1, how="all").join(numbers.pivot(index="line", columns="column", values="printed"))
 
 
 # --- what is printed ---------------------------------------------------------------------------------------------
 
 
-def means_that_do_not_fit(table, benchmarks, mean, tolerance):
-    distance = (table[benchmarks].mean(axis=1) - table[mean]).abs()
+def means_that_do_not_fit(table, benchmarks, tolerance):
+    distance = (table[benchmarks].mean(axis=1) - table["mean"]).abs()
     return table[distance > tolerance + 1e-9]
 
 
 def test_five_of_the_sixty_printed_means_of_table_5_are_not_those_of_their_row():
-    table = printed("table5_sota_pauc")
+    table = printed(5)
     assert len(table) == 60
     # values and mean are rounded to three digits each, so up to 0.001 is rounding
-    wrong = means_that_do_not_fit(table, [b for b in EIGHT if b != "XQLFW"], "mean_pauc", 0.001)
-    assert list(zip(wrong["fr_model"], wrong["method"], strict=True)) == [
+    wrong = means_that_do_not_fit(table, [b for b in EIGHT if b != "XQLFW"], 0.001)
+    assert list(zip(wrong["verifier"].map(FR_MODELS), wrong["method"], strict=True)) == [
         ("ArcFace", "DifFIQA(R)"),
         ("ArcFace", "eDifFIQA(L)"),
         ("ArcFace", "FROQ"),
@@ -61,26 +63,26 @@ def test_five_of_the_sixty_printed_means_of_table_5_are_not_those_of_their_row()
 
 
 @pytest.mark.parametrize(
-    ("name", "benchmarks", "mean", "tolerance"),
+    ("number", "benchmarks", "tolerance"),
     [
-        ("table2_jacobian", SEVEN[:-1], "mean_pauc", 0.001),
-        ("table3_pruning_pauc", SEVEN[:-1], "mean_pauc", 0.001),
-        ("table4_verification_accuracy", SIX, "mean_accuracy", 0.01),
+        (2, SEVEN[:-1], 0.001),
+        (3, SEVEN[:-1], 0.001),
+        (4, SIX, 0.01),
     ],
 )
-def test_all_other_printed_means_are_those_of_their_row(name, benchmarks, mean, tolerance):
-    assert means_that_do_not_fit(printed(name), benchmarks, mean, tolerance).empty
+def test_all_other_printed_means_are_those_of_their_row(number, benchmarks, tolerance):
+    assert means_that_do_not_fit(printed(number), benchmarks, tolerance).empty
 
 
 def test_table_2_and_table_3_differ_in_the_row_that_they_share():
-    drift = printed("table2_jacobian").set_index("drift").loc["discrete", SEVEN]
-    pruned = printed("table3_pruning_pauc").iloc[0][SEVEN]
+    drift = printed(2).set_index("drift").loc["discrete", SEVEN]
+    pruned = printed(3).iloc[0][SEVEN]
     assert (drift != pruned).all()
 
 
 def test_table_3_at_the_ratio_of_table_5_is_its_mean_over_the_fr_models():
-    ours = printed("table5_sota_pauc").query("method == 'PreFIQs'")[SEVEN].mean()
-    at_04 = printed("table3_pruning_pauc").query("granularity == 'unstructured' and criterion == 'l1' and rho == 0.4")
+    ours = printed(5).query("method == 'PreFIQs'")[SEVEN].mean()
+    at_04 = printed(3).query("granularity == 'unstructured' and criterion == 'l1' and ratio == 0.4")
     assert np.allclose(at_04[SEVEN].iloc[0].astype(float), ours, rtol=0, atol=0.001)
 
 
@@ -96,18 +98,16 @@ def long(table, benchmarks, value):
 def found(benchmarks=(*EIGHT, "CFP-FF"), estimator="iresnet100"):
     """The results of a run on some benchmarks, if every number were the printed one."""
     verifiers = pd.Series(list(FR_MODELS), name="verifier")
-    own = {name: verifier for verifier, name in FR_MODELS.items()}
-    methods = long(printed("table5_sota_pauc").drop(columns=["mean_pauc", "fmr", "max_discard"]), EIGHT, "pauc")
-    methods["verifier"] = methods.pop("fr_model").map(own)
+    methods = long(printed(5).drop(columns="mean"), EIGHT, "pauc")
     ours = methods["method"] == "PreFIQs"
     methods["network"] = np.where(ours, estimator, "")
     methods["method"] = methods["method"].replace({"PreFIQs": "prefiqs"})
     methods.loc[ours, ["granularity", "criterion", "ratio"]] = "unstructured", "l1", 0.4
-    pruned = printed("table3_pruning_pauc").rename(columns={"rho": "ratio"})
+    pruned = printed(3)
     pruned = pruned[
         (pruned["granularity"] != "unstructured") | (pruned["criterion"] != "l1") | (pruned["ratio"] != 0.4)
     ]
-    pruned = long(pruned.drop(columns=["mean_pauc", "fmr", "max_discard"]), SEVEN, "pauc")
+    pruned = long(pruned.drop(columns="mean"), SEVEN, "pauc")
     pruned = pruned.merge(verifiers, how="cross").assign(method="prefiqs", network=estimator)
     areas = pd.concat([methods, pruned], ignore_index=True)
     areas = areas.assign(
@@ -118,12 +118,10 @@ def found(benchmarks=(*EIGHT, "CFP-FF"), estimator="iresnet100"):
         **SETTING,
     )
     areas["supervision"] = areas["supervision"].fillna("unsupervised")
-    drifts = printed("table2_jacobian").drop(columns=["mean_pauc", "fmr", "max_discard"])
-    drifts = (
-        long(drifts.rename(columns={"rho": "ratio"}), SEVEN, "pauc").merge(verifiers, how="cross").assign(**SETTING)
-    )
-    accuracy = printed("table4_verification_accuracy").drop(columns=["model", "mean_accuracy"])
-    accuracy = long(accuracy.rename(columns={"rho": "ratio"}), SIX, "accuracy").replace({"none": None})
+    drifts = printed(2).drop(columns="mean")
+    drifts = long(drifts, SEVEN, "pauc").merge(verifiers, how="cross").assign(**SETTING)
+    accuracy = printed(4).drop(columns="mean")
+    accuracy = long(accuracy, SIX, "accuracy")
     parts = (areas, drifts, accuracy.assign(flip_test=True))
     return Results(*(t[t["benchmark"].isin(benchmarks)].assign(estimator=estimator) for t in parts))
 
@@ -133,14 +131,14 @@ def changed(results, change):
 
 
 def beside(results, folder, **options):
-    made(results, [], PASSES, PAPER, folder, **options)
+    made(results, [], folder, **options)
     return read_table(folder / "companion.csv")
 
 
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory):
     folder = tmp_path_factory.mktemp("complete")
-    return made(found(), [], PASSES, PAPER, folder), folder
+    return made(found(), [], folder), folder
 
 
 def test_a_run_that_found_what_is_printed_has_a_number_beside_each(complete):
@@ -168,9 +166,9 @@ def test_second_best_of_table_3_as_the_paper_marks_it(complete):
 
 
 def test_table_5_has_the_blocks_rows_and_columns_of_the_paper(complete):
-    shown, order = complete[0]["paper-table5-iresnet100"].frame, printed("table5_sota_pauc")
+    shown, order = complete[0]["paper-table5-iresnet100"].frame, printed(5)
     assert list(zip(shown["block"], shown["key"], strict=True)) == [
-        *zip(order["fr_model"], order["method"], strict=True)
+        *zip(order["verifier"].map(FR_MODELS), order["method"], strict=True)
     ]
     assert list(shown) == ["block", "verifier", "key", "supervision", "Methods", *EIGHT, "mean"]
     methods = dict(zip(shown["key"], shown["Methods"], strict=True))
@@ -209,7 +207,7 @@ def test_table_1_is_compared_by_its_passes(complete):
     table = read_table(complete[1] / "companion.csv").query("table == 'Table 1'")
     ours = table[table["method"] == "PreFIQs (Ours)"].set_index("column")
     assert ours.loc["feed_forward", ["printed", "ours"]].tolist() == [2, 2]
-    assert why(table, 1, method="SER-FIQ") == {"not implemented here"}
+    assert why(table, 1, method="SDD-FIQA") == {"not implemented here"}
 
 
 def test_a_benchmark_that_was_not_run(tmp_path):
@@ -311,7 +309,7 @@ def small():
 
 def tables_of(areas, folder, costs=()):
     results = Results(areas, found().drifts[:0], found().accuracy[:0])
-    return made(results, costs, PASSES, PAPER, folder)
+    return made(results, costs, folder)
 
 
 def test_table_3_is_the_mean_over_verifiers_and_its_mean_leaves_xqlfw_and_ours_out(small, tmp_path):
@@ -353,7 +351,7 @@ def test_table_5_of_a_run_has_our_methods_with_intervals_and_a_sign(small, tmp_p
 
 def test_a_pruned_network_stands_in_table_5_at_the_ratio_asked_for(small, tmp_path):
     results = Results(small, found().drifts[:0], found().accuracy[:0])
-    table5 = made(results, [], PASSES, PAPER, tmp_path, ratio=0.8)["paper-table5-sface"].frame
+    table5 = made(results, [], tmp_path, ratio=0.8)["paper-table5-sface"].frame
     expected = small.query("ratio == 0.8 and benchmark == 'orl' and verifier == 'magface' and fmr == 0.001")
     expected = expected.query("threshold == 'recomputed'")["pauc"].item()
     assert table5.loc[table5["Methods"] == "PreFIQs", "orl"].iloc[0] == expected

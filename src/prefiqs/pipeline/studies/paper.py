@@ -9,11 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs.io.tables import read_table
-from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.grid import edc_grid
 from prefiqs.reporting.figures.style import save_figure
-from prefiqs.reporting.paper.results import Results, paper_name
+from prefiqs.reporting.paper.printed import Results, paper_name
 from prefiqs.reporting.paper.tables import COMPANION, paper_tables, write_paper_tables
 from prefiqs.reporting.tables import Table
 
@@ -51,12 +50,11 @@ def paper_study(run: Run) -> PaperStudy:
     """Collect areas, drifts, accuracies and costs of this run's stages, and set them as the paper does."""
     params = run.params
     costs = read_table(run.layout.results("cost") / "costs.csv").to_dict("records")
-    passes = {name: card.passes for name, card in METHODS.items()}
     reason = params.report.not_comparable
     if params.align.people and not reason:
         reason = "only some people of each benchmark were used"
     printed = run.layout.data / "paper"
-    tables = paper_tables(_results(run), costs, passes, printed, params.report.gallery_ratio, reason)
+    tables = paper_tables(_results(run), costs, printed, params.report.gallery_ratio, reason)
     return PaperStudy(tables, {model: _grid(run, model) for model in params.models.quality})
 
 

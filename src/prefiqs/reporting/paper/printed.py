@@ -1,33 +1,30 @@
 """What the paper prints, one row a number, and beside it the number of a run or why there is none."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from prefiqs.io.tables import read_table
-from prefiqs.reporting.paper.results import (
-    BENCHMARKS,
-    ESTIMATOR,
-    FMR,
-    LIMIT,
-    THRESHOLD,
-    VERIFIERS,
-    Passes,
-    Results,
-    of_table5,
-)
+from prefiqs.methods.registry import METHODS
 
-FILES = {
-    1: "table1_overview.csv",
-    2: "table2_jacobian.csv",
-    3: "table3_pruning_pauc.csv",
-    4: "table4_verification_accuracy.csv",
-    5: "table5_sota_pauc.csv",
-}
+BENCHMARKS = ("Adience", "AgeDB-30", "CFP-FP", "CFP-FF", "LFW", "CALFW", "CPLFW", "XQLFW", "IJB-C")
 NOT_IN_MEAN = "XQLFW"  # its labels came from SER-FIQ, one of the methods compared
 MEAN = "mean"
 PASSES = ("feed_forward", "backwards")
+# The FR models in the order of Table 5, and the one whose quality estimates the paper evaluates with all of them.
+VERIFIERS = {
+    "iresnet100": "ArcFace",
+    "curricularface": "CurricularFace",
+    "elasticface": "ElasticFace",
+    "magface": "MagFace",
+}
+ESTIMATOR = "iresnet100"
+FMR, THRESHOLD, LIMIT = 1e-3, "recomputed", 0.3
+RATIO = 0.4  # of PreFIQs in Table 5
+OURS = "PreFIQs"
+# Scores of this package that are a method of the paper, by method and network. What the paper ran SER-FIQ, GraFIQs and
+# the other training-free methods on it does not say: ours stand under their own names.
+SAME = {("norm", "magface"): "MagFace", ("vit-fiqa", "vit-fiqa-t"): "ViT-FIQA(T)"}
 # Lines of Table 1 by the method of this package.
 OVERVIEW = {
     "prefiqs": "PreFIQs (Ours)",
@@ -39,101 +36,120 @@ OVERVIEW = {
     "grafiqs": "GraFIQs",
     "vitnt-fiqa": "ViTNT-FIQA",
 }
-KEYS = ("drift", "granularity", "criterion", "ratio", "verifier", "method")
-_COLUMNS = {"rho": "ratio", "fr_model": "verifier", "mean_pauc": MEAN, "mean_accuracy": MEAN}
-_NAMES = {name: verifier for verifier, name in VERIFIERS.items()}
+
+# By table, what a result must share with a printed number to stand beside it, and why there is none where it does not.
+_BENCHMARK, _ESTIMATOR = {"column": "no results on {column}"}, {"estimator": "no results of ArcFace ResNet-100"}
+_PRUNED = dict.fromkeys(("granularity", "criterion", "ratio"), "not run")
+_SETTING = {
+    "verifier": "not verified by {verifier}",
+    "threshold": "threshold not {threshold}",
+    "fmr": "not at FMR {fmr:g}",
+    "limit": "pAUC not up to {limit:g}",
+}
+_CONDITIONS = {
+    1: {"method": "not implemented here", "column": "not counted"},
+    2: _BENCHMARK | _ESTIMATOR | {"drift": "not run", "ratio": "not run at ρ = {ratio:g}"} | _SETTING,
+    3: _BENCHMARK | _ESTIMATOR | _PRUNED | _SETTING,
+    4: _BENCHMARK | _ESTIMATOR | _PRUNED | {"flip_test": "run without the flip test"},
+    5: _BENCHMARK | {"method": "no scores of {method}"} | _SETTING,
+}
 
 
-def printed_numbers(folder: str | Path) -> pd.DataFrame:
-    """The numbers of the five printed tables, line by line.
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The results of a run, one row a number.
 
-    folder: of the tables (`data/paper`). Returns the columns table (1 to 5), line (of that table, from 0), those of
-    `KEYS`, column (a benchmark, "mean", or a kind of pass), printed (pAUC·10³, accuracy in %, or passes). Ratio 0
-    without granularity and criterion: not pruned.
+    Benchmarks have the paper's name if it has one (`paper_name`); `estimator` is the network that estimates quality,
+    `verifier` the one that verifies; areas are ·10³.
+
+    Attributes:
+        areas: benchmark, estimator, verifier, key, label, method, network (missing or "" for scores that came as a
+            file), granularity, criterion, ratio, supervision ("oracle" for the true severity), trained_on, fmr,
+            threshold, limit, pauc, auc, fmr_resolvable, pauc_low, pauc_high.
+        drifts: benchmark, estimator, verifier, drift ("jacobian" or "discrete"), ratio, fmr, threshold, limit, pauc.
+        accuracy: benchmark, estimator, granularity and criterion (missing: not pruned), ratio (0: not pruned),
+            flip_test, accuracy (%).
     """
-    parts = []
-    for number, file in FILES.items():
-        wide = read_table(Path(folder) / file).rename(columns=_COLUMNS)
-        wide = wide.replace({"granularity": {"none": None}, "criterion": {"none": None}, "verifier": _NAMES})
-        values = [name for name in wide if name in (*BENCHMARKS, MEAN, *PASSES)]
-        wide["line"] = wide.index
-        long = wide.melt(["line", *(name for name in wide if name in KEYS)], values, "column", "printed")
-        parts.append(long.sort_values("line", kind="stable").assign(table=number))
-    return pd.concat(parts, ignore_index=True)[["table", "line", *KEYS, "column", "printed"]]
+
+    areas: pd.DataFrame
+    drifts: pd.DataFrame
+    accuracy: pd.DataFrame
 
 
-def printed_beside_ours(results: Results, passes: Passes, folder: str | Path, not_comparable: str = "") -> pd.DataFrame:
+def paper_name(benchmark: str) -> str:
+    """The paper's name of a benchmark, `cfp_fp` or `ijb-c` for instance, or the name itself if the paper has none."""
+    return {_letters(name): name for name in BENCHMARKS}.get(_letters(benchmark), benchmark)
+
+
+def of_table5(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, ratio: float = RATIO) -> pd.DataFrame:
+    """The results that stand in Table 5, with a column printed_as: which of the paper's methods it is, if any.
+
+    Scores that came as a file, and those of `SAME`, stand there whatever the estimator; all others are the estimator's.
+    printed: the numbers of Table 5, whose methods score files may spell otherwise (CRFIQAL). ratio: of PreFIQs.
+    """
+    known = {_letters(name): name for name in printed["method"]}
+    method, network = areas["method"], areas["network"].fillna("")
+    usual = (areas["granularity"] == "unstructured") & (areas["criterion"] == "l1") & (areas["ratio"] == ratio)
+    own = areas["estimator"] == estimator
+    names = method.map(_letters).map(known).where(network == "")
+    names = names.mask((method == "prefiqs") & (network == estimator) & usual & own, OURS)
+    for (same, on), name in SAME.items():
+        names = names.mask((method == same) & (network == on), name)
+    own &= (areas["supervision"] != "oracle") & (method != "prefiqs")
+    return areas.assign(printed_as=names)[names.notna() | own]
+
+
+def printed_beside_ours(results: Results, printed: pd.DataFrame, not_comparable: str = "") -> pd.DataFrame:
     """Each printed number beside ours where all that it depends on is as in the paper.
 
-    passes: by method. folder: of the printed tables. not_comparable: why no result of this run can be compared; passes
-    can always be. Returns the columns of `printed_numbers`, ours, difference (ours − printed), and why there is no
+    printed: `data/paper/printed.csv`, see the README there. not_comparable: why no result of this run can be compared;
+    passes can always be. Returns the columns of `printed`, ours, difference (ours − printed), and why there is no
     number of ours ("" where there is).
     """
-    numbers = printed_numbers(folder)
-    compared = of_table5(results.areas, ESTIMATOR, numbers["method"][numbers["table"] == 5].unique())
-    compared = compared.assign(method=compared["printed_as"]).dropna(subset="method")
-    prefiqs = results.areas[results.areas["method"] == "prefiqs"]
-    prefiqs = prefiqs[prefiqs["network"] == prefiqs["estimator"]]
-    counted = pd.DataFrame(
-        [
-            (line, *kind_and_count)
-            for method, line in OVERVIEW.items()
-            for kind_and_count in zip(PASSES, passes.get(method) or (), strict=False)
-        ],
-        columns=["method", "column", "passes"],
-    )
-    benchmark, estimator = {"column": "no results on {column}"}, {"estimator": "no results of ArcFace ResNet-100"}
-    pruned = dict.fromkeys(("granularity", "criterion", "ratio"), "not run")
-    setting = {
-        "verifier": "not verified by {verifier}",
-        "threshold": "threshold not {threshold}",
-        "fmr": "not at FMR {fmr:g}",
-        "limit": "pAUC not up to {limit:g}",
+    areas = results.areas
+    compared = of_table5(areas, ESTIMATOR, printed[printed["table"] == 5])
+    passes = [(OVERVIEW[m], *one) for m in OVERVIEW for one in zip(PASSES, METHODS[m].passes or (), strict=False)]
+    ours = {
+        1: pd.DataFrame(passes, columns=["method", "column", "passes"]),
+        2: results.drifts,
+        3: areas[(areas["method"] == "prefiqs") & (areas["network"] == areas["estimator"])],
+        4: results.accuracy,
+        5: compared.assign(method=compared["printed_as"]).dropna(subset="method"),
     }
-    found = {
-        1: _beside(numbers, 1, counted, "passes", {"method": "not implemented here", "column": "not counted"}),
-        2: _beside(numbers, 2, results.drifts, "pauc",
-                   benchmark | estimator | {"drift": "not run", "ratio": "not run at ρ = {ratio:g}"} | setting),
-        3: _beside(numbers, 3, prefiqs, "pauc", benchmark | estimator | pruned | setting),
-        4: _beside(numbers, 4, results.accuracy, "accuracy",
-                   benchmark | estimator | pruned | {"flip_test": "run without the flip test"}),
-        5: _beside(numbers, 5, compared, "pauc", benchmark | {"method": "no scores of {method}"} | setting),
-    }  # fmt: skip
-    beside = numbers.join(pd.concat(found.values()))
+    beside = printed.join(pd.concat(_beside(part, ours[table], table) for table, part in printed.groupby("table")))
     if not_comparable:
         beside.loc[beside["table"] > 1, ["ours", "why"]] = float("nan"), not_comparable
     beside.insert(beside.columns.get_loc("why"), "difference", beside["ours"] - beside["printed"])
     return beside
 
 
-def _beside(
-    numbers: pd.DataFrame, table: int, results: pd.DataFrame, value: str, conditions: Mapping[str, str]
-) -> pd.DataFrame:
-    """Find our numbers of one table, or the first of the conditions that no result meets: columns ours, why.
-
-    conditions: column in which a result must be as in the paper -> what to say where none is.
-    """
-    numbers = numbers[numbers["table"] == table]
-    wanted = numbers[numbers["column"] != MEAN]
+def _beside(printed: pd.DataFrame, results: pd.DataFrame, table: int) -> pd.DataFrame:
+    """Our numbers of one table, or the first of its conditions that no result meets: columns ours, why."""
+    value, conditions = {1: "passes", 4: "accuracy"}.get(table, "pauc"), _CONDITIONS[table]
+    wanted = printed[printed["column"] != MEAN]
     wanted = wanted.assign(estimator=ESTIMATOR, threshold=THRESHOLD, fmr=FMR, limit=LIMIT, flip_test=True)
-    if "verifier" in conditions and wanted["verifier"].isna().all():  # printed is the mean over the FR models
+    if table in (2, 3):  # printed is the mean over the FR models
         wanted = wanted.assign(verifier=[list(VERIFIERS)] * len(wanted)).explode("verifier")
+    keys, sentences = list(conditions), [*conditions.values(), ""]
     results = results.rename(columns={"benchmark": "column"})
-    results = results.astype({key: wanted[key].dtype for key in conditions})  # an empty table has no types
-    why = pd.Series("", index=range(len(wanted)))
-    keys: list[str] = []
-    for column, sentence in conditions.items():
-        keys.append(column)
-        met = wanted[keys].merge(results[keys].drop_duplicates().assign(met=True), "left", keys)["met"].notna()
-        unmet = ~met & (why == "")
-        why[unmet] = [sentence.format(**row) for row in wanted[unmet.to_numpy()].to_dict("records")]
-    ours = wanted[keys].merge(results[[*keys, value]].drop_duplicates(keys), "left", keys)[value]
-    found = pd.DataFrame({"ours": ours.to_numpy(), "why": why.to_numpy()}, index=wanted.index).groupby(level=0)
+    results = results.astype({key: wanted[key].dtype for key in keys})  # an empty table has no types
+
+    met = np.zeros(len(wanted), int)
+    for count in range(1, len(keys) + 1):
+        some = results[keys[:count]].drop_duplicates()
+        met += (wanted.merge(some, "left", keys[:count], indicator=True)["_merge"] == "both").to_numpy()
+    ours = wanted.merge(results[[*keys, value]].drop_duplicates(keys), "left", keys)[value]
+    why = [sentences[count].format(**row) for count, row in zip(met, wanted.to_dict("records"), strict=True)]
+    found = pd.DataFrame({"ours": ours.to_numpy(), "why": why}, index=wanted.index).groupby(level=0)
     found = pd.DataFrame({"ours": found["ours"].mean(skipna=False), "why": found["why"].max()})
 
-    counted = numbers[~numbers["column"].isin([MEAN, NOT_IN_MEAN])].join(found)
+    counted = printed[~printed["column"].isin([MEAN, NOT_IN_MEAN])].join(found)
     missing = counted[counted["why"] != ""].groupby("line")["column"].agg(", ".join)
-    line = numbers["line"][numbers["column"] == MEAN]
-    ours, why = (line.map(counted.groupby("line")["ours"].mean(skipna=False)), line.map(missing))
-    why = why.map("the mean needs {}".format, na_action="ignore").astype(object).fillna("")
-    return pd.concat([found, pd.DataFrame({"ours": ours, "why": why})])
+    line = printed.loc[printed["column"] == MEAN, "line"]
+    why = line.map(missing).map("the mean needs {}".format, na_action="ignore").astype(object).fillna("")
+    means = pd.DataFrame({"ours": line.map(counted.groupby("line")["ours"].mean(skipna=False)), "why": why})
+    return pd.concat([found, means])
+
+
+def _letters(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
