@@ -1,14 +1,17 @@
 """Copies of a face: repeatable, of one's own for each image, and changed only as the settings allow."""
 
-from dataclasses import replace
-
 import numpy as np
 from small_networks import synthetic_faces
 from student.augment import augment, augmented_copies
 from student.settings import Augment
 
-ALL = Augment(0.5, 4.0, 8.0, 0.08, 0.35, 0.5, 0.6, {"gaussian-blur": 4.0, "jpeg": 98.0})
-NOTHING = Augment(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, {"jpeg": 98.0})
+STRONGEST = {"gaussian-blur": 4.0, "jpeg": 98.0}
+ALL = Augment(flip=0.5, shift=4.0, angle=8.0, scale=0.08, grey=0.35, light=0.5, degraded=0.6, strongest=STRONGEST)
+NOTHING = Augment(flip=0, shift=0, angle=0, scale=0, grey=0, light=0, degraded=0, strongest={"jpeg": 98.0})
+
+
+def replace(settings, **changes):
+    return settings.model_copy(update=changes)
 
 
 def copies(faces, copy, seed=3, settings=ALL):

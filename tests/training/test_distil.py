@@ -1,7 +1,5 @@
 """The loop: it learns, goes on where it was stopped, and gives weights that load strictly."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -12,8 +10,14 @@ from student.settings import PARAMS, Network, Optimise, load_settings
 from prefiqs.errors import ConfigError, InputError
 from prefiqs.models.checkpoints import load_strictly
 
-NETWORK = Network("sface", 28, 16, 2, 2)
-OPTIMISE = Optimise(12, 8, 2e-3, 3, 0.05, 2.0, 1.0, 4, 0)
+NETWORK = Network(teacher="sface", patch=28, width=16, depth=2, heads=2)
+OPTIMISE = Optimise(
+    steps=12, batch_size=8, rate=2e-3, warm_up=3, weight_decay=0.05, similarity=2.0, quality=1.0, checkpoint=4, seed=0
+)
+
+
+def replace(settings, **changes):
+    return settings.model_copy(update=changes)
 
 
 def student(seed=0):

@@ -7,7 +7,6 @@ similarities within the batch, plus the smooth L1 distance of the quality token'
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +63,7 @@ def distil(
             f"{len(faces)} faces are fewer than a batch of {settings.batch_size}; choose a smaller batch_size."
         )
     optimiser, checkpoint = _optimiser(student, settings), folder / "checkpoint.pt"
-    made_with = {"network": repr(student), "settings": asdict(settings), "faces": len(faces)}
+    made_with = {"network": repr(student), "settings": settings.model_dump(), "faces": len(faces)}
     log = _resumed(checkpoint, student, optimiser, made_with)
     start = int(log[-1]["step"]) if log else 0
     sums: dict[str, float] = {}

@@ -1,30 +1,26 @@
-"""`training/params.yaml` as frozen dataclasses."""
-
-from __future__ import annotations
+"""`training/params.yaml` as frozen models."""
 
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from prefiqs.pipeline.params import Count, Seed, as_blocks, block, read_yaml
+from prefiqs.pipeline.params import Block, Count, Seed, Several, as_blocks, read_yaml
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 Positive = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-@block
-class Data:
+class Data(Block):
     """The faces: how many people (None: all), and how many augmented copies of each."""
 
-    people: Annotated[int, Field(ge=2)] | None
+    people: Several | None
     copies: Count
     seed: Seed
 
 
-@block
-class Augment:
+class Augment(Block):
     """How a copy is made; shifts in pixels, angles in degrees, probabilities of each change."""
 
     flip: Probability
@@ -37,8 +33,7 @@ class Augment:
     strongest: dict[str, Positive]
 
 
-@block
-class Network:
+class Network(Block):
     """The student, a ViT-FIQA (T), and its teacher."""
 
     teacher: str
@@ -48,8 +43,7 @@ class Network:
     heads: Count
 
 
-@block
-class Optimise:
+class Optimise(Block):
     """The loop: AdamW with warm-up and cosine decay; the weights of the terms of the loss."""
 
     steps: Count
@@ -63,8 +57,7 @@ class Optimise:
     seed: Seed
 
 
-@block
-class Settings:
+class Settings(Block):
     """All of `training/params.yaml`."""
 
     data: Data

@@ -1,18 +1,14 @@
 """`params.yaml` as frozen dataclasses, one a block; wrong keys, values and combinations are refused when it is read."""
 
-from __future__ import annotations
-
 import reprlib
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
 from itertools import product
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic.dataclasses import dataclass
-from pydantic_core import ArgsKwargs
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from prefiqs.errors import ConfigError
 from prefiqs.evaluation.edc import EdcProtocol
@@ -21,8 +17,8 @@ from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.identity import MethodId, Option
 from prefiqs.pruning.spec import PruningSpec
 
-block = dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 T = TypeVar("T")
+B = TypeVar("B", bound=BaseModel)
 
 
 def _distinct(values: list[T]) -> list[T]:
@@ -31,25 +27,31 @@ def _distinct(values: list[T]) -> list[T]:
     return values
 
 
-# Names become parts of paths and of DVC's stage names.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
-Names = Annotated[list[Name], AfterValidator(_distinct)]
+Distinct = Annotated[list[T], AfterValidator(_distinct)]
+Some = Annotated[list[T], Field(min_length=1), AfterValidator(_distinct)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]  # it becomes part of paths and stages' names
+Names = Distinct[Name]
 Count = Annotated[int, Field(ge=1)]
+Several = Annotated[int, Field(ge=2)]
 Seed = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
-Shares = Annotated[list[Share], Field(min_length=1), AfterValidator(_distinct)]
+Shares = Some[Share]
 
 
-@block
-class CrossQuality:
+class Block(BaseModel):
+    """A block of a YAML file; other keys than its fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CrossQuality(Block):
     """A benchmark made by degrading the faces of another."""
 
     name: Name
     source: Name
 
 
-@block
-class Benchmarks:
+class Benchmarks(Block):
     """All benchmarks: `photos` as their owners distribute them, `cross_quality` made of these; `paired` have pairs."""
 
     all: Names
@@ -58,64 +60,57 @@ class Benchmarks:
     cross_quality: list[CrossQuality]
 
     @model_validator(mode="after")
-    def _consistent(self) -> Benchmarks:
-        made = [c.name for c in self.cross_quality]
-        if sorted(self.all) != sorted([*self.photos, *made]):  # DVC cannot join lists, so all are listed
-            raise ValueError(f"`all` must list exactly {', '.join([*self.photos, *made])}")
-        if missing := {c.source for c in self.cross_quality} - set(self.photos):
+    def _consistent(self) -> Self:
+        listed = [*self.photos, *(made.name for made in self.cross_quality)]
+        if sorted(self.all) != sorted(listed):  # DVC cannot join lists, so all are listed
+            raise ValueError(f"`all` must list exactly {', '.join(listed)}")
+        if missing := {made.source for made in self.cross_quality} - set(self.photos):
             raise ValueError(f"the source {missing.pop()} is not among `photos`")
         return self
 
 
-@block
-class Models:
+class Models(Block):
     """Quality estimators (pruned; they also verify, same-model) and the verifiers of the cross-model protocol."""
 
-    quality: Annotated[Names, Field(min_length=1)]
+    quality: Some[Name]
     cross: Names
 
 
-@block
-class Align:
+class Align(Block):
     """Photo benchmarks: how many people are used (None: all), and the benchmarks whose faces may be drawn."""
 
-    people: Annotated[int, Field(ge=2)] | None
+    people: Several | None
     show_faces: Names
 
 
-@block
-class Folds:
+class Folds(Block):
     """Balanced folds of the verification protocol."""
 
-    count: Annotated[int, Field(ge=2)]
+    count: Several
     pairs_per_fold: Count
     seed: Seed
 
 
-@block
-class Degrade:
+class Degrade(Block):
     """Degraded copies; `strongest` is the strength at severity 1 by kind."""
 
-    copies: Annotated[int, Field(ge=2)]
+    copies: Several
     seed: Seed
     impostors: Count
     strongest: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _known_kinds(self) -> Degrade:
+    def _known_kinds(self) -> Self:
         if unknown := self.strongest.keys() - set(DEGRADATIONS):
             raise ValueError(f"unknown degradation {min(unknown)!r}; choose among {', '.join(DEGRADATIONS)}")
         return self
 
 
-@block
-class Prune:
+class Prune(Block):
     """The grid of pruned networks."""
 
-    granularities: Annotated[
-        list[Literal["unstructured", "structured"]], Field(min_length=1), AfterValidator(_distinct)
-    ]
-    criteria: Annotated[list[Literal["l1", "random"]], Field(min_length=1), AfterValidator(_distinct)]
+    granularities: Some[Literal["unstructured", "structured"]]
+    criteria: Some[Literal["l1", "random"]]
     ratios: Shares
     seed: Seed
 
@@ -129,17 +124,12 @@ class Prune:
     @property
     def main(self) -> list[PruningSpec]:
         """PreFIQs as published, unstructured L1, at every ratio; of a grid without it, the first strategy."""
-        strategies = [(s.granularity, s.criterion) for s in self.specs]
+        strategies = [(spec.granularity, spec.criterion) for spec in self.specs]
         chosen = ("unstructured", "l1") if ("unstructured", "l1") in strategies else strategies[0]
-        return [s for s in self.specs if (s.granularity, s.criterion) == chosen]
-
-    def nearest(self, ratio: float) -> PruningSpec:
-        """The specification of `main` whose ratio is nearest to `ratio`."""
-        return min(self.main, key=lambda spec: abs(spec.ratio - ratio))
+        return [spec for spec, strategy in zip(self.specs, strategies, strict=True) if strategy == chosen]
 
 
-@block
-class Embed:
+class Embed(Block):
     """How embeddings are computed; changes their speed, not their value."""
 
     batch_size: Count | None
@@ -147,8 +137,7 @@ class Embed:
     engine: Literal["local", "ray"]
 
 
-@block
-class Method:
+class Method(Block):
     """A method, the network it runs on, and its options."""
 
     method: str
@@ -161,12 +150,11 @@ class Method:
         return MethodId.of(self.method, self.model, **self.options)
 
 
-@block
-class Methods:
+class Methods(Block):
     """The methods that PreFIQs and the embedding norm are compared with: `compared` are names of `known`.
 
-    A method that has to be calibrated is on `calibration_faces` faces, evenly spread over `calibrated_on`; what a
-    method costs is measured on the first `timed_faces` of it.
+    Methods that need calibration get `calibration_faces` faces, evenly spread over `calibrated_on`; costs are measured
+    on its first `timed_faces`.
     """
 
     compared: Names
@@ -176,7 +164,7 @@ class Methods:
     known: dict[Name, Method]
 
     @model_validator(mode="after")
-    def _known_and_distinct(self) -> Methods:
+    def _all_known(self) -> Self:
         if unknown := sorted(set(self.compared) - self.known.keys()):
             raise ValueError(f"`compared` names {unknown[0]!r}, which is not in `known`")
         for name, entry in self.known.items():
@@ -190,23 +178,20 @@ class Methods:
         return {name: self.known[name] for name in self.compared}
 
 
-@block
-class Transformer:
-    """ViTNT-FIQA and EX-FIQA block by block, on networks with a quality token.
+class Transformer(Block):
+    """ViTNT-FIQA (on `first_depth` blocks or more) and EX-FIQA, block by block, on networks with a quality token.
 
-    `first_depth`: the fewest blocks that ViTNT-FIQA reads. `exits`: whose attention maps are drawn, those a network
-    has, on the `faces` lowest- and as many highest-scored faces.
+    Attention is drawn at those of `exits` that a network has, on the `faces` lowest- and as many highest-scored faces.
     """
 
     benchmarks: Names
     models: Names
-    first_depth: Annotated[int, Field(ge=2)]
+    first_depth: Several
     exits: Annotated[list[Count], Field(min_length=1)]
     faces: Count
 
 
-@block
-class Jacobian:
+class Jacobian(Block):
     """The validation of the first-order approximation."""
 
     benchmarks: Names
@@ -214,22 +199,20 @@ class Jacobian:
     ablation_images: Count
 
 
-@block
-class Verification:
+class Verification(Block):
     """The 10-fold protocol of Table 4; its ratios are those of `ratios` that were pruned, all if none was."""
 
     benchmarks: Names
-    ratios: Annotated[list[Share], AfterValidator(_distinct)]
+    ratios: Distinct[Share]
     thresholds: Literal["grid", "exact"]
     flip_test: Names
 
     def specs(self, prune: Prune) -> list[PruningSpec]:
         """The pruned networks of Table 4."""
-        return [s for s in prune.specs if s.ratio in self.ratios] or prune.specs
+        return [spec for spec in prune.specs if spec.ratio in self.ratios] or prune.specs
 
 
-@block
-class Edc:
+class Edc(Block):
     """Error-versus-discard curves and their areas."""
 
     fmr: Shares
@@ -243,7 +226,7 @@ class Edc:
     seed: Seed
 
     @model_validator(mode="after")
-    def _grid_reaches_the_limit(self) -> Edc:
+    def _grid_reaches_the_limit(self) -> Self:
         steps = self.limit / self.step
         if steps < 1 or abs(steps - round(steps)) > 1e-9:
             raise ValueError(f"`limit` ({self.limit:g}) must be a multiple of `step` ({self.step:g})")
@@ -255,50 +238,44 @@ class Edc:
         return EdcProtocol(tuple(self.fmr), self.threshold, self.rule, self.step, self.limit)
 
 
-@block
-class External:
-    """What is known of methods whose scores come as files. Others are unsupervised, and higher is better."""
+class External(Block):
+    """Methods whose scores come as files. Those not listed are unsupervised, and higher is better."""
 
     lower_is_better: list[str]
     supervised: list[str]
     semi_supervised: list[str]
 
 
-@block
-class Ablation:
-    """The questions of a reviewer, on benchmarks where their extra forward passes are wanted; `passes`: of SER-FIQ."""
+class Ablation(Block):
+    """A reviewer's questions, on benchmarks where the extra passes are wanted; `passes`: of SER-FIQ."""
 
     benchmarks: Names
     ratios: Shares
     seeds: Count
     fmr: Shares
-    passes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1), AfterValidator(_distinct)]
+    passes: Some[Several]
 
 
-@block
-class Precision:
+class Precision(Block):
     """Reduced precisions that are compared with float32, on benchmarks where the extra passes are wanted."""
 
     benchmarks: Names
-    kinds: Annotated[list[Literal["tf32", "bf16", "fp16"]], Field(min_length=1), AfterValidator(_distinct)]
+    kinds: Some[Literal["tf32", "bf16", "fp16"]]
     ratios: Shares
 
 
-@block
-class Price:
+class Price(Block):
     """Which layers are pruned, and what that costs, on benchmarks where the extra passes are wanted."""
 
     benchmarks: Names
     ratios: Shares
 
 
-@block
-class Report:
-    """What the report says and shows.
+class Report(Block):
+    """`note` stands at the top of the report, `not_comparable` says why no number can be compared with a printed one.
 
-    `note` stands at its top. `not_comparable`: why no number of this run can be laid beside a printed one, if so.
-    `claims`: benchmarks on which the paper's claims are judged. `labelled`: those with a severity or quality label
-    (Fig. 2). PreFIQs in pictures and in Table 5 has `gallery_ratio`.
+    The paper's claims are judged on the benchmarks `claims`; those of `labelled` have a severity or quality label (Fig.
+    2). PreFIQs in pictures and in Table 5 has the ratio nearest to `gallery_ratio`.
     """
 
     note: str
@@ -308,8 +285,21 @@ class Report:
     gallery_ratio: Share
 
 
-@block
-class Params:
+# What the names of a key must be among.
+_AMONG = {
+    "benchmarks.all": (
+        "benchmarks.paired", "align.show_faces", "methods.calibrated_on", "jacobian.benchmarks",
+        "verification.flip_test",
+    ),
+    "benchmarks.paired": (
+        "transformer.benchmarks", "verification.benchmarks", "ablation.benchmarks", "precision.benchmarks",
+        "price.benchmarks", "report.claims",
+    ),
+    "jacobian.benchmarks": ("report.labelled",),
+}  # fmt: skip
+
+
+class Params(Block):
     """All of `params.yaml`. `run` names the folder of `reports/` that shows the results."""
 
     run: Name
@@ -332,29 +322,11 @@ class Params:
     report: Report
 
     @model_validator(mode="after")
-    def _names_agree(self) -> Params:
-        everything, paired = self.benchmarks.all, self.benchmarks.paired
-        subsets: list[tuple[str, Iterable[str], list[str], str]] = [
-            ("benchmarks.paired", paired, everything, "benchmarks.all"),
-            ("align.show_faces", self.align.show_faces, everything, "benchmarks.all"),
-            ("methods.calibrated_on", [self.methods.calibrated_on], everything, "benchmarks.all"),
-            ("transformer.benchmarks", self.transformer.benchmarks, paired, "benchmarks.paired"),
-            ("jacobian.benchmarks", self.jacobian.benchmarks, everything, "benchmarks.all"),
-            ("verification.benchmarks", self.verification.benchmarks, paired, "benchmarks.paired"),
-            ("verification.flip_test", self.verification.flip_test, everything, "benchmarks.all"),
-            ("ablation.benchmarks", self.ablation.benchmarks, paired, "benchmarks.paired"),
-            ("precision.benchmarks", self.precision.benchmarks, paired, "benchmarks.paired"),
-            ("price.benchmarks", self.price.benchmarks, paired, "benchmarks.paired"),
-            ("report.claims", self.report.claims, paired, "benchmarks.paired"),
-            ("report.labelled", self.report.labelled, self.jacobian.benchmarks, "jacobian.benchmarks"),
-        ]
-        for key, names, allowed, where in subsets:
-            if unknown := [name for name in names if name not in allowed]:
+    def _names_agree(self) -> Self:
+        for where, key in ((where, key) for where, keys in _AMONG.items() for key in keys):
+            names, allowed = attrgetter(key)(self), attrgetter(where)(self)
+            if unknown := [name for name in ([names] if isinstance(names, str) else names) if name not in allowed]:
                 raise ValueError(f"`{key}` names {unknown[0]!r}, which is not in `{where}`")
-        return self
-
-    @model_validator(mode="after")
-    def _sources_are_flipped_too(self) -> Params:
         flipped = self.verification.flip_test
         for made in self.benchmarks.cross_quality:
             if made.name in flipped and made.source not in flipped:
@@ -362,7 +334,7 @@ class Params:
         return self
 
     @model_validator(mode="after")
-    def _every_method_once(self) -> Params:
+    def _every_method_once(self) -> Self:
         for model in self.models.quality:
             seen = {MethodId.of("norm", model): "the embedding norm"}
             seen |= {MethodId.of_spec(model, spec): f"PreFIQs, {spec.label}" for spec in self.prune.specs}
@@ -375,11 +347,11 @@ class Params:
     @property
     def usual(self) -> PruningSpec:
         """PreFIQs in pictures and in Table 5."""
-        return self.prune.nearest(self.report.gallery_ratio)
+        return min(self.prune.main, key=lambda spec: abs(spec.ratio - self.report.gallery_ratio))
 
     def source_of(self, benchmark: str) -> str | None:
         """The benchmark whose faces a cross-quality benchmark degrades; None for a photo benchmark."""
-        return {c.name: c.source for c in self.benchmarks.cross_quality}.get(benchmark)
+        return {made.name: made.source for made in self.benchmarks.cross_quality}.get(benchmark)
 
 
 def load_params(path: str | Path = "params.yaml") -> Params:
@@ -415,21 +387,16 @@ def as_params(content: Mapping[str, Any], source: str | Path = "params.yaml") ->
     return as_blocks(content, source, Params)
 
 
-def as_blocks(content: Mapping[str, Any], source: str | Path, kind: type[T]) -> T:
-    """Check the content of a YAML file against a dataclass of blocks."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass of blocks
-    if wrong := [key for key in content if key not in names] or [name for name in names if name not in content]:
-        problem = "unknown block" if wrong[0] in content else "missing block"
-        raise ConfigError(f"{source}: {problem} `{wrong[0]}`; the blocks are {', '.join(names)}.")
+def as_blocks(content: Mapping[str, Any], source: str | Path, kind: type[B]) -> B:
+    """Check the content of a YAML file, `source`, against a model of blocks."""
     try:
-        return kind(**content)
+        return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        reason = first["msg"].removeprefix("Value error, ")
         key = ".".join(map(str, first["loc"]))
-        if not key:
-            raise ConfigError(f"{source}: {reason}.") from error
-        value = first["input"]
+        if problem := {"extra_forbidden": "unknown", "missing": "missing"}.get(first["type"]):
+            raise ConfigError(f"{source}: {problem} {'key' if '.' in key else 'block'} `{key}`.") from error
+        reason = first["msg"].removeprefix("Value error, ")
         # Shortened: a few lines of YAML that refer to each other can stand for gigabytes.
-        got = reprlib.repr(value.kwargs if isinstance(value, ArgsKwargs) else value)[:200]
-        raise ConfigError(f"{source}: `{key}` cannot be {got}: {reason}.") from error
+        wrong = f"`{key}` cannot be {reprlib.repr(first['input'])[:200]}: " if key else ""
+        raise ConfigError(f"{source}: {wrong}{reason}.") from error
