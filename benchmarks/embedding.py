@@ -22,7 +22,7 @@ from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.zoo import MODELS
 from prefiqs.pruning.prune import apply_mask, select_masks
-from prefiqs.pruning.spec import spec_grid
+from prefiqs.pruning.spec import PruningSpec
 
 FACES, FEW = 2048, 256
 
@@ -114,8 +114,8 @@ def untrained(name: str, images: np.ndarray) -> Figure:
 def variants(images: np.ndarray, folder: Path) -> Figure:
     """A network and 27 pruned ones over one set of images, once compiled, against as many bare passes."""
     model = prefiqs.load_model("sface", device="cpu")
-    specs = spec_grid(["unstructured"], ["l1", "random"], [i / 10 for i in range(1, 10)], 0)
-    specs += spec_grid(["structured"], ["l1"], [i / 10 for i in range(1, 10)], 0)
+    kinds = [("unstructured", "l1"), ("unstructured", "random"), ("structured", "l1")]
+    specs = [PruningSpec(i / 10, *kind) for kind in kinds for i in range(1, 10)]
     pruned = [apply_mask(model, mask) for mask in select_masks(model, specs)]
     networks = [model, *pruned]
     paths = [folder / f"{i}.npy" for i in range(len(networks))]

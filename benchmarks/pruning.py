@@ -12,7 +12,7 @@ from torch.nn.utils import prune
 from prefiqs.models.zoo import MODELS
 from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import select_masks
-from prefiqs.pruning.spec import spec_grid
+from prefiqs.pruning.spec import PruningSpec
 
 RATIOS = [i / 10 for i in range(1, 10)]
 
@@ -23,7 +23,7 @@ def run() -> Iterator[Figure]:
     model = MODELS["iresnet100"].network(name="iresnet100", input_spec=MODELS["iresnet100"].input_spec)
     layers = [(model.get_submodule(name.rpartition(".")[0]), "weight") for name in prunable_weights(model)]
     size = sum(weight.numel() for weight in prunable_weights(model).values())
-    specs = spec_grid(["unstructured"], ["l1"], RATIOS, 0)
+    specs = [PruningSpec(ratio) for ratio in RATIOS]
 
     def ours():
         return select_masks(model, specs)

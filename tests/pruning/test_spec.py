@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefiqs.errors import InputError
-from prefiqs.pruning.spec import CRITERIA, GRANULARITIES, PruningSpec, spec_grid
+from prefiqs.pruning.spec import CRITERIA, GRANULARITIES, PruningSpec
 
 ratios = st.floats(0, 1, exclude_min=True, exclude_max=True)
 seeds = st.integers(0, 2**32)
@@ -68,12 +68,6 @@ def test_keys_and_labels(spec, key, label):
 
 def test_the_order_of_the_layers_makes_no_difference():
     assert PruningSpec(0.4, layers=("b", "a", "b")) == PruningSpec(0.4, layers=["a", "b"])
-
-
-def test_a_grid():
-    assert [spec.key for spec in spec_grid(["unstructured", "structured"], ["l1"], [0.1, 0.2], 0)] == [
-        "unstructured-l1-0.1", "unstructured-l1-0.2", "structured-l1-0.1", "structured-l1-0.2",
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

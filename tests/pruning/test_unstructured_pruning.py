@@ -11,7 +11,6 @@ from small_networks import PRUNABLE, HandNet, Snapshot, TinyNet, assert_same_sta
 
 import prefiqs
 from prefiqs.errors import InputError
-from prefiqs.pruning import unstructured
 from prefiqs.pruning.prune import select_mask, select_masks
 from prefiqs.pruning.spec import GRANULARITIES, PruningSpec
 
@@ -65,16 +64,6 @@ def test_l1_by_hand():
     pruned = prefiqs.prune(HandNet([[0.5, -0.1, 2.0], [-0.3, 0.2, -4.0], [0.3, 1.0, -0.2]]), 0.5)
     # Four of nine go: 0.1, both 0.2 and, of the two 0.3, the first.
     np.testing.assert_allclose(pruned.linear.weight.detach(), [[0.5, 0, 2], [0, 0, -4], [0.3, 1, 0]])
-
-
-@given(tied_weights(), st.integers(1, 7))
-def test_weights_are_taken_in_parts(weight, part):
-    """Parts much smaller than a layer, so that ties lie on both sides of their borders."""
-    flat = np.array(weight).ravel()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unstructured, "_PART", part)
-        pruned = prefiqs.prune(HandNet(weight), 0.5).linear.weight.detach().numpy().ravel()
-    np.testing.assert_array_equal(pruned, np.where(smallest_by_sorting(flat, len(flat) // 2), 0, flat))
 
 
 def test_several_recipes_at_once_are_those_one_by_one(tiny):

@@ -3,12 +3,11 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import whole_file
@@ -30,26 +29,23 @@ class PruningMask:
     steps: tuple[tuple[str, bool], ...] = ()
 
 
-def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") -> dict[str, nn.Parameter]:
+def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") -> dict[str, Tensor]:
     """The `weight` of every convolution and linear layer, by name, in module order; biases and batch norm never.
 
     Raises `InputError` if a name in `layers` matches no layer, or the network has no such weights at all.
     """
     kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
-    found: dict[str, Any] = {name: layer.weight for name, layer in model.named_modules() if isinstance(layer, kinds)}
+    found = {name: layer.weight for name, layer in model.named_modules() if isinstance(layer, kinds)}
     if not found:
         raise InputError("The network has no convolution or linear layers of PyTorch: a network loaded from ONNX or "
                          "TFLite cannot be pruned. Use one with a checkpoint, such as sface.")  # fmt: skip
-    if layers == "all":
-        return {f"{n}.weight": w for n, w in found.items()}
-    for layer in layers:
-        if not any(_below(n, layer) for n in found):
-            raise InputError(f"Unknown layer {layer!r}; choose from {', '.join(found)}.")
-    return {f"{n}.weight": w for n, w in found.items() if any(_below(n, layer) for layer in layers)}
-
-
-def _below(name: str, prefix: str) -> bool:
-    return name == prefix or name.startswith(prefix + ".")
+    wanted = set(found)
+    if layers != "all":
+        below = {layer: {name for name in found if f"{name}.".startswith(f"{layer}.")} for layer in layers}
+        if unknown := [layer for layer in layers if not below[layer]]:
+            raise InputError(f"Unknown layer {unknown[0]!r}; choose from {', '.join(found)}.")
+        wanted = set().union(*below.values())
+    return {f"{name}.weight": weight for name, weight in found.items() if name in wanted}
 
 
 def embedding_layer(model: nn.Module) -> str:

@@ -18,14 +18,17 @@ def select_mask(model, spec: PruningSpec) -> PruningMask:
 
 
 def select_masks(model, specs: Sequence[PruningSpec]) -> list[PruningMask]:
-    """Decide what each of several specs removes; those that differ in the ratio alone share the ranking."""
+    """Decide what each of several specs removes; unstructured ones that differ in the ratio alone share the ranking."""
     alike: dict[PruningSpec, list[PruningSpec]] = {}
     for spec in dict.fromkeys(specs):
-        if spec.granularity == "unstructured":
-            alike.setdefault(replace(spec, ratio=0.5), []).append(spec)
-    masks = {mask.spec: mask for group in alike.values() for mask in select_weights(model, group)}
-    structured = [spec for spec in dict.fromkeys(specs) if spec not in masks]
-    masks |= {spec: select_channels(copy.deepcopy(model).cpu(), spec) for spec in structured}
+        alike.setdefault(replace(spec, ratio=0.5), []).append(spec)
+    masks = {}
+    for first, group in alike.items():
+        if first.granularity == "unstructured":
+            chosen = select_weights(model, group)
+        else:
+            chosen = [select_channels(copy.deepcopy(model).cpu(), spec) for spec in group]
+        masks |= zip(group, chosen, strict=True)
     return [masks[spec] for spec in specs]
 
 
@@ -33,10 +36,8 @@ def apply_mask(model, mask: PruningMask):
     """A pruned copy of a network, on the same device; its `sparsity` in [0, 1] is the share of the weights gone."""
     device = next(iter(prunable_weights(model).values())).device
     pruned = copy.deepcopy(model).cpu()
-    if mask.spec.granularity == "unstructured":
-        zero_weights(pruned, mask)
-    else:
-        remove_channels(pruned, mask)
+    remove = zero_weights if mask.spec.granularity == "unstructured" else remove_channels
+    remove(pruned, mask)
     pruned.sparsity = mask.sparsity
     return pruned.to(device)
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -75,10 +74,3 @@ class PruningSpec:
         more = [f"seed {self.seed}"] * bool(self.seed) + ["ranked within each layer"] * (self.ranking == "layerwise")
         more += [f"layers {', '.join(self.layers)}"] * (self.layers != "all")
         return ", ".join([f"{self.granularity} {criterion}", f"ρ = {self.ratio!r}", *more])
-
-
-def spec_grid(
-    granularities: Iterable[str], criteria: Iterable[str], ratios: Iterable[float], seed: int
-) -> list[PruningSpec]:
-    """All combinations of granularity, criterion and ratio, in this order."""
-    return [PruningSpec(r, g, c, seed) for g in granularities for c in criteria for r in ratios]
