@@ -22,7 +22,7 @@ def select_masks(model, specs: Sequence[PruningSpec]) -> list[PruningMask]:
     alike: dict[PruningSpec, list[PruningSpec]] = {}
     for spec in dict.fromkeys(specs):
         alike.setdefault(replace(spec, ratio=0.5), []).append(spec)
-    masks = {}
+    masks: dict[PruningSpec, PruningMask] = {}
     for first, group in alike.items():
         if first.granularity == "unstructured":
             chosen = select_weights(model, group)
