@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from prefiqs.errors import InputError
-from prefiqs.io.arrays import RowFile, read_array, write_array, write_rows
+from prefiqs.io.arrays import read_array, row_writer, write_array
 from prefiqs.io.atomic import write_text
 from prefiqs.io.scores import write_score_file
 from prefiqs.io.tables import write_table
@@ -31,6 +31,12 @@ def test_tables_and_arrays_round_trip(tmp_path):
 def test_an_array_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match=f"File not found: {tmp_path / 'a.npy'}"):
         read_array(tmp_path / "a.npy")
+
+
+def write_rows(rows, shape, dtype, path):
+    with row_writer(path, shape, dtype) as append:
+        for row in rows:
+            append(row[None])
 
 
 class Interrupted(Exception):
@@ -88,11 +94,11 @@ def test_rows_that_break_off_leave_the_old_file(tmp_path):
 def test_writers_of_one_file_do_not_meet(tmp_path):
     """While one is at work another writes the whole file: each leaves its own, and the last one to end wins."""
     path = tmp_path / "new" / "a.npy"
-    with RowFile(path, (2,), np.uint8) as slow:
-        slow.append(np.array([1], np.uint8))
+    with row_writer(path, (2,), np.uint8) as append:
+        append(np.array([1], np.uint8))
         write_array(np.array([7]), path)
         assert np.load(path).tolist() == [7]
-        slow.append(np.array([2], np.uint8))
+        append(np.array([2], np.uint8))
     assert np.load(path).tolist() == [1, 2]
     assert [file.name for file in path.parent.iterdir()] == ["a.npy"]
 

@@ -68,6 +68,9 @@ def global_(module: str, name: str) -> bytes:
 
 U1 = pickles.array(b"")[pickles.array(b"").index(b"cnumpy\ndtype") :].split(b"(K\x03")[0]
 ARRAY = global_("numpy.core.multiarray", "_reconstruct") + global_("numpy", "ndarray") + b"K\x00\x85C\x01b\x87R"
+LISTS_OF_LISTS: list = []  # short to write, with 2^60 elements when it is printed
+for _ in range(60):
+    LISTS_OF_LISTS = [LISTS_OF_LISTS, LISTS_OF_LISTS]
 LONG_TEXT = b"X" + struct.pack("<I", 1000) + b"a" * 1000
 
 HOSTILE = {
@@ -110,6 +113,10 @@ HOSTILE = {
         + b"h\x01h\x00\x85R" * 500
         + b"e.",
         "more bytes than the file holds",
+    ),
+    "endless name of a dtype": (
+        pickle.dumps(LISTS_OF_LISTS, 2)[:-1] + b"q\x7f0" + global_("numpy", "dtype") + b"h\x7f\x85R.",
+        "a NumPy dtype without a name",
     ),
     "a number that reserves memory": (b"\x80\x02]r\xff\xff\xff\xff.", "a number that reserves memory"),
     "the same as text": (b"(lp4000000000\n.", "a number that reserves memory"),

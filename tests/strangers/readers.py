@@ -37,7 +37,7 @@ from prefiqs.faces.decode import decode_photo, read_photo
 from prefiqs.io.arrays import read_array
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.scores import read_image_scores, read_score_file
-from prefiqs.io.text_table import read_text_table
+from prefiqs.io.tables import read_text_table
 from prefiqs.models.checkpoints import read_checkpoint
 from prefiqs.models.graph import declared_input
 from prefiqs.models.sface import state_dict_from_onnx

@@ -18,7 +18,7 @@ from prefiqs.cli import main
 from prefiqs.datasets.benchmark import Benchmark, load_benchmark, save_benchmark
 from prefiqs.datasets.photos import face_index
 from prefiqs.errors import AssetError, InputError
-from prefiqs.io.arrays import write_array, write_rows
+from prefiqs.io.arrays import row_writer, write_array
 from prefiqs.io.atomic import write_text
 from prefiqs.io.scores import write_score_file
 from prefiqs.io.tables import write_table
@@ -47,11 +47,17 @@ def faces(count: int) -> Benchmark:
     return Benchmark("b", images, face_index(names, names), np.array([[0, 1]], np.int32), np.array([False]))
 
 
+def write_noise_by_rows(path):
+    with row_writer(path, NOISE.shape, np.uint8) as append:
+        for row in NOISE:
+            append(row[None])
+
+
 @pytest.mark.parametrize(
     ("name", "write"),
     [
         ("a.npy", lambda path: write_array(NOISE, path)),
-        ("r.npy", lambda path: write_rows(iter(NOISE[:, None]), (len(NOISE), 1), np.uint8, path)),
+        ("r.npy", write_noise_by_rows),
         ("t.parquet", lambda path: write_table(pd.DataFrame({"a": NOISE.astype(float)}), path)),
         ("t.csv", lambda path: write_table(pd.DataFrame({"a": NOISE}), path)),
         ("t.txt", lambda path: write_text("x" * 100_000, path)),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
-from prefiqs.io.arrays import RowFile, read_array
+from prefiqs.io.arrays import read_array, row_writer
 from prefiqs.io.tables import read_parquet, write_table
 
 # The tables of a benchmark and the columns that are needed of them.
@@ -114,9 +114,9 @@ def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
     index, templates = benchmark.index, benchmark.templates
     digests: list[str] = []
     shape = (len(benchmark.images), FACE_SIZE, FACE_SIZE, 3)
-    with RowFile(folder / "images.npy", shape, np.uint8) as file:
+    with row_writer(folder / "images.npy", shape, np.uint8) as append:
         for face in _digested(benchmark.images, digests):
-            file.append(face[None])
+            append(face[None])
         # Before the images change, and written last: without it there is no benchmark.
         (folder / "index.parquet").unlink(missing_ok=True)
     if "sha256" not in index:

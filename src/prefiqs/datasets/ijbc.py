@@ -16,7 +16,7 @@ from prefiqs.datasets.photos import face_index
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import read_photo
 from prefiqs.faces.template import align_to_template
-from prefiqs.io.text_table import read_text_table, require_files
+from prefiqs.io.tables import read_text_table, require_files
 
 _POINTS = [f"{axis}{point}" for point in range(1, 6) for axis in "xy"]
 

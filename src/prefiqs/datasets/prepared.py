@@ -19,7 +19,6 @@ from prefiqs.datasets.photos import face_index
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import decode_face
 from prefiqs.io.atomic import read_text
-from prefiqs.io.user_tables import require_file
 
 IMAGES, PATH_LIST, PAIR_LIST = "images", "image_path_list.txt", "pair_list.txt"
 
@@ -38,7 +37,7 @@ def read_prepared(folder: Path, name: str | None = None, folds: int | None = 10)
     Raises:
         InputError: a list or image is missing, a line has another form, or a pair names an image that is not listed.
     """
-    listed = [PurePosixPath(line.strip()).name for line in _lines(folder / PATH_LIST)]
+    listed = [PurePosixPath(line.strip()).name for line in read_text(folder / PATH_LIST).splitlines()]
     files = list(dict.fromkeys(filter(None, listed)))
     if missing := [file for file in files if not (folder / IMAGES / file).is_file()]:
         raise InputError(
@@ -46,7 +45,7 @@ def read_prepared(folder: Path, name: str | None = None, folds: int | None = 10)
         )
     row = {Path(file).stem: i for i, file in enumerate(files)}
     sides_of_pairs, labels = [], []
-    for number, line in enumerate(_lines(folder / PAIR_LIST), 1):
+    for number, line in enumerate(read_text(folder / PAIR_LIST).splitlines(), 1):
         fields = line.split()
         sides = [row.get(side.removesuffix(".jpg")) for side in fields[:2]]
         # NumPy wrote the lists of the .bin files, with the label as wide as the names: 00001 00002 00001.
@@ -64,8 +63,3 @@ def read_prepared(folder: Path, name: str | None = None, folds: int | None = 10)
     index = face_index(files, people_of(files, pairs[genuine]))
     runs = None if folds is None else consecutive_folds(len(pairs), folds)
     return Benchmark(name or folder.absolute().name, LazyFaces(len(files), face), index, pairs, genuine, runs)
-
-
-def _lines(path: Path) -> list[str]:
-    require_file(path)
-    return read_text(path).splitlines()

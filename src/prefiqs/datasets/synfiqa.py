@@ -12,7 +12,7 @@ from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.faces import LazyFaces
 from prefiqs.datasets.photos import face_index
 from prefiqs.faces.decode import decode_face
-from prefiqs.io.text_table import read_text_table, require_files
+from prefiqs.io.tables import read_text_table, require_files
 
 
 def build_synfiqa(folder: Path) -> Benchmark:

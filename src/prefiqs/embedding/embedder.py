@@ -17,7 +17,7 @@ from tqdm import tqdm
 from prefiqs.embedding.engines import Engine, model_engines
 from prefiqs.embedding.vectors import normalise
 from prefiqs.errors import InputError
-from prefiqs.io.arrays import RowFile
+from prefiqs.io.arrays import row_writer
 from prefiqs.models.face_model import FaceModel, check_faces, require_eval_mode
 from prefiqs.models.loading import on_device, resolve_device
 
@@ -113,13 +113,13 @@ def write_embeddings(
 
 def _write_tables(embedder: Embedder, images: Faces, count: int, paths: Iterable[str | Path], progress: bool) -> None:
     with ExitStack() as stack:
-        files = [
-            stack.enter_context(RowFile(path, (count, size), np.float32))
+        appends = [
+            stack.enter_context(row_writer(path, (count, size), np.float32))
             for size, path in zip(embedder.sizes, paths, strict=True)
         ]
         for tables in embedder.stream(images, progress):
-            for file, table in zip(files, tables, strict=True):
-                file.append(table)
+            for append, table in zip(appends, tables, strict=True):
+                append(table)
 
 
 class Embedder:

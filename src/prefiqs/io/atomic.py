@@ -11,7 +11,7 @@ from prefiqs.errors import InputError
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Where to write a file: a path of its own beside `path`, which takes its place when the context ends.
+    """Give a path of its own beside `path`, to write to; the file takes its place when the context ends.
 
     An error in the context leaves what was there. Several processes and threads may write the same file; the last one
     to end wins. The folder is made.
@@ -40,11 +40,18 @@ def write_bytes(content: bytes, path: str | Path) -> None:
 
 
 def read_text(path: str | Path) -> str:
-    """Read a UTF-8 text file; `InputError` for other bytes."""
+    """Read a UTF-8 text file; `InputError` if there is none, or it holds other bytes."""
+    require_file(path)
     try:
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text ({error}).") from error
+
+
+def require_file(path: str | Path) -> None:
+    """Raise `InputError` unless there is such a file."""
+    if not Path(path).is_file():
+        raise InputError(f"File not found: {path}.")
 
 
 def damaged(what: str, path: str | Path, error: Exception) -> InputError:

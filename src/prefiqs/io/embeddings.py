@@ -15,16 +15,9 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.errors import InputError
-from prefiqs.io.atomic import read_text
+from prefiqs.io.atomic import read_text, require_file
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.user_tables import (
-    is_table,
-    location_of_row,
-    name_column,
-    read_user_table,
-    require_complete,
-    require_file,
-)
+from prefiqs.io.tables import complete_column, is_table, location_of_row, names_of, read_user_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +35,7 @@ def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
     Raises:
         InputError: another form, unequal lengths, a name that occurs twice, or a vector that is zero or not finite.
     """
-    if names is not None and path.suffix != ".npy":
+    if path.suffix != ".npy" and names is not None:
         raise InputError(f"A list of names belongs to a .npy file, but the embeddings are {path}. Leave {names} out.")
     if path.is_dir():
         found = _from_folder(path)
@@ -60,17 +53,15 @@ def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
 
 
 def _from_array(path: Path, names: Path | None) -> Embeddings:
-    vectors = _load(path)
+    vectors, subjects = _load(path), None
     if vectors.ndim != 2 or vectors.dtype.kind != "f":
         raise InputError(f"{path} holds {vectors.dtype} of shape {vectors.shape}, not one row of floats an image.")
-    subjects = None
     if names is None:
         listed = [str(row) for row in range(len(vectors))]
     elif is_table(names):
         table = read_user_table(names)
-        listed, subjects = table[name_column(table, names)].astype(str).tolist(), _subjects(table, names)
+        listed, subjects = names_of(table, names).tolist(), _subjects(table, names)
     else:
-        require_file(names)
         listed = read_text(names).splitlines()
     if len(listed) != len(vectors):
         raise InputError(f"{path} has {len(vectors)} rows, but {names} has {len(listed)} names.")
@@ -84,15 +75,15 @@ def _from_folder(folder: Path) -> Embeddings:
     vectors = [_load(file) for file in files]
     size = vectors[0].size
     for file, vector in zip(files, vectors, strict=True):
-        if vector.ndim != 1 or vector.size != size or vector.dtype.kind != "f":
+        if vector.shape != (size,) or vector.dtype.kind != "f":
             raise InputError(f"{file} holds {vector.dtype} of shape {vector.shape}, not a vector of {size} floats.")
     return Embeddings(ImageNameIndex([file.stem for file in files], str(folder)), np.stack(vectors))
 
 
 def _from_table(path: Path) -> Embeddings:
     table = read_user_table(path)
-    key = name_column(table, path)
-    rest = table.drop(columns=[key, "subject"], errors="ignore")
+    names = names_of(table, path)
+    rest = table.drop(columns=[str(names.name), "subject"], errors="ignore")
     if rest.shape[1] == 1 and rest.iloc[:, 0].dtype == object:
         sizes = rest.iloc[:, 0].map(np.size)
         if len(odd := np.flatnonzero(sizes != sizes.mode()[0])):
@@ -104,24 +95,23 @@ def _from_table(path: Path) -> Embeddings:
     if not len(table) or not vectors.size or vectors.dtype.kind not in "fiu":
         columns = ", ".join(map(str, rest.columns[:5])) or "none"
         raise InputError(f"{path} has no vector of numbers in each row; its other columns are {columns}.")
-    return Embeddings(
-        ImageNameIndex(table[key].astype(str).tolist(), str(path)), vectors.astype(float), _subjects(table, path)
-    )
+    return Embeddings(ImageNameIndex(names.tolist(), str(path)), vectors.astype(float), _subjects(table, path))
 
 
 def _from_text(path: Path) -> Embeddings:
     require_file(path)
-    names, rows = [], []
+    names: list[str] = []
+    rows: list[np.ndarray] = []
     with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines):
+        for number, line in enumerate(lines, 1):
             name, *values = line.split()[: 1 << 16] or [""]
             try:
                 rows.append(np.array(values, np.float64))
             except ValueError:
                 values = []
             if not values or len(values) != len(rows[0]):
-                wanted = f"`NAME` and {len(rows[0])} numbers" if number else "`NAME` and a vector"
-                raise InputError(f"Line {number + 1} of {path} is not {wanted}: {line.rstrip()[:80]!r}.")
+                wanted = f"`NAME` and {len(rows[0])} numbers" if names else "`NAME` and a vector"
+                raise InputError(f"Line {number} of {path} is not {wanted}: {line.rstrip()[:80]!r}.")
             names.append(name)
     if not names:
         raise InputError(f"{path} is empty; its lines should be `NAME v1 v2 …`.")
@@ -129,10 +119,7 @@ def _from_text(path: Path) -> Embeddings:
 
 
 def _subjects(table: pd.DataFrame, path: Path) -> np.ndarray | None:
-    if "subject" not in table:
-        return None
-    require_complete(table, "subject", path)
-    return table["subject"].astype(str).to_numpy()
+    return complete_column(table, "subject", path).to_numpy() if "subject" in table else None
 
 
 def _load(path: Path) -> np.ndarray:

@@ -65,20 +65,19 @@ class ImageNameIndex:
         return np.array([self._row(str(name)) for name in distinct], np.int64)[number]
 
     def _row(self, asked: str) -> int:
-        row = self._own.get(asked)
-        if row is not None:
-            return row
+        if asked in self._own:
+            return self._own[asked]
         row = self._short.get(_file(asked), -1)
         return row if row >= 0 and not _contradict(asked, self.all[row]) else -1
 
 
 def _file(path: str) -> str:
-    """The name of a file in a prepared folder, as if it were the only one."""
+    """Return the name of a file in a prepared folder, as if it were the only one."""
     return prepared_names([PurePosixPath(path).name])[0]
 
 
 def _contradict(a: str, b: str) -> bool:
-    """Whether two paths have one file name in folders of different names: a/1.jpg is not b/1.jpg."""
+    """Return whether two paths have one file name in folders of different names: a/1.jpg is not b/1.jpg."""
     left, right = ((*PurePosixPath(path).parent.parts, _file(path)) for path in (a, b))
     if (_PREPARED_FOLDER in left[-2:-1]) != (_PREPARED_FOLDER in right[-2:-1]):
         return False  # a prepared folder has other folders above its images than the images had before

@@ -11,10 +11,10 @@ import pandas as pd
 
 from prefiqs.errors import InputError
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.text_table import read_text_table
-from prefiqs.io.user_tables import is_table, location_of_row, read_user_table
+from prefiqs.io.tables import is_table, location_of_row, read_text_table, read_user_table
 
-COLUMNS = {"left": "str", "right": "str", "genuine": "int32"}
+_SIDES = ["left", "right"]
+_COLUMNS = {"left": "str", "right": "str", "genuine": "int32"}
 
 
 def read_pairs(path: Path, images: ImageNameIndex) -> tuple[np.ndarray, np.ndarray]:
@@ -23,24 +23,24 @@ def read_pairs(path: Path, images: ImageNameIndex) -> tuple[np.ndarray, np.ndarr
     Raises:
         InputError: an unknown image, a label other than 0 and 1, or no pair of one of both kinds.
     """
-    table = read_user_table(path) if is_table(path) else read_text_table(path, COLUMNS)
-    if absent := [column for column in COLUMNS if column not in table]:
+    table = read_user_table(path) if is_table(path) else read_text_table(path, _COLUMNS)
+    if absent := [column for column in _COLUMNS if column not in table]:
         raise InputError(f"{path} has no column {', '.join(absent)}; left, right and genuine are needed.")
     wrong = ~table["genuine"].isin((0, 1)).to_numpy()
     if wrong.any():
         row = int(wrong.argmax())
         label, where = table["genuine"].iloc[row], location_of_row(path, row)
         raise InputError(f"The label in {where} is {label}, but must be 1 (genuine) or 0 (impostor).")
-    pairs = np.column_stack([_rows(table[side], images) for side in ("left", "right")])
-    if (unknown := pairs < 0).any():
-        row = int(unknown.any(axis=1).argmax())
+    pairs = np.column_stack([_rows(table[side], images) for side in _SIDES])
+    if len(unknown := np.argwhere(pairs < 0)):
+        row, side = unknown[0]
         raise InputError(
-            f"The image {_first(table, unknown, row)} in {location_of_row(path, row)} is not among the {len(images)} "
-            f"embedded ones ({int(unknown.any(axis=1).sum())} such pairs)."
+            f"The image {table[_SIDES[side]].iloc[row]} in {location_of_row(path, row)} is not among the "
+            f"{len(images)} embedded ones ({len(set(unknown[:, 0]))} such pairs)."
         )
     genuine = table["genuine"].to_numpy(bool)
     if not 0 < genuine.sum() < len(genuine):
-        counts = f"{int(genuine.sum())} genuine and {int((~genuine).sum())} impostor pairs"
+        counts = f"{genuine.sum()} genuine and {(~genuine).sum()} impostor pairs"
         raise InputError(f"{path} has {counts}; both kinds are needed.")
     return pairs, genuine
 
@@ -49,7 +49,3 @@ def _rows(side: pd.Series, images: ImageNameIndex) -> np.ndarray:
     if not pd.api.types.is_integer_dtype(side):
         return images.rows(side)
     return np.where((side >= 0) & (side < len(images)), side, -1).astype(np.int64)
-
-
-def _first(table: pd.DataFrame, unknown: np.ndarray, row: int) -> object:
-    return table["left" if unknown[row, 0] else "right"].iloc[row]

@@ -10,15 +10,21 @@ import io
 import math
 import pickle
 import pickletools
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from prefiqs.errors import InputError
 
 MAX_BYTES = 2**30  # the largest published file has a tenth of it
-_NUMPY = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
-_BUILTINS = ("builtins", "__builtin__", "_codecs")
+
+
+class _Dtype(str):
+    """The name of a NumPy dtype; what NumPy adds to it (byte order, alignment) means nothing for a single byte."""
+
+    def __setstate__(self, state: object) -> None:
+        pass
 
 
 class EncodedArray:
@@ -29,23 +35,10 @@ class EncodedArray:
     def __setstate__(self, state: tuple) -> None:
         _version, shape, dtype, _fortran, data = state
         numbers = type(shape) is tuple and all(type(n) is int for n in shape)  # else `prod` could repeat a text
-        if (
-            dtype != _Dtype("u1")
-            or type(data) not in (bytes, bytearray)
-            or not numbers
-            or math.prod(shape) != len(data)
-        ):
+        right_type = type(dtype) is _Dtype and dtype == "u1" and type(data) in (bytes, bytearray)
+        if not right_type or not numbers or math.prod(shape) != len(data):
             raise pickle.UnpicklingError("a NumPy array that is not of uint8, or whose shape does not fit its data")
         self.data = data
-
-
-class _Dtype(NamedTuple):
-    """A NumPy dtype; what NumPy adds to it (byte order, alignment) means nothing for a single byte."""
-
-    name: str
-
-    def __setstate__(self, state: tuple) -> None:
-        pass
 
 
 def read_restricted(path: Path) -> object:
@@ -78,11 +71,10 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Callable:
         """Return what a name stands for; called by the unpickler instead of importing anything."""
         known: dict[str, Callable] = {}
-        if module in _BUILTINS:
+        if module in ("builtins", "__builtin__", "_codecs"):
             known = dict.fromkeys(("bytes", "bytearray", "encode"), self._as_bytes)
-        elif module in _NUMPY:
-            known = {"dtype": _dtype, "scalar": _boolean, "_frombuffer": _array_of, "ndarray": _array}
-            known["_reconstruct"] = _array
+        elif re.fullmatch(r"numpy(\._?core\.(multiarray|numeric))?", module):
+            known = _NUMPY
         if name not in known:
             raise pickle.UnpicklingError(f"the name {module}.{name}")
         return lambda *arguments: known[name](*arguments)  # new each time: a pickle can set attributes of it
@@ -98,21 +90,28 @@ class _Reader(pickle.Unpickler):
         return value.encode("latin1")
 
 
-def _array(*_arguments: object) -> EncodedArray:
+def _empty(*_arguments: object) -> EncodedArray:
     return EncodedArray()
 
 
-def _array_of(data: object, dtype: object, shape: object, _order: object) -> EncodedArray:
+def _from_buffer(data: object, dtype: object, shape: object, _order: object) -> EncodedArray:
     array = EncodedArray()
     array.__setstate__((1, shape, dtype, False, data))
     return array
 
 
 def _dtype(name: object, *_arguments: object) -> _Dtype:
-    return _Dtype(name.decode() if isinstance(name, bytes) else str(name))
+    if type(name) not in (bytes, str):  # whose text could be endless
+        raise pickle.UnpicklingError("a NumPy dtype without a name")
+    return _Dtype(name.decode() if isinstance(name, bytes) else name)
 
 
 def _boolean(dtype: object, data: object) -> bool:
-    if dtype != _Dtype("b1") or data not in (b"\0", b"\1"):
+    if type(dtype) is not _Dtype or dtype != "b1" or data not in (b"\0", b"\1"):
         raise pickle.UnpicklingError("a NumPy scalar that is no boolean")
     return data == b"\1"
+
+
+_NUMPY: dict[str, Callable] = {
+    "_reconstruct": _empty, "ndarray": _empty, "_frombuffer": _from_buffer, "dtype": _dtype, "scalar": _boolean
+}  # fmt: skip

@@ -4,6 +4,7 @@
 * a CSV or Parquet table with the columns name and score, and `method` where it holds several methods.
 """
 
+import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pandas as pd
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.user_tables import is_table, name_column, read_user_table, require_file
+from prefiqs.io.tables import is_table, names_of, read_user_table
 
 LOWER_IS_BETTER = frozenset({"PFE"})
 """Published methods whose score falls with quality."""
@@ -29,7 +30,6 @@ def write_score_file(names: Iterable[str], scores: np.ndarray, path: str | Path)
 
 def read_score_file(path: Path) -> tuple[list[str], np.ndarray]:
     """Read `PATH SCORE` lines: names and float64 scores; `InputError` names the first line that has another form."""
-    require_file(path)
     names, scores = [], []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         name, _, score = line.strip().rpartition(" ")
@@ -80,16 +80,15 @@ def find_score_files(folder: str | Path, benchmark: str) -> dict[str, Path]:
     Upper case, `-` and `_` do not matter in the benchmark's name (XQLFW, IJBC). Raises `InputError` for two files of a
     method.
     """
-    wanted = _plain(benchmark)
+    letters = re.sub("[-_]", "", benchmark)
+    spelled = re.compile("(.*)_-*" + "".join(re.escape(letter) + "[-_]*" for letter in letters), re.IGNORECASE)
     found: dict[str, Path] = {}
     for path in sorted(Path(folder).glob("*_*.txt")):
-        parts = path.stem.split("_")
-        for i in range(1, len(parts)):
-            if parts[i] and _plain("_".join(parts[i:])) == wanted:
-                method = "_".join(parts[:i])
-                if method in found:
-                    raise InputError(f"{found[method]} and {path} both hold scores of {method} on {benchmark}.")
-                found[method] = path
+        if match := spelled.fullmatch(path.stem):
+            method = match[1]
+            if method in found:
+                raise InputError(f"{found[method]} and {path} both hold scores of {method} on {benchmark}.")
+            found[method] = path
     return found
 
 
@@ -105,22 +104,23 @@ def read_published_scores(
     return read_image_scores(files.items(), images, files.keys() & lower_is_better)
 
 
-def _read(path: Path, label: str | None) -> dict[str, tuple[pd.Series, np.ndarray]]:
-    if not is_table(path):
-        listed, values = read_score_file(path)
-        return {label or path.stem: (pd.Series(listed, dtype=object), values)}
-    table = read_user_table(path)
-    key = name_column(table, path)
-    if "score" not in table:
-        raise InputError(f"{path} has no column score, only {', '.join(map(str, table.columns))}.")
-    values = pd.to_numeric(table["score"], errors="coerce").to_numpy(float)
-    whole = {label or path.stem: np.arange(len(table))}
-    parts = table.groupby("method", sort=False).indices if "method" in table else whole
-    return {method: (table[key].iloc[rows], values[rows]) for method, rows in parts.items()}
+def _read(path: Path, label: str | None) -> dict[str, tuple[Iterable[str], np.ndarray]]:
+    """Return names and scores by method."""
+    if is_table(path):
+        table = read_user_table(path)
+        names = names_of(table, path)
+        if "score" not in table:
+            raise InputError(f"{path} has no column score, only {', '.join(map(str, table.columns))}.")
+        scores = pd.to_numeric(table["score"], errors="coerce").to_numpy(float)
+        if "method" in table:
+            parts = table.groupby("method", sort=False).indices
+            return {method: (names.iloc[rows], scores[rows]) for method, rows in parts.items()}
+        return {label or path.stem: (names, scores)}
+    return {label or path.stem: read_score_file(path)}
 
 
 def _aligned(
-    method: str, path: Path, listed: pd.Series, values: np.ndarray, images: ImageNameIndex, used: np.ndarray
+    method: str, path: Path, listed: Iterable[str], values: np.ndarray, images: ImageNameIndex, used: np.ndarray
 ) -> np.ndarray:
     """Return the scores in the order of the images."""
     rows = images.rows(listed)
@@ -143,7 +143,3 @@ def _aligned(
     if np.ptp(scores[used]) == 0:
         raise InputError(f"{path} has the score {scores[used[0]]:.9g} of {method} for every image: it ranks nothing.")
     return scores
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")

@@ -16,7 +16,7 @@ from prefiqs.apps.ray.cluster import Cluster, require_ray
 from prefiqs.apps.ray.shards import missing_shards, shard_path, write_shard
 from prefiqs.assets.fetch import file_sha256
 from prefiqs.errors import InputError
-from prefiqs.io.arrays import RowFile, read_array
+from prefiqs.io.arrays import read_array, row_writer
 
 Job = tuple[Path | None, str]
 """The mask of a pruned network (None: unpruned), and what it sees, "plain" or "mirrored" faces."""
@@ -136,11 +136,11 @@ def _tile_writer(study: Study, device: str, threads: int) -> Callable[[Tile], No
 def _assemble(shards: Sequence[Path], paths: Sequence[Path], count: int) -> None:
     """The .npy files of a group of networks, from its shards in order."""
     with ExitStack() as stack:
-        files: list[RowFile] = []
+        appends: list[Callable[[np.ndarray], None]] = []
         for shard in shards:
             tables = read_array(shard)
-            files = files or [
-                stack.enter_context(RowFile(path, (count, tables.shape[2]), np.float32)) for path in paths
+            appends = appends or [
+                stack.enter_context(row_writer(path, (count, tables.shape[2]), np.float32)) for path in paths
             ]
-            for file, table in zip(files, tables, strict=True):
-                file.append(table)
+            for append, table in zip(appends, tables, strict=True):
+                append(table)
