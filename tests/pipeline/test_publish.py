@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from prefiqs.errors import InputError
-from prefiqs.pipeline.durations import note_duration
 from prefiqs.pipeline.layout import Layout
+from prefiqs.pipeline.manifest import note_duration
 from prefiqs.pipeline.params import as_params, overlaid, read_yaml
 from prefiqs.pipeline.publish import publish
 from prefiqs.pipeline.run import Run, open_run

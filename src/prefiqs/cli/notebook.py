@@ -19,7 +19,7 @@ def notebook(
 
     Example: prefiqs notebook notebooks/13_edc.ipynb data/results/edc/orl/sface -p benchmark=orl -p model=sface
     """
-    from prefiqs.pipeline.durations import note_duration
+    from prefiqs.pipeline.manifest import note_duration
     from prefiqs.pipeline.notebooks import run_notebook
 
     root = compendium_root()

@@ -1,27 +1,46 @@
 """What a run is of: the code, the parameters, the machine, the day, and how long it took."""
 
 import hashlib
+import json
 import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from prefiqs.io.atomic import read_text, write_text
+from prefiqs.pipeline.stages import RESULTS
+
 _PACKAGES = ("prefiqs", "torch", "openvino", "numpy", "pandas", "opencv-python-headless")
+_DURATIONS = Path("data/executed/durations.json")  # seconds by the folder that a stage writes
 
 
-def manifest(root: Path, run: str, durations: Mapping[str, float]) -> dict[str, Any]:
+def note_duration(root: Path, folder: str | Path, seconds: float) -> None:
+    """Note how long the stage took that writes `folder`, for the manifest."""
+    noted = _durations(root) | {Path(folder).as_posix(): round(seconds, 1)}
+    write_text(json.dumps(noted, indent=1) + "\n", root / _DURATIONS)
+
+
+def _durations(root: Path) -> dict[str, float]:
+    return json.loads(read_text(root / _DURATIONS)) if (root / _DURATIONS).is_file() else {}
+
+
+def manifest(root: Path, run: str, folders: Iterable[str]) -> dict[str, Any]:
     """What can be said of a run that has just ended.
 
     Args:
         root: of the compendium.
         run: its name.
-        durations: seconds by stage and item.
+        folders: those that its stages wrote, below data/results.
     """
+    import torch
+
+    noted = _durations(root)
+    seconds = {folder.removeprefix(RESULTS): noted[folder] for folder in sorted(folders) if folder in noted}
     return {
         "run": run,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -32,19 +51,21 @@ def manifest(root: Path, run: str, durations: Mapping[str, float]) -> dict[str, 
         "platform": platform.platform(aliased=True),
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "gpu": _gpu(),
-        "seconds": round(sum(durations.values())),
-        "seconds_by_stage": dict(sorted(durations.items())),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "seconds": round(sum(seconds.values())),
+        "seconds_by_stage": seconds,
     }
 
 
 def as_markdown(made: Mapping[str, Any]) -> str:
     """The manifest as a section of a page."""
+    hours, minutes = divmod(round(made["seconds"] / 60), 60)
+    took = f"{hours} h {minutes} min" if hours else f"{minutes} min"
     versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
     gpu = f", {made['gpu']}" if made["gpu"] else ""
     return (
         "## How these results were made\n\n"
-        f"* {made['date']}, commit `{made['commit'] or 'unknown'}`; compute time {_minutes(made['seconds'])}.\n"
+        f"* {made['date']}, commit `{made['commit'] or 'unknown'}`; compute time {took}.\n"
         f"* {made['processor']}, {made['cores']} cores{gpu}; {made['platform']}.\n"
         f"* {versions}.\n"
         f"* SHA-256 of `params.yaml` {made['params_sha256'][:12]}, of `requirements.lock` {made['lock_sha256'][:12]}. "
@@ -52,22 +73,16 @@ def as_markdown(made: Mapping[str, Any]) -> str:
     )
 
 
-def _minutes(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
 def _commit(root: Path) -> str | None:
     """The commit that is checked out, with a `+` if tracked source files differ from it; None without git."""
 
     def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True, encoding="utf-8"
-        ).stdout.strip()
+        command = ["git", *arguments]
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, encoding="utf-8").stdout
 
     try:
         changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/src", ":/notebooks", ":/dvc.yaml")
-        return git("rev-parse", "--short=12", "HEAD") + "+" * bool(changed)
+        return git("rev-parse", "--short=12", "HEAD").strip() + "+" * bool(changed.strip())
     except (OSError, subprocess.CalledProcessError):  # no git, or an unpacked archive
         return None
 
@@ -78,12 +93,6 @@ def _processor() -> str:
     except OSError:  # not Linux
         found = None
     return found[1] if found else platform.processor() or platform.machine()
-
-
-def _gpu() -> str | None:
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def _sha256(path: Path) -> str:

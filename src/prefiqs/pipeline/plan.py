@@ -1,30 +1,31 @@
 """What a run will cost: stages, forward passes and disk space, estimated from its parameters before anything starts."""
 
 from collections import Counter
+from collections.abc import Iterable
+from math import nan
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from prefiqs.datasets.benchmark import benchmark_folder
 from prefiqs.datasets.registry import BENCHMARKS
 from prefiqs.faces.template import FACE_SIZE
+from prefiqs.io.arrays import read_array
 from prefiqs.methods.registry import METHODS
 from prefiqs.models.weights import card_of
 from prefiqs.pipeline.params import Params
 from prefiqs.pipeline.stages import StageItem
 
-# What the studies compute, in forward passes of one face; a backward pass counts as two, a derivative along one
-# direction as three.
+# In forward passes of one face: a backward pass counts as two, a derivative along one direction as three.
 BACKWARD, DERIVATIVE = 2, 3
 TRANSFORMER = 2  # all exits in one pass, ViTNT-FIQA at all depths in another
 ABLATION = 20  # networks of the ablation, rounded up
 PRICE = 8  # for each ratio: all stages of the network alone, and from each stage on, with shared prefixes
 COPIES_ON_DISK = 2  # a result and its copy in DVC's cache
-BYTES_OF_A_PAIR = 10
+BYTES_OF_A_FACE, BYTES_OF_A_PAIR = 3 * FACE_SIZE**2, 10
 
 
-def plan(params: Params, items: list[StageItem], data: Path) -> pd.DataFrame:
+def plan(params: Params, items: Iterable[StageItem], data: Path) -> pd.DataFrame:
     """Estimate the cost of a run.
 
     Args:
@@ -38,9 +39,8 @@ def plan(params: Params, items: list[StageItem], data: Path) -> pd.DataFrame:
     """
     images = {name: _images(name, params, data) for name in params.benchmarks.all}
     passes, sizes = _passes(params, images), _bytes(params, images)
-    runs = Counter(item.stage for item in items)
-    stages = list(dict.fromkeys(item.stage for item in items))
-    rows = [(s, runs[s], passes.get(s, 0), COPIES_ON_DISK * sizes.get(s, 0) / 1e6) for s in stages]
+    runs = Counter(item.stage for item in items)  # in the order of dvc.yaml
+    rows = [(s, runs[s], passes.get(s, 0), COPIES_ON_DISK * sizes.get(s, 0) / 1e6) for s in runs]
     return pd.DataFrame(rows, columns=["stage", "runs", "forward_passes", "megabytes"])
 
 
@@ -48,11 +48,10 @@ def _images(name: str, params: Params, data: Path) -> float:
     """Number of images, NaN if it is not known yet."""
     built = benchmark_folder(name, data) / "images.npy"
     if built.is_file():
-        return len(np.load(built, mmap_mode="r", allow_pickle=False))
+        return len(read_array(built, mapped=True))
     if source := params.source_of(name):
         return params.degrade.copies * _images(source, params, data)
-    card = BENCHMARKS.get(name)
-    return card.images if card and card.images else float("nan")
+    return (BENCHMARKS[name].images if name in BENCHMARKS else None) or nan
 
 
 def _networks(params: Params, benchmark: str) -> int:
@@ -63,10 +62,8 @@ def _networks(params: Params, benchmark: str) -> int:
 
 
 def _passes(params: Params, images: dict[str, float]) -> dict[str, float]:
-    estimators, verifiers = len(params.models.quality), len(params.models.cross)
-    paired = sum(images[name] for name in params.benchmarks.paired)
     # Of a degraded benchmark, the untouched copies are embedded already.
-    degraded = {c.name: images[c.name] - images[c.source] for c in params.benchmarks.cross_quality}
+    degraded = {made.name: images[made.name] - images[made.source] for made in params.benchmarks.cross_quality}
     compared = sum(_cost(entry.method) for entry in params.methods.entries.values())
     ablated = params.jacobian.ablation_images * len(params.prune.ratios) * (DERIVATIVE + 1)
     precision = (1 + len(params.precision.kinds)) * (1 + len(params.precision.ratios))
@@ -74,16 +71,19 @@ def _passes(params: Params, images: dict[str, float]) -> dict[str, float]:
     def over(benchmarks: list[str]) -> float:
         return sum(images[name] for name in benchmarks)
 
-    return {
-        "embed": estimators * sum(images[name] * _networks(params, name) for name in params.benchmarks.photos),
-        "embed-degraded": estimators * sum(count * _networks(params, name) for name, count in degraded.items()),
-        "verifier": verifiers * paired,
+    paired = over(params.benchmarks.paired)
+    by_an_estimator = {
+        "embed": sum(images[name] * _networks(params, name) for name in params.benchmarks.photos),
+        "embed-degraded": sum(count * _networks(params, name) for name, count in degraded.items()),
+        "derivatives": sum(images[name] * DERIVATIVE + ablated for name in params.jacobian.benchmarks),
+        "ablation": ABLATION * over(params.ablation.benchmarks),
+        "precision": precision * over(params.precision.benchmarks),
+        "price": PRICE * len(params.price.ratios) * over(params.price.benchmarks),
+    }
+    return {stage: len(params.models.quality) * passes for stage, passes in by_an_estimator.items()} | {
+        "verifier": len(params.models.cross) * paired,
         "method": paired * compared,
-        "derivatives": estimators * sum(images[n] * DERIVATIVE + ablated for n in params.jacobian.benchmarks),
         "exits": len(params.transformer.models) * TRANSFORMER * over(params.transformer.benchmarks),
-        "ablation": estimators * ABLATION * over(params.ablation.benchmarks),
-        "precision": estimators * precision * over(params.precision.benchmarks),
-        "price": estimators * PRICE * len(params.price.ratios) * over(params.price.benchmarks),
     }
 
 
@@ -93,21 +93,15 @@ def _cost(method: str) -> int:
 
 
 def _bytes(params: Params, images: dict[str, float]) -> dict[str, float]:
-    def width(model: str) -> float:
-        size = card_of(model).embedding_size  # None: only the file knows
-        return 4 * size if size else float("nan")
+    def embeddings(models: list[str], benchmarks: list[str], pruned: bool = True) -> float:
+        width = sum(card_of(model).embedding_size or nan for model in models)  # None: only the file knows
+        return 4 * width * sum(images[name] * (_networks(params, name) if pruned else 1) for name in benchmarks)
 
-    def embeddings(benchmarks: list[str]) -> float:
-        of_an_image = sum(width(model) for model in params.models.quality)
-        return sum(images[name] * _networks(params, name) for name in benchmarks) * of_an_image
-
-    made = [c.name for c in params.benchmarks.cross_quality]
-    face = FACE_SIZE * FACE_SIZE * 3
-    verifiers = sum(width(model) for model in params.models.cross)
+    photos, made = params.benchmarks.photos, [made.name for made in params.benchmarks.cross_quality]
     return {
-        "align": sum(images[name] * face for name in params.benchmarks.photos),
-        "degrade": sum(images[name] * face + params.degrade.impostors * BYTES_OF_A_PAIR for name in made),
-        "embed": embeddings(params.benchmarks.photos),
-        "embed-degraded": embeddings(made),
-        "verifier": sum(images[name] for name in params.benchmarks.paired) * verifiers,
+        "align": sum(images[name] * BYTES_OF_A_FACE for name in photos),
+        "degrade": sum(images[name] * BYTES_OF_A_FACE + params.degrade.impostors * BYTES_OF_A_PAIR for name in made),
+        "embed": embeddings(params.models.quality, photos),
+        "embed-degraded": embeddings(params.models.quality, made),
+        "verifier": embeddings(params.models.cross, params.benchmarks.paired, pruned=False),
     }

@@ -5,11 +5,9 @@ import os
 import re
 import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from prefiqs.errors import InputError
-from prefiqs.io.atomic import read_text, write_text
-from prefiqs.pipeline.durations import durations
+from prefiqs.io.atomic import read_text, whole_folder, write_text
 from prefiqs.pipeline.manifest import as_markdown, manifest
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.stages import RESULTS, stage_items
@@ -28,46 +26,27 @@ def publish(run: Run) -> Path:
     """
     root, out = run.layout.root, run.layout.report(run.params.run)
     folders = [item.results for item in stage_items(root) if item.results]
-    took = {folder: seconds for folder, seconds in durations(root).items() if folder in folders}
-    made = manifest(root, run.params.run, {folder.removeprefix(RESULTS): seconds for folder, seconds in took.items()})
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as work:
-        new, old = Path(work) / "new", Path(work) / "old"
-        shutil.copytree(_existing(run.layout.data / "report"), new)
-        for folder in folders:
-            shutil.copytree(_existing(root / folder), new / folder.removeprefix(RESULTS))
+    made = manifest(root, run.params.run, folders)
+    with whole_folder(out) as new:
+        for folder in ("data/report", *folders):
+            if not (root / folder).is_dir():
+                raise InputError(f"No results in {root / folder}; run `dvc repro` first.")
+            target = new / folder.removeprefix(RESULTS) if folder in folders else new
+            shutil.copytree(root / folder, target, dirs_exist_ok=True)
         _link_notebooks(new)
         write_text(json.dumps(made, indent=1) + "\n", new / "manifest.json")
         write_text(f"{read_text(new / 'README.md')}\n{as_markdown(made)}", new / "README.md")
-        if out.exists():
-            out.rename(old)
-        try:
-            new.rename(out)
-        except BaseException:
-            if old.exists():
-                old.rename(out)
-            raise
     return out
-
-
-def _existing(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise InputError(f"No results in {folder}; run `dvc repro` first.")
-    return folder
 
 
 def _link_notebooks(folder: Path) -> None:
     """Let each notebook's links to others lead to their executed copies, of the same item where there is one."""
-    copies: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*.ipynb")):
-        copies.setdefault(path.name, []).append(path)
-    for path in [path for found in copies.values() for path in found]:
-        item = set(path.relative_to(folder).parts[1:-1])
-
-        def nearest(match: re.Match[str], path: Path = path, item: set[str] = item) -> str:
-            if not (found := copies.get(match[1])):
-                return match[0]
-            best = max(found, key=lambda other: len(item & set(other.relative_to(folder).parts[1:-1])))
-            return f"]({Path(os.path.relpath(best, path.parent)).as_posix()})"
-
-        write_text(_LINK.sub(nearest, read_text(path)), path)
+    items = {path: set(path.relative_to(folder).parts[1:-1]) for path in sorted(folder.rglob("*.ipynb"))}
+    for path, item in items.items():
+        text = read_text(path)
+        for name in set(_LINK.findall(text)):
+            if copies := [other for other in items if other.name == name]:
+                nearest = max(copies, key=lambda other: len(item & items[other]))
+                link = Path(os.path.relpath(nearest, path.parent)).as_posix()
+                text = text.replace(f"]({name})", f"]({link})")
+        write_text(text, path)

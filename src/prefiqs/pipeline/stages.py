@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from functools import reduce
 from itertools import product
+from operator import getitem
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from prefiqs.pipeline.params import read_yaml
 
@@ -13,18 +14,11 @@ RESULTS = "data/results/"
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
 
 
-@dataclass(frozen=True)
-class StageItem:
-    """One run of a stage: its name, its item (empty for a stage without matrix), and the paths that it writes."""
+class StageItem(NamedTuple):
+    """One run of a stage, and the folder below `data/results` that it writes, if it shows anything."""
 
     stage: str
-    item: Mapping[str, Any]
-    outs: tuple[str, ...]
-
-    @property
-    def results(self) -> str | None:
-        """The folder below `data/results` that it writes, if it shows anything."""
-        return next((out for out in self.outs if out.startswith(RESULTS)), None)
+    results: str | None
 
 
 def stage_items(root: Path, content: Mapping[str, Any] | None = None) -> list[StageItem]:
@@ -34,27 +28,22 @@ def stage_items(root: Path, content: Mapping[str, Any] | None = None) -> list[St
     """
     params = read_yaml(root / "params.yaml") if content is None else content
     stages = read_yaml(root / "dvc.yaml")["stages"]
-    return [found for name, stage in stages.items() for found in _items(name, stage, params)]
+    return [item for name, stage in stages.items() for item in _items(name, stage, params)]
 
 
 def _items(name: str, stage: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[StageItem]:
     matrix = {key: _value(values, params) for key, values in stage.get("matrix", {}).items()}
+    results = next((out for out in stage["outs"] if str(out).startswith(RESULTS)), None)
     for combination in product(*matrix.values()):
         item = dict(zip(matrix, combination, strict=True))
-        paths = (out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs", []))
-        yield StageItem(name, item, tuple(_filled(path, {**params, "item": item}) for path in paths))
+        yield StageItem(name, results and _filled(results, {**params, "item": item}))
 
 
-def _filled(path: str, values: Mapping[str, Any]) -> str:
-    return _REFERENCE.sub(lambda reference: str(_lookup(reference[1], values)), path)
+def _filled(path: str, params: Mapping[str, Any]) -> str:
+    return _REFERENCE.sub(lambda reference: str(_value(reference[0], params)), path)
 
 
-def _value(values: Any, params: Mapping[str, Any]) -> Any:
-    found = _REFERENCE.fullmatch(values) if isinstance(values, str) else None
-    return _lookup(found[1], params) if found else values
-
-
-def _lookup(reference: str, values: Any) -> Any:
-    for key in reference.split("."):
-        values = values[key]
-    return values
+def _value(reference: Any, params: Mapping[str, Any]) -> Any:
+    """What stands in the parameters at "${key.key}"; anything but a reference stands for itself."""
+    found = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
+    return reduce(getitem, found[1].split("."), params) if found else reference

@@ -4,13 +4,12 @@ import json
 import shutil
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
 from prefiqs.errors import InputError
-from prefiqs.io.atomic import read_text, write_text
+from prefiqs.io.atomic import read_text, whole_folder, write_text
 from prefiqs.io.tables import read_table
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.site.gallery import write_gallery
@@ -42,19 +41,8 @@ def build_site(run: Run, out: str | Path) -> Path:
     start = out / "index.html"
     if out.exists() and not (start.is_file() and GENERATOR in start.read_text(encoding="utf-8", errors="replace")):
         raise InputError(f"{out} exists and was not made by `prefiqs site`. Choose another folder.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as work:
-        new, old = Path(work) / "new", Path(work) / "old"
-        new.mkdir()
+    with whole_folder(out) as new:
         _write_site(run, new)
-        if out.exists():
-            out.rename(old)
-        try:
-            new.rename(out)
-        except BaseException:
-            if old.exists():
-                old.rename(out)
-            raise
     return out
 
 
