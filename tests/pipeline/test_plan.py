@@ -9,15 +9,14 @@ from typer.testing import CliRunner
 from prefiqs.cli import app
 from prefiqs.pipeline.plan import plan
 from prefiqs.pipeline.stages import stage_items
-from prefiqs.pipeline.workspace import read_overlay, run_parameters
+from prefiqs.pipeline.workspace import run_parameters
 
 ROOT = Path(__file__).parents[2]
 
 
 def costs(data, preset=None, **settings):
-    overlay = read_overlay(ROOT, preset) if preset else {}
-    keys = {key.replace("__", "."): value for key, value in settings.items()}
-    params, content = run_parameters(ROOT, overlay, keys, "test")
+    keys = [f"{key.replace('__', '.')}={value}" for key, value in settings.items()]
+    params, content = run_parameters(ROOT, preset, keys, "test")
     return plan(params, stage_items(ROOT, content), data).set_index("stage")
 
 

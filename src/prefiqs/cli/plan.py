@@ -18,11 +18,10 @@ def plan(
     from prefiqs.pipeline.plan import plan as estimate
     from prefiqs.pipeline.run import open_run
     from prefiqs.pipeline.stages import stage_items
-    from prefiqs.pipeline.workspace import read_overlay, run_parameters, settings_of
+    from prefiqs.pipeline.workspace import run_parameters
 
     layout = open_run().layout
-    overlay = read_overlay(layout.root, preset) if preset else {}
-    params, content = run_parameters(layout.root, overlay, settings_of(setting), "planned")
+    params, content = run_parameters(layout.root, preset, setting or [], "planned")
     table = estimate(params, stage_items(layout.root, content), layout.data)
     total = table.drop(columns="stage").sum(skipna=False).to_frame().T.assign(stage="total")
     shown = pd.concat([table, total], ignore_index=True).astype({"runs": int})

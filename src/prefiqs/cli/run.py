@@ -29,11 +29,10 @@ def run(
         prefiqs run paper --name r100 --set 'models.quality=[iresnet100]'
     """
     from prefiqs.pipeline.run import open_run
-    from prefiqs.pipeline.workspace import read_overlay, run_in_workspace, run_parameters, settings_of
+    from prefiqs.pipeline.workspace import run_in_workspace, run_parameters
 
     root = open_run().layout.root
     if not (name := name or (Path(preset).stem if preset else None)):
         raise ConfigError("Choose a preset, or name the run with --name.")
-    overlay = read_overlay(root, preset) if preset else {}
-    _, content = run_parameters(root, overlay, settings_of(setting), name)
+    _, content = run_parameters(root, preset, setting or [], name)
     print(run_in_workspace(root, name, content))

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import yaml
 
 from prefiqs.assets.location import MARK
 from prefiqs.errors import ConfigError, PrefiqsError
-from prefiqs.io.atomic import write_text
+from prefiqs.io.atomic import whole_folder, write_text
 from prefiqs.pipeline.params import Params, as_params, overlaid, read_yaml
 
 _FILES = ("dvc.yaml", "requirements.lock", MARK)
@@ -25,29 +25,40 @@ _FOLDERS = ("notebooks", "src/prefiqs", "data/paper")
 _LINKED = ("data/sources", "data/checkpoints", "data/external")
 
 
-def run_parameters(
-    root: Path, overlay: Mapping[str, Any], settings: Mapping[str, Any], name: str
-) -> tuple[Params, dict[str, Any]]:
-    """The checked parameters of a run, and their content: params.yaml, the overlay, single settings, in this order.
+def run_parameters(root: Path, preset: str | None, settings: Iterable[str], name: str) -> tuple[Params, dict[str, Any]]:
+    """The checked parameters of a run, and their content: params.yaml, the preset, single settings, in this order.
 
     Args:
         root: of the compendium.
-        overlay: blocks of params.yaml, only what differs.
-        settings: values by dotted key, such as `edc.limit`.
+        preset: a name of presets/, or the path of a YAML file: blocks of params.yaml, only what differs.
+        settings: KEY=VALUE with a dotted key and YAML, such as `edc.limit=0.2`.
         name: of the run.
 
     Raises:
-        ConfigError: an unknown key, or values that do not go together.
+        ConfigError: an unknown preset or key, or values that do not go together.
     """
-    content = overlaid(read_yaml(root / "params.yaml"), overlay)
-    for key, value in settings.items():
-        *blocks, last = key.split(".")
-        nested: dict[str, Any] = {last: value}
-        for block in reversed(blocks):
-            nested = {block: nested}
-        content = overlaid(content, nested)
+    content = overlaid(read_yaml(root / "params.yaml"), _overlay(root, preset) if preset else {})
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes KEY=VALUE, not {setting!r}.")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {key}: {text!r} is not valid YAML.") from error
+        for block in reversed(key.split(".")):
+            value = {block: value}
+        content = overlaid(content, value)
     content["run"] = name
     return as_params(content, f"parameters of run {name!r}"), content
+
+
+def _overlay(root: Path, preset: str) -> dict[str, Any]:
+    path = next((p for p in (root / "presets" / f"{preset}.yaml", Path(preset)) if p.is_file()), None)
+    if not path:
+        known = sorted(p.stem for p in (root / "presets").glob("*.yaml"))
+        raise ConfigError(f"Unknown preset {preset!r}; choose one of {', '.join(known)}, or name a YAML file.")
+    return read_yaml(path)
 
 
 def run_in_workspace(root: Path, name: str, content: Mapping[str, Any]) -> Path:
@@ -58,26 +69,23 @@ def run_in_workspace(root: Path, name: str, content: Mapping[str, Any]) -> Path:
     Raises:
         PrefiqsError: a stage failed.
     """
-    workspace = root / "data" / "runs" / name
+    workspace, published = root / "data" / "runs" / name, root / "reports" / name
     _prepare(root, workspace, content)
     # Stages call `prefiqs`, which is installed beside the running Python.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     done = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=workspace, env={**os.environ, "PATH": path})
     if done.returncode != 0:
         raise PrefiqsError(f"Run {name!r} stopped (see above). Start it again to continue; its files: {workspace}.")
-    published = root / "reports" / name
-    if published.exists():
-        shutil.rmtree(published)
-    shutil.copytree(workspace / "reports" / name, published)
+    with whole_folder(published) as new:
+        shutil.copytree(workspace / "reports" / name, new, dirs_exist_ok=True)
     return published
 
 
 def _prepare(root: Path, workspace: Path, content: Mapping[str, Any]) -> None:
     for name in _FOLDERS:
-        target = workspace / name
-        if target.exists():
-            shutil.rmtree(target)
-        shutil.copytree(root / name, target, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+        shutil.rmtree(workspace / name, ignore_errors=True)
+        ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        shutil.copytree(root / name, workspace / name, ignore=ignored)
     for name in _FILES:
         shutil.copyfile(root / name, workspace / name)
     for name in _LINKED:
@@ -91,25 +99,3 @@ def _prepare(root: Path, workspace: Path, content: Mapping[str, Any]) -> None:
     write_text(config, workspace / ".dvc" / "config")
     write_text("__pycache__/\n", workspace / ".dvcignore")
     write_text(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True), workspace / "params.yaml")
-
-
-def read_overlay(root: Path, preset: str) -> dict[str, Any]:
-    """The overlay PRESET: a name of presets/, or the path of a YAML file."""
-    path = root / "presets" / f"{preset}.yaml"
-    if not path.is_file():
-        path = Path(preset)
-    if not path.is_file():
-        known = sorted(p.stem for p in (root / "presets").glob("*.yaml"))
-        raise ConfigError(f"Unknown preset {preset!r}; choose one of {', '.join(known)}, or name a YAML file.")
-    return read_yaml(path)
-
-
-def settings_of(given: Sequence[str] | None) -> dict[str, Any]:
-    """Values by dotted key from KEY=VALUE texts, the values in YAML."""
-    settings = {}
-    for text in given or ():
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--set takes KEY=VALUE, not {text!r}.")
-        settings[key] = yaml.safe_load(value)
-    return settings
