@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,14 +28,13 @@ from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.pruning.stages import network_stages
 from prefiqs.reporting.figures.areas import grouped_pauc, ratio_by_fmr
-from prefiqs.reporting.figures.style import save_figure
-from prefiqs.reporting.numbers import write_numbers
+from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
-REFERENCE, LAYERS, RANKING, BATCH_NORM, DISTANCE, RANDOM = (
+REFERENCE, LAYERS, RANKING, BATCH_NORM, DISTANCE, RANDOM = QUESTIONS = (
     "reference", "layers", "ranking", "batch norm", "distance", "random",
 )  # fmt: skip
-RANDOM_ORDER = "random order"
+COSINE = "cosine"
 FEW_FACES = 32  # enough to see that fusing batch norm changes no embedding
 
 Quality = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -53,26 +51,22 @@ def by_raw_distance(raw: np.ndarray, raw_pruned: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Pruned:
-    """A pruned network; fused: whether batch norm was folded into the layers before their weights were ranked."""
-
-    spec: PruningSpec
-    fused: bool = False
-
-
-@dataclass(frozen=True)
 class Variant:
-    """An answer to one question at one ratio: the mean quality under some pruned networks (usually one)."""
+    """An answer to one question at one ratio: the mean quality under some pruned networks (usually one).
+
+    fused: whether batch norm was folded into the layers before their weights were ranked.
+    """
 
     question: str
     name: str
     ratio: float
-    networks: tuple[Pruned, ...]
+    specs: tuple[PruningSpec, ...]
+    fused: bool = False
     quality: Quality = by_drift
 
 
 @dataclass(frozen=True, eq=False)
-class AblationStudy:
+class AblationStudy(Study):
     """Variants of PreFIQs that differ from the published one in one choice each; pAUC·10³, lower is better.
 
     Attributes:
@@ -81,30 +75,27 @@ class AblationStudy:
         figure: all variants, with the 95 % interval of each area.
         stages: by stage of the network, its share of all weights, and the share of its weights that the global ranking
             removes at each ratio (%).
-        fusing_error: the largest difference that fusing batch norm makes to a normalised embedding, nothing pruned.
-        removed_alike: by ratio, the share of the removed weights that are removed with batch norm fused, too.
-        seeds: by ratio, mean and std of the pAUC over the seeds of random pruning.
-        by_fmr: pAUC by ratio and FMR, with a figure of the same.
-        best_ratios: by FMR, the ratios with the smallest pAUC.
+        by_fmr, fmr_figure: pAUC by ratio and FMR.
         passes: pAUC of SER-FIQ by its number of passes T, and how alike it ranks to the largest T under other masks.
-        pauc_random: of the random order. failing, genuine: genuine pairs that fail with nothing discarded, of how many.
-        forward_passes: faces × networks that had to be embedded for this study.
+        fusing_error: the largest difference that fusing batch norm makes to a normalised embedding, nothing pruned.
+        failing, genuine: genuine pairs that fail with nothing discarded, of how many.
     """
+
+    files = {
+        "table": "ablation", "figure": "ablation", "stages": "stages", "by_fmr": "fmr", "fmr_figure": "fmr",
+        "passes": "passes", "numbers": "numbers",
+    }  # fmt: skip
 
     table: Table
     figure: Figure
     stages: Table
-    fusing_error: float
-    removed_alike: dict[float, float]
-    seeds: pd.DataFrame
     by_fmr: Table
     fmr_figure: Figure
-    best_ratios: dict[float, list[float]]
     passes: Table
-    pauc_random: float
+    fusing_error: float
     failing: int
     genuine: int
-    forward_passes: int
+    numbers: dict[str, Any]
 
     def answers(self, question: str) -> Table:
         """The rows of one question, below the published choice at the same ratio."""
@@ -127,74 +118,52 @@ class AblationStudy:
             sentences.append(f"ρ = {ratio:g}, compared with the published choice: {'; '.join(found)}.")
         return "\n".join(sentences)
 
-    @property
-    def clear(self) -> pd.DataFrame:
-        """The variants whose difference from the published choice has an interval without 0."""
-        frame = self.table.frame.rename(columns={"difference_low": "low", "difference_high": "high"})
-        return frame[(frame["low"] > 0) | (frame["high"] < 0)]
-
-    @property
-    def numbers(self) -> dict[str, Any]:
-        """What prose may quote."""
-        frame = self.table.frame.dropna(subset="ratio")
-        pauc: dict[str, dict[str, dict[float, float]]] = {}
-        for row in frame.itertuples():
-            pauc.setdefault(row.question, {}).setdefault(row.variant, {})[row.ratio] = row.pauc
-        cosine = frame[(frame["question"] == DISTANCE) & (frame["variant"] == "cosine")]
-        return {
-            "pauc": pauc,
-            "pauc_random_order": self.pauc_random,
-            "pauc_seeds": self.seeds.to_dict(),
-            "spearman_cosine": cosine.set_index("ratio")["spearman"].to_dict(),
-            "removed_alike_when_folded": self.removed_alike,
-            "best_ratios_by_fmr": self.best_ratios,
-            "differences_without_0": self.clear.to_dict("records"),
-            "forward_passes": self.forward_passes,
-            "ser_fiq_passes": self.passes.frame.to_dict("records"),
-        }
-
-    def write(self, folder: str | Path) -> None:
-        """Write ablation, stages, fmr and passes (CSV, Markdown), ablation.png, fmr.png and numbers.json."""
-        for name, table in (
-            ("ablation", self.table), ("stages", self.stages), ("fmr", self.by_fmr), ("passes", self.passes),
-        ):  # fmt: skip
-            table.write(Path(folder) / name)
-        save_figure(self.figure, Path(folder) / "ablation.png")
-        save_figure(self.fmr_figure, Path(folder) / "fmr.png")
-        write_numbers(self.numbers, folder)
-
 
 def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     """Embed a benchmark with the pruned networks that the questions ask for; the unpruned network verifies."""
-    chosen, edc, grid = run.params.ablation, run.params.edc, run.params.prune
-    protocol = replace(edc.protocol, fmrs=edc.protocol.fmrs[:1])
-    images = np.asarray(run.benchmark(benchmark).images)
-    network = load_model(model, device=run.params.embed.device)
+    chosen, edc, grid, embed = run.params.ablation, run.params.edc, run.params.prune, run.params.embed
+    protocol, fmr = replace(edc.protocol, fmrs=edc.protocol.fmrs[:1]), edc.fmr[0]
+    faces, raw = run.benchmark(benchmark), run.raw_embeddings(benchmark, model)
+    images, network = np.asarray(faces.images), load_model(model, device=embed.device)
     fused, stages = fuse_batch_norm(network), network_stages(network)
-    variants = reviewers_variants(stages, chosen.ratios, range(grid.seed, grid.seed + chosen.seeds))
-    published = {ratio: Pruned(PruningSpec(ratio)) for ratio in sorted({*chosen.ratios, *grid.ratios})}
-    published = {r: p for r, p in published.items() if r in chosen.ratios or p.spec in grid.specs}
 
-    needed = dict.fromkeys([*published.values(), *(pruned for variant in variants for pruned in variant.networks)])
-    new = [pruned for pruned in needed if pruned.fused or pruned.spec not in grid.specs]
-    raw, raw_pruned = run.raw_embeddings(benchmark, model), _embeddings(run, images, new, network, fused)
-    raw_pruned |= {p: run.raw_embeddings(benchmark, model, p.spec) for p in needed if p not in new}
-    scores = {v: np.mean([v.quality(raw, raw_pruned[p]) for p in v.networks], axis=0) for v in variants}
+    drawn = range(grid.seed, grid.seed + chosen.seeds)
+    variants = reviewers_variants(stages, chosen.ratios, drawn)
+    published = [PruningSpec(ratio) for ratio in sorted({*chosen.ratios, *grid.ratios})]
+    published = [spec for spec in published if spec.ratio in chosen.ratios or spec in grid.specs]
+    # By specification and whether batch norm is fused: what the pipeline has is read, the rest is computed.
+    needed = dict.fromkeys([(spec, False) for spec in published] + [(s, v.fused) for v in variants for s in v.specs])
+    new = [(spec, is_fused) for spec, is_fused in needed if is_fused or spec not in grid.specs]
+    wholes = [fused if is_fused else network for _, is_fused in new]
+    pruned = [apply_mask(whole, select_mask(whole, spec)) for whole, (spec, _) in zip(wholes, new, strict=True)]
+    found = dict(zip(new, raw_embeddings(pruned, images, embed.batch_size, embed.device), strict=True))
+    found |= {key: run.raw_embeddings(benchmark, model, key[0]) for key in needed if key not in found}
 
+    scores = {v: np.mean([v.quality(raw, found[spec, v.fused]) for spec in v.specs], axis=0) for v in variants}
     comparison = run.comparison(benchmark, [model], scores)
-    resampled = comparison.bootstrap(protocol, edc.resamples, edc.seed)[model, protocol.fmrs[0]]
-    chance = comparison.random_orders(protocol, edc.random_orders)[model, protocol.fmrs[0]]
-    frame = _differences(scores, resampled, chance, protocol.limit)
-    of_ratios = comparison.with_scores({ratio: by_drift(raw, raw_pruned[p]) for ratio, p in published.items()})
+    resampled = comparison.bootstrap(protocol, edc.resamples, edc.seed)[model, fmr]
+    chance = comparison.random_orders(protocol, edc.random_orders)[model, fmr]
+    frame = _compared(scores, resampled, chance, protocol.limit)
+    answers = frame.drop(columns=["low", "high"])
+    clear = answers.rename(columns={"difference_low": "low", "difference_high": "high"})
+    clear = clear[(clear["low"] > 0) | (clear["high"] < 0)]
+    seeds = answers[answers["variant"].isin([f"seed {seed}" for seed in drawn])].groupby("ratio")["pauc"]
+    cosine = answers[answers["variant"] == COSINE].set_index("ratio")["spearman"]
+
+    of_ratios = comparison.with_scores({spec.ratio: by_drift(raw, found[spec, False]) for spec in published})
     of_fmrs = replace(protocol, fmrs=tuple(chosen.fmr))
     fmr_areas = areas_table(of_ratios.curves(of_fmrs), protocol.limit).rename(columns={"key": "ratio"})
+    smallest = fmr_areas[fmr_areas["pauc"] == fmr_areas.groupby("fmr")["pauc"].transform("min")]
+    before, after = raw_embeddings([network, fused], images[:FEW_FACES], embed.batch_size, embed.device)
 
     about = f"{benchmark}, {model} scores and verifies"
-    genuine = int(run.benchmark(benchmark).genuine.sum())
+    at_ratio = frame["ratio"].map(", ρ = {:g}".format, na_action="ignore").fillna("")
+    passes = _ser_fiq(run, images, network, comparison, protocol, about)
+    whole = resampled.curves[variants[0]]
     return AblationStudy(
         table=Table(
-            frame,
-            f"Ablation on {about}: pAUC·10³ at FMR {protocol.fmrs[0]:g}",
+            answers,
+            f"Ablation on {about}: pAUC·10³ at FMR {fmr:g}",
             digits=dict.fromkeys(["pauc", "difference", "difference_low", "difference_high"], 2) | {"spearman": 3},
             notes=f"Discard up to {edc.limit:g}, threshold {edc.threshold}. difference: from the reference at the same "
             f"ρ, with its 95 % interval, bootstrap over {resampled.unit}, {edc.resamples} resamples; spearman: of the "
@@ -202,19 +171,28 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
             blocks="question",
             intervals=["difference"],
         ),
-        figure=_figure(frame, variants, resampled, chance, protocol.limit),
+        figure=grouped_pauc(frame.assign(variant=frame["variant"] + at_ratio)),
         stages=_stages_table(network, stages, chosen.ratios, f"What the global ranking removes of {model} (%)"),
-        fusing_error=_fusing_error(run, images[:FEW_FACES], network, fused),
-        removed_alike={ratio: _removed_alike(network, fused, PruningSpec(ratio)) for ratio in chosen.ratios},
-        seeds=_spread_of_seeds(variants, resampled, protocol.limit),
         by_fmr=_fmr_table(fmr_areas, of_fmrs, f"pAUC·10³ at each ρ and FMR on {about}"),
         fmr_figure=ratio_by_fmr(fmr_areas, title=f"pAUC·10³ on {about}"),
-        best_ratios=_best_ratios(fmr_areas),
-        passes=_ser_fiq(run, images, network, comparison, protocol, about),
-        pauc_random=1e3 * chance.pauc_mean,
-        failing=round(resampled.curves[variants[0]].fnmr[0] * genuine),
-        genuine=genuine,
-        forward_passes=len(new) * len(images),
+        passes=passes,
+        fusing_error=float(np.abs(normalise(before) - normalise(after)).max()),
+        failing=round(whole.fnmr[0] * whole.n_genuine[0]),
+        genuine=int(whole.n_genuine[0]),
+        numbers={
+            "pauc": {
+                question: {name: rows.set_index("ratio")["pauc"].to_dict() for name, rows in part.groupby("variant")}
+                for question, part in answers.dropna(subset="ratio").groupby("question")
+            },
+            "pauc_random_order": 1e3 * chance.pauc_mean,
+            "pauc_seeds": pd.DataFrame({"mean": seeds.mean(), "std": seeds.std(ddof=0)}).to_dict(),
+            "spearman_cosine": cosine.to_dict(),
+            "removed_alike_when_folded": {r: _removed_alike(network, fused, PruningSpec(r)) for r in chosen.ratios},
+            "best_ratios_by_fmr": smallest.groupby("fmr", sort=False)["ratio"].agg(list).to_dict(),
+            "differences_without_0": clear.to_dict("records"),
+            "forward_passes": len(new) * len(images),
+            "ser_fiq_passes": passes.frame.to_dict("records"),
+        },
     )
 
 
@@ -222,105 +200,65 @@ def reviewers_variants(
     stages: Mapping[str, tuple[str, ...]], ratios: Sequence[float], seeds: Sequence[int]
 ) -> list[Variant]:
     """All variants, question by question. stages: names of layers by stage."""
-    published = {ratio: Pruned(PruningSpec(ratio)) for ratio in ratios}
-    found = [Variant(REFERENCE, "as published", ratio, (published[ratio],)) for ratio in ratios]
+    found = []
     for ratio in ratios:
-        for stage, layers in stages.items():
-            found.append(Variant(LAYERS, stage, ratio, (Pruned(PruningSpec(ratio, layers=layers)),)))
-    for ratio in ratios:
-        within = Pruned(PruningSpec(ratio, ranking="layerwise"))
-        found.append(Variant(RANKING, "within each layer", ratio, (within,)))
-    for ratio in ratios:
-        found.append(Variant(BATCH_NORM, "folded first", ratio, (Pruned(PruningSpec(ratio), fused=True),)))
-    for ratio in ratios:
-        found.append(Variant(DISTANCE, "cosine", ratio, (published[ratio],), rowwise_cosine))
-        found.append(Variant(DISTANCE, "L2, not normalised", ratio, (published[ratio],), by_raw_distance))
-    for ratio in ratios:
-        drawn = {seed: Pruned(PruningSpec(ratio, criterion="random", seed=seed)) for seed in seeds}
-        found += [Variant(RANDOM, f"seed {seed}", ratio, (pruned,)) for seed, pruned in drawn.items()]
-        found.append(Variant(RANDOM, "mean score of the seeds", ratio, tuple(drawn.values())))
-    return found
+        published = (PruningSpec(ratio),)
+        drawn = tuple(PruningSpec(ratio, criterion="random", seed=seed) for seed in seeds)
+        found += [
+            Variant(REFERENCE, "as published", ratio, published),
+            *(Variant(LAYERS, name, ratio, (PruningSpec(ratio, layers=layers),)) for name, layers in stages.items()),
+            Variant(RANKING, "within each layer", ratio, (PruningSpec(ratio, ranking="layerwise"),)),
+            Variant(BATCH_NORM, "folded first", ratio, published, fused=True),
+            Variant(DISTANCE, COSINE, ratio, published, quality=rowwise_cosine),
+            Variant(DISTANCE, "L2, not normalised", ratio, published, quality=by_raw_distance),
+            *(Variant(RANDOM, f"seed {spec.seed}", ratio, (spec,)) for spec in drawn),
+            Variant(RANDOM, "mean score of the seeds", ratio, drawn),
+        ]
+    return sorted(found, key=lambda variant: QUESTIONS.index(variant.question))
 
 
-def _embeddings(
-    run: Run, images: np.ndarray, wanted: Sequence[Pruned], network: FaceModel, fused: FaceModel
-) -> dict[Pruned, np.ndarray]:
-    """Raw embeddings of all faces by each pruned network."""
-    wholes = [fused if pruned.fused else network for pruned in wanted]
-    networks = [apply_mask(whole, select_mask(whole, p.spec)) for whole, p in zip(wholes, wanted, strict=True)]
-    tables = raw_embeddings(networks, images, run.params.embed.batch_size, run.params.embed.device)
-    return dict(zip(wanted, tables, strict=True))
-
-
-def _differences(
+def _compared(
     scores: Mapping[Variant, np.ndarray], resampled: BootstrapCurves, chance: RandomOrder, limit: float
 ) -> pd.DataFrame:
+    """One row a variant, and one of the random order behind the published choices: area and interval, difference from
+    the published choice at the same ratio with its interval, and rank correlation with it."""
     references = {variant.ratio: variant for variant in scores if variant.question == REFERENCE}
     rows: list[dict[str, Any]] = []
     for variant, values in scores.items():
+        low, high = resampled.interval(variant, limit)
         row = {"question": variant.question, "variant": variant.name, "ratio": variant.ratio}
-        row["pauc"] = 1e3 * resampled.curves[variant].pauc(limit)
+        row |= {"pauc": 1e3 * resampled.curves[variant].pauc(limit), "low": 1e3 * low, "high": 1e3 * high}
         reference = references[variant.ratio]
         if variant != reference:
             found = resampled.difference(variant, reference, limit)
             row |= {"difference": 1e3 * found.estimate, "difference_low": 1e3 * found.low}
             row |= {"difference_high": 1e3 * found.high}
-            row["spearman"] = float(spearmanr(values, scores[reference]).statistic)
+            row["spearman"] = spearmanr(values, scores[reference]).statistic
         rows.append(row)
-    random = {"question": REFERENCE, "variant": RANDOM_ORDER, "pauc": 1e3 * chance.pauc_mean}
-    return pd.DataFrame([*rows[: len(references)], random, *rows[len(references) :]]).astype(
-        dict.fromkeys(["ratio", "difference", "difference_low", "difference_high", "spearman"], float)
-    )
-
-
-def _figure(
-    frame: pd.DataFrame, variants: Sequence[Variant], resampled: BootstrapCurves, chance: RandomOrder, limit: float
-) -> Figure:
-    ends = [(v.question, v.name, v.ratio, *resampled.interval(v, limit)) for v in variants]
-    ends.append((REFERENCE, RANDOM_ORDER, np.nan, chance.pauc.min(), chance.pauc.max()))
-    intervals = pd.DataFrame(ends, columns=["question", "variant", "ratio", "low", "high"])
-    shown = frame[["question", "variant", "ratio", "pauc"]].merge(intervals, on=["question", "variant", "ratio"])
-    shown["variant"] += shown["ratio"].map(", ρ = {:g}".format, na_action="ignore").fillna("")
-    return grouped_pauc(shown.assign(low=1e3 * shown["low"], high=1e3 * shown["high"]))
+    random = {"question": REFERENCE, "variant": "random order", "pauc": 1e3 * chance.pauc_mean}
+    random |= {"low": 1e3 * chance.pauc.min(), "high": 1e3 * chance.pauc.max()}
+    return pd.DataFrame([*rows[: len(references)], random, *rows[len(references) :]])
 
 
 def _stages_table(
     network: FaceModel, stages: Mapping[str, tuple[str, ...]], ratios: Sequence[float], caption: str
 ) -> Table:
-    total = sum(weight.numel() for weight in prunable_weights(network).values())
-    frame = pd.DataFrame({"stage": [*stages]})
-    frame["of all weights"] = [
-        100 * sum(weight.numel() for weight in prunable_weights(network, layers).values()) / total
-        for layers in stages.values()
-    ]
+    def weights(model: FaceModel, layers: str | tuple[str, ...] = "all") -> torch.Tensor:
+        return torch.cat([weight.flatten() for weight in prunable_weights(model, layers).values()])
+
+    sizes = [len(weights(network, layers)) for layers in stages.values()]
+    frame = pd.DataFrame({"stage": [*stages], "of all weights": 100 * np.array(sizes) / len(weights(network))})
     for ratio in ratios:
-        spec = PruningSpec(ratio)
-        pruned = apply_mask(network, select_mask(network, spec))
-        frame[f"removed at ρ = {ratio:g}"] = [100 * _zeros(pruned, layers) for layers in stages.values()]
+        pruned = apply_mask(network, select_mask(network, PruningSpec(ratio)))
+        removed = [(weights(pruned, layers) == 0).double().mean().item() for layers in stages.values()]
+        frame[f"removed at ρ = {ratio:g}"] = 100 * np.array(removed)
     return Table(frame, caption, digits=1)
 
 
-def _zeros(network: FaceModel, layers: tuple[str, ...]) -> float:
-    weights = prunable_weights(network, layers).values()
-    return float(torch.cat([weight.flatten() == 0 for weight in weights]).double().mean())
-
-
-def _fusing_error(run: Run, images: np.ndarray, network: FaceModel, fused: FaceModel) -> float:
-    embed = run.params.embed
-    before, after = raw_embeddings([network, fused], images, embed.batch_size, embed.device)
-    return float(np.abs(normalise(before) - normalise(after)).max())
-
-
 def _removed_alike(network: FaceModel, fused: FaceModel, spec: PruningSpec) -> float:
+    """The share of the removed weights that are removed with batch norm fused, too."""
     mask, of_fused = (np.unpackbits(select_mask(one, spec).arrays["mask"]) for one in (network, fused))
     return float((mask & of_fused).sum() / mask.sum())
-
-
-def _spread_of_seeds(variants: Sequence[Variant], resampled: BootstrapCurves, limit: float) -> pd.DataFrame:
-    singles = [v for v in variants if v.question == RANDOM and len(v.networks) == 1]
-    paucs = pd.Series([1e3 * resampled.curves[v].pauc(limit) for v in singles])
-    groups = paucs.groupby([v.ratio for v in singles])
-    return pd.DataFrame({"mean": groups.mean(), "std": groups.std(ddof=0)})
 
 
 def _fmr_table(areas: pd.DataFrame, protocol: EdcProtocol, caption: str) -> Table:
@@ -334,20 +272,14 @@ def _fmr_table(areas: pd.DataFrame, protocol: EdcProtocol, caption: str) -> Tabl
     return Table(frame.reset_index(), caption, dict.fromkeys(frame, "min"), 2, notes)
 
 
-def _best_ratios(areas: pd.DataFrame) -> dict[float, list[float]]:
-    smallest = areas[areas["pauc"] == areas.groupby("fmr")["pauc"].transform("min")]
-    return {fmr: part.tolist() for fmr, part in smallest.groupby("fmr", sort=False)["ratio"]}
-
-
 def _ser_fiq(
     run: Run, images: np.ndarray, network: FaceModel, comparison: Comparison, protocol: EdcProtocol, about: str
 ) -> Table:
     counts, seed, device = run.params.ablation.passes, run.params.prune.seed, run.params.embed.device
     scores = {count: score(images, "ser-fiq", network, passes=count, seed=seed, device=device) for count in counts}
     other_masks = score(images, "ser-fiq", network, passes=max(counts), seed=seed + 1, device=device)
-    areas = areas_table(comparison.with_scores(scores).curves(protocol), protocol.limit)
-    frame = areas.rename(columns={"key": "T"})[["T", "pauc"]]
-    frame["spearman"] = [float(spearmanr(scores[count], other_masks).statistic) for count in frame["T"]]
+    frame = areas_table(comparison.with_scores(scores).curves(protocol), protocol.limit).rename(columns={"key": "T"})
+    frame = frame[["T", "pauc"]].assign(spearman=[spearmanr(s, other_masks).statistic for s in scores.values()])
     caption = f"SER-FIQ by its number of passes T on {about}: pAUC·10³ at FMR {protocol.fmrs[0]:g}"
     notes = f"spearman: with the scores of T = {max(counts)} under other masks."
     return Table(frame, caption, {"pauc": "min"}, {"pauc": 2, "spearman": 3}, notes)

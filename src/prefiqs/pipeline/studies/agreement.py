@@ -1,24 +1,23 @@
 """How similarly the methods rank the faces of a benchmark."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.io.tables import write_table
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.methods import method_agreement, rank_correlations
-from prefiqs.reporting.figures.style import save_figure
+from prefiqs.reporting.study import Study
 
 FACES_SHOWN = 20
 
 
 @dataclass(frozen=True, eq=False)
-class AgreementStudy:
+class AgreementStudy(Study):
     """Rank correlations of PreFIQs, the norm, compared methods and the true severity on one benchmark.
 
     Attributes:
@@ -27,26 +26,11 @@ class AgreementStudy:
         faces: what every method says of the same faces, each of another person; None where faces must not be drawn.
     """
 
+    files = {"correlations": "ranks", "ranks": "ranks", "faces": "faces"}
+
     correlations: pd.DataFrame
     ranks: Figure
     faces: Figure | None
-
-    @property
-    def most_alike(self) -> pd.Series:
-        """The row of `correlations` with the largest correlation."""
-        return self.correlations.loc[self.correlations["spearman"].idxmax()]
-
-    @property
-    def least_alike(self) -> pd.Series:
-        """The row of `correlations` with the smallest correlation."""
-        return self.correlations.loc[self.correlations["spearman"].idxmin()]
-
-    def write(self, folder: str | Path) -> None:
-        """Write ranks.csv, ranks.png and, where faces may be drawn, faces.png."""
-        write_table(self.correlations, Path(folder) / "ranks.csv")
-        save_figure(self.ranks, Path(folder) / "ranks.png")
-        if self.faces:
-            save_figure(self.faces, Path(folder) / "faces.png")
 
 
 def agreement_study(run: Run, benchmark: str, model: str) -> AgreementStudy:
@@ -55,25 +39,14 @@ def agreement_study(run: Run, benchmark: str, model: str) -> AgreementStudy:
     other_specs = [spec for spec in run.params.prune.specs if spec != run.params.usual]
     others = [MethodId.of_spec(model, spec).key for spec in other_specs]
     scores = scores.where(~scores.methods["key"].isin(others))
-    table = pd.DataFrame(scores.values)
+    labels, table = scores.labels, pd.DataFrame(scores.values)
     correlation = table.corr(method="spearman")
-    square = correlation.rename(index=scores.labels, columns=scores.labels)
+    rows = [(a, labels[a], b, labels[b], correlation.loc[a, b]) for a, b in combinations(correlation, 2)]
     return AgreementStudy(
-        correlations=_as_pairs(correlation, scores.labels),
-        ranks=rank_correlations(square, f"{benchmark}, {len(table):,} faces"),
-        faces=_faces(faces, table.rename(columns=scores.labels)) if run.shows_faces_of(benchmark) else None,
+        pd.DataFrame(rows, columns=["key", "label", "other_key", "other_label", "spearman"]),
+        rank_correlations(correlation.rename(index=labels, columns=labels), f"{benchmark}, {len(table):,} faces"),
+        _faces(faces, table.rename(columns=labels)) if run.shows_faces_of(benchmark) else None,
     )
-
-
-def _as_pairs(correlation: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
-    """One row a pair of methods, in the order of the square table."""
-    keys = list(correlation)
-    rows = [
-        (first, labels[first], second, labels[second], correlation.loc[first, second])
-        for position, first in enumerate(keys)
-        for second in keys[position + 1 :]
-    ]
-    return pd.DataFrame(rows, columns=["key", "label", "other_key", "other_label", "spearman"])
 
 
 def _faces(faces: Benchmark, scores: pd.DataFrame) -> Figure:

@@ -1,7 +1,6 @@
 """What reduced precision does to drift, to the ranking of the faces and to the area, at every pruning ratio."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,23 +17,14 @@ from prefiqs.pipeline.run import Run
 from prefiqs.pruning.prune import apply_mask, select_masks
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.curves import pauc_by_ratio
-from prefiqs.reporting.figures.style import save_figure
-from prefiqs.reporting.numbers import write_numbers
+from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
 EXACT = "fp32"
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A precision and a pruning ratio."""
-
-    precision: str
-    ratio: float
-
-
 @dataclass(frozen=True, eq=False)
-class PrecisionStudy:
+class PrecisionStudy(Study):
     """PreFIQs (unstructured L1) in float32 and in reduced precisions.
 
     Attributes:
@@ -43,6 +33,8 @@ class PrecisionStudy:
         figure: pAUC over the ratio, one line a precision.
         rounding: by precision, how far rounding alone moves a normalised embedding (median).
     """
+
+    files = {"table": "precision", "figure": "precision", "numbers": "numbers"}
 
     table: Table
     figure: Figure
@@ -63,12 +55,6 @@ class PrecisionStudy:
             "pauc": {kind: part["pauc"].to_dict() for kind, part in parts.items()},
         }
 
-    def write(self, folder: str | Path) -> None:
-        """Write precision (CSV, Markdown), precision.png and numbers.json."""
-        self.table.write(Path(folder) / "precision")
-        save_figure(self.figure, Path(folder) / "precision.png")
-        write_numbers(self.numbers, folder)
-
 
 def precision_study(run: Run, benchmark: str, model: str) -> PrecisionStudy:
     """Embed a benchmark in every precision; the network verifies itself, with the embeddings of the pipeline."""
@@ -78,34 +64,25 @@ def precision_study(run: Run, benchmark: str, model: str) -> PrecisionStudy:
     networks = [network, *(apply_mask(network, mask) for mask in masks)]
 
     unpruned: dict[str, np.ndarray] = {}
-    drifts: dict[Setting, np.ndarray] = {}
+    drifts: dict[tuple[str, float], np.ndarray] = {}
     for kind in [EXACT, *chosen.kinds]:
         raw = raw_embeddings(networks, images, embed.batch_size, embed.device, precision=kind)
         unpruned[kind], *pruned = (normalise(table) for table in raw)
-        drifts |= {Setting(kind, r): drift(unpruned[kind], e) for r, e in zip(chosen.ratios, pruned, strict=True)}
+        drifts |= {(kind, r): drift(unpruned[kind], e) for r, e in zip(chosen.ratios, pruned, strict=True)}
 
     protocol = replace(run.params.edc.protocol, fmrs=run.params.edc.protocol.fmrs[:1])
-    scores = {setting: quality_from_drift(d) for setting, d in drifts.items()}
-    curves = run.comparison(benchmark, [model], scores).curves(protocol)
-    pauc = areas_table(curves, protocol.limit).set_index("key")["pauc"]
-    rows = []
-    for setting, d in drifts.items():
-        exact = drifts[Setting(EXACT, setting.ratio)]
-        rows.append(
-            {
-                "precision": setting.precision,
-                "ratio": setting.ratio,
-                "median drift": float(np.median(d)),
-                "median change of drift": float(np.median(np.abs(d - exact))),
-                "spearman with fp32": float(spearmanr(d, exact).statistic),
-                "pauc": pauc[setting],
-            }
-        )
-    frame = pd.DataFrame(rows)
-    digits = {"median drift": 4, "median change of drift": 4, "spearman with fp32": 4, "pauc": 2}
+    scores = {setting: quality_from_drift(moved) for setting, moved in drifts.items()}
+    areas = areas_table(run.comparison(benchmark, [model], scores).curves(protocol), protocol.limit)
+    frame = pd.DataFrame(drifts.keys(), columns=["precision", "ratio"])
+    exact = [drifts[EXACT, ratio] for ratio in frame["ratio"]]
+    pairs = list(zip(drifts.values(), exact, strict=True))
+    frame["median drift"] = [np.median(moved) for moved, _ in pairs]
+    frame["median change of drift"] = [np.median(np.abs(moved - before)) for moved, before in pairs]
+    frame["spearman with fp32"] = [spearmanr(moved, before).statistic for moved, before in pairs]
+    frame["pauc"] = areas["pauc"]  # in the order of the scores
     caption = f"PreFIQs in reduced precision on {benchmark}, {model} scores and verifies; pAUC·10³ at FMR "
     return PrecisionStudy(
-        table=Table(frame, f"{caption}{protocol.fmrs[0]:g}", digits=digits),
-        figure=pauc_by_ratio(frame.rename(columns={"precision": "strategy"}), title=f"{benchmark}, {model}"),
-        rounding={kind: float(np.median(drift(unpruned[EXACT], unpruned[kind]))) for kind in chosen.kinds},
+        Table(frame, f"{caption}{protocol.fmrs[0]:g}", digits={**dict.fromkeys(frame.columns[2:5], 4), "pauc": 2}),
+        pauc_by_ratio(frame.rename(columns={"precision": "strategy"}), title=f"{benchmark}, {model}"),
+        {kind: float(np.median(drift(unpruned[EXACT], unpruned[kind]))) for kind in chosen.kinds},
     )
