@@ -48,7 +48,7 @@ class Layout:
         return self.data / "derivatives" / benchmark / model
 
     def exits(self, benchmark: str, model: str) -> Path:
-        """Folder with the scores of a transformer behind each of its blocks, and attention maps."""
+        """Folder with the scores of a transformer behind each of its blocks."""
         return self.data / "exits" / benchmark / model
 
     def results(self, stage: str, *item: str) -> Path:

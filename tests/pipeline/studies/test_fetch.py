@@ -64,7 +64,7 @@ def test_what_a_run_starts_from(tmp_path, monkeypatch, shown):
     study = fetch_study(run)
     study.write(tmp_path / "results")
     assert study.photo_count == 10
-    assert study.prunable == sum(weight.numel() for weight in prunable_weights(TinyNet()).values())
+    assert study.layers.frame["weights"].sum() == sum(weight.numel() for weight in prunable_weights(TinyNet()).values())
     assert (study.photos is not None) == shown
     networks = study.networks.frame
     assert networks["network"].tolist() == ["sface", "mobilefacenet-512", "vit-prefiqs"]

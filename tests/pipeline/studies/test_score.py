@@ -35,7 +35,7 @@ def test_quality_is_what_survives_pruning(tmp_path):
         assert numbers["median_drift"][spec.key] == pytest.approx(np.median(drifts), rel=1e-5)
     np.testing.assert_allclose(scores[MethodId.of("norm", "sface")], [np.sqrt((row**2).sum()) for row in raw], 1e-6)
     assert scores.methods["trained_on"].sum() == 0 and len(scores.methods) == len(run.params.prune.specs) + 1
-    assert sum(study.worst.values()) == len(raw)  # fewer than 100 images: all of them, at both ends
+    assert sum(study.numbers["worst"].values()) == len(raw)  # fewer than 100 images: all of them, at both ends
     assert (tmp_path / "results" / "gallery.png").is_file()
 
 
@@ -45,7 +45,7 @@ def test_no_gallery_where_faces_may_not_be_shown(tmp_path):
     study = score_study(run, "orl", "sface")
     study.write(tmp_path / "results")
     assert study.gallery is None and not (tmp_path / "results" / "gallery.png").exists()
-    assert study.worst == study.best == {}  # nothing is degraded
+    assert study.numbers["worst"] == study.numbers["best"] == {}  # nothing is degraded
 
 
 def test_both_ends_of_a_gallery_show_each_person_once():

@@ -1,7 +1,6 @@
 """Aligned faces of a benchmark, with its people and pairs."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,35 +12,16 @@ from prefiqs.datasets.subset import keep_people
 from prefiqs.faces.align import align
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.faces import face_grid
-from prefiqs.reporting.numbers import write_numbers
+from prefiqs.reporting.study import Study
 
 SHOWN, COLUMNS = 24, 8
 
 
-@dataclass(frozen=True, eq=False)
-class AlignStudy:
-    """A benchmark as the later stages read it.
+class AlignStudy(Study):
+    """A benchmark as the later stages read it, and some of its faces, unless they may not be shown."""
 
-    Attributes:
-        data: where it is written to.
-        benchmark: images, people and pairs; photos that could not be used are in `benchmark.excluded`.
-        faces: some of the images, evenly spread; None if they may not be shown.
-    """
-
-    data: Path
     benchmark: Benchmark
     faces: Figure | None
-
-    @property
-    def numbers(self) -> dict[str, int]:
-        """Images, people and pairs; pairs in the folds of the verification protocol."""
-        folds = self.benchmark.folds
-        return self.benchmark.summary() | {"pairs_in_folds": 0 if folds is None else int((folds >= 0).sum())}
-
-    def write(self, folder: str | Path) -> None:
-        """Write the benchmark to `data`, and numbers.json."""
-        save_benchmark(self.benchmark, self.data)
-        write_numbers(self.numbers, folder)
 
 
 def align_study(run: Run, benchmark: str) -> AlignStudy:
@@ -50,13 +30,19 @@ def align_study(run: Run, benchmark: str) -> AlignStudy:
     Raises:
         InputError: files of the benchmark are missing (which, and where they go), or are not in its format.
     """
-    params = run.params
+    people, folds = run.params.align.people, run.params.folds
     built = build_benchmark(benchmark, run.layout.data, lambda photo: align(photo, all_faces=True))
-    if params.align.people:
-        built = keep_people(built, params.align.people)
+    if people:
+        built = keep_people(built, people)
     if built.folds is None and built.templates is None and len(built.pairs):
-        built = with_folds(built, params.folds.count, params.folds.pairs_per_fold, params.folds.seed)
-    return AlignStudy(run.layout.data, built, _some_faces(built) if run.shows_faces_of(benchmark) else None)
+        built = with_folds(built, folds.count, folds.pairs_per_fold, folds.seed)
+    in_folds = 0 if built.folds is None else int((built.folds >= 0).sum())
+    return AlignStudy(
+        benchmark=built,
+        faces=_some_faces(built) if run.shows_faces_of(benchmark) else None,
+        numbers=built.summary() | {"pairs_in_folds": in_folds},
+        stored={run.layout.data: partial(save_benchmark, built)},
+    )
 
 
 def _some_faces(benchmark: Benchmark) -> Figure:

@@ -2,63 +2,37 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.errors import InputError
-from prefiqs.methods.registry import METHODS, scorer
+from prefiqs.methods.registry import scorer
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.studies.method import calibrated
-from prefiqs.reporting.numbers import write_numbers
+from prefiqs.pipeline.studies.method import calibrated_options
+from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
-Work = Callable[[np.ndarray], object]
+COLUMNS = ["key", "label", "method", "network", "milliseconds", "plain"]
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What one method costs.
-
-    Attributes:
-        key, label, method, network: of its `MethodId`.
-        milliseconds: of one image.
-        plain: milliseconds of one image in a plain forward pass of the network.
-    """
-
-    key: str
-    label: str
-    method: str
-    network: str
-    milliseconds: float
-    plain: float
-
-
-@dataclass(frozen=True, eq=False)
-class CostStudy:
+class CostStudy(Study):
     """What the methods of a run cost on this machine.
 
     Attributes:
-        costs: PreFIQs and the embedding norm first, then the compared methods.
-        table: the same, and how many plain passes a method costs.
-        faces: how many were timed at once.
-        device: where the networks ran.
+        table: PreFIQs and the embedding norm first, then the compared methods: milliseconds an image, those of a plain
+            pass of the network, and how many plain passes a method costs.
+        faces: how many were timed at once. device: where.
     """
 
-    costs: list[Cost]
+    files = {"table": "costs"}
+
     table: Table
     faces: int
     device: str
-
-    def write(self, folder: str | Path) -> None:
-        """Write costs (CSV, Markdown) and numbers.json with the same rows."""
-        self.table.write(Path(folder) / "costs")
-        write_numbers({"costs": [asdict(cost) for cost in self.costs]}, folder)
 
 
 def cost_study(run: Run) -> CostStudy:
@@ -68,27 +42,22 @@ def cost_study(run: Run) -> CostStudy:
     timed = [MethodId.of_spec(estimator, run.params.usual), MethodId.of("norm", estimator)]
     timed += [entry.id for entry in methods.entries.values()]
     networks = {name: load_model(name, device=device) for name in dict.fromkeys(method.network for method in timed)}
-    work: dict[str, Work] = {name: Embedder([network], device=device) for name, network in networks.items()}
+    work: dict[str, Callable] = {name: Embedder([network], device=device) for name, network in networks.items()}
     for method in timed:
-        network, options = networks[method.network], dict(method.options)
-        if METHODS[method.method].calibrates:
-            options["calibration"] = calibrated(run, method.method, network)
+        network = networks[method.network]
+        options = calibrated_options(run, method.method, dict(method.options), network)
         work[method.key] = scorer(method.method, network, device=device, **options)
-    images = run.benchmark(methods.calibrated_on).images[: methods.timed_faces]
-    took = milliseconds_per_image(work, np.asarray(images))
-    costs = [
-        Cost(method.key, method.label, method.method, method.network, took[method.key], took[method.network])
-        for method in timed
-    ]
-    frame = pd.DataFrame([asdict(cost) for cost in costs])
+    images = np.asarray(run.benchmark(methods.calibrated_on).images[: methods.timed_faces])
+    took = milliseconds_per_image(work, images)
+    rows = [(m.key, m.label, m.method, m.network, took[m.key], took[m.network]) for m in timed]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    numbers = {"costs": frame.to_dict("records")}
     frame["plain passes"] = frame["milliseconds"] / frame["plain"]
-    caption = f"Milliseconds an image, of {len(images)} faces at once"
-    return CostStudy(
-        costs, Table(frame, caption, digits=2, hidden=("key",)), len(images), str(networks[estimator].device)
-    )
+    table = Table(frame, f"Milliseconds an image, of {len(images)} faces at once", digits=2, hidden=["key"])
+    return CostStudy(table, len(images), str(networks[estimator].device), numbers=numbers)
 
 
-def milliseconds_per_image(work: Mapping[str, Work], images: np.ndarray, rounds: int = 3) -> dict[str, float]:
+def milliseconds_per_image(work: Mapping[str, Callable], images: np.ndarray, rounds: int = 3) -> dict[str, float]:
     """Milliseconds that an image takes in each of several kinds of work: its shortest time over the number of images.
 
     In every round all kinds take their turn, so that what else the machine does affects all alike; that, and what
@@ -107,11 +76,7 @@ def milliseconds_per_image(work: Mapping[str, Work], images: np.ndarray, rounds:
     shortest = dict.fromkeys(work, np.inf)
     for _ in range(rounds):
         for name, function in work.items():
-            shortest[name] = min(shortest[name], _seconds(function, images))
+            start = time.perf_counter()
+            function(images)
+            shortest[name] = min(shortest[name], time.perf_counter() - start)
     return {name: 1e3 * seconds / len(images) for name, seconds in shortest.items()}
-
-
-def _seconds(function: Work, images: np.ndarray) -> float:
-    start = time.perf_counter()
-    function(images)
-    return time.perf_counter() - start

@@ -1,8 +1,6 @@
 """Faces of a benchmark, untouched and degraded: quality varies, and is known."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,37 +13,18 @@ from prefiqs.faces.degrade import degrade
 from prefiqs.pipeline.params import Degrade
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.faces import degradation_ladder, face_grid
-from prefiqs.reporting.numbers import write_numbers
+from prefiqs.reporting.study import Study
 
 STEPS = (0, 0.2, 0.4, 0.6, 0.8, 1)  # severities in the figure of all kinds
 SHOWN, COLUMNS = 4, 10  # photos whose copies are shown
 
 
-@dataclass(frozen=True, eq=False)
-class DegradeStudy:
-    """A cross-quality benchmark as the later stages read it.
+class DegradeStudy(Study):
+    """A cross-quality benchmark as the later stages read it. No figures where faces may not be shown."""
 
-    Attributes:
-        data: where it is written to.
-        benchmark: its index says of each image the kind of degradation and the severity, 0 (none) to 1.
-        kinds: one face under every kind, severity rising; None if faces may not be shown.
-        copies: the copies of the first photos; likewise.
-    """
-
-    data: Path
     benchmark: Benchmark
     kinds: Figure | None
     copies: Figure | None
-
-    @property
-    def numbers(self) -> dict[str, Any]:
-        """Images, people and pairs, and the images of each kind."""
-        return self.benchmark.summary() | {"kinds": self.benchmark.index["degradation"].value_counts().to_dict()}
-
-    def write(self, folder: str | Path) -> None:
-        """Write the benchmark to `data`, and numbers.json."""
-        save_benchmark(self.benchmark, self.data)
-        write_numbers(self.numbers, folder)
 
 
 def degrade_study(run: Run, benchmark: str) -> DegradeStudy:
@@ -54,16 +33,20 @@ def degrade_study(run: Run, benchmark: str) -> DegradeStudy:
     Raises:
         InputError: params.yaml names no source.
     """
-    chosen, folds = run.params.degrade, run.params.folds
+    chosen, folds, shown = run.params.degrade, run.params.folds, run.shows_faces_of(benchmark)
     source = run.params.source_of(benchmark)
     if source is None:
         raise InputError(f"{benchmark} is not in `benchmarks.cross_quality` of params.yaml, so it has no source.")
     clean = run.benchmark(source)
     degraded = build_cross_quality(benchmark, clean, chosen.copies, chosen.strongest, chosen.impostors, chosen.seed)
     degraded = with_folds(degraded, folds.count, folds.pairs_per_fold, folds.seed)
-    if not run.shows_faces_of(benchmark):
-        return DegradeStudy(run.layout.data, degraded, None, None)
-    return DegradeStudy(run.layout.data, degraded, _kinds(clean.images[0], chosen), _copies(degraded, chosen.copies))
+    return DegradeStudy(
+        benchmark=degraded,
+        kinds=_kinds(clean.images[0], chosen) if shown else None,
+        copies=_copies(degraded, chosen.copies) if shown else None,
+        numbers=degraded.summary() | {"kinds": degraded.index["degradation"].value_counts().to_dict()},
+        stored={run.layout.data: partial(save_benchmark, degraded)},
+    )
 
 
 def _kinds(face: np.ndarray, chosen: Degrade) -> Figure:

@@ -26,27 +26,15 @@ class DerivativesStudy:
     """Jacobian drift ‖J·Δθ‖ and discrete drift D of the faces of a benchmark, by unstructured L1 pruning.
 
     Attributes:
-        ratio: pruning ratio of `scores`.
-        scores: of all faces, minus the Jacobian drift and minus the discrete drift (higher = better).
+        scores: of all faces at one ratio, minus the Jacobian drift and minus the discrete drift (higher = better).
         ablation: one row a ratio of the grid and face of a subset: ratio, face (row of the benchmark), jacobian,
             discrete (drifts, larger = worse).
         data: folder that later stages read.
     """
 
-    ratio: float
     scores: Scores
     ablation: pd.DataFrame
     data: Path
-
-    @property
-    def faces(self) -> int:
-        """How many faces the ablation has."""
-        return self.ablation["face"].nunique()
-
-    @property
-    def ratios(self) -> list[float]:
-        """The ratios of the ablation."""
-        return self.ablation["ratio"].unique().tolist()
 
     def write(self, folder: str | Path) -> None:
         """Write the scores and ablation.parquet into the folder that later stages read; `folder` gets nothing."""
@@ -57,30 +45,26 @@ class DerivativesStudy:
 def derivatives_study(run: Run, benchmark: str, model: str) -> DerivativesStudy:
     """Differentiate the embedding of every face at `jacobian.ratio`, and of a few faces at every ratio of the grid."""
     params, faces = run.params, run.benchmark(benchmark)
-    network = load_model(model, device=params.embed.device)
-    ratio = params.jacobian.ratio
-
+    network, ratio = load_model(model, device=params.embed.device), params.jacobian.ratio
     everything = np.arange(len(faces.images))
-    [whole] = _drifts(run, benchmark, network, [PruningSpec(ratio)], everything)
+    whole = _drifts(run, benchmark, network, [PruningSpec(ratio)], everything)
     scores = {
         MethodId.of("jacobian", model, ratio=ratio): -whole["jacobian"],
         MethodId.of_spec(model, PruningSpec(ratio)): -whole["discrete"],
     }
     count = min(params.jacobian.ablation_images, len(everything))
     subset = np.linspace(0, len(everything) - 1, count).astype(int)
-    ablation = _drifts(run, benchmark, network, [PruningSpec(r) for r in params.prune.ratios], subset)
     return DerivativesStudy(
-        ratio=ratio,
         scores=Scores.of(faces.names, scores, lambda method: was_trained_on(method.network, benchmark)),
-        ablation=pd.concat(ablation, ignore_index=True),
+        ablation=_drifts(run, benchmark, network, [PruningSpec(r) for r in params.prune.ratios], subset),
         data=run.layout.derivatives(benchmark, model),
     )
 
 
 def _drifts(
     run: Run, benchmark: str, network: FaceModel, specs: Sequence[PruningSpec], rows: np.ndarray
-) -> list[pd.DataFrame]:
-    """Both drifts of some faces, one table a pruned network."""
+) -> pd.DataFrame:
+    """Both drifts of some faces, pruned network by pruned network."""
     images, embed = np.asarray(run.benchmark(benchmark).images), run.params.embed
     some = images if len(rows) == len(images) else images[rows]
     pruned = [apply_mask(network, mask) for mask in select_masks(network, specs)]
@@ -94,4 +78,4 @@ def _drifts(
             [moved] = raw_embeddings([variant], some, embed.batch_size, embed.device)
         discrete = drift(unpruned, normalise(moved))
         tables.append(pd.DataFrame({"ratio": spec.ratio, "face": rows, "jacobian": jacobian, "discrete": discrete}))
-    return tables
+    return pd.concat(tables, ignore_index=True)

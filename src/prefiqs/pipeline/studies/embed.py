@@ -1,10 +1,8 @@
 """Raw embeddings of a benchmark by a network and all its pruned variants."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +20,7 @@ from prefiqs.pruning.mask import load_mask
 from prefiqs.pruning.prune import apply_mask
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import drift_histograms
-from prefiqs.reporting.numbers import write_numbers
+from prefiqs.reporting.study import Study
 
 UNPRUNED = "unpruned"
 
@@ -33,35 +31,25 @@ class View(NamedTuple):
     spec: PruningSpec | None
     mirrored: bool
 
+    @property
+    def name(self) -> str:
+        """What the embedder calls it."""
+        return "mirrored" if self.mirrored else "plain"
 
-@dataclass(frozen=True, eq=False)
-class EmbedStudy:
-    """What was embedded.
+
+class EmbedStudy(Study):
+    """What was embedded, and the lengths of the raw embeddings.
 
     Attributes:
-        faces: number of faces.
-        embedded: how many of them were embedded here; the others are images of the source, embedded before.
         views: the tables that were written.
-        medians: one row a network: key (of the `PruningSpec`, or "unpruned"), label, and the median length of its raw
-            embeddings.
-        lengths: of the raw embeddings, unpruned and under the main pruning.
+        medians: of the lengths, one row a network: key (of the `PruningSpec`, or "unpruned"), label, median.
+        lengths: unpruned and under the main pruning.
+        numbers: `embedded` are the faces embedded here; the others are images of the source, embedded before.
     """
 
-    faces: int
-    embedded: int
     views: Sequence[View]
     medians: pd.DataFrame
     lengths: Figure
-
-    @property
-    def numbers(self) -> dict[str, Any]:
-        """What prose may quote."""
-        medians = self.medians.set_index("key")["median"].to_dict()
-        return {"faces": self.faces, "embedded": self.embedded, "median_length": medians}
-
-    def write(self, folder: str | Path) -> None:
-        """Write numbers.json; the embeddings are written already."""
-        write_numbers(self.numbers, folder)
 
 
 def embed_study(run: Run, benchmark: str, model: str) -> EmbedStudy:
@@ -70,42 +58,35 @@ def embed_study(run: Run, benchmark: str, model: str) -> EmbedStudy:
     The tables are written to data/embeddings as they come, since they need not fit in memory. Untouched faces of a
     degraded benchmark have been embedded with its source, so their rows are copied.
     """
+    prune, verification = run.params.prune, run.params.verification
+    flipped = [None, *verification.specs(prune)] if benchmark in verification.flip_test else []
+    both = [View(spec, mirrored) for spec in [None, *prune.specs] for mirrored in (False, True)]
+    views = [view for view in both if not view.mirrored or view.spec in flipped]
     faces, source = run.benchmark(benchmark), run.params.source_of(benchmark)
     in_source = same_pixels(faces.index, run.benchmark(source).index) if source else np.full(len(faces.images), -1)
     new = np.flatnonzero(in_source < 0)
-    views = _views(run, benchmark)
     _embed(run, faces, new, model, views)
     if source:
         for view in views:
             path = run.layout.embeddings(benchmark, model, *view)
-            known = run.raw_embeddings(source, model, *view)[in_source]
-            write_array(_with_rows(known, new, read_array(path)), path)
+            table = run.raw_embeddings(source, model, *view)[in_source]
+            table[new] = read_array(path)
+            write_array(table, path)
     medians, lengths = [], {}
-    for spec in [None, *run.params.prune.specs]:
-        norms = np.linalg.norm(run.raw_embeddings(benchmark, model, spec), axis=1)
-        label = spec.label if spec else UNPRUNED
-        medians.append((spec.key if spec else UNPRUNED, label, float(np.median(norms))))
-        if spec is None or spec in run.params.prune.main:
-            lengths[label] = norms
-    return EmbedStudy(
-        faces=len(faces.images),
-        embedded=len(new),
-        views=views,
-        medians=pd.DataFrame(medians, columns=["key", "label", "median"]),
-        lengths=drift_histograms(lengths, "length of the raw embedding"),
-    )
-
-
-def _views(run: Run, benchmark: str) -> list[View]:
-    """Network by network; mirrored faces follow those of the same network."""
-    prune, verification = run.params.prune, run.params.verification
-    flipped: list[PruningSpec | None] = []
-    if benchmark in verification.flip_test:
-        flipped = [None, *verification.specs(prune)]
-    views = []
     for spec in [None, *prune.specs]:
-        views += [View(spec, False), View(spec, True)] if spec in flipped else [View(spec, False)]
-    return views
+        norms = np.linalg.norm(run.raw_embeddings(benchmark, model, spec), axis=1)
+        key, label = (spec.key, spec.label) if spec else (UNPRUNED, UNPRUNED)
+        medians.append((key, label, float(np.median(norms))))
+        if spec is None or spec in prune.main:
+            lengths[label] = norms
+    frame = pd.DataFrame(medians, columns=["key", "label", "median"])
+    by_key = frame.set_index("key")["median"].to_dict()
+    return EmbedStudy(
+        views=views,
+        medians=frame,
+        lengths=drift_histograms(lengths, "length of the raw embedding"),
+        numbers={"faces": len(faces.images), "embedded": len(new), "median_length": by_key},
+    )
 
 
 def _embed(run: Run, faces: Benchmark, new: np.ndarray, model: str, views: Sequence[View]) -> None:
@@ -113,8 +94,7 @@ def _embed(run: Run, faces: Benchmark, new: np.ndarray, model: str, views: Seque
     embed = run.params.embed
     paths = [run.layout.embeddings(faces.name, model, *view) for view in views]
     if embed.engine == "ray":
-        masks = [run.layout.mask(model, view.spec) if view.spec else None for view in views]
-        jobs = [(mask, "mirrored" if view.mirrored else "plain") for mask, view in zip(masks, views, strict=True)]
+        jobs = [(run.layout.mask(model, view.spec) if view.spec else None, view.name) for view in views]
         file = benchmark_folder(faces.name, run.layout.data) / "images.npy"
         write_embeddings_on_ray(model, jobs, file, new, paths, embed.batch_size, embed.device)
         return
@@ -128,11 +108,4 @@ def _jobs(run: Run, model: str, views: Sequence[View]) -> Iterator[tuple[FaceMod
     for spec, of_network in groupby(views, key=lambda view: view.spec):
         pruned = apply_mask(network, load_mask(run.layout.mask(model, spec))) if spec else network
         for view in of_network:
-            yield pruned, "mirrored" if view.mirrored else "plain"
-
-
-def _with_rows(table: np.ndarray, places: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """A copy of `table` (n×d) with `rows` (k×d) at `places` (k row numbers)."""
-    filled = table.copy()
-    filled[places] = rows
-    return filled
+            yield pruned, view.name

@@ -1,7 +1,6 @@
 """Weights and faces in place and checked, and params.yaml checked against the networks that it names."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,38 +24,28 @@ from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import select_masks
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.faces import face_grid
+from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
 SHOWN = 10  # people of ORL
 
 
-@dataclass(frozen=True, eq=False)
-class FetchStudy:
+class FetchStudy(Study):
     """What a run starts from.
 
     Attributes:
-        assets: what was fetched, and its licence.
-        networks: of this run, with the size of their weights and their licence.
+        networks: with the size of their weights and their licence.
         layers: what can be pruned in the first quality estimator; its biases and batch norms never are.
-        photos: of some people of ORL, as they come; None if they may not be shown.
-        photo_count: of ORL.
+        photos: of some people of ORL, as they come; None if they may not be shown. photo_count: of ORL.
     """
+
+    files = {"assets": "assets", "networks": "networks"}
 
     assets: Table
     networks: Table
     layers: Table
     photos: Figure | None
     photo_count: int
-
-    @property
-    def prunable(self) -> int:
-        """Number of weights that pruning chooses from."""
-        return int(self.layers.frame["weights"].sum())
-
-    def write(self, folder: str | Path) -> None:
-        """Write assets and networks (CSV, Markdown)."""
-        self.assets.write(Path(folder) / "assets")
-        self.networks.write(Path(folder) / "networks")
 
 
 def fetch_study(run: Run) -> FetchStudy:
@@ -70,27 +59,24 @@ def fetch_study(run: Run) -> FetchStudy:
     check_networks(run.params)
     paths = fetch_all(root=run.layout.data)
     folder = run.layout.data / "weights"
-    names = dict.fromkeys(use.network for use in _uses(run.params))
-    weights = {name: published_weights(name, folder) for name in names}
-    rows = [(name, path.stat().st_size / 1e6, card_of(name).licence) for name, path in weights.items()]
+    names = dict.fromkeys(network for _, network, _ in _uses(run.params))
+    sizes = {name: published_weights(name, folder).stat().st_size / 1e6 for name in names}
+    networks = [(name, size, card_of(name).licence) for name, size in sizes.items()]
+    assets = [(asset.name, asset.description, asset.licence) for asset in ASSETS.values()]
     estimator = run.params.models.quality[0]
     prunable = prunable_weights(load_model(estimator, device="cpu"))
     layers = [(name, " × ".join(map(str, weight.shape)), weight.numel()) for name, weight in prunable.items()]
     return FetchStudy(
-        assets=Table(
-            pd.DataFrame([(a.name, a.description, a.licence) for a in ASSETS.values()], columns=_ASSET_COLUMNS),
-            "What is fetched, once, and checked by SHA-256",
-        ),
-        networks=Table(
-            pd.DataFrame(rows, columns=["network", "weights (MB)", "licence"]), "The networks of this run", digits=1
-        ),
-        layers=Table(pd.DataFrame(layers, columns=["layer", "shape", "weights"]), f"Prunable layers of {estimator}"),
+        _table(assets, ["asset", "what", "licence"], "What is fetched, once, and checked by SHA-256"),
+        _table(networks, ["network", "weights (MB)", "licence"], "The networks of this run"),
+        _table(layers, ["layer", "shape", "weights"], f"Prunable layers of {estimator}"),
         photos=_photos(paths["orl"]) if run.shows_faces_of("orl") else None,
         photo_count=sum(1 for _ in paths["orl"].rglob("*.pgm")),
     )
 
 
-_ASSET_COLUMNS = ["asset", "what", "licence"]
+def _table(rows: list[tuple], columns: list[str], caption: str) -> Table:
+    return Table(pd.DataFrame(rows, columns=columns), caption, digits=1)
 
 
 def _photos(folder: Path) -> Figure:
@@ -108,35 +94,28 @@ def check_networks(params: Params) -> None:
     Raises:
         ConfigError: one of this does not hold; it names the key of params.yaml.
     """
-    for use in _uses(params):
+    for key, name, check in _uses(params):
         try:
-            if missing := missing_weights(use.network):
+            if missing := missing_weights(name):
                 raise InputError(missing)
-            use.check(_stand_in(card_of(use.network)))
+            card = card_of(name)
+            check(card.network(name=name, input_spec=card.input_spec) if card.network else _GraphToCome(card))
         except InputError as error:
-            raise ConfigError(f"params.yaml, `{use.key}`: {error}") from error
+            raise ConfigError(f"params.yaml, `{key}`: {error}") from error
 
 
-@dataclass(frozen=True)
-class _Use:
-    """A network, the key of params.yaml that names it, and a check of what it is wanted for."""
-
-    key: str
-    network: str
-    check: Callable[[FaceModel], object]
-
-
-def _uses(params: Params) -> Iterator[_Use]:
+def _uses(params: Params) -> Iterator[tuple[str, str, Callable[[FaceModel], object]]]:
+    """The key of params.yaml that names a network, its name, and a check of what it is wanted for."""
     specs = [PruningSpec(0.5, granularity) for granularity in params.prune.granularities]
     for name in params.models.quality:
-        yield _Use("models.quality", name, lambda network: select_masks(network, specs))
+        yield "models.quality", name, lambda network: select_masks(network, specs)
     for name in params.models.cross:
-        yield _Use("models.cross", name, lambda network: network)
+        yield "models.cross", name, lambda network: network
     for name, entry in params.methods.entries.items():
-        yield _Use(f"methods.known.{name}", entry.model, partial(_check_method, entry))
+        yield f"methods.known.{name}", entry.model, partial(_check_method, entry)
     for name in params.transformer.models:
-        yield _Use("transformer.models", name, partial(PreparedScorer, "ex-fiqa"))
-        yield _Use("transformer.models", name, partial(PreparedScorer, "vitnt-fiqa"))
+        yield "transformer.models", name, partial(PreparedScorer, "ex-fiqa")
+        yield "transformer.models", name, partial(PreparedScorer, "vitnt-fiqa")
 
 
 def _check_method(entry: Method, network: FaceModel) -> None:
@@ -146,10 +125,6 @@ def _check_method(entry: Method, network: FaceModel) -> None:
         require_layers(network, entry.method)
     else:
         PreparedScorer(entry.method, network, **entry.options)
-
-
-def _stand_in(card: ModelCard) -> FaceModel:
-    return card.network(name=card.name, input_spec=card.input_spec) if card.network else _GraphToCome(card)
 
 
 class _GraphToCome(GraphModel):

@@ -1,8 +1,5 @@
 """Table 2, Fig. 2a and 2b: is drift a derivative?"""
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -22,7 +19,6 @@ TITLES = {"jacobian": "Jacobian drift (eq. 9)", "discrete": "discrete drift (eq.
 COLUMNS = ["verifier", "drift", "ratio", "fmr", "threshold", "limit", "fnmr", "pauc"]
 
 
-@dataclass(frozen=True, eq=False)
 class JacobianStudy(Study):
     """Jacobian and discrete drift of one benchmark side by side.
 
@@ -34,13 +30,12 @@ class JacobianStudy(Study):
             at the first FMR, and missing without pairs.
     """
 
-    files = {"scatter": "scatter", "drifts": "drifts", "table": "table2", "ablation": "ablation", "numbers": "numbers"}
+    files = {"scatter": "scatter", "drifts": "drifts", "table": "table2", "ablation": "ablation"}
 
     scatter: Figure
     drifts: pd.DataFrame
     table: Table
     ablation: Table
-    numbers: dict[str, Any]
 
 
 def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:

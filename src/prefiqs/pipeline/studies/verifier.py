@@ -1,8 +1,5 @@
 """An independent network that verifies: its embeddings, and how well it separates people."""
 
-from dataclasses import dataclass
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from prefiqs.embedding.embedder import raw_embeddings
@@ -17,14 +14,12 @@ from prefiqs.reporting.study import Study
 FMR = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
 class VerifierStudy(Study):
     """A verifier on a benchmark. numbers: FNMR at an FMR of `FMR`, nothing discarded, as shares; number of pairs."""
 
-    files = {"similarity": "similarity", "numbers": "numbers"}
+    files = {"similarity": "similarity"}
 
     similarity: Figure
-    numbers: dict[str, Any]
 
 
 def verifier_study(run: Run, benchmark: str, model: str) -> VerifierStudy:
@@ -37,6 +32,6 @@ def verifier_study(run: Run, benchmark: str, model: str) -> VerifierStudy:
     split = {"genuine": similarity[faces.genuine], "impostor": similarity[~faces.genuine]}
     return VerifierStudy(
         drift_histograms(split, "cosine similarity", ylabel="pairs"),
-        {"fmr": FMR, "fnmr": fnmr_at_fmr(similarity, faces.genuine, FMR), "pairs": len(similarity)},
+        numbers={"fmr": FMR, "fnmr": fnmr_at_fmr(similarity, faces.genuine, FMR), "pairs": len(similarity)},
         stored={run.layout.embeddings(benchmark, model): raw},
     )
