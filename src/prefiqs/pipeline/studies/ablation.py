@@ -65,7 +65,6 @@ class Variant:
     quality: Quality = by_drift
 
 
-@dataclass(frozen=True, eq=False)
 class AblationStudy(Study):
     """Variants of PreFIQs that differ from the published one in one choice each; pAUC·10³, lower is better.
 
@@ -83,7 +82,7 @@ class AblationStudy(Study):
 
     files = {
         "table": "ablation", "figure": "ablation", "stages": "stages", "by_fmr": "fmr", "fmr_figure": "fmr",
-        "passes": "passes", "numbers": "numbers",
+        "passes": "passes",
     }  # fmt: skip
 
     table: Table
@@ -95,7 +94,6 @@ class AblationStudy(Study):
     fusing_error: float
     failing: int
     genuine: int
-    numbers: dict[str, Any]
 
     def answers(self, question: str) -> Table:
         """The rows of one question, below the published choice at the same ratio."""

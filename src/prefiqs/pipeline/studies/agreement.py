@@ -1,6 +1,5 @@
 """How similarly the methods rank the faces of a benchmark."""
 
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -16,7 +15,6 @@ from prefiqs.reporting.study import Study
 FACES_SHOWN = 20
 
 
-@dataclass(frozen=True, eq=False)
 class AgreementStudy(Study):
     """Rank correlations of PreFIQs, the norm, compared methods and the true severity on one benchmark.
 

@@ -1,7 +1,7 @@
 """Table 3 and Fig. 3: does discarding by quality help recognition?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,6 @@ from prefiqs.reporting.tables import Table
 _SPEC = ["granularity", "criterion", "ratio"]
 
 
-@dataclass(frozen=True, eq=False)
 class EdcStudy(Study):
     """Curves of every score of a benchmark for every verifier, and what they come to.
 
@@ -53,7 +52,7 @@ class EdcStudy(Study):
     files = {
         "areas": "areas", "points": "edc", "against_norm": "against-norm", "random": "random",
         "random_points": "random-edc", "table": "table3", "by_ratio": "pauc", "intervals": "intervals",
-        "same_model": "edc", "numbers": "numbers",
+        "same_model": "edc",
     }  # fmt: skip
 
     areas: pd.DataFrame
@@ -66,7 +65,6 @@ class EdcStudy(Study):
     intervals: Figure
     same_model: Figure
     cross_model: Figure | None
-    numbers: dict[str, Any]
     findings: list[str]
 
 

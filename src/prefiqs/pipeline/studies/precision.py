@@ -1,7 +1,6 @@
 """What reduced precision does to drift, to the ranking of the faces and to the area, at every pruning ratio."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -23,37 +22,21 @@ from prefiqs.reporting.tables import Table
 EXACT = "fp32"
 
 
-@dataclass(frozen=True, eq=False)
 class PrecisionStudy(Study):
     """PreFIQs (unstructured L1) in float32 and in reduced precisions.
 
     Attributes:
         table: one row a precision and ratio: medians of the drift and of its change from float32, in [0, 2]; Spearman
             correlation of the drifts with those in float32; pauc (·10³, lower is better), verified in float32.
-        figure: pAUC over the ratio, one line a precision.
-        rounding: by precision, how far rounding alone moves a normalised embedding (median).
+        by_precision: the rows of `table`, indexed by the ratio.
+        numbers: rounding says how far rounding alone moves a normalised embedding (median).
     """
 
-    files = {"table": "precision", "figure": "precision", "numbers": "numbers"}
+    files = {"table": "precision", "figure": "precision"}
 
     table: Table
     figure: Figure
-    rounding: dict[str, float]
-
-    @property
-    def by_precision(self) -> dict[str, pd.DataFrame]:
-        """The rows of `table` by precision, indexed by the ratio."""
-        return {kind: part.set_index("ratio") for kind, part in self.table.frame.groupby("precision", sort=False)}
-
-    @property
-    def numbers(self) -> dict[str, Any]:
-        """What prose may quote."""
-        parts = self.by_precision
-        return {
-            "rounding": self.rounding,
-            "spearman": {kind: parts[kind]["spearman with fp32"].to_dict() for kind in self.rounding},
-            "pauc": {kind: part["pauc"].to_dict() for kind, part in parts.items()},
-        }
+    by_precision: dict[str, pd.DataFrame]
 
 
 def precision_study(run: Run, benchmark: str, model: str) -> PrecisionStudy:
@@ -80,9 +63,15 @@ def precision_study(run: Run, benchmark: str, model: str) -> PrecisionStudy:
     frame["median change of drift"] = [np.median(np.abs(moved - before)) for moved, before in pairs]
     frame["spearman with fp32"] = [spearmanr(moved, before).statistic for moved, before in pairs]
     frame["pauc"] = areas["pauc"]  # in the order of the scores
+    parts = {kind: part.set_index("ratio") for kind, part in frame.groupby("precision", sort=False)}
     caption = f"PreFIQs in reduced precision on {benchmark}, {model} scores and verifies; pAUC·10³ at FMR "
     return PrecisionStudy(
         Table(frame, f"{caption}{protocol.fmrs[0]:g}", digits={**dict.fromkeys(frame.columns[2:5], 4), "pauc": 2}),
         pauc_by_ratio(frame.rename(columns={"precision": "strategy"}), title=f"{benchmark}, {model}"),
-        {kind: float(np.median(drift(unpruned[EXACT], unpruned[kind]))) for kind in chosen.kinds},
+        parts,
+        numbers={
+            "rounding": {kind: float(np.median(drift(unpruned[EXACT], unpruned[kind]))) for kind in chosen.kinds},
+            "spearman": {kind: parts[kind]["spearman with fp32"].to_dict() for kind in chosen.kinds},
+            "pauc": {kind: part["pauc"].to_dict() for kind, part in parts.items()},
+        },
     )
