@@ -12,7 +12,7 @@ from small_networks import HandNet, Snapshot, TinyNet, embedded_by_hand, prepare
 
 import prefiqs
 from prefiqs.embedding import embedder as extract
-from prefiqs.embedding.embedder import batches, raw_embeddings, write_embeddings
+from prefiqs.embedding.embedder import Embedder, batches, write_embeddings
 from prefiqs.embedding.engines import torch_engine
 from prefiqs.embedding.vectors import normalise
 from prefiqs.errors import InputError
@@ -85,10 +85,10 @@ def test_flip_test_of_several_networks(tiny, faces):
 def test_raw_embeddings_keep_their_length(tiny, faces):
     with torch.no_grad():
         expected = tiny(torch.from_numpy(prepared_by_hand(faces))).numpy()
-    np.testing.assert_allclose(raw_embeddings([tiny], faces)[0], expected, atol=1e-5)
-    mirrored = raw_embeddings([tiny, (tiny, "mirrored")], faces)
+    np.testing.assert_allclose(Embedder([tiny])(faces)[0], expected, atol=1e-5)
+    mirrored = Embedder([tiny, (tiny, "mirrored")])(faces)
     np.testing.assert_allclose(mirrored[0], expected, atol=1e-5)
-    np.testing.assert_allclose(mirrored[1], raw_embeddings([tiny], faces[:, :, ::-1])[0], atol=1e-6)
+    np.testing.assert_allclose(mirrored[1], Embedder([tiny])(faces[:, :, ::-1])[0], atol=1e-6)
 
 
 def test_no_faces(tiny):
@@ -170,15 +170,15 @@ def test_a_bar_only_if_asked_for(tiny, faces, capsys):
 
 def test_views_that_do_not_exist(tiny, faces):
     with pytest.raises(InputError, match="""Unknown view 'upside down' of the faces; choose "plain" or "mirrored\""""):
-        raw_embeddings([(tiny, "upside down")], faces)
+        Embedder([(tiny, "upside down")])(faces)
 
 
 def test_a_network_in_several_jobs_is_compiled_once(tiny, faces, monkeypatch):
     seen, original = [], extract.model_engines
     monkeypatch.setattr(extract, "model_engines", lambda models, *rest: seen.extend(models) or original(models, *rest))
-    *_, again = raw_embeddings([tiny, TinyNet(1), (tiny, "mirrored")], faces)
+    *_, again = Embedder([tiny, TinyNet(1), (tiny, "mirrored")])(faces)
     assert len(seen) == 2
-    np.testing.assert_array_equal(again, raw_embeddings([tiny], faces[:, :, ::-1])[0])
+    np.testing.assert_array_equal(again, Embedder([tiny])(faces[:, :, ::-1])[0])
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -236,7 +236,7 @@ def test_embeddings_written_batch_by_batch_are_those_in_memory(tiny, faces, tmp_
     jobs = [(tiny, "plain"), TinyNet(1), (tiny, "mirrored")]
     paths = [tmp_path / f"{name}.npy" for name in "abc"]
     write_embeddings(jobs, iter(faces), len(faces), paths, 5)
-    for path, expected in zip(paths, raw_embeddings(jobs, faces, 5), strict=True):
+    for path, expected in zip(paths, Embedder(jobs, 5)(faces), strict=True):
         np.testing.assert_array_equal(np.load(path), expected)
 
 
@@ -252,10 +252,10 @@ def test_a_few_networks_are_held_at_once(faces, tmp_path, monkeypatch):
 
     write_embeddings(networks(), faces, len(faces), paths, 5)
     assert max(most) <= 3
-    for path, expected in zip(paths, raw_embeddings([TinyNet(i) for i in range(7)], faces, 5), strict=True):
+    for path, expected in zip(paths, Embedder([TinyNet(i) for i in range(7)], 5)(faces), strict=True):
         np.testing.assert_array_equal(np.load(path), expected)
     write_embeddings([TinyNet(i) for i in range(3)], iter(faces), len(faces), paths[:3], 5)  # read only once
-    np.testing.assert_array_equal(np.load(paths[2]), raw_embeddings([TinyNet(2)], faces, 5)[0])
+    np.testing.assert_array_equal(np.load(paths[2]), Embedder([TinyNet(2)], 5)(faces)[0])
 
 
 def test_a_run_that_fails_leaves_the_files_that_were_there(tiny, faces, tmp_path):

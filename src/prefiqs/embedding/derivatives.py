@@ -112,13 +112,10 @@ _DECOMPOSITIONS: dict[Any, Callable] = {
         [
             _aten._softmax, _aten._safe_softmax, _aten._softmax_backward_data, _aten._unsafe_view,
             _aten.native_layer_norm, _aten.native_layer_norm_backward, _aten.hardtanh_backward,
+            _aten._prelu_kernel, _aten._prelu_kernel_backward,
         ]
     ),
     _aten._new_zeros_with_same_feature_meta.default: lambda _, like, **__: torch.zeros_like(like),
-    _aten._prelu_kernel.default: lambda x, weight: torch.where(x > 0, x, x * weight),
-    _aten._prelu_kernel_backward.default: lambda gradient, x, weight: (
-        torch.where(x > 0, gradient, gradient * weight), torch.empty_like(x),  # none is wanted for fixed slopes
-    ),
     _aten.native_batch_norm.default: _inference_batch_norm,
     _aten.native_batch_norm_backward.default: _inference_batch_norm_backward,
     _aten.convolution_backward.default: _convolution_backward,

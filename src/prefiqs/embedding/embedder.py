@@ -1,9 +1,7 @@
 """From aligned faces to embeddings, batch by batch; every image is read once for all networks."""
 
-from __future__ import annotations
-
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
@@ -61,27 +59,11 @@ def embed(
     """
     models = [model] if isinstance(model, FaceModel | str) else list(model)
     jobs = [(network, view) for network in models for view in ("plain", "mirrored")[: 1 + flip_test]]
-    raw = raw_embeddings(jobs, images, batch_size, device, precision, compiled, progress)
+    raw = Embedder(jobs, batch_size, device, precision, compiled)(images, progress)
     if flip_test:
         raw = [plain + mirrored for plain, mirrored in zip(raw[::2], raw[1::2], strict=True)]
     normalised = [normalise(r) for r in raw]
     return normalised[0] if isinstance(model, FaceModel | str) else normalised
-
-
-def raw_embeddings(
-    jobs: Sequence[Job],
-    images: Faces,
-    batch_size: int | None = None,
-    device: str = "auto",
-    precision: str = "fp32",
-    compiled: bool = False,
-    progress: bool = False,
-) -> list[np.ndarray]:
-    """Embeddings as the networks give them, not normalised, so that their norm is kept: float32 n×d for each job.
-
-    jobs: networks, or pairs of a network and "plain" or "mirrored"; other arguments as for `embed`.
-    """
-    return Embedder(jobs, batch_size, device, precision, compiled)(images, progress)
 
 
 def write_embeddings(
@@ -91,11 +73,8 @@ def write_embeddings(
     paths: Iterable[str | Path],
     batch_size: int | None = None,
     device: str = "auto",
-    precision: str = "fp32",
-    compiled: bool = False,
-    progress: bool = False,
 ) -> None:
-    """Write what `raw_embeddings` gives, a .npy file for each job; memory grows neither with the faces nor the jobs.
+    """Write the raw embeddings of each job as .npy; memory grows neither with the faces nor the jobs.
 
     The jobs take turns, `NETWORKS_AT_ONCE` of them, and the faces are read once in each turn; the files appear at its
     end. Faces from an iterator can be read only once, so then all networks are held together.
@@ -105,28 +84,29 @@ def write_embeddings(
     jobs, paths = iter(jobs), iter(paths)
     at_once = None if iter(images) is images else NETWORKS_AT_ONCE
     while group := list(islice(jobs, at_once)):
-        embedder = Embedder(group, batch_size, device, precision, compiled)
-        _write_tables(embedder, images, count, islice(paths, len(group)), progress)
+        embedder = Embedder(group, batch_size, device)
+        with ExitStack() as stack:
+            files = [row_writer(path, (count, size), np.float32) for size, path in zip(embedder.sizes, paths)]  # noqa: B905
+            appends = [stack.enter_context(file) for file in files]
+            for tables in embedder.stream(images):
+                for append, table in zip(appends, tables, strict=True):
+                    append(table)
         del group, embedder  # before the next ones are made
         gc.collect()  # PyTorch leaves a traced network in a reference cycle
-
-
-def _write_tables(embedder: Embedder, images: Faces, count: int, paths: Iterable[str | Path], progress: bool) -> None:
-    with ExitStack() as stack:
-        appends = [
-            stack.enter_context(row_writer(path, (count, size), np.float32))
-            for size, path in zip(embedder.sizes, paths, strict=True)
-        ]
-        for tables in embedder.stream(images, progress):
-            for append, table in zip(appends, tables, strict=True):
-                append(table)
 
 
 class Embedder:
     """Networks prepared once, on first use, for faces that come in any number of portions, from any thread.
 
-    Called with faces it gives what `raw_embeddings` does, and takes the same arguments; `sizes` are the widths of the
-    tables. Weights that change afterwards are not noticed. The networks given stay as and where they are.
+    It gives raw embeddings, not normalised, so that their norm is kept. Weights that change afterwards are not noticed;
+    the networks given stay as and where they are.
+
+    Args:
+        jobs: networks, or pairs of a network and "plain" or "mirrored".
+        batch_size, device, precision, compiled: as for `embed`.
+
+    Attributes:
+        sizes: the width of each job's embeddings.
     """
 
     def __init__(
@@ -137,8 +117,7 @@ class Embedder:
         precision: str = "fp32",
         compiled: bool = False,
     ):
-        if batch_size is not None:
-            _check_batch_size(batch_size)
+        _check_batch_size(batch_size)
         self.batch_size, self.device, self.computing = batch_size, resolve_device(device), (precision, compiled)
         pairs = [job if isinstance(job, tuple) else (job, "plain") for job in jobs]
         if unknown := {view for _, view in pairs} - {"plain", "mirrored"}:
@@ -169,7 +148,8 @@ class Embedder:
             if wanted > self._faces_at_once:
                 self._engines, self._faces_at_once = model_engines(self.models, wanted, *self.computing), wanted
             engines, size = self._engines, self._faces_at_once
-        for inputs in prepared_ahead(self._inputs, batches(images, size, progress), self.device):
+        prepared = map(self._inputs, batches(images, size, progress))
+        for inputs in prepared if self.device.type == "cpu" else _ahead(prepared, self.device):
             yield [
                 run_padded(engines[i], inputs[self.models[i].input_spec, self.models[i].device, view], size)[0]
                 for i, view in self.jobs
@@ -182,20 +162,13 @@ class Embedder:
         return {(*k, view): m.prepare(seen) for k, m in preparers.items() for view, seen in views.items()}
 
 
-def prepared_ahead(
-    prepare: Callable[[np.ndarray], dict[tuple, torch.Tensor]], faces: Iterator[np.ndarray], device: torch.device
-) -> Iterator[dict[tuple, torch.Tensor]]:
-    """Prepare batches; for a GPU in a thread and stream of their own, while the one before is computed."""
-    if device.type != "cuda":
-        yield from map(prepare, faces)
-        return
+def _ahead(prepared: Iterator[dict[tuple, torch.Tensor]], device: torch.device) -> Iterator[dict[tuple, torch.Tensor]]:
+    """Prepare a batch in a thread and stream of a GPU of its own, while the one before is computed."""
     stream = torch.cuda.Stream(device)
 
     def in_stream() -> dict[tuple, torch.Tensor] | None:
-        if (batch := next(faces, None)) is None:
-            return None
         with torch.cuda.stream(stream):
-            inputs = prepare(batch)
+            inputs = next(prepared, None)
         stream.synchronize()
         return inputs
 
@@ -203,10 +176,7 @@ def prepared_ahead(
         coming = thread.submit(in_stream)
         while (inputs := coming.result()) is not None:
             coming = thread.submit(in_stream)
-            for tensor in inputs.values():
-                if tensor.is_cuda:
-                    tensor.record_stream(torch.cuda.current_stream(tensor.device))
-            yield inputs
+            yield inputs  # whose memory is used again only after the engines have given their results
 
 
 def run_padded(engine: Engine, prepared, batch_size: int) -> tuple[np.ndarray, ...]:
@@ -235,6 +205,6 @@ def _cut(images: Faces, batch_size: int) -> Iterator[np.ndarray]:
         yield np.concatenate([check_faces(np.asarray(face)[None]) for face in batch])
 
 
-def _check_batch_size(batch_size: int) -> None:
-    if batch_size < 1:
+def _check_batch_size(batch_size: int | None) -> None:
+    if batch_size is not None and batch_size < 1:
         raise InputError(f"The batch size must be at least 1, not {batch_size}.")

@@ -27,10 +27,11 @@ class SharedPrefix(FaceModel):
         self.model, self.copies = copy.deepcopy(model), len(networks)
         differing = _differing_layers(model, pruned)
         for name in differing:
-            parent, _, child = name.rpartition(".")
             layers = [copy.deepcopy(network.get_submodule(name)) for network in networks]
-            setattr(self.model.get_submodule(parent), child, _EachItsOwn(layers))
-        start = self.model.get_submodule(_block_of(model, differing[0]))
+            self.model.set_submodule(name, _EachItsOwn(layers))
+        part, *below = differing[0].split(".")
+        chain = isinstance(model.get_submodule(part), nn.ModuleList | nn.Sequential)
+        start = self.model.get_submodule(f"{part}.{below[0]}" if chain else part)  # a block of a chain, or the part
         start.register_forward_pre_hook(lambda _, inputs: (torch.cat([inputs[0]] * self.copies),))
         self.training = False
 
@@ -52,7 +53,10 @@ class _EachItsOwn(nn.Module):
 
 
 class SharedEmbedder:
-    """`shared_embeddings`, prepared once for faces that come in any number of portions."""
+    """Raw embeddings by a network and K prunings of it, the same as of an `Embedder` to rounding, and cheaper.
+
+    Raises `InputError` for a pruning that is not unstructured, or none that differs from the network.
+    """
 
     def __init__(
         self, model: FaceModel, pruned: Sequence[FaceModel], batch_size: int | None = None, device: str = "auto"
@@ -64,25 +68,8 @@ class SharedEmbedder:
         return np.split(self._embed(images)[0], self._copies, axis=1)
 
 
-def shared_embeddings(
-    images: np.ndarray,
-    model: FaceModel,
-    pruned: Sequence[FaceModel],
-    batch_size: int | None = None,
-    device: str = "auto",
-) -> list[np.ndarray]:
-    """Raw embeddings of n aligned faces by a network and by prunings of it, 1 + K float32 arrays n×d.
-
-    The same as `raw_embeddings` of all of them, to rounding, and `shared_passes` says how much cheaper.
-
-    Raises:
-        InputError: a pruning that is not unstructured, or none that differs from the network.
-    """
-    return SharedEmbedder(model, pruned, batch_size, device)(images)
-
-
 def shared_passes(model: FaceModel, pruned: Sequence[FaceModel]) -> float:
-    """What `shared_embeddings` costs in forward passes of the network, counted: from 1 to 1 + K."""
+    """What `SharedEmbedder` costs in forward passes of the network, counted: from 1 to 1 + K."""
     return flops(SharedPrefix(model, pruned)) / flops(model)
 
 
@@ -98,10 +85,3 @@ def _differing_layers(model: FaceModel, pruned: Sequence[FaceModel]) -> list[str
     if not found:
         raise InputError(f"None of the networks differs from {model.name}.")
     return found
-
-
-def _block_of(model: FaceModel, layer: str) -> str:
-    """The part of the network at top level that holds a layer; of a chain of blocks, its block."""
-    path = layer.split(".")
-    chain = isinstance(model.get_submodule(path[0]), nn.ModuleList | nn.Sequential)
-    return ".".join(path[: 2 if chain else 1])

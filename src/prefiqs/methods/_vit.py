@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from prefiqs.embedding.embedder import Embedder, raw_embeddings
+from prefiqs.embedding.embedder import Embedder
 from prefiqs.embedding.flops import flops
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import FaceModel
@@ -116,7 +116,7 @@ def token_attention(
     if not network.leading_tokens:
         raise InputError(f"{network.name} has no quality token: it reads the quality from the embedding. Use variant "
                          "(T), such as vit-fiqa-t.")  # fmt: skip
-    maps = raw_embeddings([_TokenAttention(network)], images, batch_size, device)[0]
+    maps = Embedder([_TokenAttention(network)], batch_size, device)(images)[0]
     side = isqrt(network.pos_embed.shape[1] - network.leading_tokens)
     return maps.reshape(-1, len(network.blocks), side, side)
 

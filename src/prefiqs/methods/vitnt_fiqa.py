@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from prefiqs.embedding.embedder import Embedder, raw_embeddings
+from prefiqs.embedding.embedder import Embedder
 from prefiqs.errors import InputError
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
@@ -126,7 +126,7 @@ def vitnt_depths(
     transformer = _checked(as_model(model, device), alpha)
     numbers = list(range(1, len(transformer.blocks) + 1))
     network = _Stability(transformer, numbers, numbers[1:], alpha, _WEIGHTINGS)
-    (table,) = raw_embeddings([network], images, batch_size, device)
+    (table,) = Embedder([network], batch_size, device)(images)
     return dict(zip(_WEIGHTINGS, np.split(table, len(_WEIGHTINGS), axis=1), strict=True))
 
 

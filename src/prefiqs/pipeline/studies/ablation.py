@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-from prefiqs.embedding.embedder import raw_embeddings
+from prefiqs.embedding.embedder import Embedder
 from prefiqs.embedding.vectors import normalise, rowwise_cosine
 from prefiqs.evaluation.bootstrap import BootstrapCurves
 from prefiqs.evaluation.comparison import Comparison
@@ -134,7 +134,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     new = [(spec, is_fused) for spec, is_fused in needed if is_fused or spec not in grid.specs]
     wholes = [fused if is_fused else network for _, is_fused in new]
     pruned = [apply_mask(whole, select_mask(whole, spec)) for whole, (spec, _) in zip(wholes, new, strict=True)]
-    found = dict(zip(new, raw_embeddings(pruned, images, embed.batch_size, embed.device), strict=True))
+    found = dict(zip(new, Embedder(pruned, embed.batch_size, embed.device)(images), strict=True))
     found |= {key: run.raw_embeddings(benchmark, model, key[0]) for key in needed if key not in found}
 
     scores = {v: np.mean([v.quality(raw, found[spec, v.fused]) for spec in v.specs], axis=0) for v in variants}
@@ -152,7 +152,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     of_fmrs = replace(protocol, fmrs=tuple(chosen.fmr))
     fmr_areas = areas_table(of_ratios.curves(of_fmrs), protocol.limit).rename(columns={"key": "ratio"})
     smallest = fmr_areas[fmr_areas["pauc"] == fmr_areas.groupby("fmr")["pauc"].transform("min")]
-    before, after = raw_embeddings([network, fused], images[:FEW_FACES], embed.batch_size, embed.device)
+    before, after = Embedder([network, fused], embed.batch_size, embed.device)(images[:FEW_FACES])
 
     about = f"{benchmark}, {model} scores and verifies"
     at_ratio = frame["ratio"].map(", ρ = {:g}".format, na_action="ignore").fillna("")

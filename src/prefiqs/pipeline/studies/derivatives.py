@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prefiqs.embedding.embedder import raw_embeddings
+from prefiqs.embedding.embedder import Embedder
 from prefiqs.embedding.vectors import normalise
 from prefiqs.io.tables import write_table
 from prefiqs.methods.jacobian import jacobian_drift
@@ -75,7 +75,7 @@ def _drifts(
         if spec in run.params.prune.specs:
             moved = run.raw_embeddings(benchmark, network.name, spec)[rows]
         else:
-            [moved] = raw_embeddings([variant], some, embed.batch_size, embed.device)
+            [moved] = Embedder([variant], embed.batch_size, embed.device)(some)
         discrete = drift(unpruned, normalise(moved))
         tables.append(pd.DataFrame({"ratio": spec.ratio, "face": rows, "jacobian": jacobian, "discrete": discrete}))
     return pd.concat(tables, ignore_index=True)

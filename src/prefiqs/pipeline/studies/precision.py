@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-from prefiqs.embedding.embedder import raw_embeddings
+from prefiqs.embedding.embedder import Embedder
 from prefiqs.embedding.vectors import normalise
 from prefiqs.evaluation.tables import areas_table
 from prefiqs.methods.prefiqs import drift, quality_from_drift
@@ -49,7 +49,7 @@ def precision_study(run: Run, benchmark: str, model: str) -> PrecisionStudy:
     unpruned: dict[str, np.ndarray] = {}
     drifts: dict[tuple[str, float], np.ndarray] = {}
     for kind in [EXACT, *chosen.kinds]:
-        raw = raw_embeddings(networks, images, embed.batch_size, embed.device, precision=kind)
+        raw = Embedder(networks, embed.batch_size, embed.device, kind)(images)
         unpruned[kind], *pruned = (normalise(table) for table in raw)
         drifts |= {(kind, r): drift(unpruned[kind], e) for r, e in zip(chosen.ratios, pruned, strict=True)}
 

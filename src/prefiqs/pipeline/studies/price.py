@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from prefiqs.embedding.shared_prefix import shared_embeddings, shared_passes
+from prefiqs.embedding.shared_prefix import SharedEmbedder, shared_passes
 from prefiqs.embedding.vectors import normalise
 from prefiqs.evaluation.comparison import Bootstraps
 from prefiqs.evaluation.tables import areas_table, differences_table, random_table
@@ -204,13 +204,13 @@ def priced_candidates(
     names = list(stages)
     for stage in names:
         pruned = _prunings(network, stages[stage], ratios)
-        embedded = shared_embeddings(images, network, pruned, embed.batch_size, embed.device)
+        embedded = SharedEmbedder(network, pruned, embed.batch_size, embed.device)(images)
         yield from _of_drift(Candidate(ONE_STAGE, "quality", stage), network, pruned, ratios, embedded)
         if stage == names[-1]:
             yield from _of_norms(stage, shared_passes(network, pruned[:1]), ratios, embedded)
     for place, stage in enumerate(names[:-1]):
         pruned = _prunings(network, sum((stages[name] for name in names[place:]), ()), ratios)
-        embedded = shared_embeddings(images, network, pruned, embed.batch_size, embed.device)
+        embedded = SharedEmbedder(network, pruned, embed.batch_size, embed.device)(images)
         yield from _of_drift(Candidate(ONWARDS, "quality", stage, True), network, pruned, ratios, embedded)
         if stage == names[-2]:
             # A derivative needs two more passes through each pruned layer, and one more through what follows it.

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from prefiqs.embedding.embedder import raw_embeddings
+from prefiqs.embedding.embedder import Embedder
 from prefiqs.evaluation.error_rates import fnmr_at_fmr
 from prefiqs.evaluation.pairs import cosine_similarity
 from prefiqs.evaluation.templates import pool_templates
@@ -26,7 +26,7 @@ def verifier_study(run: Run, benchmark: str, model: str) -> VerifierStudy:
     """Embed a benchmark with a network as it is, and compare its pairs (of templates, where it has templates)."""
     faces, embed = run.benchmark(benchmark), run.params.embed
     verifier = load_model(model, device=embed.device)
-    raw = raw_embeddings([verifier], faces.images, embed.batch_size, embed.device)[0]
+    raw = Embedder([verifier], embed.batch_size, embed.device)(faces.images)[0]
     compared = raw if faces.templates is None else pool_templates(raw, faces.templates)
     similarity = cosine_similarity(compared, faces.pairs)
     split = {"genuine": similarity[faces.genuine], "impostor": similarity[~faces.genuine]}
