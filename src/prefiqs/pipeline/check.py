@@ -1,16 +1,15 @@
 """Compare a fresh run's numbers with the committed ones."""
 
 import json
+import math
 import subprocess
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from prefiqs.errors import InputError
+from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_table
 
 # Times and the manifest differ from run to run.
@@ -34,8 +33,8 @@ def check_against_commit(root: Path, run: str, tolerance: float) -> list[str]:
     folder = f"reports/{run}/"
     committed = _git(root, "ls-tree", "-r", "--name-only", "HEAD", folder).splitlines()
     old = {name for name in (path.removeprefix(folder) for path in committed) if _is_compared(name)}
-    new = {p.relative_to(root / folder).as_posix() for p in (root / folder).rglob("*") if p.is_file()}
-    new = {name for name in new if _is_compared(name)}
+    there = {path.relative_to(root / folder).as_posix() for path in (root / folder).rglob("*") if path.is_file()}
+    new = {name for name in there if _is_compared(name)}
     if not old:
         raise InputError(f"Nothing is committed below {folder}, so there is nothing to compare with.")
     differences = [f"{name}: missing now." for name in sorted(old - new)]
@@ -52,44 +51,43 @@ def _is_compared(name: str) -> bool:
 
 def _differences(before: str, now: Path, tolerance: float) -> Iterator[str]:
     if now.suffix == ".json":
-        yield from _of_values(json.loads(before), json.loads(now.read_text(encoding="utf-8")), tolerance, "")
+        leaves, leaves_now = _leaves(json.loads(before)), _leaves(json.loads(read_text(now)))
+        for key in sorted(leaves.keys() | leaves_now.keys()):
+            if not _equal(leaves.get(key), leaves_now.get(key), tolerance):
+                yield f"{key}: {leaves.get(key)} → {leaves_now.get(key)}."
         return
     old, new = read_table(StringIO(before)), read_table(now)
     if list(old) != list(new) or len(old) != len(new):
         yield f"{len(new)} rows of {', '.join(new)}; committed: {len(old)} rows of {', '.join(old)}."
         return
     for column in new:
-        yield from _of_columns(old[column], new[column], tolerance)
+        pairs = zip(old[column], new[column], strict=True)
+        if apart := [(row, *pair) for row, pair in enumerate(pairs) if not _equal(*pair, tolerance)]:
+            row, was, value = apart[0]
+            yield f"{len(apart)} of {len(new)} values of {column} differ, first {was} → {value} (row {row})."
 
 
-def _of_columns(old: pd.Series, new: pd.Series, tolerance: float) -> Iterator[str]:
-    if pd.api.types.is_numeric_dtype(old) and pd.api.types.is_numeric_dtype(new):
-        apart = ~np.isclose(new.astype(float), old.astype(float), rtol=tolerance, atol=0, equal_nan=True)
+def _leaves(value: Any, key: str = "") -> dict[str, Any]:
+    """The values in nested objects and lists, by keys such as `pauc.sface[0]`."""
+    if isinstance(value, dict):
+        parts = {f"{key}.{name}".lstrip("."): part for name, part in value.items()}
+    elif isinstance(value, list):
+        parts = {f"{key}[{position}]": part for position, part in enumerate(value)}
     else:
-        apart = ~((old == new) | (old.isna() & new.isna())).to_numpy()
-    if apart.any():
-        row = int(np.flatnonzero(apart)[0])
-        yield f"{apart.sum()} of {len(new)} values of {new.name} differ, first {old[row]} → {new[row]} (row {row})."
+        return {key: value}
+    return {name: leaf for below, part in parts.items() for name, leaf in _leaves(part, below).items()}
 
 
-def _of_values(old: Any, new: Any, tolerance: float, key: str) -> Iterator[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in sorted(old.keys() | new.keys()):
-            yield from _of_values(old.get(name), new.get(name), tolerance, f"{key}.{name}".lstrip("."))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for position, (a, b) in enumerate(zip(old, new, strict=True)):
-            yield from _of_values(a, b, tolerance, f"{key}[{position}]")
-    elif isinstance(old, float) or isinstance(new, float):
-        if old is None or new is None or not np.isclose(old, new, rtol=tolerance, atol=0):
-            yield f"{key}: {old} → {new}."
-    elif old != new:
-        yield f"{key}: {old} → {new}."
+def _equal(a: Any, b: Any, tolerance: float) -> bool:
+    kinds = {type(a), type(b)}
+    if float in kinds and kinds <= {float, int}:
+        return math.isclose(a, b, rel_tol=tolerance) or (math.isnan(a) and math.isnan(b))
+    return a == b
 
 
 def _git(root: Path, *arguments: str) -> str:
     try:
-        return subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True, encoding="utf-8"
-        ).stdout.strip("\n")
+        command = ["git", *arguments]
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, encoding="utf-8").stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise InputError("Committed results can be read in a git clone only.") from error

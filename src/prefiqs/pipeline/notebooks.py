@@ -19,42 +19,33 @@ import papermill
 import zmq
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.localinterfaces import localhost
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from papermill.exceptions import PapermillExecutionError
-from traitlets import default
 
 from prefiqs.errors import InputError, PrefiqsError
 from prefiqs.io.atomic import write_text
 
 EXECUTED = Path("data/executed")
-_KERNEL = dict(kernel_name="python3", language="python")
 
 
 class InterpreterKernelManager(AsyncKernelManager):
     """Starts the kernel with the running Python, whatever a user has registered under the name python3, if anything."""
 
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        # Sockets in a folder that is closed to other users, where the system has such and its path is short enough: as
+        # private as encryption over TCP, whose handshakes hold up the end of a short notebook for three seconds.
+        folder = mkdtemp(prefix="prefiqs-")
+        finalize(self, rmtree, folder, ignore_errors=True)
+        if zmq.has("ipc") and len(os.fsencode(f"{folder}/kernel-5")) <= zmq.IPC_PATH_MAX_LEN:  # the last of five
+            self.transport, self.ip = "ipc", f"{folder}/kernel"
+
     @property
     def kernel_spec(self) -> KernelSpec:
         """The kernel of the ipykernel package that is installed beside this one."""
         return KernelSpec(**get_kernel_dict())
-
-    # Sockets in a folder that is closed to other users, where the system has such and its path is short enough: as
-    # private as encryption over TCP, whose handshakes hold up the end of a short notebook for three seconds.
-    @default("transport")
-    def _sockets_in_files(self) -> str:
-        if not zmq.has("ipc"):
-            return "tcp"
-        self._folder = mkdtemp(prefix="prefiqs-")
-        finalize(self, rmtree, self._folder, ignore_errors=True)
-        longest = len(os.fsencode(self._folder)) + len("/kernel-5")  # one of five sockets
-        return "ipc" if longest <= zmq.IPC_PATH_MAX_LEN else "tcp"
-
-    @default("ip")
-    def _place_of_sockets(self) -> str:
-        return localhost() if self.transport == "tcp" else str(Path(self._folder) / "kernel")
 
 
 def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str, Any]) -> float:
@@ -75,7 +66,12 @@ def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str
         InputError: no such notebook, or an undeclared parameter; PrefiqsError: a cell failed, or Python died.
     """
     source, folder = Path(source), Path(folder)
-    declared = _declared(source)
+    if not source.is_file():
+        raise InputError(f"Notebook not found: {source} (looked in {Path.cwd()}).")
+    notebook = nbformat.read(source, as_version=4)
+    # papermill asks for the language, and a stripped notebook may not name it
+    notebook.metadata["kernelspec"] = KernelSpec(**get_kernel_dict()).to_dict() | {"name": "python3"}
+    declared = list(papermill.inspect_notebook(notebook))
     if unknown := sorted(set(parameters) - set(declared)):
         raise InputError(
             f'{source} has no parameter {unknown[0]!r}; its cell tagged "parameters" declares '
@@ -87,13 +83,9 @@ def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str
     start = time.monotonic()
     try:
         notebook = papermill.execute_notebook(
-            source,
-            executed,
-            given,
-            progress_bar=sys.stderr.isatty(),
+            source, executed, given, progress_bar=sys.stderr.isatty(), kernel_name="python3", language="python",
             kernel_manager_class=InterpreterKernelManager,
-            **_KERNEL,
-        )
+        )  # fmt: skip
     except PapermillExecutionError as error:
         reason = (error.evalue.strip().splitlines() or ["no message"])[0].rstrip(".")
         raise PrefiqsError(
@@ -107,24 +99,13 @@ def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str
     return time.monotonic() - start
 
 
-def _declared(source: Path) -> list[str]:
-    """The parameters that a notebook declares."""
-    if not source.is_file():
-        raise InputError(f"Notebook not found: {source} (looked in {Path.cwd()}).")
-    notebook = nbformat.read(source, as_version=4)
-    # papermill asks for the language, and a stripped notebook may not name it
-    notebook.metadata["kernelspec"] = KernelSpec(**get_kernel_dict()).to_dict() | {"name": "python3"}
-    return list(papermill.inspect_notebook(notebook))
-
-
 def _without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drop what differs from run to run or belongs to this machine.
 
-    Those are the times that papermill notes, the version of Python, the random id of the cell that papermill injects,
-    and standard error: progress bars with times, and warnings with the paths of installed files.
+    Those are papermill's times, Python's version, the random id of the injected cell, and standard error: progress bars
+    with times, and warnings with the paths of installed files.
     """
-    # A text arrives in pieces, cut where the clock had it.
-    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})  # a text arrives in pieces, cut by the clock
     notebook.metadata = nbformat.from_dict({
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
