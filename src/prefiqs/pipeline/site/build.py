@@ -1,4 +1,4 @@
-"""Build the web report in a folder beside its place, then move it there."""
+"""Build the web report: pages made from the published results of a run."""
 
 import json
 import shutil
@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pygments.formatters import HtmlFormatter
 
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text, whole_folder, write_text
 from prefiqs.io.tables import read_table
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.site.gallery import write_gallery
-from prefiqs.pipeline.site.markup import code_style, markdown, notebook_html
+from prefiqs.pipeline.site.markup import markdown, notebook_html
 from prefiqs.reporting.html.pages import STATIC, render
 
 GENERATOR = '<meta name="generator" content="prefiqs site">'  # by which a folder is known to be a site
 _COPIED = (".png", ".csv", ".tex", ".json")  # Markdown and notebooks become pages
-RESULT_COLUMNS = [
-    "benchmark", "estimator", "verifier", "method", "fmr", "threshold", "fnmr", "pauc", "low", "high", "auc",
-]  # fmt: skip
 
 
 def build_site(run: Run, out: str | Path) -> Path:
@@ -56,42 +54,35 @@ def _write_site(run: Run, site: Path) -> None:
             shutil.copyfile(path, target)
     shutil.copytree(STATIC, site / "static", copy_function=shutil.copyfile)
     galleries = [write_gallery(run, name, site) for name in run.params.benchmarks.all]
-    shared = {
-        "generator": GENERATOR,
-        "params": run.params,
-        "galleries": galleries,
-        "first": (run.params.report.claims or run.params.benchmarks.all)[0],
-        "root": "",
-    }
+    first = (run.params.report.claims or run.params.benchmarks.all)[0]
+    shared = {"generator": GENERATOR, "params": run.params, "galleries": galleries, "first": first}
 
     def write(name: str, template: str, **values: Any) -> None:
-        up = "../" * name.count("/")
-        write_text(render(template, **(shared | {"root": up, "page": name} | values)), site / name)
+        root = "../" * name.count("/")
+        write_text(render(template, **shared, root=root, page=name, **values), site / name)
 
-    notebooks = []
+    notebooks, tables = [], []
+    code_style = HtmlFormatter(style="friendly").get_style_defs(".highlight")
     for path in sorted(reports.rglob("*.ipynb"), key=lambda path: (path.name, path)):
-        name = path.relative_to(reports).with_suffix(".html").as_posix()
+        name = path.relative_to(reports).with_suffix(".html")
         title, body = notebook_html(path, _page_of)
-        write(name, "notebook", title=title, body=body, code_style=code_style())
-        notebooks.append((title, " · ".join(path.relative_to(reports).parts[1:-1]) or "open", name))
-    tables = []
+        write(name.as_posix(), "notebook", title=title, body=body, code_style=code_style)
+        notebooks.append((title, " · ".join(name.parts[1:-1]) or "open", name.as_posix()))
     for path in sorted(reports.rglob("*.md")):
         if path != readme:
-            name = path.relative_to(reports).with_suffix(".html").as_posix()
-            text = read_text(path)
-            files = [p.name for p in (path.with_suffix(".csv"), path.with_suffix(".tex")) if p.is_file()]
-            write(name, "table", title=text.splitlines()[0], body=markdown(text), files=files)
-            tables.append((name.removesuffix(".html"), text.splitlines()[0], name))
-    write(
-        "index.html",
-        "index",
-        claims=_claims(reports),
-        found=_key_numbers(run, numbers),
-        notebooks=notebooks,
-        tables=tables,
-    )
-    results = _results(run)
-    write("results.html", "results", rows=results.to_dict("records"), filters=_filters(run, results))
+            name, text = path.relative_to(reports), read_text(path)
+            title, page = text.splitlines()[0], name.with_suffix(".html").as_posix()
+            files = [file.name for file in (path.with_suffix(".csv"), path.with_suffix(".tex")) if file.is_file()]
+            write(page, "table", title=title, body=markdown(text), files=files)
+            tables.append((name.with_suffix("").as_posix(), title, page))
+    claims = read_table(_existing(reports / "claims.csv")).groupby("claim", sort=False)
+    by_claim = [rows.to_dict("records") for _, rows in claims]
+    judged = run.params.report.claims or run.params.benchmarks.paired
+    found = [
+        (name, model, numbers[f"edc-{name}-{model}"]) for name, model in product(judged, run.params.models.quality)
+    ]
+    write("index.html", "index", claims=by_claim, found=found, notebooks=notebooks, tables=tables)
+    write("results.html", "results", rows=_results(run).to_dict("records"), judged=judged[0])
     write("report.html", "report", body=markdown(read_text(readme), _page_of))
     for gallery in galleries:
         write(f"gallery-{gallery['benchmark']}.html", "gallery", gallery=gallery)
@@ -111,68 +102,20 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _claims(reports: Path) -> list[dict[str, Any]]:
-    """The claims in the order of the report; a claim judged on several benchmarks `holds` on some `of` them."""
-    table = read_table(_existing(reports / "claims.csv"))
-    return [
-        {
-            "text": rows["text"].iloc[0],
-            "from_paper": bool(rows["from_paper"].iloc[0]),
-            "holds": int((rows["holds"] == "yes").sum()),
-            "of": len(rows),
-            "evidence": rows.to_dict("records"),
-        }
-        for _, rows in table.groupby("claim", sort=False)
-    ]
-
-
-def _key_numbers(run: Run, numbers: dict[str, Any]) -> list[dict[str, Any]]:
-    """PreFIQs at its best ratio, the norm and the random order, by verifier, of every judged benchmark."""
-    judged = run.params.report.claims or run.params.benchmarks.paired
-    found = []
-    for benchmark, model in product(judged, run.params.models.quality):
-        edc = numbers[f"edc-{benchmark}-{model}"]
-        rows = []
-        for verifier, chance in edc["pauc_random_mean"].items():
-            ours, norm = edc["pauc_best"][verifier], edc["pauc_norm"][verifier]
-            rows.append({
-                "verifier": verifier,
-                "fnmr": 100 * edc["fnmr_without_discard"][verifier],
-                "prefiqs": ours,
-                "norm": norm,
-                "random": chance,
-                "best": min(ours, norm),
-            })  # fmt: skip
-        found.append({"benchmark": benchmark, "model": model, "best": edc["best_variant"], "rows": rows})
-    return found
-
-
 def _results(run: Run) -> pd.DataFrame:
-    """Areas of every method, verifier and benchmark: `RESULT_COLUMNS`; fnmr in percent, areas times 1000.
+    """Areas, times 1000, of every method, verifier and benchmark.
 
     The random order is a method here: its area is the mean over the orders, low and high are the least and the largest.
     """
     parts = []
     for benchmark, model in product(run.params.benchmarks.paired, run.params.models.quality):
         folder = run.layout.report(run.params.run) / "edc" / benchmark / model
-        where = {"benchmark": benchmark, "estimator": model}
-        areas = read_table(_existing(folder / "areas.csv"))
-        marked = areas["label"] + areas["trained_on"].map({True: " §", False: ""})
-        renamed = areas.rename(columns={"pauc_low": "low", "pauc_high": "high"})
-        parts.append(renamed.assign(**where, method=marked, fnmr=100 * areas["fnmr"]))
+        areas = read_table(_existing(folder / "areas.csv")).rename(columns={"pauc_low": "low", "pauc_high": "high"})
+        areas["method"] = areas["label"] + areas["trained_on"].map({True: " §", False: ""})
         chance = read_table(_existing(folder / "random.csv"))
-        renamed = chance.rename(columns={"pauc_mean": "pauc", "pauc_min": "low", "pauc_max": "high"})
+        chance = chance.rename(columns={"pauc_mean": "pauc", "pauc_min": "low", "pauc_max": "high"})
         undiscarded = areas.groupby(["verifier", "fmr"], as_index=False)["fnmr"].first()
-        renamed = renamed.merge(undiscarded, on=["verifier", "fmr"])
-        renamed = renamed.assign(**where, method="random order", threshold=run.params.edc.threshold, auc=float("nan"))
-        parts.append(renamed.assign(fnmr=100 * renamed["fnmr"]))
-    return pd.concat(parts, ignore_index=True)[RESULT_COLUMNS]
-
-
-def _filters(run: Run, results: pd.DataFrame) -> list[tuple[str, str, list[str], str]]:
-    """Column, title, values and first choice of every filter of the table; a first choice of "" is all of them."""
-    judged = (run.params.report.claims or run.params.benchmarks.paired)[0]
-    first = {"benchmark": judged, "fmr": f"{run.params.edc.fmr[0]:g}", "threshold": run.params.edc.threshold}
-    titles = {"benchmark": "Benchmark", "verifier": "Verifier", "fmr": "FMR", "threshold": "Threshold"}
-    values = {c: [f"{v:g}" if c == "fmr" else v for v in results[c].unique()] for c in titles}
-    return [(c, title, values[c], first.get(c, "")) for c, title in titles.items()]
+        chance = chance.merge(undiscarded, on=["verifier", "fmr"])
+        chance = chance.assign(method="random order", threshold=run.params.edc.threshold)
+        parts += [part.assign(benchmark=benchmark, estimator=model) for part in (areas, chance)]
+    return pd.concat(parts, ignore_index=True)
