@@ -54,7 +54,7 @@ def orl(assets):
     from prefiqs.datasets.orl import build_orl
     from prefiqs.faces.align import align
 
-    return build_orl(assets["orl"], lambda path: align(path).image)
+    return build_orl(assets["orl"], lambda photo: [align(photo)])
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,15 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
+from photo_sets import encoded, picture
 from small_networks import synthetic_faces
 
 import prefiqs
 from prefiqs.datasets.benchmark import Benchmark, Templates, save_benchmark
 from prefiqs.datasets.cross_quality import build_cross_quality, same_pixels
-from prefiqs.datasets.faces import LazyFaces
-from prefiqs.datasets.orl import build_orl, index_of
+from prefiqs.datasets.orl import build_orl
 from prefiqs.datasets.pairs import all_pairs, with_folds
+from prefiqs.datasets.photos import LazyFaces, face_index
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.evaluation.error_rates import fnmr_at_fmr
 from prefiqs.evaluation.pairs import cosine_similarity
@@ -27,7 +28,7 @@ def source() -> Benchmark:
     """Four people with three faces each."""
     names = [f"s{person}/{i}.pgm" for person in range(1, 5) for i in range(1, 4)]
     images = synthetic_faces(len(names))
-    return Benchmark("small", images, index_of(names, images), *all_pairs(np.array([n.split("/")[0] for n in names])))
+    return Benchmark("small", images, face_index(names), *all_pairs(np.array([n.split("/")[0] for n in names])))
 
 
 def cross_quality(source: Benchmark, copies: int = 3, seed: int = 7, impostors: int = 50) -> Benchmark:
@@ -40,10 +41,11 @@ def first_of(source: Benchmark, n: int) -> Benchmark:
 
 
 def assert_same_benchmark(one: Benchmark, other: Benchmark) -> None:
+    """But for the checksums, which a benchmark has once it was saved."""
     for field in dataclasses.fields(Benchmark):
         a, b = getattr(one, field.name), getattr(other, field.name)
         if isinstance(a, pd.DataFrame):
-            pd.testing.assert_frame_equal(a, b)
+            pd.testing.assert_frame_equal(*(index.drop(columns="sha256", errors="ignore") for index in (a, b)))
         elif isinstance(a, Templates):
             for part in ("rows", "media", "ids"):
                 np.testing.assert_array_equal(getattr(a, part), getattr(b, part))
@@ -59,12 +61,14 @@ def test_orl_has_the_published_counts(orl):
     assert (orl.images == orl.images[..., :1]).all()  # grey photos
 
 
-def test_the_index_of_orl(orl):
-    assert list(orl.index) == ["name", "subject", "source", "sha256", "degradation", "severity"]
-    assert (orl.index["severity"] == 0).all()
-    assert (orl.index["degradation"] == "none").all()
-    assert orl.index["sha256"].nunique() == 400
-    assert orl.index["sha256"][123] == hashlib.sha256(orl.images[123].tobytes()).hexdigest()
+def test_the_index_of_orl(orl, tmp_path):
+    save_benchmark(orl, tmp_path)
+    index = prefiqs.load_benchmark("orl", tmp_path).index
+    assert list(index) == ["name", "subject", "source", "sha256", "degradation", "severity"]
+    assert (index["severity"] == 0).all()
+    assert (index["degradation"] == "none").all()
+    assert index["sha256"].nunique() == 400
+    assert index["sha256"][123] == hashlib.sha256(orl.images[123].tobytes()).hexdigest()
 
 
 # The reference of issue 2 is "about 0.1, 0.2 and 0.7 %", that is 2, 4 and 13 of 1,800 genuine pairs; 2, 4 and 8 were
@@ -81,19 +85,14 @@ def test_known_error_rates_of_aligned_orl(orl, orl_embeddings, model, at_most):
 
 def test_a_photo_without_a_face_stops_orl(tmp_path):
     (tmp_path / "s1").mkdir()
+    (tmp_path / "s1" / "1.pgm").write_bytes(encoded(picture(1)))
 
-    def refuse(path):
-        raise NoFaceFound(f"none in {path.name}")
+    def refuse(photo):
+        np.testing.assert_array_equal(photo, picture(1))
+        raise NoFaceFound("none")
 
-    with pytest.raises(NoFaceFound, match=r"none in 1\.pgm"):
-        build_orl(tmp_path, refuse, people=1)
-
-
-def test_a_part_of_orl(tmp_path):
-    read = []
-    part = build_orl(tmp_path, lambda path: read.append(path) or synthetic_faces(1, len(read))[0], people=2)
-    assert part.summary() == {"images": 20, "people": 2, "genuine": 90, "impostor": 100}
-    assert read == [tmp_path / f"s{person}" / f"{i}.pgm" for person in (1, 2) for i in range(1, 11)]
+    with pytest.raises(NoFaceFound, match="none"):
+        build_orl(tmp_path, refuse)
 
 
 def test_cross_quality_is_repeatable_by_seed(source):
@@ -121,7 +120,6 @@ def test_cross_quality_labels(source):
     assert ((graded["severity"] >= stratum / 3 - 1e-4) & (graded["severity"] <= (stratum + 1) / 3 + 1e-4)).all()
     assert (graded.groupby("source")["degradation"].nunique() == 3).all()
     assert set(graded["degradation"]) == set(STRONGEST)
-    assert [hashlib.sha256(image.tobytes()).hexdigest() for image in benchmark.images] == list(index["sha256"])
 
 
 def test_cross_quality_images_are_what_their_labels_say(source):
@@ -161,9 +159,11 @@ def test_more_copies_than_kinds(source):
     assert (index.groupby("source").size() == 6).all()
 
 
-def test_faces_are_found_again_by_their_pixels(source):
+def test_faces_are_found_again_by_their_pixels(source, tmp_path):
     benchmark = cross_quality(source)
-    rows = same_pixels(benchmark.index, source.index)
+    for each in (source, benchmark):
+        save_benchmark(each, tmp_path)
+    rows = same_pixels(*(prefiqs.load_benchmark(name, tmp_path).index for name in ("small-xq", "small")))
     np.testing.assert_array_equal(rows[::3], np.arange(12))  # copy 0 is the face itself
     for image, row in zip(benchmark.images, rows, strict=True):
         same = [np.array_equal(image, face) for face in source.images]
@@ -179,6 +179,7 @@ def test_what_is_saved_is_loaded(source, tmp_path, folded):
     folder = save_benchmark(benchmark, tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == ["images.npy", "index.parquet", "pairs.parquet"]
     loaded = prefiqs.load_benchmark("small-xq", tmp_path)
+    assert [hashlib.sha256(i.tobytes()).hexdigest() for i in benchmark.images] == list(loaded.index["sha256"])
     assert_same_benchmark(loaded, benchmark)
     assert isinstance(loaded.images, np.memmap)
     assert (loaded.pairs.dtype, loaded.genuine.dtype) == (np.int32, bool)
@@ -188,25 +189,27 @@ def test_what_is_saved_is_loaded(source, tmp_path, folded):
 def test_a_benchmark_with_a_file_missing(source, tmp_path, name):
     folder = save_benchmark(source, tmp_path)
     (folder / name).unlink()
-    with pytest.raises(InputError, match=f"Expected benchmark 'small' in {folder}, got no {name}; build it with `dvc"):
+    with pytest.raises(InputError, match=f"Benchmark 'small' has no {name} in {folder}. Build it with `dvc repro`"):
         prefiqs.load_benchmark("small", tmp_path)
 
 
 def test_a_benchmark_that_was_never_built(tmp_path):
-    with pytest.raises(InputError, match="got no images.npy, index.parquet, pairs.parquet; build it with `dvc repro`"):
+    with pytest.raises(
+        InputError, match="Benchmark 'lfw' has no images.npy, index.parquet, pairs.parquet in .*Build it"
+    ):
         prefiqs.load_benchmark("lfw", str(tmp_path))
 
 
 def test_a_benchmark_whose_files_do_not_belong_together(source, tmp_path):
     folder = save_benchmark(source, tmp_path)
     np.save(folder / "images.npy", source.images[:5])
-    with pytest.raises(InputError, match="Expected 5 rows in .*index.parquet, got 12; build it anew"):
+    with pytest.raises(InputError, match="index.parquet has 12 rows for 5 images. Build it anew"):
         prefiqs.load_benchmark("small", tmp_path)
 
 
 def with_everything(source: Benchmark, images) -> Benchmark:
     """Images of three templates, two images excluded, labels, and no SHA-256 yet."""
-    index = source.index.drop(columns="sha256").assign(quality=np.linspace(0, 1, 12))
+    index = source.index.assign(quality=np.linspace(0, 1, 12))
     templates = Templates.of(np.repeat([30, 7, 12], 4), np.tile([5, 5, 9, 5], 3))
     pairs, genuine = np.array([[0, 1], [2, 1]], np.int32), np.array([True, False])
     excluded = (("s9/1.pgm", "no face, or two"), ("NA", ""))
@@ -230,11 +233,11 @@ def test_templates_excluded_images_and_labels_are_saved_and_loaded(source, tmp_p
     }  # fmt: skip
     save_benchmark(benchmark, tmp_path)
     loaded = prefiqs.load_benchmark("small", tmp_path)
-    # SHA-256 of each face is added where it was, as images pass by.
-    assert list(loaded.index) == [*source.index, "quality"]
-    assert list(loaded.index["sha256"]) == list(source.index["sha256"])
+    # SHA-256 of each face is added as images pass by.
+    assert list(loaded.index) == ["name", "subject", "source", "sha256", "degradation", "severity", "quality"]
+    assert list(loaded.index["sha256"]) == [hashlib.sha256(image.tobytes()).hexdigest() for image in source.images]
     assert "sha256" not in benchmark.index
-    assert_same_benchmark(dataclasses.replace(loaded, index=benchmark.index), benchmark)
+    assert_same_benchmark(loaded, benchmark)
     assert loaded.summary() == benchmark.summary()
 
 
@@ -291,5 +294,5 @@ def test_lazy_faces_come_in_order_and_few_at_a_time():
 def test_templates_of_another_benchmark_are_refused(source, tmp_path):
     folder = save_benchmark(with_everything(source, source.images), tmp_path)
     pd.read_parquet(folder / "templates.parquet")[:5].to_parquet(folder / "templates.parquet")
-    with pytest.raises(InputError, match="Expected 12 rows in .*templates.parquet, got 5; build it anew"):
+    with pytest.raises(InputError, match="templates.parquet has 5 rows for 12 images. Build it anew"):
         prefiqs.load_benchmark("small", tmp_path)

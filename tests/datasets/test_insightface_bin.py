@@ -36,8 +36,8 @@ FLAVOURS = {
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_every_flavour_gives_the_published_pairs(tmp_path, flavour):
-    benchmark = build_insightface_bin(write(tmp_path, FLAVOURS[flavour]), "agedb-30")
-    assert benchmark.name == "agedb-30"
+    benchmark = build_insightface_bin(write(tmp_path, FLAVOURS[flavour]))
+    assert benchmark.name == "agedb_30"
     assert len(benchmark.images) == 17  # each picture once
     for (left, right), genuine, i in zip(benchmark.pairs, benchmark.genuine, range(12), strict=True):
         np.testing.assert_array_equal(benchmark.images[left], picture(SHOWN[2 * i]))
@@ -47,14 +47,14 @@ def test_every_flavour_gives_the_published_pairs(tmp_path, flavour):
 
 
 def test_images_are_named_by_their_first_place_in_the_file(tmp_path):
-    benchmark = build_insightface_bin(write(tmp_path, FLAVOURS["Python 3"]), "agedb-30")
+    benchmark = build_insightface_bin(write(tmp_path, FLAVOURS["Python 3"]))
     assert list(benchmark.names[:5]) == ["00000.jpg", "00001.jpg", "00003.jpg", "00004.jpg", "00005.jpg"]
     assert list(benchmark.index["source"][:3]) == ["agedb_30.bin:0", "agedb_30.bin:1", "agedb_30.bin:3"]
 
 
 def test_people_are_what_genuine_pairs_connect(tmp_path):
     """Genuine pairs: 0-1, 3-4, 1-2, 7-8, 11-12, 13-14."""
-    benchmark = build_insightface_bin(write(tmp_path, FLAVOURS["Python 3"]), "agedb-30")
+    benchmark = build_insightface_bin(write(tmp_path, FLAVOURS["Python 3"]))
     groups: dict[str, set[int]] = {}
     for row, subject in enumerate(benchmark.subjects):
         groups.setdefault(subject, set()).add(row)
@@ -66,21 +66,21 @@ def test_people_are_what_genuine_pairs_connect(tmp_path):
 @pytest.mark.parametrize(("pairs", "sizes"), [(20, [2] * 10), (12, [2, 2] + [1] * 8), (35, [4] * 5 + [3] * 5)])
 def test_folds_are_equal_runs_as_in_unshuffled_k_fold(tmp_path, pairs, sizes):
     path = write(tmp_path, ([IMAGES[0]] * 2 * pairs, [True] * pairs))
-    folds = build_insightface_bin(path, "x").folds
+    folds = build_insightface_bin(path).folds
     assert folds.dtype == np.int8
     assert folds.tolist() == [fold for fold, size in enumerate(sizes) for _ in range(size)]
 
 
 def test_what_is_saved_are_the_decoded_faces(tmp_path):
-    save_benchmark(build_insightface_bin(write(tmp_path, FLAVOURS["Python 2"]), "agedb-30"), tmp_path)
-    loaded = load_benchmark("agedb-30", tmp_path)
+    save_benchmark(build_insightface_bin(write(tmp_path, FLAVOURS["Python 2"])), tmp_path)
+    loaded = load_benchmark("agedb_30", tmp_path)
     np.testing.assert_array_equal(loaded.images[2], picture(2))
     assert loaded.index["sha256"].nunique() == 17
 
 
 def test_jpeg_is_decoded_to_rgb(tmp_path):
     red = np.full((112, 112, 3), (250, 10, 10), np.uint8)
-    benchmark = build_insightface_bin(write(tmp_path, ([encoded(red, ".jpg")] * 2, [True])), "x")
+    benchmark = build_insightface_bin(write(tmp_path, ([encoded(red, ".jpg")] * 2, [True])))
     assert np.abs(benchmark.images[0].astype(int) - red).max() <= 3
 
 
@@ -124,7 +124,7 @@ def test_what_is_not_of_the_format(tmp_path, monkeypatch, case):
     ],
 )
 def test_an_image_that_is_no_aligned_face(tmp_path, image, message):
-    benchmark = build_insightface_bin(write(tmp_path, ([OK, image], [True])), "x")
+    benchmark = build_insightface_bin(write(tmp_path, ([OK, image], [True])))
     with pytest.raises(InputError, match=message):
         save_benchmark(benchmark, tmp_path)
-    assert not (tmp_path / "benchmarks" / "x" / "images.npy").exists()
+    assert not (tmp_path / "benchmarks" / "agedb_30" / "images.npy").exists()

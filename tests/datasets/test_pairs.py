@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefiqs.datasets.pairs import all_pairs, balanced_folds, cross_source_pairs
+from prefiqs.datasets.benchmark import Benchmark
+from prefiqs.datasets.pairs import all_pairs, cross_source_pairs, with_folds
+from prefiqs.datasets.photos import face_index
 from prefiqs.errors import InputError
 
 
@@ -96,11 +98,16 @@ def test_impostors_are_drawn_by_seed_and_spread_over_all_people_and_places():
         assert abs(stretch.mean() - 1800 / 6800) < 5 * (0.26 * 0.74 / len(stretch)) ** 0.5
 
 
+def all_compared(subjects):
+    names = [str(i) for i in range(len(subjects))]
+    return Benchmark("x", np.empty(0), face_index(names, subjects), *all_pairs(subjects))
+
+
 @pytest.mark.parametrize(("folds", "per_fold"), [(10, 1000), (10, 7), (4, 50), (20, 1000)])
 def test_folds_are_balanced_and_share_no_person(folds, per_fold):
     subjects = people([10] * 40)
     pairs, genuine = all_pairs(subjects)
-    assigned = balanced_folds(pairs, genuine, subjects, folds, per_fold, seed=0)
+    assigned = with_folds(all_compared(subjects), folds, per_fold, seed=0).folds
     assert assigned.dtype == np.int8
     assert set(assigned) == {-1, *range(folds)}
     groups = []
@@ -114,14 +121,11 @@ def test_folds_are_balanced_and_share_no_person(folds, per_fold):
 
 
 def test_folds_are_drawn_by_seed():
-    subjects = people([5] * 20)
-    pairs, genuine = all_pairs(subjects)
-    first, again, other = (balanced_folds(pairs, genuine, subjects, 5, 10, seed) for seed in (1, 1, 2))
+    first, again, other = (with_folds(all_compared(people([5] * 20)), 5, 10, seed).folds for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
 
 def test_too_few_people_for_the_folds():
-    subjects = people([5] * 19)
     with pytest.raises(InputError, match="10 folds need at least 20 people, two a fold, but there are 19"):
-        balanced_folds(*all_pairs(subjects), subjects, 10, 5, seed=0)
+        with_folds(all_compared(people([5] * 19)), 10, 5, seed=0)

@@ -44,11 +44,11 @@ def test_the_folder_of_xqlfw(tmp_path):
     """Its path list repeats images and its pair list keeps the endings."""
     a, b, c = "Ann_0001.jpg", "Ann_0002.jpg", "Bo_0001.jpg"
     folder = crfiqa(tmp_path / "XQLFW", [a, b, b, c], f"{a} {b} 1\n{b} {c} 0\n")
-    benchmark = read_prepared(folder, "xqlfw", folds=None)
-    assert (benchmark.name, list(benchmark.names), benchmark.pairs.tolist()) == ("xqlfw", [a, b, c], [[0, 1], [1, 2]])
+    benchmark = read_prepared(folder, folds=None)
+    assert (benchmark.name, list(benchmark.names), benchmark.pairs.tolist()) == ("XQLFW", [a, b, c], [[0, 1], [1, 2]])
     assert benchmark.folds is None
     save_benchmark(benchmark, tmp_path)
-    assert near(np.load(tmp_path / "benchmarks" / "xqlfw" / "images.npy")[0], FACES[0])
+    assert near(np.load(tmp_path / "benchmarks" / "XQLFW" / "images.npy")[0], FACES[0])
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_pair_list_that_is_not_of_the_format(tmp_path, pairs, line):
 def test_files_that_are_missing(tmp_path):
     folder = crfiqa(tmp_path / "lfw", ["a.jpg", "b.jpg"], "")
     (folder / "images" / "b.jpg").unlink()
-    with pytest.raises(InputError, match=r"File not found: .*images/b.jpg \(1 of 2 are missing\)"):
+    with pytest.raises(InputError, match=r"File not found: .*images/b.jpg \(1 listed files are missing\)"):
         read_prepared(folder)
     (folder / "image_path_list.txt").unlink()
     with pytest.raises(InputError, match=r"File not found: .*image_path_list.txt"):

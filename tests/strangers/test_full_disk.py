@@ -86,7 +86,7 @@ def test_a_removal_cut_by_a_full_disk_is_not_taken_for_a_whole_one(tmp_path):
 def test_a_benchmark_is_whole_or_not_there(tmp_path):
     with room_for(100_000), pytest.raises(OSError, match="too large"):
         save_benchmark(faces(9), tmp_path)
-    with pytest.raises(InputError, match=r"got no images\.npy, index\.parquet, pairs\.parquet"):
+    with pytest.raises(InputError, match=r"has no images\.npy, index\.parquet, pairs\.parquet"):
         load_benchmark("b", tmp_path)
     save_benchmark(faces(9), tmp_path)
     assert (load_benchmark("b", tmp_path).images == faces(9).images).all()

@@ -41,7 +41,7 @@ def assets() -> None:
 @listing.command()
 def benchmarks() -> None:
     """Every known benchmark: built (with counts), source present, or what is missing; and those made of others."""
-    from prefiqs.datasets.inventory import inventory
+    from prefiqs.datasets.registry import inventory
 
-    for state in inventory(data_root()):
-        print(state)
+    for line in inventory(data_root()).values():
+        print(line)

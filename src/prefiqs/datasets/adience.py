@@ -4,6 +4,7 @@ Source: Eidinger, Enbar, Hassner, "Age and gender estimation of unfiltered faces
 defines folds for age and gender only; for verification, all genuine pairs are compared here and a sample of impostors.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,15 +12,18 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
+from prefiqs.datasets.card import BenchmarkCard, SourceFormat
 from prefiqs.datasets.pairs import sampled_pairs
 from prefiqs.datasets.photos import Align, align_photos, face_index
+from prefiqs.datasets.prepared import PREPARED, read_prepared
 from prefiqs.errors import InputError
-from prefiqs.faces.decode import decode_photo
+from prefiqs.faces.decode import read_photo
+from prefiqs.io.tables import require_files
 
-FOLD_LISTS = tuple(tuple(f"{stem}_{i}_data.txt" for i in range(5)) for stem in ("fold", "fold_frontal"))
-"""The two sets of lists, each in five files: all faces, and nearly frontal ones."""
-CROPS = {"aligned": "landmark_aligned_face", "faces": "coarse_tilt_aligned_face"}
-"""The folders of crops that are given out, and how file names in them begin."""
+# The two sets of lists, each in five files: all faces, and nearly frontal ones.
+_LISTS = [[f"{stem}_{i}_data.txt" for i in range(5)] for stem in ("fold", "fold_frontal")]
+# The folders of crops that are given out, and how file names in them begin.
+_CROPS = {"aligned": "landmark_aligned_face", "faces": "coarse_tilt_aligned_face"}
 _COLUMNS = ["user_id", "original_image", "face_id"]
 
 
@@ -47,16 +51,13 @@ def build_adience(
         InputError: a list or crop that is missing or not of its format.
     """
     labels = _read_lists(folder)
-    crops = next((c for c in CROPS if (folder / c).is_dir()), None)
+    crops = next((c for c in _CROPS if (folder / c).is_dir()), None)
     if crops is None:
-        raise InputError(f"Expected a folder {' or '.join(CROPS)} in {folder}, got neither.")
-    file = CROPS[crops] + "." + labels["face_id"] + "." + labels["original_image"]
+        raise InputError(f"Folder not found: {' or '.join(_CROPS)} in {folder}.")
+    file = _CROPS[crops] + "." + labels["face_id"] + "." + labels["original_image"]
     subjects = dict(zip(labels["user_id"] + "/" + file, labels[identity], strict=True))
-    paths = {name: folder / crops / name for name in subjects}
-    if missing := [path for path in paths.values() if not path.is_file()]:
-        raise InputError(f"Expected {len(paths)} crops of Adience, got no {missing[0]} ({len(missing)} missing).")
-    photos = ((name, decode_photo(path.read_bytes(), str(path))) for name, path in paths.items())
-    faces, excluded = align_photos(photos, align)
+    require_files(folder / crops, subjects)
+    faces, excluded = align_photos(((name, read_photo(folder / crops / name)) for name in subjects), align)
     people = [subjects[name] for name in faces]
     pairs = sampled_pairs(np.array(people), impostors, seed)
     index = face_index(list(faces), people)
@@ -65,20 +66,31 @@ def build_adience(
 
 def _read_lists(folder: Path) -> pd.DataFrame:
     """user_id, original_image and face_id of every face in the fold lists that are there, each face once."""
-    there = [files for files in FOLD_LISTS if any((folder / file).is_file() for file in files)]
-    parts = []
-    for file in (file for files in there or FOLD_LISTS[:1] for file in files):
-        path = folder / file
-        if not path.is_file():
-            raise InputError(f"Expected the fold list {path}, got no such file; Adience has five of a kind.")
+    there = [files for files in _LISTS if any((folder / file).is_file() for file in files)] or _LISTS[:1]
+    files = sum(there, [])
+    require_files(folder, files)
+    tables = []
+    for path in (folder / file for file in files):
         try:
             table = pd.read_csv(path, sep="\t", dtype=str, usecols=_COLUMNS, quoting=3, keep_default_na=False)
         except ValueError as error:
-            raise InputError(
-                f"Expected the columns {', '.join(_COLUMNS)}, tab-separated, in {path}: {error}."
-            ) from error
+            columns = ", ".join(_COLUMNS)
+            raise InputError(f"{path} cannot be read as tab-separated columns {columns}: {error}.") from error
         unsafe = table.apply(lambda column: column.str.contains(r"[/\\\0]|^\.*$")).any(axis=1)
         if unsafe.any():
-            raise InputError(f"Expected names without folders in {path}, got {table[unsafe].iloc[0].tolist()}.")
-        parts.append(table)
-    return pd.concat(parts).drop_duplicates()
+            raise InputError(f"{path} has names that are empty or lead elsewhere: {table[unsafe].iloc[0].tolist()}.")
+        tables.append(table)
+    return pd.concat(tables).drop_duplicates()
+
+
+ADIENCE = BenchmarkCard(
+    "adience",
+    "Adience",
+    "https://talhassner.github.io/home/projects/Adience/Adience-data.html",
+    "research; photos under the Creative Commons licences of their owners",
+    (
+        SourceFormat((tuple(_CROPS), *zip(*_LISTS, strict=True)), build_adience),
+        SourceFormat(PREPARED.files, partial(read_prepared, folds=None), aligned=True),
+    ),
+    images=19_370,
+)

@@ -1,4 +1,4 @@
-"""What the registry knows of a benchmark: its licence, where to get it, and the formats in which it can be read."""
+"""What is known of a benchmark: its licence, where to get it, and the formats in which it can be read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +9,17 @@ from prefiqs.datasets.benchmark import Benchmark
 
 @dataclass(frozen=True)
 class SourceFormat:
-    """A format in which a benchmark is distributed: the files it needs, each with its alternatives, and its reader."""
+    """A format in which a benchmark is distributed.
+
+    Attributes:
+        files: that it needs, each with its alternatives.
+        build: from the folder, and `align` where it holds photos, to the benchmark.
+        aligned: it holds aligned faces, not photos.
+    """
 
     files: tuple[tuple[str, ...], ...]
-    build: Callable[..., Benchmark]  # (folder, align, **options)
+    build: Callable[..., Benchmark]
+    aligned: bool = False
 
     def missing(self, folder: Path) -> tuple[tuple[str, ...], ...]:
         """The needed files of which a folder holds no alternative."""

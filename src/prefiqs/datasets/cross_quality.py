@@ -1,6 +1,5 @@
 """Cross-quality benchmarks: the faces of another benchmark in several graded degradations (counterpart of XQLFW)."""
 
-import hashlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -42,7 +41,6 @@ def build_cross_quality(
             images.append(degrade(np.asarray(face), kind, severity, strongest[kind], rng))
             rows.append((f"{label.name}#{copy}", label.subject, label.name, kind, severity))
     index = pd.DataFrame(rows, columns=["name", "subject", "source", "degradation", "severity"])
-    index.insert(3, "sha256", [hashlib.sha256(image.tobytes()).hexdigest() for image in images])
     pairs = cross_source_pairs(index["subject"].to_numpy(), index["source"].to_numpy(), impostors, seed)
     return Benchmark(name, np.stack(images), index, *pairs)
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.faces import LazyFaces
+from prefiqs.datasets.card import BenchmarkCard, SourceFormat
 from prefiqs.datasets.pairs import consecutive_folds, people_of
-from prefiqs.datasets.photos import face_index
+from prefiqs.datasets.photos import LazyFaces, face_index
+from prefiqs.datasets.prepared import PREPARED
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import decode_face
 from prefiqs.io.restricted_pickle import EncodedArray, read_restricted
@@ -39,20 +40,13 @@ def read_bin(path: Path) -> tuple[list[bytes | bytearray], np.ndarray]:
     return encoded, np.array(genuine, bool)
 
 
-def build_insightface_bin(path: Path, name: str) -> Benchmark:
+def build_insightface_bin(path: Path) -> Benchmark:
     """A benchmark from a `.bin` file; faces are taken as they are, decoded when they are needed.
 
     An image that occurs in several pairs lies in the file several times. Such copies (equal by SHA-256 of the encoded
     bytes) become one image, so that it is embedded once; an image is named by the first place it has in the file,
     `00000.jpg`, which is also its name in CR-FIQA's score files. The file does not say who is shown: `people_of` infers
-    it from the genuine pairs.
-
-    Args:
-        path: such as `agedb_30.bin`.
-        name: of the benchmark.
-
-    Returns:
-        The benchmark, its pairs in the order of the file and in 10 equal runs as folds (the published protocol).
+    it from the genuine pairs. Folds are 10 equal runs of the pairs in the order of the file (the published protocol).
     """
     encoded, genuine = read_bin(path)
     first: dict[bytes, int] = {}
@@ -62,8 +56,28 @@ def build_insightface_bin(path: Path, name: str) -> Benchmark:
     faces = LazyFaces(len(distinct), lambda row: decode_face(encoded[distinct[row]], f"{names[row]} of {path}"))
     pairs = rows.reshape(-1, 2).astype(np.int32)
     index = face_index(names, people_of(names, pairs[genuine]), [f"{path.name}:{place}" for place in distinct])
-    return Benchmark(name, faces, index, pairs, genuine, consecutive_folds(len(genuine), FOLDS))
+    return Benchmark(path.stem, faces, index, pairs, genuine, consecutive_folds(len(genuine), FOLDS))
 
 
 def _is_sequence(value: object) -> bool:
     return type(value) in (list, tuple)
+
+
+def bin_format(file: str) -> SourceFormat:
+    """The format of a benchmark that is a `.bin` file of this name."""
+    return SourceFormat(((file,),), lambda folder: build_insightface_bin(folder / file), aligned=True)
+
+
+def _card(name: str, title: str, licence: str, images: int) -> BenchmarkCard:
+    owner = "https://github.com/deepinsight/insightface, recognition/_datasets_ (inside the training set MS1M-ArcFace)"
+    formats = (bin_format(name.replace("-", "_") + ".bin"), PREPARED)
+    return BenchmarkCard(name, title, owner, licence, formats, images=images)
+
+
+INSIGHTFACE = (
+    _card("agedb-30", "AgeDB, 30 years apart", "research, non-commercial", 12_000),
+    _card("cfp-fp", "CFP, frontal to profile", "research", 14_000),
+    _card("cfp-ff", "CFP, frontal to frontal", "research", 14_000),
+    _card("calfw", "Cross-Age LFW", "research", 12_000),
+    _card("cplfw", "Cross-Pose LFW", "research", 12_000),
+)

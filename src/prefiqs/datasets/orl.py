@@ -3,38 +3,34 @@
 Source: Samaria and Harter, "Parameterisation of a stochastic model for human face identification", WACV 1994.
 """
 
-import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
+from prefiqs.datasets.card import BenchmarkCard, SourceFormat
 from prefiqs.datasets.pairs import all_pairs
-from prefiqs.datasets.photos import face_index
+from prefiqs.datasets.photos import Align, face_index
+from prefiqs.faces.decode import read_photo
 
-PEOPLE, IMAGES_EACH = 40, 10
 
+def build_orl(folder: Path, align: Align) -> Benchmark:
+    """Align the faces of s1/1.pgm … s40/10.pgm and compare all of them.
 
-def build_orl(faces: Path, align: Callable[[Path], np.ndarray], people: int = PEOPLE) -> Benchmark:
-    """Align the ORL faces and compare all of them.
-
-    Args:
-        faces: the folder with s1/1.pgm … s40/10.pgm.
-        align: from the path of a photo to the aligned face, uint8 112×112×3.
-        people: use only the first so many.
-
-    Raises:
-        NoFaceFound: a photo in which no face is seen; ORL is used whole or not at all.
+    Raises `NoFaceFound` for a photo in which no face is seen: ORL is used whole or not at all.
     """
-    names = [f"s{person}/{i}.pgm" for person in range(1, people + 1) for i in range(1, IMAGES_EACH + 1)]
-    images = np.stack([align(faces / name) for name in names])
-    return Benchmark("orl", images, index_of(names, images), *all_pairs(np.array([n.split("/")[0] for n in names])))
+    names = [f"s{person}/{i}.pgm" for person in range(1, 41) for i in range(1, 11)]
+    images = np.stack([align(read_photo(folder / name))[0].image for name in names])
+    index = face_index(names)
+    return Benchmark("orl", images, index, *all_pairs(index["subject"]))
 
 
-def index_of(names: list[str], images: np.ndarray) -> pd.DataFrame:
-    """The index of undegraded images named SUBJECT/FILE."""
-    index = face_index(names, [name.split("/")[0] for name in names])
-    index.insert(3, "sha256", [hashlib.sha256(image.tobytes()).hexdigest() for image in images])
-    return index
+ORL = BenchmarkCard(
+    "orl",
+    "AT&T (ORL) faces",
+    "the fetched assets (`prefiqs fetch orl`)",
+    "research, with acknowledgement of AT&T Laboratories Cambridge",
+    (SourceFormat((("s1/1.pgm",), ("s40/10.pgm",)), build_orl),),
+    path="assets/orl",
+    images=400,
+)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -14,10 +16,11 @@ INFERRED = "?"
 """First character of the names of people who are known by pairs only."""
 
 
-def all_pairs(subjects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def all_pairs(subjects: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return every pair of n images, int32 (P, 2) in ascending order, and bool (P,), whether the pair is genuine."""
-    left, right = np.triu_indices(len(subjects), 1)
-    return np.column_stack([left, right]).astype(np.int32), subjects[left] == subjects[right]
+    people = np.asarray(subjects)
+    left, right = np.triu_indices(len(people), 1)
+    return np.column_stack([left, right]).astype(np.int32), people[left] == people[right]
 
 
 def cross_source_pairs(
@@ -25,8 +28,8 @@ def cross_source_pairs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return all genuine pairs of distinct source images, and impostor pairs drawn without replacement.
 
-    Two copies of one photo would match for the wrong reason, so they are never compared. The other pairs are never held
-    in memory.
+    Two copies of one photo would match for the wrong reason, so they are never compared. Pairs that are not drawn are
+    never held in memory.
 
     Args:
         subjects, sources: person and source photo of each of n images.
@@ -37,56 +40,55 @@ def cross_source_pairs(
         int32 (P, 2), left < right, in an order drawn by `seed`, so that pairs of equal quality are discarded without
         regard to their kind; bool (P,), whether the pair is genuine.
     """
-    by_person, person, end = _by_person(subjects)
-    n, place = len(subjects), np.argsort(by_person)
-    genuine = by_person[_numbered_pairs(None, np.arange(1, n + 1), end - np.arange(1, n + 1))]
+    person = np.unique(subjects, return_inverse=True)[1]
+    genuine = _pairs_within(person)
     genuine = genuine[sources[genuine[:, 0]] != sources[genuine[:, 1]]]
     genuine = genuine[np.lexsort(genuine.T[::-1])]
-    # Impostor pairs are numbered in ascending order. Image i has later impostors at i + 1 … n − 1, without those of its
-    # own person, so that a partner's position grows with the images of this person that come before it.
-    partners = n - 1 - np.arange(n) - (end[place] - 1 - place)
-    total, rng = int(partners.sum()), np.random.default_rng(seed)
-    numbers = rng.choice(total, min(impostors, total), replace=False)
-    left, nth = _numbered_pairs(numbers, np.zeros(n, np.int64), partners).T
-    images_of_people, right = person[by_person] * n + by_person, left + 1 + nth
-    while True:
-        own = np.searchsorted(images_of_people, person[left] * n + right, side="right") - 1 - place[left]
-        if (right == left + 1 + nth + own).all():
-            break
-        right = left + 1 + nth + own
-    pairs = np.concatenate([genuine, np.column_stack([left, right])]).astype(np.int32)
-    order = rng.permutation(len(pairs))
-    return pairs[order], order < len(genuine)
+    rng = np.random.default_rng(seed)
+    partners = [np.count_nonzero(person[i:] != person[i]) for i in range(len(person))]
+    left, nth = _draw(np.array(partners), impostors, rng)
+    right = np.empty_like(left)
+    for i, drawn in pd.Series(left).groupby(left).indices.items():
+        right[drawn] = i + np.flatnonzero(person[i:] != person[i])[nth[drawn]]
+    return _shuffled(genuine, np.column_stack([left, right]), rng)
 
 
 def sampled_pairs(subjects: np.ndarray, impostors: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return all genuine pairs, and impostor pairs drawn without replacement; as `cross_source_pairs` otherwise."""
-    by_person, _, end = _by_person(subjects)
-    n, rng = len(subjects), np.random.default_rng(seed)
-    following, total = np.arange(1, n + 1), int((n - end).sum())
-    genuine = _numbered_pairs(None, following, end - following)
-    impostor = _numbered_pairs(rng.choice(total, min(impostors, total), replace=False), end, n - end)
-    pairs = np.sort(by_person[np.concatenate([genuine, impostor])], axis=1).astype(np.int32)
-    order = rng.permutation(len(pairs))
-    return pairs[order], order < len(genuine)
-
-
-def _by_person(subjects: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the images, those of a person side by side; the person of each image; where each one's run ends."""
-    by_person = np.argsort(subjects, kind="stable")
+    rng = np.random.default_rng(seed)
     _, person, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
-    return by_person, person, np.cumsum(sizes)[person[by_person]]
+    by_person = np.argsort(person, kind="stable")
+    # With the images of a person side by side, the partners of an image are all behind the last image of its person.
+    following = np.cumsum(sizes)[person[by_person]]
+    left, nth = _draw(len(person) - following, impostors, rng)
+    impostor = by_person[np.column_stack([left, following[left] + nth])]
+    return _shuffled(_pairs_within(person), np.sort(impostor, axis=1), rng)
 
 
-def _numbered_pairs(numbers: np.ndarray | None, start: np.ndarray, partners: np.ndarray) -> np.ndarray:
-    """Return the pairs with these numbers (None = all), (k, 2), where i has partners[i] partners from start[i] on.
+def _pairs_within(person: np.ndarray) -> np.ndarray:
+    """All pairs of images of one person, (k, 2), person by person."""
+    people = np.split(np.argsort(person, kind="stable"), np.cumsum(np.bincount(person))[:-1])
+    return np.concatenate([rows[np.column_stack(np.triu_indices(len(rows), 1))] for rows in people])
 
-    Pairs are numbered by their left side, then by their right side: pairs need not be held in memory to draw some.
-    """
+
+def _draw(partners: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw pairs, of which image i has partners[i], as images and which of their partners; never holds all pairs."""
     ends = np.cumsum(partners)
-    numbers = np.arange(ends[-1]) if numbers is None else numbers
+    numbers = rng.choice(int(ends[-1]), min(count, int(ends[-1])), replace=False)
     left = np.searchsorted(ends, numbers, side="right")
-    return np.column_stack([left, start[left] + numbers - (ends - partners)[left]])
+    return left, numbers - (ends - partners)[left]
+
+
+def _shuffled(genuine: np.ndarray, impostor: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    order = rng.permutation(len(genuine) + len(impostor))
+    return np.concatenate([genuine, impostor]).astype(np.int32)[order], order < len(genuine)
+
+
+def linked(count: int, pairs: np.ndarray) -> np.ndarray:
+    """Return for each of `count` things the first of those that a chain of pairs connects with it, (count,)."""
+    links = coo_array((np.ones(len(pairs), bool), pairs.T), shape=(count, count))
+    _, group = connected_components(links, directed=False)
+    return np.unique(group, return_index=True)[1][group]
 
 
 def people_of(names: Sequence[str], genuine_pairs: np.ndarray) -> list[str]:
@@ -95,10 +97,7 @@ def people_of(names: Sequence[str], genuine_pairs: np.ndarray) -> list[str]:
     Such a person is called `INFERRED` and the name of the first image. Images of one person that no chain of pairs
     connects count as different people, so these are too many people, never too few.
     """
-    links = coo_array((np.ones(len(genuine_pairs), bool), genuine_pairs.T), shape=(len(names), len(names)))
-    _, person = connected_components(links, directed=False)
-    _, first = np.unique(person, return_index=True)
-    return [f"{INFERRED}{names[i]}" for i in first[person]]
+    return [f"{INFERRED}{names[first]}" for first in linked(len(names), genuine_pairs)]
 
 
 def consecutive_folds(pairs: int, folds: int) -> np.ndarray:
@@ -107,25 +106,15 @@ def consecutive_folds(pairs: int, folds: int) -> np.ndarray:
 
 
 def with_folds(benchmark: Benchmark, folds: int, per_fold: int, seed: int) -> Benchmark:
-    """Return a benchmark with the folds that `balanced_folds` assigns to its pairs."""
-    assigned = balanced_folds(benchmark.pairs, benchmark.genuine, benchmark.subjects, folds, per_fold, seed)
-    return replace(benchmark, folds=assigned)
-
-
-def balanced_folds(
-    pairs: np.ndarray, genuine: np.ndarray, subjects: np.ndarray, folds: int, per_fold: int, seed: int
-) -> np.ndarray:
-    """Assign pairs to folds as in view 2 of LFW: as many genuine as impostor pairs, nobody in two folds.
+    """Assign the pairs of a benchmark to folds as in view 2 of LFW: as many genuine as impostor pairs, nobody in two.
 
     People are dealt into `folds` groups; each fold takes equally many genuine and impostor pairs within its group, at
-    most `per_fold` of each, drawn by `seed`.
-
-    Returns:
-        int8 (P,): the fold of each pair, −1 for pairs that are in none.
+    most `per_fold` of each, drawn by `seed`. The fold of all other pairs is −1.
 
     Raises:
         InputError: fewer than two people a fold, so that a fold would have no impostor pairs.
     """
+    subjects, genuine = benchmark.subjects, benchmark.genuine
     people = np.unique(subjects)
     if len(people) < 2 * folds:
         raise InputError(
@@ -133,13 +122,12 @@ def balanced_folds(
         )
     rng = np.random.default_rng(seed)
     group = dict(zip(rng.permutation(people), np.arange(len(people)) % folds, strict=True))
-    of_image = np.array([group[s] for s in subjects])
-    left, right = of_image[pairs[:, 0]], of_image[pairs[:, 1]]
-    assigned = np.full(len(pairs), -1, np.int8)
+    left, right = np.array([group[subject] for subject in subjects])[benchmark.pairs].T
+    assigned = np.full(len(genuine), -1, np.int8)
     for fold in range(folds):
         inside = (left == fold) & (right == fold)
         kinds = [np.flatnonzero(inside & genuine), np.flatnonzero(inside & ~genuine)]
-        count = min(per_fold, *(len(k) for k in kinds))
+        count = min(per_fold, *(len(kind) for kind in kinds))
         for kind in kinds:
             assigned[rng.choice(kind, count, replace=False)] = fold
-    return assigned
+    return replace(benchmark, folds=assigned)

@@ -1,30 +1,49 @@
-"""From the photos of a data set to aligned faces, and the labels that go with them."""
+"""From the files of a data set to aligned faces, and the labels that go with them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.align import AlignedFace
+from prefiqs.faces.decode import read_face
+from prefiqs.io.tables import require_files
 
 Align = Callable[[np.ndarray], list[AlignedFace]]
 """From a photo (uint8 RGB h×w×3) to all its faces, largest first; raises `NoFaceFound`."""
 
 _SMALLEST_SHARE = 1 / 4
+_READ_AHEAD = 256  # faces: 10 MB
 
 
-def central_face(faces: list[AlignedFace], photo: np.ndarray) -> AlignedFace:
-    """The face whose box centre is nearest to the centre of the photo: the person a cropped photo is meant to show.
+class LazyFaces(Sequence[np.ndarray]):
+    """`count` faces, each made by `make(i)` when it is asked for: uint8 112×112×3, RGB.
 
-    Faces of less than a quarter of the largest one's area are people in the background and are passed over.
+    Iterating makes the next few hundred on all cores (decoding and warping leave Python's lock) and keeps none.
     """
-    large = max(f.box[2] * f.box[3] for f in faces) * _SMALLEST_SHARE
-    middle = np.array(photo.shape[1::-1]) / 2
-    return min(
-        (f for f in faces if f.box[2] * f.box[3] >= large),
-        key=lambda f: np.linalg.norm(f.box[:2] + f.box[2:] / 2 - middle),
-    )
+
+    def __init__(self, count: int, make: Callable[[int], np.ndarray]):
+        self._rows, self._make = range(count), make
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, i: int) -> np.ndarray:  # type: ignore[override]  # one face at a time: nobody slices them
+        return self._make(self._rows[i])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        with ThreadPoolExecutor() as pool:
+            for start in range(0, len(self), _READ_AHEAD):
+                yield from pool.map(self._make, self._rows[start : start + _READ_AHEAD])
+
+
+def aligned_faces(folder: Path, names: Sequence[str]) -> LazyFaces:
+    """The faces in the files `names` of a folder, aligned already; `InputError` for one that is missing."""
+    require_files(folder, names)
+    return LazyFaces(len(names), lambda row: read_face(folder / names[row]))
 
 
 def align_photos(
@@ -41,13 +60,28 @@ def align_photos(
         except NoFaceFound as error:
             excluded[name] = str(error)
     if excluded and not faces:
-        raise InputError(
-            f"No face was found in any of {len(excluded)} photos; the first: {next(iter(excluded.values()))}"
-        )
+        first = next(iter(excluded.values()))
+        raise InputError(f"No face was found in any of {len(excluded)} photos; the first: {first}")
     return faces, excluded
 
 
-def face_index(names: list[str], subjects: Sequence[str], sources: list[str] | None = None) -> pd.DataFrame:
-    """The index of undegraded images: name, subject, source (the name where None), degradation, severity."""
-    labels = {"name": names, "subject": subjects, "source": names if sources is None else sources}
+def central_face(faces: list[AlignedFace], photo: np.ndarray) -> AlignedFace:
+    """The face whose box centre is nearest to the centre of the photo: the person a cropped photo is meant to show.
+
+    Faces of less than a quarter of the largest one's area are people in the background and are passed over.
+    """
+    large = max(f.box[2] * f.box[3] for f in faces) * _SMALLEST_SHARE
+    middle = np.array(photo.shape[1::-1]) / 2
+    return min(
+        (f for f in faces if f.box[2] * f.box[3] >= large),
+        key=lambda f: np.linalg.norm(f.box[:2] + f.box[2:] / 2 - middle),
+    )
+
+
+def face_index(
+    names: Sequence[str], subjects: Sequence[str] | None = None, sources: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """The index of undegraded images. A subject is the first folder of a name, a source the name, unless given."""
+    people = [name.split("/")[0] for name in names] if subjects is None else subjects
+    labels = {"name": names, "subject": people, "source": names if sources is None else sources}
     return pd.DataFrame({**labels, "degradation": "none", "severity": 0.0})

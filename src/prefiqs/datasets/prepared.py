@@ -13,22 +13,20 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.faces import LazyFaces
+from prefiqs.datasets.card import SourceFormat
 from prefiqs.datasets.pairs import consecutive_folds, people_of
-from prefiqs.datasets.photos import face_index
+from prefiqs.datasets.photos import LazyFaces, aligned_faces, face_index
 from prefiqs.errors import InputError
-from prefiqs.faces.decode import decode_face
 from prefiqs.io.atomic import read_text
 
-IMAGES, PATH_LIST, PAIR_LIST = "images", "image_path_list.txt", "pair_list.txt"
+_IMAGES, _PATHS, _PAIRS = "images", "image_path_list.txt", "pair_list.txt"
 
 
-def read_prepared(folder: Path, name: str | None = None, folds: int | None = 10) -> Benchmark:
+def read_prepared(folder: Path, folds: int | None = 10) -> Benchmark:
     """Read a folder that CR-FIQA's tools have prepared; faces are decoded when they are needed.
 
     Args:
         folder: holds the two lists and `images/`.
-        name: of the benchmark; None = the folder's.
         folds: of the verification protocol, as equal runs of the pair list (insightface); None = no folds.
 
     Returns:
@@ -37,29 +35,25 @@ def read_prepared(folder: Path, name: str | None = None, folds: int | None = 10)
     Raises:
         InputError: a list or image is missing, a line has another form, or a pair names an image that is not listed.
     """
-    listed = [PurePosixPath(line.strip()).name for line in read_text(folder / PATH_LIST).splitlines()]
+    listed = [PurePosixPath(line.strip()).name for line in read_text(folder / _PATHS).splitlines()]
     files = list(dict.fromkeys(filter(None, listed)))
-    if missing := [file for file in files if not (folder / IMAGES / file).is_file()]:
-        raise InputError(
-            f"File not found: {folder / IMAGES / missing[0]} ({len(missing)} of {len(files)} are missing)."
-        )
+    swapped = aligned_faces(folder / _IMAGES, files)
     row = {Path(file).stem: i for i, file in enumerate(files)}
     sides_of_pairs, labels = [], []
-    for number, line in enumerate(read_text(folder / PAIR_LIST).splitlines(), 1):
+    for number, line in enumerate(read_text(folder / _PAIRS).splitlines(), 1):
         fields = line.split()
         sides = [row.get(side.removesuffix(".jpg")) for side in fields[:2]]
         # NumPy wrote the lists of the .bin files, with the label as wide as the names: 00001 00002 00001.
         if len(fields) != 3 or None in sides or not re.fullmatch("0*[01]", fields[2]):
-            where = f"Line {number} of {folder / PAIR_LIST}"
-            raise InputError(f"{where} is not of the form `NAME NAME 1|0` with names of {PATH_LIST}: {line!r}.")
+            where = f"Line {number} of {folder / _PAIRS}"
+            raise InputError(f"{where} is not of the form `NAME NAME 1|0` with names of {_PATHS}: {line!r}.")
         sides_of_pairs.append(sides)
         labels.append(int(fields[2]) == 1)
-
-    def face(i: int) -> np.ndarray:
-        path = folder / IMAGES / files[i]
-        return decode_face(path.read_bytes(), str(path))[..., ::-1].copy()
-
     pairs, genuine = np.array(sides_of_pairs, np.int32).reshape(-1, 2), np.array(labels, bool)
+    faces = LazyFaces(len(files), lambda i: swapped[i][..., ::-1].copy())
     index = face_index(files, people_of(files, pairs[genuine]))
     runs = None if folds is None else consecutive_folds(len(pairs), folds)
-    return Benchmark(name or folder.absolute().name, LazyFaces(len(files), face), index, pairs, genuine, runs)
+    return Benchmark(folder.absolute().name, faces, index, pairs, genuine, runs)
+
+
+PREPARED = SourceFormat(((_PATHS,), (_PAIRS,), (_IMAGES,)), read_prepared, aligned=True)

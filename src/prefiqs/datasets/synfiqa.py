@@ -6,13 +6,12 @@ ICCV 2025. Format: what the authors' published generator writes; the data set it
 
 from pathlib import Path
 
-import numpy as np
-
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.faces import LazyFaces
-from prefiqs.datasets.photos import face_index
-from prefiqs.faces.decode import decode_face
-from prefiqs.io.tables import read_text_table, require_files
+from prefiqs.datasets.card import BenchmarkCard, SourceFormat
+from prefiqs.datasets.photos import aligned_faces, face_index
+from prefiqs.io.tables import read_text_table
+
+_LABELS, _FACES = "Quality-Scores.txt", "data"
 
 
 def build_synfiqa(folder: Path) -> Benchmark:
@@ -28,9 +27,17 @@ def build_synfiqa(folder: Path) -> Benchmark:
     Raises:
         InputError: the list or an image is missing, or a line of the list cannot be read.
     """
-    labels = read_text_table(folder / "Quality-Scores.txt", {"path": "str", "label": "float64"})
+    labels = read_text_table(folder / _LABELS, {"path": "str", "label": "float64"})
     names = labels["path"].str.lstrip("/").to_numpy()
-    require_files(folder / "data", names)
-    index = face_index(names, [name.split("/")[0] for name in names]).assign(quality=labels["label"])
-    images = LazyFaces(len(names), lambda i: decode_face((folder / "data" / names[i]).read_bytes(), names[i]))
-    return Benchmark("synfiqa", images, index, np.empty((0, 2), np.int32), np.empty(0, bool))
+    index = face_index(names).assign(quality=labels["label"])
+    return Benchmark("synfiqa", aligned_faces(folder / _FACES, names), index)
+
+
+SYNFIQA = BenchmarkCard(
+    "synfiqa",
+    "SynFIQA, generated faces with quality labels",
+    "https://github.com/oufuzhao/MR-FIQA",
+    "CC BY-NC 4.0",
+    (SourceFormat(((_LABELS,), (_FACES,)), build_synfiqa, aligned=True),),
+    images=550_000,
+)

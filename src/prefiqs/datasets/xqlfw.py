@@ -7,26 +7,31 @@ in Unconstrained Environments", FG 2021.
 from pathlib import Path
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.faces import LazyFaces
+from prefiqs.datasets.card import BenchmarkCard, SourceFormat
 from prefiqs.datasets.lfw import read_lfw_pairs
-from prefiqs.datasets.photos import face_index
-from prefiqs.errors import InputError
-from prefiqs.faces.decode import decode_face
+from prefiqs.datasets.photos import aligned_faces, face_index
+from prefiqs.datasets.prepared import PREPARED
 
-XQLFW_FACES, XQLFW_PAIRS = "xqlfw_aligned_112", "xqlfw_pairs.txt"
+_FACES, _PAIRS = "xqlfw_aligned_112", "xqlfw_pairs.txt"
 
 
 def build_xqlfw(folder: Path) -> Benchmark:
     """XQLFW from `xqlfw_aligned_112/NAME/NAME_0001.jpg` and `xqlfw_pairs.txt`, with its 10 folds.
 
-    Faces are taken as they are given out, 112×112; only those that occur in pairs.
+    Faces are taken as they are given out; only those that occur in pairs.
 
     Raises:
-        InputError: the list is not in LFW's format, or a face that it names is missing or of another size.
+        InputError: the list is not in LFW's format, or a face that it names is missing.
     """
-    names, pairs, genuine, folds = read_lfw_pairs(folder / XQLFW_PAIRS)
-    paths = [folder / XQLFW_FACES / name for name in names]
-    if missing := [path for path in paths if not path.is_file()]:
-        raise InputError(f"Expected {len(paths)} faces of XQLFW, got no {missing[0]} ({len(missing)} missing).")
-    faces = LazyFaces(len(paths), lambda row: decode_face(paths[row].read_bytes(), str(paths[row])))
-    return Benchmark("xqlfw", faces, face_index(names, [name.split("/")[0] for name in names]), pairs, genuine, folds)
+    names, pairs, genuine, folds = read_lfw_pairs(folder / _PAIRS)
+    return Benchmark("xqlfw", aligned_faces(folder / _FACES, names), face_index(names), pairs, genuine, folds)
+
+
+XQLFW = BenchmarkCard(
+    "xqlfw",
+    "Cross-Quality LFW",
+    "https://martlgap.github.io/xqlfw/pages/download.html",
+    "MIT; photos as LFW's",
+    (SourceFormat(((_FACES,), (_PAIRS,)), build_xqlfw, aligned=True), PREPARED),
+    images=12_000,
+)

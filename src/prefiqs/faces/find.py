@@ -1,14 +1,16 @@
 """Which images are meant: photos, folders and globs of them, and image sets packed as Parquet or tar files."""
 
 import glob
+import lzma
 import os
 import tarfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,16 +36,16 @@ class Shard(ABC):
 
     skip: frozenset[str] = frozenset()
 
+    def names(self) -> list[str]:
+        """The names of all images, also of those in `skip`, without reading them."""
+        return [image.name for image in self._all(content=False)]
+
     def images(self) -> Iterator[EncodedImage]:
         """The images in order; `InputError` for a file that cannot be read to its end."""
-        return (image for image in self._images() if image.name not in self.skip)
+        return (image for image in self._all(content=True) if image.name not in self.skip)
 
     @abstractmethod
-    def names(self) -> list[str]:
-        """The names of all images, without reading them."""
-
-    @abstractmethod
-    def _images(self) -> Iterator[EncodedImage]: ...
+    def _all(self, content: bool) -> Iterator[EncodedImage]: ...
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,8 @@ class Photos(Shard):
 
     paths: tuple[Path, ...]
 
-    def names(self) -> list[str]:
-        """The paths as text."""
-        return list(map(path_text, self.paths))
-
-    def _images(self) -> Iterator[EncodedImage]:
-        for path in self.paths:
-            yield EncodedImage(path_text(path), partial(read_file, path))
+    def _all(self, content: bool) -> Iterator[EncodedImage]:
+        return (EncodedImage(path_text(path), partial(read_file, path)) for path in self.paths)
 
 
 @dataclass(frozen=True)
@@ -74,23 +71,19 @@ class RowGroups(Shard):
     last: int
     row: int
 
-    def names(self) -> list[str]:
-        """Read from the column `name`, or made of the numbers of the rows."""
-        with _opened(self.file) as file:
+    def _all(self, content: bool) -> Iterator[EncodedImage]:
+        groups = range(self.first, self.last)
+        with _parquet(self.file) as file:
+            names: Iterable = range(self.row, file.metadata.num_rows)
             if "name" in file.schema_arrow.names:
-                given = file.read_row_groups(range(self.first, self.last), ["name"])["name"].to_pylist()
-            else:
-                rows = sum(file.metadata.row_group(i).num_rows for i in range(self.first, self.last))
-                given = list(range(self.row, self.row + rows))
-        return [f"{path_text(self.file)}/{name}" for name in given]
-
-    def _images(self) -> Iterator[EncodedImage]:
-        names = iter(self.names())
-        with _opened(self.file) as file:
-            for batch in file.iter_batches(_ROWS_AT_ONCE, range(self.first, self.last), [self.image]):
-                for image in batch.column(0).to_pylist():
-                    data = image["bytes"] if isinstance(image, dict) else image
-                    yield EncodedImage(next(names), partial(bytes, data or b""))
+                names = file.read_row_groups(groups, ["name"])["name"].to_pylist()
+            cells: Iterable = [None] * sum(file.metadata.row_group(group).num_rows for group in groups)
+            if content:
+                batches = file.iter_batches(_ROWS_AT_ONCE, groups, [self.image])
+                cells = chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
+            for name, cell in zip(names, cells, strict=False):
+                data = cell["bytes"] if isinstance(cell, dict) else cell
+                yield EncodedImage(f"{path_text(self.file)}/{name}", partial(bytes, data or b""))
 
 
 @dataclass(frozen=True)
@@ -99,20 +92,23 @@ class TarFile(Shard):
 
     file: Path
 
-    def names(self) -> list[str]:
-        """Read from the headers of the members."""
-        with _opened_tar(self.file) as tar:
-            return [self._name(member) for member in _members(tar)]
+    def _all(self, content: bool) -> Iterator[EncodedImage]:
+        for name, data in tar_members(self.file, lambda member: _is_photo(Path(member.name)), content):
+            yield EncodedImage(f"{path_text(self.file)}/{name}", partial(bytes, data))
 
-    def _images(self) -> Iterator[EncodedImage]:
-        with _opened_tar(self.file) as tar:
-            for member in _members(tar):
-                content = tar.extractfile(member)
-                assert content is not None  # as it is a file
-                yield EncodedImage(self._name(member), partial(bytes, content.read()))
 
-    def _name(self, member: tarfile.TarInfo) -> str:
-        return f"{path_text(self.file)}/{member.name}"
+def tar_members(
+    path: Path, wanted: Callable[[tarfile.TarInfo], bool], content: bool = True
+) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the files in a tar file that are wanted; `InputError` if it is damaged."""
+    try:
+        with tarfile.open(path) as tar:
+            for member in tar:
+                if member.isfile() and wanted(member):
+                    file = tar.extractfile(member) if content else None
+                    yield member.name, file.read() if file else b""
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        raise InputError(f"{path} is not a complete tar file ({' '.join(str(error).split())}).") from error
 
 
 def find_images(given: Iterable[str | Path], shard_size: int = 1024) -> list[Shard]:
@@ -168,7 +164,10 @@ def _files(path: Path) -> list[Path]:
 
 
 def _below(folder: Path) -> list[Path]:
-    found = sorted(Path(place, name) for place, _, names in os.walk(folder, onerror=_stop) for name in names)
+    def stop(error: OSError) -> None:  # os.walk would ignore a folder that it cannot read
+        raise error
+
+    found = sorted(Path(place, name) for place, _, names in os.walk(folder, onerror=stop) for name in names)
     files = [file for file in found if _is_image(file)]
     if len(kinds := {_kind(file) or "photos" for file in files}) > 1:
         kind = ", ".join(sorted(kinds))
@@ -190,10 +189,6 @@ def _kind(file: Path) -> str:
     return ending if (ending := file.suffix.lower()) in (".parquet", ".tar") else ""
 
 
-def _stop(error: OSError) -> None:
-    raise error  # os.walk would ignore a folder that it cannot read
-
-
 def _row_groups(path: Path, shard_size: int) -> Iterator[RowGroups]:
     """Neighbouring row groups together until they hold `shard_size` images."""
     columns = _image_columns(path)
@@ -201,7 +196,7 @@ def _row_groups(path: Path, shard_size: int) -> Iterator[RowGroups]:
         found = "several columns" if columns else "no column"
         raise InputError(f"{path} has {found} of image bytes {tuple(columns) or ''}. It must have one.")
     first, row, rows = 0, 0, 0
-    with _opened(path) as file:
+    with _parquet(path) as file:
         for group in range(file.num_row_groups):
             rows += file.metadata.row_group(group).num_rows
             if rows >= shard_size or group == file.num_row_groups - 1:
@@ -211,33 +206,18 @@ def _row_groups(path: Path, shard_size: int) -> Iterator[RowGroups]:
 
 def _image_columns(path: Path) -> list[str]:
     """Columns of bytes, or of structs with `bytes` as Hugging Face's datasets write them."""
-    with _opened(path) as file:
-        return [field.name for field in file.schema_arrow if _holds_images(field.type)]
+    with _parquet(path) as file:
+        kinds = {field.name: field.type for field in file.schema_arrow}
+    for name, kind in kinds.items():
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            kinds[name] = kind.field("bytes").type
+    return [name for name, kind in kinds.items() if pa.types.is_binary(kind) or pa.types.is_large_binary(kind)]
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+def _parquet(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is not a readable Parquet file ({error}).") from error
-
-
-@contextmanager
-def _opened_tar(path: Path) -> Iterator[tarfile.TarFile]:
-    try:
-        with tarfile.open(path, "r:") as tar:
-            yield tar
-    except tarfile.TarError as error:
-        raise InputError(f"{path} is not a complete tar file ({error}).") from error
-
-
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    return (member for member in tar if member.isfile() and _is_photo(Path(member.name)))
-
-
-def _holds_images(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        return any(field.name == "bytes" for field in kind)
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)

@@ -209,8 +209,8 @@ def test_photos_with_one_name(scorer, photos, out):
 class SlowPhotos(Photos):
     """Each takes a while to read."""
 
-    def _images(self):
-        for name, read in super()._images():
+    def _all(self, content):
+        for name, read in super()._all(content):
             yield EncodedImage(name, lambda read=read: time.sleep(0.1) or read())
 
 
