@@ -3,10 +3,8 @@
 from itertools import combinations
 
 import pandas as pd
-import pytest
 from matplotlib.text import Text
 
-from prefiqs.errors import InputError
 from prefiqs.reporting.figures.cost import pareto_front, pauc_by_passes
 
 ROWS = [("a", "dear", 2.0, 5.0), ("b", "cheap", 1.0, 9.0), ("a", "beaten", 1.5, 9.5), ("b", "middle", 1.5, 7.0),
@@ -63,8 +61,3 @@ def test_names_cover_neither_one_another_nor_a_point_nor_the_front_and_stay_in_t
         assert frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
         assert not any(box.contains(*point) for point in axes.transData.transform(points[["passes", "pauc"]]))
         assert not any(box.contains(*point) for point in outline.vertices)
-
-
-def test_figure_refuses_a_point_given_twice():
-    with pytest.raises(InputError, match="two rows for verifier v, key dear"):
-        pauc_by_passes(pd.concat([points(), points()[:1]]), [])

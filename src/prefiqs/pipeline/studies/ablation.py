@@ -142,7 +142,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     resampled = comparison.bootstrap(protocol, edc.resamples, edc.seed)[model, fmr]
     chance = comparison.random_orders(protocol, edc.random_orders)[model, fmr]
     frame = _compared(scores, resampled, chance, protocol.limit)
-    answers = frame.drop(columns=["low", "high"])
+    answers = frame.drop(columns=["pauc_low", "pauc_high"])
     clear = answers.rename(columns={"difference_low": "low", "difference_high": "high"})
     clear = clear[(clear["low"] > 0) | (clear["high"] < 0)]
     seeds = answers[answers["variant"].isin([f"seed {seed}" for seed in drawn])].groupby("ratio")["pauc"]
@@ -169,7 +169,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
             blocks="question",
             intervals=["difference"],
         ),
-        figure=grouped_pauc(frame.assign(variant=frame["variant"] + at_ratio)),
+        figure=grouped_pauc(frame.assign(label=frame["variant"] + at_ratio)),
         stages=_stages_table(network, stages, chosen.ratios, f"What the global ranking removes of {model} (%)"),
         by_fmr=_fmr_table(fmr_areas, of_fmrs, f"pAUC·10³ at each ρ and FMR on {about}"),
         fmr_figure=ratio_by_fmr(fmr_areas, title=f"pAUC·10³ on {about}"),
@@ -225,7 +225,7 @@ def _compared(
     for variant, values in scores.items():
         low, high = resampled.interval(variant, limit)
         row = {"question": variant.question, "variant": variant.name, "ratio": variant.ratio}
-        row |= {"pauc": 1e3 * resampled.curves[variant].pauc(limit), "low": 1e3 * low, "high": 1e3 * high}
+        row |= {"pauc": 1e3 * resampled.curves[variant].pauc(limit), "pauc_low": 1e3 * low, "pauc_high": 1e3 * high}
         reference = references[variant.ratio]
         if variant != reference:
             found = resampled.difference(variant, reference, limit)
@@ -234,7 +234,7 @@ def _compared(
             row["spearman"] = spearmanr(values, scores[reference]).statistic
         rows.append(row)
     random = {"question": REFERENCE, "variant": "random order", "pauc": 1e3 * chance.pauc_mean}
-    random |= {"low": 1e3 * chance.pauc.min(), "high": 1e3 * chance.pauc.max()}
+    random |= {"pauc_low": 1e3 * chance.pauc.min(), "pauc_high": 1e3 * chance.pauc.max()}
     return pd.DataFrame([*rows[: len(references)], random, *rows[len(references) :]])
 
 

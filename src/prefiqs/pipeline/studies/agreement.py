@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
-from prefiqs.reporting.figures.methods import method_agreement, rank_correlations
+from prefiqs.reporting.figures.distributions import rank_correlations
+from prefiqs.reporting.figures.faces import face_captions, method_agreement
 from prefiqs.reporting.study import Study
 
 FACES_SHOWN = 20
@@ -52,8 +53,7 @@ def _faces(faces: Benchmark, scores: pd.DataFrame) -> Figure:
     percentiles = 100 * (scores.rank() - 1) / (len(scores) - 1)
     order = np.argsort(percentiles.mean(axis=1).to_numpy(), kind="stable")
     shown = spread_over_people(order, faces.subjects, FACES_SHOWN)
-    about = faces.index.iloc[shown]
-    captions = about["degradation"].where(about["degradation"] != "none", about["name"]).tolist()
+    captions = face_captions(faces.index, shown)
     return method_agreement([faces.images[row] for row in shown], percentiles.iloc[shown], captions)
 
 

@@ -9,7 +9,7 @@ from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.spec import PruningSpec
-from prefiqs.reporting.figures.density import density_panels
+from prefiqs.reporting.figures.distributions import density_panels
 from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
@@ -50,7 +50,6 @@ def density_study(run: Run, benchmark: str, model: str) -> DensityStudy:
     }
     for method, scores in islice(run.external_scores(benchmark).items(), EXTERNAL_PANELS):
         drawn[method.label] = scores
-    panels = [dict(x=label, y=y, xlabel=xlabel, ylabel=title, title=title) for title, y in drawn.items()]
 
     ranked = pd.DataFrame({"label": label, "jacobian": jacobian, "discrete": discrete, spec.key: quality})
     correlation = ranked.corr(method="spearman")["label"].drop("label")
@@ -58,7 +57,7 @@ def density_study(run: Run, benchmark: str, model: str) -> DensityStudy:
     within = by_kind.corr(method="spearman").xs("label", level=1)[spec.key]
     table = within.dropna().sort_values().rename("Spearman").rename_axis("degradation").reset_index()
     return DensityStudy(
-        figure=density_panels(panels),
+        figure=density_panels(label, drawn, xlabel),
         table=Table(table, f"Rank correlation of PreFIQs, {spec.label}, with the label, by kind of degradation"),
         numbers={"spearman_with_label": correlation.to_dict(), "within_kind": within.to_dict()},
     )

@@ -21,8 +21,8 @@ from prefiqs.evaluation.tables import (
 from prefiqs.pipeline.identity import COLUMNS, MethodId
 from prefiqs.pipeline.params import Edc
 from prefiqs.pipeline.run import Run
-from prefiqs.reporting.figures.areas import pauc_intervals
-from prefiqs.reporting.figures.curves import edc_figure, pauc_by_ratio
+from prefiqs.reporting.figures.areas import lines_by_ratio, pauc_intervals
+from prefiqs.reporting.figures.curves import edc_figure
 from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
@@ -114,11 +114,12 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         notes=f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {order}. "
         f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}.",
     )
-    by_ratio = pauc_by_ratio(
+    by_ratio = lines_by_ratio(
         by_spec.assign(strategy=by_spec["granularity"] + " " + by_spec["criterion"], pauc=by_spec[model]),
-        tuple(line.loc[model, ["pauc_min", "pauc_mean", "pauc_max"]]),
-        paucs.loc[oracle, model] if oracle else None,
+        "pauc",
         f"{benchmark}, {model} scores and verifies, FMR {fmr:g}",
+        {"true severity": paucs.loc[oracle, model]} if oracle else {},
+        line.loc[model],
     )
     same_model = edc_figure(
         {f"PreFIQs, {best.label}": curve[model, ours], "embedding norm": curve[model, norm]},

@@ -15,7 +15,7 @@ from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run, was_trained_on
 from prefiqs.pipeline.scores import Scores
-from prefiqs.reporting.figures.early_exits import attention_grid
+from prefiqs.reporting.figures.faces import attention_grid
 from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
@@ -67,8 +67,8 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
             images[shown],
             token_attention(network, images[shown], **computing),
             [exit for exit in chosen.exits if exit <= len(gflops)],
+            [f"{score:.2f}" for score in ranking[shown]],
             withheld=not run.shows_faces_of(benchmark),
-            labels=[f"{score:.2f}" for score in ranking[shown]],
         ),
         stored={folder: found.write, folder / "curve.parquet": curve},
     )

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from prefiqs.io.tables import read_table
 from prefiqs.pipeline.run import Run
-from prefiqs.reporting.figures.grid import edc_grid
+from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.paper.printed import Results, paper_name
 from prefiqs.reporting.paper.tables import COMPANION, paper_tables, write_paper_tables
@@ -96,4 +96,4 @@ def _grid(run: Run, model: str) -> Figure:
     drawn = curves[(ours | ~pruned) & (curves["supervision"] != "oracle")]
     chance = chance[chance["fmr"] == edc.fmr[0]]
     title = f"FNMR at FMR {edc.fmr[0]:g}, quality estimated by {model}"
-    return edc_grid(drawn, curves.loc[ours, "key"].iloc[0], fmr=edc.fmr[0], random=chance, limit=edc.limit, title=title)
+    return edc_grid(drawn, chance, curves.loc[ours, "key"].iloc[0], edc.fmr[0], edc.limit, title)

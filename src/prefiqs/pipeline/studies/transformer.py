@@ -11,7 +11,7 @@ from prefiqs.evaluation.tables import areas_table, random_table
 from prefiqs.io.tables import read_parquet
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
-from prefiqs.reporting.figures.early_exits import pauc_by_gflops
+from prefiqs.reporting.figures.cost import pauc_by_gflops
 from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
@@ -64,7 +64,6 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     notes = f"FMR {protocol.fmrs[0]:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {random}."
     notes += f" {model} was trained on images of this benchmark." if seen else ""
     lines = pd.concat([part.assign(network=method) for method, part in by_method.items()])
-    low, mean, high = chance.loc[first, ["pauc_min", "pauc_mean", "pauc_max"]]
     return TransformerStudy(
         areas=areas,
         exits=_table(
@@ -85,7 +84,7 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
         figure=pauc_by_gflops(
             lines.rename(columns={"block": "exit", first: "pauc"}),
             fusions.assign(network="EX-FIQA").rename(columns={"name": "fusion", first: "pauc"}),
-            (low, mean, high),
+            chance.loc[first],
             f"{benchmark}, {first} verifies",
         ),
         numbers={

@@ -8,7 +8,7 @@ from prefiqs.errors import InputError
 from prefiqs.evaluation.verification import Accuracy, verification_accuracy
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
-from prefiqs.reporting.figures.curves import accuracy_by_ratio
+from prefiqs.reporting.figures.areas import lines_by_ratio
 from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
@@ -62,7 +62,7 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
     )
     return VerificationStudy(
         table=Table(frame, caption, best={"accuracy": "max"}, digits=2, hidden=["flip_test"]),
-        figure=accuracy_by_ratio(pruned, unpruned, f"{benchmark}, {model}"),
+        figure=lines_by_ratio(pruned, "accuracy", f"{benchmark}, {model}", {"not pruned": unpruned}),
         numbers={
             "unpruned": unpruned,
             "flip_test": flip_test,

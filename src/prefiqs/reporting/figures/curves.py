@@ -1,33 +1,38 @@
-"""Error-versus-discard curves, and areas and accuracies by pruning ratio."""
+"""Error-versus-discard curves: on one pair of axes, and one panel a verifier and benchmark (Fig. 3 of PreFIQs)."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve
 from prefiqs.evaluation.random_order import RandomOrder
 from prefiqs.reporting.figures.style import (
     BAND,
     GREY,
-    MARKERS,
     PALETTE,
     PAUC_LABEL,
-    RANDOM_CURVES,
-    RANDOM_LABEL,
-    check_table,
+    SMALL,
+    STYLES,
+    WIDTH,
     legend_below,
     new_figure,
     themed,
 )
 
 PALE = 0.35
+RANDOM_LABEL = "random orders, mean and 5–95 %"
+LINE_STYLES: dict[str, Any] = {"unsupervised": ":", "semi-supervised": "-.", "supervised": "--"}
+OTHERS: dict[str, Any] = dict(color="0.7", linewidth=0.9, zorder=1.5)
+# Those of the palette that stand out from the grey of other methods; the first is of `ours`.
+COLOURS = [PALETTE[i] for i in (0, 3, 2, 4, 1, 5)]
 
 
 @themed
@@ -45,114 +50,132 @@ def edc_figure(
     oracle: the curve of a quality known to be right, such as the true severity.
     Points with too few impostor pairs for the FMR are hollow, and the line that leads to them is pale.
     """
-    if not curves:
-        raise InputError("There is no curve to draw.")
-    fmr = next(iter(curves.values())).target_fmr
+    first, *_ = drawn = list(curves.values())
     figure = new_figure(height=4.4)
     axes = figure.subplots()
     if random is not None:
-        low, high = random.band(0.9)
-        axes.fill_between(random.discard, low, high, color=BAND, linewidth=0)
-        label = _with_pauc(RANDOM_CURVES, random.pauc_mean)
+        axes.fill_between(random.discard, *random.band(), color=BAND, linewidth=0)
+        label = _with_pauc(RANDOM_LABEL, random.pauc_mean)
         axes.plot(random.discard, random.fnmr.mean(axis=0), color=GREY, linestyle=":", linewidth=2, label=label)
     if oracle is not None:
         label = _with_pauc("true severity", oracle.pauc(limit))
-        draw_curve(axes, oracle, label, color="black", linestyle="--")
+        _draw_curve(axes, oracle, label, color="black", linestyle="--")
+        drawn.append(oracle)
     for position, (name, curve) in enumerate(curves.items()):
-        colour = PALETTE[position % len(PALETTE)]
-        if position == 0:
-            shade_area(axes, curve, limit, colour)
-        label = _with_pauc(name, curve.pauc(limit))
-        first = dict(zorder=3, linewidth=2.4) if position == 0 else {}  # on top of the others
-        draw_curve(axes, curve, label, color=colour, marker=MARKERS[position % len(MARKERS)], **first)
-    axes.axvline(limit, color=GREY, linewidth=1, linestyle=(0, (2, 3)))
-    axes.set(xlabel="pairs discarded, lowest quality first", ylabel=f"FNMR at FMR {fmr:g}", title=title)
+        style = STYLES[position % len(STYLES)] | (dict(zorder=3, linewidth=2.4) if curve is first else {})
+        _draw_curve(axes, curve, _with_pauc(name, curve.pauc(limit)), **style)
+    _shade_area(axes, first, limit, PALETTE[0])
+    axes.set(xlabel="pairs discarded, lowest quality first", ylabel=f"FNMR at FMR {first.target_fmr:g}", title=title)
     axes.set(xlim=(0, 1), ylim=(0, None))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     handles = axes.get_legend_handles_labels()[0]
-    drawn = [*curves.values(), *([oracle] if oracle is not None else [])]
     if not all(curve.fmr_resolvable.all() for curve in drawn):
-        handles.append(unresolvable_handle(fmr))
+        handles.append(_hollow_handle(first.target_fmr))
     legend_below(figure, handles, columns=2)
     return figure
 
 
 @themed
-def pauc_by_ratio(
-    table: pd.DataFrame,
-    random_band: tuple[float, float, float] | None = None,
-    oracle: float | None = None,
-    title: str = "",
-) -> Figure:
-    """Draw pAUC·10³ over the pruning ratio, one line a strategy; lower is better.
+def edc_grid(curves: pd.DataFrame, random: pd.DataFrame, ours: str, fmr: float, limit: float, title: str) -> Figure:
+    """Draw FNMR over the fraction of pairs discarded; lower is better. Rows are verifiers, columns are benchmarks.
 
-    table: columns strategy, ratio, pauc. random_band: the smallest, mean and largest pAUC of random orders.
-    oracle: pAUC of a quality known to be right. All areas are ·10³.
+    curves: tables as `curves_table` makes them, one under the other, with the columns benchmark, label and supervision
+        too; rows and columns come in the order in which they first appear, other FMRs are left out.
+    random: columns benchmark, verifier, discard, fnmr (mean over random orders), low, high, at that FMR.
+    ours: key of the method with the solid line and the area up to `limit` shaded, which is what its pAUC measures.
+
+    The five other methods with the smallest pAUC, on average over the ranks in all panels, have a colour; all others
+    are grey. The line style says how a method is supervised. Points with too few impostor pairs for the FMR are
+    hollow, and the line that leads to them is pale. A panel without any curve says so.
     """
-    figure = new_figure(height=4.4)
-    axes = figure.subplots()
-    if random_band is not None:
-        low, mean, high = random_band
-        axes.axhspan(low, high, color=BAND, linewidth=0)
-        axes.axhline(mean, color=GREY, linestyle=":", linewidth=2, label=RANDOM_LABEL)
-    if oracle is not None:
-        axes.axhline(oracle, color="black", linestyle="--", label="true severity")
-    _draw_strategies(axes, table, "pauc")
-    axes.set(ylabel=f"{PAUC_LABEL} (lower is better)", ylim=(0, None), title=title)
-    legend_below(figure, axes.get_legend_handles_labels()[0], columns=3)
+    curves = curves[curves["fmr"] == fmr].sort_values("discard", kind="stable")
+    verifiers, benchmarks = curves["verifier"].unique(), curves["benchmark"].unique()
+    methods = curves.drop_duplicates("key").set_index("key")[["label", "supervision"]]
+    colours = dict(zip([ours, *_best(curves, ours, limit)], COLOURS, strict=False))
+    styles = {key: OTHERS | {"linestyle": LINE_STYLES.get(kind, "-")} for key, kind in methods["supervision"].items()}
+    for key, colour in colours.items():
+        styles[key] |= dict(color=colour, linewidth=1.4, zorder=2.5)
+    styles[ours] |= dict(linestyle="-", linewidth=1.8, zorder=3)
+
+    width = min(WIDTH, 1.6 + 4.8 * len(benchmarks))
+    height = len(verifiers) * np.clip(0.7 * width / len(benchmarks), 1.6, 3)
+    figure = new_figure(height=min(height, width) + 0.6, width=width, pad=0.04)
+    grid = figure.subplots(len(verifiers), len(benchmarks), sharex=True, squeeze=False)
+    for (row, column), axes in np.ndenumerate(grid):
+        verifier, benchmark = verifiers[row], benchmarks[column]
+        drawn, chance = (t[(t["verifier"] == verifier) & (t["benchmark"] == benchmark)] for t in (curves, random))
+        axes.fill_between(chance["discard"], chance["low"], chance["high"], color=BAND, linewidth=0)
+        axes.plot(chance["discard"], chance["fnmr"], color=GREY, linewidth=0.8, zorder=1)
+        axes.axvline(limit, color=GREY, linewidth=0.6, linestyle=(0, (2, 3)))
+        for key, curve in drawn.groupby("key"):
+            size = np.clip(width / len(benchmarks), 1.8, 4) if key in colours else 0
+            _draw_curve(axes, curve, key, markersize=size, **styles[key])
+            if key == ours:
+                _shade_area(axes, curve, limit, COLOURS[0])
+        if drawn.empty:
+            axes.text(0.5, 0.5, "not run", transform=axes.transAxes, color=GREY, ha="center", va="center")
+            axes.tick_params(labelleft=False)
+        axes.set(xlim=(0, 1), xticks=[0, 0.5, 1], ylim=(0, None))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=None))
+        axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        axes.yaxis.set_major_formatter(lambda fnmr, _: f"{100 * fnmr:.3g}")
+        axes.grid(linewidth=0.5)
+        axes.tick_params(labelsize=SMALL, pad=2)
+        if row == 0:
+            axes.set_title(benchmark, fontsize=SMALL + 1)
+        if column == 0:
+            axes.set_ylabel(f"{verifier}\nFNMR (%)", fontsize=SMALL)
+    for axes in grid[-1]:
+        axes.set_xlabel("pairs discarded (%)" if len(benchmarks) < 4 else "discarded (%)", fontsize=SMALL)
+    figure.suptitle(title)
+
+    handles: list[Artist] = [Line2D([], [], label=methods.loc[key, "label"], **styles[key]) for key in colours]
+    if others := len(methods) - len(colours):
+        handles.append(Line2D([], [], label=f"{others} other method{'s' * (others > 1)}", **OTHERS))
+    kinds = set(methods["supervision"].drop(ours))
+    handles += [Line2D([], [], color=GREY, linestyle=LINE_STYLES[k], label=k) for k in LINE_STYLES if k in kinds]
+    handles.append(Patch(color=BAND, label=RANDOM_LABEL))
+    legend_below(figure, handles + ([] if curves["fmr_resolvable"].all() else [_hollow_handle(fmr)]), SMALL)
     return figure
 
 
-@themed
-def accuracy_by_ratio(table: pd.DataFrame, unpruned: float | None = None, title: str = "") -> Figure:
-    """Draw the verification accuracy (%) over the pruning ratio, one line a strategy; higher is better.
-
-    table: columns strategy, ratio, accuracy (%). unpruned: accuracy (%) of the network before pruning.
-    """
-    figure = new_figure(height=4.4)
-    axes = figure.subplots()
-    if unpruned is not None:
-        axes.axhline(unpruned, color="black", linestyle="--", label="not pruned")
-    _draw_strategies(axes, table, "accuracy")
-    axes.set(ylabel="verification accuracy (%)", title=title)
-    legend_below(figure, axes.get_legend_handles_labels()[0], columns=3)
-    return figure
+def _best(curves: pd.DataFrame, ours: str, limit: float) -> list[str]:
+    """Keys of the other methods that rank first by pAUC, in as many as have a colour."""
+    rows = curves.groupby(["verifier", "benchmark", "key"], sort=False)
+    areas = pd.Series({place: np.trapezoid(*_up_to(limit, curve)[::-1]) for place, curve in rows}).unstack()
+    ranks = areas.rank(axis=1).mean().drop(ours).sort_values(kind="stable")
+    return ranks.index[: len(COLOURS) - 1].tolist()
 
 
-def draw_curve(axes: Axes, curve: Curve, label: str, marker: str = "", markersize: float = 5, **style: Any) -> None:
+def _up_to(limit: float, curve: Curve | pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Discard fractions and FNMR of what `curve.pauc(limit)` measures."""
+    discard = np.append(curve.discard[curve.discard < limit], limit)
+    return discard, np.interp(discard, curve.discard, curve.fnmr)
+
+
+def _shade_area(axes: Axes, curve: Curve | pd.DataFrame, limit: float, color: Any) -> None:
+    axes.fill_between(*_up_to(limit, curve), color=color, alpha=0.15, linewidth=0)
+
+
+def _draw_curve(
+    axes: Axes, curve: Curve | pd.DataFrame, label: str, marker: str = "", markersize: float = 5, **style: Any
+) -> None:
     """Draw one curve; points that cannot resolve the FMR are hollow, with a marker even where the others have none."""
-    axes.plot(curve.discard, curve.fnmr, **style | {"alpha": PALE})
-    certain = np.where(curve.fmr_resolvable, curve.fnmr, np.nan)
-    axes.plot(curve.discard, certain, marker=marker, markersize=markersize, label=label, **style)
     weak = ~curve.fmr_resolvable
+    axes.plot(curve.discard, curve.fnmr, **style | {"alpha": PALE})
+    certain = np.where(weak, np.nan, curve.fnmr)
+    axes.plot(curve.discard, certain, marker=marker, markersize=markersize, label=label, **style)
     if weak.any() and markersize:
-        points = dict(linestyle="", marker=marker or "o", markersize=markersize, markerfacecolor="white", alpha=0.7)
-        points["clip_on"] = False  # else half of those at FNMR 0 would be cut off
-        axes.plot(curve.discard[weak], curve.fnmr[weak], **{**style, **points})
+        hollow = dict(linestyle="", marker=marker or "o", markersize=markersize, markerfacecolor="white", alpha=0.7)
+        hollow["clip_on"] = False  # else half of those at FNMR 0 would be cut off
+        axes.plot(curve.discard[weak], curve.fnmr[weak], **{**style, **hollow})
 
 
-def unresolvable_handle(fmr: float) -> Line2D:
-    """What the legend says about hollow points."""
+def _hollow_handle(fmr: float) -> Line2D:
     label = f"hollow: fewer than {1 / fmr:,.0f} impostor pairs left"
     return Line2D([], [], color=GREY, alpha=PALE, marker="o", markerfacecolor="white", label=label)
 
 
-def shade_area(axes: Axes, curve: Curve, limit: float, color: Any) -> None:
-    """Shade what `curve.pauc(limit)` measures."""
-    inside = np.append(curve.discard[curve.discard < limit], limit)
-    under = np.interp(inside, curve.discard, curve.fnmr)
-    axes.fill_between(inside, under, color=color, alpha=0.15, linewidth=0)
-
-
 def _with_pauc(name: str, pauc: float) -> str:
     return f"{name} ({PAUC_LABEL} {1000 * pauc:.1f})"
-
-
-def _draw_strategies(axes: Axes, table: pd.DataFrame, value: str) -> None:
-    """One line a strategy, in the order of the table, each with its own colour and marker."""
-    check_table("table", table, ("strategy", "ratio"), (value,))
-    for position, (strategy, part) in enumerate(table.groupby("strategy", sort=False)):
-        part, style = part.sort_values("ratio"), position % len(MARKERS)
-        axes.plot(part["ratio"], part[value], color=PALETTE[style], marker=MARKERS[style], label=strategy)
-    axes.set(xlabel="pruning ratio ρ", xticks=sorted(table["ratio"].unique()))

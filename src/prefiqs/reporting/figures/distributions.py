@@ -1,16 +1,22 @@
-"""How values are spread, and how two kinds of values go together."""
+"""How values are spread, and how two or more kinds of values go together."""
 
 from collections.abc import Mapping
+from string import ascii_lowercase
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
-from prefiqs.errors import InputError
-from prefiqs.reporting.figures.style import GREY, PALETTE, new_figure, panels, themed
+from prefiqs.reporting.figures.style import GREY, PALETTE, SMALL, WIDTH, heat_map, new_figure, panels, themed
+
+MOST_CELLS = 100  # along each axis: finer ones are not seen in a panel of three inches
+INNER = (0.002, 0.998)  # quantiles shown: a few outliers would press all others into a line
+HEADROOM = 0.25  # of the height of a panel, for the correlation
 
 
 @themed
@@ -23,11 +29,11 @@ def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str =
     figure = new_figure(height=0.4 + (2.1 if columns > 1 else 2.8) * -(-len(drifts) // columns))
     for axes, (label, values) in zip(panels(figure, len(drifts), columns), drifts.items(), strict=True):
         values = np.asarray(values, float)
-        median = float(np.median(values))
+        median = np.median(values)
         axes.hist(values, bins=40, color=PALETTE[9], edgecolor="white", linewidth=0.5)
         axes.axvline(median, color=PALETTE[3], linestyle="--", label=f"median {median:#.3g}")
         axes.legend(fontsize=9, handlelength=1.5, loc="best")
-        axes.set(title=label, xlabel="", ylabel="")
+        axes.set(title=label)
         axes.locator_params(axis="x", nbins=5)
     figure.supxlabel(xlabel)
     figure.supylabel(ylabel)
@@ -35,13 +41,12 @@ def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str =
 
 
 @themed
-def scatter_agreement(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str) -> Figure:
+def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str) -> Figure:
     """Show two estimates of one quantity against each other, on equal logarithmic axes, with the line of equality.
 
     Points that are not above zero have no place on such axes; how many there are is written into the figure, and the
     correlation counts them.
     """
-    x, y = as_points(x, y)
     drawn = (x > 0) & (y > 0)
     figure = new_figure(height=5.5, width=5.8)
     axes = figure.subplots()
@@ -54,15 +59,69 @@ def scatter_agreement(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str) -> F
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ends[1] < 100 * ends[0] else (1,)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter("{x:g}")
-    hidden = f"\n{(~drawn).sum()} of {len(x)} not above 0, not drawn" if not drawn.all() else ""
-    write_correlation(axes, x, y, hidden)
+    _write_correlation(axes, x, y, "" if drawn.all() else f"\n{(~drawn).sum()} of {len(x)} not above 0, not drawn")
     axes.legend(loc="lower right")
     return figure
 
 
-def write_correlation(axes: Axes, x: np.ndarray, y: np.ndarray, more: str = "") -> None:
+@themed
+def density_panels(x: np.ndarray, scores: Mapping[str, np.ndarray], xlabel: str) -> Figure:
+    """Show how each of several scores (label -> values) lies over x, one density map each, with their correlations.
+
+    Points are counted in cells, fewer cells for fewer points, on one logarithmic colour scale for all panels. What
+    lies far beyond the inner 99.6 % of the scores is not drawn; how many points that are is written into the panel,
+    and the correlation counts them.
+    """
+    columns = {1: 1, 2: 2, 4: 2}.get(len(scores), 3)
+    width = min(4.2 + 2 * columns, WIDTH)
+    figure = new_figure(height=-(-len(scores) // columns) * (0.9 + 0.7 * width / columns), width=width)
+    drawn = panels(figure, len(scores), columns)
+    fullest = 2.0
+    norm = LogNorm(1, fullest)
+    for axes, letter, (label, y) in zip(drawn, ascii_lowercase, scores.items(), strict=False):
+        low, high = np.quantile(y, INNER)
+        margin = 0.15 * (high - low)
+        inside = (y >= low - margin) & (y <= high + margin)
+        edges = [_edges(values[inside]) for values in (x, y)]
+        counts, *_, mesh = axes.hist2d(
+            x[inside], y[inside], edges, cmin=1, norm=norm, cmap="viridis_r", rasterized=True
+        )
+        norm.vmax = fullest = max(fullest, np.nanmax(counts))
+        axes.use_sticky_edges = False  # cells on the frame would take the first number of the axis with them
+        axes.autoscale()
+        axes.margins(0.03)
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high + HEADROOM * (high - low))
+        axes.grid(False)
+        axes.locator_params(nbins=6)
+        axes.set(xlabel=xlabel, ylabel=label, title=f"({letter})" if len(scores) > 1 else "")
+        outside = np.count_nonzero(~inside)
+        _write_correlation(axes, x, y, f"\n{outside:,} outside" if outside else "")
+    bar = figure.colorbar(mesh, ax=drawn, label="points in a cell", aspect=40)
+    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if fullest < 100 else (1,)))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_major_formatter("{x:,.0f}")
+    return figure
+
+
+@themed
+def rank_correlations(correlation: pd.DataFrame, title: str) -> Figure:
+    """Draw how alike methods rank: a square table of Spearman correlations, labels of methods as rows and columns."""
+    n = len(correlation)
+    figure = new_figure(height=min(WIDTH, 2.2 + 0.42 * n), width=min(WIDTH, 3.4 + 0.5 * n))
+    axes = figure.subplots()
+    text = correlation.map(lambda value: f"{value:.2f}".replace("-", "−"))
+    mesh = heat_map(axes, correlation, SMALL - 1, annot=text, fmt="", cmap="RdBu_r", vmin=-1, vmax=1, square=True)
+    figure.colorbar(mesh, ax=axes, label="Spearman correlation", shrink=0.7)
+    axes.set_xticks(axes.get_xticks(), correlation.columns, rotation=45, ha="right", fontsize=SMALL)
+    axes.tick_params(axis="y", labelsize=SMALL)
+    axes.set_title(title)
+    return figure
+
+
+def _write_correlation(axes: Axes, x: np.ndarray, y: np.ndarray, more: str) -> None:
     """Write the rank correlation into the upper corner that points so correlated leave empty."""
-    correlation = spearmanr(x, y).statistic if _varies(x) and _varies(y) else np.nan
+    correlation = spearmanr(x, y).statistic if np.ptp(x) and np.ptp(y) else np.nan
     number = "undefined" if np.isnan(correlation) else f"{correlation:.3f}".replace("-", "−")
     place, side = (0.97, "right") if correlation < 0 else (0.03, "left")
     box = dict(boxstyle="round", facecolor="white", edgecolor="0.8", alpha=0.85)
@@ -70,16 +129,14 @@ def write_correlation(axes: Axes, x: np.ndarray, y: np.ndarray, more: str = "") 
     axes.text(place, 0.97, text, ha=side, va="top", transform=axes.transAxes, fontsize=9.5, bbox=box)
 
 
-def _varies(values: np.ndarray) -> bool:
-    return bool(np.ptp(values) > 0)
-
-
-def as_points(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as float64 vectors, or raise `InputError` unless they are finite and of one length above 0."""
-    x, y = np.asarray(x, float), np.asarray(y, float)
-    if x.ndim != 1 or x.shape != y.shape or not len(x) or not np.isfinite([x, y]).all():
-        raise InputError(
-            f"x and y must be finite and of the same length; their shapes are {x.shape} and {y.shape}. "
-            "Leave out images without a value."
-        )
-    return x, y
+def _edges(values: np.ndarray) -> np.ndarray:
+    """Edges of equal cells, or, where the values are few set ones such as severities, of one cell a value."""
+    cells = min(MOST_CELLS, round(2 * len(values) ** (1 / 3)))
+    different = np.unique(values)
+    if len(different) > cells:
+        return np.linspace(different[0], different[-1], cells + 1)
+    if len(different) == 1:
+        return different + [-0.5, 0.5]
+    before, behind = 2 * different[[0, -1]] - different[[1, -2]]
+    middles = np.r_[before, different, behind]
+    return (middles[1:] + middles[:-1]) / 2

@@ -1,4 +1,4 @@
-"""Pictures of faces."""
+"""Pictures of faces: with captions, degraded, with what a network looks at, with what methods say of them."""
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
@@ -7,46 +7,28 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from prefiqs.errors import InputError
-from prefiqs.reporting.figures.style import WIDTH, new_figure, panels, show_image, themed
+from prefiqs.reporting.figures.style import SMALL, WIDTH, heat_map, new_figure, panels, show_image, themed
 
-CAPTION_SIZE = 8.5
-CHARACTERS_PER_INCH = 14  # of that size
+CHARACTERS_PER_INCH = 14  # of a caption
+LETTER, MOST_LETTERS = 0.09, 20  # inches of a caption that runs upwards
+ROW = 0.32  # inches of a line of numbers
 WITHHELD = 225  # grey level
+GREYED, COVER = 0.6, 0.55  # how grey a face is under a map, and how much of it the map covers
 
 
 @themed
-def face_grid(
-    images: Sequence[np.ndarray],
-    captions: Sequence[str] | None = None,
-    columns: int = 10,
-    title: str = "",
-    withheld: bool = False,
-) -> Figure:
-    """Show aligned faces in rows of `columns`.
-
-    images: uint8 n×112×112×3, RGB. captions: one under each image; what is wider than the image is broken.
-    withheld: draw a grey tile instead of each face, for data sets whose images must not be passed on.
-    """
-    if not len(images) or (captions is not None and len(captions) != len(images)):
-        raise InputError(
-            f"Each image needs one caption, and there must be an image: {len(images)} images, "
-            f"{'no' if captions is None else len(captions)} captions."
-        )
+def face_grid(images: Sequence[np.ndarray], captions: Sequence[str], columns: int = 10, title: str = "") -> Figure:
+    """Show aligned faces, uint8 112×112×3 (RGB), in rows of `columns`, each above its caption; long ones are broken."""
     columns = min(columns, len(images))
     tile = min(WIDTH / columns, 1.5)
-    if captions is not None:
-        captions = ["\n".join(fill(line, int(CHARACTERS_PER_INCH * tile)) for line in c.split("\n")) for c in captions]
-    lines = max(caption.count("\n") + 1 for caption in captions) if captions is not None else 0
+    captions = ["\n".join(fill(line, int(CHARACTERS_PER_INCH * tile)) for line in c.split("\n")) for c in captions]
+    lines = max(caption.count("\n") + 1 for caption in captions)
     rows = -(-len(images) // columns)
-    figure = new_figure(height=rows * (tile + 0.17 * lines) + (0.3 if title else 0), width=columns * tile)
-    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    for position, axes in enumerate(panels(figure, len(images), columns)):
-        show_image(axes, np.full((1, 1), WITHHELD, np.uint8) if withheld else images[position])
-        if captions is not None:
-            axes.set_xlabel(captions[position], fontsize=CAPTION_SIZE, labelpad=2)
-    if title:
-        figure.suptitle(title)
+    figure = new_figure(rows * (tile + 0.17 * lines) + (0.3 if title else 0), columns * tile, pad=0.02)
+    for axes, image, caption in zip(panels(figure, len(images), columns), images, captions, strict=True):
+        show_image(axes, image)
+        axes.set_xlabel(caption, fontsize=SMALL, labelpad=2)
+    figure.suptitle(title)
     return figure
 
 
@@ -56,23 +38,59 @@ def degradation_ladder(images_by_kind: Mapping[str, Sequence[np.ndarray]], sever
 
     images_by_kind: kind -> one uint8 112×112×3 image for each of the `severities`.
     """
-    for kind, images in images_by_kind.items():
-        if len(images) != len(severities):
-            raise InputError(
-                f"{kind} has {len(images)} images for {len(severities)} severities; one for each is needed."
-            )
-    label_width = 0.2 + 0.085 * max(len(kind) for kind in images_by_kind)
-    tile = min((WIDTH - label_width) / len(severities), 1.2)
-    figure = new_figure(height=tile * len(images_by_kind) + 0.65, width=label_width + tile * len(severities))
-    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    grid = figure.subplots(len(images_by_kind), len(severities), squeeze=False)
-    for row, (kind, images) in zip(grid, images_by_kind.items(), strict=True):
-        row[0].set_ylabel(kind, rotation=0, ha="right", va="center")
+    figure, grid = _face_rows([*images_by_kind], [f"{severity:g}" for severity in severities])
+    for row, images in zip(grid, images_by_kind.values(), strict=True):
         for axes, image in zip(row, images, strict=True):
             show_image(axes, image)
-    for axes, severity in zip(grid[0], severities, strict=True):
-        axes.set_title(f"{severity:g}")
     figure.suptitle("severity")
+    return figure
+
+
+@themed
+def attention_grid(
+    images: Sequence[np.ndarray], maps: np.ndarray, exits: Sequence[int], labels: Sequence[str], withheld: bool = False
+) -> Figure:
+    """Draw attention maps over faces: one row a face, first the face itself, then one column an exit.
+
+    images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, as `token_attention` gives them; each
+        goes from dark at 0 to bright at its own largest value, so that colours do not compare between maps.
+    exits: which of the L exits to show, 1 the first. A patch is as large as fits g times into the face; pixels right
+        of and below the last patch belong to none.
+    labels: one a face. withheld: draw maps alone and no face, for data sets whose images must not be passed on.
+    """
+    figure, grid = _face_rows(labels, ["face", *(f"exit {exit}" for exit in exits)])
+    for row, image, of_face in zip(grid, images, maps, strict=True):
+        image = np.full_like(image, WITHHELD) if withheld else image
+        greyed = (GREYED * image.mean(axis=2, keepdims=True) + (1 - GREYED) * image).astype(np.uint8)
+        show_image(row[0], image)
+        for axes, attention in zip(row[1:], of_face[np.array(exits) - 1], strict=True):
+            show_image(axes, greyed)
+            view = axes.axis()  # the whole face stays in view
+            end = len(attention) * (len(image) // len(attention)) - 0.5
+            span = (-0.5, end, end, -0.5)
+            axes.imshow(attention, cmap="inferno", vmin=0, vmax=attention.max() or 1, alpha=COVER, extent=span)
+            axes.axis(view)
+    return figure
+
+
+@themed
+def method_agreement(images: Sequence[np.ndarray], percentiles: pd.DataFrame, captions: Sequence[str]) -> Figure:
+    """Draw faces in a row, and below each what every method says of it.
+
+    images: n faces, uint8 112×112×3, RGB. percentiles: n rows, one column a method, called by its label: the share (%)
+    of all faces that the method scores lower. captions: n, of long ones the end is shown.
+    """
+    captions = [c if len(c) <= MOST_LETTERS else f"…{c[1 - MOST_LETTERS :]}" for c in captions]
+    height = WIDTH / len(images) + ROW * percentiles.shape[1] + LETTER * max(map(len, captions)) + 0.6
+    figure = new_figure(height, pad=0.02)
+    axes = figure.subplots()
+    table = percentiles.set_axis(captions).T
+    heat_map(axes, table, SMALL - 1.5, annot=True, fmt=".0f", cmap="RdBu", vmin=0, vmax=100)
+    axes.tick_params(axis="x", labelrotation=90, labelsize=SMALL - 1)
+    axes.tick_params(axis="y", labelsize=SMALL)
+    with_gaps = [np.pad(image, ((0, 0), (2, 2), (0, 0)), constant_values=255) for image in images]
+    show_image(axes.inset_axes((0, 1, 1, 1), anchor="S"), np.hstack(with_gaps))
+    figure.suptitle("Share of faces scored lower (%), by method")
     return figure
 
 
@@ -83,17 +101,30 @@ def ends_of_people(
 
     As many as there are people, but at most `most`, and in full rows of `columns` if there are more than fill one.
     """
-    order = np.argsort(scores, kind="stable")
     shown = min(most, len(np.unique(people)))
     if shown > columns:
         shown -= shown % columns
-    lowest = order[np.sort(np.unique(people[order], return_index=True)[1])]
-    falling = order[::-1]
-    highest = falling[np.sort(np.unique(people[falling], return_index=True)[1])]
-    return lowest[:shown], highest[:shown][::-1]
+    rising = np.argsort(scores, kind="stable")
+    lowest, highest = (
+        order[np.sort(np.unique(people[order], return_index=True)[1])][:shown] for order in (rising, rising[::-1])
+    )
+    return lowest, highest[::-1]
 
 
 def face_captions(index: pd.DataFrame, rows: Sequence[int] | np.ndarray) -> list[str]:
     """What was done to each face, or its name if nothing was; `index` is that of a benchmark."""
     labels = index.iloc[rows]
     return labels["degradation"].where(labels["degradation"] != "none", labels["name"]).tolist()
+
+
+def _face_rows(labels: Sequence[str], titles: Sequence[str]) -> tuple[Figure, np.ndarray]:
+    """Empty axes for faces: one row a label, one column a title."""
+    beside = 0.2 + 0.085 * max(map(len, labels))
+    tile = min((WIDTH - beside) / len(titles), 1.5)
+    figure = new_figure(tile * len(labels) + 0.5, beside + tile * len(titles), pad=0.02)
+    grid = figure.subplots(len(labels), len(titles), squeeze=False)
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title, fontsize=SMALL, pad=3)
+    for axes, label in zip(grid[:, 0], labels, strict=True):
+        axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=SMALL)
+    return figure, grid

@@ -6,15 +6,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from cycler import cycler
+from matplotlib import style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from PIL import Image
 
 from prefiqs.errors import InputError
@@ -24,32 +24,25 @@ WIDTH = 9.0  # inches; 900 pixels on screen
 SMALL = 8.5  # points; still above 6 where a figure of that width is printed on 6.5 inches
 # Colours that the colour-blind can distinguish: seaborn's "colorblind".
 _COLOURS = ("0173b2", "de8f05", "029e73", "d55e00", "cc78bc", "ca9161", "fbafe4", "949494", "ece133", "56b4e9")
-PALETTE = [to_rgb(f"#{colour}") for colour in _COLOURS]
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+PALETTE = [f"#{colour}" for colour in _COLOURS]
+# Of lines, one after the other.
+STYLES: list[dict[str, Any]] = [dict(color=c, marker=m) for c, m in zip(PALETTE, "os^DvPX<>*", strict=True)]
 GREY, BAND = "0.45", "0.85"  # of lines, and of the area where random orders are
 SAVED, SHOWN = 150, 100  # dots an inch: of a saved picture, where figures are laid out too, and of one in a notebook
 PAUC_LABEL = "pAUC·10³"
 RANDOM_LABEL = "random orders, mean and range"
-RANDOM_CURVES = "random orders, mean and 5–95 %"
 
-_THEME: Any = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": "0.8",
-    "axes.grid": True,
-    "axes.labelsize": 10,
-    "axes.linewidth": 1,
-    "axes.prop_cycle": cycler(color=PALETTE),
-    "axes.titlesize": 11,
-    "figure.titlesize": 11,
-    "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own, hence on every machine
-    "font.size": 10,
-    "grid.color": "0.85",
-    "legend.fontsize": 9.5,
-    "legend.frameon": False,
-    **dict.fromkeys(("axes.labelcolor", "xtick.color", "ytick.color", "text.color"), "0.15"),
-    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 9.5),
-    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 0),
-}
+_THEME: Any = [
+    "seaborn-v0_8-whitegrid",
+    {
+        "axes.prop_cycle": cycler(color=PALETTE),
+        "axes.titlesize": 11,
+        "figure.titlesize": 11,
+        "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own, hence on every machine
+        "grid.color": "0.85",
+        **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 9.5),
+    },
+]
 
 
 class Picture(Figure):
@@ -68,7 +61,7 @@ def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
     @wraps(draw)
     def drawn(*args, **options) -> Figure:
-        with mpl.rc_context(_THEME):
+        with style.context(_THEME):
             figure = draw(*args, **options)
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
@@ -77,15 +70,17 @@ def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawn
 
 
-def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """Return an empty figure, `width` × `height` inches, whose parts do not overlap."""
-    return Picture(figsize=(width, height), dpi=SAVED, layout="constrained")
+def new_figure(height: float, width: float = WIDTH, pad: float | None = None) -> Figure:
+    """Return an empty figure in inches whose parts do not overlap. pad: inches around panels that stand close."""
+    figure = Picture(figsize=(width, height), dpi=SAVED, layout="constrained")
+    if pad is not None:
+        figure.set_layout_engine("constrained", w_pad=pad, h_pad=pad, wspace=0, hspace=0)
+    return figure
 
 
 def panels(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
     """Return `n` axes in rows of `columns`; the rest of the last row stays empty. options: of `Figure.subplots`."""
-    rows = -(-n // columns)
-    axes = figure.subplots(rows, columns, squeeze=False, **options).ravel()
+    axes = figure.subplots(-(-n // columns), columns, squeeze=False, **options).ravel()
     for spare in axes[n:]:
         spare.set_axis_off()
     return list(axes[:n])
@@ -102,15 +97,17 @@ def legend_below(figure: Figure, handles: Sequence[Artist], fontsize: float = 9.
     figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
 
 
-def heat_map(axes: Axes, colours: pd.DataFrame, text: pd.DataFrame, fontsize: float, **scale: Any) -> ScalarMappable:
-    """Draw a table as coloured cells, its first row on top, with a text in each cell; a missing value stays empty.
+def draw_random_areas(axes: Axes, areas: pd.Series) -> None:
+    """Draw the pAUC of random orders, a row of `random_table`: mean and range."""
+    axes.axhspan(areas["pauc_min"], areas["pauc_max"], color=BAND, linewidth=0)
+    axes.axhline(areas["pauc_mean"], color=GREY, linestyle=":", linewidth=2, label=RANDOM_LABEL)
 
-    scale: of the colours: cmap, vmin, vmax.
-    """
+
+def heat_map(axes: Axes, table: pd.DataFrame, fontsize: float, **options: Any) -> ScalarMappable:
+    """Draw a table as coloured cells with a text in each; a missing value stays empty. options: of seaborn.heatmap."""
     import seaborn  # of the extra [pipeline]; `prefiqs evaluate`, which is not, draws no heat map
 
-    style = {"fontsize": fontsize}
-    seaborn.heatmap(colours, annot=text, fmt="", annot_kws=style, linewidths=1, cbar=False, ax=axes, **scale)
+    seaborn.heatmap(table, annot_kws={"fontsize": fontsize}, linewidths=1, cbar=False, ax=axes, **options)
     axes.set(xlabel="", ylabel="")
     return axes.collections[0]
 
@@ -121,18 +118,6 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     axes.spines[:].set_visible(False)
-
-
-def check_table(name: str, table: pd.DataFrame, key: Sequence[str], values: Sequence[str]) -> None:
-    """Raise `InputError` unless `table` has rows, the columns `key` and `values`, and one row for each key."""
-    if missing := [column for column in [*key, *values] if column not in table]:
-        raise InputError(f"The table {name} has no column {', '.join(missing)}.")
-    if table.empty:
-        raise InputError(f"The table {name} has no row.")
-    twice = table[table.duplicated(list(key))]
-    if len(twice):
-        place = ", ".join(f"{column} {twice.iloc[0][column]}" for column in key)
-        raise InputError(f"The table {name} has two rows for {place}; choose one of them.")
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
@@ -157,7 +142,7 @@ def as_png(figure: Figure, dpi: float) -> bytes:
     red, green, blue = image.split()
     if red == green == blue:
         image = red
-    elif not any(axes.images for axes in figure.axes):
+    elif not figure.findobj(AxesImage):
         image = image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)  # flat colours stay as they are
     image.save(png, "PNG", optimize=True)
     return png.getvalue()
