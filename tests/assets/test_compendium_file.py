@@ -7,13 +7,13 @@ import pytest
 import prefiqs
 from prefiqs.assets.fetch import fetch
 from prefiqs.assets.registry import ASSETS
-from prefiqs.assets.sources import CompendiumFile
+from prefiqs.assets.sources import Source
 from prefiqs.errors import AssetError
 
 from .conftest import sha256, tree
 
 CONTENT = b"weights" * 1000
-SOURCE = CompendiumFile("training/weights/net.bin")
+SOURCE = Source("file", "training/weights/net.bin")
 
 
 @pytest.fixture
@@ -58,6 +58,6 @@ def test_outside_the_compendium_it_is_put_in_place_by_hand(net, root, tmp_path, 
 def test_no_weights_are_inside_the_package():
     (source,) = ASSETS["vit-prefiqs"].sources
     package = Path(prefiqs.__file__).parent
-    assert isinstance(source, CompendiumFile)
-    assert (package.parents[1] / source.path).is_file()
+    assert source.kind == "file"
+    assert (package.parents[1] / source.place).is_file()
     assert not [path for path in package.rglob("*") if path.suffix in {".safetensors", ".onnx", ".pth", ".bin"}]

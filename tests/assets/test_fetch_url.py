@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from prefiqs.assets.fetch import fetch
-from prefiqs.assets.sources import Url, Wheel
+from prefiqs.assets.sources import Source
 from prefiqs.errors import AssetError
 
 from .conftest import tree
@@ -33,19 +33,19 @@ def server(tmp_path):
 
 
 def test_an_address_is_a_second_source(register, server, root, temporary):
-    register("net", (Wheel("not-there==1.0", "net.onnx"), Url(f"{server}/net.onnx")), CONTENT)
+    register("net", (Source("wheel", "not-there==1.0", "net.onnx"), Source("url", f"{server}/net.onnx")), CONTENT)
     assert fetch("net", root).read_bytes() == CONTENT
     assert tree(root) == ["assets", "assets/net"] and tree(temporary) == []
 
 
 def test_an_address_without_the_file_is_a_reason(register, server, root):
-    register("net", (Url(f"{server}/old.onnx"),), CONTENT)
+    register("net", (Source("url", f"{server}/old.onnx"),), CONTENT)
     with pytest.raises(AssetError, match="old.onnx: HTTP Error 404"):
         fetch("net", root)
     assert tree(root) == []
 
 
 def test_an_address_that_does_not_answer_is_a_reason(register, root):
-    register("net", (Url("http://127.0.0.1:9/net.onnx"),), CONTENT)
+    register("net", (Source("url", "http://127.0.0.1:9/net.onnx"),), CONTENT)
     with pytest.raises(AssetError, match=r"http://127.0.0.1:9/net.onnx: urlopen error .*refused"):
         fetch("net", root)

