@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 import prefiqs
-from prefiqs.apps.ray.shards import missing_shards, shard_path, write_shard
+from prefiqs.apps.ray.shards import missing_shards, shard_path
 from prefiqs.errors import InputError
+from prefiqs.io.atomic import whole_file
 
 SETTINGS = {"ratio": 0.4, "source_sha256": "1f"}
 TABLE = pd.DataFrame({"score": [1.0]})
@@ -18,7 +19,7 @@ TABLE = pd.DataFrame({"score": [1.0]})
 def out(tmp_path) -> Path:
     """The folder of a run of six shards that has written number 2."""
     assert missing_shards(tmp_path, 6, SETTINGS) == [0, 1, 2, 3, 4, 5]
-    write_shard(shard_path(tmp_path, 2), TABLE.to_parquet)
+    TABLE.to_parquet(shard_path(tmp_path, 2))
     return tmp_path
 
 
@@ -37,13 +38,10 @@ def test_shards_without_a_record_are_not_taken_for_this_run(out):
         missing_shards(out, 6, SETTINGS)
 
 
-def test_a_shard_that_is_half_written_is_none(out):
-    def killed(path):
-        path.write_bytes(b"PAR1 half")
+def test_what_a_killed_worker_leaves_is_no_shard(out):
+    with pytest.raises(KeyboardInterrupt), whole_file(shard_path(out, 0)) as partial:
         raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_shard(shard_path(out, 0), killed)
+    partial.write_bytes(b"PAR1 half")  # a worker that is killed does not clean up
     assert len(list(out.iterdir())) == 3, "the half-written file is there"
     assert pd.read_parquet(out)["score"].to_list() == [1.0], "readers pass it over"
     assert missing_shards(out, 6, SETTINGS) == [0, 1, 3, 4, 5]

@@ -43,17 +43,16 @@ class Cluster:
         """
         if not items:
             return
+        errors = []
         with self._connected() as ray:
             workers, cores, gpus = self._shares(ray)
             device = self.device if self.device != "auto" else "cuda" if gpus else "cpu"
             actor = ray.remote(num_cpus=cores, num_gpus=gpus, max_restarts=-1, max_task_retries=-1)(Worker)
-            pool = [
-                actor.remote(build, device, cores, os.getcwd(), data_root()) for _ in range(min(workers, len(items)))
-            ]
+            given = (build, device, cores, os.getcwd(), data_root())
+            pool = [actor.remote(*given) for _ in range(min(workers, len(items)))]
             for error in ray.get([worker.problem.remote() for worker in pool]):
                 if error:
                     raise InputError(error)
-            errors = []
             for result, error in ray.util.ActorPool(pool).map(lambda worker, item: worker.run.remote(item), items):
                 if error:
                     errors.append(error)
@@ -113,18 +112,18 @@ class Worker:
 
     def problem(self) -> str:
         """Why this worker cannot work, or nothing."""
-        return self._try(lambda: self._work)[1]
+        return _tried(lambda: self._work)[1]
 
     def run(self, item: Any) -> tuple[Any, str]:
         """The result for an item, and an error or nothing."""
-        return self._try(lambda: self._work(item))
+        return _tried(lambda: self._work(item))
 
-    @staticmethod
-    def _try(function: Callable[[], Any]) -> tuple[Any, str]:
-        try:
-            return function(), ""
-        except PrefiqsError as error:
-            return None, str(error)
+
+def _tried(function: Callable[[], Any]) -> tuple[Any, str]:
+    try:
+        return function(), ""
+    except PrefiqsError as error:
+        return None, str(error)
 
 
 def require_ray():

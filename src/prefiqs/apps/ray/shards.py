@@ -1,27 +1,19 @@
 """An output folder of numbered shards, and the record of what made them, so that a run can be resumed."""
 
 import json
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text, write_text
 
-# Readers of Parquet folders ignore names that begin with an underscore.
+# Readers of Parquet folders ignore names that begin with an underscore or a dot.
 _RECORD = "_run.json"
 
 
 def shard_path(out: Path, number: int, ending: str = ".parquet") -> Path:
     """The file with the results of a shard."""
     return out / f"part-{number:08d}{ending}"
-
-
-def write_shard(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a shard, which appears complete; under a name of its own first: a worker given up as dead may write too."""
-    partial = path.with_name(f"_partial-{uuid.uuid4().hex}{path.suffix}")
-    write(partial)
-    partial.replace(path)
 
 
 def missing_shards(out: Path, count: int, settings: Mapping[str, object]) -> list[int]:
@@ -42,6 +34,6 @@ def missing_shards(out: Path, count: int, settings: Mapping[str, object]) -> lis
         raise InputError(f"{out} has shards of another origin (without {_RECORD}). Choose another folder.")
     else:
         write_text(json.dumps(record, indent=1) + "\n", out / _RECORD)
-    for leftover in out.glob("_partial-*"):  # of workers that were killed
+    for leftover in out.glob(".*.partial"):  # of workers that were killed
         leftover.unlink(missing_ok=True)
     return [i for i in range(count) if shard_path(out, i).stem not in found]

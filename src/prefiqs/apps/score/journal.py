@@ -1,18 +1,16 @@
 """The rows of an unfinished run, in a file beside its table: one photo a line, kept if the run is killed."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock, Timeout
 
-from prefiqs.apps.score.rows import Row
-from prefiqs.apps.score.tables import read_table_of_rows, write_table_of_rows
+from prefiqs.apps.score.rows import Row, read_rows, write_rows
 from prefiqs.errors import InputError
 
 
@@ -39,8 +37,9 @@ class ScoreJournal:
         self.out, self.settings, self.resume = out, settings, resume
         self.path = out.with_name(out.name + ".progress")
         self.done: dict[str, bool] = {}
+        self._finished = False
 
-    def __enter__(self) -> ScoreJournal:
+    def __enter__(self) -> Self:
         self.out.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.out.with_name(self.out.name + ".lock"), timeout=0)
         try:
@@ -52,11 +51,10 @@ class ScoreJournal:
                 f"Another run is writing {self.out}. Wait for it to finish or choose another --out."
             ) from None
         self._file = self.path.open("ab")
-        self._keep = False
         try:
             self._start()
         except BaseException:
-            self._close()
+            self.__exit__()
             raise
         return self
 
@@ -66,16 +64,13 @@ class ScoreJournal:
         self._note(rows)
 
     def finish(self) -> None:
-        """Write the table and remove the journal."""
-        write_table_of_rows((row for _, line in self._lines() if isinstance(line, list) for row in line), self.out)
-        self._keep = False
+        """Write the table; the journal goes when the context ends."""
+        write_rows((row for _, line in self._lines() if isinstance(line, list) for row in line), self.out)
+        self._finished = True
 
     def __exit__(self, *_: object) -> None:
-        self._close()
-
-    def _close(self) -> None:
         self._file.close()
-        if not self._keep:
+        if self._finished or not self.done:
             self.path.unlink(missing_ok=True)
         with suppress(OSError):  # not on Windows, where releasing a lock removes its file
             Path(self._lock.lock_file).unlink()
@@ -98,16 +93,12 @@ class ScoreJournal:
         self._file.truncate(end)  # a line that a killed run wrote by half
         if not end:
             self._write(header)
-        if header["extends"]:
-            self._copy_table()
-
-    def _copy_table(self) -> None:
-        """Take over the rows of the finished table, as far as that has not happened."""
-        for name, of_photo in groupby(read_table_of_rows(self.out), key=lambda row: row["path"]):
-            if name not in self.done:
-                rows = list(of_photo)
-                self._check(rows[0]["settings"], self.out)
-                self.append(rows)
+        if header["extends"]:  # take over the rows of the finished table, as far as that has not happened
+            for name, of_photo in groupby(read_rows(self.out), key=lambda row: row["path"]):
+                if name not in self.done:
+                    rows = list(of_photo)
+                    self._check(rows[0]["settings"], self.out)
+                    self.append(rows)
 
     def _check(self, settings: str | None, path: Path) -> None:
         if settings != self.settings:
@@ -120,18 +111,11 @@ class ScoreJournal:
 
     def _note(self, rows: list[Row]) -> None:
         self.done[rows[0]["path"]] = any(row["score"] is not None for row in rows)
-        self._keep = True
 
     def _lines(self) -> Iterator[tuple[int, dict | list]]:
         """The complete lines, each with the offset at which it ends."""
-        end = 0
-        with self.path.open("rb") as file:
+        with self.path.open("rb") as file, suppress(ValueError):
             for line in file:
-                try:
-                    content = json.loads(line) if line.endswith(b"\n") else None
-                except ValueError:
-                    content = None
-                if content is None:
+                if not line.endswith(b"\n"):
                     return
-                end += len(line)
-                yield end, content
+                yield file.tell(), json.loads(line)

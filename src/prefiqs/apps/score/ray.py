@@ -7,16 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prefiqs import __version__
 from prefiqs.apps.ray.cluster import Cluster, require_ray
-from prefiqs.apps.ray.shards import missing_shards, shard_path, write_shard
-from prefiqs.apps.score.rows import Row
+from prefiqs.apps.ray.shards import missing_shards, shard_path
+from prefiqs.apps.score.rows import SCHEMA, Row
 from prefiqs.apps.score.scorer import PhotoEmbedder, PhotoRows, PhotoScorer, describe
-from prefiqs.apps.score.tables import SCHEMA
 from prefiqs.faces.find import Shard, find_images
+from prefiqs.io.atomic import whole_file
 
 _EMBEDDINGS = pa.schema([
     pa.field("embedding", pa.list_(pa.float32())) if field.name == "score" else field
@@ -25,15 +26,13 @@ _EMBEDDINGS = pa.schema([
 
 
 class RayScorer:
-    """What `PhotoScorer` does, with the same arguments, by the workers of a cluster; a shard at a time is lost if the
-    run dies."""
+    """What `PhotoScorer` does, by the workers of a cluster; a shard at a time is lost if the run dies."""
 
     def __init__(
         self, cluster: Cluster, method: str, model: str, aligned: bool = False, all_faces: bool = False, **options: Any
     ):
         require_ray()
-        self.settings = describe(method, model, options, aligned, all_faces)
-        self.cluster = cluster
+        self.cluster, self.settings = cluster, describe(method, model, options, aligned, all_faces)
         self.make = partial(PhotoScorer, method, model, aligned, all_faces, **options)
 
     def __call__(self, shards: Sequence[Shard]) -> Iterator[list[Row]]:
@@ -86,8 +85,10 @@ def score_dataset(
         InputError: Ray is missing; a source, method, option or device that does not exist; an output folder that was
             begun with other settings; and, after all others, files that cannot be read to their end.
     """
-    scorer = RayScorer(Cluster(workers, device, address), method, model, aligned, all_faces, **options)
-    return _write_dataset(source, out, scorer.settings, scorer.make, SCHEMA, scorer.cluster, shard_size)
+    require_ray()
+    settings = describe(method, model, options, aligned, all_faces)
+    make = partial(PhotoScorer, method, model, aligned, all_faces, **options)
+    return _write_dataset(source, out, settings, make, SCHEMA, Cluster(workers, device, address), shard_size)
 
 
 def embed_dataset(
@@ -125,9 +126,9 @@ def _write_dataset(
     content = hashlib.sha256("\n".join(map(repr, shards)).encode()).hexdigest()
     record = {"settings": settings, "columns": schema.names, "source_sha256": content, "prefiqs": __version__}
     missing = missing_shards(out, len(shards), record)
-    build = partial(_writer, make, out, schema)
-    counts = list(cluster.map(build, [(number, shards[number]) for number in missing]))
-    images, failed = (sum(count) for count in zip(*counts, strict=True)) if counts else (0, 0)
+    items = [(shards[number], shard_path(out, number)) for number in missing]
+    counts = np.array(list(cluster.map(partial(_shard_writer, make, schema), items)), int).reshape(-1, 2)
+    images, failed = counts.sum(0).tolist()
     return Summary(images, failed, len(missing), len(shards) - len(missing))
 
 
@@ -136,17 +137,15 @@ def _all_rows(make: Callable[..., PhotoRows], **computing: Any) -> Callable[[Sha
     return lambda shard: list(rows([shard]))
 
 
-def _writer(
-    make: Callable[..., PhotoRows], out: Path, schema: pa.Schema, **computing: Any
-) -> Callable[[tuple[int, Shard]], tuple[int, int]]:
-    """From a numbered shard to its file; how many images it has, and how many of them failed."""
+def _shard_writer(make: Callable[..., PhotoRows], schema: pa.Schema, **computing: Any) -> Callable:
+    """From a shard and a path to its file; how many images it has, and how many of them failed."""
     rows = make(**computing)
 
-    def write(numbered: tuple[int, Shard]) -> tuple[int, int]:
-        number, shard = numbered
+    def write(item: tuple[Shard, Path]) -> tuple[int, int]:
+        shard, path = item
         photos = list(rows([shard]))
-        table = pa.Table.from_pylist([row for photo in photos for row in photo], schema)
-        write_shard(shard_path(out, number), partial(pq.write_table, table))
+        with whole_file(path) as unfinished:
+            pq.write_table(pa.Table.from_pylist([row for photo in photos for row in photo], schema), unfinished)
         return len(photos), sum(all(row["status"] != "ok" for row in photo) for photo in photos)
 
     return write

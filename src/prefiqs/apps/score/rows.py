@@ -1,10 +1,21 @@
-"""Rows of the score table: one a face, or one that says why a photo has none."""
+"""The score table: its rows, one a face or one that says why a photo has none, and its files."""
 
+import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.csv import ConvertOptions, ParseOptions, open_csv
+
+from prefiqs.errors import InputError
 from prefiqs.faces.reader import Photo
+from prefiqs.io.atomic import whole_file
+from prefiqs.io.scores import write_score_file
 
 Row = dict[str, Any]  # text, numbers and None, by the name of the column
 
@@ -12,42 +23,33 @@ Row = dict[str, Any]  # text, numbers and None, by the name of the column
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 _PLACES = ("x", "y", "width", "height", *(f"{point}_{axis}" for point in _POINTS for axis in "xy"))
 
-TYPES: dict[str, type] = {
-    "path": str,
-    "face": int,
-    "score": float,
-    "drift": float,
-    **dict.fromkeys(_PLACES, float),
-    "confidence": float,
-    "status": str,
-    "settings": str,
-}
-COLUMNS = tuple(TYPES)
+SCHEMA = pa.schema({
+    "path": pa.string(), "face": pa.int32(), "score": pa.float64(), "drift": pa.float64(),
+    **dict.fromkeys(_PLACES, pa.float64()), "confidence": pa.float64(), "status": pa.string(), "settings": pa.string(),
+})  # fmt: skip
+COLUMNS = tuple(SCHEMA.names)
 """Columns of the table. `path`: of the photo, or FILE/NAME in a Parquet or tar file; `face`: number within the photo, 1
 is the largest; `score`: higher = better; `drift` in [0, 2], of methods that have one; `x` to `right_mouth_y`: box and
 landmarks in pixels of the photo; `confidence` of the detector in [0, 1]; `status`: "ok", or one sentence on why there
 is no score; `settings`: the method, its network and options. What does not exist is missing (None; NA in CSV)."""
 
+FORMATS = (".csv", ".parquet", ".txt")
+_MISSING = "NA"
+_PARSING = ParseOptions(newlines_in_values=True)
+_CONVERTING = ConvertOptions(column_types=SCHEMA, null_values=[_MISSING])  # in columns of numbers
+_ROWS_AT_ONCE = 4096
+
 
 def photo_rows(photo: Photo, results: Sequence[Mapping[str, Any]], settings: str) -> list[Row]:
-    """The rows of a photo, one a face, or the one that says why it has none.
-
-    results: what was computed of each face, by column: score and drift, or an embedding.
-    """
-    empty: Row = dict.fromkeys(COLUMNS) | {"path": photo.name, "settings": settings}
-    if not photo.faces:
-        return [empty | {"status": photo.reason}]
-    rows = []
+    """The rows of a photo; `results`: what was computed of each face, by column, such as score and drift."""
+    found: list[Row] = [] if photo.faces else [{"status": photo.reason}]
     for number, (face, result) in enumerate(zip(photo.faces, results, strict=True), 1):
-        places = [_rounded(value, 2) for value in (*face.box, *face.landmarks.ravel())]  # 1/100 pixel
-        row = empty | dict(zip(_PLACES, places, strict=True))
-        row |= {"face": number, "confidence": _rounded(face.confidence, 4), "status": "ok"}
         if not math.isfinite(result.get("score", 0)):
-            row["status"] = f"The score is not finite ({result['score']})."
-        else:
-            row |= result
-        rows.append(row)
-    return rows
+            result = {"status": f"The score is not finite ({result['score']})."}
+        places = [_rounded(value, 2) for value in (*face.box, *face.landmarks.ravel())]  # 1/100 pixel
+        about = {"face": number, "confidence": _rounded(face.confidence, 4), "status": "ok"}
+        found.append(dict(zip(_PLACES, places, strict=True)) | about | dict(result))
+    return [dict.fromkeys(COLUMNS) | {"path": photo.name, "settings": settings} | row for row in found]
 
 
 def score_values(score: float, drift: float | None) -> dict[str, float | None]:
@@ -57,3 +59,55 @@ def score_values(score: float, drift: float | None) -> dict[str, float | None]:
 
 def _rounded(value: float, digits: int) -> float | None:
     return round(float(value), digits) if math.isfinite(value) else None
+
+
+def csv_values(row: Row) -> list[str | int | float]:
+    """The values of a row in CSV."""
+    return [_MISSING if row[name] is None else row[name] for name in COLUMNS]
+
+
+def write_rows(rows: Iterable[Row], path: Path) -> None:
+    """Write a table by the ending of the path: .csv, .parquet, or .txt in the `PATH SCORE` form of the field's tools.
+
+    The file appears complete or not at all.
+    """
+    if path.suffix == ".txt":
+        scores = {row["path"]: row["score"] for row in rows if row["score"] is not None}
+        write_score_file(scores, np.array([*scores.values()]), path)
+        return
+    with whole_file(path) as partial:
+        if path.suffix == ".parquet":
+            rows = iter(rows)
+            with pq.ParquetWriter(partial, SCHEMA) as parquet:
+                while part := list(islice(rows, _ROWS_AT_ONCE)):
+                    parquet.write_table(pa.Table.from_pylist(part, SCHEMA))
+        else:
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(COLUMNS)
+                writer.writerows(map(csv_values, rows))
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a .csv or .parquet that `write_rows` wrote; `InputError` for any other file."""
+    if path.suffix == ".txt":
+        raise InputError(
+            f"{path} does not say how its scores were made, so it cannot be extended. Choose another --out."
+        )
+    try:
+        if path.suffix == ".parquet":
+            with pq.ParquetFile(path) as file:
+                yield from _rows_of(file.schema_arrow, file.iter_batches(_ROWS_AT_ONCE))
+        else:
+            with open_csv(path, parse_options=_PARSING, convert_options=_CONVERTING) as file:
+                yield from _rows_of(file.schema, file)
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is not a table of `prefiqs score` ({reason}). Choose another --out.") from error
+
+
+def _rows_of(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:
+    if tuple(schema.names) != COLUMNS:
+        raise pa.ArrowInvalid(f"its columns are {', '.join(schema.names[:8]) or 'none'}")
+    for batch in batches:
+        yield from batch.to_pylist()

@@ -12,8 +12,7 @@ from typing import Protocol
 from tqdm import tqdm
 
 from prefiqs.apps.score.journal import ScoreJournal
-from prefiqs.apps.score.rows import COLUMNS, Row
-from prefiqs.apps.score.tables import FORMATS, csv_values
+from prefiqs.apps.score.rows import COLUMNS, FORMATS, Row, csv_values
 from prefiqs.errors import InputError
 from prefiqs.faces.find import Shard
 
@@ -32,18 +31,16 @@ def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, fo
     if out is None:
         if resume:
             raise InputError("--resume needs --out: there is nothing to continue on stdout.")
-        return
-    if as_json:
+    elif as_json:
         raise InputError("--json writes to stdout. Choose either --json or --out.")
-    if folder:
+    elif folder:
         if not resume and any(out.glob("part-*")):
             raise InputError(
                 f"{out} has results of an earlier run. Continue it with --resume, or choose another --out."
             )
-        return
-    if out.suffix not in FORMATS or out.is_dir():
+    elif out.suffix not in FORMATS or out.is_dir():
         raise InputError(f"--out must be a file that ends in {', '.join(FORMATS)}, not {out}.")
-    if all_faces and out.suffix == ".txt":
+    elif all_faces and out.suffix == ".txt":
         raise InputError(f"{out} would have one line a photo. With --all-faces, choose a .csv or .parquet as --out.")
 
 
@@ -57,11 +54,9 @@ def write_scores(scorer: Executor, shards: Sequence[Shard], out: Path, resume: b
     if repeated := [name for name, count in Counter(every).items() if count > 1]:
         raise InputError(f"{repeated[0]} occurs more than once. A table needs images with distinct names.")
     with ScoreJournal(out, scorer.settings, resume) as journal:
-        skip = [frozenset(name for name in some if name in journal.done) for some in names]
-        waiting = [
-            replace(shard, skip=done) for shard, some, done in zip(shards, names, skip, strict=True)
-            if len(done) < len(some)
-        ]  # fmt: skip
+        skip = [frozenset(some) & journal.done.keys() for some in names]
+        waiting = [replace(shard, skip=done) for shard, some, done in zip(shards, names, skip, strict=True)
+                   if len(done) < len(some)]  # fmt: skip
         with _bar(len(every), sum(map(len, skip))) as bar:
             for rows in scorer(waiting):
                 journal.append(rows)

@@ -2,7 +2,6 @@
 
 import os
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -24,8 +23,8 @@ _MOST_FACES = 512  # 20 MB that wait to be scored, and as many photos that are r
 _PATIENCE = 2.0  # seconds after which those that wait are scored, so that little is lost when a run dies
 
 
-class PhotoRows(ABC):
-    """The rows of photos, for any number of them: memory does not grow with it.
+class PhotoRows:
+    """The rows of photos, for any number of them: memory does not grow with it. Subclasses define `results`.
 
     Args:
         settings: what decides about the results, as text.
@@ -57,9 +56,9 @@ class PhotoRows(ABC):
                 patience = max(_PATIENCE, began - started)  # a slow method is not asked for every few faces
         yield from self._rows(waiting)
 
-    @abstractmethod
     def results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
         """What the rows say of aligned faces, uint8 n×112×112×3, n ≥ 1, by column."""
+        raise NotImplementedError
 
     def _rows(self, photos: list[Photo]) -> Iterator[list[Row]]:
         faces = [face.image for photo in photos for face in photo.faces]
@@ -120,20 +119,20 @@ def describe(method: str, model: FaceModel | str, options: Mapping[str, Any], al
     Files, which may change under their names, are named with a checksum: weights, calibrations.
     """
     deciding = deciding_options(method, options) if method != "embedding" else {}
-    texts = [f"{name}={_named(value)}" for name, value in deciding.items()]
-    return " ".join([method, _network(model), *texts, *["aligned"] * aligned, *["all-faces"] * all_faces])
-
-
-def _network(model: FaceModel | str) -> str:
     if isinstance(model, FaceModel):
-        return model.name
-    weights = Path(model) if Path(model).is_file() else published_weights(model)
-    declared = weights.with_suffix(".json")  # the input of a finished graph
-    checksums = [file_sha256(path)[:12] for path in (weights, declared) if path.is_file()]
-    return f"{model} ({', '.join(checksums)})"
+        network = model.name
+    else:
+        weights = Path(model) if Path(model).is_file() else published_weights(model)
+        declared = weights.with_suffix(".json")  # the input of a finished graph
+        network = f"{model} ({', '.join(_checksum(path) for path in (weights, declared) if path.is_file())})"
+    texts = [f"{name}={_named(value)}" for name, value in deciding.items()]
+    return " ".join([method, network, *texts, *["aligned"] * aligned, *["all-faces"] * all_faces])
 
 
 def _named(value: object) -> str:
-    if isinstance(value, str | Path) and Path(value).is_file():
-        return f"{value} ({file_sha256(Path(value))[:12]})"
-    return str(value)
+    is_file = isinstance(value, str | Path) and Path(value).is_file()
+    return f"{value} ({_checksum(Path(str(value)))})" if is_file else str(value)
+
+
+def _checksum(path: Path) -> str:
+    return file_sha256(path)[:12]
