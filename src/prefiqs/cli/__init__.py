@@ -4,25 +4,20 @@ import logging
 import os
 import sys
 import warnings
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 import prefiqs
-from prefiqs.cli.check import check
-from prefiqs.cli.embed_dataset import embed_dataset
-from prefiqs.cli.evaluate import evaluate
-from prefiqs.cli.export import export
-from prefiqs.cli.fetch import fetch
-from prefiqs.cli.froq_calibrate import froq_calibrate
 from prefiqs.cli.list import listing
-from prefiqs.cli.notebook import notebook
-from prefiqs.cli.plan import plan
-from prefiqs.cli.publish import publish
-from prefiqs.cli.run import run
-from prefiqs.cli.score import score
-from prefiqs.cli.site import site
 from prefiqs.errors import PrefiqsError
+
+COMMANDS = (
+    "score", "evaluate", "export", "froq_calibrate", "embed_dataset", "fetch",
+    "plan", "run", "notebook", "publish", "check", "site",
+)  # fmt: skip
+"""Each is a module of this folder with a function of the same name."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,21 +25,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Training-free face image quality assessment: scores for photos, their evaluation, and the pipeline.",
 )
-for command in (
-    score,
-    evaluate,
-    export,
-    froq_calibrate,
-    embed_dataset,
-    fetch,
-    plan,
-    run,
-    notebook,
-    publish,
-    check,
-    site,
-):
-    app.command()(command)
+for command in COMMANDS:
+    app.command()(getattr(import_module(f"prefiqs.cli.{command}"), command))
 app.add_typer(listing, name="list")
 
 
@@ -57,16 +39,12 @@ def main() -> None:
             raise
         if isinstance(error, BrokenPipeError):  # `prefiqs score … | head` has read enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        elif isinstance(error, OSError):
+            what = f"Cannot access {error.filename}" if error.filename else "Cannot read or write a file"
+            print(f"prefiqs: {what}: {(error.strerror or str(error)).lower()}.", file=sys.stderr)
         else:
-            print(f"prefiqs: {_sentence(error)}", file=sys.stderr)
+            print(f"prefiqs: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-def _sentence(error: PrefiqsError | OSError) -> str:
-    if isinstance(error, PrefiqsError):
-        return str(error)
-    what = f"Cannot access {error.filename}" if error.filename else "Cannot read or write a file"
-    return f"{what}: {(error.strerror or str(error)).lower()}."
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,9 +1,7 @@
 """What several commands share: options, and how NAME=VALUE is read."""
 
-from __future__ import annotations
-
-import json
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,24 +11,18 @@ from prefiqs.errors import InputError
 if TYPE_CHECKING:
     from prefiqs.apps.score.ray import Summary
 
-_RAY = "Ray"
+ray_option = partial(typer.Option, rich_help_panel="Ray")
 
 Model = Annotated[str, typer.Option(help="Face recognition model (see `prefiqs list models`), or an .onnx file.")]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112×112 faces already.")]
 AllFaces = Annotated[bool, typer.Option("--all-faces", help="Write a row for each face, not only for the largest.")]
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:N.")]
-Workers = Annotated[
-    int | None, typer.Option(help="Processes; by default one a GPU, or one a machine.", rich_help_panel=_RAY)
-]
-ShardSize = Annotated[
-    int, typer.Option(help="Images that a worker does at a time; a tar file is one shard.", rich_help_panel=_RAY)
-]
-Address = Annotated[
-    str | None, typer.Option(help="Address of a running cluster; by default this machine.", rich_help_panel=_RAY)
-]
+Workers = Annotated[int | None, ray_option(help="Processes; by default one a GPU, or one a machine.")]
+ShardSize = Annotated[int, ray_option(help="Images that a worker does at a time; a tar file is one shard.")]
+Address = Annotated[str | None, ray_option(help="Address of a running cluster; by default this machine.")]
 
 
-def report_shards(summary: Summary) -> int:
+def report_shards(summary: "Summary") -> int:
     """Print a line about a data set; returns how many images have no result."""
     print(f"{summary.images} images in {summary.shards} shards, {summary.failed} of them without a result; "
           f"{summary.skipped} shards existed already", file=sys.stderr)  # fmt: skip
@@ -43,11 +35,3 @@ def name_value_pairs(flag: str, given: list[str] | None) -> dict[str, str]:
     if bad := [name for name, equals, _ in pairs if not equals]:
         raise InputError(f"{flag} needs NAME=VALUE, not {bad[0]!r}.")
     return {name: value for name, _, value in pairs}
-
-
-def json_value(text: str) -> object:
-    """A number, true, false or null as JSON has them; anything else is the text itself."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

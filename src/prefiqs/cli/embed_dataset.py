@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from prefiqs.cli._shared import Address, Aligned, AllFaces, Device, Model, ShardSize, Workers, report_shards
+from prefiqs.cli import _shared as shared
 
 
 def embed_dataset(
@@ -13,13 +13,13 @@ def embed_dataset(
         list[Path], typer.Argument(help="Photos, or .parquet or .tar files of images, or their folders.")
     ],
     out: Annotated[Path, typer.Argument(help="Folder for the Parquet shards; an interrupted run continues there.")],
-    model: Model = "sface",
-    aligned: Aligned = False,
-    all_faces: AllFaces = False,
-    device: Device = "auto",
-    workers: Workers = None,
-    shard_size: ShardSize = 1024,
-    address: Address = None,
+    model: shared.Model = "sface",
+    aligned: shared.Aligned = False,
+    all_faces: shared.AllFaces = False,
+    device: shared.Device = "auto",
+    workers: shared.Workers = None,
+    shard_size: shared.ShardSize = 1024,
+    address: shared.Address = None,
 ) -> None:
     """Embed the faces of a data set of any size (raw embeddings) on a Ray cluster.
 
@@ -29,4 +29,4 @@ def embed_dataset(
     """
     from prefiqs.apps.score.ray import embed_dataset as run
 
-    report_shards(run(source, out, model, aligned, workers, device, shard_size, address, all_faces))
+    shared.report_shards(run(source, out, model, aligned, workers, device, shard_size, address, all_faces))

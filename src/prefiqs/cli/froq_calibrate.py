@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from prefiqs.cli._shared import Aligned, Model
+from prefiqs.cli import _shared as shared
 
 
 def froq_calibrate(
@@ -15,8 +15,8 @@ def froq_calibrate(
         list[Path], typer.Argument(help="Some hundred photos of good and bad quality, or their folders.")
     ],
     out: Annotated[Path, typer.Option(help="Write the calibration to this .json file.")],
-    model: Model = "sface",
-    aligned: Aligned = False,
+    model: shared.Model = "sface",
+    aligned: shared.Aligned = False,
 ) -> None:
     """Choose the layers of a model that the method froq uses; give the file to `prefiqs score -o calibration=FILE`."""
     from prefiqs.faces.find import find_images

@@ -1,73 +1,45 @@
 """`prefiqs score`."""
 
+import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 import prefiqs
-from prefiqs.cli._shared import (
-    Address,
-    Aligned,
-    AllFaces,
-    Device,
-    Model,
-    ShardSize,
-    Workers,
-    json_value,
-    name_value_pairs,
-    report_shards,
-)
+from prefiqs.cli import _shared as shared
 from prefiqs.errors import InputError
 
 _UNSCORED = 3  # exit status of `score --strict`
-_METHOD, _OUTPUT, _RAY = "Method", "Output", "Ray"
+
+_method = partial(typer.Option, rich_help_panel="Method")
+_output = partial(typer.Option, rich_help_panel="Output")
 
 
 def score(
     photos: Annotated[list[Path], typer.Argument(help="Photos, folders (searched at any depth), or globs in quotes.")],
-    aligned: Aligned = False,
-    all_faces: AllFaces = False,
-    device: Device = "auto",
+    aligned: shared.Aligned = False,
+    all_faces: shared.AllFaces = False,
+    device: shared.Device = "auto",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Faces that go through the network at once.")] = None,
-    method: Annotated[
-        str, typer.Option(help="Quality method (see `prefiqs list methods`).", rich_help_panel=_METHOD)
-    ] = "prefiqs",
-    model: Model = "sface",
-    ratio: Annotated[
-        float | None, typer.Option(help="Pruning ratio, for methods that prune.", rich_help_panel=_METHOD)
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option("-o", help="NAME=VALUE: any other option of the method.", rich_help_panel=_METHOD),
-    ] = None,
+    method: Annotated[str, _method(help="Quality method (see `prefiqs list methods`).")] = "prefiqs",
+    model: shared.Model = "sface",
+    ratio: Annotated[float | None, _method(help="Pruning ratio, for methods that prune.")] = None,
+    option: Annotated[list[str] | None, _method("-o", help="NAME=VALUE: any other option of the method.")] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            help="A .csv, .parquet or .txt (`PATH SCORE`); by default CSV on stdout.", rich_help_panel=_OUTPUT
-        ),
+        Path | None, _output(help="A .csv, .parquet or .txt (`PATH SCORE`); by default CSV on stdout.")
     ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Keep existing rows and score the other photos.", rich_help_panel=_OUTPUT),
-    ] = False,
-    strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.", rich_help_panel=_OUTPUT
-        ),
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line on stdout.", rich_help_panel=_OUTPUT)
-    ] = False,
+    resume: Annotated[bool, _output("--resume", help="Keep existing rows and score the other photos.")] = False,
+    strict: Annotated[bool, _output("--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.")] = False,
+    as_json: Annotated[bool, _output("--json", help="One JSON object a line on stdout.")] = False,
     engine: Annotated[
-        Literal["local", "ray"],
-        typer.Option(help="Score in this process, or on a Ray cluster.", rich_help_panel=_RAY),
+        Literal["local", "ray"], shared.ray_option(help="Score in this process, or on a Ray cluster.")
     ] = "local",
-    workers: Workers = None,
-    shard_size: ShardSize = 1024,
-    address: Address = None,
+    workers: shared.Workers = None,
+    shard_size: shared.ShardSize = 1024,
+    address: shared.Address = None,
 ) -> None:
     """Score the faces in photos: the higher the score, the better the face can be recognised.
 
@@ -98,14 +70,14 @@ def score(
     from prefiqs.apps.score.scorer import PhotoScorer
     from prefiqs.faces.find import find_images
 
-    options: dict[str, Any] = {name: json_value(text) for name, text in name_value_pairs("-o", option).items()}
+    options: dict[str, Any] = {name: _json_value(text) for name, text in shared.name_value_pairs("-o", option).items()}
     options |= {name: value for name, value in {"ratio": ratio, "batch_size": batch_size}.items() if value is not None}
     into_folder = engine == "ray" and out is not None and not out.suffix
     check_out(out, resume, as_json, all_faces, into_folder)
     if engine == "local" and (workers is not None or address is not None):
         raise InputError("--workers and --address need --engine ray.")
     if into_folder:
-        lost = report_shards(prefiqs.score_dataset(
+        lost = shared.report_shards(prefiqs.score_dataset(
             photos, out, method, model, aligned, workers, device, shard_size, address, all_faces, **options
         ))  # fmt: skip
     else:
@@ -121,3 +93,11 @@ def score(
         print(f"{found} photos, {found - lost} scored, {lost} without a score", file=sys.stderr)
     if strict and lost:
         raise typer.Exit(_UNSCORED)
+
+
+def _json_value(text: str) -> object:
+    """A number, true, false or null as JSON has them; anything else is the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
