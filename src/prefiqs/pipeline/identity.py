@@ -1,11 +1,9 @@
 """What a column of scores is: a method, the network it runs on, and its options, as data."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import pandas as pd
@@ -19,7 +17,6 @@ COLUMNS = ("label", "method", "network", "granularity", "criterion", "ratio", "o
 """What a table says of a method beside its key. `granularity`, `criterion` and `ratio` are missing where nothing is
 pruned; `options` is JSON; `trained_on`: the network was trained on images of the benchmark that is scored."""
 
-_ORACLE = "severity"  # how strongly an image was degraded: a bound that no method can know
 _PRUNING = ("granularity", "criterion", "ratio")
 
 
@@ -36,33 +33,26 @@ class MethodId:
     supervised: str = ""
 
     @classmethod
-    def of(cls, method: str, network: str = "", **options: Option) -> MethodId:
+    def of(cls, method: str, network: str = "", **options: Option) -> Self:
         """The identity of a method with options."""
         frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
         return cls(method, network, tuple(sorted(frozen.items())))
 
     @classmethod
-    def of_spec(cls, network: str, spec: PruningSpec) -> MethodId:
+    def of_spec(cls, network: str, spec: PruningSpec) -> Self:
         """PreFIQs with one pruned network."""
         seed = {"seed": spec.seed} if spec.criterion == "random" else {}
-        return cls.of(
-            "prefiqs", network, granularity=spec.granularity, criterion=spec.criterion, ratio=spec.ratio, **seed
-        )
+        return cls.of("prefiqs", network, **{name: getattr(spec, name) for name in _PRUNING}, **seed)
 
     @classmethod
-    def of_file(cls, name: str, supervised: str) -> MethodId:
+    def of_file(cls, name: str, supervised: str) -> Self:
         """A method whose scores come as a file; `supervised` as in `MethodCard.supervision`."""
         return cls(name, supervised=supervised)
 
     @classmethod
-    def severity(cls) -> MethodId:
-        """The strength of a synthetic degradation, which no method knows."""
-        return cls(_ORACLE, options=(("known", True),))
-
-    @property
-    def is_oracle(self) -> bool:
-        """Whether this is the true severity."""
-        return self == MethodId.severity()
+    def severity(cls) -> Self:
+        """How strongly an image was degraded: a bound that no method can know."""
+        return cls("severity", options=(("known", True),), supervised="oracle")
 
     @property
     def key(self) -> str:
@@ -73,39 +63,29 @@ class MethodId:
     @property
     def label(self) -> str:
         """What people read."""
-        if self.is_oracle:
-            return "true severity"
         if not self.network:
-            return self.method
+            return "true severity" if self.supervised == "oracle" else self.method
         title, options = METHODS[self.method].title, dict(self.options)
-        if self.method == "prefiqs" and _PRUNING[0] in options:
-            spec = PruningSpec(options["ratio"], options["granularity"], options["criterion"], options.get("seed", 0))
-            return f"{title}, {spec.label}"
-        names = {"ratio": "ρ"}
-        told = [f"{names.get(name, name)} = {value}" for name, value in self.options]
+        spec = {name: options[name] for name in PruningSpec.__annotations__ if name in options}
+        if self.method == "prefiqs" and set(_PRUNING) <= spec.keys():
+            return f"{title}, {PruningSpec(**spec).label}"
+        told = [f"{'ρ' if name == 'ratio' else name} = {value}" for name, value in self.options]
         return f"{title} ({', '.join(told)})" if told else title
 
     @property
     def supervision(self) -> str:
         """ "unsupervised", "semi-supervised", "supervised", or "oracle"."""
-        if self.is_oracle:
-            return "oracle"
         return METHODS[self.method].supervision if self.network else self.supervised
-
-    def columns(self, trained_on: bool) -> dict[str, Any]:
-        """The values of `COLUMNS`."""
-        options = dict(self.options)
-        rest = {name: value for name, value in options.items() if name not in _PRUNING}
-        return {
-            "label": self.label, "method": self.method, "network": self.network,
-            **{name: options.get(name) for name in _PRUNING},
-            "options": json.dumps(rest), "supervision": self.supervision, "trained_on": trained_on,
-        }  # fmt: skip
 
 
 def identity_table(methods: Mapping[MethodId, bool]) -> pd.DataFrame:
     """One row a method, `key` and `COLUMNS`; `methods` says of each whether its network was trained on the images."""
-    rows = [{"key": method.key, **method.columns(trained_on)} for method, trained_on in methods.items()]
+    rows = []
+    for method, trained_on in methods.items():
+        options = dict(method.options)
+        pruning = [options.pop(name, None) for name in _PRUNING]
+        names = method.key, method.label, method.method, method.network
+        rows.append([*names, *pruning, json.dumps(options), method.supervision, trained_on])
     return pd.DataFrame(rows, columns=["key", *COLUMNS]).astype({"ratio": float, "trained_on": bool})
 
 

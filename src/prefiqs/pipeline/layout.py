@@ -21,11 +21,6 @@ class Layout:
         """Weights, benchmarks, embeddings, scores and results; made by the pipeline, never committed."""
         return self.root / "data"
 
-    @property
-    def external(self) -> Path:
-        """Scores of other tools, METHOD_BENCHMARK.txt."""
-        return self.data / "external"
-
     def mask(self, model: str, spec: PruningSpec) -> Path:
         """What a pruned network lacks."""
         return self.data / "pruned" / model / f"{spec.key}.safetensors"
@@ -48,7 +43,7 @@ class Layout:
         return self.data / "derivatives" / benchmark / model
 
     def exits(self, benchmark: str, model: str) -> Path:
-        """Folder with the scores of a transformer behind each of its blocks."""
+        """Folder with the scores of a transformer behind each of its blocks, and attention maps."""
         return self.data / "exits" / benchmark / model
 
     def results(self, stage: str, *item: str) -> Path:

@@ -1,4 +1,4 @@
-"""`params.yaml` as frozen dataclasses, one a block; wrong keys, values and combinations are refused when it is read."""
+"""`params.yaml`, which explains its keys; wrong keys, values and combinations are refused when it is read."""
 
 import reprlib
 from collections.abc import Mapping
@@ -45,15 +45,11 @@ class Block(BaseModel):
 
 
 class CrossQuality(Block):
-    """A benchmark made by degrading the faces of another."""
-
     name: Name
     source: Name
 
 
 class Benchmarks(Block):
-    """All benchmarks: `photos` as their owners distribute them, `cross_quality` made of these; `paired` have pairs."""
-
     all: Names
     paired: Names
     photos: Names
@@ -70,30 +66,22 @@ class Benchmarks(Block):
 
 
 class Models(Block):
-    """Quality estimators (pruned; they also verify, same-model) and the verifiers of the cross-model protocol."""
-
     quality: Some[Name]
     cross: Names
 
 
 class Align(Block):
-    """Photo benchmarks: how many people are used (None: all), and the benchmarks whose faces may be drawn."""
-
     people: Several | None
     show_faces: Names
 
 
 class Folds(Block):
-    """Balanced folds of the verification protocol."""
-
     count: Several
     pairs_per_fold: Count
     seed: Seed
 
 
 class Degrade(Block):
-    """Degraded copies; `strongest` is the strength at severity 1 by kind."""
-
     copies: Several
     seed: Seed
     impostors: Count
@@ -130,8 +118,6 @@ class Prune(Block):
 
 
 class Embed(Block):
-    """How embeddings are computed; changes their speed, not their value."""
-
     batch_size: Count | None
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     engine: Literal["local", "ray"]
@@ -151,12 +137,6 @@ class Method(Block):
 
 
 class Methods(Block):
-    """The methods that PreFIQs and the embedding norm are compared with: `compared` are names of `known`.
-
-    Methods that need calibration get `calibration_faces` faces, evenly spread over `calibrated_on`; costs are measured
-    on its first `timed_faces`.
-    """
-
     compared: Names
     calibrated_on: Name
     calibration_faces: Count
@@ -179,11 +159,6 @@ class Methods(Block):
 
 
 class Transformer(Block):
-    """ViTNT-FIQA (on `first_depth` blocks or more) and EX-FIQA, block by block, on networks with a quality token.
-
-    Attention is drawn at those of `exits` that a network has, on the `faces` lowest- and as many highest-scored faces.
-    """
-
     benchmarks: Names
     models: Names
     first_depth: Several
@@ -192,8 +167,6 @@ class Transformer(Block):
 
 
 class Jacobian(Block):
-    """The validation of the first-order approximation."""
-
     benchmarks: Names
     ratio: Share
     ablation_images: Count
@@ -213,8 +186,6 @@ class Verification(Block):
 
 
 class Edc(Block):
-    """Error-versus-discard curves and their areas."""
-
     fmr: Shares
     threshold: Literal["recomputed", "fixed"]
     rule: Literal["nearest", "conservative"]
@@ -239,16 +210,12 @@ class Edc(Block):
 
 
 class External(Block):
-    """Methods whose scores come as files. Those not listed are unsupervised, and higher is better."""
-
     lower_is_better: list[str]
     supervised: list[str]
     semi_supervised: list[str]
 
 
 class Ablation(Block):
-    """A reviewer's questions, on benchmarks where the extra passes are wanted; `passes`: of SER-FIQ."""
-
     benchmarks: Names
     ratios: Shares
     seeds: Count
@@ -257,27 +224,17 @@ class Ablation(Block):
 
 
 class Precision(Block):
-    """Reduced precisions that are compared with float32, on benchmarks where the extra passes are wanted."""
-
     benchmarks: Names
     kinds: Some[Literal["tf32", "bf16", "fp16"]]
     ratios: Shares
 
 
 class Price(Block):
-    """Which layers are pruned, and what that costs, on benchmarks where the extra passes are wanted."""
-
     benchmarks: Names
     ratios: Shares
 
 
 class Report(Block):
-    """`note` stands at the top of the report, `not_comparable` says why no number can be compared with a printed one.
-
-    The paper's claims are judged on the benchmarks `claims`; those of `labelled` have a severity or quality label (Fig.
-    2). PreFIQs in pictures and in Table 5 has the ratio nearest to `gallery_ratio`.
-    """
-
     note: str
     not_comparable: str
     claims: Names

@@ -12,6 +12,7 @@ from prefiqs.datasets.benchmark import Benchmark, load_benchmark
 from prefiqs.errors import ConfigError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.io.arrays import read_array
+from prefiqs.io.scores import read_published_scores
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.layout import Layout
 from prefiqs.pipeline.params import Params, load_params
@@ -69,13 +70,11 @@ class Run:
         return scores.joined(Scores.of(images.names, known, lambda _: False)) if known else scores
 
     def external_scores(self, benchmark: str) -> dict[MethodId, np.ndarray]:
-        """Scores of other tools, higher = better, by method, as files in data/external give them."""
-        from prefiqs.io.scores import read_published_scores
-
+        """Scores of other tools, higher = better, by method, from data/external/METHOD_BENCHMARK.txt."""
         external, names = self.params.external, self.benchmark(benchmark).names
         supervision = dict.fromkeys(external.supervised, "supervised")
         supervision |= dict.fromkeys(external.semi_supervised, "semi-supervised")
-        found = read_published_scores(self.layout.external, benchmark, names, external.lower_is_better)
+        found = read_published_scores(self.layout.data / "external", benchmark, names, external.lower_is_better)
         return {MethodId.of_file(m, supervision.get(m, "unsupervised")): s for m, s in found.items()}
 
 

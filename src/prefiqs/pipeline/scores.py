@@ -1,10 +1,9 @@
 """Scores of one benchmark by several methods, each with its identity."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -31,13 +30,13 @@ class Scores:
     @classmethod
     def of(
         cls, names: np.ndarray, scores: Mapping[MethodId, np.ndarray], trained_on: Callable[[MethodId], bool]
-    ) -> Scores:
+    ) -> Self:
         """Scores by identity; `trained_on` says of a method whether its network was trained on these images."""
         table = identity_table({method: trained_on(method) for method in scores})
         return cls(names, table, {method.key: np.asarray(s, np.float32) for method, s in scores.items()})
 
     @classmethod
-    def read(cls, folder: str | Path) -> Scores:
+    def read(cls, folder: str | Path) -> Self:
         """Read what `write` wrote."""
         values = read_parquet(Path(folder) / "scores.parquet", ["name"])
         methods = read_parquet(Path(folder) / "methods.parquet", ["key", *COLUMNS])
@@ -48,7 +47,7 @@ class Scores:
         write_table(pd.DataFrame({"name": self.names, **self.values}), Path(folder) / "scores.parquet")
         write_table(self.methods, Path(folder) / "methods.parquet")
 
-    def joined(self, other: Scores) -> Scores:
+    def joined(self, other: Self) -> Self:
         """These scores and others of the same images. `InputError` for a method or a label that both have."""
         if not np.array_equal(self.names, other.names):
             raise InputError("Cannot join scores of different images.")
@@ -56,12 +55,12 @@ class Scores:
         for column in ("key", "label"):
             if repeated := methods[column][methods[column].duplicated()].tolist():
                 raise InputError(f"Two methods are called {repeated[0]!r}; rename one of them.")
-        return Scores(self.names, methods, self.values | other.values)
+        return type(self)(self.names, methods, self.values | other.values)
 
-    def where(self, chosen: pd.Series | np.ndarray) -> Scores:
+    def where(self, chosen: pd.Series) -> Self:
         """The scores of the methods for which a Boolean mask over `methods` is true."""
-        methods = self.methods[np.asarray(chosen, bool)].reset_index(drop=True)
-        return Scores(self.names, methods, {key: self.values[key] for key in methods["key"]})
+        methods = self.methods[chosen].reset_index(drop=True)
+        return type(self)(self.names, methods, {key: self.values[key] for key in methods["key"]})
 
     def __getitem__(self, method: MethodId) -> np.ndarray:
         return self.values[method.key]
