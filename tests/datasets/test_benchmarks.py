@@ -14,7 +14,7 @@ from prefiqs.datasets.benchmark import Benchmark, Templates, save_benchmark
 from prefiqs.datasets.cross_quality import build_cross_quality, same_pixels
 from prefiqs.datasets.orl import build_orl
 from prefiqs.datasets.pairs import all_pairs, with_folds
-from prefiqs.datasets.photos import LazyFaces, face_index
+from prefiqs.datasets.source import LazyFaces, face_index
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.evaluation.error_rates import fnmr_at_fmr
 from prefiqs.evaluation.pairs import cosine_similarity

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.pairs import all_pairs, cross_source_pairs, with_folds
-from prefiqs.datasets.photos import face_index
+from prefiqs.datasets.source import face_index
 from prefiqs.errors import InputError
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.subset import keep_people
+from prefiqs.datasets.benchmark import Benchmark, keep_people
 from prefiqs.errors import InputError
 
 

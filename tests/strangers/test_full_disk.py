@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from prefiqs.assets.fetch import fetch
 from prefiqs.cli import main
 from prefiqs.datasets.benchmark import Benchmark, load_benchmark, save_benchmark
-from prefiqs.datasets.photos import face_index
+from prefiqs.datasets.source import face_index
 from prefiqs.errors import AssetError, InputError
 from prefiqs.io.arrays import row_writer, write_array
 from prefiqs.io.atomic import write_text

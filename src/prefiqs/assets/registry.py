@@ -34,7 +34,7 @@ def _read(file: str) -> str:
 
 
 def _asset(name: str, sources: list[dict], sha256: str, **entry: str) -> Asset:
-    """An entry of the table, whose `sha256` is a checksum or the name of a list of them, as the tool sha256sum writes."""
+    """An entry of the table; `sha256` is a checksum, or the name of a list of them as the tool sha256sum writes it."""
     checksums = {THIS: sha256}
     if sha256.endswith(".sha256"):
         lines = (line.split(maxsplit=1) for line in _read(sha256).splitlines())

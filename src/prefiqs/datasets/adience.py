@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.card import BenchmarkCard, SourceFormat
 from prefiqs.datasets.pairs import sampled_pairs
-from prefiqs.datasets.photos import Align, align_photos, face_index
 from prefiqs.datasets.prepared import PREPARED, read_prepared
+from prefiqs.datasets.source import Align, BenchmarkCard, SourceFormat, align_photos, face_index
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import read_photo
 from prefiqs.io.tables import require_files

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -92,6 +92,30 @@ class Benchmark:
         if self.excluded:
             counts["excluded"] = len(self.excluded)
         return counts
+
+
+def keep_people(benchmark: Benchmark, count: int) -> Benchmark:
+    """The first `count` people of a benchmark, with the pairs and folds among them.
+
+    Raises `InputError` for a benchmark of templates, whose images do not say who they show.
+    """
+    if benchmark.templates is not None:
+        raise InputError(f"{benchmark.name} compares templates, not single images. Set align.people to null.")
+    return keep_images(benchmark, np.isin(benchmark.subjects, pd.unique(benchmark.subjects)[:count]))
+
+
+def keep_images(benchmark: Benchmark, kept: np.ndarray) -> Benchmark:
+    """Some images of a benchmark of single images (bool n), with the pairs and folds among them."""
+    rows = np.flatnonzero(kept)
+    inside = kept[benchmark.pairs].all(axis=1)
+    return replace(
+        benchmark,
+        images=np.stack([benchmark.images[row] for row in rows.tolist()]),
+        index=benchmark.index.iloc[rows].reset_index(drop=True),
+        pairs=np.searchsorted(rows, benchmark.pairs[inside]).astype(np.int32),
+        genuine=benchmark.genuine[inside],
+        folds=None if benchmark.folds is None else benchmark.folds[inside],
+    )
 
 
 def benchmark_folder(name: str, root: str | Path) -> Path:

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark, Templates
-from prefiqs.datasets.card import BenchmarkCard, SourceFormat
 from prefiqs.datasets.pairs import linked
-from prefiqs.datasets.photos import LazyFaces, face_index
+from prefiqs.datasets.source import BenchmarkCard, LazyFaces, SourceFormat, face_index
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import read_photo
 from prefiqs.faces.template import align_to_template

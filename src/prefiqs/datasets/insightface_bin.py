@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.card import BenchmarkCard, SourceFormat
 from prefiqs.datasets.pairs import consecutive_folds, people_of
-from prefiqs.datasets.photos import LazyFaces, face_index
 from prefiqs.datasets.prepared import PREPARED
+from prefiqs.datasets.source import BenchmarkCard, LazyFaces, SourceFormat, face_index
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import decode_face
 from prefiqs.io.restricted_pickle import EncodedArray, read_restricted

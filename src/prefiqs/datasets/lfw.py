@@ -10,12 +10,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.card import BenchmarkCard, SourceFormat
+from prefiqs.datasets.benchmark import Benchmark, keep_images
 from prefiqs.datasets.insightface_bin import bin_format
-from prefiqs.datasets.photos import Align, LazyFaces, align_photos, face_index
 from prefiqs.datasets.prepared import PREPARED
-from prefiqs.datasets.subset import keep_images
+from prefiqs.datasets.source import Align, BenchmarkCard, LazyFaces, SourceFormat, align_photos, face_index
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import decode_photo, read_photo
 from prefiqs.faces.find import tar_members

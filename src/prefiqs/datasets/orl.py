@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.card import BenchmarkCard, SourceFormat
 from prefiqs.datasets.pairs import all_pairs
-from prefiqs.datasets.photos import Align, face_index
+from prefiqs.datasets.source import Align, BenchmarkCard, SourceFormat, face_index
 from prefiqs.faces.decode import read_photo
 
 

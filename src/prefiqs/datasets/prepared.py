@@ -13,9 +13,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.card import SourceFormat
 from prefiqs.datasets.pairs import consecutive_folds, people_of
-from prefiqs.datasets.photos import LazyFaces, aligned_faces, face_index
+from prefiqs.datasets.source import LazyFaces, SourceFormat, aligned_faces, face_index
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text
 

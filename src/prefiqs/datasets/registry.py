@@ -5,13 +5,12 @@ from pathlib import Path
 
 from prefiqs.datasets.adience import ADIENCE
 from prefiqs.datasets.benchmark import Benchmark, benchmark_folder, load_benchmark
-from prefiqs.datasets.card import BenchmarkCard
 from prefiqs.datasets.ijbc import IJBC
 from prefiqs.datasets.insightface_bin import INSIGHTFACE
 from prefiqs.datasets.lfw import LFW
 from prefiqs.datasets.orl import ORL
 from prefiqs.datasets.pairs import INFERRED
-from prefiqs.datasets.photos import Align
+from prefiqs.datasets.source import Align, BenchmarkCard
 from prefiqs.datasets.synfiqa import SYNFIQA
 from prefiqs.datasets.xqlfw import XQLFW
 from prefiqs.errors import InputError

@@ -7,8 +7,7 @@ ICCV 2025. Format: what the authors' published generator writes; the data set it
 from pathlib import Path
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.card import BenchmarkCard, SourceFormat
-from prefiqs.datasets.photos import aligned_faces, face_index
+from prefiqs.datasets.source import BenchmarkCard, SourceFormat, aligned_faces, face_index
 from prefiqs.io.tables import read_text_table
 
 _LABELS, _FACES = "Quality-Scores.txt", "data"

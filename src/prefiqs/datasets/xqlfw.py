@@ -7,10 +7,9 @@ in Unconstrained Environments", FG 2021.
 from pathlib import Path
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.card import BenchmarkCard, SourceFormat
 from prefiqs.datasets.lfw import read_lfw_pairs
-from prefiqs.datasets.photos import aligned_faces, face_index
 from prefiqs.datasets.prepared import PREPARED
+from prefiqs.datasets.source import BenchmarkCard, SourceFormat, aligned_faces, face_index
 
 _FACES, _PAIRS = "xqlfw_aligned_112", "xqlfw_pairs.txt"
 

@@ -18,7 +18,7 @@ from small_networks import TinyNet, small_vit_fiqa, synthetic_faces
 from prefiqs.datasets.benchmark import Benchmark, save_benchmark
 from prefiqs.datasets.cross_quality import build_cross_quality
 from prefiqs.datasets.pairs import all_pairs, with_folds
-from prefiqs.datasets.photos import face_index
+from prefiqs.datasets.source import face_index
 from prefiqs.io.arrays import write_array
 from prefiqs.io.tables import write_table
 from prefiqs.models.zoo import ModelCard

@@ -5,10 +5,9 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from prefiqs.datasets.benchmark import Benchmark, save_benchmark
+from prefiqs.datasets.benchmark import Benchmark, keep_people, save_benchmark
 from prefiqs.datasets.pairs import with_folds
 from prefiqs.datasets.registry import build_benchmark
-from prefiqs.datasets.subset import keep_people
 from prefiqs.faces.align import align
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.faces import face_grid

@@ -1,12 +1,14 @@
-"""From the files of a data set to aligned faces, and the labels that go with them."""
+"""A benchmark as its owners distribute it: its card, and from its files to aligned faces and labels."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.align import AlignedFace
 from prefiqs.faces.decode import read_face
@@ -17,6 +19,55 @@ Align = Callable[[np.ndarray], list[AlignedFace]]
 
 _SMALLEST_SHARE = 1 / 4
 _READ_AHEAD = 256  # faces: 10 MB
+
+
+@dataclass(frozen=True)
+class SourceFormat:
+    """A format in which a benchmark is distributed.
+
+    Attributes:
+        files: what it needs, each with its alternatives.
+        build: from the folder, and `Align` unless the faces are `aligned` already, to the benchmark.
+    """
+
+    files: tuple[tuple[str, ...], ...]
+    build: Callable[..., Benchmark]
+    aligned: bool = False
+
+    def missing(self, folder: Path) -> list[tuple[str, ...]]:
+        """The needed files of which a folder holds no alternative."""
+        return [names for names in self.files if not any((folder / name).exists() for name in names)]
+
+
+@dataclass(frozen=True)
+class BenchmarkCard:
+    """A benchmark of the literature.
+
+    Attributes:
+        name, title: as in `params.yaml`, and in full.
+        owner: where its owners distribute it.
+        licence: in a phrase.
+        formats: in which it is read; the first whose files are all there is taken.
+        images: how many it has, as far as known; `prefiqs plan` uses it before the benchmark is built.
+        path: of its files below the data root; sources/NAME if empty.
+    """
+
+    name: str
+    title: str
+    owner: str
+    licence: str
+    formats: tuple[SourceFormat, ...]
+    images: int | None = None
+    path: str = ""
+
+    def folder(self, root: str | Path) -> Path:
+        """Where its files are looked for."""
+        return Path(root) / (self.path or f"sources/{self.name}")
+
+    def missing(self, root: str | Path) -> list[tuple[str, ...]]:
+        """What its first format lacks; nothing if any format is complete."""
+        lacking = [each.missing(self.folder(root)) for each in self.formats]
+        return lacking[0] if all(lacking) else []
 
 
 class LazyFaces(Sequence[np.ndarray]):
