@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prefiqs.errors import InputError
 from prefiqs.io.tables import read_table
 from prefiqs.reporting.latex import escape, write_latex
 from prefiqs.reporting.tables import Table
@@ -131,19 +130,3 @@ def test_latex_is_booktabs_with_marks_and_escapes(table, tmp_path):
     assert escape("50% of {a}_b ~ \\ $1 #2 ^") == (
         r"50\% of \{a\}\_b \textasciitilde{} \textbackslash{} \$1 \#2 \textasciicircum{}"
     )
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"best": {"absent": "min"}}, "no column 'absent'; it has method, ρ, pAUC"),
-        ({"best": {"method": "min"}}, "'method' is not numeric"),
-        ({"best": {"pAUC": "lowest"}}, "Unknown direction 'lowest'"),
-        ({"digits": {"method": 2}}, "'method' is not numeric"),
-        ({"intervals": ["pAUC"]}, "no column 'pAUC_low'"),
-        ({"within": {"pAUC": ["group"]}}, "no column 'group'"),
-    ],
-)
-def test_columns_that_do_not_fit_are_refused(frame, options, message):
-    with pytest.raises(InputError, match=message):
-        Table(frame, CAPTION, **options)

@@ -1,6 +1,6 @@
 """A table as LaTeX that needs the `booktabs` package alone."""
 
-from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 from prefiqs.io.atomic import write_text
@@ -32,53 +32,45 @@ LATEX = CellStyle(
     r"\begin{{tabular}}[t]{{@{{}}r@{{}}}}{}\\[-3pt]{{\tiny [{},\,{}]}}\end{{tabular}}",
 )
 
-
 PAGE, WIDE = 50, 7  # lines of a table that fit on a page; columns beyond which a table is set in smaller type
 
 
 def write_latex(table: Table, path: str | Path) -> None:
     """Write PATH.tex: caption above, notes below, label tab:NAME; blocks too long for a page become separate tables."""
-    cells, titles = table.cells(LATEX), table.block_titles()
+    rows = [" & ".join(cells) + r" \\" for cells in table.cells(LATEX).to_numpy().tolist()]
+    titles, label = table.block_titles(), f"tab:{Path(path).name}"
     starts = [position for position, title in enumerate(titles) if title]
-    label, ends = f"tab:{Path(path).name}", [*starts[1:], len(cells)]
-    if len(cells) * (2 if table.intervals else 1) <= PAGE or not starts:
-        pages = [_environment(table, cells.to_numpy().tolist(), titles, table.caption, label)]
-    else:
+    if starts and len(rows) * (2 if table.intervals else 1) > PAGE:
+        blocks = enumerate(pairwise([*starts, len(rows)]))
+        captions = [f"{table.caption}: {titles[start]}" for start in starts]
         pages = [
-            _environment(table, rows, [""] * len(rows), f"{table.caption}: {titles[start]}", f"{label}-{number}")
-            for number, (start, end) in enumerate(zip(starts, ends, strict=True))
-            if (rows := cells.iloc[start:end].to_numpy().tolist())
+            _environment(table, [r"\midrule", *rows[start:end]], captions[number], f"{label}-{number}")
+            for number, (start, end) in blocks
         ]
+    else:
+        body = []
+        for position, (title, row) in enumerate(zip(titles, rows, strict=True)):
+            if title:
+                body += [r"\midrule", rf"\multicolumn{{{len(table.shown())}}}{{c}}{{{escape(title)}}} \\"]
+            body += [r"\midrule", row] if title or position == 0 else [row]
+        pages = [_environment(table, body, table.caption, label)]
     write_text("\n".join(pages), f"{path}.tex")
 
 
-def _environment(table: Table, rows: list[list[str]], titles: list[str], caption: str, label: str) -> str:
-    alignment = "".join("r" if right else "l" for right in table.numeric())
-    small = len(alignment) > WIDE
+def _environment(table: Table, body: list[str], caption: str, label: str) -> str:
+    sides = "".join("r" if right else "l" for right in table.numeric())
     names = [escape(str(name)) for name in table.shown()]
-    if small:
-        names = [_stacked(name, side) for name, side in zip(names, alignment, strict=True)]
-    body = [_row(names)]
-    for position, (title, row) in enumerate(zip(titles, rows, strict=True)):
-        body += ["\\midrule"] if title or position == 0 else []
-        body += [rf"\multicolumn{{{len(alignment)}}}{{c}}{{{escape(title)}}} \\", "\\midrule"] if title else []
-        body.append(_row(row))
-    lines = [rf"\begin{{tabular}}{{{alignment}}}", "\\toprule", *body, "\\bottomrule", "\\end{tabular}"]
-    if small:  # in the middle of the page, over both margins if need be
-        lines = [
-            "\\footnotesize\\setlength{\\tabcolsep}{3pt}",
-            "\\makebox[\\linewidth][c]{%",
-            *lines[:-1],
-            lines[-1] + "}",
-        ]
+    begin, end = rf"\begin{{tabular}}{{{sides}}}", r"\end{tabular}"
+    if len(sides) > WIDE:  # in small type in the middle of the page, over both margins if need be
+        begin = "\\footnotesize\\setlength{\\tabcolsep}{3pt}\n\\makebox[\\linewidth][c]{%\n" + begin
+        end += "}"
+        names = [_stacked(name, side) for name, side in zip(names, sides, strict=True)]
+    head = [r"% needs \usepackage{booktabs}", r"\begin{table}[ht]", r"\centering"]
+    head += [rf"\caption{{{escape(caption)}}}", rf"\label{{{label}}}"]
+    lines = [*head, begin, r"\toprule", " & ".join(names) + r" \\", *body, r"\bottomrule", end]
     if table.notes:
-        lines += ["\\par\\smallskip", rf"{{\footnotesize {escape(table.notes)}}}"]
-    head = ["% needs \\usepackage{booktabs}", "\\begin{table}[ht]", "\\centering"]
-    return "\n".join([*head, rf"\caption{{{escape(caption)}}}", rf"\label{{{label}}}", *lines, "\\end{table}", ""])
-
-
-def _row(cells: Iterable[str]) -> str:
-    return " & ".join(cells) + r" \\"
+        lines += [r"\par\smallskip", rf"{{\footnotesize {escape(table.notes)}}}"]
+    return "\n".join([*lines, r"\end{table}", ""])
 
 
 def _stacked(name: str, side: str) -> str:

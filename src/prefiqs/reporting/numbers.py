@@ -2,16 +2,13 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from prefiqs.errors import InputError
 from prefiqs.io.atomic import write_text
-
-SIGNIFICANT_DIGITS = 6
 
 
 def write_numbers(numbers: Mapping[str, Any], folder: str | Path) -> None:
@@ -19,25 +16,20 @@ def write_numbers(numbers: Mapping[str, Any], folder: str | Path) -> None:
 
     numbers: numbers, texts, truth values, None, and nested mappings and lists of them; NumPy's too. Keys are sorted,
     floats rounded to six significant digits, so that the last bits of a sum do not show; NaN and infinity become null.
-    Raises InputError for any other type.
     """
     text = json.dumps(_plain(numbers), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_text(text + "\n", Path(folder) / "numbers.json")
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` in JSON's own types."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
+    """Return `value` in JSON's own types, as far as it has one."""
     match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
+        case np.ndarray() | np.generic():
+            return _plain(value.tolist())
         case Mapping():
             return {str(key): _plain(item) for key, item in value.items()}
-        case Sequence():
+        case list() | tuple():
             return [_plain(item) for item in value]
-    raise InputError(
-        f"numbers.json cannot hold a {type(value).__name__}; convert it to numbers, texts, lists, mappings."
-    )
+        case float():
+            return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import pandas as pd
 from tabulate import tabulate
 
-from prefiqs.errors import InputError
 from prefiqs.io.atomic import write_text
 from prefiqs.io.tables import write_table
 
@@ -46,8 +45,6 @@ class Table:
         within: column of `best` -> columns in which rows must agree to be ranked together.
         intervals: columns NAME to be printed as "NAME [NAME_low, NAME_high]".
         trained_on: column -> one truth value a row: whether a § is printed behind the cell; `notes` say what it means.
-
-    Raises InputError for a column that the frame lacks, or one of `best` or `digits` that is not numeric.
     """
 
     frame: pd.DataFrame
@@ -62,20 +59,6 @@ class Table:
     intervals: Sequence[str] = ()
     trained_on: Mapping[str, Sequence[bool]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        numeric = [*self.best, *(self.digits if isinstance(self.digits, Mapping) else ())]
-        groups = [name for group in self.within.values() for name in group]
-        others = [*self.hidden, *self.not_in_csv, *groups, *self.intervals, *self._bounds(), *self.trained_on]
-        for name in filter(None, [self.blocks, *others, *numeric]):
-            if name not in self.frame:
-                raise InputError(f"The table has no column {name!r}; it has {', '.join(map(str, self.frame))}.")
-        for name in numeric:
-            if not pd.api.types.is_numeric_dtype(self.frame[name]):
-                raise InputError(f"Column {name!r} is not numeric: it cannot be rounded or ranked.")
-        for name, direction in self.best.items():
-            if direction not in ("min", "max"):
-                raise InputError(f'Unknown direction {direction!r} for column {name!r}; choose "min" or "max".')
-
     def __repr__(self) -> str:
         return f"Table({self.caption!r}, {len(self.frame)} rows)"
 
@@ -88,19 +71,12 @@ class Table:
 
     def markdown(self) -> str:
         """Caption, table and notes in Markdown."""
-        cells = self.cells(MARKDOWN)
-        rows: list[list[str]] = []
+        cells, rows = self.cells(MARKDOWN), []
         for title, row in zip(self.block_titles(), cells.to_numpy().tolist(), strict=True):
-            if title:
-                rows.append([f"**{MARKDOWN.escape(title)}**"] + [""] * (len(row) - 1))
-            rows.append(row)
-        table = tabulate(
-            rows,
-            headers=[MARKDOWN.escape(str(name)) for name in cells],
-            tablefmt="pipe",
-            disable_numparse=True,
-            colalign=["right" if right else "left" for right in self.numeric()] if rows else None,
-        )
+            rows += [[f"**{MARKDOWN.escape(title)}**"], row] if title else [row]
+        sides = ["right" if right else "left" for right in self.numeric()] if rows else None
+        header = [MARKDOWN.escape(str(name)) for name in cells]
+        table = tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=sides)
         return "\n\n".join(part for part in (self.caption, table, self.notes) if part) + "\n"
 
     def write(self, path: str | Path) -> None:

@@ -101,14 +101,13 @@ def ends_of_people(
 
     As many as there are people, but at most `most`, and in full rows of `columns` if there are more than fill one.
     """
-    shown = min(most, len(np.unique(people)))
+    order = np.argsort(scores, kind="stable")
+    person = pd.Series(people[order])
+    lowest, highest = (order[~person.duplicated(keep=end)] for end in ("first", "last"))
+    shown = min(most, len(lowest))
     if shown > columns:
         shown -= shown % columns
-    rising = np.argsort(scores, kind="stable")
-    lowest, highest = (
-        order[np.sort(np.unique(people[order], return_index=True)[1])][:shown] for order in (rising, rising[::-1])
-    )
-    return lowest, highest[::-1]
+    return lowest[:shown], highest[len(highest) - shown :]
 
 
 def face_captions(index: pd.DataFrame, rows: Sequence[int] | np.ndarray) -> list[str]:
