@@ -1,7 +1,6 @@
 """Tables 1 to 5 and Fig. 3 in the paper's layout, from the results of this run."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -9,16 +8,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs.io.tables import read_table
+from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.paper.printed import Results, paper_name
 from prefiqs.reporting.paper.tables import COMPANION, paper_tables, write_paper_tables
+from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
 
-@dataclass(frozen=True, eq=False)
-class PaperStudy:
+class PaperStudy(Study):
     """The paper's tables and Fig. 3 of a run.
 
     Attributes:
@@ -32,12 +32,10 @@ class PaperStudy:
     @property
     def comparable(self) -> pd.DataFrame:
         """One row a printed table: printed numbers, how many of them can be compared, and why most others cannot."""
-        rows = []
-        for name, cells in self.tables[COMPANION].frame.groupby("table", sort=True):
-            missing = cells.loc[cells["ours"].isna(), "why"].value_counts()
-            reason = missing.index[0] if len(missing) else ""
-            rows.append((name, len(cells), int(cells["ours"].notna().sum()), reason))
-        return pd.DataFrame(rows, columns=["table", "printed", "comparable", "reason"])
+        cells = self.tables[COMPANION].frame
+        found = cells.groupby("table").agg(printed=("printed", "size"), comparable=("ours", "count"))
+        reasons = cells[cells["ours"].isna()].groupby("table")["why"].agg(lambda why: why.value_counts().index[0])
+        return found.join(reasons.rename("reason")).fillna("").reset_index()
 
     def write(self, folder: str | Path) -> None:
         """Write all tables (CSV, Markdown; LaTeX of the paper's five) and edc-grid-ESTIMATOR.png."""
@@ -48,52 +46,42 @@ class PaperStudy:
 
 def paper_study(run: Run) -> PaperStudy:
     """Collect areas, drifts, accuracies and costs of this run's stages, and set them as the paper does."""
-    params = run.params
+    params, paired = run.params, run.params.benchmarks.paired
+    results = (
+        _collected(run, "edc", "areas.csv", paired),
+        _collected(run, "jacobian", "drifts.csv", params.jacobian.benchmarks),
+        _collected(run, "verification", "table4.csv", params.verification.benchmarks),
+    )
     costs = read_table(run.layout.results("cost") / "costs.csv").to_dict("records")
     reason = params.report.not_comparable
     if params.align.people and not reason:
         reason = "only some people of each benchmark were used"
-    printed = run.layout.data / "paper"
-    tables = paper_tables(_results(run), costs, printed, params.report.gallery_ratio, reason)
-    return PaperStudy(tables, {model: _grid(run, model) for model in params.models.quality})
-
-
-def _results(run: Run) -> Results:
-    params = run.params
-    return Results(
-        _collected(run, "edc", "areas.csv", params.benchmarks.paired),
-        _collected(run, "jacobian", "drifts.csv", params.jacobian.benchmarks),
-        _collected(run, "verification", "table4.csv", params.verification.benchmarks),
+    tables = paper_tables(
+        Results(*(table.assign(benchmark=table["benchmark"].map(paper_name)) for table in results)),
+        costs,
+        run.layout.data / "paper",
+        params.report.gallery_ratio,
+        reason,
     )
+    curves, chance = (_collected(run, "edc", name, paired) for name in ("edc.csv", "random-edc.csv"))
+    return PaperStudy(tables, {model: _grid(run, model, curves, chance) for model in params.models.quality})
 
 
 def _collected(run: Run, stage: str, name: str, benchmarks: Iterable[str]) -> pd.DataFrame:
     """A table of a stage, of all benchmarks and quality estimators, with the columns benchmark and estimator."""
-    parts = []
-    for benchmark, model in product(benchmarks, run.params.models.quality):
-        table = read_table(run.layout.results(stage, benchmark, model) / name)
-        parts.append(table.assign(benchmark=paper_name(benchmark), estimator=model))
+    parts = [
+        read_table(run.layout.results(stage, benchmark, model) / name).assign(benchmark=benchmark, estimator=model)
+        for benchmark, model in product(benchmarks, run.params.models.quality)
+    ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["benchmark", "estimator"])
 
 
-def _grid(run: Run, model: str) -> Figure:
+def _grid(run: Run, model: str, curves: pd.DataFrame, chance: pd.DataFrame) -> Figure:
     """Fig. 3: PreFIQs, the norm and every other method, by verifier and benchmark."""
-    edc = run.params.edc
-    curves, chance = (
-        pd.concat(
-            [
-                read_table(run.layout.results("edc", benchmark, model) / name).assign(benchmark=benchmark)
-                for benchmark in run.params.benchmarks.paired
-            ],
-            ignore_index=True,
-        )
-        for name in ("edc.csv", "random-edc.csv")
-    )
-    usual = run.params.usual
-    ours = (curves["method"] == "prefiqs") & (curves["granularity"] == usual.granularity)
-    ours &= (curves["criterion"] == usual.criterion) & (curves["ratio"] == usual.ratio)
+    edc, ours = run.params.edc, MethodId.of_spec(model, run.params.usual).key
+    curves, chance = curves[curves["estimator"] == model], chance[chance["estimator"] == model]
     pruned = (curves["method"] == "prefiqs") & curves["granularity"].notna()
-    drawn = curves[(ours | ~pruned) & (curves["supervision"] != "oracle")]
+    drawn = curves[((curves["key"] == ours) | ~pruned) & (curves["supervision"] != "oracle")]
     chance = chance[chance["fmr"] == edc.fmr[0]]
     title = f"FNMR at FMR {edc.fmr[0]:g}, quality estimated by {model}"
-    return edc_grid(drawn, chance, curves.loc[ours, "key"].iloc[0], edc.fmr[0], edc.limit, title)
+    return edc_grid(drawn, chance, ours, edc.fmr[0], edc.limit, title)
