@@ -1,16 +1,18 @@
 """From a user's embeddings, pairs and scores to curves, areas, tables and figures: what `prefiqs evaluate` does."""
 
-import math
+from base64 import b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from prefiqs import __version__
 from prefiqs.apps.evaluate.inputs import EvaluationInputs
 from prefiqs.apps.evaluate.operating_points import mapped_points, points_at_percentiles, write_mapping
-from prefiqs.apps.evaluate.page import Part, write_page
 from prefiqs.errors import InputError
 from prefiqs.evaluation.comparison import Bootstraps, Comparison, Curves, RandomOrders
 from prefiqs.evaluation.edc import EdcProtocol
@@ -18,19 +20,23 @@ from prefiqs.evaluation.error_rates import is_resolvable
 from prefiqs.evaluation.inputs import check_choice
 from prefiqs.evaluation.score_mapping import KINDS
 from prefiqs.evaluation.tables import areas_table, curves_table, differences_table, intervals_table, random_table
+from prefiqs.io.atomic import write_text
 from prefiqs.io.tables import write_table
 from prefiqs.reporting.figures.areas import pauc_intervals
 from prefiqs.reporting.figures.curves import edc_figure
-from prefiqs.reporting.figures.style import save_figure
+from prefiqs.reporting.figures.style import as_png, save_figure
+from prefiqs.reporting.html.pages import render, style
 from prefiqs.reporting.tables import Table
 
 RANDOM_ORDERS = 10
 RANDOM_LABEL = "random order"
 AREAS = "Areas under the error-versus-discard curves of {} (smaller is better)"
 DIFFERENCES = "Differences of pAUC·10³ from {} (below 0 is better)"
-POINTS = "Operating points: images below a percentile of the scores are rejected"
-MAPPED = "Operating points on a scale of 0 to 100 ({}), on people it was not fitted on"
 _METHOD = {"key": "method"}
+_DOTS = 110  # an inch, of figures on the page: sharp at its width
+
+Shown = Table | tuple[str, Figure]
+"""A table, or a caption and a figure."""
 
 
 @dataclass(frozen=True)
@@ -69,42 +75,44 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
     comparison = Comparison(verifier, inputs.pairs, inputs.genuine, inputs.scores, subjects=subjects)
     curves = comparison.curves(settings)
     random = comparison.random_orders(settings, RANDOM_ORDERS)
-    points = points_at_percentiles(comparison, inputs, settings)
-    kind = settings.score_mapping
-    mappings, mapped = mapped_points(inputs, kind, title, settings, settings.seed) if kind else ({}, None)
     bootstraps = comparison.bootstrap(settings, settings.resamples, settings.seed) if settings.resamples else {}
-
-    write_table(curves_table(curves).rename(columns=_METHOD), folder / "curves.csv")
-    write_table(random_table(random), folder / "random.csv")
     areas = _areas(curves, random, bootstraps, settings, title)
-    areas.write(folder / "areas")
-    parts: list[Part] = [(areas.caption, areas.text())]
+    shown: dict[str, Shown] = {"areas": areas}
     for fmr in settings.fmrs:
         drawn = {method: curves[inputs.verifier, method, fmr] for method in inputs.scores}
         figure = edc_figure(drawn, random[inputs.verifier, fmr], title=title, limit=settings.limit)
-        parts.append(_saved(figure, f"Error-versus-discard curves at FMR {fmr:g}", folder / f"edc-{fmr:g}.png"))
-    parts += _uncertainty(list(inputs.scores), bootstraps, random, settings, folder)
-    parts.append(_saved_points(points, folder))
+        shown[f"edc-{fmr:g}"] = f"Error-versus-discard curves at FMR {fmr:g}", figure
+    if bootstraps:
+        shown |= _uncertainty(list(inputs.scores), bootstraps, random, settings)
+    shown["operating_points"] = points_at_percentiles(comparison, inputs, settings)
+    mappings = {}
+    if kind := settings.score_mapping:
+        mappings, shown["mapped_operating_points"] = mapped_points(inputs, kind, title, settings, settings.seed)
+
+    write_table(curves_table(curves).rename(columns=_METHOD), folder / "curves.csv")
+    write_table(random_table(random), folder / "random.csv")
+    for name, result in shown.items():
+        if isinstance(result, Table):
+            result.write(folder / name)
+        else:
+            save_figure(result[1], folder / f"{name}.png")
     for mapping in mappings.values():
         write_mapping(mapping, folder)
-    if mapped is not None:
-        parts.append(_saved_mapped(mapped, MAPPED.format(kind), folder))
-    write_page(title, facts(inputs, settings), parts, folder / "report.html")
+    write_text(_page(title, facts(inputs, settings), shown.values()), folder / "report.html")
     return areas
 
 
 def facts(inputs: EvaluationInputs, settings: Settings) -> dict[str, str]:
     """Return what a reader must know to compare numbers, by what it is about."""
     impostors = int((~inputs.genuine).sum())
+    people = "as listed" if inputs.named_people else "inferred from genuine pairs"
     negated = f"; scores negated, as lower is better: {', '.join(inputs.lower_is_better)}"
     rows = {
         "embeddings": f"{inputs.verifier}, {inputs.embeddings.shape[1]}-d, cosine similarity",
         "images": f"{len(inputs.names):,} in pairs; {inputs.unused:,} embedded images occur in no pair",
-        "people": f"{len(set(inputs.subjects)):,}, "
-        + ("as listed" if inputs.named_people else "inferred from genuine pairs"),
+        "people": f"{len(set(inputs.subjects)):,}, {people}",
         "pairs": f"{int(inputs.genuine.sum()):,} genuine, {impostors:,} impostor",
-        "quality": "higher is better; a pair is as good as its worse image"
-        + (negated if inputs.lower_is_better else ""),
+        "quality": "higher is better; a pair is as good as its worse image" + negated * bool(inputs.lower_is_better),
         "discarding": "all pairs, lowest quality first",
         "threshold": f"{settings.threshold}; {settings.rule} to the target FMR",
         "area": f"trapezoids in steps of {settings.step:g} up to {settings.limit:g} (pAUC) and to the last step (AUC), "
@@ -144,56 +152,31 @@ def _areas(curves: Curves, random: RandomOrders, bootstraps: Bootstraps, setting
 
 
 def _uncertainty(
-    methods: list[str], bootstraps: Bootstraps, random: RandomOrders, settings: Settings, folder: Path
-) -> list[Part]:
-    """Write intervals as a figure for each FMR, and the differences from the first method."""
-    parts: list[Part] = []
-    if not bootstraps:
-        return parts
+    methods: list[str], bootstraps: Bootstraps, random: RandomOrders, settings: Settings
+) -> dict[str, Shown]:
+    """Intervals as a figure for each FMR, and the differences from the first method."""
+    shown: dict[str, Shown] = {}
     intervals, chance = intervals_table(bootstraps, settings.limit), random_table(random)
     for fmr in settings.fmrs:
         of_fmr = intervals[intervals["fmr"] == fmr].assign(label=intervals["key"])
         figure = pauc_intervals(of_fmr, chance[chance["fmr"] == fmr], f"FMR {fmr:g}")
-        parts.append(_saved(figure, f"pAUC with 95 % intervals at FMR {fmr:g}", folder / f"intervals-{fmr:g}.png"))
+        shown[f"intervals-{fmr:g}"] = f"pAUC with 95 % intervals at FMR {fmr:g}", figure
     if len(methods) > 1:
         differences = differences_table(bootstraps, methods[0], settings.limit).rename(columns=_METHOD)
         notes = "low, high: ends of the 95 % interval, paired by resample."
-        table = Table(differences, DIFFERENCES.format(methods[0]), digits=2, notes=notes)
-        parts.append(_written(table, folder / "differences"))
-    return parts
+        shown["differences"] = Table(differences, DIFFERENCES.format(methods[0]), digits=2, notes=notes)
+    return shown
 
 
-def _saved_points(points: pd.DataFrame, folder: Path) -> Part:
-    digits = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4, "rejection_threshold": _decimals(points)}
-    notes = (
-        "rejection_threshold: on the method's own scale; images below it are rejected (above it, where lower is "
-        "better), and pairs with one of them. The similarity threshold is fixed at the FMR with nothing rejected; "
-        "fmr_resolvable: at least 1/FMR impostor pairs set it."
-    )
-    return _written(Table(points, POINTS, digits=digits, notes=notes), folder / "operating_points")
-
-
-def _saved_mapped(points: pd.DataFrame, caption: str, folder: Path) -> Part:
-    digits = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4, "rejection_threshold": 0}
-    digits |= {"score": _decimals(points, "score"), "images_below_fitted": 3}
-    notes = (
-        "rejection_threshold: of 100; score: the same on the method's own scale. images_below_fitted: share below it "
-        "among the half of the people that the mapping was fitted on; everything else is of the other half."
-    )
-    return _written(Table(points, caption, digits=digits, notes=notes), folder / "mapped_operating_points")
-
-
-def _decimals(points: pd.DataFrame, column: str = "rejection_threshold") -> int:
-    """Return enough decimals to tell the values of each method apart: scores may be of any size."""
-    spread = points.groupby("method")[column].agg(lambda values: values.max() - values.min()).min()
-    return max(0, 3 - math.floor(math.log10(spread))) if spread > 0 else 3
-
-
-def _saved(figure: Figure, caption: str, path: Path) -> Part:
-    save_figure(figure, path)
-    return caption, figure
-
-
-def _written(table: Table, path: Path) -> Part:
-    table.write(path)
-    return table.caption, table.text()
+def _page(title: str, about: dict[str, str], shown: Iterable[Shown]) -> str:
+    """One page that stands alone: no script, no other file, no request to any host."""
+    parts = []
+    for result in shown:
+        if isinstance(result, Table):
+            table = result.text().to_html(index=False, border=0, na_rep="–", float_format="{:g}".format)
+            parts.append((result.caption, f'<div class="scroll" tabindex="0">{table}</div>'))
+        else:
+            caption, picture = result[0], b64encode(as_png(result[1], _DOTS)).decode()
+            text = f"{escape(caption)}; the numbers are in the tables."
+            parts.append((caption, f'<img alt="{text}" src="data:image/png;base64,{picture}">'))
+    return render("standalone", title=title, facts=about, parts=parts, style=style(), version=__version__)

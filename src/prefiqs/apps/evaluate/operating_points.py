@@ -1,12 +1,15 @@
 """Operating points of a user's methods: at percentiles of their scores, or on a mapped scale of 0 … 100."""
 
 import json
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from prefiqs.apps.evaluate.inputs import EvaluationInputs
 from prefiqs.errors import InputError
@@ -15,27 +18,36 @@ from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.evaluation.operating_points import operating_points
 from prefiqs.evaluation.score_mapping import ScoreMapping, fit_mapping, fitting_half
 from prefiqs.io.atomic import write_text
+from prefiqs.reporting.tables import Table
 
+POINTS = "Operating points: images below a percentile of the scores are rejected"
+MAPPED = "Operating points on a scale of 0 to 100 ({}), on people it was not fitted on"
 PERCENTILES = (0, 1, 2, 5, 10, 20, 30, 50)
+_DIGITS = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4}
 LEVELS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90)
 
 
-def points_at_percentiles(comparison: Comparison, inputs: EvaluationInputs, protocol: EdcProtocol) -> pd.DataFrame:
+def points_at_percentiles(comparison: Comparison, inputs: EvaluationInputs, protocol: EdcProtocol) -> Table:
     """Return one row a method, percentile of its scores, and FMR: the columns of `operating_points`, and percentile.
 
     Rejection thresholds are on the method's own scale; where lower is better, images above them are rejected.
     """
     thresholds = {m: np.quantile(scores, np.array(PERCENTILES) / 100) for m, scores in comparison.scores.items()}
-    table = operating_points(comparison, thresholds, protocol.fmrs, protocol.rule)
-    table = table.drop(columns="verifier").rename(columns={"key": "method"})
+    table = _by_method(comparison, thresholds, protocol)
     table.insert(1, "percentile", np.tile(np.repeat(PERCENTILES, len(protocol.fmrs)), len(thresholds)))
     table["rejection_threshold"] *= [_sign(inputs, method) for method in table["method"]]
-    return table
+    notes = (
+        "rejection_threshold: on the method's own scale; images below it are rejected (above it, where lower is "
+        "better), and pairs with one of them. The similarity threshold is fixed at the FMR with nothing rejected; "
+        "fmr_resolvable: at least 1/FMR impostor pairs set it."
+    )
+    digits = _DIGITS | {"rejection_threshold": _decimals(table, "rejection_threshold")}
+    return Table(table, POINTS, digits=digits, notes=notes)
 
 
 def mapped_points(
     inputs: EvaluationInputs, kind: str, name: str, protocol: EdcProtocol, seed: int
-) -> tuple[dict[str, ScoreMapping], pd.DataFrame]:
+) -> tuple[dict[str, ScoreMapping], Table]:
     """Fit a mapping of each method on one half of the people, and judge it on the other half.
 
     name: of the set, which a mapping carries. seed: of the draw of people.
@@ -55,16 +67,17 @@ def mapped_points(
         mapping = fit_mapping(own[fitting], kind, method, name, people, lower_is_better=_sign(inputs, method) < 0)
         mappings[method], mapped[method] = mapping, mapping.apply(own)
         below += [np.mean(mapped[method][fitting] < level) for level in LEVELS]
-    held_out = _without(inputs, fitting, mapped)
-    table = operating_points(held_out, dict.fromkeys(mapped, LEVELS), protocol.fmrs, protocol.rule)
-    table = table.drop(columns="verifier").rename(columns={"key": "method"})
-    score = [
-        float(mappings[m].inverse(level))
-        for m, level in table[["method", "rejection_threshold"]].itertuples(index=False)
-    ]
+    table = _by_method(_without(inputs, fitting, mapped), dict.fromkeys(mapped, LEVELS), protocol)
+    levels = zip(table["method"], table["rejection_threshold"], strict=True)
+    score = np.array([float(mappings[method].inverse(level)) for method, level in levels])
     table.insert(2, "score", np.where(np.isfinite(score), score, np.nan))  # no score becomes 0 on a sigmoid
     table.insert(3, "images_below_fitted", np.repeat(below, len(protocol.fmrs)))
-    return mappings, table
+    notes = (
+        "rejection_threshold: of 100; score: the same on the method's own scale. images_below_fitted: share below it "
+        "among the half of the people that the mapping was fitted on; everything else is of the other half."
+    )
+    digits = _DIGITS | {"rejection_threshold": 0, "score": _decimals(table, "score"), "images_below_fitted": 3}
+    return mappings, Table(table, MAPPED.format(kind), digits=digits, notes=notes)
 
 
 def write_mapping(mapping: ScoreMapping, folder: Path) -> None:
@@ -72,6 +85,17 @@ def write_mapping(mapping: ScoreMapping, folder: Path) -> None:
     name = "mapping-" + re.sub(r"[^\w.+-]+", "_", mapping.method) + ".json"
     content = {"format": "prefiqs-score-mapping-1"} | asdict(mapping)
     write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", folder / name)
+
+
+def _by_method(comparison: Comparison, thresholds: Mapping[str, ArrayLike], protocol: EdcProtocol) -> pd.DataFrame:
+    table = operating_points(comparison, thresholds, protocol.fmrs, protocol.rule)
+    return table.drop(columns="verifier").rename(columns={"key": "method"})
+
+
+def _decimals(points: pd.DataFrame, column: str) -> int:
+    """Return enough decimals to tell the values of each method apart: scores may be of any size."""
+    spread = points.groupby("method")[column].agg(np.ptp).min()
+    return max(0, 3 - math.floor(math.log10(spread))) if spread > 0 else 3
 
 
 def _sign(inputs: EvaluationInputs, method: str) -> int:
