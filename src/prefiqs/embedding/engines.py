@@ -7,9 +7,9 @@ size of the drift that PreFIQs measures at small pruning ratios (notebook 19 mea
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from threading import Lock
 
 import numpy as np
@@ -117,10 +117,14 @@ def torch_engine(function: Callable, precision: str = "fp32") -> Engine:
     One call at a time in the whole process: PyTorch's settings are those of the process, and functions may put other
     weights or hooks into their network while they run.
     """
-    _checked(precision)
+    _, dtype = _checked(precision)
 
     def run(prepared: torch.Tensor) -> tuple[np.ndarray, ...]:
-        with torch.no_grad(), _TORCH, _computing_in(precision, prepared.device):
+        with torch.no_grad(), _TORCH, ExitStack() as stack:
+            for products in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):  # type: ignore[attr-defined]
+                stack.callback(setattr, products, "fp32_precision", products.fp32_precision)
+                products.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+            stack.enter_context(torch.autocast(prepared.device.type, dtype, enabled=dtype != torch.float32))
             result = function(prepared)
         outputs = result if isinstance(result, tuple) else (result,)
         return tuple(output.float().cpu().numpy() for output in outputs)
@@ -132,19 +136,6 @@ def _checked(precision: str) -> tuple[str | None, torch.dtype]:
     if precision not in PRECISIONS:
         raise InputError(f"Unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}.")
     return PRECISIONS[precision]
-
-
-@contextmanager
-def _computing_in(precision: str, device: torch.device) -> Iterator[None]:
-    """PyTorch computes in this precision, and as before afterwards."""
-    _, dtype = PRECISIONS[precision]
-    with ExitStack() as stack:
-        for products in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):  # type: ignore[attr-defined]
-            stack.callback(setattr, products, "fp32_precision", products.fp32_precision)
-            products.fp32_precision = "tf32" if precision == "tf32" else "ieee"
-        if dtype != torch.float32:
-            stack.enter_context(torch.autocast(device.type, dtype))
-        yield
 
 
 def openvino_graph(module: nn.Module, example: torch.Tensor) -> ov.Model:
