@@ -85,9 +85,10 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
     if bootstraps:
         shown |= _uncertainty(list(inputs.scores), bootstraps, random, settings)
     shown["operating_points"] = points_at_percentiles(comparison, inputs, settings)
-    mappings = {}
     if kind := settings.score_mapping:
         mappings, shown["mapped_operating_points"] = mapped_points(inputs, kind, title, settings, settings.seed)
+    else:
+        mappings = {}
 
     write_table(curves_table(curves).rename(columns=_METHOD), folder / "curves.csv")
     write_table(random_table(random), folder / "random.csv")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,7 @@ def write_mapping(mapping: ScoreMapping, folder: Path) -> None:
     write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", folder / name)
 
 
-def _by_method(comparison: Comparison, thresholds: Mapping[str, ArrayLike], protocol: EdcProtocol) -> pd.DataFrame:
+def _by_method(comparison: Comparison, thresholds: Mapping[Any, ArrayLike], protocol: EdcProtocol) -> pd.DataFrame:
     table = operating_points(comparison, thresholds, protocol.fmrs, protocol.rule)
     return table.drop(columns="verifier").rename(columns={"key": "method"})
 
