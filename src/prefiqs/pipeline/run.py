@@ -56,6 +56,14 @@ class Run:
         """Whether faces of a benchmark may be drawn."""
         return benchmark in self.params.align.show_faces
 
+    def identified(self, benchmark: str, scores: Mapping[MethodId, np.ndarray]) -> Scores:
+        """Scores of a benchmark's images, marked where the card of the network says that it was trained on them."""
+        from prefiqs.models.weights import card_of
+
+        return Scores.of(
+            self.benchmark(benchmark).names, scores, lambda method: benchmark in card_of(method.network).seen
+        )
+
     def all_scores(self, benchmark: str, model: str) -> Scores:
         """Every score there is of a benchmark: PreFIQs and the norm of `model`, compared methods, score files of other
         tools, and the true severity of degraded images."""
@@ -88,10 +96,3 @@ def open_run(start: str | Path | None = None) -> Run:
     if root is None:
         raise ConfigError(f"No PreFIQs compendium holds {Path(start or '.').absolute()} (no .prefiqs-root above it).")
     return Run(Layout(root), load_params(root / "params.yaml"))
-
-
-def was_trained_on(model: str, benchmark: str) -> bool:
-    """Whether a network was trained on images of a benchmark, as far as its model card says."""
-    from prefiqs.models.weights import card_of
-
-    return benchmark in card_of(model).seen

@@ -1,6 +1,7 @@
 """Scores of PreFIQs, of a compared method, and the errors of a verifier, each compared with loops."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ from small_networks import TinyNet, embedded_by_hand, small_vit_fiqa, unit_rows
 from small_run import small_run, use_small_networks, write_embeddings
 
 import prefiqs
+from prefiqs.models.zoo import MODELS
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.scores import Scores
-from prefiqs.pipeline.studies import method
 from prefiqs.pipeline.studies.method import method_study
 from prefiqs.pipeline.studies.score import score_study
 from prefiqs.pipeline.studies.verifier import verifier_study
@@ -61,7 +62,8 @@ def test_both_ends_of_a_gallery_show_each_person_once():
 def test_a_compared_method_scores_as_the_public_call(tmp_path, monkeypatch, trained_on):
     run = small_run(tmp_path, {"align": {"show_faces": []}})
     use_small_networks(monkeypatch, run)
-    monkeypatch.setattr(method, "was_trained_on", lambda model, benchmark: trained_on)
+    seen = replace(MODELS["vit-prefiqs"], seen=("orl-xq",) if trained_on else ())
+    monkeypatch.setitem(MODELS, "vit-prefiqs", seen)
     study = method_study(run, "orl-xq", "ex-fiqa")
     study.write(tmp_path / "results")
     scores = Scores.read(run.layout.method_scores("orl-xq", "ex-fiqa"))

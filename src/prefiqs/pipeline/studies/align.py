@@ -35,15 +35,14 @@ def align_study(run: Run, benchmark: str) -> AlignStudy:
         built = keep_people(built, people)
     if built.folds is None and built.templates is None and len(built.pairs):
         built = with_folds(built, folds.count, folds.pairs_per_fold, folds.seed)
+    faces = None
+    if run.shows_faces_of(benchmark):
+        rows = np.linspace(0, len(built.images) - 1, min(SHOWN, len(built.images))).round().astype(int)
+        faces = face_grid([built.images[row] for row in rows], built.names[rows].tolist(), columns=COLUMNS)
     in_folds = 0 if built.folds is None else int((built.folds >= 0).sum())
     return AlignStudy(
         benchmark=built,
-        faces=_some_faces(built) if run.shows_faces_of(benchmark) else None,
+        faces=faces,
         numbers=built.summary() | {"pairs_in_folds": in_folds},
         stored={run.layout.data: partial(save_benchmark, built)},
     )
-
-
-def _some_faces(benchmark: Benchmark) -> Figure:
-    rows = np.linspace(0, len(benchmark.images) - 1, min(SHOWN, len(benchmark.images))).round().astype(int)
-    return face_grid([benchmark.images[row] for row in rows], benchmark.names[rows].tolist(), columns=COLUMNS)

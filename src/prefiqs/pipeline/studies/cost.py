@@ -20,16 +20,9 @@ COLUMNS = ["key", "label", "method", "network", "milliseconds", "plain"]
 
 
 class CostStudy(Study):
-    """What the methods of a run cost on this machine.
-
-    Attributes:
-        table: PreFIQs and the embedding norm first, then the compared methods: milliseconds an image, those of a plain
-            pass of the network, and how many plain passes a method costs.
-        faces: how many were timed at once. device: where.
-    """
+    """Milliseconds an image of each method and of a plain pass of its network, measured with so many faces at once."""
 
     files = {"table": "costs"}
-
     table: Table
     faces: int
     device: str
@@ -58,18 +51,10 @@ def cost_study(run: Run) -> CostStudy:
 
 
 def milliseconds_per_image(work: Mapping[str, Callable], images: np.ndarray, rounds: int = 3) -> dict[str, float]:
-    """Milliseconds that an image takes in each of several kinds of work: its shortest time over the number of images.
+    """Milliseconds that each kind of work takes an image: its shortest run over the number of images.
 
     In every round all kinds take their turn, so that what else the machine does affects all alike; that, and what
-    happens the first time only (compilation), can only lengthen a run.
-
-    Args:
-        work: by name, what takes images.
-        images: the more, the steadier; a batch at least.
-        rounds: at least 2, as the first is slower.
-
-    Raises:
-        InputError: no images.
+    happens the first time only (compilation), can only lengthen a run. `InputError` without images.
     """
     if not len(images):
         raise InputError("There are no images to time methods on.")

@@ -10,12 +10,11 @@ from prefiqs.datasets.cross_quality import build_cross_quality
 from prefiqs.datasets.pairs import with_folds
 from prefiqs.errors import InputError
 from prefiqs.faces.degrade import degrade
-from prefiqs.pipeline.params import Degrade
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.faces import degradation_ladder, face_grid
 from prefiqs.reporting.study import Study
 
-STEPS = (0, 0.2, 0.4, 0.6, 0.8, 1)  # severities in the figure of all kinds
+SEVERITIES = (0, 0.2, 0.4, 0.6, 0.8, 1)  # in the figure of all kinds
 SHOWN, COLUMNS = 4, 10  # photos whose copies are shown
 
 
@@ -33,30 +32,25 @@ def degrade_study(run: Run, benchmark: str) -> DegradeStudy:
     Raises:
         InputError: params.yaml names no source.
     """
-    chosen, folds, shown = run.params.degrade, run.params.folds, run.shows_faces_of(benchmark)
-    source = run.params.source_of(benchmark)
+    chosen, folds, source = run.params.degrade, run.params.folds, run.params.source_of(benchmark)
     if source is None:
         raise InputError(f"{benchmark} is not in `benchmarks.cross_quality` of params.yaml, so it has no source.")
     clean = run.benchmark(source)
     degraded = build_cross_quality(benchmark, clean, chosen.copies, chosen.strongest, chosen.impostors, chosen.seed)
     degraded = with_folds(degraded, folds.count, folds.pairs_per_fold, folds.seed)
+    kinds = copies = None
+    if run.shows_faces_of(benchmark):
+        ladder = {}
+        for kind, strongest in chosen.strongest.items():
+            ladder[kind] = [degrade(clean.images[0], kind, s, strongest, np.random.default_rng(1)) for s in SEVERITIES]
+        kinds = degradation_ladder(ladder, SEVERITIES)
+        first = degraded.index.head(SHOWN * chosen.copies)
+        captions = [f"{row.degradation}\n{row.severity:.2f}" for row in first.itertuples()]
+        copies = face_grid(degraded.images[: len(first)], captions, columns=COLUMNS)
     return DegradeStudy(
         benchmark=degraded,
-        kinds=_kinds(clean.images[0], chosen) if shown else None,
-        copies=_copies(degraded, chosen.copies) if shown else None,
+        kinds=kinds,
+        copies=copies,
         numbers=degraded.summary() | {"kinds": degraded.index["degradation"].value_counts().to_dict()},
         stored={run.layout.data: partial(save_benchmark, degraded)},
     )
-
-
-def _kinds(face: np.ndarray, chosen: Degrade) -> Figure:
-    ladder = {}
-    for kind, strongest in chosen.strongest.items():
-        ladder[kind] = [degrade(face, kind, severity, strongest, np.random.default_rng(1)) for severity in STEPS]
-    return degradation_ladder(ladder, STEPS)
-
-
-def _copies(degraded: Benchmark, copies: int) -> Figure:
-    shown = degraded.index.head(SHOWN * copies)
-    captions = [f"{row.degradation}\n{row.severity:.2f}" for row in shown.itertuples()]
-    return face_grid(degraded.images[: len(shown)], captions, columns=COLUMNS)

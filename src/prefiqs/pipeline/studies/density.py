@@ -19,15 +19,11 @@ EXTERNAL_PANELS = 2  # Fig. 2d and 2e: of that many score files
 class DensityStudy(Study):
     """Drift and quality of one benchmark over a quality label, higher = better: its own, else 1 − severity.
 
-    Attributes:
-        figure: one panel a drift or score.
-        table: correlation of PreFIQs with the label among the faces of each kind of degradation.
-        numbers: Spearman correlations with the label, of "jacobian" and "discrete" (minus the drift) and of PreFIQs
-            under the key of its pruned network; within_kind as in `table`, but NaN where all labels are the same.
+    numbers: Spearman correlations with the label, of "jacobian" and "discrete" (minus the drift) and of PreFIQs under
+    the key of its pruned network; within_kind is NaN where all labels are the same.
     """
 
     files = {"figure": "density", "table": "within-kind"}
-
     figure: Figure
     table: Table
 

@@ -15,7 +15,7 @@ from prefiqs.methods.prefiqs import drift
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.run import Run, was_trained_on
+from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.prune import apply_mask, select_masks
 from prefiqs.pruning.spec import PruningSpec
@@ -44,9 +44,8 @@ class DerivativesStudy:
 
 def derivatives_study(run: Run, benchmark: str, model: str) -> DerivativesStudy:
     """Differentiate the embedding of every face at `jacobian.ratio`, and of a few faces at every ratio of the grid."""
-    params, faces = run.params, run.benchmark(benchmark)
+    params, everything = run.params, np.arange(len(run.benchmark(benchmark).images))
     network, ratio = load_model(model, device=params.embed.device), params.jacobian.ratio
-    everything = np.arange(len(faces.images))
     whole = _drifts(run, benchmark, network, [PruningSpec(ratio)], everything)
     scores = {
         MethodId.of("jacobian", model, ratio=ratio): -whole["jacobian"],
@@ -55,7 +54,7 @@ def derivatives_study(run: Run, benchmark: str, model: str) -> DerivativesStudy:
     count = min(params.jacobian.ablation_images, len(everything))
     subset = np.linspace(0, len(everything) - 1, count).astype(int)
     return DerivativesStudy(
-        scores=Scores.of(faces.names, scores, lambda method: was_trained_on(method.network, benchmark)),
+        scores=run.identified(benchmark, scores),
         ablation=_drifts(run, benchmark, network, [PruningSpec(r) for r in params.prune.ratios], subset),
         data=run.layout.derivatives(benchmark, model),
     )

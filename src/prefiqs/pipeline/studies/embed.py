@@ -38,13 +38,9 @@ class View(NamedTuple):
 
 
 class EmbedStudy(Study):
-    """What was embedded, and the lengths of the raw embeddings.
+    """The tables that were written, and the lengths of the raw embeddings in them.
 
-    Attributes:
-        views: the tables that were written.
-        medians: of the lengths, one row a network: key (of the `PruningSpec`, or "unpruned"), label, median.
-        lengths: unpruned and under the main pruning.
-        numbers: `embedded` are the faces embedded here; the others are images of the source, embedded before.
+    numbers: `embedded` are the faces embedded here; the others are images of the source, embedded before.
     """
 
     views: Sequence[View]

@@ -13,30 +13,21 @@ from prefiqs.methods.ex_fiqa import exfiqa_scores, fuse_exits
 from prefiqs.methods.vitnt_fiqa import vitnt_depths
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.run import Run, was_trained_on
+from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.reporting.figures.faces import attention_grid
 from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
-UNIFORM = "uniform"
 CURVE_COLUMNS = ["key", "kind", "block", "weighting", "gflops"]
 """Of a score: its kind ("exit", "fusion" or "depth"); the last block that is run; the weighting of the exits in a
 fusion, or of the patches in ViTNT-FIQA ("uniform", or by attention, "last" or "mean"); what one face costs."""
 
 
 class ExitsStudy(Study):
-    """What one forward pass of a vision transformer says about the quality of the faces of a benchmark.
-
-    Attributes:
-        scores: of every exit, every fusion of exits, and ViTNT-FIQA at every depth; higher = better.
-        by_block: what each block costs, and how alike its scores and those of the last block rank the faces.
-        figure: how much of its attention the quality token pays to each patch, over the faces with the lowest and the
-            highest EX-FIQA-FW, or over grey tiles where faces may not be drawn.
-    """
+    """Scores of every exit, every fusion of exits, and ViTNT-FIQA at every depth; what the blocks cost and look at."""
 
     files = {"by_block": "by_block", "figure": "attention"}
-
     scores: Scores
     by_block: Table
     figure: Figure
@@ -49,20 +40,30 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
     computing: dict[str, Any] = {"batch_size": embed.batch_size, "device": embed.device}
     by_exit = exfiqa_scores(network, images, **computing)
     by_attention = vitnt_depths(network, images, **computing)
-    gflops, scores, rows = exit_gflops(network), {}, []
-    for method, kind, block, weighting, values in _readings(model, by_exit, by_attention, chosen.first_depth):
+    gflops, scores, curve = exit_gflops(network), {}, []
+    first_depth = min(chosen.first_depth, len(gflops))
+    for method, kind, block, weighting, values in _readings(model, by_exit, by_attention, first_depth):
         scores[method] = values
-        rows.append((method.key, kind, block, weighting, gflops[block - 1]))
-    found = Scores.of(faces.names, scores, lambda _: was_trained_on(model, benchmark))
-    curve = pd.DataFrame(rows, columns=CURVE_COLUMNS)
-
+        curve.append((method.key, kind, block, weighting, gflops[block - 1]))
+    found = run.identified(benchmark, scores)
+    columns = {
+        "GFLOPs": gflops,
+        "share of a pass (%)": 100 * gflops / gflops[-1],
+        "Spearman, EX-FIQA": _agreement(by_exit),
+        "Spearman, ViTNT-FIQA": [np.nan] * (first_depth - 1) + _agreement(by_attention[None])[first_depth - 2 :],
+    }
     ranking = found[MethodId.of("ex-fiqa", model, fusion="depth")]
     order = np.argsort(ranking, kind="stable")
     shown = np.concatenate([order[: chosen.faces], order[-chosen.faces :]])
     folder = run.layout.exits(benchmark, model)
     return ExitsStudy(
         scores=found,
-        by_block=_by_block(found, curve, f"What the blocks of {model} say about the faces of {benchmark}"),
+        by_block=Table(
+            pd.DataFrame({"block": range(1, len(gflops) + 1), **columns}),
+            f"What the blocks of {model} say about the faces of {benchmark}",
+            digits=dict.fromkeys(columns, 3) | {"share of a pass (%)": 0},
+            notes="Spearman: rank correlation of the scores behind this block with those of the whole network.",
+        ),
         figure=attention_grid(
             images[shown],
             token_attention(network, images[shown], **computing),
@@ -70,7 +71,7 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
             [f"{score:.2f}" for score in ranking[shown]],
             withheld=not run.shows_faces_of(benchmark),
         ),
-        stored={folder: found.write, folder / "curve.parquet": curve},
+        stored={folder: found.write, folder / "curve.parquet": pd.DataFrame(curve, columns=CURVE_COLUMNS)},
     )
 
 
@@ -88,27 +89,11 @@ def _readings(
     yield MethodId.of("ex-fiqa", model, fusion="depth"), "fusion", depth, "depth", fuse_exits(by_exit, "depth")
     for attention, quality in by_attention.items():
         options = {} if attention is None else {"attention": attention}
-        for block in range(min(first_depth, depth), depth + 1):
+        for block in range(first_depth, depth + 1):
             method = MethodId.of("vitnt-fiqa", model, blocks=block, **options)
-            yield method, "depth", block, attention or UNIFORM, quality[:, block - 2]
+            yield method, "depth", block, attention or "uniform", quality[:, block - 2]
 
 
-def _by_block(scores: Scores, curve: pd.DataFrame, caption: str) -> Table:
-    def agreement(keys: pd.Series) -> pd.Series:
-        last = scores.values[keys.iloc[-1]]
-        return keys.map(lambda key: float(spearmanr(scores.values[key], last).statistic))
-
-    exits = curve[curve["kind"] == "exit"].set_index("block")
-    depths = curve[(curve["kind"] == "depth") & (curve["weighting"] == UNIFORM)].set_index("block")
-    columns = {
-        "GFLOPs": exits["gflops"],
-        "share of a pass (%)": 100 * exits["gflops"] / exits["gflops"].max(),
-        "Spearman, EX-FIQA": agreement(exits["key"]),
-        "Spearman, ViTNT-FIQA": agreement(depths["key"]),
-    }
-    return Table(
-        pd.DataFrame(columns).rename_axis("block").reset_index(),
-        caption,
-        digits=dict.fromkeys(columns, 3) | {"share of a pass (%)": 0},
-        notes="Spearman: rank correlation of the scores behind this block with those of the whole network.",
-    )
+def _agreement(scores: np.ndarray) -> list[float]:
+    """Spearman correlation of each column, n×L, with the last."""
+    return [float(spearmanr(column, scores[:, -1]).statistic) for column in scores.T]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -31,16 +30,9 @@ SHOWN = 10  # people of ORL
 
 
 class FetchStudy(Study):
-    """What a run starts from.
-
-    Attributes:
-        networks: with the size of their weights and their licence.
-        layers: what can be pruned in the first quality estimator; its biases and batch norms never are.
-        photos: of some people of ORL, as they come; None if they may not be shown. photo_count: of ORL.
-    """
+    """What a run starts from. `layers`: of the first quality estimator. `photos`: of some people of ORL, if allowed."""
 
     files = {"assets": "assets", "networks": "networks"}
-
     assets: Table
     networks: Table
     layers: Table
@@ -58,31 +50,28 @@ def fetch_study(run: Run) -> FetchStudy:
     """
     check_networks(run.params)
     paths = fetch_all(root=run.layout.data)
-    folder = run.layout.data / "weights"
     names = dict.fromkeys(network for _, network, _ in _uses(run.params))
-    sizes = {name: published_weights(name, folder).stat().st_size / 1e6 for name in names}
+    sizes = {name: published_weights(name, run.layout.data / "weights").stat().st_size / 1e6 for name in names}
     networks = [(name, size, card_of(name).licence) for name, size in sizes.items()]
     assets = [(asset.name, asset.description, asset.licence) for asset in ASSETS.values()]
     estimator = run.params.models.quality[0]
     prunable = prunable_weights(load_model(estimator, device="cpu"))
     layers = [(name, " × ".join(map(str, weight.shape)), weight.numel()) for name, weight in prunable.items()]
+    photos = None
+    if run.shows_faces_of("orl"):
+        files = {f"person {person}": paths["orl"] / f"s{person}" / "1.pgm" for person in range(1, SHOWN + 1)}
+        photos = face_grid([read_photo(file) for file in files.values()], list(files))
     return FetchStudy(
         _table(assets, ["asset", "what", "licence"], "What is fetched, once, and checked by SHA-256"),
         _table(networks, ["network", "weights (MB)", "licence"], "The networks of this run"),
         _table(layers, ["layer", "shape", "weights"], f"Prunable layers of {estimator}"),
-        photos=_photos(paths["orl"]) if run.shows_faces_of("orl") else None,
-        photo_count=sum(1 for _ in paths["orl"].rglob("*.pgm")),
+        photos,
+        photo_count=len([*paths["orl"].rglob("*.pgm")]),
     )
 
 
 def _table(rows: list[tuple], columns: list[str], caption: str) -> Table:
     return Table(pd.DataFrame(rows, columns=columns), caption, digits=1)
-
-
-def _photos(folder: Path) -> Figure:
-    people = range(1, SHOWN + 1)
-    photos = [read_photo(folder / f"s{person}" / "1.pgm") for person in people]
-    return face_grid(photos, [f"person {person}" for person in people])
 
 
 def check_networks(params: Params) -> None:

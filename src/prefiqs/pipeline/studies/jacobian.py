@@ -20,18 +20,13 @@ COLUMNS = ["verifier", "drift", "ratio", "fmr", "threshold", "limit", "fnmr", "p
 
 
 class JacobianStudy(Study):
-    """Jacobian and discrete drift of one benchmark side by side.
+    """Jacobian and discrete drift of one benchmark side by side, and (`drifts`, `table`) as quality measures.
 
-    Attributes:
-        drifts: pAUC·10³ of minus each drift as a quality measure, one row a verifier, drift ("jacobian" or "discrete")
-            and FMR; empty for a benchmark without pairs.
-        table: the same for readers. ablation: of a few faces at every ratio of the grid.
-        numbers: median_relative_difference is that of |‖J·Δθ‖ − D| / D; pauc_… are for the estimator as the verifier,
-            at the first FMR, and missing without pairs.
+    numbers: median_relative_difference is that of |‖J·Δθ‖ − D| / D; pauc_… are for the estimator as the verifier, at
+    the first FMR, and missing for a benchmark without pairs.
     """
 
     files = {"scatter": "scatter", "drifts": "drifts", "table": "table2", "ablation": "ablation"}
-
     scatter: Figure
     drifts: pd.DataFrame
     table: Table
@@ -52,12 +47,19 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
         drifts = areas.assign(ratio=ratio, threshold=edc.threshold, limit=edc.limit)[COLUMNS]
     usual = drifts[(drifts["verifier"] == model) & (drifts["fmr"] == edc.fmr[0])]
     few = read_parquet(folder / "ablation.parquet", ["ratio", "face", "jacobian", "discrete"])
+    of_ratio = few.groupby("ratio")[["discrete", "jacobian"]]
+    medians = of_ratio.median()
+    ablation = pd.DataFrame({
+        "spearman": of_ratio.apply(lambda part: spearmanr(part["discrete"], part["jacobian"]).statistic),
+        "median discrete drift": medians["discrete"],
+        "median Jacobian drift": medians["jacobian"],
+    })  # fmt: skip
     about = f"{few['face'].nunique()} of {len(faces.images):,} images of {benchmark}"
     return JacobianStudy(
         scatter=scatter_agreement(discrete, jacobian, f"discrete drift D, ρ = {ratio:g}", "Jacobian drift ‖J·Δθ‖"),
         drifts=drifts,
         table=_table2(drifts, run.verifiers(model), f"{benchmark}, drift of {model} at ρ = {ratio:g}"),
-        ablation=Table(_by_ratio(few), f"Rank agreement of Jacobian and discrete drift, {about}"),
+        ablation=Table(ablation.reset_index(), f"Rank agreement of Jacobian and discrete drift, {about}"),
         numbers={
             "ratio": ratio,
             "spearman": spearmanr(discrete, jacobian).statistic,
@@ -80,13 +82,3 @@ def _table2(drifts: pd.DataFrame, verifiers: list[str], title: str) -> Table:
         within=dict.fromkeys(shown, ["fmr"]),
         digits=dict.fromkeys(shown, 2),
     )
-
-
-def _by_ratio(few: pd.DataFrame) -> pd.DataFrame:
-    drifts = few.groupby("ratio")[["discrete", "jacobian"]]
-    medians = drifts.median()
-    return pd.DataFrame({
-        "spearman": drifts.apply(lambda part: spearmanr(part["discrete"], part["jacobian"]).statistic),
-        "median discrete drift": medians["discrete"],
-        "median Jacobian drift": medians["jacobian"],
-    }).reset_index()  # fmt: skip

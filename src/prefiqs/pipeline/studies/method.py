@@ -11,8 +11,7 @@ from prefiqs.methods.registry import METHODS, calibrate, score
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.run import Run, was_trained_on
-from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import drift_histograms
 from prefiqs.reporting.figures.faces import ends_of_people, face_captions, face_grid
 from prefiqs.reporting.study import Study
@@ -21,14 +20,9 @@ SHOWN = 5  # faces at either end
 
 
 class MethodStudy(Study):
-    """Scores of the faces of a benchmark by one method.
+    """Scores of the faces of a benchmark by one method, with the faces at both ends, unless they may not be shown.
 
-    Attributes:
-        description: what the method computes, and from which paper.
-        calibration: what it was calibrated to; None for a method that needs no calibration.
-        gallery: the lowest- and the highest-scored faces, each of another person; None if faces may not be shown.
-        numbers: low and high are the 5 % and the 95 % quantile of the scores; trained_on says whether the network was
-            trained on images of this benchmark.
+    numbers: low and high are the 5 % and the 95 % quantile; trained_on: whether the network knows the benchmark.
     """
 
     method: MethodId
@@ -44,8 +38,8 @@ def method_study(run: Run, benchmark: str, name: str) -> MethodStudy:
     network = load_model(entry.model, device=device)
     options = calibrated_options(run, entry.method, entry.options, network)
     scores = score(faces.images, entry.method, network, device=device, **options)
-    trained_on = was_trained_on(entry.model, benchmark)
-    found = Scores.of(faces.names, {entry.id: scores}, lambda _: trained_on)
+    found = run.identified(benchmark, {entry.id: scores})
+    trained_on = bool(found.methods["trained_on"].all())
     low, median, high = np.quantile(found[entry.id], [0.05, 0.5, 0.95])
     gallery = None
     if run.shows_faces_of(benchmark):

@@ -15,17 +15,12 @@ BYTES_OF_A_WEIGHT = 4
 
 
 class PruneStudy(Study):
-    """The masks of all pruned variants of one network.
+    """The share of the prunable weights that each pruned variant of a network lacks, of all and of each layer.
 
-    Attributes:
-        sparsity: the share of the prunable weights that each mask removes, in the order of the grid.
-        by_ratio: the same, one row a ratio, one column a strategy.
-        layers: what one of the main masks removes of each layer, the least pruned layer first.
-        megabytes: what the masks take on disk. dense_megabytes: what copies of the network would take.
+    The masks take `megabytes` on disk; copies of the network would take `dense_megabytes`.
     """
 
     files = {"sparsity": "sparsity"}
-
     sparsity: pd.DataFrame
     by_ratio: Table
     layers: Table

@@ -8,8 +8,7 @@ from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.embedding.vectors import normalise
 from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.run import Run, was_trained_on
-from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import drift_histograms
 from prefiqs.reporting.figures.faces import ends_of_people, face_captions, face_grid
 from prefiqs.reporting.study import Study
@@ -19,19 +18,13 @@ ENDS = 100  # lowest- and highest-scored faces whose degradations are counted
 
 
 class ScoreStudy(Study):
-    """PreFIQs and the embedding norm on the faces of a benchmark.
+    """Drifts, and the faces at both ends of the quality under the usual pruning, unless they may not be shown.
 
-    Attributes:
-        medians: of the drift, one row a pruned network: key (of the `PruningSpec`), label, median.
-        drifts: under the main pruning, one panel a ratio.
-        gallery: the lowest- and the highest-scored face of as many people as fit, lowest first; None if faces may not
-            be shown.
-        numbers: `worst` and `best` count the degradations of the 100 lowest- and highest-scored faces, most frequent
-            first; empty where nothing is degraded.
+    numbers: `worst` and `best` count the degradations of the 100 lowest- and highest-scored faces, most frequent first;
+    they are empty where nothing is degraded.
     """
 
     files = {"gallery": "gallery"}
-
     medians: pd.DataFrame
     drifts: Figure
     gallery: Figure | None
@@ -45,13 +38,11 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
     drifts = {s: drift(e, normalise(run.raw_embeddings(benchmark, model, s))) for s in run.params.prune.specs}
     scores = {MethodId.of_spec(model, s): quality_from_drift(d) for s, d in drifts.items()}
     scores[MethodId.of("norm", model)] = np.linalg.norm(raw, axis=1)
-    found = Scores.of(faces.names, scores, lambda method: was_trained_on(method.network, benchmark))
-
-    medians = pd.DataFrame(
-        [(s.key, s.label, float(np.median(d))) for s, d in drifts.items()], columns=["key", "label", "median"]
-    )
+    rows = [(s.key, s.label, float(np.median(d))) for s, d in drifts.items()]
+    medians = pd.DataFrame(rows, columns=["key", "label", "median"])
     quality = quality_from_drift(drifts[usual])
-    order = np.argsort(quality, kind="stable")
+    kinds = faces.index["degradation"].iloc[np.argsort(quality, kind="stable")]
+    kinds = kinds if faces.index["severity"].any() else kinds.head(0)
     title = f"lowest (above) and highest (below) quality, {usual.label}"
     return ScoreStudy(
         medians=medians,
@@ -59,17 +50,11 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
         gallery=_gallery(faces, quality, title) if run.shows_faces_of(benchmark) else None,
         numbers={
             "median_drift": medians.set_index("key")["median"].to_dict(),
-            "worst": _kinds(faces, order[:ENDS]),
-            "best": _kinds(faces, order[-ENDS:]),
+            "worst": kinds.head(ENDS).value_counts().to_dict(),
+            "best": kinds.tail(ENDS).value_counts().to_dict(),
         },
-        stored={run.layout.scores(benchmark, model): found.write},
+        stored={run.layout.scores(benchmark, model): run.identified(benchmark, scores).write},
     )
-
-
-def _kinds(faces: Benchmark, rows: np.ndarray) -> dict[str, int]:
-    if not faces.index["severity"].any():
-        return {}
-    return faces.index["degradation"].iloc[rows].value_counts().to_dict()
 
 
 def _gallery(faces: Benchmark, quality: np.ndarray, title: str) -> Figure:

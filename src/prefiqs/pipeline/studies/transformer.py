@@ -22,14 +22,11 @@ WEIGHTINGS = {"uniform": "uniform", "last": "attention, last block", "mean": "at
 class TransformerStudy(Study):
     """Areas of all that `exits_study` scored, at the first FMR of the run; pAUC·10³, lower is better.
 
-    Attributes:
-        areas: one row a score and verifier: `CURVE_COLUMNS` of the stage `exits`, and those of `areas_table`.
-        numbers: pauc of the three published methods; points: where to stop, judged by the first verifier; gflops:
-            there, and of a whole pass; seen: whether the network was trained on images of this benchmark.
+    numbers: `points` are where to stop, judged by the first verifier, and `gflops` the costs there and of a whole pass;
+    `seen`: whether the network was trained on images of this benchmark.
     """
 
     files = {"areas": "areas", "exits": "exits", "depths": "blocks", "figure": "exits"}
-
     areas: pd.DataFrame
     exits: Table
     depths: Table

@@ -16,17 +16,12 @@ TOLERATED = 1.0  # percentage points below the unpruned network
 
 
 class VerificationStudy(Study):
-    """Accuracy of a network and of its pruned variants on one benchmark.
+    """Accuracy of a network and of its pruned variants on one benchmark, in %; the unpruned network has the ratio 0.
 
-    Attributes:
-        table: accuracy and its std over the folds (%); unpruned at ratio 0.
-        figure: accuracy over the ratio.
-        numbers: accuracies in %; flip_test: whether an embedding is the sum of those of a face and its mirror image;
-            largest_ratio_within_one_point (of the unpruned network's accuracy), by strategy.
+    numbers: flip_test: whether an embedding is the sum of those of a face and of its mirror image.
     """
 
     files = {"table": "table4", "figure": "accuracy"}
-
     table: Table
     figure: Figure
 

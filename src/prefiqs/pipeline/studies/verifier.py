@@ -18,7 +18,6 @@ class VerifierStudy(Study):
     """A verifier on a benchmark. numbers: FNMR at an FMR of `FMR`, nothing discarded, as shares; number of pairs."""
 
     files = {"similarity": "similarity"}
-
     similarity: Figure
 
 
