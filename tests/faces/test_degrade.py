@@ -170,5 +170,5 @@ def test_kinds_and_severities_that_do_not_exist():
     with pytest.raises(InputError, match="Unknown degradation 'rain'; choose one of gaussian-blur, downsample"):
         degrade(face, "rain", 0.5, 1.0, rng)
     for severity in (-0.1, 1.1, float("nan")):
-        with pytest.raises(InputError, match=rf"Expected a severity in \[0, 1\], got {severity}"):
+        with pytest.raises(InputError, match=rf"A severity must be in \[0, 1\], not {severity}"):
             degrade(face, "jpeg", severity, 90.0, rng)

@@ -74,14 +74,9 @@ def motion_blur(image: Image, strength: float, rng: np.random.Generator) -> Imag
     return ((total + len(steps) // 2) // len(steps)).astype(np.uint8)
 
 
+_KINDS = (gaussian_blur, downsample, sensor_noise, jpeg, occlusion, low_light, motion_blur)
 DEGRADATIONS: dict[str, Callable[[Image, float, np.random.Generator], Image]] = {
-    "gaussian-blur": gaussian_blur,
-    "downsample": downsample,
-    "sensor-noise": sensor_noise,
-    "jpeg": jpeg,
-    "occlusion": occlusion,
-    "low-light": low_light,
-    "motion-blur": motion_blur,
+    function.__name__.replace("_", "-"): function for function in _KINDS
 }
 
 
@@ -101,5 +96,5 @@ def degrade(image: Image, kind: str, severity: float, strongest: float, rng: np.
     if kind not in DEGRADATIONS:
         raise InputError(f"Unknown degradation {kind!r}; choose one of {', '.join(DEGRADATIONS)}.")
     if not 0 <= severity <= 1:
-        raise InputError(f"Expected a severity in [0, 1], got {severity}.")
+        raise InputError(f"A severity must be in [0, 1], not {severity}.")
     return DEGRADATIONS[kind](image, severity * strongest, rng) if severity > 0 else image.copy()

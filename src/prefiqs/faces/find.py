@@ -5,12 +5,11 @@ import lzma
 import os
 import tarfile
 import zlib
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, groupby
+from itertools import chain, groupby, repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,10 +29,18 @@ class EncodedImage(NamedTuple):
     read: Callable[[], bytes]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shard(ABC):
-    """Some images that are read together, in an order that is the same in every run; those in `skip` are left out."""
+@dataclass(frozen=True)
+class Shard:
+    """Some images that are read together, in an order that is the same in every run: photos, or a packed set of them.
 
+    Attributes:
+        files: photos; or one tar or Parquet file, whose images are called FILE/NAME.
+        groups: the row groups that are meant of a Parquet file.
+        skip: names of images that are left out.
+    """
+
+    files: tuple[Path, ...]
+    groups: range = range(0)
     skip: frozenset[str] = frozenset()
 
     def names(self) -> list[str]:
@@ -44,57 +51,16 @@ class Shard(ABC):
         """The images in order; `InputError` for a file that cannot be read to its end."""
         return (image for image in self._all(content=True) if image.name not in self.skip)
 
-    @abstractmethod
-    def _all(self, content: bool) -> Iterator[EncodedImage]: ...
-
-
-@dataclass(frozen=True)
-class Photos(Shard):
-    """Photos in files of their own."""
-
-    paths: tuple[Path, ...]
-
     def _all(self, content: bool) -> Iterator[EncodedImage]:
-        return (EncodedImage(path_text(path), partial(read_file, path)) for path in self.paths)
-
-
-@dataclass(frozen=True)
-class RowGroups(Shard):
-    """Row groups `first` to `last` (exclusive) of a Parquet file, whose first row is row number `row` of the file.
-
-    An image is called FILE/NAME where there is a column `name`, else FILE/ROW.
-    """
-
-    file: Path
-    image: str
-    first: int
-    last: int
-    row: int
-
-    def _all(self, content: bool) -> Iterator[EncodedImage]:
-        groups = range(self.first, self.last)
-        with _parquet(self.file) as file:
-            names: Iterable = range(self.row, file.metadata.num_rows)
-            if "name" in file.schema_arrow.names:
-                names = file.read_row_groups(groups, ["name"])["name"].to_pylist()
-            cells: Iterable = [None] * sum(file.metadata.row_group(group).num_rows for group in groups)
-            if content:
-                batches = file.iter_batches(_ROWS_AT_ONCE, groups, [self.image])
-                cells = chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
-            for name, cell in zip(names, cells, strict=False):
-                data = cell["bytes"] if isinstance(cell, dict) else cell
-                yield EncodedImage(f"{path_text(self.file)}/{name}", partial(bytes, data or b""))
-
-
-@dataclass(frozen=True)
-class TarFile(Shard):
-    """The images of a tar file, such as a WebDataset shard, called FILE/MEMBER; other members are ignored."""
-
-    file: Path
-
-    def _all(self, content: bool) -> Iterator[EncodedImage]:
-        for name, data in tar_members(self.file, lambda member: _is_photo(Path(member.name)), content):
-            yield EncodedImage(f"{path_text(self.file)}/{name}", partial(bytes, data))
+        file = self.files[0]
+        match _kind(file):
+            case ".tar":
+                packed = tar_members(file, lambda member: _is_photo(Path(member.name)), content)
+            case ".parquet":
+                packed = _rows(file, self.groups, content)
+            case _:
+                return (EncodedImage(path_text(path), partial(read_file, path)) for path in self.files)
+        return (EncodedImage(f"{path_text(file)}/{name}", partial(bytes, data)) for name, data in packed)
 
 
 def tar_members(
@@ -135,12 +101,12 @@ def find_images(given: Iterable[str | Path], shard_size: int = 1024) -> list[Sha
     shards: list[Shard] = []
     for kind, alike in groupby(files, _kind):
         if kind == ".tar":
-            shards += map(TarFile, alike)
+            shards += (Shard((file,)) for file in alike)
         elif kind == ".parquet":
-            shards += (shard for file in alike for shard in _row_groups(file, shard_size))
+            shards += (Shard((file,), groups) for file in alike for groups in _row_groups(file, shard_size))
         else:
             photos = tuple(alike)
-            shards += (Photos(photos[i : i + shard_size]) for i in range(0, len(photos), shard_size))
+            shards += (Shard(photos[i : i + shard_size]) for i in range(0, len(photos), shard_size))
     return shards
 
 
@@ -156,7 +122,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not glob.has_magic(str(path)):
         raise InputError(f"File not found: {path}.")
-    matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+    matches = map(Path, sorted(glob.glob(str(path), recursive=True)))
     files = [file for match in matches for file in (_below(match) if match.is_dir() else [match]) if _is_image(file)]
     if not files:
         raise InputError(f"No photos match {path}.")
@@ -189,19 +155,36 @@ def _kind(file: Path) -> str:
     return ending if (ending := file.suffix.lower()) in (".parquet", ".tar") else ""
 
 
-def _row_groups(path: Path, shard_size: int) -> Iterator[RowGroups]:
+def _row_groups(path: Path, shard_size: int) -> Iterator[range]:
     """Neighbouring row groups together until they hold `shard_size` images."""
     columns = _image_columns(path)
     if len(columns) != 1:
         found = "several columns" if columns else "no column"
         raise InputError(f"{path} has {found} of image bytes {tuple(columns) or ''}. It must have one.")
-    first, row, rows = 0, 0, 0
+    first = rows = 0
     with _parquet(path) as file:
         for group in range(file.num_row_groups):
             rows += file.metadata.row_group(group).num_rows
             if rows >= shard_size or group == file.num_row_groups - 1:
-                yield RowGroups(path, columns[0], first, group + 1, row)
-                first, row, rows = group + 1, row + rows, 0
+                yield range(first, group + 1)
+                first, rows = group + 1, 0
+
+
+def _rows(path: Path, groups: range, content: bool) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the images in row groups: names are those in the column `name`, else numbers of rows."""
+    (column,) = _image_columns(path)
+    with _parquet(path) as file:
+        counts = [file.metadata.row_group(group).num_rows for group in range(groups.stop)]
+        names = [str(row) for row in range(sum(counts[: groups.start]), sum(counts))]
+        if "name" in file.schema_arrow.names:
+            names = file.read_row_groups(groups, ["name"])["name"].to_pylist()
+        if not content:
+            yield from zip(names, repeat(b""))
+            return
+        batches = file.iter_batches(_ROWS_AT_ONCE, groups, [column])
+        cells = chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
+        for name, cell in zip(names, cells, strict=True):
+            yield name, (cell["bytes"] if isinstance(cell, dict) else cell) or b""
 
 
 def _image_columns(path: Path) -> list[str]:

@@ -28,14 +28,10 @@ class Photo:
 
 
 class FaceReader:
-    """Reads photos and finds their faces; never stops for a bad one.
+    """Reads photos and finds their faces, the largest or `all_faces`; never stops for a bad photo.
 
-    Args:
-        aligned: the photos are aligned faces of 112×112 pixels already.
-        all_faces: all faces, largest first, instead of the largest alone.
-
-    Raises:
-        InputError: both; AssetError: the detector is needed and cannot be fetched.
+    Those that are `aligned` are faces of 112×112 pixels already. Raises `InputError` for both options, `AssetError` if
+    the detector is needed and cannot be fetched.
     """
 
     def __init__(self, aligned: bool = False, all_faces: bool = False):
@@ -47,20 +43,19 @@ class FaceReader:
 
     def __call__(self, image: EncodedImage) -> Photo:
         """The photo with its faces, or with the reason why it has none."""
+        name = image.name
         try:
-            return Photo(image.name, self._faces(image))
+            if self.aligned:
+                face = decode_face(image.read(), name)
+                return Photo(name, [AlignedFace(face, np.full(4, np.nan), np.full((5, 2), np.nan), np.nan)])
+            photo = decode_photo(image.read(), name)
+            return Photo(name, align(photo, all_faces=True) if self.all_faces else [align(photo)])
         except (InputError, NoFaceFound) as error:
             reason = str(error)
         except OSError as error:
-            reason = f"Cannot read {image.name}: {(error.strerror or str(error)).lower()}."
-        logging.getLogger(__name__).info("%s: %s", image.name, reason)
-        return Photo(image.name, [], reason)
-
-    def _faces(self, image: EncodedImage) -> list[AlignedFace]:
-        data = image.read()
-        if self.aligned:
-            return [AlignedFace(decode_face(data, image.name), np.full(4, np.nan), np.full((5, 2), np.nan), np.nan)]
-        return align(decode_photo(data, image.name), all_faces=True)[: None if self.all_faces else 1]
+            reason = f"Cannot read {name}: {(error.strerror or str(error)).lower()}."
+        logging.getLogger(__name__).info("%s: %s", name, reason)
+        return Photo(name, [], reason)
 
 
 def prefetch(function: Callable, items: Iterable, threads: int, lookahead: int) -> Iterator:

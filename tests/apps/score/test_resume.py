@@ -17,7 +17,7 @@ from prefiqs.apps.score.journal import ScoreJournal
 from prefiqs.apps.score.run import write_scores
 from prefiqs.apps.score.scorer import PhotoScorer
 from prefiqs.errors import InputError
-from prefiqs.faces.find import EncodedImage, Photos, find_images
+from prefiqs.faces.find import EncodedImage, Shard, find_images
 
 
 class Counting:
@@ -31,7 +31,7 @@ class Counting:
             if path == self.stop_before:
                 raise KeyboardInterrupt
             self.seen.append(path)
-            yield from self.scorer([Photos((path,))])
+            yield from self.scorer([Shard((path,))])
 
 
 def write(scorer, photos, out, resume=False):
@@ -203,10 +203,10 @@ def test_nothing_needs_fcntl(tmp_path):
 
 def test_photos_with_one_name(scorer, photos, out):
     with pytest.raises(InputError, match="1.pgm occurs more than once"):
-        write_scores(scorer, [Photos((photos[0],)), Photos((photos[0],))], out)
+        write_scores(scorer, [Shard((photos[0],)), Shard((photos[0],))], out)
 
 
-class SlowPhotos(Photos):
+class SlowPhotos(Shard):
     """Each takes a while to read."""
 
     def _all(self, content):
