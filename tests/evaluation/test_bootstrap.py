@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation import bootstrap
+from prefiqs.evaluation.bootstrap import resampled_weights
 from prefiqs.evaluation.comparison import Comparison
-from prefiqs.evaluation.edc import EdcProtocol, curves_of_sorted, error_discard_curve, error_discard_curves
+from prefiqs.evaluation.discarding import Discarding, QualityRanks, sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.edc import EdcProtocol, error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
-from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
-from prefiqs.evaluation.resampling import resampled_weights
 from prefiqs.evaluation.tables import differences_table, intervals_table
-from prefiqs.evaluation.weighted_edc import WeightedPairs
 
 GRID = np.arange(20) / 20
 TARGETS = [0.001, 0.1, 1 / 3, 0.5, 0.9]
@@ -39,25 +38,21 @@ def sample(n_pairs=400, seed=0, n_people=12):
 
 def bootstrap_curves(similarity, genuine, qualities, fmrs, people=None, resamples=1000, seed=0, **options):
     """Of pairs not yet sorted."""
-    by_similarity = sort_by_similarity(similarity, genuine)
-    by_quality = {key: sort_by_quality(quality) for key, quality in qualities.items()}
-    protocol = EdcProtocol(tuple(fmrs), **options)
-    curves = {key: curves_of_sorted(by_similarity, ranks, **protocol.options()) for key, ranks in by_quality.items()}
-    return bootstrap.bootstrap_curves(by_similarity, by_quality, curves, protocol, people, resamples, seed)
+    discarding = EdcProtocol(tuple(fmrs), **options).discarding(sort_by_similarity(similarity, genuine))
+    orders = {key: sort_by_quality(quality) for key, quality in qualities.items()}
+    return bootstrap.bootstrap_curves(discarding, orders, people, resamples, seed)
 
 
 def weighted(similarity, genuine, quality, weights, fmrs, threshold="recomputed", rule="nearest"):
-    pairs = WeightedPairs(
-        sort_by_similarity(similarity, genuine), {"q": sort_by_quality(quality)}, fmrs, GRID, threshold, rule
-    )
-    return pairs.fnmr(weights)["q"]
+    ranks = sort_by_similarity(similarity, genuine)
+    return Discarding(ranks, fmrs, GRID, threshold, rule).fnmr(QualityRanks(sort_by_quality(quality), ranks), weights)
 
 
 def repeated(similarity, genuine, quality, weights, fmrs, **options):
     """The same by what it means: a list in which each pair stands as often as it weighs, copies side by side."""
     rows = [i for i, times in enumerate(weights) for _ in range(times)]
-    lists = (np.asarray(values)[rows] for values in (similarity, genuine, quality))
-    return np.array([curve.fnmr for curve in error_discard_curves(*lists, fmrs, GRID, **options)])
+    lists = [np.asarray(values)[rows] for values in (similarity, genuine, quality)]
+    return np.array([error_discard_curve(*lists, fmr, GRID, **options).fnmr for fmr in fmrs])
 
 
 @st.composite
@@ -200,10 +195,10 @@ def test_resamples_without_an_area_are_counted_and_left_out():
     lasts = [w[:2].sum() > math.floor(0.3 * 12) for w, _ in resampled_weights(genuine, None, 50, 0)]
     areas = result.pauc("q")
     assert (~np.isnan(areas)).tolist() == lasts
-    assert 0 < result.undefined("q") == 50 - sum(lasts) < 50
+    assert 0 < sum(lasts) < 50
     assert result.interval("q") == tuple(np.quantile(areas[lasts], [0.025, 0.975]))
     assert result.difference("q", "q")[1:] == (0, 0, 0)
-    assert result.undefined("q", 0.95) == 50
+    assert np.isnan(result.pauc("q", 0.95)).all()
     assert np.isnan(result.interval("q", 0.95)).all() and np.isnan(result.difference("q", "q", 0.95)).all()
 
 
@@ -263,7 +258,8 @@ def test_tables(study):
 def test_without_subjects_pairs_are_drawn(study):
     scores, embeddings, pairs, genuine, _ = study
     bootstraps = Comparison(embeddings, pairs, genuine, scores).bootstrap(PROTOCOL, resamples=2)
-    assert set(intervals_table(bootstraps, 0.3).unit) == {"pairs"}
+    table = intervals_table(bootstraps, 0.3)
+    assert set(table.unit) == {"pairs"}
 
 
 @pytest.mark.parametrize(

@@ -35,15 +35,15 @@ def test_each_seed_draws_one_quality_an_image(comparisons):
         areas.append(curve.pauc(0.3))
     assert result.pauc.tolist() == areas
     assert areas[0] != areas[1]
-    assert result.pauc_mean == pytest.approx((areas[0] + areas[1]) / 2)
-    assert result.pauc_std == pytest.approx(abs(areas[0] - areas[1]) / 2)
+    assert result.pauc.mean() == pytest.approx((areas[0] + areas[1]) / 2)
+    assert result.pauc.std() == pytest.approx(abs(areas[0] - areas[1]) / 2)
 
 
 def test_random_order_keeps_the_error_about_level(comparisons):
     result = random_order(*comparisons, 200, "fixed")
     start = result.fnmr[0, 0]
     # Over 200 seeds the mean of the areas has a standard error of std / sqrt(200); four of them are allowed.
-    assert result.pauc_mean == pytest.approx(0.3 * start, abs=4 * result.pauc_std / np.sqrt(200))
+    assert result.pauc.mean() == pytest.approx(0.3 * start, abs=4 * result.pauc.std() / np.sqrt(200))
 
 
 def test_band_holds_the_central_seeds(comparisons):

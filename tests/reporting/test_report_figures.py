@@ -12,8 +12,7 @@ from PIL import Image
 from student.figures import training_curves
 
 from prefiqs.errors import InputError
-from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.random_order import RandomOrder
+from prefiqs.evaluation.curve import Curve, RandomOrder
 from prefiqs.reporting.figures.areas import grouped_pauc, lines_by_ratio, pauc_intervals, ratio_by_fmr
 from prefiqs.reporting.figures.cost import pauc_by_gflops, pauc_by_passes
 from prefiqs.reporting.figures.curves import edc_figure, edc_grid

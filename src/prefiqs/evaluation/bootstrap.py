@@ -1,5 +1,18 @@
 """How large the confidence interval of an area is: percentile bootstrap over pairs or over people.
 
+Over pairs: as many pairs as there are, drawn with replacement, genuine and impostor alike. This takes pairs as
+independent and ignores that they share images and people; where they do, intervals come out too narrow.
+
+Over people: as many people as there are, drawn with replacement. A genuine pair weighs as often as its person was
+drawn, an impostor pair the product of both counts; copies of one person are not compared with each other. This is the
+vertex bootstrap of Snijders & Borgatti ("Non-parametric standard errors and tests for network statistics", Connections
+22(2), 1999), examined for face verification by Fogliato, Patil & Perona ("Confidence intervals for error rates in 1:1
+matching tasks", IJCV, arXiv:2306.01198). The subsets bootstrap of Bolle, Ratha & Pankanti (CVIU 93, 2004) takes all
+comparisons of a drawn person instead, and so ignores that an impostor pair also depends on the other person. What is
+ignored here: whatever different people share, such as a session or a photographer. Products of counts overstate the
+variance, the more so the less pairs depend on their people (Owen & Eckles, "Bootstrapping data arrays of arbitrary
+order", Annals of Applied Statistics 6(3), 2012, on such weights for independent factors).
+
 All methods are discarded on the same resamples, so that the difference of two is paired: what makes a resample hard for
 both cancels out. The threshold is found anew in each resample, as the protocol finds it on the data.
 
@@ -10,19 +23,17 @@ intervals over pairs held the true pAUC in 92-94 % of 150 trials with 20/fmr imp
 people held it in 90-93 % of 100 trials, those over pairs in 65-75 %; differences were held in 96-99 % and 90-92 %.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.edc import EdcProtocol, discard_grid
-from prefiqs.evaluation.ranking import QualityRanks, SimilarityRanks
-from prefiqs.evaluation.resampling import resampled_weights
-from prefiqs.evaluation.weighted_edc import WeightedPairs
+from prefiqs.evaluation.discarding import Discarding, QualityRanks
 
 
 class Difference(NamedTuple):
@@ -42,11 +53,11 @@ class BootstrapCurves:
     """Curves of several quality measures on the same resamples, for one verifier and one target FMR.
 
     curves: by key, of the pairs as they are. fnmr: (resamples, steps) by key, in [0, 1]; NaN as in `Curve`.
-    unit: what was drawn, "pairs" or "people". redrawn: draws thrown away, see `resampling.resampled_weights`.
+    unit: what was drawn, "pairs" or "people". redrawn: draws thrown away, see `resampled_weights`.
 
     In all methods `limit` is the upper end of the area: 0.3 for the usual pAUC, the last discard fraction for the AUC.
-    An area is NaN in a resample where a point of its curve is; such resamples are left out of intervals and differences
-    and counted by `undefined`. InputError for an unknown key, a limit off the curve, or a level outside (0, 1).
+    An area is NaN in a resample where a point of its curve is; intervals and differences leave such resamples out.
+    InputError for an unknown key, a limit off the curve, or a level outside (0, 1).
     """
 
     curves: Mapping[Hashable, Curve]
@@ -64,10 +75,6 @@ class BootstrapCurves:
         needed = weights > 0
         return self.fnmr[key][:, needed] @ weights[needed]
 
-    def undefined(self, key: Hashable, limit: float = 0.3) -> int:
-        """Return the number of resamples in which the area is NaN."""
-        return int(np.isnan(self.pauc(key, limit)).sum())
-
     def interval(self, key: Hashable, limit: float = 0.3, level: float = 0.95) -> tuple[float, float]:
         """Return the percentile interval of the area, low and high; NaN when no resample has an area."""
         return _percentiles(self.pauc(key, limit), level)
@@ -84,47 +91,91 @@ class BootstrapCurves:
 
 
 def bootstrap_curves(
-    similarity: SimilarityRanks,
-    qualities: Mapping[Any, QualityRanks],
-    curves: Mapping[Any, Sequence[Curve]],
-    protocol: EdcProtocol,
+    discarding: Discarding,
+    orders: Mapping[Any, NDArray],
     people: ArrayLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> list[BootstrapCurves]:
     """Return the curves of all quality measures on resampled pairs, one `BootstrapCurves` for each target FMR.
 
-    similarity: of P pairs. qualities: of the same pairs, by key. curves: by key, one a target FMR.
-    people: (P, 2), who is shown on either side of each pair, such as subjects[pairs]: people are drawn. None: pairs are
-        drawn. `resampling` says what either of them ignores.
+    discarding: of P pairs. orders: by key, (P,) in which a quality measure discards them, see `sort_by_quality`.
+    people: (P, 2), who is shown on either side of each pair, such as subjects[pairs]; None draws pairs, not people.
     resamples: 1 or more. seed: with the pairs and `people` it alone decides the resamples. So they are the same for
         every verifier, and what a measure gets does not depend on the others.
 
-    Time grows with P x measures x resamples, memory with P x measures. Raises InputError without a measure or a
-    resample, and as `resampling.resampled_weights` does.
+    Time grows with P x measures x resamples. Raises InputError without a measure or a resample, and as
+    `resampled_weights` does.
     """
-    if not qualities or resamples < 1:
+    if not orders or resamples < 1:
         raise InputError(
-            f"A bootstrap needs at least one quality measure and one resample, not {len(qualities)} and {resamples}; "
+            f"A bootstrap needs at least one quality measure and one resample, not {len(orders)} and {resamples}; "
             "1,000 resamples are usual."
         )
-    pairs = WeightedPairs(similarity, qualities, **protocol.options())
-    shape = len(protocol.fmrs), resamples, len(discard_grid(protocol.step))
-    fnmr = {key: np.empty(shape) for key in qualities}
+    qualities = {key: QualityRanks(order, discarding.similarity) for key, order in orders.items()}
+    curves = {key: discarding.curves(quality) for key, quality in qualities.items()}
+    fnmr = {key: np.empty((len(discarding.fmrs), resamples, len(discarding.discard))) for key in orders}
     redrawn = 0
-    for resample, (weights, in_vain) in enumerate(resampled_weights(similarity.is_genuine(), people, resamples, seed)):
+    for resample, (weights, in_vain) in enumerate(
+        resampled_weights(discarding.similarity.genuine, people, resamples, seed)
+    ):
         redrawn += in_vain
-        for key, values in pairs.fnmr(weights).items():
-            fnmr[key][:, resample] = values
+        for key, quality in qualities.items():
+            fnmr[key][:, resample] = discarding.fnmr(quality, weights)
     return [
         BootstrapCurves(
-            curves={key: curves[key][target] for key in qualities},
-            fnmr={key: values[target] for key, values in fnmr.items()},
+            curves={key: of_targets[target] for key, of_targets in curves.items()},
+            fnmr={key: of_targets[target] for key, of_targets in fnmr.items()},
             unit="pairs" if people is None else "people",
             redrawn=redrawn,
         )
-        for target in range(len(protocol.fmrs))
+        for target in range(len(discarding.fmrs))
     ]
+
+
+def resampled_weights(
+    genuine: NDArray[np.bool_], people: ArrayLike | None, resamples: int, seed: int
+) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Yield, `resamples` times, how often each pair was drawn, (P,) int64, and how many draws before it were discarded.
+
+    A draw without any genuine or without any impostor pair has no error rate and is repeated.
+
+    genuine: (P,) bool, both kinds present. people: (P, 2), who is shown on either side of each pair, numbers or names;
+    None draws pairs. seed: of `np.random.default_rng`; the first resamples are the same however many are asked for.
+    Raises InputError for another shape, a missing name, or names that contradict `genuine`.
+    """
+    rng = np.random.default_rng(seed)
+    sides = None if people is None else _numbered(people, genuine)
+    n_units = len(genuine) if sides is None else sides.max() + 1
+    for _ in range(resamples):
+        redrawn, weights = -1, np.zeros(len(genuine), np.int64)
+        while not 0 < weights @ genuine < weights.sum():
+            redrawn += 1
+            weights = np.bincount(rng.integers(0, n_units, n_units), minlength=n_units)
+            if sides is not None:
+                left, right = weights[sides]
+                weights = np.where(genuine, left, left * right)
+        yield weights, redrawn
+
+
+def _numbered(people: ArrayLike, genuine: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the people of the left and of the right sides, (2, P), numbered from 0 without a gap."""
+    names = np.asarray(people)
+    if names.shape != (len(genuine), 2):
+        raise InputError(
+            f"people must say who is shown on either side of each of {len(genuine)} pairs, such as subjects[pairs]; it "
+            f"has the shape {names.shape}."
+        )
+    sides = pd.factorize(names.T.ravel())[0].reshape(2, -1)
+    if missing := (sides < 0).sum():
+        raise InputError(f"{missing} names are missing in people; name these people or leave their pairs out.")
+    wrong = np.flatnonzero((sides[0] == sides[1]) != genuine)
+    if len(wrong):
+        raise InputError(
+            f"In {len(wrong)} pairs (the first is pair {wrong[0]}) people contradict genuine: a genuine pair shows one "
+            "person, an impostor pair two. Are pairs and subjects of the same benchmark?"
+        )
+    return sides
 
 
 def _percentiles(values: NDArray[np.float64], level: float) -> tuple[float, float]:

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prefiqs.evaluation.bootstrap import BootstrapCurves, bootstrap_curves
-from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.edc import EdcProtocol, curves_of_sorted
+from prefiqs.evaluation.curve import Curve, RandomOrder
+from prefiqs.evaluation.discarding import QualityRanks, sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.evaluation.inputs import as_scores
 from prefiqs.evaluation.pairs import cosine_similarity, pair_levels
-from prefiqs.evaluation.random_order import RandomOrder, random_quality
-from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
 from prefiqs.evaluation.templates import ImageTemplates, pool_templates, template_quality
 
 Curves = dict[tuple[str, Hashable, float], Curve]  # by verifier, key of the quality measure, and target FMR
@@ -23,7 +22,7 @@ Bootstraps = dict[tuple[str, float], BootstrapCurves]  # likewise
 
 
 class Comparison:
-    """The similarities of each verifier and the ranks of each quality measure, on P pairs of n images.
+    """The similarities of each verifier and the order of each quality measure, on P pairs of n images.
 
     embeddings: (n, d) float by verifier, raw or normalised. pairs: (P, 2) int, rows of the embeddings.
     genuine: (P,) bool, True = same person.
@@ -33,7 +32,7 @@ class Comparison:
     subjects: who is shown on each row that `pairs` refers to; then the bootstrap draws people, else it draws pairs.
 
     Raises InputError for wrong shapes, NaN, an embedding without a direction, or no genuine or no impostor pair.
-    Holds 12 bytes a pair and verifier, 4 bytes a pair and key.
+    Holds 13 bytes a pair and verifier, 4 bytes a pair and key.
     """
 
     def __init__(
@@ -65,19 +64,22 @@ class Comparison:
         other = copy(self)
         if keys is not None:
             other.scores = {key: self.scores[key] for key in keys}
-            other.ranks = {key: self.ranks[key] for key in keys}
+            other._orders = {key: self._orders[key] for key in keys}
         if verifiers is not None:
             other.similarities = {verifier: self.similarities[verifier] for verifier in verifiers}
         return other
 
     def curves(self, protocol: EdcProtocol) -> Curves:
         """Return one curve for each verifier, key and FMR, in this order."""
-        return {
-            (verifier, key, curve.target_fmr): curve
-            for verifier in self.similarities
-            for key in self.scores
-            for curve in self._curves_of(verifier, key, protocol)
-        }
+        found: Curves = {}
+        for verifier, similarity in self.similarities.items():
+            discarding = protocol.discarding(similarity)
+            for key, order in self._orders.items():
+                found |= {
+                    (verifier, key, curve.target_fmr): curve
+                    for curve in discarding.curves(QualityRanks(order, similarity))
+                }
+        return found
 
     def random_orders(self, protocol: EdcProtocol, orders: int) -> RandomOrders:
         """Return, for each verifier and FMR, curves of `orders` random image qualities, drawn by the seeds 0, 1, ….
@@ -87,33 +89,30 @@ class Comparison:
         """
         curves: dict[tuple[str, float], list[Curve]] = {of: [] for of in product(self.similarities, protocol.fmrs)}
         for seed in range(orders):
-            ranks = sort_by_quality(pair_levels(self._of_units(random_quality(self.n_images, seed)), self.pairs))
+            drawn = np.random.default_rng(seed).random(self.n_images)
+            order = self._order(self._of_units(drawn))
             for verifier, similarity in self.similarities.items():
-                for curve in curves_of_sorted(similarity, ranks, **protocol.options()):
+                for curve in protocol.discarding(similarity).curves(QualityRanks(order, similarity)):
                     curves[verifier, curve.target_fmr].append(curve)
-        return {of: RandomOrder.of(drawn, protocol.limit) for of, drawn in curves.items()}
+        return {of: RandomOrder.of(of_seeds, protocol.limit) for of, of_seeds in curves.items()}
 
     def bootstrap(self, protocol: EdcProtocol, resamples: int = 1000, seed: int = 0) -> Bootstraps:
         """Return the curves of all keys on the same resampled people or pairs; see `bootstrap.bootstrap_curves`."""
         found: Bootstraps = {}
         for verifier, similarity in self.similarities.items():
-            curves = {key: self._curves_of(verifier, key, protocol) for key in self.scores}
-            results = bootstrap_curves(similarity, self.ranks, curves, protocol, self._people, resamples, seed)
-            found |= {(verifier, fmr): result for fmr, result in zip(protocol.fmrs, results, strict=True)}
+            discarding = protocol.discarding(similarity)
+            of_targets = bootstrap_curves(discarding, self._orders, self._people, resamples, seed)
+            found |= {(verifier, fmr): curves for fmr, curves in zip(protocol.fmrs, of_targets, strict=True)}
         return found
 
     def _set_scores(self, scores: Mapping[Any, ArrayLike]) -> None:
         self.scores: dict[Hashable, NDArray[np.float64]] = {
             key: self._of_units(as_scores(values, "scores")) for key, values in scores.items()
         }
-        self.ranks = {key: sort_by_quality(pair_levels(values, self.pairs)) for key, values in self.scores.items()}
-        self._known: dict[tuple[str, Hashable, EdcProtocol], list[Curve]] = {}
+        self._orders = {key: self._order(values) for key, values in self.scores.items()}
 
     def _of_units(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         return scores if self.templates is None else template_quality(scores, self.templates)
 
-    def _curves_of(self, verifier: str, key: Hashable, protocol: EdcProtocol) -> list[Curve]:
-        entry = verifier, key, protocol
-        if entry not in self._known:
-            self._known[entry] = curves_of_sorted(self.similarities[verifier], self.ranks[key], **protocol.options())
-        return self._known[entry]
+    def _order(self, scores: NDArray[np.float64]) -> NDArray[np.integer]:
+        return sort_by_quality(pair_levels(scores, self.pairs))

@@ -1,6 +1,8 @@
-"""An error-versus-discard curve and the areas under it."""
+"""An error-versus-discard curve and the areas under it, and what discarding in random order gives beside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,3 +58,28 @@ class Curve:
     def resolvable(self, limit: float) -> bool:
         """Say whether every point up to the discard fraction `limit` has enough impostor pairs for the target FMR."""
         return bool(self.fmr_resolvable[self.discard <= limit].all())
+
+
+@dataclass(frozen=True, eq=False)
+class RandomOrder:
+    """Curves and areas of random image qualities: the line that a quality measure has to beat.
+
+    discard: (steps,) fractions. fnmr: (seeds, steps), in [0, 1]. pauc: (seeds,), in [0, limit].
+    """
+
+    discard: NDArray[np.float64]
+    fnmr: NDArray[np.float64]
+    pauc: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, curves: Sequence[Curve], limit: float) -> Self:
+        """Return curves of one verifier and FMR, and their areas up to `limit`; InputError without a curve."""
+        if not curves:
+            raise InputError("At least one random order is needed; 10 are usual.")
+        fnmr = np.stack([curve.fnmr for curve in curves])
+        return cls(curves[0].discard, fnmr, np.array([curve.pauc(limit) for curve in curves]))
+
+    def band(self, coverage: float = 0.9) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the lower and upper FNMR, each (steps,), between which the central `coverage` of the seeds lies."""
+        low, high = np.quantile(self.fnmr, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
+        return low, high

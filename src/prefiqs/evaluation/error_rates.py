@@ -3,8 +3,6 @@
 One decision rule everywhere: a pair matches if and only if similarity > threshold, strictly. The published ERC code of
 CR-FIQA counts an impostor *at* the threshold as a match but a genuine pair at the threshold as a non-match, which gives
 an FNMR one comparison too high when the two coincide; here both rates use the same strict rule.
-
-All similarity arrays named `*_sorted` are ascending, so that every rate is a binary search.
 """
 
 import math
@@ -24,7 +22,7 @@ def check_fmr(fmr: float) -> None:
         raise InputError(f"The target FMR must be above 0 and below 1, not {fmr}; 1e-3 is usual.")
 
 
-def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest", n: int | None = None) -> float:
+def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest") -> float:
     """Return the threshold whose empirical FMR answers to the target `fmr`; NaN when there is no impostor.
 
     Candidates are the distinct impostor similarities: with the strict rule each is the smallest, hence for the genuine
@@ -32,39 +30,37 @@ def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest"
 
     impostor_sorted: (n,) float, ascending, larger = more alike. fmr: target in (0, 1).
     rule: "nearest", the FMR closest to the target, and of two equally close the larger one (the more lenient, as
-    published code does); "conservative", the largest FMR not above the target (0 if need be).
-    n: number of impostors, if only the most similar are given: at least all that tie with the one that is
-    floor(fmr * n) places below the top, and one more.
+        published code does); "conservative", the largest FMR not above the target (0 if need be).
     Raises InputError for another rule or target.
     """
     check_fmr(fmr)
     check_choice(rule, "rule", RULES)
-    given = len(impostor_sorted)
-    n = given if n is None else n
+    n = len(impostor_sorted)
     if n == 0:
         return math.nan
-    target = as_fraction(fmr) * n  # false matches wanted, exact: at n = 500 and 1e-3 it is the tie 1/2
-    strict = impostor_sorted[given - 1 - min(math.floor(target), n - 1)]
-    matches_strict = given - np.searchsorted(impostor_sorted, strict, side="right")
-    matches_next = given - np.searchsorted(impostor_sorted, strict, side="left")
-    # matches_strict <= target < matches_next are neighbouring achievable counts; the upper one is achieved by the
-    # next lower impostor similarity, where there is one.
-    lenient_is_nearer = matches_next - target <= target - matches_strict
-    if rule == "nearest" and matches_next < n and lenient_is_nearer:
-        return float(impostor_sorted[given - 1 - matches_next])
-    return float(strict)
+    falling = impostor_sorted[::-1]
+    return float(falling[threshold_places(falling, np.arange(n + 1)[None], np.array([n]), fmr, rule)[0]])
 
 
-def false_match_rate(impostor_sorted: NDArray, threshold: float, n: int | None = None) -> float:
-    """Return the fraction of impostor similarities (ascending) above `threshold`, in [0, 1]; NaN when undefined.
+def threshold_places(falling: NDArray, counts: NDArray, n: NDArray, fmr: float, rule: str) -> NDArray[np.integer]:
+    """Return where in `falling` the threshold of `threshold_at_fmr` stands, for several sets of its impostors.
 
-    n: number of impostors, if only the most similar are given, at least all above the threshold.
+    falling: (k,) the largest impostor similarities, descending. counts: (sets, k + 1) how many of the first 0, 1, …, k
+    are in each set. n: (sets,) how many impostors in all. Where k are too few to tell, the place is k.
     """
-    given = len(impostor_sorted)
-    n = given if n is None else n
-    if n == 0 or math.isnan(threshold):
-        return math.nan
-    return float((given - np.searchsorted(impostor_sorted, threshold, side="right")) / n)
+    target = as_fraction(fmr)  # exact: at n = 500 and 1e-3, half a false match is wanted, a tie between none and one
+    allowed = np.minimum(target.numerator * n // target.denominator, n - 1)
+    strict = (counts[:, 1:] <= allowed[:, None]).sum(axis=1)
+    if rule == "conservative":
+        return strict
+    # The next achievable number of matches is that of the next lower similarity in the set, where there is one.
+    sets, rising = np.arange(len(n)), -falling
+    value = rising[np.minimum(strict, len(rising) - 1)]
+    matches_strict = counts[sets, np.searchsorted(rising, value, side="left")]
+    matches_next = counts[sets, np.searchsorted(rising, value, side="right")]
+    lenient_is_nearer = (matches_next + matches_strict) * target.denominator <= 2 * target.numerator * n
+    lenient = (counts[:, 1:] <= matches_next[:, None]).sum(axis=1)
+    return np.where(lenient_is_nearer & (matches_next < n), lenient, strict)
 
 
 def false_non_match_rate(genuine_sorted: NDArray, threshold: float) -> float:

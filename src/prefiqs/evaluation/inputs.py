@@ -1,6 +1,7 @@
 """Checks of arguments: every array that evaluation is given passes one of these before it is used."""
 
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,9 +10,9 @@ from prefiqs.errors import InputError
 
 
 def as_scores(values: ArrayLike, name: str, length: int | None = None) -> NDArray[np.float64]:
-    """Return `values` as float64 of shape (n,), without NaN; infinities are allowed, they still order.
+    """Return numbers as float64 of shape (n,), without NaN; infinities are allowed, they still order.
 
-    Raises InputError when the shape or the length is another, or a value is missing.
+    Raises InputError for another shape, another length, or a missing value.
     """
     scores = np.asarray(values)
     if scores.ndim != 1 or scores.dtype.kind not in "fiu":
@@ -20,8 +21,7 @@ def as_scores(values: ArrayLike, name: str, length: int | None = None) -> NDArra
         )
     if length is not None and len(scores) != length:
         raise InputError(f"{name} has {len(scores)} values, but there are {length} items.")
-    missing = int(np.isnan(scores).sum())
-    if missing:
+    if missing := int(np.isnan(scores).sum()):
         raise InputError(
             f"{name} has {missing} NaN among {len(scores)} values; leave those items out or give them a value first."
         )
@@ -29,10 +29,7 @@ def as_scores(values: ArrayLike, name: str, length: int | None = None) -> NDArra
 
 
 def as_genuine(values: ArrayLike, length: int) -> NDArray[np.bool_]:
-    """Return the labels as a bool array of shape (length,), True = genuine (same person); 0 and 1 will do.
-
-    Raises InputError when the shape or the length is another, or a value is neither 0 nor 1.
-    """
+    """Return labels (True or 1 = same person) as bool of shape (length,); InputError for other shapes or values."""
     labels = np.asarray(values)
     if labels.shape != (length,):
         raise InputError(f"genuine must have one label for each of {length} pairs, but has the shape {labels.shape}.")
@@ -42,7 +39,7 @@ def as_genuine(values: ArrayLike, length: int) -> NDArray[np.bool_]:
 
 
 def as_embeddings(values: ArrayLike) -> NDArray[np.floating]:
-    """Return the embeddings as a float array of shape (n, d), not copied; InputError for another shape or type."""
+    """Return embeddings as floats of shape (n, d), not copied; InputError for another shape or type."""
     rows = np.asarray(values)
     if rows.ndim != 2 or rows.dtype.kind != "f":
         raise InputError(
@@ -52,9 +49,9 @@ def as_embeddings(values: ArrayLike) -> NDArray[np.floating]:
 
 
 def as_pairs(values: ArrayLike, n_images: int) -> NDArray:
-    """Return the pairs as an int array of shape (P, 2) of image indices in [0, n_images).
+    """Return image indices in [0, n_images) of shape (P, 2).
 
-    Raises InputError otherwise; a negative index too, which numpy would silently count from the end.
+    Raises InputError otherwise; a negative index too, which NumPy would silently count from the end.
     """
     pairs = np.asarray(values)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
@@ -75,11 +72,12 @@ def check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:
         raise InputError(f"Unknown {name.replace('_', ' ')} {value!r}; choose one of {', '.join(choices)}.")
 
 
+@lru_cache
 def as_fraction(value: float) -> Fraction:
     """Return the rational number that a decimal was meant to be: 0.15 -> 3/20, also 0.15000000000000002 -> 3/20.
 
-    A float is seldom the number typed (0.29 * 100 = 28.999999999999996, whose floor is 28), so counts are derived
-    from this fraction in integer arithmetic. Denominators go up to 1e9, far finer than any discard grid or FMR
-    target, and far coarser than the rounding error of a float.
+    A float is seldom the number typed (0.29 * 100 = 28.999999999999996, whose floor is 28), so counts are derived from
+    this fraction in integers. Denominators go up to 1e9: far finer than any discard grid or target FMR, far coarser
+    than the rounding error of a float.
     """
     return Fraction(float(value)).limit_denominator(10**9)

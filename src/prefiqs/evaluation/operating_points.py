@@ -11,6 +11,8 @@ from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.error_rates import false_non_match_rate, is_resolvable, threshold_at_fmr
 from prefiqs.evaluation.pairs import pair_quality
 
+_COLUMNS = ["verifier", "key", "rejection_threshold", "images_rejected", "pairs_rejected", "fmr", "fnmr"]
+
 
 def operating_points(
     comparison: Comparison,
@@ -28,23 +30,16 @@ def operating_points(
     pairs left (NaN without a genuine one); fmr_resolvable: at least 1/fmr impostor pairs set the similarity threshold.
     """
     rows = []
-    for verifier, similarity in comparison.similarities.items():
-        cutoffs = {fmr: threshold_at_fmr(similarity.impostor, fmr, rule) for fmr in fmrs}
+    for verifier, ranks in comparison.similarities.items():
+        impostor = ranks.similarity[ranks.impostor_pairs]
+        cutoffs = [(fmr, threshold_at_fmr(impostor, fmr, rule), is_resolvable(len(impostor), fmr)) for fmr in fmrs]
         for key, thresholds in rejection_thresholds.items():
             scores = comparison.scores[key]
             quality = pair_quality(scores, comparison.pairs)
-            genuine_quality = quality[similarity.genuine_pairs]
             for threshold in np.asarray(thresholds):
-                left = similarity.genuine[genuine_quality >= threshold]
-                about = {
-                    "verifier": verifier,
-                    "key": key,
-                    "rejection_threshold": threshold,
-                    "images_rejected": np.mean(scores < threshold),
-                    "pairs_rejected": np.mean(quality < threshold),
-                }
-                for fmr, cutoff in cutoffs.items():
-                    fnmr = false_non_match_rate(left, cutoff)
-                    resolvable = is_resolvable(len(similarity.impostor), fmr)
-                    rows.append(about | {"fmr": fmr, "fnmr": fnmr, "fmr_resolvable": resolvable})
-    return pd.DataFrame(rows)
+                left = ranks.genuine_pairs[quality[ranks.genuine_pairs] >= threshold]
+                shares = np.mean(scores < threshold), np.mean(quality < threshold)
+                for fmr, cutoff, resolvable in cutoffs:
+                    fnmr = false_non_match_rate(ranks.similarity[left], cutoff)
+                    rows.append((verifier, key, threshold, *shares, fmr, fnmr, resolvable))
+    return pd.DataFrame(rows, columns=[*_COLUMNS, "fmr_resolvable"])

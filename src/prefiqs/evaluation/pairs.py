@@ -56,7 +56,7 @@ def _for_each_pair(
     embeddings: ArrayLike, pairs: ArrayLike, dtype: DTypeLike, compare: Callable[[NDArray, NDArray], NDArray]
 ) -> NDArray:
     """Apply `compare` to the normalised rows of each pair, chunk by chunk: all rows at once would be P x d twice."""
-    unit = _unit_rows(embeddings, dtype)
+    unit = unit_rows(as_embeddings(embeddings).astype(dtype), "Row {} of the embeddings is")
     pairs = as_pairs(pairs, len(unit))
     result = np.empty(len(pairs), dtype)
     for start in range(0, len(pairs), PAIRS_PER_CHUNK):
@@ -65,14 +65,14 @@ def _for_each_pair(
     return result
 
 
-def _unit_rows(embeddings: ArrayLike, dtype: DTypeLike) -> NDArray:
-    rows = as_embeddings(embeddings).astype(dtype)
+def unit_rows(rows: NDArray, what: str) -> NDArray:
+    """Return L2-normalised rows, in place; InputError for one that is zero or not finite, with `what` it is."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     unusable = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
     if len(unusable):
         raise InputError(
-            f"Row {unusable[0]} of the embeddings is zero or not finite ({len(unusable)} such rows); embed these "
-            "images again or leave their pairs out."
+            f"{what.format(unusable[0])} zero or not finite ({len(unusable)} such rows); embed these images again or "
+            "leave their pairs out."
         )
     rows /= norms
     return rows

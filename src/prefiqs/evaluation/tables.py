@@ -2,9 +2,12 @@
 
 from collections.abc import Hashable
 
+import numpy as np
 import pandas as pd
 
 from prefiqs.evaluation.comparison import Bootstraps, Curves, RandomOrders
+
+_OF_CURVE = ["verifier", "key", "fmr"]
 
 
 def areas_table(curves: Curves, limit: float) -> pd.DataFrame:
@@ -13,52 +16,29 @@ def areas_table(curves: Curves, limit: float) -> pd.DataFrame:
     limit: upper end of pauc and of fmr_resolvable, which is False where a point up to there is (see `Curve`).
     """
     rows = [
-        {
-            "verifier": verifier,
-            "key": key,
-            "fmr": fmr,
-            "fnmr": curve.fnmr[0],
-            "pauc": 1e3 * curve.pauc(limit),
-            "auc": 1e3 * curve.auc(),
-            "fmr_resolvable": curve.resolvable(limit),
-        }
-        for (verifier, key, fmr), curve in curves.items()
+        (*of, curve.fnmr[0], 1e3 * curve.pauc(limit), 1e3 * curve.auc(), curve.resolvable(limit))
+        for of, curve in curves.items()
     ]
-    return pd.DataFrame(rows, columns=["verifier", "key", "fmr", "fnmr", "pauc", "auc", "fmr_resolvable"])
+    return pd.DataFrame(rows, columns=[*_OF_CURVE, "fnmr", "pauc", "auc", "fmr_resolvable"])
 
 
 def curves_table(curves: Curves) -> pd.DataFrame:
     """Return one row a point of a curve; columns as the fields of `Curve`; fmr_realised is its `fmr`."""
     parts = []
     for (verifier, key, fmr), curve in curves.items():
-        points = {
-            "discard": curve.discard,
-            "fnmr": curve.fnmr,
-            "threshold": curve.thresholds,
-            "fmr_realised": curve.fmr,
-            "n_genuine": curve.n_genuine,
-            "n_impostor": curve.n_impostor,
-            "fmr_resolvable": curve.fmr_resolvable,
-        }
-        about = {"verifier": verifier, "key": [key] * len(curve.discard), "fmr": fmr}  # a key may be a tuple
-        parts.append(pd.DataFrame(about | points))
+        of = {"verifier": verifier, "key": [key] * len(curve.discard), "fmr": fmr}  # a key may be a tuple
+        points = {"discard": curve.discard, "fnmr": curve.fnmr, "threshold": curve.thresholds}
+        realised = {"fmr_realised": curve.fmr, "n_genuine": curve.n_genuine, "n_impostor": curve.n_impostor}
+        parts.append(pd.DataFrame({**of, **points, **realised, "fmr_resolvable": curve.fmr_resolvable}))
     return pd.concat(parts, ignore_index=True)
 
 
 def random_table(orders: RandomOrders) -> pd.DataFrame:
     """Return one row a verifier and FMR: mean, standard deviation and range of the random orders' pAUC·10³."""
-    rows = [
-        {
-            "verifier": verifier,
-            "fmr": fmr,
-            "pauc_mean": 1e3 * order.pauc_mean,
-            "pauc_std": 1e3 * order.pauc_std,
-            "pauc_min": 1e3 * order.pauc.min(),
-            "pauc_max": 1e3 * order.pauc.max(),
-            "orders": len(order.pauc),
-        }
-        for (verifier, fmr), order in orders.items()
-    ]
+    rows = []
+    for (verifier, fmr), order in orders.items():
+        area = {f"pauc_{name}": 1e3 * getattr(order.pauc, name)() for name in ("mean", "std", "min", "max")}
+        rows.append({"verifier": verifier, "fmr": fmr, **area, "orders": len(order.pauc)})
     return pd.DataFrame(rows)
 
 
@@ -80,25 +60,14 @@ def intervals_table(bootstraps: Bootstraps, limit: float, level: float = 0.95) -
     genuine or without impostor pairs, which were repeated.
     """
     rows = []
-    for (verifier, fmr), bootstrap in bootstraps.items():
-        for key, curve in bootstrap.curves.items():
-            low, high = bootstrap.interval(key, limit, level)
-            rows.append(
-                {
-                    "verifier": verifier,
-                    "key": key,
-                    "fmr": fmr,
-                    "pauc": 1e3 * curve.pauc(limit),
-                    "pauc_low": 1e3 * low,
-                    "pauc_high": 1e3 * high,
-                    "fmr_resolvable": curve.resolvable(limit),
-                    "resamples": len(bootstrap.fnmr[key]),
-                    "unit": bootstrap.unit,
-                    "undefined": bootstrap.undefined(key, limit),
-                    "redrawn": bootstrap.redrawn,
-                }
-            )
-    return pd.DataFrame(rows)
+    for (verifier, fmr), drawn in bootstraps.items():
+        for key, curve in drawn.curves.items():
+            low, high = drawn.interval(key, limit, level)
+            areas, resolvable = drawn.pauc(key, limit), curve.resolvable(limit)
+            ends = 1e3 * curve.pauc(limit), 1e3 * low, 1e3 * high, resolvable
+            rows.append((verifier, key, fmr, *ends, len(areas), drawn.unit, np.isnan(areas).sum(), drawn.redrawn))
+    columns = ["pauc", "pauc_low", "pauc_high", "fmr_resolvable", "resamples", "unit", "undefined", "redrawn"]
+    return pd.DataFrame(rows, columns=_OF_CURVE + columns)
 
 
 def differences_table(bootstraps: Bootstraps, reference: Hashable, limit: float, level: float = 0.95) -> pd.DataFrame:
@@ -108,21 +77,10 @@ def differences_table(bootstraps: Bootstraps, reference: Hashable, limit: float,
     share_better: share of the resamples in which it is better.
     """
     rows = []
-    for (verifier, fmr), bootstrap in bootstraps.items():
-        for key in (key for key in bootstrap.curves if key != reference):
-            found = bootstrap.difference(key, reference, limit, level)
-            rows.append(
-                {
-                    "verifier": verifier,
-                    "key": key,
-                    "reference": reference,
-                    "fmr": fmr,
-                    "difference": 1e3 * found.estimate,
-                    "low": 1e3 * found.low,
-                    "high": 1e3 * found.high,
-                    "share_better": found.share_negative,
-                    "resamples": len(bootstrap.fnmr[key]),
-                    "unit": bootstrap.unit,
-                }
-            )
-    return pd.DataFrame(rows)
+    for (verifier, fmr), drawn in bootstraps.items():
+        for key in (key for key in drawn.curves if key != reference):
+            *ends, share_better = drawn.difference(key, reference, limit, level)
+            per_mille = [1e3 * value for value in ends]
+            rows.append((verifier, key, reference, fmr, *per_mille, share_better, len(drawn.fnmr[key]), drawn.unit))
+    columns = ["difference", "low", "high", "share_better", "resamples", "unit"]
+    return pd.DataFrame(rows, columns=["verifier", "key", "reference", "fmr", *columns])

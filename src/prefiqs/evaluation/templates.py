@@ -7,7 +7,7 @@ L2-normalised. Before that insightface adds the feature of the mirror image and 
 CR-FIQA puts the feature of the mirror image beside the other (1024 numbers) and uses no score for its error curves.
 The quality of a template is the smallest of its images' (CR-FIQA; Boutros et al., CVPR 2023).
 
-Here the embedding sees to the mirror image (`flip_test` adds its feature), and the score is `weights`.
+Here the embedding sees to the mirror image (`flip_test` adds its feature), and no score is used.
 """
 
 from typing import Protocol
@@ -18,6 +18,7 @@ from scipy.sparse import csr_array
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation.inputs import as_embeddings, as_scores
+from prefiqs.evaluation.pairs import unit_rows
 
 
 class ImageTemplates(Protocol):
@@ -30,32 +31,22 @@ class ImageTemplates(Protocol):
     def media(self) -> NDArray[np.integer]: ...  # noqa: D102
 
 
-def pool_templates(
-    embeddings: ArrayLike, templates: ImageTemplates, weights: ArrayLike | None = None
-) -> NDArray[np.float32]:
+def pool_templates(embeddings: ArrayLike, templates: ImageTemplates) -> NDArray[np.float32]:
     """Return one L2-normalised embedding a template, float32 (T, d): media means, added up.
 
     embeddings: (n, d) float, a memory map too, raw as published or normalised; no copy of float32 ones is made.
-    weights: (n,) float, each image's features are multiplied by it, such as the detector's score; None = 1.
     Raises InputError when the numbers of rows differ, or an embedding has a sum that is zero or not finite.
     """
     embeddings = as_embeddings(embeddings)
     rows = _rows(templates, len(embeddings))
-    _, medium, count = np.unique(_medium_keys(templates), return_inverse=True, return_counts=True)
+    # Numbers of media count within a template only.
+    media = np.asarray(rows, np.int64) << 32 | np.asarray(templates.media, np.int64) & 0xFFFFFFFF
+    _, medium, count = np.unique(media, return_inverse=True, return_counts=True)
     share = (1 / count[medium]).astype(np.float32)  # sum of media means = sum of images, each over its medium's size
-    if weights is not None:
-        share *= as_scores(weights, "weights", len(rows)).astype(np.float32)
     order = np.argsort(rows, kind="stable")
     ends = np.append(0, np.bincount(rows).cumsum())
     summed = csr_array((share[order], order, ends), shape=(len(ends) - 1, len(rows))) @ embeddings
-    norms = np.linalg.norm(summed, axis=1, keepdims=True)
-    unusable = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
-    if len(unusable):
-        raise InputError(
-            f"The embeddings of template {unusable[0]} add up to zero or are not finite ({len(unusable)} such "
-            "templates); embed their images again."
-        )
-    return (summed / norms).astype(np.float32, copy=False)
+    return unit_rows(summed, "The sum of the embeddings of template {} is").astype(np.float32, copy=False)
 
 
 def template_quality(scores: ArrayLike, templates: ImageTemplates) -> NDArray[np.float64]:
@@ -82,8 +73,3 @@ def _rows(templates: ImageTemplates, n_images: int) -> NDArray[np.integer]:
     if len(missing):
         raise InputError(f"Template {missing[0]} has no images.")
     return rows
-
-
-def _medium_keys(templates: ImageTemplates) -> NDArray[np.int64]:
-    """Return a number of each image's medium within its template: media numbers count within a template only."""
-    return np.asarray(templates.rows, np.int64) << 32 | np.asarray(templates.media, np.int64) & 0xFFFFFFFF

@@ -132,7 +132,7 @@ def _areas(curves: Curves, random: RandomOrders, bootstraps: Bootstraps, setting
     """Return areas with the random order among them, and their intervals; by FMR, the best first."""
     areas = areas_table(curves, settings.limit)
     start = areas.drop_duplicates(["verifier", "fmr"]).drop(columns=["auc", "key"]).assign(key=RANDOM_LABEL)
-    start["pauc"] = [1e3 * random[of].pauc_mean for of in zip(start["verifier"], start["fmr"], strict=True)]
+    start["pauc"] = [1e3 * random[of].pauc.mean() for of in zip(start["verifier"], start["fmr"], strict=True)]
     areas = pd.concat([areas, start], ignore_index=True)
     notes = (
         f"fnmr: with nothing discarded. pauc: ·10³, up to a discard fraction of {settings.limit:g}, threshold "

@@ -14,8 +14,8 @@ from prefiqs.embedding.embedder import Embedder
 from prefiqs.embedding.vectors import normalise, rowwise_cosine
 from prefiqs.evaluation.bootstrap import BootstrapCurves
 from prefiqs.evaluation.comparison import Comparison
+from prefiqs.evaluation.curve import RandomOrder
 from prefiqs.evaluation.edc import EdcProtocol
-from prefiqs.evaluation.random_order import RandomOrder
 from prefiqs.evaluation.tables import areas_table
 from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.methods.registry import score
@@ -182,7 +182,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
                 question: {name: rows.set_index("ratio")["pauc"].to_dict() for name, rows in part.groupby("variant")}
                 for question, part in answers.dropna(subset="ratio").groupby("question")
             },
-            "pauc_random_order": 1e3 * chance.pauc_mean,
+            "pauc_random_order": 1e3 * chance.pauc.mean(),
             "pauc_seeds": pd.DataFrame({"mean": seeds.mean(), "std": seeds.std(ddof=0)}).to_dict(),
             "spearman_cosine": cosine.to_dict(),
             "removed_alike_when_folded": {r: _removed_alike(network, fused, PruningSpec(r)) for r in chosen.ratios},
@@ -233,7 +233,7 @@ def _compared(
             row |= {"difference_high": 1e3 * found.high}
             row["spearman"] = spearmanr(values, scores[reference]).statistic
         rows.append(row)
-    random = {"question": REFERENCE, "variant": "random order", "pauc": 1e3 * chance.pauc_mean}
+    random = {"question": REFERENCE, "variant": "random order", "pauc": 1e3 * chance.pauc.mean()}
     random |= {"pauc_low": 1e3 * chance.pauc.min(), "pauc_high": 1e3 * chance.pauc.max()}
     return pd.DataFrame([*rows[: len(references)], random, *rows[len(references) :]])
 

@@ -12,8 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.random_order import RandomOrder
+from prefiqs.evaluation.curve import Curve, RandomOrder
 from prefiqs.reporting.figures.style import (
     BAND,
     GREY,
@@ -55,7 +54,7 @@ def edc_figure(
     axes = figure.subplots()
     if random is not None:
         axes.fill_between(random.discard, *random.band(), color=BAND, linewidth=0)
-        label = _with_pauc(RANDOM_LABEL, random.pauc_mean)
+        label = _with_pauc(RANDOM_LABEL, random.pauc.mean())
         axes.plot(random.discard, random.fnmr.mean(axis=0), color=GREY, linestyle=":", linewidth=2, label=label)
     if oracle is not None:
         label = _with_pauc("true severity", oracle.pauc(limit))

@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +10,10 @@ from hypothesis import strategies as st
 
 from prefiqs.evaluation import comparison as comparison_module
 from prefiqs.evaluation.comparison import Comparison
-from prefiqs.evaluation.edc import EdcProtocol, curves_of_sorted, error_discard_curves
-from prefiqs.evaluation.error_rates import false_match_rate, false_non_match_rate, threshold_at_fmr
+from prefiqs.evaluation.discarding import Discarding, QualityRanks, sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.edc import EdcProtocol, error_discard_curve
+from prefiqs.evaluation.error_rates import false_non_match_rate, threshold_at_fmr, threshold_places
 from prefiqs.evaluation.pairs import cosine_similarity, pair_levels, pair_quality
-from prefiqs.evaluation.ranking import sort_by_quality, sort_by_similarity
 
 N_PAIRS = 6000
 FMRS = (1e-2, 1e-3, 0.2)
@@ -31,7 +30,7 @@ def cut_anew(similarity, genuine, quality, fmr, threshold, rule, pairs):
         mates, others = np.sort(similarity[left & genuine]), np.sort(similarity[left & ~genuine])
         if threshold == "recomputed" or step == 0:
             cutoff = threshold_at_fmr(others, fmr, rule)
-        rates = false_non_match_rate(mates, cutoff), cutoff, false_match_rate(others, cutoff)
+        rates = false_non_match_rate(mates, cutoff), cutoff, np.mean(others > cutoff) if len(others) else math.nan
         points.append((*rates, len(mates), len(others)))
     return np.array(points).T
 
@@ -57,18 +56,22 @@ def comparisons(kind):
 @pytest.mark.parametrize("pairs", ["all", "genuine"])
 def test_the_same_bits_as_sorting_anew(kind, threshold, rule, pairs):
     similarity, genuine, quality = comparisons(kind)
-    curves = error_discard_curves(similarity, genuine, quality, FMRS, threshold=threshold, rule=rule, pairs=pairs)
-    for curve, fmr in zip(curves, FMRS, strict=True):
+    ranks = sort_by_similarity(similarity, genuine)
+    together = Discarding(ranks, FMRS, np.arange(20) / 20, threshold, rule)
+    curves = together.curves(QualityRanks(sort_by_quality(quality), ranks)) if pairs == "all" else []
+    for i, fmr in enumerate(FMRS):
         expected = cut_anew(similarity, genuine, quality, fmr, threshold, rule, pairs)
-        np.testing.assert_array_equal(columns(curve), expected)
-        alone = error_discard_curves(similarity, genuine, quality, [fmr], None, threshold, rule, pairs)[0]
+        alone = error_discard_curve(similarity, genuine, quality, fmr, None, threshold, rule, pairs)
         np.testing.assert_array_equal(columns(alone), expected)
+        if curves:
+            np.testing.assert_array_equal(columns(curves[i]), expected)
 
 
 def test_few_of_the_impostors_are_looked_at():
     """What makes it fast: ranks are read for the most similar impostors only, not for all at every step."""
     similarity, genuine, quality = comparisons("free")
-    by_similarity, by_quality = sort_by_similarity(similarity, genuine), sort_by_quality(quality)
+    ranks = sort_by_similarity(similarity, genuine)
+    by_quality = QualityRanks(sort_by_quality(quality), ranks)
 
     class Counted(np.ndarray):
         read = 0
@@ -77,8 +80,9 @@ def test_few_of_the_impostors_are_looked_at():
             Counted.read += len(places)
             return np.asarray(self)[places]
 
-    curves_of_sorted(by_similarity, replace(by_quality, rank=by_quality.rank.view(Counted)), [1e-3])
-    assert 0 < Counted.read - genuine.sum() < 20 * N_PAIRS / 10
+    by_quality.rank = by_quality.rank.view(Counted)
+    Discarding(ranks, [1e-3], np.arange(20) / 20, "recomputed", "nearest").curves(by_quality)
+    assert 0 < Counted.read < N_PAIRS / 10
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=12), st.integers(0, 100))
@@ -88,7 +92,7 @@ def test_levels_order_and_tie_as_qualities_do(scores, seed):
     levels, qualities = pair_levels(scores, pairs), pair_quality(scores, pairs)
     assert levels.dtype == np.uint8
     for a in (levels, qualities):
-        np.testing.assert_array_equal(sort_by_quality(a).rank, sort_by_quality(qualities).rank)
+        np.testing.assert_array_equal(sort_by_quality(a), sort_by_quality(qualities))
     np.testing.assert_array_equal(
         np.sign(np.subtract.outer(levels.astype(int), levels)), np.sign(np.subtract.outer(qualities, qualities))
     )
@@ -109,7 +113,7 @@ def study():
 
 def single_curve(embeddings, pairs, genuine, scores, fmr, **options):
     similarity = cosine_similarity(embeddings, pairs)
-    return error_discard_curves(similarity, genuine, pair_quality(scores, pairs), [fmr], **options)[0]
+    return error_discard_curve(similarity, genuine, pair_quality(scores, pairs), fmr, **options)
 
 
 @pytest.mark.parametrize("threshold", ["recomputed", "fixed"])
@@ -128,7 +132,8 @@ def test_a_comparison_is_its_single_curves(study, threshold):
     np.testing.assert_array_equal(columns(other), columns(curves["b", ("m", 1), 1e-2]))
     few = comparison.select(keys=["tied"], verifiers=["b"]).curves(protocol)
     assert list(few) == [("b", "tied", fmr) for fmr in FMRS]
-    assert all(few[entry] is curves[entry] for entry in few)  # nothing is computed twice
+    for entry, curve in few.items():
+        np.testing.assert_array_equal(columns(curve), columns(curves[entry]))
 
 
 def test_nothing_is_sorted_or_multiplied_twice(study, monkeypatch):
@@ -152,12 +157,14 @@ def test_nothing_is_sorted_or_multiplied_twice(study, monkeypatch):
 
 
 def test_the_top_is_enough():
-    """The threshold of many impostors from the most similar of them, as many as its documentation asks for."""
+    """The threshold of many impostors from the most similar of them, down to the next one below those that tie."""
     impostors = np.sort(np.random.default_rng(0).integers(0, 300, 5000)).astype(float)
     for fmr in (1e-3, 0.01, 0.123):
         for rule in ("nearest", "conservative"):
             strict = impostors[-1 - math.floor(fmr * 5000)]
             top = impostors[np.searchsorted(impostors, strict) - 1 :]
-            threshold = threshold_at_fmr(impostors, fmr, rule)
-            assert threshold_at_fmr(top, fmr, rule, len(impostors)) == threshold
-            assert false_match_rate(top, threshold, len(impostors)) == false_match_rate(impostors, threshold)
+            for falling, enough in ((top[::-1], True), (top[::-1][: math.floor(fmr * 5000)], False)):
+                counts, n = np.arange(len(falling) + 1)[None], np.array([len(impostors)])
+                (place,) = threshold_places(falling, counts, n, fmr, rule)
+                assert (place < len(falling)) == enough
+                assert not enough or falling[place] == threshold_at_fmr(impostors, fmr, rule)

@@ -1,0 +1,191 @@
+"""What is left of sorted pairs at every step of an error-versus-discard curve, also of pairs that count several times.
+
+A bootstrap resample is a whole-number weight of every pair. No pair is repeated for it, but the FNMR equals, to the
+last digit, that of the list in which pair i stands weights[i] times, its copies side by side at its place. So a cut may
+fall between two copies of one pair. All sorting is done before; a curve then takes two passes over the pairs, a few
+over the genuine ones, and looks only at the most similar impostor pairs.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from prefiqs.errors import InputError
+from prefiqs.evaluation.curve import Curve
+from prefiqs.evaluation.error_rates import is_resolvable, threshold_places
+from prefiqs.evaluation.inputs import as_fraction, as_genuine, as_scores
+
+Ints = NDArray[np.integer]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarityRanks:
+    """The similarity of P pairs, and the order in which it puts them; 13 bytes a pair.
+
+    similarity: (P,) float64. genuine: (P,) bool. genuine_pairs, impostor_pairs: places in the list, least alike first.
+    """
+
+    similarity: Floats
+    genuine: NDArray[np.bool_]
+    genuine_pairs: Ints
+    impostor_pairs: Ints
+
+    @cached_property
+    def genuine_similarity(self) -> Floats:
+        """Similarities of the genuine pairs, ascending."""
+        return self.similarity[self.genuine_pairs]
+
+
+def sort_by_similarity(similarity: ArrayLike, genuine: ArrayLike) -> SimilarityRanks:
+    """Sort pairs by similarity.
+
+    similarity: (P,) float, larger = more alike. genuine: (P,) bool, True = same person.
+    Raises InputError for unequal lengths, NaN, or no genuine or no impostor pair at all.
+    """
+    similarity = as_scores(similarity, "similarity")
+    genuine = as_genuine(genuine, len(similarity))
+    if genuine.all() or not genuine.any():
+        raise InputError(
+            f"There are {genuine.sum()} genuine and {(~genuine).sum()} impostor pairs, but an error rate at a target "
+            "FMR needs both kinds."
+        )
+    order = _small(np.argsort(similarity))
+    kind = genuine[order]
+    return SimilarityRanks(similarity, genuine, order[kind].astype(np.intp), order[~kind])
+
+
+def sort_by_quality(pair_quality: NDArray) -> Ints:
+    """Return the order in which pairs are discarded, the worst first; equal ones stay in the order given."""
+    return _small(np.argsort(pair_quality, kind="stable"))
+
+
+def _small(order: Ints) -> Ints:
+    return order.astype(np.min_scalar_type(len(order)))
+
+
+class QualityRanks:
+    """The order in which the pairs of a verifier are discarded, ready for many curves; 16 bytes a pair.
+
+    order: (P,) places in the list, the worst first; only the first `n_droppable` may be discarded, None = all.
+    """
+
+    def __init__(self, order: Ints, similarity: SimilarityRanks, n_droppable: int | None = None):
+        self.order = order.astype(np.intp)  # several times as fast an index as a smaller type
+        self.rank = np.empty_like(self.order)
+        self.rank[self.order] = np.arange(len(order))
+        self.of_genuine = self.rank[similarity.genuine_pairs]
+        self.n_droppable = n_droppable or len(order)
+
+
+class Discarding:
+    """The pairs of one verifier, for the curves of any quality measure under any weights.
+
+    similarity: of P pairs. fmrs, discard, threshold, rule: as for `edc.error_discard_curve`; nothing is checked here.
+    """
+
+    def __init__(self, similarity: SimilarityRanks, fmrs: Sequence[float], discard: Floats, threshold: str, rule: str):
+        self.similarity, self.fmrs, self.discard = similarity, fmrs, discard
+        self._fixed, self._rule = threshold == "fixed", rule
+        steps = np.append(0, discard) if self._fixed else discard  # a fixed threshold is that of all pairs
+        self._fractions = np.array([as_fraction(step).as_integer_ratio() for step in steps]).T
+
+    def curves(self, quality: QualityRanks) -> list[Curve]:
+        """Return one curve for each target FMR."""
+        *of_targets, n_genuine, n_impostor = self._points(quality, np.broadcast_to(np.int64(1), len(quality.order)))
+        curves = []
+        for fmr, fnmr, thresholds, matches in zip(self.fmrs, *of_targets, strict=True):
+            realised = np.where(n_impostor > 0, matches / np.maximum(n_impostor, 1), np.nan)
+            resolvable = np.array([is_resolvable(int(n), fmr) for n in n_impostor])
+            curves.append(Curve(self.discard, fnmr, thresholds, realised, n_genuine, n_impostor, resolvable, fmr))
+        return curves
+
+    def fnmr(self, quality: QualityRanks, weights: Ints) -> Floats:
+        """Return the FNMR, (targets, steps), in [0, 1], of pairs that count `weights` times; NaN as in `Curve`.
+
+        weights: (P,) int64, 0 or more, above 0 for some genuine and some impostor pair.
+        """
+        return self._points(quality, weights)[0]
+
+    def _points(self, quality: QualityRanks, weights: Ints) -> list[NDArray]:
+        """Return FNMR, thresholds and false matches, (targets, steps) each, and the numbers of pairs left, (steps,)."""
+        left = _Left(self.similarity, quality, weights, self._fractions)
+        found = [left.thresholds(fmr, self._rule, self._fixed) for fmr in self.fmrs]
+        thresholds, matches = (np.array(values) for values in zip(*found, strict=True))
+        undefined = np.isnan(thresholds) | (left.n_genuine == 0)
+        fnmr = np.where(undefined, np.nan, left.rejected(thresholds) / np.maximum(left.n_genuine, 1))
+        points = fnmr, thresholds, matches, left.n_genuine, left.n_impostor
+        return [values[..., -len(self.discard) :] for values in points]
+
+
+class _Left:
+    """What each step leaves of weighted pairs.
+
+    n_genuine, n_impostor: (steps,) copies left.
+    """
+
+    def __init__(self, similarity: SimilarityRanks, quality: QualityRanks, weights: Ints, fractions: Ints):
+        self._similarity, self._rank, self._weights = similarity, quality.rank, weights
+        ends = weights[quality.order].cumsum()  # copies up to and with each pair, lowest quality first
+        numerator, denominator = fractions
+        n_dropped = numerator * ends[quality.n_droppable - 1] // denominator
+        place = np.searchsorted(ends, n_dropped, side="right")
+        n_steps = np.arange(len(place) + 1, dtype=np.int16)  # small, as it is looked up at random
+        self._steps = np.repeat(
+            n_steps, np.diff(place, prepend=0, append=len(ends))
+        )  # at which a pair is left, by rank
+        # The first pair of which a copy is left, and how many copies of it are not.
+        self._cut = quality.order[place]
+        self._gone = weights[self._cut] - (ends[place] - n_dropped)
+        self._genuine_steps = self._steps[quality.of_genuine]
+        self._genuine_weights = weights[similarity.genuine_pairs].astype(
+            float
+        )  # `bincount` adds floats; these are exact
+        n_genuine = _at_each_step(np.bincount(self._genuine_steps, self._genuine_weights, len(n_steps)))
+        self.n_genuine = n_genuine.astype(np.int64) - self._gone * similarity.genuine[self._cut]
+        self.n_impostor = ends[-1] - n_dropped - self.n_genuine
+
+    def thresholds(self, fmr: float, rule: str, fixed: bool, n_top: int = 0) -> tuple[Floats, Ints]:
+        """Return the threshold of each step and how many impostors match, (steps,) each.
+
+        It is sought among the `n_top` most similar impostors, and among twice as many if too few of them are left.
+        """
+        pairs = self._similarity.impostor_pairs[::-1]
+        n_top = min(n_top or 2 * int(as_fraction(fmr) * self.n_impostor.max()) + 64, len(pairs))
+        top, steps = pairs[:n_top], np.arange(len(self._cut))
+        copies = np.where(self._steps[self._rank[top]] > steps[:, None], self._weights[top], 0)
+        copies -= self._gone[:, None] * (top == self._cut[:, None])
+        counts = np.zeros((len(steps), n_top + 1), np.int64)
+        copies.cumsum(axis=1, out=counts[:, 1:])
+        falling = self._similarity.similarity[top]
+        places = threshold_places(falling, counts, self.n_impostor, fmr, rule)
+        if fixed:
+            places[:] = places[0]
+        if (places == n_top).any():
+            return self.thresholds(fmr, rule, fixed, 2 * n_top)
+        matches = counts[steps, np.searchsorted(-falling, -falling[places], side="left")]
+        return np.where(fixed | (self.n_impostor > 0), falling[places], np.nan), matches
+
+    def rejected(self, thresholds: Floats) -> Ints:
+        """Return how many copies of genuine pairs are left and not above each threshold, (targets, steps).
+
+        Each pair is added up once, by its steps and by the two thresholds between which it lies.
+        """
+        n_below = np.searchsorted(self._similarity.genuine_similarity, thresholds, side="right")
+        edges = np.sort(n_below, axis=None)
+        interval = np.repeat(np.arange(len(edges) + 1), np.diff(edges, prepend=0, append=len(self._genuine_steps)))
+        shape = len(self._cut) + 1, len(edges) + 1
+        cell = self._genuine_steps * np.int64(shape[1]) + interval
+        table = np.bincount(cell, self._genuine_weights, math.prod(shape)).reshape(shape)
+        below = _at_each_step(table).cumsum(axis=1)[np.arange(len(self._cut)), np.searchsorted(edges, n_below)]
+        cut_is_rejected = self._similarity.genuine[self._cut] & (self._similarity.similarity[self._cut] <= thresholds)
+        return below - self._gone * cut_is_rejected
+
+
+def _at_each_step(by_steps: NDArray) -> NDArray:
+    """Return what is left at each step, from what is left at 0, 1, … steps: at step k, what is at more than k."""
+    return by_steps[::-1].cumsum(axis=0)[::-1][1:]
