@@ -33,6 +33,15 @@ def test_mistakes_are_found_before_anything_runs():
         run_parameters(ROOT, None, ["prune.ratios=[0.4"], "try")
 
 
+def test_networks_and_methods_are_checked_but_weights_may_be_missing():
+    run_parameters(ROOT, None, ["models.cross=[iresnet50]"], "try")
+    with pytest.raises(ConfigError, match="`models.cross`: Unknown model 'mobilfacenet'"):
+        run_parameters(ROOT, None, ["models.cross=[mobilfacenet]"], "try")
+    faceqan = "{method: faceqan, model: mobilefacenet-512, options: {}}"
+    with pytest.raises(ConfigError, match="`methods.known.a`: The method faceqan needs the layers"):
+        run_parameters(ROOT, None, [f"methods.known.a={faceqan}", "methods.compared=[a]"], "try")
+
+
 STAGES = {
     "slow": {
         "cmd": "echo run >> {log} && mkdir -p data/results/slow && cat data/sources/x/faces > data/results/slow/o",

@@ -18,6 +18,7 @@ from prefiqs.assets.location import MARK
 from prefiqs.errors import ConfigError, PrefiqsError
 from prefiqs.io.atomic import whole_folder, write_text
 from prefiqs.pipeline.params import Params, as_params, overlaid, read_yaml
+from prefiqs.pipeline.studies.fetch import check_networks
 
 _FILES = ("dvc.yaml", "requirements.lock", MARK)
 _FOLDERS = ("notebooks", "src/prefiqs", "data/paper")
@@ -35,7 +36,7 @@ def run_parameters(root: Path, preset: str | None, settings: Iterable[str], name
         name: of the run.
 
     Raises:
-        ConfigError: an unknown preset or key, or values that do not go together.
+        ConfigError: an unknown preset, key, network or option, or values that do not go together.
     """
     content = overlaid(read_yaml(root / "params.yaml"), _overlay(root, preset) if preset else {})
     for setting in settings:
@@ -50,7 +51,9 @@ def run_parameters(root: Path, preset: str | None, settings: Iterable[str], name
             value = {block: value}
         content = overlaid(content, value)
     content["run"] = name
-    return as_params(content, f"parameters of run {name!r}"), content
+    params = as_params(content, f"parameters of run {name!r}")
+    check_networks(params, thorough=False)
+    return params, content
 
 
 def _overlay(root: Path, preset: str) -> dict[str, Any]:

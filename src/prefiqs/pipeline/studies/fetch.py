@@ -74,18 +74,21 @@ def _table(rows: list[tuple], columns: list[str], caption: str) -> Table:
     return Table(pd.DataFrame(rows, columns=columns), caption, digits=1)
 
 
-def check_networks(params: Params) -> None:
+def check_networks(params: Params, thorough: bool = True) -> None:
     """Check what params.yaml says about networks before anything runs; nothing is downloaded, no weights are read.
 
     Every network must exist, and its weights must be there or have an address. Every compared method must know its
     options and work on its network. Quality estimators must be prunable, `transformer.models` need a quality head.
 
+    thorough: False in seconds instead of minutes: weights may be missing, and methods that take derivatives are not
+    compiled, so that a wrong value of their options is not seen.
+
     Raises:
         ConfigError: one of this does not hold; it names the key of params.yaml.
     """
-    for key, name, check in _uses(params):
+    for key, name, check in _uses(params, thorough):
         try:
-            if missing := missing_weights(name):
+            if thorough and (missing := missing_weights(name)):
                 raise InputError(missing)
             card = card_of(name)
             check(card.network(name=name, input_spec=card.input_spec) if card.network else _GraphToCome(card))
@@ -93,7 +96,7 @@ def check_networks(params: Params) -> None:
             raise ConfigError(f"params.yaml, `{key}`: {error}") from error
 
 
-def _uses(params: Params) -> Iterator[tuple[str, str, Callable[[FaceModel], object]]]:
+def _uses(params: Params, thorough: bool = True) -> Iterator[tuple[str, str, Callable[[FaceModel], object]]]:
     """The key of params.yaml that names a network, its name, and a check of what it is wanted for."""
     specs = [PruningSpec(0.5, granularity) for granularity in params.prune.granularities]
     for name in params.models.quality:
@@ -101,15 +104,17 @@ def _uses(params: Params) -> Iterator[tuple[str, str, Callable[[FaceModel], obje
     for name in params.models.cross:
         yield "models.cross", name, lambda network: network
     for name, entry in params.methods.entries.items():
-        yield f"methods.known.{name}", entry.model, partial(_check_method, entry)
+        yield f"methods.known.{name}", entry.model, partial(_check_method, entry, thorough)
     for name in params.transformer.models:
         yield "transformer.models", name, partial(PreparedScorer, "ex-fiqa")
         yield "transformer.models", name, partial(PreparedScorer, "vitnt-fiqa")
 
 
-def _check_method(entry: Method, network: FaceModel) -> None:
+def _check_method(entry: Method, thorough: bool, network: FaceModel) -> None:
     """Prepare a method as its stage will; one that has to be calibrated is not, as there are no faces yet."""
-    if METHODS[entry.method].calibrates:
+    card = METHODS[entry.method]
+    derives = card.passes is None or card.passes[1] > 0
+    if card.calibrates or (derives and not thorough):
         deciding_options(entry.method, entry.options)
         require_layers(network, entry.method)
     else:
