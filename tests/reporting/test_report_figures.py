@@ -14,7 +14,7 @@ from student.figures import training_curves
 from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve, RandomOrder
 from prefiqs.reporting.figures.areas import grouped_pauc, lines_by_ratio, pauc_intervals, ratio_by_fmr
-from prefiqs.reporting.figures.cost import pauc_by_gflops, pauc_by_passes
+from prefiqs.reporting.figures.cost import pauc_by_cost
 from prefiqs.reporting.figures.curves import edc_figure, edc_grid
 from prefiqs.reporting.figures.distributions import (
     density_panels,
@@ -22,7 +22,7 @@ from prefiqs.reporting.figures.distributions import (
     rank_correlations,
     scatter_agreement,
 )
-from prefiqs.reporting.figures.faces import attention_grid, degradation_ladder, face_grid, method_agreement
+from prefiqs.reporting.figures.faces import attention_grid, face_grid, method_agreement
 from prefiqs.reporting.figures.style import as_png, save_figure
 
 DISCARD = np.arange(20) / 20
@@ -89,18 +89,13 @@ def areas(*key):
     return pd.DataFrame(rows, columns=[*key, "pauc", "pauc_low", "pauc_high"])
 
 
-def exits():
-    return areas("network", "exit").assign(gflops=lambda table: table["exit"] / 10)
-
-
 RANDOM = pd.DataFrame({"verifier": [1, 2], "pauc_min": 70, "pauc_mean": 75, "pauc_max": 80})
 
 
 DRAWN = {
     "faces": lambda: face_grid(faces(13), [f"{i}\n0.5" for i in range(13)], columns=5, title="faces"),
-    "ladder": lambda: degradation_ladder({"blur": faces(3), "jpeg": faces(3)}, [0, 0.5, 1]),
     "histograms": lambda: drift_histograms({f"ρ = 0.{i}": points()[1] for i in range(1, 5)}, "drift"),
-    "edc": lambda: edc_figure({"ours": curve(0.3), "norm": curve(0.1)}, oracle=curve(0.31), title="t"),
+    "edc": lambda: edc_figure({"ours": curve(0.3), "norm": curve(0.1)}, "t", 0.3, oracle=curve(0.31)),
     "pauc": lambda: lines_by_ratio(strategies("pauc"), "pauc", "t", {"true severity": 30}, RANDOM.iloc[0]),
     "accuracy": lambda: lines_by_ratio(strategies("accuracy"), "accuracy", "t", {"not pruned": 99}),
     "grid": lambda: edc_grid(edc_rows(), edc_rows().assign(low=0.1, high=0.2), "PreFIQs", 1e-3, 0.3, "t"),
@@ -112,8 +107,7 @@ DRAWN = {
     "ranks": lambda: rank_correlations(percentiles(50).corr(), "orl"),
     "side by side": lambda: method_agreement(faces(20), percentiles(20), [f"face {i}" for i in range(20)]),
     "training": lambda: training_curves(log(), {"orl": 0.99}),
-    "exits": lambda: pauc_by_gflops(exits(), exits().assign(fusion="F"), RANDOM.iloc[0], "t"),
-    "costs": lambda: pauc_by_passes(areas("verifier", "passes").assign(key="k", label="m", group="g")),
+    "costs": lambda: pauc_by_cost(areas("verifier", "cost").assign(key="k", label="m", group="g"), "passes", "k", "t"),
     "attention": lambda: attention_grid(faces(2), np.random.default_rng(3).random((2, 12, 8, 8)), [1, 12], ["a", "b"]),
 }
 
@@ -159,7 +153,7 @@ def test_grey_pictures_take_a_byte_a_pixel(tmp_path):
 
 
 def test_edc_shows_areas_the_band_and_what_is_unreliable(random_order):
-    figure = edc_figure({"ours": curve(0.3), "norm": curve(0.0)}, random_order)
+    figure = edc_figure({"ours": curve(0.3), "norm": curve(0.0)}, "t", 0.3, random_order)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     # a line from 0.3 falling by 0.3 · 0.3 = 0.09 has the area (0.3 + 0.21) / 2 · 0.3 = 0.0765
     assert labels == [
@@ -174,11 +168,12 @@ def test_edc_shows_areas_the_band_and_what_is_unreliable(random_order):
     filled = next(line for line in axes.lines if line.get_label().startswith("ours"))
     assert np.isnan(filled.get_ydata()[-2:]).all() and np.isfinite(filled.get_ydata()[:-2]).all()
     assert axes.get_ylim()[0] == 0 and axes.get_ylabel() == "FNMR at FMR 0.001"
+    assert [0.3, 0.3] in [list(line.get_xdata()) for line in axes.lines]  # where the area ends
 
 
 def test_edc_marks_the_unreliable_points_of_the_oracle_too():
     sure = replace(curve(0.3), fmr_resolvable=np.ones(len(DISCARD), bool))
-    figure = edc_figure({"ours": sure}, oracle=curve(0.31))
+    figure = edc_figure({"ours": sure}, "t", 0.3, oracle=curve(0.31))
     (hollow,) = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
     assert hollow.get_xdata().tolist() == [0.9, 0.95] and hollow.get_color() == "black"
     assert any("hollow" in text for text in texts(figure))
@@ -186,7 +181,7 @@ def test_edc_marks_the_unreliable_points_of_the_oracle_too():
 
 def test_edc_without_unreliable_points_explains_none():
     sure = replace(curve(0.3), fmr_resolvable=np.ones(len(DISCARD), bool))
-    assert not any("hollow" in text for text in texts(edc_figure({"ours": sure})))
+    assert not any("hollow" in text for text in texts(edc_figure({"ours": sure}, "t", 0.3)))
 
 
 def test_each_strategy_is_a_line_over_the_ratio():
@@ -199,7 +194,7 @@ def test_each_strategy_is_a_line_over_the_ratio():
 
 def test_a_legend_never_leaves_the_figure():
     names = {f"a method with quite a long name, number {i}": curve(0.3) for i in range(9)}
-    figure = edc_figure(names)
+    figure = edc_figure(names, "t", 0.3)
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= -1
     assert not box.overlaps(figure.axes[0].get_tightbbox())

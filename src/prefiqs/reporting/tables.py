@@ -135,7 +135,8 @@ class Table:
         printed = pd.to_numeric(text[name].str.replace("−", "-"), errors="coerce")
         keys = [self.frame[key] for key in self.within.get(name, ())] or [pd.Series(0, index=text.index)]
         group = printed.groupby(keys, sort=False, dropna=False)
-        return group.rank(method="dense", ascending=direction == "min").where(group.transform("count") > 1)
+        rank = group.rank(method="dense", ascending={"min": True, "max": False}[direction])
+        return rank.where(group.transform("count") > 1)
 
 
 def _are_set_values(values: pd.Series) -> bool:

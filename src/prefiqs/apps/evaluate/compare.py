@@ -80,7 +80,7 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
     shown: dict[str, Shown] = {"areas": areas}
     for fmr in settings.fmrs:
         drawn = {method: curves[inputs.verifier, method, fmr] for method in inputs.scores}
-        figure = edc_figure(drawn, random[inputs.verifier, fmr], title=title, limit=settings.limit)
+        figure = edc_figure(drawn, title, settings.limit, random[inputs.verifier, fmr])
         shown[f"edc-{fmr:g}"] = f"Error-versus-discard curves at FMR {fmr:g}", figure
     if bootstraps:
         shown |= _uncertainty(list(inputs.scores), bootstraps, random, settings)

@@ -11,7 +11,7 @@ from prefiqs.datasets.pairs import with_folds
 from prefiqs.errors import InputError
 from prefiqs.faces.degrade import degrade
 from prefiqs.pipeline.run import Run
-from prefiqs.reporting.figures.faces import degradation_ladder, face_grid
+from prefiqs.reporting.figures.faces import face_grid
 from prefiqs.reporting.study import Study
 
 SEVERITIES = (0, 0.2, 0.4, 0.6, 0.8, 1)  # in the figure of all kinds
@@ -40,10 +40,12 @@ def degrade_study(run: Run, benchmark: str) -> DegradeStudy:
     degraded = with_folds(degraded, folds.count, folds.pairs_per_fold, folds.seed)
     kinds = copies = None
     if run.shows_faces_of(benchmark):
-        ladder = {}
-        for kind, strongest in chosen.strongest.items():
-            ladder[kind] = [degrade(clean.images[0], kind, s, strongest, np.random.default_rng(1)) for s in SEVERITIES]
-        kinds = degradation_ladder(ladder, SEVERITIES)
+        made = {
+            f"{kind}\n{severity:g}": degrade(clean.images[0], kind, severity, strongest, np.random.default_rng(1))
+            for kind, strongest in chosen.strongest.items()
+            for severity in SEVERITIES
+        }
+        kinds = face_grid([*made.values()], [*made], columns=len(SEVERITIES))
         first = degraded.index.head(SHOWN * chosen.copies)
         captions = [f"{row.degradation}\n{row.severity:.2f}" for row in first.itertuples()]
         copies = face_grid(degraded.images[: len(first)], captions, columns=COLUMNS)

@@ -123,10 +123,10 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     )
     same_model = edc_figure(
         {f"PreFIQs, {best.label}": curve[model, ours], "embedding norm": curve[model, norm]},
+        f"{benchmark}, {model} scores and verifies",
+        edc.limit,
         chance[model, fmr],
         curve[model, oracle] if oracle else None,
-        title=f"{benchmark}, {model} scores and verifies",
-        limit=edc.limit,
     )
     by_others = {verifier: curve[verifier, ours] for verifier in verifiers[1:]}
     title = f"{benchmark}, {model} scores ({best.label}), others verify"
@@ -172,7 +172,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
             f"{benchmark}, {model} scores, FMR {fmr:g}",
         ),
         same_model=same_model,
-        cross_model=edc_figure(by_others, title=title, limit=edc.limit) if by_others else None,
+        cross_model=edc_figure(by_others, title, edc.limit) if by_others else None,
         numbers=numbers,
         findings=findings,
     )

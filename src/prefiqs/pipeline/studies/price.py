@@ -22,7 +22,7 @@ from prefiqs.pipeline.run import Run
 from prefiqs.pruning.prune import apply_mask, select_masks
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.pruning.stages import network_stages
-from prefiqs.reporting.figures.cost import pauc_by_passes
+from prefiqs.reporting.figures.cost import pauc_by_cost
 from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
@@ -148,7 +148,8 @@ def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
     about = f"Discard up to {protocol.limit:g}, threshold {protocol.threshold}. passes: forward passes of a face."
     drawn = f"95 % intervals, bootstrap over {edc.resampled}, {edc.resamples} resamples"
     by_key = wide.set_index("key")[["group", "label", "passes", *verifiers, "mean"]]
-    points = areas.assign(label=areas["name"].where(areas["name"] != "", areas["label"]))
+    points = areas.assign(label=areas["name"].where(areas["name"] != "", areas["label"]), cost=areas["passes"])
+    named = points.loc[points["name"] != "", "key"]
     return PriceStudy(
         table=Table(
             wide,
@@ -168,7 +169,7 @@ def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
             intervals=["from PreFIQs", "from the norm"],
             blocks="choice",
         ),
-        figure=pauc_by_passes(points, points.loc[points["name"] != "", "key"].unique(), f"{benchmark}, {model} scores"),
+        figure=pauc_by_cost(points, "forward passes of a face", named, f"{benchmark}, {model} scores"),
         numbers={choice: by_key.loc[key].to_dict() for choice, key in choices.items()}
         | {"pauc": wide.set_index("name").loc[[PREFIQS, NORM], verifiers].to_dict()},
     )

@@ -11,7 +11,7 @@ from prefiqs.evaluation.tables import areas_table, random_table
 from prefiqs.io.tables import read_parquet
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
-from prefiqs.reporting.figures.cost import pauc_by_gflops
+from prefiqs.reporting.figures.cost import pauc_by_cost
 from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
@@ -60,7 +60,9 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     random = ", ".join(f"{verifier} {mean:.2f}" for verifier, mean in chance["pauc_mean"].items())
     notes = f"FMR {protocol.fmrs[0]:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {random}."
     notes += f" {model} was trained on images of this benchmark." if seen else ""
-    lines = pd.concat([part.assign(network=method) for method, part in by_method.items()])
+    shown = [part.assign(group=f"{method}, block by block", label=part["block"]) for method, part in by_method.items()]
+    shown.append(fusions.assign(group=fusions["name"], label=fusions[first].map("{:.2f}".format)))
+    figure_points = pd.concat(shown).assign(verifier=first).rename(columns={"gflops": "cost", first: "pauc"})
     return TransformerStudy(
         areas=areas,
         exits=_table(
@@ -78,12 +80,7 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
             verifiers,
             notes,
         ),
-        figure=pauc_by_gflops(
-            lines.rename(columns={"block": "exit", first: "pauc"}),
-            fusions.assign(network="EX-FIQA").rename(columns={"name": "fusion", first: "pauc"}),
-            chance.loc[first],
-            f"{benchmark}, {first} verifies",
-        ),
+        figure=pauc_by_cost(figure_points, "GFLOPs for one face", figure_points["key"], benchmark, chance.loc[first]),
         numbers={
             "pauc": {method: part[verifiers].iloc[-1].to_dict() for method, part in published.items()},
             "points": {

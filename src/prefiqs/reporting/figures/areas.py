@@ -1,39 +1,23 @@
 """Areas under error-versus-discard curves, pAUC·10³ throughout: with intervals, by ratio and FMR, by ablation."""
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from prefiqs.reporting.figures.style import (
-    BAND,
-    GREY,
-    PALETTE,
-    PAUC_LABEL,
-    RANDOM_LABEL,
-    SMALL,
-    STYLES,
-    WIDTH,
-    draw_random_areas,
-    heat_map,
-    legend_below,
-    new_figure,
-    panels,
-    themed,
-)
+from prefiqs.reporting.figures import style
 
 ROW = 0.25  # inches for one line of text
 AROUND = 0.3  # lines left free above the first and below the last, together
-INTERVAL_LABEL = f"{PAUC_LABEL}, 95 % interval (lower is better)"
+INTERVAL_LABEL = f"{style.PAUC_LABEL}, 95 % interval (lower is better)"
 DARKEST = 1.5  # times the smallest area, at least: smaller differences are not shown as if they were large
 RATIO_LABEL = "pruning ratio ρ"
 
 
-@themed
+@style.themed
 def pauc_intervals(table: pd.DataFrame, random: pd.DataFrame, title: str) -> Figure:
     """Draw one point and interval a method, one panel a verifier, methods in the order of the table; lower is better.
 
@@ -43,22 +27,19 @@ def pauc_intervals(table: pd.DataFrame, random: pd.DataFrame, title: str) -> Fig
     verifiers, methods = table["verifier"].unique(), table.drop_duplicates("key").set_index("key")["label"]
     columns = min(4, len(verifiers))
     rows = -(-len(verifiers) // columns)
-    figure = new_figure(height=rows * (ROW * len(methods) + 0.5) + 0.6, width=WIDTH if columns > 1 else 6.5)
-    for axes, verifier in zip(panels(figure, len(verifiers), columns, sharey=True), verifiers, strict=True):
+    figure = style.new_figure(height=rows * (ROW * len(methods) + 0.5) + 0.6, width=style.WIDTH if columns > 1 else 6.5)
+    for axes, verifier in zip(style.panels(figure, len(verifiers), columns, sharey=True), verifiers, strict=True):
         part = table[table["verifier"] == verifier].set_index("key").reindex(methods.index)
         _draw_intervals(axes, part.assign(label=methods))
-        axes.set_title(verifier, fontsize=SMALL + 1.5)
-        areas = random.set_index("verifier").loc[verifier]
-        axes.axvspan(areas["pauc_min"], areas["pauc_max"], color=BAND, linewidth=0, zorder=0)
-        axes.axvline(areas["pauc_mean"], color=GREY, linestyle=":", linewidth=1.5, zorder=1)
-        axes.set_xlabel(PAUC_LABEL, fontsize=SMALL + 1)
+        axes.set_title(verifier, fontsize=style.SMALL + 1.5)
+        style.draw_random_areas(axes, random.set_index("verifier").loc[verifier], along_x=True)
+        axes.set_xlabel(style.PAUC_LABEL, fontsize=style.SMALL + 1)
     figure.suptitle(title)
-    interval = Line2D([], [], color=PALETTE[0], marker="o", linewidth=2, label=INTERVAL_LABEL)
-    legend_below(figure, [interval, Patch(color=BAND, label=RANDOM_LABEL)])
+    style.legend_below(figure)
     return figure
 
 
-@themed
+@style.themed
 def grouped_pauc(table: pd.DataFrame) -> Figure:
     """Draw the answers to several questions of an ablation, one group a question, on one axis; lower is better.
 
@@ -67,46 +48,42 @@ def grouped_pauc(table: pd.DataFrame) -> Figure:
     """
     groups = list(table.groupby("question", sort=False))
     heights = [ROW * (len(part) + AROUND) for _, part in groups]
-    figure = new_figure(height=sum(heights) + 0.35 * len(groups) + 0.7, width=7.5)
+    figure = style.new_figure(height=sum(heights) + 0.35 * len(groups) + 0.7, width=7.5)
     grid = figure.subplots(len(groups), squeeze=False, sharex=True, height_ratios=heights).ravel()
     for axes, (question, part) in zip(grid, groups, strict=True):
         _draw_intervals(axes, part)
-        axes.set_title(question, loc="left", fontsize=SMALL + 1.5)
+        axes.set_title(question, loc="left", fontsize=style.SMALL + 1.5)
     grid[-1].set_xlabel(INTERVAL_LABEL)
     return figure
 
 
-@themed
+@style.themed
 def lines_by_ratio(
-    table: pd.DataFrame,
-    value: str,
-    title: str,
-    levels: Mapping[str, float] | None = None,
-    random: pd.Series | None = None,
+    table: pd.DataFrame, value: str, title: str, levels: Mapping[str, float], random: pd.Series | None = None
 ) -> Figure:
     """Draw pAUC·10³ (lower is better) or the verification accuracy (%) over the pruning ratio, one line a strategy.
 
     table: columns strategy, ratio and `value`, "pauc" or "accuracy". levels: what other scores or networks reach, by
     label. random: pAUC·10³ of random orders, a row of `random_table`.
     """
-    figure = new_figure(height=4.4)
+    figure = style.new_figure(height=4.4)
     axes = figure.subplots()
     if random is not None:
-        draw_random_areas(axes, random)
-    for label, level in (levels or {}).items():
+        style.draw_random_areas(axes, random)
+    for label, level in levels.items():
         axes.axhline(level, color="black", linestyle="--", label=label)
-    for (strategy, part), style in zip(table.groupby("strategy", sort=False), STYLES, strict=False):
+    for (strategy, part), line in zip(table.groupby("strategy", sort=False), cycle(style.STYLES)):
         part = part.sort_values("ratio")
-        axes.plot(part["ratio"], part[value], label=strategy, **style)
+        axes.plot(part["ratio"], part[value], label=strategy, **line)
     axes.set(xlabel=RATIO_LABEL, xticks=sorted(table["ratio"].unique()), title=title)
     axes.set(ylabel="verification accuracy (%)")
     if value == "pauc":
-        axes.set(ylabel=f"{PAUC_LABEL} (lower is better)", ylim=(0, None))
-    legend_below(figure, axes.get_legend_handles_labels()[0], columns=3)
+        axes.set(ylabel=style.LOWER_IS_BETTER, ylim=(0, None))
+    style.legend_below(figure, 3)
     return figure
 
 
-@themed
+@style.themed
 def ratio_by_fmr(table: pd.DataFrame, title: str) -> Figure:
     """Show the pAUC of each pruning ratio ρ (columns) at each FMR (rows) as a heat map; lower is better.
 
@@ -115,10 +92,10 @@ def ratio_by_fmr(table: pd.DataFrame, title: str) -> Figure:
     """
     areas = table.pivot(index="fmr", columns="ratio", values="pauc").sort_index(ascending=False)
     relative = areas.div(areas.min(axis=1), axis=0)
-    figure = new_figure(height=1.6 + 0.5 * len(areas), width=min(WIDTH, 4.5 + 0.6 * areas.shape[1]))
+    figure = style.new_figure(height=1.6 + 0.5 * len(areas), width=min(style.WIDTH, 4.5 + 0.6 * areas.shape[1]))
     axes = figure.subplots()
     darkest = max(DARKEST, relative.max(axis=None))
-    mesh = heat_map(axes, relative, SMALL + 1, annot=areas, fmt=".2f", cmap="Blues", vmin=1, vmax=darkest)
+    mesh = style.heat_map(axes, relative, style.SMALL + 1, annot=areas, fmt=".2f", cmap="Blues", vmin=1, vmax=darkest)
     figure.colorbar(mesh, ax=axes, label="times the smallest\nof its row")
     axes.set(xlabel=RATIO_LABEL, ylabel="FMR", title=title)
     return figure
@@ -127,10 +104,10 @@ def ratio_by_fmr(table: pd.DataFrame, title: str) -> Figure:
 def _draw_intervals(axes: Axes, table: pd.DataFrame) -> None:
     """One line of text a value, the first on top."""
     place = np.arange(len(table))
-    axes.hlines(place, table["pauc_low"], table["pauc_high"], color=PALETTE[0], linewidth=2, alpha=0.5)
-    axes.plot(table["pauc"], place, linestyle="", marker="o", markersize=5, color=PALETTE[0])
-    axes.set_yticks(place, table["label"], fontsize=SMALL)
-    axes.tick_params(axis="x", labelsize=SMALL)
+    axes.hlines(place, table["pauc_low"], table["pauc_high"], color=style.PALETTE[0], linewidth=2, alpha=0.5)
+    axes.plot(table["pauc"], place, "o", markersize=5, color=style.PALETTE[0], label=INTERVAL_LABEL)
+    axes.set_yticks(place, table["label"], fontsize=style.SMALL)
+    axes.tick_params(axis="x", labelsize=style.SMALL)
     axes.set_ylim(len(table) - 0.5 + AROUND / 2, -0.5 - AROUND / 2)
     axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
     axes.grid(axis="y", linewidth=0.5)

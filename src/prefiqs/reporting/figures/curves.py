@@ -1,6 +1,7 @@
 """Error-versus-discard curves: on one pair of axes, and one panel a verifier and benchmark (Fig. 3 of PreFIQs)."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -13,34 +14,23 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from prefiqs.evaluation.curve import Curve, RandomOrder
-from prefiqs.reporting.figures.style import (
-    BAND,
-    GREY,
-    PALETTE,
-    PAUC_LABEL,
-    SMALL,
-    STYLES,
-    WIDTH,
-    legend_below,
-    new_figure,
-    themed,
-)
+from prefiqs.reporting.figures import style
 
 PALE = 0.35
 RANDOM_LABEL = "random orders, mean and 5–95 %"
 LINE_STYLES: dict[str, Any] = {"unsupervised": ":", "semi-supervised": "-.", "supervised": "--"}
 OTHERS: dict[str, Any] = dict(color="0.7", linewidth=0.9, zorder=1.5)
 # Those of the palette that stand out from the grey of other methods; the first is of `ours`.
-COLOURS = [PALETTE[i] for i in (0, 3, 2, 4, 1, 5)]
+COLOURS = [style.PALETTE[i] for i in (0, 3, 2, 4, 1, 5)]
 
 
-@themed
+@style.themed
 def edc_figure(
     curves: Mapping[str, Curve],
+    title: str,
+    limit: float,
     random: RandomOrder | None = None,
     oracle: Curve | None = None,
-    title: str = "",
-    limit: float = 0.3,
 ) -> Figure:
     """Draw FNMR over the fraction of pairs discarded; lower is better, and the legend gives each area up to `limit`.
 
@@ -50,20 +40,20 @@ def edc_figure(
     Points with too few impostor pairs for the FMR are hollow, and the line that leads to them is pale.
     """
     first, *_ = drawn = list(curves.values())
-    figure = new_figure(height=4.4)
+    figure = style.new_figure(height=4.4)
     axes = figure.subplots()
     if random is not None:
-        axes.fill_between(random.discard, *random.band(), color=BAND, linewidth=0)
+        axes.fill_between(random.discard, *random.band(), color=style.BAND, linewidth=0)
         label = _with_pauc(RANDOM_LABEL, random.pauc.mean())
-        axes.plot(random.discard, random.fnmr.mean(axis=0), color=GREY, linestyle=":", linewidth=2, label=label)
+        axes.plot(random.discard, random.fnmr.mean(axis=0), color=style.GREY, linestyle=":", linewidth=2, label=label)
     if oracle is not None:
         label = _with_pauc("true severity", oracle.pauc(limit))
         _draw_curve(axes, oracle, label, color="black", linestyle="--")
         drawn.append(oracle)
-    for position, (name, curve) in enumerate(curves.items()):
-        style = STYLES[position % len(STYLES)] | (dict(zorder=3, linewidth=2.4) if curve is first else {})
-        _draw_curve(axes, curve, _with_pauc(name, curve.pauc(limit)), **style)
-    _shade_area(axes, first, limit, PALETTE[0])
+    for (name, curve), line in zip(curves.items(), cycle(style.STYLES)):
+        on_top: dict[str, Any] = dict(zorder=3, linewidth=2.4) if curve is first else {}
+        _draw_curve(axes, curve, _with_pauc(name, curve.pauc(limit)), **line, **on_top)
+    _shade_area(axes, first, limit, style.PALETTE[0])
     axes.set(xlabel="pairs discarded, lowest quality first", ylabel=f"FNMR at FMR {first.target_fmr:g}", title=title)
     axes.set(xlim=(0, 1), ylim=(0, None))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
@@ -71,11 +61,11 @@ def edc_figure(
     handles = axes.get_legend_handles_labels()[0]
     if not all(curve.fmr_resolvable.all() for curve in drawn):
         handles.append(_hollow_handle(first.target_fmr))
-    legend_below(figure, handles, columns=2)
+    style.legend_below(figure, 2, handles)
     return figure
 
 
-@themed
+@style.themed
 def edc_grid(curves: pd.DataFrame, random: pd.DataFrame, ours: str, fmr: float, limit: float, title: str) -> Figure:
     """Draw FNMR over the fraction of pairs discarded; lower is better. Rows are verifiers, columns are benchmarks.
 
@@ -97,45 +87,46 @@ def edc_grid(curves: pd.DataFrame, random: pd.DataFrame, ours: str, fmr: float, 
         styles[key] |= dict(color=colour, linewidth=1.4, zorder=2.5)
     styles[ours] |= dict(linestyle="-", linewidth=1.8, zorder=3)
 
-    width = min(WIDTH, 1.6 + 4.8 * len(benchmarks))
+    width = min(style.WIDTH, 1.6 + 4.8 * len(benchmarks))
     height = len(verifiers) * np.clip(0.7 * width / len(benchmarks), 1.6, 3)
-    figure = new_figure(height=min(height, width) + 0.6, width=width, pad=0.04)
+    figure = style.new_figure(height=min(height, width) + 0.6, width=width, pad=0.04)
     grid = figure.subplots(len(verifiers), len(benchmarks), sharex=True, squeeze=False)
     for (row, column), axes in np.ndenumerate(grid):
         verifier, benchmark = verifiers[row], benchmarks[column]
         drawn, chance = (t[(t["verifier"] == verifier) & (t["benchmark"] == benchmark)] for t in (curves, random))
-        axes.fill_between(chance["discard"], chance["low"], chance["high"], color=BAND, linewidth=0)
-        axes.plot(chance["discard"], chance["fnmr"], color=GREY, linewidth=0.8, zorder=1)
-        axes.axvline(limit, color=GREY, linewidth=0.6, linestyle=(0, (2, 3)))
+        axes.fill_between(chance["discard"], chance["low"], chance["high"], color=style.BAND, linewidth=0)
+        axes.plot(chance["discard"], chance["fnmr"], color=style.GREY, linewidth=0.8, zorder=1)
         for key, curve in drawn.groupby("key"):
             size = np.clip(width / len(benchmarks), 1.8, 4) if key in colours else 0
             _draw_curve(axes, curve, key, markersize=size, **styles[key])
             if key == ours:
                 _shade_area(axes, curve, limit, COLOURS[0])
         if drawn.empty:
-            axes.text(0.5, 0.5, "not run", transform=axes.transAxes, color=GREY, ha="center", va="center")
+            axes.text(0.5, 0.5, "not run", transform=axes.transAxes, color=style.GREY, ha="center", va="center")
             axes.tick_params(labelleft=False)
         axes.set(xlim=(0, 1), xticks=[0, 0.5, 1], ylim=(0, None))
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=None))
         axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
         axes.yaxis.set_major_formatter(lambda fnmr, _: f"{100 * fnmr:.3g}")
         axes.grid(linewidth=0.5)
-        axes.tick_params(labelsize=SMALL, pad=2)
+        axes.tick_params(labelsize=style.SMALL, pad=2)
         if row == 0:
-            axes.set_title(benchmark, fontsize=SMALL + 1)
+            axes.set_title(benchmark, fontsize=style.SMALL + 1)
         if column == 0:
-            axes.set_ylabel(f"{verifier}\nFNMR (%)", fontsize=SMALL)
+            axes.set_ylabel(f"{verifier}\nFNMR (%)", fontsize=style.SMALL)
     for axes in grid[-1]:
-        axes.set_xlabel("pairs discarded (%)" if len(benchmarks) < 4 else "discarded (%)", fontsize=SMALL)
+        axes.set_xlabel("pairs discarded (%)" if len(benchmarks) < 4 else "discarded (%)", fontsize=style.SMALL)
     figure.suptitle(title)
 
     handles: list[Artist] = [Line2D([], [], label=methods.loc[key, "label"], **styles[key]) for key in colours]
     if others := len(methods) - len(colours):
         handles.append(Line2D([], [], label=f"{others} other method{'s' * (others > 1)}", **OTHERS))
     kinds = set(methods["supervision"].drop(ours))
-    handles += [Line2D([], [], color=GREY, linestyle=LINE_STYLES[k], label=k) for k in LINE_STYLES if k in kinds]
-    handles.append(Patch(color=BAND, label=RANDOM_LABEL))
-    legend_below(figure, handles + ([] if curves["fmr_resolvable"].all() else [_hollow_handle(fmr)]), SMALL)
+    handles += [Line2D([], [], color=style.GREY, linestyle=LINE_STYLES[k], label=k) for k in LINE_STYLES if k in kinds]
+    handles.append(Patch(color=style.BAND, label=RANDOM_LABEL))
+    if not curves["fmr_resolvable"].all():
+        handles.append(_hollow_handle(fmr))
+    style.legend_below(figure, handles=handles, fontsize=style.SMALL)
     return figure
 
 
@@ -155,26 +146,27 @@ def _up_to(limit: float, curve: Curve | pd.DataFrame) -> tuple[np.ndarray, np.nd
 
 def _shade_area(axes: Axes, curve: Curve | pd.DataFrame, limit: float, color: Any) -> None:
     axes.fill_between(*_up_to(limit, curve), color=color, alpha=0.15, linewidth=0)
+    axes.axvline(limit, color=style.GREY, linewidth=0.8, linestyle=(0, (2, 3)))
 
 
 def _draw_curve(
-    axes: Axes, curve: Curve | pd.DataFrame, label: str, marker: str = "", markersize: float = 5, **style: Any
+    axes: Axes, curve: Curve | pd.DataFrame, label: str, marker: str = "", markersize: float = 5, **line: Any
 ) -> None:
     """Draw one curve; points that cannot resolve the FMR are hollow, with a marker even where the others have none."""
     weak = ~curve.fmr_resolvable
-    axes.plot(curve.discard, curve.fnmr, **style | {"alpha": PALE})
+    axes.plot(curve.discard, curve.fnmr, **line | {"alpha": PALE})
     certain = np.where(weak, np.nan, curve.fnmr)
-    axes.plot(curve.discard, certain, marker=marker, markersize=markersize, label=label, **style)
+    axes.plot(curve.discard, certain, marker=marker, markersize=markersize, label=label, **line)
     if weak.any() and markersize:
         hollow = dict(linestyle="", marker=marker or "o", markersize=markersize, markerfacecolor="white", alpha=0.7)
         hollow["clip_on"] = False  # else half of those at FNMR 0 would be cut off
-        axes.plot(curve.discard[weak], curve.fnmr[weak], **{**style, **hollow})
+        axes.plot(curve.discard[weak], curve.fnmr[weak], **{**line, **hollow})
 
 
 def _hollow_handle(fmr: float) -> Line2D:
     label = f"hollow: fewer than {1 / fmr:,.0f} impostor pairs left"
-    return Line2D([], [], color=GREY, alpha=PALE, marker="o", markerfacecolor="white", label=label)
+    return Line2D([], [], color=style.GREY, alpha=PALE, marker="o", markerfacecolor="white", label=label)
 
 
 def _with_pauc(name: str, pauc: float) -> str:
-    return f"{name} ({PAUC_LABEL} {1000 * pauc:.1f})"
+    return f"{name} ({style.PAUC_LABEL} {1000 * pauc:.1f})"

@@ -12,26 +12,26 @@ from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
-from prefiqs.reporting.figures.style import GREY, PALETTE, SMALL, WIDTH, heat_map, new_figure, panels, themed
+from prefiqs.reporting.figures import style
 
 MOST_CELLS = 100  # along each axis: finer ones are not seen in a panel of three inches
 INNER = (0.002, 0.998)  # quantiles shown: a few outliers would press all others into a line
 HEADROOM = 0.25  # of the height of a panel, for the correlation
 
 
-@themed
+@style.themed
 def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str = "images") -> Figure:
     """Show one histogram for each entry (label -> values), each on its own scale, with the median marked.
 
     Own scales, because drifts at pruning ratios 0.1 and 0.9 differ a hundredfold.
     """
     columns = min(3, len(drifts))
-    figure = new_figure(height=0.4 + (2.1 if columns > 1 else 2.8) * -(-len(drifts) // columns))
-    for axes, (label, values) in zip(panels(figure, len(drifts), columns), drifts.items(), strict=True):
+    figure = style.new_figure(height=0.4 + (2.1 if columns > 1 else 2.8) * -(-len(drifts) // columns))
+    for axes, (label, values) in zip(style.panels(figure, len(drifts), columns), drifts.items(), strict=True):
         values = np.asarray(values, float)
         median = np.median(values)
-        axes.hist(values, bins=40, color=PALETTE[9], edgecolor="white", linewidth=0.5)
-        axes.axvline(median, color=PALETTE[3], linestyle="--", label=f"median {median:#.3g}")
+        axes.hist(values, bins=40, color=style.PALETTE[9], edgecolor="white", linewidth=0.5)
+        axes.axvline(median, color=style.PALETTE[3], linestyle="--", label=f"median {median:#.3g}")
         axes.legend(fontsize=9, handlelength=1.5, loc="best")
         axes.set(title=label)
         axes.locator_params(axis="x", nbins=5)
@@ -40,7 +40,7 @@ def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str =
     return figure
 
 
-@themed
+@style.themed
 def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str) -> Figure:
     """Show two estimates of one quantity against each other, on equal logarithmic axes, with the line of equality.
 
@@ -48,12 +48,12 @@ def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str) ->
     correlation counts them.
     """
     drawn = (x > 0) & (y > 0)
-    figure = new_figure(height=5.5, width=5.8)
+    figure = style.new_figure(height=5.5, width=5.8)
     axes = figure.subplots()
-    axes.scatter(x[drawn], y[drawn], s=10, alpha=0.35, color=PALETTE[0], linewidths=0, rasterized=True)
+    axes.scatter(x[drawn], y[drawn], s=10, alpha=0.35, color=style.PALETTE[0], linewidths=0, rasterized=True)
     both = np.concatenate([x[drawn], y[drawn]]) if drawn.any() else np.array([0.1, 1.0])
     ends = np.array([both.min() / 1.3, both.max() * 1.3])
-    axes.plot(ends, ends, color=GREY, linestyle="--", label="equal values")
+    axes.plot(ends, ends, color=style.GREY, linestyle="--", label="equal values")
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel=xlabel, ylabel=ylabel, aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):  # powers of ten alone would leave a narrow range without a number
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ends[1] < 100 * ends[0] else (1,)))
@@ -64,7 +64,7 @@ def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str) ->
     return figure
 
 
-@themed
+@style.themed
 def density_panels(x: np.ndarray, scores: Mapping[str, np.ndarray], xlabel: str) -> Figure:
     """Show how each of several scores (label -> values) lies over x, one density map each, with their correlations.
 
@@ -73,9 +73,9 @@ def density_panels(x: np.ndarray, scores: Mapping[str, np.ndarray], xlabel: str)
     and the correlation counts them.
     """
     columns = {1: 1, 2: 2, 4: 2}.get(len(scores), 3)
-    width = min(4.2 + 2 * columns, WIDTH)
-    figure = new_figure(height=-(-len(scores) // columns) * (0.9 + 0.7 * width / columns), width=width)
-    drawn = panels(figure, len(scores), columns)
+    width = min(4.2 + 2 * columns, style.WIDTH)
+    figure = style.new_figure(height=-(-len(scores) // columns) * (0.9 + 0.7 * width / columns), width=width)
+    drawn = style.panels(figure, len(scores), columns)
     fullest = 2.0
     norm = LogNorm(1, fullest)
     for axes, letter, (label, y) in zip(drawn, ascii_lowercase, scores.items(), strict=False):
@@ -104,17 +104,18 @@ def density_panels(x: np.ndarray, scores: Mapping[str, np.ndarray], xlabel: str)
     return figure
 
 
-@themed
+@style.themed
 def rank_correlations(correlation: pd.DataFrame, title: str) -> Figure:
     """Draw how alike methods rank: a square table of Spearman correlations, labels of methods as rows and columns."""
     n = len(correlation)
-    figure = new_figure(height=min(WIDTH, 2.2 + 0.42 * n), width=min(WIDTH, 3.4 + 0.5 * n))
+    figure = style.new_figure(height=min(style.WIDTH, 2.2 + 0.42 * n), width=min(style.WIDTH, 3.4 + 0.5 * n))
     axes = figure.subplots()
     text = correlation.map(lambda value: f"{value:.2f}".replace("-", "−"))
-    mesh = heat_map(axes, correlation, SMALL - 1, annot=text, fmt="", cmap="RdBu_r", vmin=-1, vmax=1, square=True)
+    colours = dict(cmap="RdBu_r", vmin=-1, vmax=1)
+    mesh = style.heat_map(axes, correlation, style.SMALL - 1, annot=text, fmt="", square=True, **colours)
     figure.colorbar(mesh, ax=axes, label="Spearman correlation", shrink=0.7)
-    axes.set_xticks(axes.get_xticks(), correlation.columns, rotation=45, ha="right", fontsize=SMALL)
-    axes.tick_params(axis="y", labelsize=SMALL)
+    axes.set_xticks(axes.get_xticks(), correlation.columns, rotation=45, ha="right", fontsize=style.SMALL)
+    axes.tick_params(axis="y", labelsize=style.SMALL)
     axes.set_title(title)
     return figure
 

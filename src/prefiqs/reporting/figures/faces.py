@@ -1,13 +1,13 @@
-"""Pictures of faces: with captions, degraded, with what a network looks at, with what methods say of them."""
+"""Pictures of faces: with captions, with what a network looks at, with what methods say of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from textwrap import fill
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from prefiqs.reporting.figures.style import SMALL, WIDTH, heat_map, new_figure, panels, show_image, themed
+from prefiqs.reporting.figures import style
 
 CHARACTERS_PER_INCH = 14  # of a caption
 LETTER, MOST_LETTERS = 0.09, 20  # inches of a caption that runs upwards
@@ -16,37 +16,23 @@ WITHHELD = 225  # grey level
 GREYED, COVER = 0.6, 0.55  # how grey a face is under a map, and how much of it the map covers
 
 
-@themed
+@style.themed
 def face_grid(images: Sequence[np.ndarray], captions: Sequence[str], columns: int = 10, title: str = "") -> Figure:
     """Show aligned faces, uint8 112×112×3 (RGB), in rows of `columns`, each above its caption; long ones are broken."""
     columns = min(columns, len(images))
-    tile = min(WIDTH / columns, 1.5)
+    tile = min(style.WIDTH / columns, 1.5)
     captions = ["\n".join(fill(line, int(CHARACTERS_PER_INCH * tile)) for line in c.split("\n")) for c in captions]
     lines = max(caption.count("\n") + 1 for caption in captions)
     rows = -(-len(images) // columns)
-    figure = new_figure(rows * (tile + 0.17 * lines) + (0.3 if title else 0), columns * tile, pad=0.02)
-    for axes, image, caption in zip(panels(figure, len(images), columns), images, captions, strict=True):
-        show_image(axes, image)
-        axes.set_xlabel(caption, fontsize=SMALL, labelpad=2)
+    figure = style.new_figure(rows * (tile + 0.17 * lines) + (0.3 if title else 0), columns * tile, pad=0.02)
+    for axes, image, caption in zip(style.panels(figure, len(images), columns), images, captions, strict=True):
+        style.show_image(axes, image)
+        axes.set_xlabel(caption, fontsize=style.SMALL, labelpad=2)
     figure.suptitle(title)
     return figure
 
 
-@themed
-def degradation_ladder(images_by_kind: Mapping[str, Sequence[np.ndarray]], severities: Sequence[float]) -> Figure:
-    """Show one row for each kind of degradation, from its first severity to its last.
-
-    images_by_kind: kind -> one uint8 112×112×3 image for each of the `severities`.
-    """
-    figure, grid = _face_rows([*images_by_kind], [f"{severity:g}" for severity in severities])
-    for row, images in zip(grid, images_by_kind.values(), strict=True):
-        for axes, image in zip(row, images, strict=True):
-            show_image(axes, image)
-    figure.suptitle("severity")
-    return figure
-
-
-@themed
+@style.themed
 def attention_grid(
     images: Sequence[np.ndarray], maps: np.ndarray, exits: Sequence[int], labels: Sequence[str], withheld: bool = False
 ) -> Figure:
@@ -58,13 +44,19 @@ def attention_grid(
         of and below the last patch belong to none.
     labels: one a face. withheld: draw maps alone and no face, for data sets whose images must not be passed on.
     """
-    figure, grid = _face_rows(labels, ["face", *(f"exit {exit}" for exit in exits)])
-    for row, image, of_face in zip(grid, images, maps, strict=True):
+    columns = 1 + len(exits)
+    tile = min(style.WIDTH / columns, 1.5)
+    figure = style.new_figure(tile * len(images) + 0.3, tile * columns, pad=0.01)
+    grid = figure.subplots(len(images), columns, squeeze=False)
+    for axes, title in zip(grid[0], ["face", *(f"exit {exit}" for exit in exits)], strict=True):
+        axes.set_title(title, fontsize=style.SMALL, pad=3)
+    for row, image, of_face, label in zip(grid, images, maps, labels, strict=True):
+        row[0].set_ylabel(label, fontsize=style.SMALL)
         image = np.full_like(image, WITHHELD) if withheld else image
         greyed = (GREYED * image.mean(axis=2, keepdims=True) + (1 - GREYED) * image).astype(np.uint8)
-        show_image(row[0], image)
+        style.show_image(row[0], image)
         for axes, attention in zip(row[1:], of_face[np.array(exits) - 1], strict=True):
-            show_image(axes, greyed)
+            style.show_image(axes, greyed)
             view = axes.axis()  # the whole face stays in view
             end = len(attention) * (len(image) // len(attention)) - 0.5
             span = (-0.5, end, end, -0.5)
@@ -73,7 +65,7 @@ def attention_grid(
     return figure
 
 
-@themed
+@style.themed
 def method_agreement(images: Sequence[np.ndarray], percentiles: pd.DataFrame, captions: Sequence[str]) -> Figure:
     """Draw faces in a row, and below each what every method says of it.
 
@@ -81,15 +73,15 @@ def method_agreement(images: Sequence[np.ndarray], percentiles: pd.DataFrame, ca
     of all faces that the method scores lower. captions: n, of long ones the end is shown.
     """
     captions = [c if len(c) <= MOST_LETTERS else f"…{c[1 - MOST_LETTERS :]}" for c in captions]
-    height = WIDTH / len(images) + ROW * percentiles.shape[1] + LETTER * max(map(len, captions)) + 0.6
-    figure = new_figure(height, pad=0.02)
+    height = style.WIDTH / len(images) + ROW * percentiles.shape[1] + LETTER * max(map(len, captions)) + 0.6
+    figure = style.new_figure(height, pad=0.02)
     axes = figure.subplots()
     table = percentiles.set_axis(captions).T
-    heat_map(axes, table, SMALL - 1.5, annot=True, fmt=".0f", cmap="RdBu", vmin=0, vmax=100)
-    axes.tick_params(axis="x", labelrotation=90, labelsize=SMALL - 1)
-    axes.tick_params(axis="y", labelsize=SMALL)
+    style.heat_map(axes, table, style.SMALL - 1.5, annot=True, fmt=".0f", cmap="RdBu", vmin=0, vmax=100)
+    axes.tick_params(axis="x", labelrotation=90, labelsize=style.SMALL - 1)
+    axes.tick_params(axis="y", labelsize=style.SMALL)
     with_gaps = [np.pad(image, ((0, 0), (2, 2), (0, 0)), constant_values=255) for image in images]
-    show_image(axes.inset_axes((0, 1, 1, 1), anchor="S"), np.hstack(with_gaps))
+    style.show_image(axes.inset_axes((0, 1, 1, 1), anchor="S"), np.hstack(with_gaps))
     figure.suptitle("Share of faces scored lower (%), by method")
     return figure
 
@@ -114,16 +106,3 @@ def face_captions(index: pd.DataFrame, rows: Sequence[int] | np.ndarray) -> list
     """What was done to each face, or its name if nothing was; `index` is that of a benchmark."""
     labels = index.iloc[rows]
     return labels["degradation"].where(labels["degradation"] != "none", labels["name"]).tolist()
-
-
-def _face_rows(labels: Sequence[str], titles: Sequence[str]) -> tuple[Figure, np.ndarray]:
-    """Empty axes for faces: one row a label, one column a title."""
-    beside = 0.2 + 0.085 * max(map(len, labels))
-    tile = min((WIDTH - beside) / len(titles), 1.5)
-    figure = new_figure(tile * len(labels) + 0.5, beside + tile * len(titles), pad=0.02)
-    grid = figure.subplots(len(labels), len(titles), squeeze=False)
-    for axes, title in zip(grid[0], titles, strict=True):
-        axes.set_title(title, fontsize=SMALL, pad=3)
-    for axes, label in zip(grid[:, 0], labels, strict=True):
-        axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=SMALL)
-    return figure, grid

@@ -30,7 +30,7 @@ STYLES: list[dict[str, Any]] = [dict(color=c, marker=m) for c, m in zip(PALETTE,
 GREY, BAND = "0.45", "0.85"  # of lines, and of the area where random orders are
 SAVED, SHOWN = 150, 100  # dots an inch: of a saved picture, where figures are laid out too, and of one in a notebook
 PAUC_LABEL = "pAUC·10³"
-RANDOM_LABEL = "random orders, mean and range"
+LOWER_IS_BETTER = f"{PAUC_LABEL} (lower is better)"
 
 _THEME: Any = [
     "seaborn-v0_8-whitegrid",
@@ -86,9 +86,13 @@ def panels(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
     return list(axes[:n])
 
 
-def legend_below(figure: Figure, handles: Sequence[Artist], fontsize: float = 9.5, columns: int | None = None) -> None:
-    """Put a legend under the figure, in as many columns as its width has room for, and make the figure higher by it."""
-    for n in range(columns or len(handles), 0, -1):
+def legend_below(figure: Figure, most: int = 99, handles: Sequence[Artist] = (), fontsize: float | None = None) -> None:
+    """Put a legend under the figure, in as many columns as have room but at most `most`, and make it higher by it.
+
+    handles: by default those of the first panel.
+    """
+    handles = handles or figure.axes[0].get_legend_handles_labels()[0]
+    for n in range(min(most, len(handles)), 0, -1):
         legend = figure.legend(handles=handles, loc="outside lower center", ncols=n, fontsize=fontsize)
         box = legend.get_window_extent()
         if box.width <= 0.98 * figure.bbox.width or n == 1:
@@ -97,10 +101,11 @@ def legend_below(figure: Figure, handles: Sequence[Artist], fontsize: float = 9.
     figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
 
 
-def draw_random_areas(axes: Axes, areas: pd.Series) -> None:
+def draw_random_areas(axes: Axes, areas: pd.Series, along_x: bool = False) -> None:
     """Draw the pAUC of random orders, a row of `random_table`: mean and range."""
-    axes.axhspan(areas["pauc_min"], areas["pauc_max"], color=BAND, linewidth=0)
-    axes.axhline(areas["pauc_mean"], color=GREY, linestyle=":", linewidth=2, label=RANDOM_LABEL)
+    span, line = (axes.axvspan, axes.axvline) if along_x else (axes.axhspan, axes.axhline)
+    span(areas["pauc_min"], areas["pauc_max"], color=BAND, linewidth=0, zorder=0)
+    line(areas["pauc_mean"], color=GREY, linestyle=":", linewidth=2, zorder=1, label="random orders, mean and range")
 
 
 def heat_map(axes: Axes, table: pd.DataFrame, fontsize: float, **options: Any) -> ScalarMappable:
