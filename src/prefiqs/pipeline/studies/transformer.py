@@ -1,7 +1,7 @@
 """What each exit of a transformer is worth for what it costs: EX-FIQA by exit, ViTNT-FIQA by the number of blocks."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,6 +16,8 @@ from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
 FUSIONS = {"mean": "EX-FIQA-F", "depth": "EX-FIQA-FW"}
+EXIT_COLUMNS = {"name": "method", "gflops": "GFLOPs", "share": "share of a pass (%)"}
+DEPTH_COLUMNS = {"weighting": "weights of the patches", "block": "T"}
 WEIGHTINGS = {"uniform": "uniform", "last": "attention, last block", "mean": "attention, mean"}
 
 
@@ -47,7 +49,8 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     wide = curve.join(areas.pivot(index="key", columns="verifier", values="pauc")[verifiers], on="key")
     wide["mean"] = wide[verifiers].mean(axis=1)
     wide["share"] = 100 * wide["gflops"] / wide["gflops"].max()
-    wide["name"] = [_name(row.kind, row.block, row.weighting) for row in wide.itertuples()]
+    numbered = wide["weighting"].fillna("exit") + " " + wide["block"].astype(str)
+    wide["name"] = numbered.where(wide["kind"] != "fusion", wide["weighting"].map(FUSIONS))
     exits, fusions, depths = (wide[wide["kind"] == kind] for kind in ("exit", "fusion", "depth"))
     uniform = depths[depths["weighting"] == "uniform"]
 
@@ -60,25 +63,24 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     random = ", ".join(f"{verifier} {mean:.2f}" for verifier, mean in chance["pauc_mean"].items())
     notes = f"FMR {protocol.fmrs[0]:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {random}."
     notes += f" {model} was trained on images of this benchmark." if seen else ""
+    areas_of = [*verifiers, "mean"]
+    alike: dict[str, Any] = {"best": dict.fromkeys(areas_of, "min"), "notes": notes, "hidden": ["key"]}
     shown = [part.assign(group=f"{method}, block by block", label=part["block"]) for method, part in by_method.items()]
     shown.append(fusions.assign(group=fusions["name"], label=fusions[first].map("{:.2f}".format)))
     figure_points = pd.concat(shown).assign(verifier=first).rename(columns={"gflops": "cost", first: "pauc"})
     return TransformerStudy(
         areas=areas,
-        exits=_table(
+        exits=Table(
+            wide.loc[wide["kind"] != "depth", ["key", *EXIT_COLUMNS, *areas_of]].rename(columns=EXIT_COLUMNS),
             f"EX-FIQA on {model}, {benchmark}: pAUC·10³ of each exit and of their fusions",
-            wide[wide["kind"] != "depth"],
-            {"name": "method", "gflops": "GFLOPs", "share": "share of a pass (%)"},
-            verifiers,
-            notes,
-            digits={"GFLOPs": 3, "share of a pass (%)": 0},
+            digits=dict.fromkeys(areas_of, 2) | {"GFLOPs": 3, "share of a pass (%)": 0},
+            **alike,
         ),
-        depths=_table(
+        depths=Table(
+            depths.replace({"weighting": WEIGHTINGS})[["key", *DEPTH_COLUMNS, *areas_of]].rename(columns=DEPTH_COLUMNS),
             f"ViTNT-FIQA on {model}, {benchmark}: pAUC·10³ by the number T of blocks",
-            depths.replace({"weighting": WEIGHTINGS}),
-            {"weighting": "weights of the patches", "block": "T"},
-            verifiers,
-            notes,
+            digits=dict.fromkeys(areas_of, 2),
+            **alike,
         ),
         figure=pauc_by_cost(figure_points, "GFLOPs for one face", figure_points["key"], benchmark, chance.loc[first]),
         numbers={
@@ -96,10 +98,6 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     )
 
 
-def _name(kind: str, block: int, weighting: str) -> str:
-    return FUSIONS[weighting] if kind == "fusion" else f"{'exit' if kind == 'exit' else weighting} {block}"
-
-
 def _operating_point(
     candidates: pd.DataFrame, verifier: str, resampled: BootstrapCurves, limit: float
 ) -> tuple[pd.Series, pd.Series]:
@@ -110,16 +108,3 @@ def _operating_point(
     best = candidates.loc[candidates[verifier].idxmin()]
     rows = (row for _, row in candidates.iterrows())
     return best, next(row for row in rows if resampled.difference(row["key"], best["key"], limit).low <= 0)
-
-
-def _table(
-    caption: str,
-    rows: pd.DataFrame,
-    columns: Mapping[str, str],
-    verifiers: Sequence[str],
-    notes: str,
-    digits: dict[str, int] | None = None,
-) -> Table:
-    frame = rows[["key", *columns, *verifiers, "mean"]].rename(columns=columns)
-    best = dict.fromkeys([*verifiers, "mean"], "min")
-    return Table(frame, caption, best, dict.fromkeys(best, 2) | (digits or {}), notes, hidden=["key"])
