@@ -63,24 +63,26 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     random = ", ".join(f"{verifier} {mean:.2f}" for verifier, mean in chance["pauc_mean"].items())
     notes = f"FMR {protocol.fmrs[0]:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {random}."
     notes += f" {model} was trained on images of this benchmark." if seen else ""
-    areas_of = [*verifiers, "mean"]
-    alike: dict[str, Any] = {"best": dict.fromkeys(areas_of, "min"), "notes": notes, "hidden": ["key"]}
+    by_verifier = [*verifiers, "mean"]
+    common: dict[str, Any] = {"best": dict.fromkeys(by_verifier, "min"), "notes": notes, "hidden": ["key"]}
     shown = [part.assign(group=f"{method}, block by block", label=part["block"]) for method, part in by_method.items()]
     shown.append(fusions.assign(group=fusions["name"], label=fusions[first].map("{:.2f}".format)))
     figure_points = pd.concat(shown).assign(verifier=first).rename(columns={"gflops": "cost", first: "pauc"})
     return TransformerStudy(
         areas=areas,
         exits=Table(
-            wide.loc[wide["kind"] != "depth", ["key", *EXIT_COLUMNS, *areas_of]].rename(columns=EXIT_COLUMNS),
+            wide.loc[wide["kind"] != "depth", ["key", *EXIT_COLUMNS, *by_verifier]].rename(columns=EXIT_COLUMNS),
             f"EX-FIQA on {model}, {benchmark}: pAUC·10³ of each exit and of their fusions",
-            digits=dict.fromkeys(areas_of, 2) | {"GFLOPs": 3, "share of a pass (%)": 0},
-            **alike,
+            digits=dict.fromkeys(by_verifier, 2) | {"GFLOPs": 3, "share of a pass (%)": 0},
+            **common,
         ),
         depths=Table(
-            depths.replace({"weighting": WEIGHTINGS})[["key", *DEPTH_COLUMNS, *areas_of]].rename(columns=DEPTH_COLUMNS),
+            depths.replace({"weighting": WEIGHTINGS})[["key", *DEPTH_COLUMNS, *by_verifier]].rename(
+                columns=DEPTH_COLUMNS
+            ),
             f"ViTNT-FIQA on {model}, {benchmark}: pAUC·10³ by the number T of blocks",
-            digits=dict.fromkeys(areas_of, 2),
-            **alike,
+            digits=dict.fromkeys(by_verifier, 2),
+            **common,
         ),
         figure=pauc_by_cost(figure_points, "GFLOPs for one face", figure_points["key"], benchmark, chance.loc[first]),
         numbers={
