@@ -37,16 +37,12 @@ REFERENCE, LAYERS, RANKING, BATCH_NORM, DISTANCE, RANDOM = QUESTIONS = (
 COSINE = "cosine"
 FEW_FACES = 32  # enough to see that fusing batch norm changes no embedding
 
-Quality = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-
-def by_drift(raw: np.ndarray, raw_pruned: np.ndarray) -> np.ndarray:
-    """The quality of PreFIQs, from raw embeddings."""
+def _by_drift(raw: np.ndarray, raw_pruned: np.ndarray) -> np.ndarray:
     return quality_from_drift(drift(normalise(raw), normalise(raw_pruned)))
 
 
-def by_raw_distance(raw: np.ndarray, raw_pruned: np.ndarray) -> np.ndarray:
-    """Minus the distance of embeddings that are not normalised."""
+def _by_raw_distance(raw: np.ndarray, raw_pruned: np.ndarray) -> np.ndarray:
     return -np.linalg.norm(raw - raw_pruned, axis=1)
 
 
@@ -54,7 +50,7 @@ def by_raw_distance(raw: np.ndarray, raw_pruned: np.ndarray) -> np.ndarray:
 class Variant:
     """An answer to one question at one ratio: the mean quality under some pruned networks (usually one).
 
-    fused: whether batch norm was folded into the layers before their weights were ranked.
+    fused: batch norm was folded into the layers before their weights were ranked. quality: of raw embeddings.
     """
 
     question: str
@@ -62,20 +58,17 @@ class Variant:
     ratio: float
     specs: tuple[PruningSpec, ...]
     fused: bool = False
-    quality: Quality = by_drift
+    quality: Callable[[np.ndarray, np.ndarray], np.ndarray] = _by_drift
 
 
 class AblationStudy(Study):
     """Variants of PreFIQs that differ from the published one in one choice each; pAUC·10³, lower is better.
 
     Attributes:
-        table: one row a variant: question, variant, ratio, pauc, difference from the published choice at the same ratio
-            with its 95 % interval, spearman (of both scores); and one of the random order.
-        figure: all variants, with the 95 % interval of each area.
-        stages: by stage of the network, its share of all weights, and the share of its weights that the global ranking
-            removes at each ratio (%).
-        by_fmr, fmr_figure: pAUC by ratio and FMR.
-        passes: pAUC of SER-FIQ by its number of passes T, and how alike it ranks to the largest T under other masks.
+        table, figure: all variants, with their difference from the published choice at the same ratio, the 95 %
+            interval of that, and the rank correlation of both scores; and the random order.
+        stages: by stage of the network, what the global ranking removes at each ratio (%).
+        by_fmr, fmr_figure: pAUC by ratio and FMR. passes: of SER-FIQ, by its number of passes T.
         fusing_error: the largest difference that fusing batch norm makes to a normalised embedding, nothing pruned.
         failing, genuine: genuine pairs that fail with nothing discarded, of how many.
     """
@@ -109,8 +102,8 @@ class AblationStudy(Study):
         sentences = []
         for ratio, part in rows.groupby("ratio"):
             worse, better = part[part["difference_low"] > 0], part[part["difference_high"] < 0]
-            found = [f"{', '.join(some['variant'])} {word}" for some, word in ((worse, "worse"), (better, "better"))
-                     if len(some)]  # fmt: skip
+            named = {"worse": ", ".join(worse["variant"]), "better": ", ".join(better["variant"])}
+            found = [f"{variants} {word}" for word, variants in named.items() if variants]
             if rest := len(part) - len(worse) - len(better):
                 found.append(f"{rest} of {len(part)} not distinguishable")
             sentences.append(f"ρ = {ratio:g}, compared with the published choice: {'; '.join(found)}.")
@@ -126,7 +119,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     fused, stages = fuse_batch_norm(network), network_stages(network)
 
     drawn = range(grid.seed, grid.seed + chosen.seeds)
-    variants = reviewers_variants(stages, chosen.ratios, drawn)
+    variants = _variants(stages, chosen.ratios, drawn)
     published = [PruningSpec(ratio) for ratio in sorted({*chosen.ratios, *grid.ratios})]
     published = [spec for spec in published if spec.ratio in chosen.ratios or spec in grid.specs]
     # By specification and whether batch norm is fused: what the pipeline has is read, the rest is computed.
@@ -148,7 +141,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     seeds = answers[answers["variant"].isin([f"seed {seed}" for seed in drawn])].groupby("ratio")["pauc"]
     cosine = answers[answers["variant"] == COSINE].set_index("ratio")["spearman"]
 
-    of_ratios = comparison.with_scores({spec.ratio: by_drift(raw, found[spec, False]) for spec in published})
+    of_ratios = comparison.with_scores({spec.ratio: _by_drift(raw, found[spec, False]) for spec in published})
     of_fmrs = replace(protocol, fmrs=tuple(chosen.fmr))
     fmr_areas = areas_table(of_ratios.curves(of_fmrs), protocol.limit).rename(columns={"key": "ratio"})
     smallest = fmr_areas[fmr_areas["pauc"] == fmr_areas.groupby("fmr")["pauc"].transform("min")]
@@ -179,7 +172,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
         genuine=int(whole.n_genuine[0]),
         numbers={
             "pauc": {
-                question: {name: rows.set_index("ratio")["pauc"].to_dict() for name, rows in part.groupby("variant")}
+                question: part.pivot(index="ratio", columns="variant", values="pauc").to_dict()
                 for question, part in answers.dropna(subset="ratio").groupby("question")
             },
             "pauc_random_order": 1e3 * chance.pauc.mean(),
@@ -194,9 +187,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     )
 
 
-def reviewers_variants(
-    stages: Mapping[str, tuple[str, ...]], ratios: Sequence[float], seeds: Sequence[int]
-) -> list[Variant]:
+def _variants(stages: Mapping[str, tuple[str, ...]], ratios: Sequence[float], seeds: Sequence[int]) -> list[Variant]:
     """All variants, question by question. stages: names of layers by stage."""
     found = []
     for ratio in ratios:
@@ -208,7 +199,7 @@ def reviewers_variants(
             Variant(RANKING, "within each layer", ratio, (PruningSpec(ratio, ranking="layerwise"),)),
             Variant(BATCH_NORM, "folded first", ratio, published, fused=True),
             Variant(DISTANCE, COSINE, ratio, published, quality=rowwise_cosine),
-            Variant(DISTANCE, "L2, not normalised", ratio, published, quality=by_raw_distance),
+            Variant(DISTANCE, "L2, not normalised", ratio, published, quality=_by_raw_distance),
             *(Variant(RANDOM, f"seed {spec.seed}", ratio, (spec,)) for spec in drawn),
             Variant(RANDOM, "mean score of the seeds", ratio, drawn),
         ]
@@ -218,24 +209,24 @@ def reviewers_variants(
 def _compared(
     scores: Mapping[Variant, np.ndarray], resampled: BootstrapCurves, chance: RandomOrder, limit: float
 ) -> pd.DataFrame:
-    """One row a variant, and one of the random order behind the published choices: area and interval, difference from
-    the published choice at the same ratio with its interval, and rank correlation with it."""
+    """One row a variant, compared with the published choice at the same ratio, and one of the random order."""
     references = {variant.ratio: variant for variant in scores if variant.question == REFERENCE}
     rows: list[dict[str, Any]] = []
     for variant, values in scores.items():
-        low, high = resampled.interval(variant, limit)
         row = {"question": variant.question, "variant": variant.name, "ratio": variant.ratio}
-        row |= {"pauc": 1e3 * resampled.curves[variant].pauc(limit), "pauc_low": 1e3 * low, "pauc_high": 1e3 * high}
+        row["pauc"] = resampled.curves[variant].pauc(limit)
+        row["pauc_low"], row["pauc_high"] = resampled.interval(variant, limit)
         reference = references[variant.ratio]
         if variant != reference:
             found = resampled.difference(variant, reference, limit)
-            row |= {"difference": 1e3 * found.estimate, "difference_low": 1e3 * found.low}
-            row |= {"difference_high": 1e3 * found.high}
+            row |= {"difference": found.estimate, "difference_low": found.low, "difference_high": found.high}
             row["spearman"] = spearmanr(values, scores[reference]).statistic
         rows.append(row)
-    random = {"question": REFERENCE, "variant": "random order", "pauc": 1e3 * chance.pauc.mean()}
-    random |= {"pauc_low": 1e3 * chance.pauc.min(), "pauc_high": 1e3 * chance.pauc.max()}
-    return pd.DataFrame([*rows[: len(references)], random, *rows[len(references) :]])
+    random = {"question": REFERENCE, "variant": "random order", "pauc": chance.pauc.mean()}
+    random |= {"pauc_low": chance.pauc.min(), "pauc_high": chance.pauc.max()}
+    frame = pd.DataFrame([*rows[: len(references)], random, *rows[len(references) :]])
+    areas = [name for name in frame if name.startswith(("pauc", "difference"))]
+    return frame.assign(**(1e3 * frame[areas]))
 
 
 def _stages_table(

@@ -37,14 +37,12 @@ class EdcStudy(Study):
     convention of the parameters.
 
     Attributes:
-        areas: one row a verifier, method, FMR and convention: threshold, limit, fnmr (nothing discarded), pauc, auc,
-            fmr_resolvable (False: a point up to the limit has fewer than 1/FMR impostor pairs left), and, where it was
-            resampled, the 95 % interval pauc_low, pauc_high.
-        points: one row a point of a curve: discard, fnmr, threshold (a similarity), realised FMR, pairs left.
-        against_norm: area minus that of the embedding norm, paired by resample, with its 95 % interval.
+        areas: one row a verifier, method, FMR and threshold convention. fmr_resolvable: whether every point up to the
+            limit has 1/FMR impostor pairs left. pauc_low, pauc_high: 95 % interval, where it was resampled.
+        points: one row a point of a curve; threshold is a similarity, fmr_realised what it comes to.
+        against_norm: area minus that of the embedding norm, paired by resample.
         random, random_points: areas and mean curves of random orders.
-        table: Table 3, the area of every pruned network, a column a verifier; by_ratio: the same where the estimator
-            verifies. intervals: all areas that were resampled.
+        table, by_ratio: Table 3, and its areas where the estimator verifies. intervals: all areas that were resampled.
         same_model: Fig. 3, PreFIQs at its best ratio where the estimator verifies. cross_model: where others do.
         findings: what the numbers say, a paragraph a verifier, and how far they can be relied on.
     """
@@ -70,16 +68,17 @@ class EdcStudy(Study):
 
 def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     """Discard by every score of a benchmark, and by chance, and see how the errors of each verifier fall."""
-    prune, edc, fmr, scores = run.params.prune, run.params.edc, run.params.edc.fmr[0], run.all_scores(benchmark, model)
-    verifiers, protocol = run.verifiers(model), edc.protocol
+    prune, edc, usual = run.params.prune, run.params.edc, run.params.usual
+    protocol, fmr = edc.protocol, edc.fmr[0]
+    verifiers, scores = run.verifiers(model), run.all_scores(benchmark, model)
     keys = {spec: MethodId.of_spec(model, spec).key for spec in prune.specs}
-    norm, severity = MethodId.of("norm", model).key, MethodId.severity().key
+    norm, oracle = MethodId.of("norm", model).key, MethodId.severity().key
     comparison = run.comparison(benchmark, verifiers, scores.values)
     curves = {name: comparison.curves(replace(protocol, threshold=name)) for name in THRESHOLDS}
     chance = comparison.random_orders(protocol, edc.random_orders)
     others = [keys[spec] for spec in prune.specs if spec not in prune.main]
-    resampled = comparison.select([key for key in scores.values if key not in others])
-    bootstraps = resampled.bootstrap(protocol, edc.resamples, edc.seed)
+    resampled = [key for key in scores.values if key not in others]
+    bootstraps = comparison.select(resampled).bootstrap(protocol, edc.resamples, edc.seed)
 
     def identified(table: pd.DataFrame) -> pd.DataFrame:
         named = scores.methods.merge(table, "right", "key")
@@ -94,14 +93,12 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     areas, random = identified(areas), random_table(chance)
     against_norm = identified(differences_table(bootstraps, norm, edc.limit))
 
-    # What table, figures and numbers are about
     chosen = areas[(areas["fmr"] == fmr) & (areas["threshold"] == edc.threshold)]
     line = random[random["fmr"] == fmr].set_index("verifier")
     paucs = chosen.pivot(index="key", columns="verifier", values="pauc")[verifiers].rename_axis(columns=None)
     best = min(prune.main, key=lambda spec: np.nan_to_num(paucs.loc[keys[spec], model], nan=np.inf))
-    ours = keys[best]
+    ours, about = keys[best], f"{benchmark}, {model} scores"
     curve = {(verifier, key): found for (verifier, key, at), found in curves[edc.threshold].items() if at == fmr}
-    oracle = severity if severity in scores.values else None
 
     by_spec = chosen[chosen["key"].isin(keys.values())].set_index([*_SPEC, "verifier"])["pauc"].unstack(sort=False)
     by_spec = by_spec.rename_axis(columns=None).assign(mean=by_spec.mean(axis=1, skipna=False)).reset_index()
@@ -114,26 +111,13 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         notes=f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {order}. "
         f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}.",
     )
-    by_ratio = lines_by_ratio(
-        by_spec.assign(strategy=by_spec["granularity"] + " " + by_spec["criterion"], pauc=by_spec[model]),
-        "pauc",
-        f"{benchmark}, {model} scores and verifies, FMR {fmr:g}",
-        {"true severity": paucs.loc[oracle, model]} if oracle else {},
-        line.loc[model],
-    )
-    same_model = edc_figure(
-        {f"PreFIQs, {best.label}": curve[model, ours], "embedding norm": curve[model, norm]},
-        f"{benchmark}, {model} scores and verifies",
-        edc.limit,
-        chance[model, fmr],
-        curve[model, oracle] if oracle else None,
-    )
-    by_others = {verifier: curve[verifier, ours] for verifier in verifiers[1:]}
-    title = f"{benchmark}, {model} scores ({best.label}), others verify"
+    cross_model = None
+    if others_verify := {verifier: curve[verifier, ours] for verifier in verifiers[1:]}:
+        cross_model = edc_figure(others_verify, f"{about} ({best.label}), others verify", edc.limit)
 
     found = chosen[chosen["key"] == ours].set_index("verifier")
     to_norm = against_norm[(against_norm["key"] == ours) & (against_norm["fmr"] == fmr)].set_index("verifier")
-    to_best = bootstraps[model, fmr].difference(keys[run.params.usual], ours, edc.limit)
+    to_best = bootstraps[model, fmr].difference(keys[usual], ours, edc.limit)
     numbers = {
         "best_variant": best.key,
         "fnmr_without_discard": found["fnmr"].to_dict(),
@@ -144,20 +128,15 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         "pauc_norm": paucs.loc[norm].to_dict(),
         "difference_to_norm": to_norm[["difference", "low", "high"]].T.to_dict("list"),
         "usual_ratio": {
-            "ratio": run.params.usual.ratio,
-            "pauc": paucs.loc[keys[run.params.usual], model],
+            "ratio": usual.ratio,
+            "pauc": paucs.loc[keys[usual], model],
             "difference_to_best": [1e3 * value for value in (to_best.estimate, to_best.low, to_best.high)],
         },
         "resampled": bootstraps[model, fmr].unit,
         "resamples": edc.resamples,
     }
-    if oracle:
+    if oracle in paucs.index:
         numbers["pauc_severity"] = paucs.loc[oracle].to_dict()
-    findings = [
-        f"PreFIQs is best with {best.label}: the smallest area on these data where {model} verifies.",
-        *(_verdict(verifier, model, edc, numbers, curve[verifier, norm]) for verifier in verifiers),
-        _reliability(areas),
-    ]
     return EdcStudy(
         areas=areas,
         points=identified(curves_table(curves[edc.threshold])),
@@ -165,16 +144,28 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         random=random,
         random_points=random_curves_table(chance),
         table=table,
-        by_ratio=by_ratio,
-        intervals=pauc_intervals(
-            chosen[~chosen["key"].isin(others)],
-            line.reset_index(),
-            f"{benchmark}, {model} scores, FMR {fmr:g}",
+        by_ratio=lines_by_ratio(
+            by_spec.assign(strategy=by_spec["granularity"] + " " + by_spec["criterion"], pauc=by_spec[model]),
+            "pauc",
+            f"{about} and verifies, FMR {fmr:g}",
+            {"true severity": paucs.loc[oracle, model]} if oracle in paucs.index else {},
+            line.loc[model],
         ),
-        same_model=same_model,
-        cross_model=edc_figure(by_others, title, edc.limit) if by_others else None,
+        intervals=pauc_intervals(chosen[chosen["key"].isin(resampled)], line.reset_index(), f"{about}, FMR {fmr:g}"),
+        same_model=edc_figure(
+            {f"PreFIQs, {best.label}": curve[model, ours], "embedding norm": curve[model, norm]},
+            f"{about} and verifies",
+            edc.limit,
+            chance[model, fmr],
+            curve.get((model, oracle)),
+        ),
+        cross_model=cross_model,
         numbers=numbers,
-        findings=findings,
+        findings=[
+            f"PreFIQs is best with {best.label}: the smallest area on these data where {model} verifies.",
+            *(_verdict(verifier, model, edc, numbers, curve[verifier, norm]) for verifier in verifiers),
+            _reliability(areas),
+        ],
     )
 
 

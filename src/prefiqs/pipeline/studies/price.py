@@ -1,8 +1,9 @@
 """What PreFIQs is worth below two forward passes: only some layers are pruned, and what comes before is shared."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from inspect import signature
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -40,18 +41,12 @@ FORMULAS = {  # from the embedding e, the pruned one e_ρ, the drift D between b
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A score that could take the place of PreFIQs.
+class Candidate(NamedTuple):
+    """A score that could take the place of PreFIQs: `score` is a key of `FORMULAS`, `group` the idea behind it.
 
-    Attributes:
-        group: the idea behind it.
-        score: how it is made, a key of `FORMULAS`.
-        stage: the first stage of the network that is pruned; "" for none.
-        onwards: whether all stages behind it are pruned, too.
-        ratio: of the pruning; None for the mean over all ratios, and where nothing is pruned.
-        passes: forward passes that a face costs, counted in multiply-adds.
-        scores: of n faces, higher = better.
+    stage: the first stage of the network that is pruned, "" for none. onwards: whether all stages behind it are, too.
+    ratio: of the pruning; None for the mean over all ratios, and where nothing is pruned.
+    passes: forward passes that a face costs, counted in multiply-adds.
     """
 
     group: str
@@ -60,7 +55,6 @@ class Candidate:
     onwards: bool
     ratio: float | None
     passes: float
-    scores: np.ndarray
 
     @property
     def key(self) -> str:
@@ -84,12 +78,10 @@ class PriceStudy(Study):
     """Scores that need only a part of the network to be pruned, by their cost; pAUC·10³, lower is better.
 
     Attributes:
-        table: one row a candidate, the smallest mean first: key, name (of PreFIQs, prefiqs-fast and the norm), label,
-            group, score, stage, onwards, ratio, passes, pAUC by verifier, and their mean.
-        areas: one row a candidate and verifier: as `table`, with pauc, its difference from PreFIQs (all layers, the
-            usual ratio) and the 95 % interval of that, "from PreFIQs_low" and "from PreFIQs_high".
-        chosen: the best candidate of at most `CHEAP` passes, the best of all, and prefiqs-fast, one row a verifier,
-            with the differences from PreFIQs and from the norm.
+        table: one row a candidate, the smallest mean first; name: of PreFIQs, prefiqs-fast and the norm.
+        areas: one row a candidate and verifier, with the difference of its pAUC from that of PreFIQs (all layers, the
+            usual ratio) and the 95 % interval of that.
+        chosen: the best candidate of at most `CHEAP` passes, the best of all, and prefiqs-fast, one row a verifier.
         figure: pAUC over passes.
     """
 
@@ -111,9 +103,9 @@ def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
     # Only faces that are compared with another have to be embedded; what the others score does not matter.
     used = np.unique(faces.pairs) if faces.templates is None else np.arange(len(faces.images))
     found = list(candidates(network, stages, ratios, np.asarray(faces.images)[used], run.params.embed))
-    scores = {item.key: np.zeros(len(faces.images), np.float32) for item in found}
-    for item in found:
-        scores[item.key][used] = item.scores
+    scores = {candidate.key: np.zeros(len(faces.images), np.float32) for candidate, _ in found}
+    for candidate, values in found:
+        scores[candidate.key][used] = values
 
     first, *_, last = stages
     key_of = {
@@ -121,10 +113,11 @@ def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
         FAST: _key("projection", last, False, FAST_RATIO),
         NORM: _key("norm"),
     }
-    columns = ["key", "label", "group", "score", "stage", "onwards", "ratio", "passes"]
-    table = pd.DataFrame([[getattr(item, name) for name in columns] for item in found], columns=columns)
-    table = table.astype({"ratio": float})
-    table.insert(1, "name", table["key"].map({key: name for name, key in key_of.items()}).fillna(""))
+    names = {key: name for name, key in key_of.items()}
+    table = pd.DataFrame([candidate for candidate, _ in found]).astype({"ratio": float})
+    table.insert(0, "key", list(scores))
+    table.insert(1, "name", table["key"].map(names).fillna(""))
+    table.insert(2, "label", [candidate.label for candidate, _ in found])
 
     comparison = run.comparison(benchmark, verifiers, scores)
     resampled = comparison.bootstrap(protocol, edc.resamples, edc.seed)
@@ -157,7 +150,7 @@ def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
             best=dict.fromkeys([*verifiers, "mean"], "min"),
             digits=dict.fromkeys([*verifiers, "mean"], 2) | {"passes": 3},
             notes=f"{about} Random order: {words}.",
-            hidden=["key", *columns[2:7]],
+            hidden=["key", "group", "score", "stage", "onwards", "ratio"],
         ),
         areas=areas,
         chosen=Table(
@@ -181,7 +174,7 @@ def candidates(
     ratios: Sequence[float],
     images: np.ndarray,
     embed: Embed,
-) -> Iterator[Candidate]:
+) -> Iterator[tuple[Candidate, np.ndarray]]:
     """All candidates with the scores of n faces. stages: names of layers by stage, from the image to the embedding."""
     names = list(stages)
     prunings = [(name, False, stages[name]) for name in names]
@@ -195,12 +188,12 @@ def candidates(
         drifts = [drift(directions, normalise(e)) for e in moved]
         for ratio, distance in zip(ratios, drifts, strict=True):
             group = "from a stage on" if onwards else "one stage"
-            yield Candidate(group, "quality", stage, onwards, ratio, passes, quality_from_drift(distance))
+            yield Candidate(group, "quality", stage, onwards, ratio, passes), quality_from_drift(distance)
         quality = quality_from_drift(np.mean(drifts, axis=0))
-        yield Candidate("mean over ρ", "quality", stage, onwards, None, passes_of_all, quality)
-        yield Candidate("with the norm", "norm-quality", stage, onwards, None, passes_of_all, norm * quality)
+        yield Candidate("mean over ρ", "quality", stage, onwards, None, passes_of_all), quality
+        yield Candidate("with the norm", "norm-quality", stage, onwards, None, passes_of_all), norm * quality
         if stage == names[-1]:
-            yield Candidate("with the norm", "norm", "", False, None, 1.0, norm)
+            yield Candidate("with the norm", "norm", "", False, None, 1.0), norm
             for ratio, distance, e in zip(ratios, drifts, moved, strict=True):
                 scores = {
                     "norm-quality": norm * quality_from_drift(distance),
@@ -208,11 +201,11 @@ def candidates(
                     "projection": np.sum(directions * e, axis=1),
                 }
                 for score, values in scores.items():
-                    yield Candidate("with the norm", score, stage, False, ratio, passes, values)
+                    yield Candidate("with the norm", score, stage, False, ratio, passes), values
         if onwards and stage == names[-2]:
             # A derivative needs two more passes through each pruned layer, and one more through what follows it.
             derivative = np.asarray(jacobian_drift(network, pruned[0], images, device=embed.device))
-            yield Candidate("derivative", "jacobian", stage, True, ratios[0], 1 + 2 * (passes - 1), -derivative)
+            yield Candidate("derivative", "jacobian", stage, True, ratios[0], 1 + 2 * (passes - 1)), -derivative
 
 
 def _differences(resampled: Bootstraps, reference: str, limit: float, name: str) -> pd.DataFrame:

@@ -55,10 +55,10 @@ def paper_tables(
     ratio: float = RATIO,
     not_comparable: str = "",
 ) -> dict[str, Table]:
-    """Tables 1 to 5 and the companion, by the names of their files.
+    """Tables 1 to 5 by the names of their files, and `companion`, which has each printed number beside ours.
 
-    The tables of each estimator are `paper-tableN-ESTIMATOR` (Table 1: `paper-table1`), at FMR 0.001 with the
-    recomputed threshold; one without a row is left out. `companion` has each printed number beside ours.
+    Table 1 is `paper-table1`, the others are `paper-tableN-ESTIMATOR`, at FMR 0.001 with the recomputed threshold; one
+    without a row is left out.
 
     costs: one mapping a method of this run: label, method, network, milliseconds (of an image), plain (milliseconds of
         a forward pass of that network). folder: of what the paper prints, `data/paper`. ratio: of PreFIQs in Table 5.
@@ -155,12 +155,12 @@ def _comparison(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, rati
     """
     part = areas[(areas["fmr"] == FMR) & (areas["threshold"] == THRESHOLD)]
     part = of_table5(part, estimator, printed, ratio).drop_duplicates(["benchmark", "verifier", "key"])
-    methods = printed.drop_duplicates("method").reset_index(drop=True)
-    part["supervision"] = part["printed_as"].map(methods.set_index("method")["supervision"]).fillna(part["supervision"])
+    methods = printed.drop_duplicates("method").set_index("method")
+    part["supervision"] = part["printed_as"].map(methods["supervision"]).fillna(part["supervision"])
     part[METHODS_COLUMN] = part["printed_as"].fillna(part["label"])
     verifiers = list(dict.fromkeys([*VERIFIERS, *part["verifier"]]))
     part["block"] = part["verifier"].map(verifiers.index)
-    part["line"] = part["printed_as"].map(pd.Series(methods.index, methods["method"])).fillna(len(methods))
+    part["line"] = part["printed_as"].map(methods["line"]).fillna(len(methods))
     part = part.sort_values(["block", "line"], kind="stable")
 
     hidden = ["verifier", "key", "supervision"]
@@ -201,13 +201,7 @@ def _companion(beside: pd.DataFrame) -> Table:
 
 
 def _layout(
-    values: pd.DataFrame,
-    rows: list[str],
-    printed: pd.DataFrame,
-    caption: str,
-    notes: str,
-    each: int = 1,
-    value: str = "pauc",
+    values: pd.DataFrame, rows: list[str], printed: pd.DataFrame, caption: str, notes: str, each: int = 1, value="pauc"
 ) -> Table:
     """Results side by side, a column a benchmark: those of the paper's table, their mean, and those that it lacks.
 
