@@ -22,11 +22,9 @@ def fetch(name: str, root: Path | str | None = None) -> Path:
 
 
 def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None) -> dict[str, Path]:
-    """Return the paths of assets, fetching those that are not there. One line on stderr names each download.
+    """Return the paths of assets (all if None), fetching those that are not there into `root` (None: `data_root()`).
 
-    Args:
-        names: keys of `ASSETS`; all of them when None.
-        root: folder that holds the assets; `data_root()` when None.
+    One line on stderr names each download.
 
     Raises:
         InputError: there is no asset of one of these names.

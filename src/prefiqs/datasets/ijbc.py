@@ -28,9 +28,8 @@ def build_ijbc(folder: Path) -> Benchmark:
 
     Args:
         folder: holds `loose_crop/NAME` and, in `meta/` or beside it, three lists whose lines are
-            `NAME X1 Y1 … X5 Y5 SCORE` (`ijbc_name_5pts_score.txt`: eyes, nose, mouth corners in pixels of the crop, and
-            the face detector's score), `NAME TEMPLATE MEDIUM` (`ijbc_face_tid_mid.txt`: the same images in the same
-            order) and `TEMPLATE TEMPLATE LABEL` (`ijbc_template_pair_label.txt`: 1 = genuine).
+            `NAME X1 Y1 … X5 Y5 SCORE` (eyes, nose, mouth corners in pixels of the crop, and the face detector's score),
+            `NAME TEMPLATE MEDIUM` (the same images in the same order) and `TEMPLATE TEMPLATE LABEL` (1 = genuine).
 
     Returns:
         A benchmark with templates. The lists do not say who is shown: people are the templates that genuine pairs

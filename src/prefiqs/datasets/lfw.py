@@ -6,7 +6,7 @@ Source: Huang, Ramesh, Berg, Learned-Miller, "Labeled Faces in the Wild", UMass 
 import re
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +22,7 @@ _FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw")
 _ARCHIVES = tuple(
     f"{stem}{ending}" for stem in ("lfw-deepfunneled", "lfw-funneled", "lfw") for ending in (".tar", ".tgz", ".tar.gz")
 )
+_MEMBER = re.compile(rf"(?:\./)?(?:{'|'.join(_FOLDERS)})/(.+\.jpg)")
 # LFW's have less than a tenth of a megabyte; a few bytes of archive can claim to be any number of zeros.
 _LARGEST_PHOTO = 2**26
 _NAME = r"([^/\\\0\s.][^/\\\0\s]*)"
@@ -29,7 +30,7 @@ _PAIR = re.compile(rf"{_NAME}\s+(\d+)\s+(?:{_NAME}\s+)?(\d+)")
 
 
 def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """Read pairs in the format of LFW's view 2, which XQLFW shares.
+    """Read pairs in the format of LFW's view 2, which XQLFW shares; `InputError` names a line or fold of another form.
 
     The first line holds the number of folds F and of pairs of each kind N; each fold has 2N lines, N genuine pairs
     (`NAME I J`) and N impostor pairs (`NAME I OTHER J`).
@@ -37,9 +38,6 @@ def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.nd
     Returns:
         The photos that occur, `NAME/NAME_0001.jpg`, in the order in which they are first named; int32 P×2, rows of
         them; bool P, whether a pair is genuine; int8 P, its fold.
-
-    Raises:
-        InputError: a line that is not of this form, or a fold with another number of pairs; the line is named.
     """
     header, *lines = path.read_text(encoding="utf-8", errors="replace").rstrip().split("\n")
     counts = re.fullmatch(r"([1-9]\d{0,2})\s+([1-9]\d{0,5})", header.strip(), re.ASCII)
@@ -71,12 +69,7 @@ def build_lfw(folder: Path, align: Align) -> Benchmark:
     lfw_funneled and lfw, then of the archives; an archive is read where it lies. The face in the middle of a photo is
     the person meant (`central_face`). A photo in which no face is seen is in `excluded`, and its pairs are left out.
 
-    Args:
-        folder: holds the files.
-        align: from a photo to all its faces.
-
-    Raises:
-        InputError: a file is missing or not of its format, or a photo named in a pair is not there.
+    Raises `InputError` if a file is missing or not of its format, or a photo named in a pair is not there.
     """
     names, pairs, genuine, folds = read_lfw_pairs(folder / "pairs.txt")
     faces, reasons = align_photos(_read_photos(folder, names), align)
@@ -111,24 +104,17 @@ def _read_photos(folder: Path, names: list[str] | None) -> Iterator[tuple[str, n
         raise InputError(f"Photos not found: {', '.join(_FOLDERS)} or an archive of it in {folder}.")
     wanted, seen = None if names is None else set(names), set()
     for member, content in tar_members(archive, _is_photo):
-        name = _place(member)[1]
+        name = _MEMBER.sub(r"\1", member)
         if name not in seen and (wanted is None or name in wanted):
             seen.add(name)
             yield name, decode_photo(content, f"{name} of {archive}")
 
 
 def _is_photo(member: tarfile.TarInfo) -> bool:
-    folder, name = _place(member.name)
-    photo = folder in _FOLDERS and name.endswith(".jpg")
+    photo = _MEMBER.fullmatch(member.name) is not None
     if photo and member.size > _LARGEST_PHOTO:
-        raise InputError(f"{name} has {member.size} bytes, more than any photo of LFW.")
+        raise InputError(f"{member.name} has {member.size} bytes, more than any photo of LFW.")
     return photo
-
-
-def _place(member: str) -> tuple[str, str]:
-    """The top folder of a path in an archive, and the path below it."""
-    top, _, name = str(PurePosixPath(member)).partition("/")
-    return top, name
 
 
 LFW = BenchmarkCard(

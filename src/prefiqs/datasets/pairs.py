@@ -28,13 +28,11 @@ def cross_source_pairs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return all genuine pairs of distinct source images, and impostor pairs drawn without replacement.
 
-    Two copies of one photo would match for the wrong reason, so they are never compared. Pairs that are not drawn are
-    never held in memory.
+    Two copies of one photo would match for the wrong reason, so they are never compared.
 
     Args:
         subjects, sources: person and source photo of each of n images.
-        impostors: how many impostor pairs to draw (all of them if there are fewer).
-        seed: of the draw.
+        impostors, seed: how many impostor pairs to draw (all of them if there are fewer); others are never in memory.
 
     Returns:
         int32 (P, 2), left < right, in an order drawn by `seed`, so that pairs of equal quality are discarded without

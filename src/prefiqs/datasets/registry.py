@@ -28,16 +28,10 @@ BENCHMARKS: dict[str, BenchmarkCard] = {card.name: card for card in _CARDS}
 
 
 def build_benchmark(name: str, root: str | Path, align: Align) -> Benchmark:
-    """Build a benchmark from the files of its owners.
+    """Build a benchmark from the files of its owners, in the folder sources/NAME of the data root.
 
-    Args:
-        name: a key of `BENCHMARKS`.
-        root: the data root; the files are in `root`/sources/NAME.
-        align: from a photo (uint8 RGB h×w×3) to all its faces, largest first; for benchmarks distributed as photos.
-
-    Raises:
-        InputError: an unknown name; a missing file (the message says which, where to put it and where to get it); or a
-            file that is not in its format.
+    Raises `InputError` for an unknown name, a missing file (the message says which, where to put it and where to get
+    it), or a file that is not in its format.
     """
     if name not in BENCHMARKS:
         raise InputError(f"Unknown benchmark {name!r}; choose one of {', '.join(BENCHMARKS)}.")

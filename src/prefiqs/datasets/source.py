@@ -44,11 +44,10 @@ class BenchmarkCard:
     """A benchmark of the literature.
 
     Attributes:
-        name, title: as in `params.yaml`, and in full.
+        name, title, licence: as in `params.yaml`; in full; in a phrase.
         owner: where its owners distribute it.
-        licence: in a phrase.
         formats: in which it is read; the first whose files are all there is taken.
-        images: how many it has, as far as known; `prefiqs plan` uses it before the benchmark is built.
+        images: how many it has, for `prefiqs plan`.
         path: of its files below the data root; sources/NAME if empty.
     """
 

@@ -14,17 +14,10 @@ _LABELS, _FACES = "Quality-Scores.txt", "data"
 
 
 def build_synfiqa(folder: Path) -> Benchmark:
-    """Read SynFIQA; images are decoded one by one while the benchmark is saved.
+    """Read `data/IDENTITY/NAME.jpg`, aligned, 112×112, and `Quality-Scores.txt` (`/IDENTITY/NAME.jpg LABEL`).
 
-    Args:
-        folder: holds `data/IDENTITY/NAME.jpg`, aligned, 112×112, and `Quality-Scores.txt`, whose lines are
-            `/IDENTITY/NAME.jpg LABEL`, parted by a tab. The reference images `Ref-*.jpg` have no label and stay out.
-
-    Returns:
-        A benchmark without pairs; the labels are `quality` in the index, 0 … 1, higher = better.
-
-    Raises:
-        InputError: the list or an image is missing, or a line of the list cannot be read.
+    The benchmark has no pairs; the labels are `quality` in the index, 0 … 1, higher = better. The reference images
+    `Ref-*.jpg` have no label and stay out. Raises `InputError` for a file that is missing or a line of another form.
     """
     labels = read_text_table(folder / _LABELS, {"path": "str", "label": "float64"})
     names = labels["path"].str.lstrip("/").to_numpy()

@@ -17,10 +17,7 @@ _FACES, _PAIRS = "xqlfw_aligned_112", "xqlfw_pairs.txt"
 def build_xqlfw(folder: Path) -> Benchmark:
     """XQLFW from `xqlfw_aligned_112/NAME/NAME_0001.jpg` and `xqlfw_pairs.txt`, with its 10 folds.
 
-    Faces are taken as they are given out; only those that occur in pairs.
-
-    Raises:
-        InputError: the list is not in LFW's format, or a face that it names is missing.
+    It has the faces that occur in pairs. Raises `InputError` as `read_lfw_pairs`, and for a face that is missing.
     """
     names, pairs, genuine, folds = read_lfw_pairs(folder / _PAIRS)
     return Benchmark("xqlfw", aligned_faces(folder / _FACES, names), face_index(names), pairs, genuine, folds)

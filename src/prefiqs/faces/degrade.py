@@ -81,17 +81,10 @@ DEGRADATIONS: dict[str, Callable[[Image, float, np.random.Generator], Image]] = 
 
 
 def degrade(image: Image, kind: str, severity: float, strongest: float, rng: np.random.Generator) -> Image:
-    """Degrade an aligned face.
+    """Return a degraded copy of an aligned face.
 
-    Args:
-        image: uint8 RGB h×w×3; not changed.
-        kind: one of `DEGRADATIONS`.
-        severity: in [0, 1]; 0 returns the image as it is.
-        strongest: the strength of this kind at severity 1, in the unit its function states.
-        rng: source of what is random in the degradation.
-
-    Raises:
-        InputError: an unknown kind or a severity outside [0, 1].
+    `kind` is one of `DEGRADATIONS`, `strongest` its strength at severity 1, in the unit that its function states.
+    Raises `InputError` for an unknown kind or a severity outside [0, 1].
     """
     if kind not in DEGRADATIONS:
         raise InputError(f"Unknown degradation {kind!r}; choose one of {', '.join(DEGRADATIONS)}.")

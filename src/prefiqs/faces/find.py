@@ -81,11 +81,8 @@ def find_images(given: Iterable[str | Path], shard_size: int = 1024) -> list[Sha
     """Find photos in files, folders (searched at any depth) and globs, each once, folders in the order of their paths.
 
     Parquet files (one column of image bytes, possibly a column `name`) and tar files are image sets; a folder may hold
-    such files instead of photos.
-
-    Args:
-        given: what a user named. A file that is named itself counts whatever its ending is.
-        shard_size: images of a shard; row groups and tar files are not split.
+    such files instead of photos. A file that is named itself counts whatever its ending is. A shard has `shard_size`
+    images, but row groups and tar files are not split.
 
     Raises:
         InputError: a file that does not exist, a glob without a match, no images at all, a folder with several kinds of

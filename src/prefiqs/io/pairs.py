@@ -1,7 +1,7 @@
 """Pair lists as users keep them.
 
 * text, `NAME NAME 1` for a genuine and `NAME NAME 0` for an impostor pair, as CR-FIQA's tools read it;
-* a CSV or Parquet table with the columns left, right, genuine; whole numbers in Parquet are rows of the embeddings.
+* a CSV or Parquet table with the columns left, right, genuine; whole numbers in Parquet are rows of the images.
 """
 
 from pathlib import Path
@@ -35,8 +35,8 @@ def read_pairs(path: Path, images: ImageNameIndex) -> tuple[np.ndarray, np.ndarr
     if len(unknown := np.argwhere(pairs < 0)):
         row, side = unknown[0]
         raise InputError(
-            f"The image {table[_SIDES[side]].iloc[row]} in {location_of_row(path, row)} is not among the "
-            f"{len(images)} embedded ones ({len(set(unknown[:, 0]))} such pairs)."
+            f"The image {table[_SIDES[side]].iloc[row]} in {location_of_row(path, row)} is not one of the "
+            f"{len(images)} known ones ({len(set(unknown[:, 0]))} such pairs)."
         )
     genuine = table["genuine"].to_numpy(bool)
     if not 0 < genuine.sum() < len(genuine):

@@ -210,7 +210,7 @@ def test_a_path_may_hold_an_equals_sign(brought, tmp_path):
     [
         (
             "a b 1\na c 0\nb d 1\n",
-            r"image d in line 3 of .*pairs.txt is not among the 3 embedded ones \(1 such pairs\)",
+            r"image d in line 3 of .*pairs.txt is not one of the 3 known ones \(1 such pairs\)",
         ),
         ("a b 1\na c 2\n", r"label in line 2 of .*pairs.txt is 2, but must be 1 \(genuine\) or 0 \(impostor\)"),
         ("a b 1\na c\n", "Line 2 of .* is not of the form `LEFT RIGHT GENUINE`"),
