@@ -5,7 +5,6 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs.apps.ray.variants import write_embeddings_on_ray
@@ -44,7 +43,7 @@ class EmbedStudy(Study):
     """
 
     views: Sequence[View]
-    medians: pd.DataFrame
+    medians: dict[str, float]
     lengths: Figure
 
 
@@ -68,18 +67,16 @@ def embed_study(run: Run, benchmark: str, model: str) -> EmbedStudy:
             table = run.raw_embeddings(source, model, *view)[in_source]
             table[new] = read_array(path)
             write_array(table, path)
-    medians, lengths = [], {}
+    by_key, by_label, lengths = {}, {}, {}
     for spec in [None, *prune.specs]:
         norms = np.linalg.norm(run.raw_embeddings(benchmark, model, spec), axis=1)
         key, label = (spec.key, spec.label) if spec else (UNPRUNED, UNPRUNED)
-        medians.append((key, label, float(np.median(norms))))
+        by_key[key] = by_label[label] = float(np.median(norms))
         if spec is None or spec in prune.main:
             lengths[label] = norms
-    frame = pd.DataFrame(medians, columns=["key", "label", "median"])
-    by_key = frame.set_index("key")["median"].to_dict()
     return EmbedStudy(
         views=views,
-        medians=frame,
+        medians=by_label,
         lengths=drift_histograms(lengths, "length of the raw embedding"),
         numbers={"faces": len(faces.images), "embedded": len(new), "median_length": by_key},
     )

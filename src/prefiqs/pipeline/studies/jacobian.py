@@ -54,11 +54,20 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
         "median discrete drift": medians["discrete"],
         "median Jacobian drift": medians["jacobian"],
     })  # fmt: skip
+    verifiers = run.verifiers(model) if len(drifts) else []
+    wide = drifts.pivot(index=["fmr", "drift"], columns="verifier", values="pauc").reset_index()
+    wide = wide.sort_values("fmr", ascending=False, kind="stable", ignore_index=True).replace({"drift": TITLES})
     about = f"{few['face'].nunique()} of {len(faces.images):,} images of {benchmark}"
     return JacobianStudy(
         scatter=scatter_agreement(discrete, jacobian, f"discrete drift D, ρ = {ratio:g}", "Jacobian drift ‖J·Δθ‖"),
         drifts=drifts,
-        table=_table2(drifts, run.verifiers(model), f"{benchmark}, drift of {model} at ρ = {ratio:g}"),
+        table=Table(
+            wide[["drift", "fmr", *verifiers]],
+            f"pAUC·10³ on {benchmark}, drift of {model} at ρ = {ratio:g}, one column a verifier",
+            best=dict.fromkeys(verifiers, "min"),
+            within=dict.fromkeys(verifiers, ["fmr"]),
+            digits=dict.fromkeys(verifiers, 2),
+        ),
         ablation=Table(ablation.reset_index(), f"Rank agreement of Jacobian and discrete drift, {about}"),
         numbers={
             "ratio": ratio,
@@ -66,19 +75,4 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
             "median_relative_difference": float(np.median(np.abs(jacobian - discrete) / discrete)),
             **{f"pauc_{row.drift}": row.pauc for row in usual.itertuples()},
         },
-    )
-
-
-def _table2(drifts: pd.DataFrame, verifiers: list[str], title: str) -> Table:
-    """One row a FMR and drift, one column a verifier."""
-    wide = drifts.pivot(index=["fmr", "drift"], columns="verifier", values="pauc").reset_index()
-    wide = wide.sort_values("fmr", ascending=False, kind="stable", ignore_index=True)
-    wide["drift"] = wide["drift"].map(TITLES)
-    shown = verifiers if len(drifts) else []
-    return Table(
-        wide[["drift", "fmr", *shown]],
-        f"pAUC·10³ on {title}, one column a verifier",
-        best=dict.fromkeys(shown, "min"),
-        within=dict.fromkeys(shown, ["fmr"]),
-        digits=dict.fromkeys(shown, 2),
     )

@@ -1,7 +1,6 @@
 """Drift and quality of every face under every pruned network, and the length of its embedding."""
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs.datasets.benchmark import Benchmark
@@ -25,7 +24,7 @@ class ScoreStudy(Study):
     """
 
     files = {"gallery": "gallery"}
-    medians: pd.DataFrame
+    medians: dict[str, float]
     drifts: Figure
     gallery: Figure | None
 
@@ -38,18 +37,17 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
     drifts = {s: drift(e, normalise(run.raw_embeddings(benchmark, model, s))) for s in run.params.prune.specs}
     scores = {MethodId.of_spec(model, s): quality_from_drift(d) for s, d in drifts.items()}
     scores[MethodId.of("norm", model)] = np.linalg.norm(raw, axis=1)
-    rows = [(s.key, s.label, float(np.median(d))) for s, d in drifts.items()]
-    medians = pd.DataFrame(rows, columns=["key", "label", "median"])
+    medians = {s: float(np.median(d)) for s, d in drifts.items()}
     quality = quality_from_drift(drifts[usual])
     kinds = faces.index["degradation"].iloc[np.argsort(quality, kind="stable")]
     kinds = kinds if faces.index["severity"].any() else kinds.head(0)
     title = f"lowest (above) and highest (below) quality, {usual.label}"
     return ScoreStudy(
-        medians=medians,
+        medians={s.label: median for s, median in medians.items()},
         drifts=drift_histograms({f"ρ = {s.ratio:g}": drifts[s] for s in run.params.prune.main}, "drift D"),
         gallery=_gallery(faces, quality, title) if run.shows_faces_of(benchmark) else None,
         numbers={
-            "median_drift": medians.set_index("key")["median"].to_dict(),
+            "median_drift": {s.key: median for s, median in medians.items()},
             "worst": kinds.head(ENDS).value_counts().to_dict(),
             "best": kinds.tail(ENDS).value_counts().to_dict(),
         },
