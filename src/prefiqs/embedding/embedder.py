@@ -98,15 +98,8 @@ def write_embeddings(
 class Embedder:
     """Networks prepared once, on first use, for faces that come in any number of portions, from any thread.
 
-    It gives raw embeddings, not normalised, so that their norm is kept. Weights that change afterwards are not noticed;
-    the networks given stay as and where they are.
-
-    Args:
-        jobs: networks, or pairs of a network and "plain" or "mirrored".
-        batch_size, device, precision, compiled: as for `embed`.
-
-    Attributes:
-        sizes: the width of each job's embeddings.
+    It gives raw embeddings, not normalised, so that their norm is kept; `sizes` are their widths. Arguments as for
+    `embed`. Weights that change afterwards are not noticed; the networks given stay as and where they are.
     """
 
     def __init__(

@@ -114,7 +114,7 @@ def test_the_network_stays_as_it_was_and_a_failed_export_leaves_the_old_file(tmp
     before = {name: value.clone() for name, value in model.state_dict().items()}
     path.write_text("old")
     monkeypatch.setattr(onnx_file, "LARGEST", 1000)
-    with pytest.raises(InputError, match="at most 0.0 GB of weights"):
+    with pytest.raises(InputError, match="an ONNX file holds at most 0.0 GB"):
         export_onnx(model, PruningSpec(0.5), path)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
     monkeypatch.undo()
@@ -126,7 +126,7 @@ def test_the_network_stays_as_it_was_and_a_failed_export_leaves_the_old_file(tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sface", "q.tflite"], "ends in .onnx, got q.tflite"),
+        (["sface", "q.tflite"], "must end in .onnx, not q.tflite"),
         (["sface", "q.onnx", "--ratio", "1"], "between 0 and 1"),
         (["sface", "q.onnx", "--granularity", "fine"], "one of unstructured, structured"),
         (["mobilefacenet-512", "q.onnx"], "cannot be pruned"),

@@ -21,8 +21,7 @@ class EvaluationInputs:
         verifier: what the embeddings are called.
         names: of n images, those that occur in pairs.
         embeddings: float n×d, not normalised.
-        subjects: person shown in each image, n strings; those that genuine pairs connect where no file said so.
-        named_people: whether a file said so.
+        subjects: person shown in each image, n strings; `named_people`: listed in a file, not inferred from the pairs.
         pairs: int64 P×2, rows of `names`. genuine: bool P.
         scores: float64 n by method, higher = better.
         lower_is_better: methods whose scores were negated for that.
@@ -50,7 +49,7 @@ def read_inputs(
 ) -> EvaluationInputs:
     """Read score files (PATH or METHOD=PATH), embeddings and a pair list; formats as in `io`.
 
-    Raises `InputError` for all that these readers refuse, and for people who contradict the pair list.
+    Raises `InputError` for what these readers refuse, and for people who contradict the pair list.
     """
     embedded = read_embeddings(embeddings, names)
     rows, genuine = read_pairs(pairs, embedded.names)

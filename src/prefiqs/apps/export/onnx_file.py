@@ -42,16 +42,14 @@ def export_onnx(model: FaceModel | str, spec: PruningSpec, path: str | Path) -> 
     """
     path = Path(path)
     if path.suffix != ".onnx":
-        raise InputError(f"Expected a file that ends in .onnx, got {path}.")
+        raise InputError(f"The exported file must end in .onnx, not {path}.")
     model = copy.deepcopy(as_model(model, "cpu")).cpu()
     pruned = apply_mask(model, select_mask(model, spec))
     graph = QualityGraph(model, pruned).eval()
     size = sum(value.nbytes for value in graph.state_dict().values())
     if size > LARGEST:
-        raise InputError(
-            f"Expected at most {LARGEST / 1e9:.1f} GB of weights for one ONNX file, got {size / 1e9:.1f} GB; "
-            "export a smaller network."
-        )
+        raise InputError(f"{path} would have {size / 1e9:.1f} GB of weights, but an ONNX file holds at most "
+                         f"{LARGEST / 1e9:.1f} GB. Export a smaller network.")  # fmt: skip
     properties = _properties(model, pruned, spec)
     content = onnx.load_from_string(_traced(graph))
     share_weights(content)

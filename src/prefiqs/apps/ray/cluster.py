@@ -19,11 +19,9 @@ _OBJECT_STORE = 100 * 2**20  # bytes of Ray's shared memory, which is hardly use
 class Cluster:
     """Where to work.
 
-    Attributes:
-        workers: processes; by default one a GPU, or one a machine where there are none. They share the cores, and also
-            the GPUs if there are more workers than those.
-        device: "auto" (GPUs where the cluster has them), "cpu" or "cuda".
-        address: of a running Ray cluster; by default the one this process is connected to, or else one made here.
+    workers: processes that share the cores, and the GPUs if there are fewer of those; by default one a GPU, or one a
+    machine where there are none. device: "auto" (GPUs where the cluster has them), "cpu" or "cuda". address: of a
+    running Ray cluster; by default the one this process is connected to, or else one made here.
     """
 
     workers: int | None = None
@@ -31,15 +29,13 @@ class Cluster:
     address: str | None = None
 
     def map(self, build: Callable[..., Callable[[Any], Any]], items: Sequence[Any]) -> Iterator[Any]:
-        """Map a function over items, in order.
-
-        build: makes the function in each worker, given its `device` and number of `threads`.
+        """Map a function over items, in order; `build` makes it in each worker, given `device` and `threads`.
 
         A worker that dies is started again and its item is done again. An item that fails with an error of this package
         does not stop the others.
 
-        Raises:
-            InputError: Ray is missing; no place for the workers; `build` failed; and, after all others, items failed.
+        Raises `InputError` if Ray is missing, there is no room for the workers, `build` fails, or, at the end, an item
+        has failed.
         """
         if not items:
             return

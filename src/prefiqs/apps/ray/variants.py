@@ -43,14 +43,10 @@ def write_embeddings_on_ray(
 
     Args:
         model: name of the network.
-        jobs: what to embed with, in the order of `paths`; masks as `prefiqs.pruning.mask.save_mask` wrote them.
+        jobs: what to embed with, in the order of `paths`, which are all in one folder.
         images: a .npy file of aligned faces, uint8 n×112×112×3, which workers map into memory.
         rows: of those faces that are embedded, at least one, in the order of the results.
-        paths: of the tables, all in one folder. batch_size: as for `write_embeddings`.
-        workers, device, address: as for `Cluster`. shard_size: faces that a worker does at a time.
-
-    Raises:
-        InputError: Ray is missing; a network or device that does not exist; an invalid file.
+        shard_size: faces that a worker does at a time. workers, device, address: as for `Cluster`.
     """
     require_ray()
     from prefiqs.embedding.embedder import NETWORKS_AT_ONCE

@@ -20,17 +20,10 @@ class ScoreJournal:
     The file is OUT.progress: a line with the settings, then a line a photo. OUT.lock is locked meanwhile; the lock ends
     with the process, however that ends. `finish` turns the journal into OUT.
 
-    Args:
-        out: the table that the run makes.
-        settings: what decides about scores; rows with other settings are not continued.
-        resume: continue a run that was stopped, or extend the table that exists already.
+    settings: what decides about scores. resume: continue a run that was stopped, or extend the table that exists.
+    `done`: names of the photos that have rows, and whether each has a score.
 
-    Attributes:
-        done: names of the photos that have rows, and whether each has a score.
-
-    Raises:
-        InputError: another run is writing `out`; rows with other settings; rows that exist although `resume` is not
-            set.
+    Raises `InputError` if another run is writing OUT, or rows exist that have other settings or are not to be resumed.
     """
 
     def __init__(self, out: Path, settings: str, resume: bool):

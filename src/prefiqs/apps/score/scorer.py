@@ -24,16 +24,10 @@ _PATIENCE = 2.0  # seconds after which those that wait are scored, so that littl
 
 
 class PhotoRows:
-    """The rows of photos, for any number of them: memory does not grow with it. Subclasses define `results`.
+    """The rows of any number of photos; memory does not grow with it. Subclasses say what `results` a face has.
 
-    Args:
-        settings: what decides about the results, as text.
-        aligned: the photos are aligned faces of 112×112 pixels already.
-        all_faces: all faces of a photo, largest first, instead of the largest alone.
-        threads: that read photos; by default one a core.
-
-    Raises:
-        InputError: `aligned` and `all_faces`; AssetError: the detector cannot be fetched.
+    settings: what decides about the results, as text. aligned, all_faces: as for `FaceReader`. threads: that read
+    photos; by default one a core.
     """
 
     def __init__(self, settings: str, aligned: bool = False, all_faces: bool = False, threads: int | None = None):
@@ -57,7 +51,7 @@ class PhotoRows:
         yield from self._rows(waiting)
 
     def results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
-        """What the rows say of aligned faces, uint8 n×112×112×3, n ≥ 1, by column."""
+        """What the rows say of aligned faces, n×112×112×3, n ≥ 1, by column."""
         raise NotImplementedError
 
     def _rows(self, photos: list[Photo]) -> Iterator[list[Row]]:
@@ -68,12 +62,7 @@ class PhotoRows:
 
 
 class PhotoScorer(PhotoRows):
-    """Finds and scores the faces of photos; can be used from several threads.
-
-    Args:
-        method, model, options: as for `prefiqs.scorer`.
-        aligned, all_faces, threads: as for `PhotoRows`.
-    """
+    """Finds and scores the faces of photos, from any thread; method, model, options: as for `prefiqs.scorer`."""
 
     def __init__(
         self,
