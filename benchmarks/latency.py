@@ -1,0 +1,40 @@
+"""One face at a time: what the first call of a scorer costs, and what each later one does."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+from benchmarks.harness import Figure, dearer, seconds_of
+
+import prefiqs
+
+NETWORKS = {
+    "norm": "sface", "prefiqs-fast": "sface", "prefiqs": "sface", "ser-fiq": "sface", "jacobian": "sface",
+    "grafiqs": "sface", "faceqan": "sface", "vitnt-fiqa": "vit-prefiqs", "vit-fiqa": "vit-prefiqs",
+    "ex-fiqa": "vit-prefiqs",
+}  # fmt: skip
+CALLS = 5  # warm calls a turn
+
+
+def run() -> Iterator[Figure]:
+    """Every method that needs no calibration, each in a process of its own, so that none profits from another."""
+    for method, network in NETWORKS.items():
+        child = [sys.executable, "-c", f"from benchmarks.latency import measure; measure({method!r}, {network!r})"]
+        found = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
+        work = f"{method}, {network}, one face, warm scorer"
+        yield Figure(work, f"norm, {network}, one face, warm scorer", **found)
+
+
+def measure(method: str, network: str) -> None:
+    """Print the figure of one method: warm calls in turns with the embedding norm, which is one forward pass."""
+    face = np.asarray(prefiqs.load_benchmark("orl").images[:1])
+    ready = []
+    start = seconds_of(lambda: ready.append(prefiqs.scorer(method, network, device="cpu")))
+    first = seconds_of(lambda: ready[0](face))
+    norm = prefiqs.scorer("norm", network, device="cpu")
+    figure = dearer("", "", lambda: [ready[0](face) for _ in range(CALLS)], lambda: [norm(face) for _ in range(CALLS)])
+    seconds = figure.details["seconds"] / CALLS
+    details = {"ms a call": round(1e3 * seconds, 1), "s to make it": round(start, 2), "s first call": round(first, 2)}
+    print(json.dumps({"value": figure.value, "low": figure.low, "high": figure.high, "details": details}))
