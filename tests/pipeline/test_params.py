@@ -83,11 +83,11 @@ def test_blocks_that_do_not_go_together_are_refused():
         as_params(with_values(benchmarks__all=["orl"]))
     with pytest.raises(ConfigError, match="the source lfw is not among `photos`"):
         as_params(with_values(benchmarks__cross_quality=[{"name": "orl-xq", "source": "lfw"}]))
-    with pytest.raises(ConfigError, match="unknown degradation 'blurr'"):
+    with pytest.raises(ConfigError, match="`degrade.strongest.blurr` cannot be 'blurr': choose one of gaussian-blur"):
         as_params(with_values(degrade__strongest={"blurr": 3.0}))
     with pytest.raises(ConfigError, match=r"`limit` \(0.3\) must be a multiple of `step` \(0.2\)"):
         as_params(with_values(edc__step=0.2))
-    with pytest.raises(ConfigError, match="unknown method 'ser-qif' of 'x'"):
+    with pytest.raises(ConfigError, match="`methods.known.x.method` cannot be 'ser-qif': choose one of prefiqs"):
         as_params(with_values(methods__known={"x": {"method": "ser-qif", "model": "sface", "options": {}}}))
     with pytest.raises(ConfigError, match="names 'nothing', which is not in `known`"):
         as_params(with_values(methods__compared=["nothing"]))

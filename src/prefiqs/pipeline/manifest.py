@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.pipeline.stages import RESULTS
 
@@ -30,13 +31,7 @@ def _durations(root: Path) -> dict[str, float]:
 
 
 def manifest(root: Path, run: str, folders: Iterable[str]) -> dict[str, Any]:
-    """What can be said of a run that has just ended.
-
-    Args:
-        root: of the compendium.
-        run: its name.
-        folders: those that its stages wrote, below data/results.
-    """
+    """What can be said of a run that has just ended; `folders`: those below data/results that its stages wrote."""
     import torch
 
     noted = _durations(root)
@@ -75,16 +70,21 @@ def as_markdown(made: Mapping[str, Any]) -> str:
 
 def _commit(root: Path) -> str | None:
     """The commit that is checked out, with a `+` if tracked source files differ from it; None without git."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", *arguments]
-        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, encoding="utf-8").stdout
-
+    sources = (":/src", ":/notebooks", ":/dvc.yaml")
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/src", ":/notebooks", ":/dvc.yaml")
-        return git("rev-parse", "--short=12", "HEAD").strip() + "+" * bool(changed.strip())
-    except (OSError, subprocess.CalledProcessError):  # no git, or an unpacked archive
+        changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", *sources)
+        return git(root, "rev-parse", "--short=12", "HEAD").strip() + "+" * bool(changed.strip())
+    except InputError:
         return None
+
+
+def git(root: Path, *arguments: str) -> str:
+    """What a git command prints; `InputError` where there is no git, or no clone, as in an unpacked archive."""
+    command = ["git", *arguments]
+    try:
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, encoding="utf-8").stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise InputError(f"`{' '.join(command[:2])}` failed in {root}, which must be a git clone.") from error
 
 
 def _processor() -> str:

@@ -54,16 +54,8 @@ def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str
     A notebook that declares the parameter `out` is given `folder`, to write its tables and figures to. While it runs,
     and when a cell fails, the executed notebook stands at data/executed/NAME.ipynb, with times and warnings.
 
-    Args:
-        source: the notebook. It must declare the parameters in a cell tagged "parameters" (papermill only warns).
-        folder: where the executed notebook goes, under its own name.
-        parameters: values by name.
-
-    Returns:
-        Seconds that it took.
-
-    Raises:
-        InputError: no such notebook, or an undeclared parameter; PrefiqsError: a cell failed, or Python died.
+    Returns the seconds that it took. Raises `InputError` if there is no such notebook, or if its cell tagged
+    "parameters" lacks a parameter (papermill only warns), and `PrefiqsError` if a cell fails or Python dies.
     """
     source, folder = Path(source), Path(folder)
     if not source.is_file():

@@ -1,7 +1,7 @@
 """`params.yaml`, which explains its keys; wrong keys, values and combinations are refused when it is read."""
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
 from operator import attrgetter
 from pathlib import Path
@@ -27,6 +27,15 @@ def _distinct(values: list[T]) -> list[T]:
     return values
 
 
+def _one_of(names: Iterable[str]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"choose one of {', '.join(names)}")
+        return name
+
+    return AfterValidator(check)
+
+
 Distinct = Annotated[list[T], AfterValidator(_distinct)]
 Some = Annotated[list[T], Field(min_length=1), AfterValidator(_distinct)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]  # it becomes part of paths and stages' names
@@ -36,6 +45,7 @@ Several = Annotated[int, Field(ge=2)]
 Seed = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Shares = Some[Share]
+Degradation = Annotated[str, _one_of(DEGRADATIONS)]
 
 
 class Block(BaseModel):
@@ -85,13 +95,7 @@ class Degrade(Block):
     copies: Several
     seed: Seed
     impostors: Count
-    strongest: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _known_kinds(self) -> Self:
-        if unknown := self.strongest.keys() - set(DEGRADATIONS):
-            raise ValueError(f"unknown degradation {min(unknown)!r}; choose among {', '.join(DEGRADATIONS)}")
-        return self
+    strongest: Annotated[dict[Degradation, Annotated[float, Field(gt=0)]], Field(min_length=1)]
 
 
 class Prune(Block):
@@ -126,7 +130,7 @@ class Embed(Block):
 class Method(Block):
     """A method, the network it runs on, and its options."""
 
-    method: str
+    method: Annotated[str, _one_of(METHODS)]
     model: Name
     options: dict[str, Option]
 
@@ -147,9 +151,6 @@ class Methods(Block):
     def _all_known(self) -> Self:
         if unknown := sorted(set(self.compared) - self.known.keys()):
             raise ValueError(f"`compared` names {unknown[0]!r}, which is not in `known`")
-        for name, entry in self.known.items():
-            if entry.method not in METHODS:
-                raise ValueError(f"unknown method {entry.method!r} of {name!r}; choose among {', '.join(METHODS)}")
         return self
 
     @property
@@ -350,7 +351,7 @@ def as_blocks(content: Mapping[str, Any], source: str | Path, kind: type[B]) -> 
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
+        key = ".".join(str(part) for part in first["loc"] if part != "[key]")  # which pydantic adds
         if problem := {"extra_forbidden": "unknown", "missing": "missing"}.get(first["type"]):
             raise ConfigError(f"{source}: {problem} {'key' if '.' in key else 'block'} `{key}`.") from error
         reason = first["msg"].removeprefix("Value error, ")

@@ -26,16 +26,10 @@ BYTES_OF_A_FACE, BYTES_OF_A_PAIR = 3 * FACE_SIZE**2, 10
 
 
 def plan(params: Params, items: Iterable[StageItem], data: Path) -> pd.DataFrame:
-    """Estimate the cost of a run.
+    """Estimate the cost of a run: `items` are its stages; `data` is where benchmarks are, if they are built.
 
-    Args:
-        params: of the run.
-        items: its stages, from `stage_items`.
-        data: where benchmarks are, if they are built; of others, the published number of images is used.
-
-    Returns:
-        One row a stage: stage, runs, forward_passes, megabytes (of results, with the copy in DVC's cache). Passes and
-        megabytes are missing where the number of images of a benchmark is not known yet.
+    Returns one row a stage: stage, runs, forward_passes, megabytes (of results, with the copy in DVC's cache). Passes
+    and megabytes are missing where a benchmark is neither built nor of a published size.
     """
     images = {name: _images(name, params, data) for name in params.benchmarks.all}
     passes, sizes = _passes(params, images), _bytes(params, images)

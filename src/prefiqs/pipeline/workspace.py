@@ -31,7 +31,7 @@ def run_parameters(root: Path, preset: str | None, settings: Iterable[str], name
 
     Args:
         root: of the compendium.
-        preset: a name of presets/, or the path of a YAML file: blocks of params.yaml, only what differs.
+        preset: a name of presets/, or the path of a YAML file, with what differs from params.yaml.
         settings: KEY=VALUE with a dotted key and YAML, such as `edc.limit=0.2`.
         name: of the run.
 
@@ -67,10 +67,7 @@ def _overlay(root: Path, preset: str) -> dict[str, Any]:
 def run_in_workspace(root: Path, name: str, content: Mapping[str, Any]) -> Path:
     """Run the pipeline with these parameters in data/runs/NAME and publish to reports/NAME; returns that folder.
 
-    A run that was interrupted continues when it is started again.
-
-    Raises:
-        PrefiqsError: a stage failed.
+    A run that was interrupted continues when it is started again. Raises `PrefiqsError` if a stage fails.
     """
     workspace, published = root / "data" / "runs" / name, root / "reports" / name
     _prepare(root, workspace, content)

@@ -22,18 +22,10 @@ _COPIED = (".png", ".csv", ".tex", ".json")  # Markdown and notebooks become pag
 
 
 def build_site(run: Run, out: str | Path) -> Path:
-    """Build the site from the published results of a run; the same results give the same bytes.
+    """Build the site from the published results of a run in a folder, and return its absolute path.
 
-    Args:
-        run: published before, to `reports/RUN`.
-        out: folder of the site. One that this function made before is replaced as a whole, and only when the new one
-            is complete.
-
-    Returns:
-        `out`, absolute.
-
-    Raises:
-        InputError: `out` exists and is no such site, or a result is missing.
+    The same results give the same bytes. A site that is there is replaced as a whole. Raises `InputError` if `out`
+    exists and is no site, or if a result is missing.
     """
     out = Path(out).absolute()
     start = out / "index.html"
