@@ -9,7 +9,7 @@ from prefiqs.evaluation.score_mapping import KINDS, fit_mapping, fitting_half
 
 
 def fitted(kind, scores, **options):
-    return fit_mapping(scores, kind, "mine", "a set", people=7, **options)
+    return fit_mapping(scores, kind, "mine", **options)
 
 
 SCORES = {

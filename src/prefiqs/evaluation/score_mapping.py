@@ -8,7 +8,6 @@ set to another. The standard's values are whole numbers; these are not rounded, 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,18 +25,13 @@ MIN_SPREAD = 1e-300  # between two scores: below it, slopes overflow
 class ScoreMapping:
     """A strictly or weakly increasing map of quality to [0, 100].
 
-    kind: "sigmoid" or "percentile". method: whose scores it maps. fitted_on: name of the set.
-    images, people: how many of the set it was fitted on.
+    kind: "sigmoid" or "percentile".
     lower_is_better: whether scores fall with quality; then they are negated first.
     scores: for "sigmoid" x₀ and w > 0; for "percentile" ascending scores, after the negation.
     levels: for "percentile" what each of `scores` becomes, ascending in [0, 100]; else empty.
     """
 
     kind: str
-    method: str
-    fitted_on: str
-    images: int
-    people: int
     lower_is_better: bool
     scores: tuple[float, ...]
     levels: tuple[float, ...] = ()
@@ -63,10 +57,8 @@ class ScoreMapping:
         return -values if self.lower_is_better else values
 
 
-def fit_mapping(
-    scores: ArrayLike, kind: str, method: str, fitted_on: str, people: int, lower_is_better: bool = False
-) -> ScoreMapping:
-    """Fit a map on the scores of a set, n numbers as the method gives them.
+def fit_mapping(scores: ArrayLike, kind: str, method: str, lower_is_better: bool = False) -> ScoreMapping:
+    """Fit a map on the scores of a set, n numbers as the method (a name for messages) gives them.
 
     Raises InputError for another kind, fewer than 10 scores, one that is not finite, or too little spread to map.
     """
@@ -78,9 +70,6 @@ def fit_mapping(
             f"{int((~np.isfinite(x)).sum())} of them not finite."
         )
     x = -x if lower_is_better else x
-    about: dict[str, Any] = dict(
-        method=method, fitted_on=fitted_on, images=len(x), people=people, lower_is_better=lower_is_better
-    )
     low, centre, high = np.quantile(x, [0.25, 0.5, 0.75])
     levels = np.arange(101.0)
     points, place = np.unique(np.quantile(x, levels / 100), return_inverse=True)
@@ -89,9 +78,9 @@ def fit_mapping(
             f"Scores of {method} cannot be mapped to 0 … 100: too many are equal or nearly equal (median {centre:.9g})."
         )
     if kind == "sigmoid":
-        return ScoreMapping(kind, scores=(float(centre), float((high - low) / (2 * np.log(3)))), **about)
+        return ScoreMapping(kind, lower_is_better, (float(centre), float((high - low) / (2 * np.log(3)))))
     mean = np.bincount(place, levels) / np.bincount(place)  # equal scores become the middle of their ranks
-    return ScoreMapping(kind, scores=tuple(points.tolist()), levels=tuple(mean.tolist()), **about)
+    return ScoreMapping(kind, lower_is_better, tuple(points.tolist()), tuple(mean.tolist()))
 
 
 def fitting_half(subjects: NDArray, seed: int = 0) -> NDArray[np.bool_]:

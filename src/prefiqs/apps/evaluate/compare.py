@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from prefiqs import __version__
 from prefiqs.apps.evaluate.inputs import EvaluationInputs
-from prefiqs.apps.evaluate.operating_points import mapped_points, points_at_percentiles, write_mapping
+from prefiqs.apps.evaluate.operating_points import mapped_points, points_at_percentiles
 from prefiqs.errors import InputError
 from prefiqs.evaluation.comparison import Bootstraps, Comparison, Curves, RandomOrders
 from prefiqs.evaluation.edc import EdcProtocol
@@ -66,7 +66,7 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
 
     Files: `areas` (CSV, Markdown), `curves.csv`, `random.csv`, `edc-FMR.png` for each FMR; with a bootstrap also
     `differences` to the first method, and `intervals-FMR.png`. `operating_points` (CSV, Markdown) helps to choose a
-    rejection threshold; with a mapping also `mapped_operating_points`, and `mapping-METHOD.json`.
+    rejection threshold; with a mapping also `mapped_operating_points`.
 
     Raises `InputError`, before anything is written, for scores that cannot be mapped.
     """
@@ -86,9 +86,7 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
         shown |= _uncertainty(list(inputs.scores), bootstraps, random, settings)
     shown["operating_points"] = points_at_percentiles(comparison, inputs, settings)
     if kind := settings.score_mapping:
-        mappings, shown["mapped_operating_points"] = mapped_points(inputs, kind, title, settings, settings.seed)
-    else:
-        mappings = {}
+        shown["mapped_operating_points"] = mapped_points(inputs, kind, settings, settings.seed)
 
     write_table(curves_table(curves).rename(columns=_METHOD), folder / "curves.csv")
     write_table(random_table(random), folder / "random.csv")
@@ -97,8 +95,6 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
             result.write(folder / name)
         else:
             save_figure(result[1], folder / f"{name}.png")
-    for mapping in mappings.values():
-        write_mapping(mapping, folder)
     write_text(_page(title, facts(inputs, settings), shown.values()), folder / "report.html")
     return areas
 
@@ -133,23 +129,32 @@ def _areas(curves: Curves, random: RandomOrders, bootstraps: Bootstraps, setting
     areas = areas_table(curves, settings.limit)
     start = areas.drop_duplicates(["verifier", "fmr"]).drop(columns=["auc", "key"]).assign(key=RANDOM_LABEL)
     start["pauc"] = [1e3 * random[of].pauc.mean() for of in zip(start["verifier"], start["fmr"], strict=True)]
-    areas = pd.concat([areas, start], ignore_index=True)
+    areas = pd.concat([areas.assign(random=False), start.assign(random=True)], ignore_index=True)
     notes = (
         f"fnmr: with nothing discarded. pauc: ·10³, up to a discard fraction of {settings.limit:g}, threshold "
         f"{settings.threshold}; smaller is better. fmr_resolvable: at least 1/FMR impostor pairs are left up to there."
     )
-    hidden, intervals = ["verifier"], list[str]()
+    hidden, intervals = ["verifier", "random"], list[str]()
     if bootstraps:
         ends = intervals_table(bootstraps, settings.limit)
         columns = ["verifier", "key", "fmr", "pauc_low", "pauc_high", "unit", "undefined"]
         areas = areas.merge(ends[columns], "left", columns[:3])
         notes += f" In brackets: 95 % bootstrap interval over {settings.resample_unit}."
-        hidden, intervals = ["verifier", "unit", "undefined"], ["pauc"]
+        hidden, intervals = [*hidden, "unit", "undefined"], ["pauc"]
     order = areas["fmr"].map(settings.fmrs.index)
     areas = areas.iloc[np.lexsort([areas["pauc"], order])].rename(columns=_METHOD)
     best, digits = {"pauc": "min", "auc": "min"}, {"fnmr": 4, "pauc": 2, "auc": 2}
-    within = {"pauc": ["fmr"], "auc": ["fmr"]}
-    return Table(areas, AREAS.format(title), best, digits, notes, hidden=hidden, within=within, intervals=intervals)
+    return Table(
+        areas,
+        AREAS.format(title),
+        best,
+        digits,
+        notes,
+        hidden=hidden,
+        not_in_csv=["random"],
+        within=dict.fromkeys(best, ["fmr", "random"]),  # the random order does not compete
+        intervals=intervals,
+    )
 
 
 def _uncertainty(

@@ -1,11 +1,7 @@
 """Operating points of a user's methods: at percentiles of their scores, or on a mapped scale of 0 … 100."""
 
-import json
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +13,7 @@ from prefiqs.errors import InputError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.evaluation.operating_points import operating_points
-from prefiqs.evaluation.score_mapping import ScoreMapping, fit_mapping, fitting_half
-from prefiqs.io.atomic import write_text
+from prefiqs.evaluation.score_mapping import fit_mapping, fitting_half
 from prefiqs.reporting.tables import Table
 
 POINTS = "Operating points: images below a percentile of the scores are rejected"
@@ -46,26 +41,20 @@ def points_at_percentiles(comparison: Comparison, inputs: EvaluationInputs, prot
     return Table(table, POINTS, digits=digits, notes=notes)
 
 
-def mapped_points(
-    inputs: EvaluationInputs, kind: str, name: str, protocol: EdcProtocol, seed: int
-) -> tuple[dict[str, ScoreMapping], Table]:
-    """Fit a mapping of each method on one half of the people, and judge it on the other half.
+def mapped_points(inputs: EvaluationInputs, kind: str, protocol: EdcProtocol, seed: int) -> Table:
+    """Fit a mapping of each method on one half of the people, drawn by `seed`, and judge it on the other half.
 
-    name: of the set, which a mapping carries. seed: of the draw of people.
-
-    Returns the mappings by method, and one row a method, rejection threshold on the scale of 0 … 100, and FMR: the
-    columns of `operating_points` on the people held out, with `score` (the threshold on the method's own scale) and
-    `images_below_fitted`, the share below it in the half fitted on. Where both shares agree, the scale holds for
-    people it has not seen.
+    Returns one row a method, rejection threshold on the scale of 0 … 100, and FMR: the columns of `operating_points` on
+    the people held out, with `score` (the threshold on the method's own scale) and `images_below_fitted`, the share
+    below it in the half fitted on. Where both shares agree, the scale holds for people it has not seen.
 
     Raises InputError for too few people, or no genuine or impostor pair among those held out.
     """
     fitting = fitting_half(inputs.subjects, seed)
-    people = len(set(inputs.subjects[fitting]))
     mappings, mapped, below = {}, {}, []
     for method, quality in inputs.scores.items():
         own = _sign(inputs, method) * quality
-        mapping = fit_mapping(own[fitting], kind, method, name, people, lower_is_better=_sign(inputs, method) < 0)
+        mapping = fit_mapping(own[fitting], kind, method, lower_is_better=_sign(inputs, method) < 0)
         mappings[method], mapped[method] = mapping, mapping.apply(own)
         below += [np.mean(mapped[method][fitting] < level) for level in LEVELS]
     table = _by_method(_without(inputs, fitting, mapped), dict.fromkeys(mapped, LEVELS), protocol)
@@ -78,14 +67,7 @@ def mapped_points(
         "among the half of the people that the mapping was fitted on; everything else is of the other half."
     )
     digits = _DIGITS | {"rejection_threshold": 0, "score": _decimals(table, "score"), "images_below_fitted": 3}
-    return mappings, Table(table, MAPPED.format(kind), digits=digits, notes=notes)
-
-
-def write_mapping(mapping: ScoreMapping, folder: Path) -> None:
-    """Write `mapping-METHOD.json`: the fields of `ScoreMapping`, every number exact."""
-    name = "mapping-" + re.sub(r"[^\w.+-]+", "_", mapping.method) + ".json"
-    content = {"format": "prefiqs-score-mapping-1"} | asdict(mapping)
-    write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", folder / name)
+    return Table(table, MAPPED.format(kind), digits=digits, notes=notes)
 
 
 def _by_method(comparison: Comparison, thresholds: Mapping[Any, ArrayLike], protocol: EdcProtocol) -> pd.DataFrame:
