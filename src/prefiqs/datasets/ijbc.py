@@ -17,9 +17,8 @@ from prefiqs.faces.decode import read_photo
 from prefiqs.faces.template import align_to_template
 from prefiqs.io.tables import read_text_table, require_files
 
-_CROPS, _POINTS, _MEDIA, _PAIRS = (
-    "loose_crop", "ijbc_name_5pts_score.txt", "ijbc_face_tid_mid.txt", "ijbc_template_pair_label.txt"
-)  # fmt: skip
+_CROPS = "loose_crop"
+_LISTS = _POINTS, _MEDIA, _PAIRS = "ijbc_name_5pts_score.txt", "ijbc_face_tid_mid.txt", "ijbc_template_pair_label.txt"
 _COORDINATES = [f"{axis}{point}" for point in range(1, 6) for axis in "xy"]
 
 
@@ -83,10 +82,6 @@ IJBC = BenchmarkCard(
     "IARPA Janus Benchmark C, 1:1 verification",
     "https://www.nist.gov/programs-projects/face-challenges (crops and lists: insightface, recognition/_datasets_)",
     "as agreed with NIST",
-    (
-        SourceFormat(
-            ((_CROPS,), *((f"meta/{file}", file) for file in (_POINTS, _MEDIA, _PAIRS))), build_ijbc, aligned=True
-        ),
-    ),
+    (SourceFormat(((_CROPS,), *((f"meta/{file}", file) for file in _LISTS)), build_ijbc, aligned=True),),
     images=469_375,
 )

@@ -1,5 +1,6 @@
 """From the bytes of an image file to pixels."""
 
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -28,12 +29,9 @@ def read_file(path: Path) -> bytes:
 
 
 def decode_photo(data: bytes | bytearray, name: str) -> np.ndarray:
-    """Decode an encoded image to uint8 RGB h×w×3, upright.
-
-    Raises:
-        InputError: the bytes are not an image, or one of more than `MOST_PIXELS`. A few bytes can claim billions of
-            pixels, for which OpenCV would allocate memory before it looks at them, so the header is read first.
-    """
+    """Decode an encoded image to uint8 RGB h×w×3, upright; `InputError` if it is none, or has over `MOST_PIXELS`."""
+    # A few bytes can claim billions of pixels, for which OpenCV would allocate memory before it looks at them, so the
+    # header is read first.
     try:
         with Image.open(BytesIO(data)) as header:
             pixels = header.width * header.height
@@ -44,12 +42,9 @@ def decode_photo(data: bytes | bytearray, name: str) -> np.ndarray:
     if pixels > MOST_PIXELS:
         raise InputError(f"{name} has more than {MOST_PIXELS:,} pixels. Make it smaller.")
     photo = None
-    if pixels:
-        try:
-            # Decoded from memory: cv2.imread cannot open every path on every system and prints instead of raising.
-            photo = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error:  # sides or contents that OpenCV refuses
-            photo = None
+    with suppress(cv2.error):  # sides or contents that OpenCV refuses
+        # Decoded from memory: cv2.imread cannot open every path on every system and prints instead of raising.
+        photo = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if pixels else None
     if photo is None:
         raise InputError(f"{name} is not an image that OpenCV can read.")
     return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
