@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from prefiqs.reporting.numbers import write_numbers
+from prefiqs.reporting.study import write_numbers
 
 
 def test_numbers_are_rounded_sorted_and_plain(tmp_path):

@@ -41,11 +41,9 @@ def write_latex(table: Table, path: str | Path) -> None:
     titles, label = table.block_titles(), f"tab:{Path(path).name}"
     starts = [position for position, title in enumerate(titles) if title]
     if starts and len(rows) * (2 if table.intervals else 1) > PAGE:
-        blocks = enumerate(pairwise([*starts, len(rows)]))
-        captions = [f"{table.caption}: {titles[start]}" for start in starts]
         pages = [
-            _environment(table, [r"\midrule", *rows[start:end]], captions[number], f"{label}-{number}")
-            for number, (start, end) in blocks
+            _environment(table, [r"\midrule", *rows[start:end]], f"{table.caption}: {titles[start]}", f"{label}-{i}")
+            for i, (start, end) in enumerate(pairwise([*starts, len(rows)]))
         ]
     else:
         body = []

@@ -1,5 +1,7 @@
 """What all studies share: how their results become files."""
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs.io.arrays import write_array
+from prefiqs.io.atomic import write_text
 from prefiqs.io.tables import write_table
 from prefiqs.reporting.figures.style import save_figure
-from prefiqs.reporting.numbers import write_numbers
 from prefiqs.reporting.tables import Table
 
 
@@ -45,6 +47,16 @@ class Study:
             write_numbers(self.numbers, folder)
 
 
+def write_numbers(numbers: Mapping[str, Any], folder: str | Path) -> None:
+    """Write `numbers` to FOLDER/numbers.json.
+
+    numbers: numbers, texts, truth values, None, and nested mappings and lists of them; NumPy's too. Keys are sorted,
+    floats rounded to six significant digits, so that the last bits of a sum do not show; NaN and infinity become null.
+    """
+    text = json.dumps(_plain(numbers), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(text + "\n", Path(folder) / "numbers.json")
+
+
 def _write(value: Any, path: Path) -> None:
     match value:
         case None:
@@ -59,3 +71,17 @@ def _write(value: Any, path: Path) -> None:
             value.write(path)
         case _:
             value(path)
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` in JSON's own types, as far as it has one."""
+    match value:
+        case np.ndarray() | np.generic():
+            return _plain(value.tolist())
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case float():
+            return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value

@@ -32,8 +32,8 @@ def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str =
         median = np.median(values)
         axes.hist(values, bins=40, color=style.PALETTE[9], edgecolor="white", linewidth=0.5)
         axes.axvline(median, color=style.PALETTE[3], linestyle="--", label=f"median {median:#.3g}")
-        axes.legend(fontsize=9, handlelength=1.5, loc="best")
-        axes.set(title=label)
+        axes.legend(fontsize=9, handlelength=1.5)
+        axes.set_title(label)
         axes.locator_params(axis="x", nbins=5)
     figure.supxlabel(xlabel)
     figure.supylabel(ylabel)
@@ -75,17 +75,14 @@ def density_panels(x: np.ndarray, scores: Mapping[str, np.ndarray], xlabel: str)
     columns = {1: 1, 2: 2, 4: 2}.get(len(scores), 3)
     width = min(4.2 + 2 * columns, style.WIDTH)
     figure = style.new_figure(height=-(-len(scores) // columns) * (0.9 + 0.7 * width / columns), width=width)
-    drawn = style.panels(figure, len(scores), columns)
-    fullest = 2.0
-    norm = LogNorm(1, fullest)
+    drawn, norm, fullest = style.panels(figure, len(scores), columns), LogNorm(1, 2), 2.0
     for axes, letter, (label, y) in zip(drawn, ascii_lowercase, scores.items(), strict=False):
         low, high = np.quantile(y, INNER)
         margin = 0.15 * (high - low)
         inside = (y >= low - margin) & (y <= high + margin)
         edges = [_edges(values[inside]) for values in (x, y)]
-        counts, *_, mesh = axes.hist2d(
-            x[inside], y[inside], edges, cmin=1, norm=norm, cmap="viridis_r", rasterized=True
-        )
+        counts, *_, mesh = axes.hist2d(x[inside], y[inside], edges, cmin=1, norm=norm, cmap="viridis_r")
+        mesh.set_rasterized(True)
         norm.vmax = fullest = max(fullest, np.nanmax(counts))
         axes.use_sticky_edges = False  # cells on the frame would take the first number of the axis with them
         axes.autoscale()

@@ -23,8 +23,7 @@ from prefiqs.io.atomic import write_bytes
 WIDTH = 9.0  # inches; 900 pixels on screen
 SMALL = 8.5  # points; still above 6 where a figure of that width is printed on 6.5 inches
 # Colours that the colour-blind can distinguish: seaborn's "colorblind".
-_COLOURS = ("0173b2", "de8f05", "029e73", "d55e00", "cc78bc", "ca9161", "fbafe4", "949494", "ece133", "56b4e9")
-PALETTE = [f"#{colour}" for colour in _COLOURS]
+PALETTE = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9"]
 # Of lines, one after the other.
 STYLES: list[dict[str, Any]] = [dict(color=c, marker=m) for c, m in zip(PALETTE, "os^DvPX<>*", strict=True)]
 GREY, BAND = "0.45", "0.85"  # of lines, and of the area where random orders are
