@@ -7,7 +7,7 @@ import pytest
 
 from prefiqs.io.tables import write_table
 from prefiqs.pipeline.layout import Layout
-from prefiqs.pipeline.params import load_params
+from prefiqs.pipeline.params import Params
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.claims import judge
 
@@ -19,7 +19,7 @@ VERIFIERS = ["sface", "other"]
 
 @pytest.fixture
 def run(tmp_path):
-    return Run(Layout(tmp_path), load_params(ROOT / "params.yaml"))
+    return Run(Layout(tmp_path), Params.read(ROOT / "params.yaml"))
 
 
 def write_areas(run, **pauc):

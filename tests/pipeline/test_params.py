@@ -7,7 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from prefiqs.errors import ConfigError
-from prefiqs.pipeline.params import as_params, load_params, overlaid, read_yaml
+from prefiqs.pipeline.params import Params, overlaid, read_yaml
 from prefiqs.pruning.spec import PruningSpec
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def with_values(**changes):
 
 def test_params_cannot_be_changed_by_a_stage():
     with pytest.raises(ValidationError, match="frozen"):
-        load_params(PARAMS).align.people = 3
+        Params.read(PARAMS).align.people = 3
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_params_cannot_be_changed_by_a_stage():
 )
 def test_a_wrong_value_is_refused_by_its_key(key, value):
     with pytest.raises(ConfigError, match=rf"params.yaml: `{key.replace('__', '.')}"):
-        as_params(with_values(**{key: value}))
+        Params.checked(with_values(**{key: value}))
 
 
 @pytest.mark.parametrize(
@@ -70,52 +70,52 @@ def test_a_wrong_value_is_refused_by_its_key(key, value):
 )
 def test_names_of_different_blocks_must_agree(key, value, reason):
     with pytest.raises(ConfigError, match=reason):
-        as_params(with_values(**{key: value}))
+        Params.checked(with_values(**{key: value}))
 
 
 def test_a_mistyped_key_is_named():
     with pytest.raises(ConfigError, match="params.yaml: unknown key `degrade.copeis`"):
-        as_params(with_values(degrade__copeis=3))
+        Params.checked(with_values(degrade__copeis=3))
 
 
 def test_blocks_that_do_not_go_together_are_refused():
     with pytest.raises(ConfigError, match="`all` must list exactly orl, orl-xq"):
-        as_params(with_values(benchmarks__all=["orl"]))
+        Params.checked(with_values(benchmarks__all=["orl"]))
     with pytest.raises(ConfigError, match="the source lfw is not among `photos`"):
-        as_params(with_values(benchmarks__cross_quality=[{"name": "orl-xq", "source": "lfw"}]))
+        Params.checked(with_values(benchmarks__cross_quality=[{"name": "orl-xq", "source": "lfw"}]))
     with pytest.raises(ConfigError, match="`degrade.strongest.blurr` cannot be 'blurr': choose one of gaussian-blur"):
-        as_params(with_values(degrade__strongest={"blurr": 3.0}))
+        Params.checked(with_values(degrade__strongest={"blurr": 3.0}))
     with pytest.raises(ConfigError, match=r"`limit` \(0.3\) must be a multiple of `step` \(0.2\)"):
-        as_params(with_values(edc__step=0.2))
+        Params.checked(with_values(edc__step=0.2))
     with pytest.raises(ConfigError, match="`methods.known.x.method` cannot be 'ser-qif': choose one of prefiqs"):
-        as_params(with_values(methods__known={"x": {"method": "ser-qif", "model": "sface", "options": {}}}))
+        Params.checked(with_values(methods__known={"x": {"method": "ser-qif", "model": "sface", "options": {}}}))
     with pytest.raises(ConfigError, match="names 'nothing', which is not in `known`"):
-        as_params(with_values(methods__compared=["nothing"]))
+        Params.checked(with_values(methods__compared=["nothing"]))
 
 
 def test_a_method_cannot_be_compared_with_itself_under_another_name():
     """The norm under another name would replace the embedding norm that claims are judged against."""
     same = {"length": {"method": "norm", "model": "sface", "options": {}}}
     with pytest.raises(ConfigError, match="'length' is the same as the embedding norm"):
-        as_params(with_values(methods__known=same, methods__compared=["length"]))
+        Params.checked(with_values(methods__known=same, methods__compared=["length"]))
     options = {"granularity": "unstructured", "criterion": "l1", "ratio": 0.4}
     same = {"ours": {"method": "prefiqs", "model": "sface", "options": options}}
     with pytest.raises(ConfigError, match="'ours' is the same as PreFIQs, unstructured L1"):
-        as_params(with_values(methods__known=same, methods__compared=["ours"]))
+        Params.checked(with_values(methods__known=same, methods__compared=["ours"]))
 
 
 def test_the_main_strategy_is_the_papers_where_it_was_run():
-    assert {(s.granularity, s.criterion) for s in load_params(PARAMS).prune.main} == {("unstructured", "l1")}
-    structured = as_params(with_values(prune__granularities=["structured"], report__gallery_ratio=0.37))
+    assert {(s.granularity, s.criterion) for s in Params.read(PARAMS).prune.main} == {("unstructured", "l1")}
+    structured = Params.checked(with_values(prune__granularities=["structured"], report__gallery_ratio=0.37))
     assert structured.usual == PruningSpec(0.4, "structured", "l1")
-    drawn = as_params(with_values(prune__criteria=["random"], prune__seed=3)).prune
+    drawn = Params.checked(with_values(prune__criteria=["random"], prune__seed=3)).prune
     assert drawn.main[0] == PruningSpec(0.1, "unstructured", "random", 3)
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.stem)
 def test_presets_hold_only_what_differs_and_can_be_used(preset):
     base, overlay = read_yaml(PARAMS), read_yaml(preset)
-    assert as_params(overlaid(base, overlay))
+    assert Params.checked(overlaid(base, overlay))
 
     def same_values(a, b):
         for key in b:
@@ -129,12 +129,12 @@ def test_presets_hold_only_what_differs_and_can_be_used(preset):
 
 def test_a_missing_or_broken_file_is_one_sentence(tmp_path):
     with pytest.raises(ConfigError, match="File not found"):
-        load_params(tmp_path / "params.yaml")
+        Params.read(tmp_path / "params.yaml")
     path = tmp_path / "params.yaml"
     for text, message in [("prune: [", "not valid YAML"), ("[1, 2]", "mapping"), ("prune:\n", "missing block `run`")]:
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=message):
-            load_params(path)
+            Params.read(path)
     path.write_text(yaml.safe_dump(read_yaml(PARAMS) | {"pruen": {}}), encoding="utf-8")
     with pytest.raises(ConfigError, match="unknown block `pruen`"):
-        load_params(path)
+        Params.read(path)

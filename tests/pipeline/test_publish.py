@@ -9,7 +9,7 @@ import pytest
 from prefiqs.errors import InputError
 from prefiqs.pipeline.layout import Layout
 from prefiqs.pipeline.manifest import note_duration
-from prefiqs.pipeline.params import as_params, overlaid, read_yaml
+from prefiqs.pipeline.params import Params, overlaid, read_yaml
 from prefiqs.pipeline.publish import publish
 from prefiqs.pipeline.run import Run, open_run
 from prefiqs.pipeline.stages import stage_items
@@ -38,7 +38,7 @@ def set_params(root: Path, changes: dict) -> Run:
 
     content = overlaid(read_yaml(root / "params.yaml"), changes)
     (root / "params.yaml").write_text(yaml.safe_dump(content))
-    return Run(Layout(root), as_params(content))
+    return Run(Layout(root), Params.checked(content))
 
 
 def test_stages_are_expanded_by_the_parameters(compendium):

@@ -41,7 +41,7 @@ from prefiqs.io.tables import read_text_table
 from prefiqs.models.checkpoints import read_checkpoint
 from prefiqs.models.graph import declared_input
 from prefiqs.models.sface import state_dict_from_onnx
-from prefiqs.pipeline.params import load_params
+from prefiqs.pipeline.params import Params
 from prefiqs.pruning.mask import load_mask
 
 WEIGHTS = b"weights " * 20
@@ -206,7 +206,7 @@ READERS = {
         lambda path: declared_input(path.with_suffix(".onnx")),
         (b'{"colour": "bgr", "mean": 127.5, "std": 128}',),
     ),
-    "params": Reader("params.yaml", load_params, (Path("params.yaml").read_bytes(),)),
+    "params": Reader("params.yaml", Params.read, (Path("params.yaml").read_bytes(),)),
     "photo": Reader("p.jpg", read_photo, tuple(map(image, (".png", ".jpg", ".bmp", ".ppm")))),
     "face": Reader("p.jpg", lambda path: decode_photo(path.read_bytes(), "p.jpg"), tuple(map(image, (".png", ".jpg")))),
     "wheel": Reader(

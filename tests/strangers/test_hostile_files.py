@@ -28,7 +28,7 @@ from prefiqs.models.checkpoints import read_checkpoint
 from prefiqs.models.graph import GRAPH_INPUT, GraphModel
 from prefiqs.models.loading import load_model
 from prefiqs.models.sface import state_dict_from_onnx
-from prefiqs.pipeline.params import load_params
+from prefiqs.pipeline.params import Params
 
 
 class Malicious:
@@ -221,7 +221,7 @@ def test_yaml_that_stands_for_gigabytes_stays_small(tmp_path):
     for last in ("", "\nreport: *a12", "\nbenchmarks: {all: *a12, paired: [], photos: [], cross_quality: []}"):
         (tmp_path / "params.yaml").write_text("\n".join(lines) + last)
         with pytest.raises(ConfigError) as caught:
-            load_params(tmp_path / "params.yaml")
+            Params.read(tmp_path / "params.yaml")
         assert len(str(caught.value)) < 1000
 
 

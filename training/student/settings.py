@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefiqs.pipeline.params import Block, Count, Seed, Several, as_blocks, read_yaml
+from prefiqs.pipeline.params import Block, Count, Seed, Several
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 Positive = Annotated[float, Field(gt=0)]
@@ -68,4 +68,4 @@ class Settings(Block):
 
 def load_settings(path: str | Path = PARAMS) -> Settings:
     """Read and check the settings of a training; `ConfigError` names the file, the key and what is wrong."""
-    return as_blocks(read_yaml(path), path, Settings)
+    return Settings.read(path)

@@ -18,7 +18,6 @@ from prefiqs.pipeline.identity import MethodId, Option
 from prefiqs.pruning.spec import PruningSpec
 
 T = TypeVar("T")
-B = TypeVar("B", bound=BaseModel)
 
 
 def _distinct(values: list[T]) -> list[T]:
@@ -52,6 +51,26 @@ class Block(BaseModel):
     """A block of a YAML file; other keys than its fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read and check a YAML file; `ConfigError` names the file, the key and what is wrong."""
+        return cls.checked(read_yaml(path), path)
+
+    @classmethod
+    def checked(cls, content: Mapping[str, Any], source: str | Path = "params.yaml") -> Self:
+        """Check the content of a YAML file, `source`."""
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"] if part != "[key]")  # which pydantic adds
+            if problem := {"extra_forbidden": "unknown", "missing": "missing"}.get(first["type"]):
+                raise ConfigError(f"{source}: {problem} {'key' if '.' in key else 'block'} `{key}`.") from error
+            reason = first["msg"].removeprefix("Value error, ")
+            # Shortened: a few lines of YAML that refer to each other can stand for gigabytes.
+            wrong = f"`{key}` cannot be {reprlib.repr(first['input'])[:200]}: " if key else ""
+            raise ConfigError(f"{source}: {wrong}{reason}.") from error
 
 
 class CrossQuality(Block):
@@ -312,11 +331,6 @@ class Params(Block):
         return {made.name: made.source for made in self.benchmarks.cross_quality}.get(benchmark)
 
 
-def load_params(path: str | Path = "params.yaml") -> Params:
-    """Read and check `params.yaml`; `ConfigError` names the file, the key and what is wrong."""
-    return as_params(read_yaml(path), path)
-
-
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML file of blocks, unchecked."""
     path = Path(path)
@@ -338,23 +352,3 @@ def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, A
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = overlaid(merged[key], value) if both else value
     return merged
-
-
-def as_params(content: Mapping[str, Any], source: str | Path = "params.yaml") -> Params:
-    """Check the content of a YAML file, `source`, against `Params`."""
-    return as_blocks(content, source, Params)
-
-
-def as_blocks(content: Mapping[str, Any], source: str | Path, kind: type[B]) -> B:
-    """Check the content of a YAML file, `source`, against a model of blocks."""
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if part != "[key]")  # which pydantic adds
-        if problem := {"extra_forbidden": "unknown", "missing": "missing"}.get(first["type"]):
-            raise ConfigError(f"{source}: {problem} {'key' if '.' in key else 'block'} `{key}`.") from error
-        reason = first["msg"].removeprefix("Value error, ")
-        # Shortened: a few lines of YAML that refer to each other can stand for gigabytes.
-        wrong = f"`{key}` cannot be {reprlib.repr(first['input'])[:200]}: " if key else ""
-        raise ConfigError(f"{source}: {wrong}{reason}.") from error

@@ -15,7 +15,7 @@ from prefiqs.io.arrays import read_array
 from prefiqs.io.scores import read_published_scores
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.layout import Layout
-from prefiqs.pipeline.params import Params, load_params
+from prefiqs.pipeline.params import Params
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.spec import PruningSpec
 
@@ -95,4 +95,4 @@ def open_run(start: str | Path | None = None) -> Run:
     root = compendium_root(Path(start) if start else None)
     if root is None:
         raise ConfigError(f"No PreFIQs compendium holds {Path(start or '.').absolute()} (no .prefiqs-root above it).")
-    return Run(Layout(root), load_params(root / "params.yaml"))
+    return Run(Layout(root), Params.read(root / "params.yaml"))

@@ -17,7 +17,7 @@ import yaml
 from prefiqs.assets.location import MARK
 from prefiqs.errors import ConfigError, PrefiqsError
 from prefiqs.io.atomic import whole_folder, write_text
-from prefiqs.pipeline.params import Params, as_params, overlaid, read_yaml
+from prefiqs.pipeline.params import Params, overlaid, read_yaml
 from prefiqs.pipeline.studies.fetch import check_networks
 
 _FILES = ("dvc.yaml", "requirements.lock", MARK)
@@ -51,7 +51,7 @@ def run_parameters(root: Path, preset: str | None, settings: Iterable[str], name
             value = {block: value}
         content = overlaid(content, value)
     content["run"] = name
-    params = as_params(content, f"parameters of run {name!r}")
+    params = Params.checked(content, f"parameters of run {name!r}")
     check_networks(params, thorough=False)
     return params, content
 

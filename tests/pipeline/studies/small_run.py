@@ -24,7 +24,7 @@ from prefiqs.io.tables import write_table
 from prefiqs.models.zoo import ModelCard
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.layout import Layout
-from prefiqs.pipeline.params import as_params, overlaid, read_yaml
+from prefiqs.pipeline.params import Params, overlaid, read_yaml
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.spec import PruningSpec
@@ -48,7 +48,7 @@ SMALL: dict[str, Any] = {
 def small_run(root: Path, changes: Mapping[str, Any] | None = None) -> Run:
     """A run below `root`: the repository's params.yaml with `SMALL` and then `changes` in place, and its benchmarks."""
     content = overlaid(overlaid(read_yaml(ROOT / "params.yaml"), SMALL), changes or {})
-    run = Run(Layout(root), as_params(content))
+    run = Run(Layout(root), Params.checked(content))
     photos = small_photos()
     degrade, folds = run.params.degrade, run.params.folds
     spoiled = build_cross_quality("orl-xq", photos, degrade.copies, degrade.strongest, degrade.impostors, degrade.seed)

@@ -7,7 +7,7 @@ from small_networks import TinyNet
 from small_run import ROOT, small_run, use_small_networks
 
 from prefiqs.errors import ConfigError
-from prefiqs.pipeline.params import as_params, overlaid, read_yaml
+from prefiqs.pipeline.params import Params, overlaid, read_yaml
 from prefiqs.pipeline.studies import fetch
 from prefiqs.pipeline.studies.fetch import check_networks, fetch_study
 from prefiqs.pruning.mask import prunable_weights
@@ -15,7 +15,7 @@ from prefiqs.pruning.mask import prunable_weights
 
 def params(changes):
     quick = {"prune": {"granularities": ["unstructured"]}}
-    return as_params(overlaid(overlaid(read_yaml(ROOT / "params.yaml"), quick), changes))
+    return Params.checked(overlaid(overlaid(read_yaml(ROOT / "params.yaml"), quick), changes))
 
 
 def compared(name, **entry):
