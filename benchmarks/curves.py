@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.harness import Figure, dearer, seconds_of
 from benchmarks.plain import edc_by_numpy, edc_by_python_tuples
 
-from prefiqs.evaluation.discarding import Discarding, QualityRanks, sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.discarding import Discarding, SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.pairs import cosine_similarity, pair_levels, pair_quality
 from prefiqs.evaluation.templates import pool_templates
 
@@ -51,12 +51,12 @@ def drawn(n: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]
 
 def ours(similarity: np.ndarray, genuine: np.ndarray, scores: list[np.ndarray], pairs: np.ndarray) -> list[float]:
     """pAUC of every method at every FMR."""
-    by_similarity = sort_by_similarity(similarity, genuine)
+    by_similarity = SimilarityRanks(similarity, genuine)
     discarding = Discarding(by_similarity, FMRS, DISCARD, "recomputed", "nearest")
     areas = []
     for of_method in scores:
         order = sort_by_quality(pair_levels(of_method, pairs))
-        areas += [curve.pauc(LIMIT) for curve in discarding.curves(QualityRanks(order, by_similarity))]
+        areas += [curve.pauc(LIMIT) for curve in discarding.curves(order)]
     return areas
 
 

@@ -12,7 +12,7 @@ from prefiqs.errors import InputError
 from prefiqs.evaluation import bootstrap
 from prefiqs.evaluation.bootstrap import resampled_weights
 from prefiqs.evaluation.comparison import Comparison
-from prefiqs.evaluation.discarding import Discarding, QualityRanks, sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.discarding import Discarding, QualityRanks, SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.edc import EdcProtocol, error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
 from prefiqs.evaluation.tables import differences_table, intervals_table
@@ -38,13 +38,13 @@ def sample(n_pairs=400, seed=0, n_people=12):
 
 def bootstrap_curves(similarity, genuine, qualities, fmrs, people=None, resamples=1000, seed=0, **options):
     """Of pairs not yet sorted."""
-    discarding = EdcProtocol(tuple(fmrs), **options).discarding(sort_by_similarity(similarity, genuine))
+    discarding = EdcProtocol(tuple(fmrs), **options).discarding(SimilarityRanks(similarity, genuine))
     orders = {key: sort_by_quality(quality) for key, quality in qualities.items()}
     return bootstrap.bootstrap_curves(discarding, orders, people, resamples, seed)
 
 
 def weighted(similarity, genuine, quality, weights, fmrs, threshold="recomputed", rule="nearest"):
-    ranks = sort_by_similarity(similarity, genuine)
+    ranks = SimilarityRanks(similarity, genuine)
     return Discarding(ranks, fmrs, GRID, threshold, rule).fnmr(QualityRanks(sort_by_quality(quality), ranks), weights)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from prefiqs.evaluation import comparison as comparison_module
 from prefiqs.evaluation.comparison import Comparison
-from prefiqs.evaluation.discarding import Discarding, QualityRanks, sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.discarding import Discarding, QualityRanks, SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.edc import EdcProtocol, error_discard_curve
 from prefiqs.evaluation.error_rates import false_non_match_rate, threshold_at_fmr, threshold_places
 from prefiqs.evaluation.pairs import cosine_similarity, pair_levels, pair_quality
@@ -56,9 +56,9 @@ def comparisons(kind):
 @pytest.mark.parametrize("pairs", ["all", "genuine"])
 def test_the_same_bits_as_sorting_anew(kind, threshold, rule, pairs):
     similarity, genuine, quality = comparisons(kind)
-    ranks = sort_by_similarity(similarity, genuine)
+    ranks = SimilarityRanks(similarity, genuine)
     together = Discarding(ranks, FMRS, np.arange(20) / 20, threshold, rule)
-    curves = together.curves(QualityRanks(sort_by_quality(quality), ranks)) if pairs == "all" else []
+    curves = together.curves(sort_by_quality(quality)) if pairs == "all" else []
     for i, fmr in enumerate(FMRS):
         expected = cut_anew(similarity, genuine, quality, fmr, threshold, rule, pairs)
         alone = error_discard_curve(similarity, genuine, quality, fmr, None, threshold, rule, pairs)
@@ -70,7 +70,7 @@ def test_the_same_bits_as_sorting_anew(kind, threshold, rule, pairs):
 def test_few_of_the_impostors_are_looked_at():
     """What makes it fast: ranks are read for the most similar impostors only, not for all at every step."""
     similarity, genuine, quality = comparisons("free")
-    ranks = sort_by_similarity(similarity, genuine)
+    ranks = SimilarityRanks(similarity, genuine)
     by_quality = QualityRanks(sort_by_quality(quality), ranks)
 
     class Counted(np.ndarray):
@@ -81,7 +81,7 @@ def test_few_of_the_impostors_are_looked_at():
             return np.asarray(self)[places]
 
     by_quality.rank = by_quality.rank.view(Counted)
-    Discarding(ranks, [1e-3], np.arange(20) / 20, "recomputed", "nearest").curves(by_quality)
+    Discarding(ranks, [1e-3], np.arange(20) / 20, "recomputed", "nearest").fnmr(by_quality, np.ones(N_PAIRS, int))
     assert 0 < Counted.read < N_PAIRS / 10
 
 
@@ -139,7 +139,7 @@ def test_a_comparison_is_its_single_curves(study, threshold):
 def test_nothing_is_sorted_or_multiplied_twice(study, monkeypatch):
     """Curves of both thresholds, intervals, and a choice of them: one similarity and one sorting a verifier."""
     calls = Counter()
-    for name in ("cosine_similarity", "sort_by_similarity", "sort_by_quality"):
+    for name in ("cosine_similarity", "SimilarityRanks", "sort_by_quality"):
         actual = getattr(comparison_module, name)
 
         def counted(*arguments, name=name, actual=actual):
@@ -153,7 +153,7 @@ def test_nothing_is_sorted_or_multiplied_twice(study, monkeypatch):
         comparison.curves(EdcProtocol((0.1,), threshold))
         comparison.select(keys=["m"]).bootstrap(EdcProtocol((0.1,), threshold), 2)
     comparison.random_orders(EdcProtocol((0.1,)), 3)
-    assert calls == {"cosine_similarity": 2, "sort_by_similarity": 2, "sort_by_quality": 2 + 3}
+    assert calls == {"cosine_similarity": 2, "SimilarityRanks": 2, "sort_by_quality": 2 + 3}
 
 
 def test_the_top_is_enough():

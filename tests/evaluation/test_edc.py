@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefiqs.errors import InputError
-from prefiqs.evaluation.discarding import Discarding, QualityRanks, sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.discarding import Discarding, SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.edc import EdcProtocol, discard_grid, error_discard_curve
 
 # Four genuine and six impostor pairs. Impostor similarities in falling order: .7 .5 .4 .2 .1 0.
@@ -199,9 +199,9 @@ def test_a_quality_that_knows_the_errors_brings_the_fnmr_down_to_zero():
 
 def test_several_targets_in_one_go_equal_single_calls():
     targets = [0.5, 0.2, 0.2]
-    ranks = sort_by_similarity(SIMILARITY, GENUINE)
+    ranks = SimilarityRanks(SIMILARITY, GENUINE)
     discarding = Discarding(ranks, targets, np.array(GRID), "recomputed", "nearest")
-    curves = discarding.curves(QualityRanks(sort_by_quality(QUALITY), ranks))
+    curves = discarding.curves(sort_by_quality(QUALITY))
     assert [curve.target_fmr for curve in curves] == targets
     for curve, target in zip(curves, targets, strict=True):
         expected = loop_curve(

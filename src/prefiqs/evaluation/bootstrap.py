@@ -1,20 +1,18 @@
 """How large the confidence interval of an area is: percentile bootstrap over pairs or over people.
 
-Over pairs: as many pairs as there are, drawn with replacement, genuine and impostor alike. This takes pairs as
-independent and ignores that they share images and people; where they do, intervals come out too narrow.
+Over pairs: as many pairs as there are, drawn with replacement, genuine and impostor alike. Intervals are too narrow
+where pairs share images or people.
 
 Over people: as many people as there are, drawn with replacement. A genuine pair weighs as often as its person was
 drawn, an impostor pair the product of both counts; copies of one person are not compared with each other. This is the
 vertex bootstrap of Snijders & Borgatti ("Non-parametric standard errors and tests for network statistics", Connections
 22(2), 1999), examined for face verification by Fogliato, Patil & Perona ("Confidence intervals for error rates in 1:1
-matching tasks", IJCV, arXiv:2306.01198). The subsets bootstrap of Bolle, Ratha & Pankanti (CVIU 93, 2004) takes all
-comparisons of a drawn person instead, and so ignores that an impostor pair also depends on the other person. What is
-ignored here: whatever different people share, such as a session or a photographer. Products of counts overstate the
-variance, the more so the less pairs depend on their people (Owen & Eckles, "Bootstrapping data arrays of arbitrary
-order", Annals of Applied Statistics 6(3), 2012, on such weights for independent factors).
+matching tasks", IJCV, arXiv:2306.01198). It ignores whatever different people share, such as a session. Products of
+counts overstate the variance, the more so the less pairs depend on their people (Owen & Eckles, "Bootstrapping data
+arrays of arbitrary order", Annals of Applied Statistics 6(3), 2012).
 
-All methods are discarded on the same resamples, so that the difference of two is paired: what makes a resample hard for
-both cancels out. The threshold is found anew in each resample, as the protocol finds it on the data.
+All methods see the same resamples, so that the difference of two is paired: what makes a resample hard for both cancels
+out. The threshold is found anew in each resample.
 
 An interval shows only what resampling moves. With few impostor pairs the threshold rests on the most similar of them,
 which no resample exceeds, and the interval reaches too little upwards. In simulations with independent pairs, 95 %
@@ -113,7 +111,7 @@ def bootstrap_curves(
             "1,000 resamples are usual."
         )
     qualities = {key: QualityRanks(order, discarding.similarity) for key, order in orders.items()}
-    curves = {key: discarding.curves(quality) for key, quality in qualities.items()}
+    curves = {key: discarding.curves(order) for key, order in orders.items()}
     fnmr = {key: np.empty((len(discarding.fmrs), resamples, len(discarding.discard))) for key in orders}
     redrawn = 0
     for resample, (weights, in_vain) in enumerate(
@@ -169,8 +167,7 @@ def _numbered(people: ArrayLike, genuine: NDArray[np.bool_]) -> NDArray[np.int64
     sides = pd.factorize(names.T.ravel())[0].reshape(2, -1)
     if missing := (sides < 0).sum():
         raise InputError(f"{missing} names are missing in people; name these people or leave their pairs out.")
-    wrong = np.flatnonzero((sides[0] == sides[1]) != genuine)
-    if len(wrong):
+    if len(wrong := np.flatnonzero((sides[0] == sides[1]) != genuine)):
         raise InputError(
             f"In {len(wrong)} pairs (the first is pair {wrong[0]}) people contradict genuine: a genuine pair shows one "
             "person, an impostor pair two. Are pairs and subjects of the same benchmark?"

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from prefiqs.evaluation.bootstrap import BootstrapCurves, bootstrap_curves
 from prefiqs.evaluation.curve import Curve, RandomOrder
-from prefiqs.evaluation.discarding import QualityRanks, sort_by_quality, sort_by_similarity
+from prefiqs.evaluation.discarding import SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.evaluation.inputs import as_scores
 from prefiqs.evaluation.pairs import cosine_similarity, pair_levels
@@ -49,7 +49,7 @@ class Comparison:
         self.similarities = {}
         for verifier, rows in embeddings.items():
             units = rows if templates is None else pool_templates(rows, templates)
-            self.similarities[verifier] = sort_by_similarity(cosine_similarity(units, pairs), genuine)
+            self.similarities[verifier] = SimilarityRanks(cosine_similarity(units, pairs), genuine)
         self._people = None if subjects is None else np.asarray(subjects)[self.pairs]
         self._set_scores(scores)
 
@@ -71,14 +71,14 @@ class Comparison:
 
     def curves(self, protocol: EdcProtocol) -> Curves:
         """Return one curve for each verifier, key and FMR, in this order."""
+        return self._curves(protocol, self._orders)
+
+    def _curves(self, protocol: EdcProtocol, orders: Mapping[Any, NDArray[np.integer]]) -> Curves:
         found: Curves = {}
         for verifier, similarity in self.similarities.items():
             discarding = protocol.discarding(similarity)
-            for key, order in self._orders.items():
-                found |= {
-                    (verifier, key, curve.target_fmr): curve
-                    for curve in discarding.curves(QualityRanks(order, similarity))
-                }
+            for key, order in orders.items():
+                found |= {(verifier, key, curve.target_fmr): curve for curve in discarding.curves(order)}
         return found
 
     def random_orders(self, protocol: EdcProtocol, orders: int) -> RandomOrders:
@@ -87,14 +87,14 @@ class Comparison:
         Qualities are uniform in [0, 1), one an *image*, and a pair (or template) gets the smallest of its images, so
         that pairs with a common image fall together just as they do for a real measure.
         """
-        curves: dict[tuple[str, float], list[Curve]] = {of: [] for of in product(self.similarities, protocol.fmrs)}
+        drawn: Curves = {}
         for seed in range(orders):
-            drawn = np.random.default_rng(seed).random(self.n_images)
-            order = self._order(self._of_units(drawn))
-            for verifier, similarity in self.similarities.items():
-                for curve in protocol.discarding(similarity).curves(QualityRanks(order, similarity)):
-                    curves[verifier, curve.target_fmr].append(curve)
-        return {of: RandomOrder.of(of_seeds, protocol.limit) for of, of_seeds in curves.items()}
+            quality = self._of_units(np.random.default_rng(seed).random(self.n_images))
+            drawn |= self._curves(protocol, {seed: self._order(quality)})
+        return {
+            (verifier, fmr): RandomOrder.of([drawn[verifier, seed, fmr] for seed in range(orders)], protocol.limit)
+            for verifier, fmr in product(self.similarities, protocol.fmrs)
+        }
 
     def bootstrap(self, protocol: EdcProtocol, resamples: int = 1000, seed: int = 0) -> Bootstraps:
         """Return the curves of all keys on the same resampled people or pairs; see `bootstrap.bootstrap_curves`."""

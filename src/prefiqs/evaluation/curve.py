@@ -20,8 +20,7 @@ class Curve:
     fmr: FMR realised at that threshold among the impostor pairs left, in [0, 1]; NaN where none is left.
     n_genuine, n_impostor: pairs left.
     fmr_resolvable: bool, False where fewer than 1/target_fmr impostor pairs are left, so that the target is less than
-        one false match; mark such points when drawing. True does not make a point precise: near 1/target_fmr pairs
-        the threshold rests on one or two of them.
+        one false match; mark such points when drawing. True does not make a point precise.
     target_fmr: the FMR asked for.
     """
 

@@ -6,10 +6,7 @@ fall between two copies of one pair. All sorting is done before; a curve then ta
 over the genuine ones, and looks only at the most similar impostor pairs.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,49 +20,27 @@ Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
 class SimilarityRanks:
-    """The similarity of P pairs, and the order in which it puts them; 13 bytes a pair.
-
-    similarity: (P,) float64. genuine: (P,) bool. genuine_pairs, impostor_pairs: places in the list, least alike first.
-    """
-
-    similarity: Floats
-    genuine: NDArray[np.bool_]
-    genuine_pairs: Ints
-    impostor_pairs: Ints
-
-    @cached_property
-    def genuine_similarity(self) -> Floats:
-        """Similarities of the genuine pairs, ascending."""
-        return self.similarity[self.genuine_pairs]
-
-
-def sort_by_similarity(similarity: ArrayLike, genuine: ArrayLike) -> SimilarityRanks:
-    """Sort pairs by similarity.
+    """Pairs sorted by similarity, for all curves of a verifier; 13 bytes a pair.
 
     similarity: (P,) float, larger = more alike. genuine: (P,) bool, True = same person.
+    Attributes besides these: genuine_pairs and impostor_pairs, places in the list, the least alike first;
+    genuine_similarity, of the genuine pairs in that order.
     Raises InputError for unequal lengths, NaN, or no genuine or no impostor pair at all.
     """
-    similarity = as_scores(similarity, "similarity")
-    genuine = as_genuine(genuine, len(similarity))
-    if genuine.all() or not genuine.any():
-        raise InputError(
-            f"There are {genuine.sum()} genuine and {(~genuine).sum()} impostor pairs, but an error rate at a target "
-            "FMR needs both kinds."
-        )
-    order = _small(np.argsort(similarity))
-    kind = genuine[order]
-    return SimilarityRanks(similarity, genuine, order[kind].astype(np.intp), order[~kind])
 
-
-def sort_by_quality(pair_quality: NDArray) -> Ints:
-    """Return the order in which pairs are discarded, the worst first; equal ones stay in the order given."""
-    return _small(np.argsort(pair_quality, kind="stable"))
-
-
-def _small(order: Ints) -> Ints:
-    return order.astype(np.min_scalar_type(len(order)))
+    def __init__(self, similarity: ArrayLike, genuine: ArrayLike):
+        self.similarity = as_scores(similarity, "similarity")
+        self.genuine = as_genuine(genuine, len(self.similarity))
+        if not 0 < self.genuine.sum() < len(self.genuine):
+            raise InputError(
+                f"There are {self.genuine.sum()} genuine and {(~self.genuine).sum()} impostor pairs, but an error rate "
+                "at a target FMR needs both kinds."
+            )
+        order = np.argsort(self.similarity)
+        kind = self.genuine[order]
+        self.genuine_pairs, self.impostor_pairs = order[kind], _small(order[~kind], len(order))
+        self.genuine_similarity = self.similarity[self.genuine_pairs]
 
 
 class QualityRanks:
@@ -82,6 +57,17 @@ class QualityRanks:
         self.n_droppable = n_droppable or len(order)
 
 
+def sort_by_quality(pair_quality: ArrayLike) -> Ints:
+    """Return the order in which pairs are discarded, the worst first; equal ones stay in the order given."""
+    order = np.argsort(pair_quality, kind="stable")
+    return _small(order, len(order))
+
+
+def _small(places: Ints, n: int) -> Ints:
+    """Return places in a list of n in the smallest type that holds them."""
+    return places.astype(np.min_scalar_type(n))
+
+
 class Discarding:
     """The pairs of one verifier, for the curves of any quality measure under any weights.
 
@@ -94,9 +80,10 @@ class Discarding:
         steps = np.append(0, discard) if self._fixed else discard  # a fixed threshold is that of all pairs
         self._fractions = np.array([as_fraction(step).as_integer_ratio() for step in steps]).T
 
-    def curves(self, quality: QualityRanks) -> list[Curve]:
-        """Return one curve for each target FMR."""
-        *of_targets, n_genuine, n_impostor = self._points(quality, np.broadcast_to(np.int64(1), len(quality.order)))
+    def curves(self, order: Ints, n_droppable: int | None = None) -> list[Curve]:
+        """Return one curve for each target FMR; arguments as of `QualityRanks`."""
+        quality = QualityRanks(order, self.similarity, n_droppable)
+        *of_targets, n_genuine, n_impostor = self._points(quality, np.broadcast_to(np.int64(1), len(order)))
         curves = []
         for fmr, fnmr, thresholds, matches in zip(self.fmrs, *of_targets, strict=True):
             realised = np.where(n_impostor > 0, matches / np.maximum(n_impostor, 1), np.nan)
@@ -123,28 +110,21 @@ class Discarding:
 
 
 class _Left:
-    """What each step leaves of weighted pairs.
-
-    n_genuine, n_impostor: (steps,) copies left.
-    """
+    """What each step leaves of weighted pairs; n_genuine and n_impostor, (steps,), are the copies left."""
 
     def __init__(self, similarity: SimilarityRanks, quality: QualityRanks, weights: Ints, fractions: Ints):
-        self._similarity, self._rank, self._weights = similarity, quality.rank, weights
+        self._similarity, self._quality, self._weights = similarity, quality, weights
         ends = weights[quality.order].cumsum()  # copies up to and with each pair, lowest quality first
-        numerator, denominator = fractions
-        n_dropped = numerator * ends[quality.n_droppable - 1] // denominator
+        n_dropped = fractions[0] * ends[quality.n_droppable - 1] // fractions[1]
         place = np.searchsorted(ends, n_dropped, side="right")
-        n_steps = np.arange(len(place) + 1, dtype=np.int16)  # small, as it is looked up at random
-        self._steps = np.repeat(
-            n_steps, np.diff(place, prepend=0, append=len(ends))
-        )  # at which a pair is left, by rank
-        # The first pair of which a copy is left, and how many copies of it are not.
+        # The first pair of which a copy is left, and how many copies of it are gone.
         self._cut = quality.order[place]
         self._gone = weights[self._cut] - (ends[place] - n_dropped)
+        # By rank, at how many steps a pair is left, be it in part; small numbers, as they are looked up at random.
+        n_steps = np.arange(len(place) + 1, dtype=np.int16)
+        self._steps = np.repeat(n_steps, np.diff(place, prepend=0, append=len(ends)))
         self._genuine_steps = self._steps[quality.of_genuine]
-        self._genuine_weights = weights[similarity.genuine_pairs].astype(
-            float
-        )  # `bincount` adds floats; these are exact
+        self._genuine_weights = weights[similarity.genuine_pairs].astype(float)  # as `bincount` adds them; exact
         n_genuine = _at_each_step(np.bincount(self._genuine_steps, self._genuine_weights, len(n_steps)))
         self.n_genuine = n_genuine.astype(np.int64) - self._gone * similarity.genuine[self._cut]
         self.n_impostor = ends[-1] - n_dropped - self.n_genuine
@@ -157,7 +137,7 @@ class _Left:
         pairs = self._similarity.impostor_pairs[::-1]
         n_top = min(n_top or 2 * int(as_fraction(fmr) * self.n_impostor.max()) + 64, len(pairs))
         top, steps = pairs[:n_top], np.arange(len(self._cut))
-        copies = np.where(self._steps[self._rank[top]] > steps[:, None], self._weights[top], 0)
+        copies = np.where(self._steps[self._quality.rank[top]] > steps[:, None], self._weights[top], 0)
         copies -= self._gone[:, None] * (top == self._cut[:, None])
         counts = np.zeros((len(steps), n_top + 1), np.int64)
         copies.cumsum(axis=1, out=counts[:, 1:])
@@ -170,18 +150,18 @@ class _Left:
         matches = counts[steps, np.searchsorted(-falling, -falling[places], side="left")]
         return np.where(fixed | (self.n_impostor > 0), falling[places], np.nan), matches
 
-    def rejected(self, thresholds: Floats) -> Ints:
+    def rejected(self, thresholds: Floats) -> Floats:
         """Return how many copies of genuine pairs are left and not above each threshold, (targets, steps).
 
         Each pair is added up once, by its steps and by the two thresholds between which it lies.
         """
+        n_steps = len(self._cut)
         n_below = np.searchsorted(self._similarity.genuine_similarity, thresholds, side="right")
         edges = np.sort(n_below, axis=None)
         interval = np.repeat(np.arange(len(edges) + 1), np.diff(edges, prepend=0, append=len(self._genuine_steps)))
-        shape = len(self._cut) + 1, len(edges) + 1
-        cell = self._genuine_steps * np.int64(shape[1]) + interval
-        table = np.bincount(cell, self._genuine_weights, math.prod(shape)).reshape(shape)
-        below = _at_each_step(table).cumsum(axis=1)[np.arange(len(self._cut)), np.searchsorted(edges, n_below)]
+        cell = self._genuine_steps * np.int64(len(edges) + 1) + interval
+        table = np.bincount(cell, self._genuine_weights, (n_steps + 1) * (len(edges) + 1)).reshape(n_steps + 1, -1)
+        below = _at_each_step(table).cumsum(axis=1)[np.arange(n_steps), np.searchsorted(edges, n_below)]
         cut_is_rejected = self._similarity.genuine[self._cut] & (self._similarity.similarity[self._cut] <= thresholds)
         return below - self._gone * cut_is_rejected
 

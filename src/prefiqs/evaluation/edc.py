@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.discarding import Discarding, QualityRanks, SimilarityRanks, sort_by_similarity
+from prefiqs.evaluation.discarding import Discarding, SimilarityRanks
 from prefiqs.evaluation.error_rates import RULES, check_fmr
 from prefiqs.evaluation.inputs import as_fraction, as_scores, check_choice
 
@@ -81,7 +81,7 @@ def error_discard_curve(
 ) -> Curve:
     """Return FNMR at the target `fmr` against the fraction of pairs discarded, lowest quality first.
 
-    similarity: (P,) float, larger = more alike; any strictly increasing map of it gives the same FNMR.
+    similarity: (P,) float, larger = more alike; only its order matters.
     genuine: (P,) bool, True = same person. pair_quality: (P,) float, larger = better (see `pairs.pair_quality`).
     fmr: target in (0, 1). discard: fractions in [0, 1), strictly ascending; None is 0, 0.05, ..., 0.95.
         At fraction r exactly floor(r * P) pairs are dropped (with `pairs="genuine"`, of the genuine pairs only).
@@ -100,10 +100,10 @@ def error_discard_curve(
         raise InputError(
             f"discard must hold ascending fractions from 0 to below 1, not {grid}; None stands for 0, 0.05, ..., 0.95."
         )
-    ranks = sort_by_similarity(similarity, genuine)
+    ranks = SimilarityRanks(similarity, genuine)
     quality = as_scores(pair_quality, "pair_quality", len(ranks.genuine))
     if pairs == "all":
         order, n_droppable = np.argsort(quality, kind="stable"), len(quality)
     else:
         order, n_droppable = np.lexsort([quality, ~ranks.genuine]), len(ranks.genuine_pairs)
-    return Discarding(ranks, [fmr], grid, threshold, rule).curves(QualityRanks(order, ranks, n_droppable))[0]
+    return Discarding(ranks, [fmr], grid, threshold, rule).curves(order, n_droppable)[0]

@@ -10,10 +10,7 @@ from prefiqs.errors import InputError
 
 
 def as_scores(values: ArrayLike, name: str, length: int | None = None) -> NDArray[np.float64]:
-    """Return numbers as float64 of shape (n,), without NaN; infinities are allowed, they still order.
-
-    Raises InputError for another shape, another length, or a missing value.
-    """
+    """Return n numbers as float64; InputError for another shape or length, or for NaN. Infinities still order."""
     scores = np.asarray(values)
     if scores.ndim != 1 or scores.dtype.kind not in "fiu":
         raise InputError(
@@ -49,10 +46,7 @@ def as_embeddings(values: ArrayLike) -> NDArray[np.floating]:
 
 
 def as_pairs(values: ArrayLike, n_images: int) -> NDArray:
-    """Return image indices in [0, n_images) of shape (P, 2).
-
-    Raises InputError otherwise; a negative index too, which NumPy would silently count from the end.
-    """
+    """Return image indices, (P, 2); InputError outside [0, n_images): NumPy would count negative ones from the end."""
     pairs = np.asarray(values)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
         raise InputError(
@@ -77,7 +71,6 @@ def as_fraction(value: float) -> Fraction:
     """Return the rational number that a decimal was meant to be: 0.15 -> 3/20, also 0.15000000000000002 -> 3/20.
 
     A float is seldom the number typed (0.29 * 100 = 28.999999999999996, whose floor is 28), so counts are derived from
-    this fraction in integers. Denominators go up to 1e9: far finer than any discard grid or target FMR, far coarser
-    than the rounding error of a float.
+    this fraction in integers. Denominators up to 1e9 are finer than any grid, coarser than the rounding of a float.
     """
     return Fraction(float(value)).limit_denominator(10**9)

@@ -12,27 +12,25 @@ PAIRS_PER_CHUNK = 256  # 2 x 0.5 MB of float32 rows at 512 features stay in the 
 
 
 def pair_quality(scores: ArrayLike, pairs: ArrayLike) -> NDArray[np.float64]:
-    """Return the quality of each pair, the smaller of its two images' qualities (larger = better).
+    """Return the quality of each pair, float64 (P,), the smaller of its two images' qualities (larger = better).
 
-    scores: (n,) float, one an image. pairs: (P, 2) int, image indices. Returns (P,) float64.
+    scores: (n,) float, one an image. pairs: (P, 2) int, image indices.
     Raises InputError for NaN, wrong shapes, or an index outside [0, n).
     """
     scores = as_scores(scores, "scores")
-    pairs = as_pairs(pairs, len(scores))
-    return np.minimum(scores[pairs[:, 0]], scores[pairs[:, 1]])
+    left, right = as_pairs(pairs, len(scores)).T
+    return np.minimum(scores[left], scores[right])
 
 
 def pair_levels(scores: ArrayLike, pairs: ArrayLike) -> NDArray[np.unsignedinteger]:
-    """Return the quality of each pair as a whole number: the place of `pair_quality` among the distinct scores.
+    """Return the place of each `pair_quality` among the distinct scores: equal in order and ties, faster to sort.
 
-    Order and ties are those of the qualities; up to 65,536 distinct scores take two bytes and sort five times as fast.
-    Arguments and errors as `pair_quality`.
+    Up to 65,536 distinct scores take two bytes and sort five times as fast. Arguments and errors as `pair_quality`.
     """
-    scores = as_scores(scores, "scores")
-    pairs = as_pairs(pairs, len(scores))
-    distinct, level = np.unique(scores, return_inverse=True)
+    distinct, level = np.unique(as_scores(scores, "scores"), return_inverse=True)
     level = level.astype(np.min_scalar_type(len(distinct)))
-    return np.minimum(level[pairs[:, 0]], level[pairs[:, 1]])
+    left, right = as_pairs(pairs, len(level)).T
+    return np.minimum(level[left], level[right])
 
 
 def cosine_similarity(embeddings: ArrayLike, pairs: ArrayLike) -> NDArray[np.float32]:
@@ -66,10 +64,9 @@ def _for_each_pair(
 
 
 def unit_rows(rows: NDArray, what: str) -> NDArray:
-    """Return L2-normalised rows, in place; InputError for one that is zero or not finite, with `what` it is."""
+    """Normalise rows (L2) in place; InputError for one that is zero or not finite, with `what` it is."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    unusable = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
-    if len(unusable):
+    if len(unusable := np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))):
         raise InputError(
             f"{what.format(unusable[0])} zero or not finite ({len(unusable)} such rows); embed these images again or "
             "leave their pairs out."

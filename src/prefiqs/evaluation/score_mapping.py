@@ -3,8 +3,8 @@
 Two kinds. `sigmoid`: 100 / (1 + exp((x₀ − x)/w)), the form in which OFIQ, the reference implementation of the standard,
 maps its measures; here x₀ is the median of the set it is fitted on, and w such that quartiles at equal distances from
 the median become 25 and 75. `percentile`: the share of the set that is worse, in percent. Both say how a face compares
-with that set and nothing about any other: a value is no probability, and no threshold carries over from one method or
-set to another. The standard's values are whole numbers; these are not rounded, for that would make ties.
+with that set: a value is no probability, and no threshold carries over to another method or set. The standard's values
+are whole numbers; these are not rounded, for that would make ties.
 """
 
 from dataclasses import dataclass
@@ -39,19 +39,19 @@ class ScoreMapping:
     def apply(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Map scores as the method gives them, to float64 (n,) in [0, 100], higher = better; NaN stays NaN."""
         x = self._signed(np.asarray(scores, np.float64))
-        if self.kind == "sigmoid":
-            centre, width = self.scores
-            with np.errstate(over="ignore"):  # infinitely far is 0 or 100
-                return 100 * expit((x - centre) / width)
-        return np.interp(x, self.scores, self.levels)
+        if self.kind == "percentile":
+            return np.interp(x, self.scores, self.levels)
+        centre, width = self.scores
+        with np.errstate(over="ignore"):  # infinitely far is 0 or 100
+            return 100 * expit((x - centre) / width)
 
     def inverse(self, levels: ArrayLike) -> NDArray[np.float64]:
         """Return the scores, on the method's own scale, that become `levels` (each within the range reached)."""
         levels = np.asarray(levels, np.float64)
-        if self.kind == "sigmoid":
-            centre, width = self.scores
-            return self._signed(centre + width * logit(levels / 100))
-        return self._signed(np.interp(levels, self.levels, self.scores))
+        if self.kind == "percentile":
+            return self._signed(np.interp(levels, self.levels, self.scores))
+        centre, width = self.scores
+        return self._signed(centre + width * logit(levels / 100))
 
     def _signed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return -values if self.lower_is_better else values
@@ -67,7 +67,7 @@ def fit_mapping(scores: ArrayLike, kind: str, method: str, lower_is_better: bool
     if x.ndim != 1 or len(x) < MIN_SCORES or not np.isfinite(x).all():
         raise InputError(
             f"A score mapping of {method} needs at least {MIN_SCORES} scores, all finite; there are {x.size}, "
-            f"{int((~np.isfinite(x)).sum())} of them not finite."
+            f"{(~np.isfinite(x)).sum()} of them not finite."
         )
     x = -x if lower_is_better else x
     low, centre, high = np.quantile(x, [0.25, 0.5, 0.75])

@@ -7,7 +7,7 @@ L2-normalised. Before that insightface adds the feature of the mirror image and 
 CR-FIQA puts the feature of the mirror image beside the other (1024 numbers) and uses no score for its error curves.
 The quality of a template is the smallest of its images' (CR-FIQA; Boutros et al., CVPR 2023).
 
-Here the embedding sees to the mirror image (`flip_test` adds its feature), and no score is used.
+Here the embedding adds the feature of the mirror image (`flip_test`), and the detector's score is not used.
 """
 
 from typing import Protocol
@@ -22,7 +22,7 @@ from prefiqs.evaluation.pairs import unit_rows
 
 
 class ImageTemplates(Protocol):
-    """The template (0 … T − 1) and the medium of each of n images, as `Benchmark.templates` has them: int (n,) each."""
+    """The template (0 … T − 1) and the medium of each of n images, int (n,) each."""
 
     @property
     def rows(self) -> NDArray[np.integer]: ...  # noqa: D102
@@ -69,7 +69,6 @@ def _rows(templates: ImageTemplates, n_images: int) -> NDArray[np.integer]:
             f"There are {n_images} images, but templates has {len(rows)} rows and {len(templates.media)} media; are "
             "both of the same benchmark?"
         )
-    missing = np.flatnonzero(np.bincount(rows) == 0)
-    if len(missing):
+    if len(missing := np.flatnonzero(np.bincount(rows) == 0)):
         raise InputError(f"Template {missing[0]} has no images.")
     return rows

@@ -52,17 +52,13 @@ def verification_accuracy(
     for fold in np.unique(fold_of_pair[fold_of_pair >= 0]):
         train, test = (fold_of_pair >= 0) & (fold_of_pair != fold), fold_of_pair == fold
         candidates = GRID if thresholds == "grid" else np.append(np.unique(distance[train]), np.inf)
-        best = _most_accurate(distance[train], genuine[train], candidates)
+        # correct = matches + impostors - false matches, and the impostors are as many for every candidate
+        matched, falsely = (
+            np.searchsorted(np.sort(distance[train & kind]), candidates, side="left") for kind in (genuine, ~genuine)
+        )
+        best = candidates[np.argmax(matched - falsely)]
         per_fold.append(np.mean((distance[test] < best) == genuine[test]))
     return Accuracy(mean=float(np.mean(per_fold)), std=float(np.std(per_fold)), per_fold=np.array(per_fold))
-
-
-def _most_accurate(distance: NDArray, genuine: NDArray[np.bool_], candidates: NDArray) -> float:
-    """Return the first of the ascending `candidates` with the most correct decisions on these pairs."""
-    genuine_matched = np.searchsorted(np.sort(distance[genuine]), candidates, side="left")
-    impostor_matched = np.searchsorted(np.sort(distance[~genuine]), candidates, side="left")
-    # correct = genuine matched + impostors not matched; the number of impostors is the same for all candidates
-    return candidates[np.argmax(genuine_matched - impostor_matched)]
 
 
 def _fold_of_pair(folds: int | ArrayLike, n_pairs: int) -> NDArray[np.int64]:
@@ -75,8 +71,8 @@ def _fold_of_pair(folds: int | ArrayLike, n_pairs: int) -> NDArray[np.int64]:
     if given.ndim == 0:
         if not 2 <= given <= n_pairs:
             raise InputError(f"{n_pairs} pairs can be cut into 2 to {n_pairs} folds, not {given}; 10 is usual.")
-        longer, length = n_pairs % int(given), n_pairs // int(given)
-        return np.repeat(np.arange(int(given)), length + (np.arange(int(given)) < longer))
+        runs = np.array_split(np.arange(n_pairs), int(given))
+        return np.repeat(np.arange(len(runs)), [len(run) for run in runs])
     if len(np.unique(given[given >= 0])) < 2:
         raise InputError("At least two folds are needed: the threshold of each is found on the others.")
     return given
