@@ -1,0 +1,122 @@
+"""Curves of every score, and how alike the scores rank, compared with one curve and one correlation at a time."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_run import small_run, write_embeddings, write_method_scores, write_scores
+
+from prefiqs import error_discard_curve
+from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
+from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.studies.agreement import agreement_study, spread_over_people
+from prefiqs.pipeline.studies.edc import edc_study
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    run = small_run(tmp_path_factory.mktemp("run"))
+    for benchmark in ("orl", "orl-xq"):
+        write_embeddings(run, benchmark, "sface")
+        write_embeddings(run, benchmark, "mobilefacenet-512", [])
+        write_scores(run, benchmark)
+        write_method_scores(run, benchmark)
+    return run
+
+
+@pytest.fixture(scope="module")
+def study(run):
+    return edc_study(run, "orl-xq", "sface")
+
+
+def area(run, verifier, scores, fmr, threshold="recomputed"):
+    faces = run.benchmark("orl-xq")
+    similarity = cosine_similarity(run.raw_embeddings("orl-xq", verifier), faces.pairs)
+    quality = pair_quality(scores, faces.pairs)
+    return 1e3 * error_discard_curve(similarity, faces.genuine, quality, fmr, threshold=threshold).pauc(0.3)
+
+
+def test_areas_are_those_of_single_curves(run, study):
+    scores = run.all_scores("orl-xq", "sface").values
+    expected = {
+        (verifier, key, fmr, threshold): area(run, verifier, values, fmr, threshold)
+        for verifier in ("sface", "mobilefacenet-512")
+        for key, values in scores.items()
+        for fmr in (0.1, 0.01)
+        for threshold in ("recomputed", "fixed")
+    }
+    found = study.areas.set_index(["verifier", "key", "fmr", "threshold"])
+    assert found["pauc"].to_dict() == pytest.approx(expected)
+    resampled = found["pauc_low"].notna().groupby("key").any()
+    others = [spec for spec in run.params.prune.specs if spec not in run.params.prune.main]
+    assert set(resampled[~resampled].index) == {MethodId.of_spec("sface", spec).key for spec in others}
+    assert set(study.areas.loc[study.areas["trained_on"], "method"]) == {"ex-fiqa"}
+
+
+def test_table_3_and_the_numbers_are_about_the_first_fmr(run, study):
+    scores = run.all_scores("orl-xq", "sface").values
+    rows = study.table.frame.set_index(["granularity", "criterion", "ratio"])
+    assert len(rows) == len(run.params.prune.specs)
+    for spec in run.params.prune.specs:
+        both = [area(run, v, scores[MethodId.of_spec("sface", spec).key], 0.1) for v in ("sface", "mobilefacenet-512")]
+        assert rows.loc[(spec.granularity, spec.criterion, spec.ratio)].tolist() == pytest.approx(
+            [*both, np.mean(both)]
+        )
+    numbers = study.numbers
+    best = min(run.params.prune.main, key=lambda spec: rows.loc[("unstructured", "l1", spec.ratio), "sface"])
+    ours, norm = MethodId.of_spec("sface", best).key, MethodId.of("norm", "sface").key
+    assert numbers["best_variant"] == best.key
+    for verifier in ("sface", "mobilefacenet-512"):
+        of_ours, of_norm = (area(run, verifier, scores[key], 0.1) for key in (ours, norm))
+        assert numbers["pauc_best"][verifier] == pytest.approx(of_ours)
+        assert numbers["pauc_norm"][verifier] == pytest.approx(of_norm)
+        assert numbers["difference_to_norm"][verifier][0] == pytest.approx(of_ours - of_norm)
+    severity = -run.benchmark("orl-xq").index["severity"].to_numpy()
+    assert numbers["pauc_severity"]["sface"] == pytest.approx(area(run, "sface", severity, 0.1))
+    assert numbers["usual_ratio"]["ratio"] == 0.4 and numbers["resampled"] == "people"
+
+
+def test_findings_say_what_the_numbers_say(run, study):
+    assert len(study.findings) == 4  # the best, two verifiers, how far to rely on them
+    faces, numbers = run.benchmark("orl-xq"), study.numbers
+    for verifier, text in zip(("sface", "mobilefacenet-512"), study.findings[1:3], strict=True):
+        assert text.startswith(f"{verifier} verifies") and f"of {faces.genuine.sum():,} genuine pairs" in text
+        failing = round(numbers["fnmr_without_discard"][verifier] * faces.genuine.sum())
+        assert f"nothing discarded, {failing:,} of" in text
+        beaten = numbers["pauc_best"][verifier] < numbers["pauc_random_min"][verifier]
+        assert ("no random order does as well" in text) == beaten
+
+
+def test_what_is_written(study, tmp_path):
+    study.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("areas.csv", "edc.csv", "against-norm.csv", "random.csv", "random-edc.csv", "table3.csv", "table3.md"),
+        *("pauc.png", "intervals.png", "edc.png", "numbers.json"),
+    }
+    assert json.loads((tmp_path / "numbers.json").read_text())["resamples"] == 5
+
+
+def test_photos_without_a_severity_have_no_oracle(run):
+    study = edc_study(run, "orl", "sface")
+    assert "pauc_severity" not in study.numbers and "oracle" not in set(study.areas["supervision"])
+
+
+def test_correlations_are_those_of_ranks(run, tmp_path):
+    study = agreement_study(run, "orl-xq", "sface")
+    scores = run.all_scores("orl-xq", "sface").values
+    for row in study.correlations.itertuples():
+        ranks = [pd.Series(scores[key]).rank() for key in (row.key, row.other_key)]
+        assert row.spearman == pytest.approx(np.corrcoef(*ranks)[0, 1])
+    shown = {*study.correlations["key"], *study.correlations["other_key"]}
+    usual = MethodId.of_spec("sface", run.params.usual).key
+    assert [key for key in shown if key.startswith("prefiqs@")] == [usual]
+    assert len(study.correlations) == len(shown) * (len(shown) - 1) / 2
+    study.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"ranks.csv", "ranks.png", "faces.png"}
+
+
+def test_faces_are_spread_over_the_order_and_people():
+    people = np.array(["a", "a", "b", "b", "c", "c"])
+    assert spread_over_people(np.array([4, 0, 1, 2, 3, 5]), people, 2).tolist() == [4, 3]  # 5 shows c again
+    assert spread_over_people(np.arange(6), people, 20).tolist() == [0, 2, 5]
