@@ -1,0 +1,106 @@
+"""The paper's tables and the report collect what the stages wrote, and nothing else."""
+
+import json
+import re
+import shutil
+
+import pandas as pd
+import pytest
+import yaml
+from small_run import ROOT, SMALL, small_run, write_derivatives, write_embeddings, write_method_scores, write_scores
+
+from prefiqs.io.tables import write_table
+from prefiqs.pipeline.params import overlaid, read_yaml
+from prefiqs.pipeline.studies.edc import edc_study
+from prefiqs.pipeline.studies.jacobian import jacobian_study
+from prefiqs.pipeline.studies.paper import paper_study
+from prefiqs.pipeline.studies.report import report
+from prefiqs.pipeline.studies.verification import verification_study
+
+TRANSFORMER = {
+    "pauc": {"ViTNT-FIQA": {"sface": 30.0}, "EX-FIQA-FW": {"sface": 50.0}},
+    "pauc_random_mean": {"sface": 40.0},
+    "pauc_random_min": {"sface": 38.0},
+    "points": {"EX-FIQA": {"best": "exit 3", "recommended": "exit 2"}},
+    "gflops": {"EX-FIQA": 1.0, "all": 4.0},
+    "seen": True,
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run whose stages edc, verification and jacobian have run, and that has numbers of a transformer."""
+    root, changes = tmp_path_factory.mktemp("run"), {"verification": {"flip_test": []}}
+    run = small_run(root, changes)
+    (root / "params.yaml").write_text(
+        yaml.safe_dump(overlaid(overlaid(read_yaml(ROOT / "params.yaml"), SMALL), changes))
+    )
+    shutil.copy(ROOT / "dvc.yaml", root)
+    shutil.copytree(ROOT / "data" / "paper", root / "data" / "paper")
+    for benchmark in ("orl", "orl-xq"):
+        write_embeddings(run, benchmark, "sface")
+        write_embeddings(run, benchmark, "mobilefacenet-512", [])
+        write_scores(run, benchmark)
+        write_method_scores(run, benchmark)
+        for stage, study in (("edc", edc_study), ("verification", verification_study)):
+            study(run, benchmark, "sface").write(run.layout.results(stage, benchmark, "sface"))
+    write_derivatives(run, "orl-xq")
+    jacobian_study(run, "orl-xq", "sface").write(run.layout.results("jacobian", "orl-xq", "sface"))
+    folder = run.layout.results("transformer", "orl-xq", "vit-prefiqs")
+    folder.mkdir(parents=True)
+    (folder / "numbers.json").write_text(json.dumps(TRANSFORMER))
+    costs = {"label": "PreFIQs", "method": "prefiqs", "network": "sface", "milliseconds": 6.0, "plain": 3.0}
+    write_table(pd.DataFrame([costs]), run.layout.results("cost") / "costs.csv")
+    return run
+
+
+def test_the_page_shows_what_there_is(run, tmp_path):
+    found = report(run)
+    found.write(tmp_path)
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    figures = {path.relative_to(run.layout.data / "results").as_posix() for path in run.layout.data.rglob("*.png")}
+    assert set(re.findall(r"!\[.*\]\((.*)\)", page)) == {
+        path for path in figures if path.startswith(("edc", "ver", "jac"))
+    }
+    for link in re.findall(r"\]\((.*?\.md)\)", page):
+        assert (run.layout.data / "results" / link).is_file() or link.startswith("paper/")
+    for benchmark in ("orl", "orl-xq"):
+        edc = json.loads((run.layout.results("edc", benchmark, "sface") / "numbers.json").read_text())
+        assert found.metrics[f"{benchmark}.sface.pauc"] == edc["pauc_best"]["sface"]
+        assert found.numbers[f"edc-{benchmark}-sface"] == edc
+    assert "{" not in page and "\n\n\n" not in page
+    holds = found.claims.frame["holds"]
+    assert page.count("* **yes**") == (holds == "yes").sum() and page.count("* **no**") == (holds == "no").sum()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("README.md", "claims.csv", "claims.md", "metrics.json", "numbers.json"),
+    }
+
+
+def test_the_random_order_does_not_compete_with_the_transformers_methods(run):
+    lines = report(run).text.splitlines()
+    row = {
+        name: next(line for line in lines if f"| {name} " in line) for name in [*TRANSFORMER["pauc"], "random order"]
+    }
+    assert "**30.00**" in row["ViTNT-FIQA"] and "*50.00*" in row["EX-FIQA-FW"] and "*" not in row["random order"]
+    text = "\n".join(lines)
+    assert "ViTNT-FIQA beats every random order for sface." in text
+    assert "EX-FIQA-FW beats every random order for no verifier." in text
+    assert "exit 2 cannot be distinguished from it and costs 25% of a forward pass." in text
+    assert "§ The network was trained on images of this benchmark." in text
+
+
+def test_the_papers_tables_of_a_run(run, tmp_path):
+    study = paper_study(run)
+    study.write(tmp_path)
+    assert {path.suffix for path in tmp_path.glob("paper-table4-sface.*")} == {".csv", ".md", ".tex"}
+    assert (tmp_path / "edc-grid-sface.png").is_file() and not (tmp_path / "companion.tex").exists()
+    accuracy = pd.read_csv(run.layout.results("verification", "orl", "sface") / "table4.csv")
+    found = study.tables["paper-table4-sface"].frame
+    assert (
+        found.loc[found["Methods"] == "Unpruned", "orl"].iloc[0]
+        == accuracy.loc[accuracy["ratio"] == 0, "accuracy"].item()
+    )
+    comparable = study.comparable.set_index("table")
+    assert comparable.loc["Table 5", ["printed", "comparable"]].tolist() == [540, 0]
+    assert comparable.loc["Table 4", "reason"] == "no results on LFW"
+    assert comparable["printed"].sum() == len(pd.read_csv(ROOT / "data" / "paper" / "printed.csv"))
