@@ -85,7 +85,13 @@ def test_the_archives_are_complete_and_hold_no_weights(built):
     with zipfile.ZipFile(built[".whl"]) as wheel, tarfile.open(built[".gz"]) as source:
         names, sources = wheel.namelist(), source.getnames()
         about = wheel.read(next(n for n in names if n.endswith("METADATA"))).decode()
-    for name in ("py.typed", "assets/orl.sha256", "reporting/html/static/style.css", "models/zoo.py"):
+    for name in (
+        "py.typed",
+        "assets/assets.toml",
+        "assets/orl.sha256",
+        "reporting/html/static/style.css",
+        "models/zoo.py",
+    ):
         assert f"prefiqs/{name}" in names
         assert any(path.endswith(f"src/prefiqs/{name}") for path in sources)
     assert not [n for n in names + sources if n.endswith((".safetensors", ".onnx", ".pth"))]

@@ -1,5 +1,6 @@
 """Which images are found in what is named: files, folders, globs, and sets packed as Parquet or tar files."""
 
+import gzip
 import io
 import tarfile
 from dataclasses import replace
@@ -130,6 +131,13 @@ def test_a_table_of_scores_beside_photos_is_not_a_set_of_images(folder):
     assert "scores.parquet" not in names([folder], folder)
     with pytest.raises(InputError, match="scores.parquet has no column of image bytes"):
         find_images([folder / "scores.parquet"])
+
+
+def test_a_compressed_tar_file_is_not_unpacked(packed, tmp_path):
+    """A few kilobytes could become any number of gigabytes."""
+    (tmp_path / "0.tar").write_bytes(gzip.compress((packed / "tar" / "0.tar").read_bytes()))
+    with pytest.raises(InputError, match="0.tar is not a complete tar file"):
+        contents(find_images([tmp_path / "0.tar"]))
 
 
 def test_sets_that_cannot_be_used(packed, folder):

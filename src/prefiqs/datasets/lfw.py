@@ -26,7 +26,7 @@ _MEMBER = re.compile(rf"(?:\./)?(?:{'|'.join(_FOLDERS)})/(.+\.jpg)")
 # LFW's have less than a tenth of a megabyte; a few bytes of archive can claim to be any number of zeros.
 _LARGEST_PHOTO = 2**26
 _NAME = r"([^/\\\0\s.][^/\\\0\s]*)"
-_PAIR = re.compile(rf"{_NAME}\s+(\d+)\s+(?:{_NAME}\s+)?(\d+)")
+_PAIR = re.compile(rf"{_NAME}\s+(\d{{1,9}})\s+(?:{_NAME}\s+)?(\d{{1,9}})")
 
 
 def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
@@ -40,11 +40,11 @@ def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.nd
         them; bool P, whether a pair is genuine; int8 P, its fold.
     """
     header, *lines = path.read_text(encoding="utf-8", errors="replace").rstrip().split("\n")
-    counts = re.fullmatch(r"([1-9]\d{0,2})\s+([1-9]\d{0,5})", header.strip(), re.ASCII)
+    counts = re.fullmatch(r"([1-9]\d?)\s+([1-9]\d{0,5})", header.strip(), re.ASCII)
     if counts is None:
         raise InputError(f"Line 1 of {path} does not hold the numbers of folds and of pairs, such as `10 300`.")
     folds, each = map(int, counts.groups())
-    if len(lines) != 2 * folds * each or folds > 127:
+    if len(lines) != 2 * folds * each:
         raise InputError(f"{path} has {len(lines)} pairs after line 1, which promises {2 * folds * each}.")
     rows: dict[str, int] = {}
     pairs, genuine = np.empty((len(lines), 2), np.int32), np.empty(len(lines), bool)
@@ -103,7 +103,7 @@ def _read_photos(folder: Path, names: list[str] | None) -> Iterator[tuple[str, n
     if archive is None:
         raise InputError(f"Photos not found: {', '.join(_FOLDERS)} or an archive of it in {folder}.")
     wanted, seen = None if names is None else set(names), set()
-    for member, content in tar_members(archive, _is_photo):
+    for member, content in tar_members(archive, _is_photo, compressed=True):
         name = _MEMBER.sub(r"\1", member)
         if name not in seen and (wanted is None or name in wanted):
             seen.add(name)

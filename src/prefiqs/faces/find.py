@@ -64,11 +64,14 @@ class Shard:
 
 
 def tar_members(
-    path: Path, wanted: Callable[[tarfile.TarInfo], bool], content: bool = True
+    path: Path, wanted: Callable[[tarfile.TarInfo], bool], content: bool = True, compressed: bool = False
 ) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the files in a tar file that are wanted; `InputError` if it is damaged."""
+    """Name and content of the files in a tar file that are wanted; `InputError` if it is damaged.
+
+    Files in one that may be `compressed` can be of any size: `wanted` decides which are small enough.
+    """
     try:
-        with tarfile.open(path) as tar:
+        with tarfile.open(path, "r:*" if compressed else "r:") as tar:
             for member in tar:
                 if member.isfile() and wanted(member):
                     file = tar.extractfile(member) if content else None
