@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -29,11 +31,6 @@ class View(NamedTuple):
 
     spec: PruningSpec | None
     mirrored: bool
-
-    @property
-    def name(self) -> str:
-        """What the embedder calls it."""
-        return "mirrored" if self.mirrored else "plain"
 
 
 class EmbedStudy(Study):
@@ -86,19 +83,19 @@ def _embed(run: Run, faces: Benchmark, new: np.ndarray, model: str, views: Seque
     """Write the tables of the faces in the rows `new`."""
     embed = run.params.embed
     paths = [run.layout.embeddings(faces.name, model, *view) for view in views]
+    jobs = [(run.layout.mask(model, spec) if spec else None, "mirrored" if flip else "plain") for spec, flip in views]
     if embed.engine == "ray":
-        jobs = [(run.layout.mask(model, view.spec) if view.spec else None, view.name) for view in views]
         file = benchmark_folder(faces.name, run.layout.data) / "images.npy"
         write_embeddings_on_ray(model, jobs, file, new, paths, embed.batch_size, embed.device)
         return
     images = faces.images if len(new) == len(faces.images) else [faces.images[row] for row in new]
-    write_embeddings(_jobs(run, model, views), images, len(new), paths, embed.batch_size, embed.device)
+    networks = _networks(load_model(model, device=embed.device), jobs)
+    write_embeddings(networks, images, len(new), paths, embed.batch_size, embed.device)
 
 
-def _jobs(run: Run, model: str, views: Sequence[View]) -> Iterator[tuple[FaceModel, str]]:
-    """A network and what it sees, for each view; a pruned network is made when it is its turn."""
-    network = load_model(model, device=run.params.embed.device)
-    for spec, of_network in groupby(views, key=lambda view: view.spec):
-        pruned = apply_mask(network, load_mask(run.layout.mask(model, spec))) if spec else network
-        for view in of_network:
-            yield pruned, view.name
+def _networks(network: FaceModel, jobs: Sequence[tuple[Path | None, str]]) -> Iterator[tuple[FaceModel, str]]:
+    """The pruned network of each mask (None: as it is), made when it is its turn, and what it sees."""
+    for mask, of_network in groupby(jobs, key=itemgetter(0)):
+        pruned = apply_mask(network, load_mask(mask)) if mask else network
+        for _, view in of_network:
+            yield pruned, view

@@ -1,0 +1,50 @@
+"""Drift and quality over the quality label, compared with correlations of ranks."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_run import small_run, write_derivatives, write_scores
+
+from prefiqs.io.tables import write_table
+from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.studies.density import density_study
+from prefiqs.pruning.spec import PruningSpec
+
+
+def ranks_alike(a, b) -> float:
+    return float(np.corrcoef(pd.Series(a).rank(), pd.Series(b).rank())[0, 1])
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_correlations_are_those_with_the_label(tmp_path, labelled):
+    run = small_run(tmp_path)
+    write_scores(run, "orl-xq")
+    write_derivatives(run, "orl-xq")
+    index = run.benchmark("orl-xq").index
+    label = 1 - index["severity"]
+    if labelled:
+        label = pd.Series(np.random.default_rng(0).random(len(index)))
+        write_table(index.assign(quality=label), run.layout.data / "benchmarks" / "orl-xq" / "index.parquet")
+    study = density_study(run, "orl-xq", "sface")
+    study.write(tmp_path / "results")
+    numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
+
+    drifts = Scores.read(run.layout.derivatives("orl-xq", "sface"))
+    usual = run.params.usual
+    quality = Scores.read(run.layout.scores("orl-xq", "sface"))[MethodId.of_spec("sface", usual)]
+    assert numbers["spearman_with_label"] == pytest.approx(
+        {
+            "jacobian": ranks_alike(label, drifts[MethodId.of("jacobian", "sface", ratio=0.4)]),
+            "discrete": ranks_alike(label, drifts[MethodId.of_spec("sface", PruningSpec(0.4))]),
+            usual.key: ranks_alike(label, quality),
+        },
+        rel=1e-5,
+    )
+    for kind, rows in index.groupby("degradation").groups.items():
+        expected = ranks_alike(label[rows], quality[rows]) if label[rows].nunique() > 1 else None
+        assert numbers["within_kind"][kind] == (expected and pytest.approx(expected, rel=1e-4))
+    shown = study.table.frame
+    assert shown["Spearman"].is_monotonic_increasing and ("none" in set(shown["degradation"])) == labelled
