@@ -1,7 +1,7 @@
 """One image, many spellings: which row of an array a name in another file means."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import PurePosixPath
 
@@ -17,8 +17,8 @@ _PREPARED_FOLDER = "images"
 def prepared_names(names: Iterable[str]) -> list[str]:
     """Return what images are called in a folder that CR-FIQA's tools prepare: the file name, or the path if ambiguous.
 
-    Names come without `.jpg`. These tools split lines at spaces and names at the first dot, so that other characters
-    than letters, digits and `_@#-` become `_`. Raises `InputError` if two images would have one name.
+    Names come without `.jpg`, and other characters than letters, digits and `_@#-` become `_`, because these tools
+    split at spaces and dots. Raises `InputError` if two images would have one name.
     """
     bare = [_PHOTO.sub("", name) for name in names]
     for candidates in ([PurePosixPath(name).name for name in bare], bare):
@@ -29,28 +29,20 @@ def prepared_names(names: Iterable[str]) -> list[str]:
 
 
 class ImageNameIndex:
-    """The names of n images; no two are equal.
+    """The names of n images, by row; `InputError` if two of `source` are equal.
 
     Another file may name an image by the same name, by a path that ends in it or in which it ends, with or without the
     suffix of an image file (`/data/lfw/images/A_0001.jpg`, `images/A_0001.jpg`, `A_0001`), or as `prepared_names` has
     it, be it with the path of a prepared folder (`quality_data/XQLFW/images/A_0001.jpg`).
-
-    Args:
-        names: of the images, by row.
-        source: where they are from, for the message.
-
-    Raises:
-        InputError: a name occurs twice.
     """
 
-    def __init__(self, names: Sequence[str], source: str):
+    def __init__(self, names: Iterable[str], source: str):
         self.all = list(names)
-        self._own = {name: row for row, name in enumerate(self.all)}
-        if len(self._own) < len(self.all):
-            twice = pd.Series(self.all)[pd.Series(self.all).duplicated()].iloc[0]
-            raise InputError(f"The image {twice!r} occurs twice in {source}. Names must be unique.")
+        self._own: dict[str, int] = {}
         self._short: dict[str, int] = {}
         for row, name in enumerate(self.all):
+            if self._own.setdefault(name, row) != row:
+                raise InputError(f"The image {name!r} occurs twice in {source}. Names must be unique.")
             file = _file(name)
             self._short[file] = -1 if file in self._short else row  # −1: ambiguous without the folder
         with suppress(InputError):  # then no tool could have prepared these images

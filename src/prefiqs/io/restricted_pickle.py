@@ -1,9 +1,9 @@
 """A reader for pickles of unknown origin: lists, tuples, bytes, NumPy arrays of bytes and booleans.
 
-The recipe of Python's documentation ("Restricting Globals"), made stricter: a name in the pickle is never looked up in
-a module. The few names by which Python and NumPy, old and new, write bytes, uint8 arrays and booleans stand for
-functions of this module; any other is refused. So nothing that a pickle chooses is run, and what it makes is no larger
-than a few times the file.
+The recipe of Python's documentation ("Restricting Globals"), made stricter: names by which Python and NumPy, old and
+new, write bytes, uint8 arrays and booleans stand for functions of this module; any other is refused. So nothing that a
+pickle chooses is run or imported, and what it makes is no larger than a few times the file. NumPy's own constructors
+would reserve as much memory as a pickle says, and trust the state that it gives.
 """
 
 import io

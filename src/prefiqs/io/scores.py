@@ -18,9 +18,8 @@ from prefiqs.io.tables import is_table, names_of, read_user_table
 
 LOWER_IS_BETTER = frozenset({"PFE"})
 """Published methods whose score falls with quality."""
-
-# Some lists name an image twice, so that a tool scores it twice: on a GPU the two differ in the last digits.
 ROUNDING = 1e-4
+"""How far two scores of an image may differ; some lists name images twice, and on a GPU the last digits vary."""
 
 
 def write_score_file(names: Iterable[str], scores: np.ndarray, path: str | Path) -> None:
@@ -58,9 +57,9 @@ def read_image_scores(
         used: rows of the images that need a score, None = all; the others have NaN if they have none.
 
     Raises:
-        InputError: another form, a method in two files, an unknown method in `lower_is_better`, and for each method: an
-            image without a finite score, two scores of one image that differ (by more than rounding; otherwise the
-            first one counts), or equal scores of all images.
+        InputError: another form, a method in two files, an unknown method in `lower_is_better`, an image without a
+            finite score, two scores of one image that differ by more than `ROUNDING` (otherwise the first one counts),
+            or equal scores of all images.
     """
     used = np.arange(len(images)) if used is None else used
     found: dict[str, np.ndarray] = {}
@@ -77,18 +76,14 @@ def read_image_scores(
 def find_score_files(folder: str | Path, benchmark: str) -> dict[str, Path]:
     """Return the files METHOD_BENCHMARK.txt of a folder by method: `CRFIQAL_agedb_30.txt` is CRFIQAL's for agedb-30.
 
-    Upper case, `-` and `_` do not matter in the benchmark's name (XQLFW, IJBC). Raises `InputError` for two files of a
-    method.
+    Case, `-` and `_` do not matter in the benchmark's name. Raises `InputError` for two files of a method.
     """
     letters = re.sub("[-_]", "", benchmark)
     spelled = re.compile("(.*)_-*" + "".join(re.escape(letter) + "[-_]*" for letter in letters), re.IGNORECASE)
     found: dict[str, Path] = {}
     for path in sorted(Path(folder).glob("*_*.txt")):
-        if match := spelled.fullmatch(path.stem):
-            method = match[1]
-            if method in found:
-                raise InputError(f"{found[method]} and {path} both hold scores of {method} on {benchmark}.")
-            found[method] = path
+        if (match := spelled.fullmatch(path.stem)) and found.setdefault(match[1], path) != path:
+            raise InputError(f"{found[match[1]]} and {path} both hold scores of {match[1]} on {benchmark}.")
     return found
 
 
@@ -100,7 +95,7 @@ def read_published_scores(
     Returns and raises what `read_image_scores` does, but methods of `lower_is_better` without a file do not matter.
     """
     files = find_score_files(folder, benchmark)
-    images = ImageNameIndex(list(names), f"the benchmark {benchmark}")
+    images = ImageNameIndex(names, f"the benchmark {benchmark}")
     return read_image_scores(files.items(), images, files.keys() & lower_is_better)
 
 
@@ -134,8 +129,7 @@ def _aligned(
         raise InputError(
             f"{path} has two scores of {images.all[row]!r} for {method}: {scores[row]:.9g} and {other:.9g}."
         )
-    lacking = used[~np.isfinite(scores[used])]
-    if len(lacking):
+    if len(lacking := used[~np.isfinite(scores[used])]):
         raise InputError(
             f"{path} has no finite score of {images.all[lacking[0]]!r} for {method} ({len(lacking)} of {len(used)} "
             "images lack one). Score them, or leave their pairs out."
