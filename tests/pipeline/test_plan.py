@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def costs(data, preset=None, **settings):
-    keys = [f"{key.replace('__', '.')}={value}" for key, value in settings.items()]
+    keys = {key.replace("__", "."): str(value) for key, value in settings.items()}
     params, content = run_parameters(ROOT, preset, keys, "test")
     return plan(params, stage_items(ROOT, content), data).set_index("stage")
 
@@ -65,3 +65,4 @@ def test_the_command_says_the_cost_of_a_preset(monkeypatch):
     shown = CliRunner().invoke(app, ["plan", "paper", "--set", "models.quality=[iresnet100]"])
     assert shown.exit_code == 0, shown.output
     assert "embed" in shown.output and "total" in shown.output
+    assert str(CliRunner().invoke(app, ["plan", "--set", "edc.limit"]).exception).startswith("--set needs NAME=VALUE")

@@ -17,29 +17,27 @@ ROOT = Path(__file__).parents[2]
 def test_settings_are_laid_over_the_preset_and_that_over_the_default(tmp_path):
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("edc: {limit: 0.2, resamples: 7}")
-    params, content = run_parameters(ROOT, str(overlay), ["edc.limit=0.25", "prune.ratios=[0.4]"], "try")
+    params, content = run_parameters(ROOT, str(overlay), {"edc.limit": "0.25", "prune.ratios": "[0.4]"}, "try")
     assert (params.edc.limit, params.edc.resamples, params.prune.ratios) == (0.25, 7, [0.4])
     assert params.edc.seed == read_yaml(ROOT / "params.yaml")["edc"]["seed"] and content["run"] == "try"
 
 
 def test_mistakes_are_found_before_anything_runs():
     with pytest.raises(ConfigError, match="unknown block `edcc`"):
-        run_parameters(ROOT, None, ["edcc.limit=0.2"], "try")
+        run_parameters(ROOT, None, {"edcc.limit": "0.2"}, "try")
     with pytest.raises(ConfigError, match="Unknown preset 'lwf'; choose one of lfw, methods"):
-        run_parameters(ROOT, "lwf", [], "try")
-    with pytest.raises(ConfigError, match="KEY=VALUE"):
-        run_parameters(ROOT, None, ["edc.limit"], "try")
-    with pytest.raises(ConfigError, match=r"--set prune.ratios: '\[0.4' is not valid YAML"):
-        run_parameters(ROOT, None, ["prune.ratios=[0.4"], "try")
+        run_parameters(ROOT, "lwf", {}, "try")
+    with pytest.raises(ConfigError, match=r"prune.ratios=\[0.4 is not valid YAML"):
+        run_parameters(ROOT, None, {"prune.ratios": "[0.4"}, "try")
 
 
 def test_networks_and_methods_are_checked_but_weights_may_be_missing():
-    run_parameters(ROOT, None, ["models.cross=[iresnet50]"], "try")
+    run_parameters(ROOT, None, {"models.cross": "[iresnet50]"}, "try")
     with pytest.raises(ConfigError, match="`models.cross`: Unknown model 'mobilfacenet'"):
-        run_parameters(ROOT, None, ["models.cross=[mobilfacenet]"], "try")
+        run_parameters(ROOT, None, {"models.cross": "[mobilfacenet]"}, "try")
     faceqan = "{method: faceqan, model: mobilefacenet-512, options: {}}"
     with pytest.raises(ConfigError, match="`methods.known.a`: The method faceqan needs the layers"):
-        run_parameters(ROOT, None, [f"methods.known.a={faceqan}", "methods.compared=[a]"], "try")
+        run_parameters(ROOT, None, {"methods.known.a": faceqan, "methods.compared": "[a]"}, "try")
 
 
 STAGES = {
@@ -85,7 +83,7 @@ def contents(root: Path) -> dict[str, bytes]:
 @pytest.mark.long
 def test_a_run_has_its_own_folder_and_finds_what_was_computed_before(compendium):
     before = contents(compendium)
-    _, content = run_parameters(compendium, None, ["edc.limit=0.2"], "try")
+    _, content = run_parameters(compendium, None, {"edc.limit": "0.2"}, "try")
     folder = run_in_workspace(compendium, "try", content)
     assert folder == compendium / "reports" / "try" and (folder / "o").read_text() == "faces"
     assert {k: v for k, v in contents(compendium).items() if not k.startswith("reports/try")} == before
@@ -94,9 +92,9 @@ def test_a_run_has_its_own_folder_and_finds_what_was_computed_before(compendium)
 
 @pytest.mark.long
 def test_a_failed_run_says_so_and_leaves_the_published_one(compendium):
-    _, content = run_parameters(compendium, None, ["edc.limit=0.2"], "try")
+    _, content = run_parameters(compendium, None, {"edc.limit": "0.2"}, "try")
     run_in_workspace(compendium, "try", content)
-    _, broken = run_parameters(compendium, None, ["edc.limit=0.15"], "try")
+    _, broken = run_parameters(compendium, None, {"edc.limit": "0.15"}, "try")
     with pytest.raises(PrefiqsError, match="Run 'try' stopped"):
         run_in_workspace(compendium, "try", broken)
     assert (compendium / "reports" / "try" / "o").is_file()

@@ -19,6 +19,7 @@ AllFaces = Annotated[bool, typer.Option("--all-faces", help="Write a row for eac
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:N.")]
 Workers = Annotated[int | None, ray_option(help="Processes; by default one a GPU, or one a machine.")]
 ShardSize = Annotated[int, ray_option(help="Images that a worker does at a time; a tar file is one shard.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as edc.limit=0.2.")]
 Address = Annotated[str | None, ray_option(help="Address of a running cluster; by default this machine.")]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from prefiqs.cli.run import Settings
+from prefiqs.cli._shared import Settings, name_value_pairs
 
 
 def plan(
@@ -21,7 +21,7 @@ def plan(
     from prefiqs.pipeline.workspace import run_parameters
 
     layout = open_run().layout
-    params, content = run_parameters(layout.root, preset, setting or [], "planned")
+    params, content = run_parameters(layout.root, preset, name_value_pairs("--set", setting), "planned")
     table = estimate(params, stage_items(layout.root, content), layout.data)
     total = table.drop(columns="stage").sum(skipna=False).to_frame().T.assign(stage="total")
     shown = pd.concat([table, total], ignore_index=True).astype({"runs": int})

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
+from prefiqs.cli._shared import Settings, name_value_pairs
 from prefiqs.errors import ConfigError
-
-Settings = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as edc.limit=0.2.")]
 
 
 def run(
@@ -34,5 +33,5 @@ def run(
     root = open_run().layout.root
     if not (name := name or (Path(preset).stem if preset else None)):
         raise ConfigError("Choose a preset, or name the run with --name.")
-    _, content = run_parameters(root, preset, setting or [], name)
+    _, content = run_parameters(root, preset, name_value_pairs("--set", setting), name)
     print(run_in_workspace(root, name, content))

@@ -58,14 +58,14 @@ def as_markdown(made: Mapping[str, Any]) -> str:
     took = f"{hours} h {minutes} min" if hours else f"{minutes} min"
     versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
     gpu = f", {made['gpu']}" if made["gpu"] else ""
-    return (
-        "## How these results were made\n\n"
-        f"* {made['date']}, commit `{made['commit'] or 'unknown'}`; compute time {took}.\n"
-        f"* {made['processor']}, {made['cores']} cores{gpu}; {made['platform']}.\n"
-        f"* {versions}.\n"
-        f"* SHA-256 of `params.yaml` {made['params_sha256'][:12]}, of `requirements.lock` {made['lock_sha256'][:12]}. "
-        "All of it: [manifest.json](manifest.json).\n"
-    )
+    return f"""## How these results were made
+
+* {made["date"]}, commit `{made["commit"] or "unknown"}`; compute time {took}.
+* {made["processor"]}, {made["cores"]} cores{gpu}; {made["platform"]}.
+* {versions}.
+* SHA-256 of `params.yaml` {made["params_sha256"][:12]}, of `requirements.lock` {made["lock_sha256"][:12]}. All of it: \
+[manifest.json](manifest.json).
+"""
 
 
 def _commit(root: Path) -> str | None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +26,26 @@ _FOLDERS = ("notebooks", "src/prefiqs", "data/paper")
 _LINKED = ("data/sources", "data/checkpoints", "data/external")
 
 
-def run_parameters(root: Path, preset: str | None, settings: Iterable[str], name: str) -> tuple[Params, dict[str, Any]]:
+def run_parameters(
+    root: Path, preset: str | None, settings: Mapping[str, str], name: str
+) -> tuple[Params, dict[str, Any]]:
     """The checked parameters of a run, and their content: params.yaml, the preset, single settings, in this order.
 
     Args:
         root: of the compendium.
         preset: a name of presets/, or the path of a YAML file, with what differs from params.yaml.
-        settings: KEY=VALUE with a dotted key and YAML, such as `edc.limit=0.2`.
+        settings: values in YAML by dotted key, such as "0.2" for `edc.limit`.
         name: of the run.
 
     Raises:
         ConfigError: an unknown preset, key, network or option, or values that do not go together.
     """
     content = overlaid(read_yaml(root / "params.yaml"), _overlay(root, preset) if preset else {})
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals:
-            raise ConfigError(f"--set takes KEY=VALUE, not {setting!r}.")
+    for key, text in settings.items():
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {key}: {text!r} is not valid YAML.") from error
+            raise ConfigError(f"{key}={text} is not valid YAML.") from error
         for block in reversed(key.split(".")):
             value = {block: value}
         content = overlaid(content, value)
