@@ -62,9 +62,6 @@ class Table:
     def __repr__(self) -> str:
         return f"Table({self.caption!r}, {len(self.frame)} rows)"
 
-    def _repr_markdown_(self) -> str:
-        return self.markdown()
-
     def text(self) -> pd.DataFrame:
         """The table as text, with the columns and digits that are printed, but without marks."""
         return self._text()[self.shown()]
@@ -78,6 +75,8 @@ class Table:
         header = [MARKDOWN.escape(str(name)) for name in cells]
         table = tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=sides)
         return "\n\n".join(part for part in (self.caption, table, self.notes) if part) + "\n"
+
+    _repr_markdown_ = markdown  # for notebooks
 
     def write(self, path: str | Path) -> None:
         """Write PATH.csv, not rounded, and PATH.md; `path` has no suffix."""
