@@ -14,6 +14,12 @@ from prefiqs.pipeline.workspace import run_parameters
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(autouse=True)
+def networks_are_not_built(monkeypatch):
+    """That networks are checked is tested in test_workspace; it takes seconds."""
+    monkeypatch.setattr("prefiqs.pipeline.workspace.check_networks", lambda *_, **__: None)
+
+
 def costs(data, preset=None, **settings):
     keys = {key.replace("__", "."): str(value) for key, value in settings.items()}
     params, content = run_parameters(ROOT, preset, keys, "test")
