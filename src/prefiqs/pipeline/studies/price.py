@@ -169,11 +169,7 @@ def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
 
 
 def candidates(
-    network: FaceModel,
-    stages: Mapping[str, tuple[str, ...]],
-    ratios: Sequence[float],
-    images: np.ndarray,
-    embed: Embed,
+    network: FaceModel, stages: Mapping[str, tuple[str, ...]], ratios: Sequence[float], images: np.ndarray, embed: Embed
 ) -> Iterator[tuple[Candidate, np.ndarray]]:
     """All candidates with the scores of n faces. stages: names of layers by stage, from the image to the embedding."""
     names = list(stages)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.stages import RESULTS, StageItem, stage_items
+from prefiqs.pipeline.stages import RESULTS, stage_items
 from prefiqs.pipeline.studies.claims import judge
 from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
@@ -45,8 +45,9 @@ class Report(Study):
 
 def report(run: Run) -> Report:
     """Collect what the stages of this run have found, and nothing that its parameters do not name."""
-    params, items = run.params, [item for item in stage_items(run.layout.root) if item.results]
-    numbers, metrics = _numbers(run, items), {}
+    params, items = run.params, stage_items(run.layout.root)
+    stages = {item.results.removeprefix(RESULTS): item.stage for item in items if item.results}  # by folder
+    numbers, metrics = _numbers(run, stages), {}
     for benchmark, model in product(params.benchmarks.paired, params.models.quality):
         found = numbers[f"edc-{benchmark}-{model}"]
         metrics[f"{benchmark}.{model}.pauc"] = found["pauc_best"][model]
@@ -59,7 +60,7 @@ def report(run: Run) -> Report:
         params=params,
         numbers=numbers,
         claims=claims.to_dict("records"),
-        notebooks=_notebooks(run, items),
+        notebooks=_notebooks(run, stages),
         verifiers_table=_verifiers_table,
         transformer_table=_transformer_table,
         has=lambda path: run.layout.results(path).is_file(),
@@ -69,18 +70,13 @@ def report(run: Run) -> Report:
     return Report(Table(shown, "Claims judged on our data", hidden=("claim",)), text, metrics, numbers=numbers)
 
 
-def _numbers(run: Run, items: Iterable[StageItem]) -> dict[str, dict[str, Any]]:
+def _numbers(run: Run, stages: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     found = {}
-    for item in items:
-        path = run.layout.root / str(item.results) / "numbers.json"
-        if item.stage != "cost" and path.is_file():  # times differ from run to run
-            found["-".join([item.stage, *_names(item)])] = json.loads(read_text(path))
+    for folder, stage in stages.items():
+        path = run.layout.results(folder) / "numbers.json"
+        if stage != "cost" and path.is_file():  # times differ from run to run
+            found["-".join([stage, *folder.split("/")[1:]])] = json.loads(read_text(path))
     return found
-
-
-def _names(item: StageItem) -> list[str]:
-    """The item of a stage as it is called in its folder."""
-    return str(item.results).removeprefix(RESULTS).split("/")[1:]
 
 
 def _verifiers_table(found: Mapping[str, Any], benchmark: str, fmr: float) -> str:
@@ -119,12 +115,12 @@ def _links(run: Run, stages: Iterable[str], item: Iterable[str]) -> Iterator[str
             yield f"[{path.stem}]({'/'.join([stage, *item])}/{path.name})"
 
 
-def _notebooks(run: Run, items: Iterable[StageItem]) -> dict[str, list[str]]:
+def _notebooks(run: Run, folders: Iterable[str]) -> dict[str, list[str]]:
     """Links to the executed copies of each notebook, by its title."""
     links: dict[tuple[str, str], list[str]] = {}
-    for item in items:
-        for path in sorted((run.layout.root / str(item.results)).glob("*.ipynb")):
+    for folder in folders:
+        for path in sorted(run.layout.results(folder).glob("*.ipynb")):
             title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].removeprefix("# ")
-            link = f"[{', '.join(_names(item)) or 'open'}]({str(item.results).removeprefix(RESULTS)}/{path.name})"
-            links.setdefault((path.stem, title), []).append(link)
+            item = ", ".join(folder.split("/")[1:]) or "open"
+            links.setdefault((path.stem, title), []).append(f"[{item}]({folder}/{path.name})")
     return {title: links[stem, title] for stem, title in sorted(links)}
