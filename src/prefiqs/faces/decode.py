@@ -10,6 +10,7 @@ from PIL import Image
 
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
+from prefiqs.io.atomic import require_file
 
 # Photos in folders and archives are recognised by these endings, in lower case.
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"})
@@ -23,8 +24,7 @@ def read_photo(path: Path) -> np.ndarray:
 
 def read_file(path: Path) -> bytes:
     """The bytes of a file; `InputError` if there is none (a pipe or a folder is none either)."""
-    if not path.is_file():
-        raise InputError(f"File not found: {path}.")
+    require_file(path)
     return path.read_bytes()
 
 

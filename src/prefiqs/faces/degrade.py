@@ -74,9 +74,14 @@ def motion_blur(image: Image, strength: float, rng: np.random.Generator) -> Imag
     return ((total + len(steps) // 2) // len(steps)).astype(np.uint8)
 
 
-_KINDS = (gaussian_blur, downsample, sensor_noise, jpeg, occlusion, low_light, motion_blur)
 DEGRADATIONS: dict[str, Callable[[Image, float, np.random.Generator], Image]] = {
-    function.__name__.replace("_", "-"): function for function in _KINDS
+    "gaussian-blur": gaussian_blur,
+    "downsample": downsample,
+    "sensor-noise": sensor_noise,
+    "jpeg": jpeg,
+    "occlusion": occlusion,
+    "low-light": low_light,
+    "motion-blur": motion_blur,
 }
 
 
