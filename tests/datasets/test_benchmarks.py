@@ -296,3 +296,10 @@ def test_templates_of_another_benchmark_are_refused(source, tmp_path):
     pd.read_parquet(folder / "templates.parquet")[:5].to_parquet(folder / "templates.parquet")
     with pytest.raises(InputError, match="templates.parquet has 5 rows for 12 images. Build it anew"):
         prefiqs.load_benchmark("small", tmp_path)
+
+
+def test_a_benchmark_is_looked_for_in_the_data_folder(source, tmp_path, monkeypatch):
+    save_benchmark(source, tmp_path / "mine")
+    monkeypatch.setenv("PREFIQS_DATA", str(tmp_path / "mine"))
+    monkeypatch.chdir(tmp_path)
+    assert_same_benchmark(prefiqs.load_benchmark("small"), source)

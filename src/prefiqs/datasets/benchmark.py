@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from prefiqs.assets.location import data_root
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.arrays import read_array, row_writer
@@ -155,9 +156,12 @@ def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
     return folder
 
 
-def load_benchmark(name: str, root: str | Path = "data") -> Benchmark:
-    """Load a benchmark that the pipeline has built; `InputError` says what is missing and which command makes it."""
-    folder = benchmark_folder(name, root)
+def load_benchmark(name: str, root: str | Path | None = None) -> Benchmark:
+    """Load a benchmark that the pipeline has built, from `root`, or from the data folder (`data_root`).
+
+    Raises InputError for what is missing; the message says which command makes it.
+    """
+    folder = benchmark_folder(name, root or data_root())
     if missing := [f for f in ("images.npy", "index.parquet", "pairs.parquet") if not (folder / f).is_file()]:
         raise InputError(f"Benchmark {name!r} has no {', '.join(missing)} in {folder}. Build it with `dvc repro`.")
     images = read_array(folder / "images.npy", mapped=True)
