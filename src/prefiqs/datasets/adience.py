@@ -64,7 +64,7 @@ def build_adience(
 def _read_lists(folder: Path) -> pd.DataFrame:
     """user_id, original_image and face_id of every face in the fold lists that are there, each face once."""
     there = [files for files in _LISTS if any((folder / file).is_file() for file in files)] or _LISTS[:1]
-    files = sum(there, [])
+    files = [file for some in there for file in some]
     require_files(folder, files)
     tables = []
     for path in (folder / file for file in files):
