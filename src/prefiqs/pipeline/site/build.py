@@ -18,7 +18,6 @@ from prefiqs.pipeline.site.markup import markdown, notebook_html
 from prefiqs.reporting.html.pages import STATIC, render
 
 GENERATOR = '<meta name="generator" content="prefiqs site">'  # by which a folder is known to be a site
-_COPIED = (".png", ".csv", ".tex", ".json")  # Markdown and notebooks become pages
 
 
 def build_site(run: Run, out: str | Path) -> Path:
@@ -39,11 +38,8 @@ def build_site(run: Run, out: str | Path) -> Path:
 def _write_site(run: Run, site: Path) -> None:
     reports = run.layout.report(run.params.run)
     readme, numbers = _existing(reports / "README.md"), json.loads(read_text(_existing(reports / "numbers.json")))
-    for path in sorted(reports.rglob("*")):
-        if path.suffix in _COPIED:
-            target = site / path.relative_to(reports)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+    become_pages = shutil.ignore_patterns("*.md", "*.ipynb")
+    shutil.copytree(reports, site, ignore=become_pages, copy_function=shutil.copyfile, dirs_exist_ok=True)
     shutil.copytree(STATIC, site / "static", copy_function=shutil.copyfile)
     galleries = [write_gallery(run, name, site) for name in run.params.benchmarks.all]
     first = (run.params.report.claims or run.params.benchmarks.all)[0]
@@ -67,13 +63,12 @@ def _write_site(run: Run, site: Path) -> None:
             files = [file.name for file in (path.with_suffix(".csv"), path.with_suffix(".tex")) if file.is_file()]
             write(page, "table", title=title, body=markdown(text), files=files)
             tables.append((name.with_suffix("").as_posix(), title, page))
-    claims = read_table(_existing(reports / "claims.csv")).groupby("claim", sort=False)
-    by_claim = [rows.to_dict("records") for _, rows in claims]
+    by_claim = read_table(_existing(reports / "claims.csv")).groupby("claim", sort=False)
+    claims = [rows.to_dict("records") for _, rows in by_claim]
     judged = run.params.report.claims or run.params.benchmarks.paired
-    found = [
-        (name, model, numbers[f"edc-{name}-{model}"]) for name, model in product(judged, run.params.models.quality)
-    ]
-    write("index.html", "index", claims=by_claim, found=found, notebooks=notebooks, tables=tables)
+    items = product(judged, run.params.models.quality)
+    found = [(benchmark, model, numbers[f"edc-{benchmark}-{model}"]) for benchmark, model in items]
+    write("index.html", "index", claims=claims, found=found, notebooks=notebooks, tables=tables)
     write("results.html", "results", rows=_results(run).to_dict("records"), judged=judged[0])
     write("report.html", "report", body=markdown(read_text(readme), _page_of))
     for gallery in galleries:
