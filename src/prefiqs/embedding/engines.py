@@ -50,12 +50,11 @@ def model_engines(
     """
     graphs: dict[tuple, ov.Model] = {}
     with ThreadPoolExecutor(2) as threads:  # compile networks while the next ones are traced
-        coming = []
-        for model in models:
-            if model.device.type != "cpu":
-                coming.append(threads.submit(torch_engine, torch.compile(model) if compiled else model, precision))
-            else:
-                coming.append(threads.submit(compile_graph, _graph(model, graphs), batch_size, precision))
+        coming = [
+            threads.submit(compile_graph, _graph(model, graphs), batch_size, precision) if model.device.type == "cpu"
+            else threads.submit(torch_engine, torch.compile(model) if compiled else model, precision)
+            for model in models
+        ]  # fmt: skip
     return [engine.result() for engine in coming]
 
 

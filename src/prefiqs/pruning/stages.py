@@ -16,28 +16,22 @@ def network_stages(model: nn.Module) -> dict[str, tuple[str, ...]]:
 
     The names of a stage can be given as `layers` to a spec. Raises `InputError` for a network without weights.
     """
-    layers = {name.removesuffix(".weight"): len(weight) for name, weight in prunable_weights(model).items()}
+    outputs = {name.removesuffix(".weight"): len(weight) for name, weight in prunable_weights(model).items()}
     groups = {}
     for part, child in model.named_children():
-        below = [name for name in layers if name == part or name.startswith(f"{part}.")]
-        for stage in _cut(part, below, layers) if isinstance(child, nn.ModuleList | nn.Sequential) else [below]:
-            if stage:
-                groups[_name(part, stage, below)] = tuple(stage)
+        below = [name for name in outputs if f"{name}.".startswith(f"{part}.")]
+        stages = [below] if below else []
+        if isinstance(child, nn.ModuleList | nn.Sequential):
+            blocks = [list(block) for _, block in groupby(below, _block)]
+            # The number of outputs of a block are those of its last layer.
+            stages = [sum(stage, []) for _, stage in groupby(blocks, lambda block: outputs[block[-1]])]
+        for stage in stages:
+            first, last = _block(stage[0]), _block(stage[-1])
+            blocks_of_stage = first if first == last else f"{first}-{last}"
+            groups[part if stage == below else f"{part}.{blocks_of_stage}"] = tuple(stage)
     return groups
 
 
-def _cut(part: str, names: list[str], outputs: dict[str, int]) -> list[list[str]]:
-    """The layers of a chain of blocks, cut where the number of outputs of a block, those of its last layer, changes."""
-    blocks = [list(block) for _, block in groupby(names, lambda name: _block(part, name))]
-    return [sum(stage, []) for _, stage in groupby(blocks, lambda block: outputs[block[-1]])]
-
-
-def _block(part: str, name: str) -> str:
-    return name.removeprefix(f"{part}.").split(".")[0]
-
-
-def _name(part: str, stage: list[str], whole: list[str]) -> str:
-    if stage == whole:
-        return part
-    first, last = _block(part, stage[0]), _block(part, stage[-1])
-    return f"{part}.{first}" if first == last else f"{part}.{first}-{last}"
+def _block(layer: str) -> str:
+    """The block of a chain that a layer is in: `5` of `blocks.5.depthwise.conv`."""
+    return f"{layer}.".split(".")[1]
