@@ -37,21 +37,20 @@ def _masks(weights: Sequence[Tensor], specs: Sequence[PruningSpec]) -> Iterator[
         rank[np.random.default_rng(specs[0].seed).permutation(total)] = np.arange(total)
         yield from (rank < count for count in counts)
         return
-    ranked = _magnitudes(weights)
-    ranked.partition(counts)  # in place, so that no more than one copy of the weights is in memory
-    thresholds = ranked[counts]
+    flat = [weight.detach().flatten().float() for weight in weights]
+    ranked = torch.cat(flat).abs_().cpu().numpy()
+    ranked.partition(counts)  # in place, and gone before the masks are made: they may be tens of millions
+    thresholds = ranked[counts].tolist()
     del ranked
-    magnitudes = _magnitudes(weights)
-    for count, threshold in zip(counts, thresholds, strict=True):
-        mask = magnitudes < threshold
-        ties = np.flatnonzero(magnitudes == threshold)
-        mask[ties[: count - np.count_nonzero(mask)]] = True
-        yield mask
+    yield from (_smallest(flat, count, threshold) for count, threshold in zip(counts, thresholds, strict=True))
 
 
-def _magnitudes(weights: Sequence[Tensor]) -> np.ndarray:
-    flat = np.concatenate([weight.detach().flatten().float().cpu().numpy() for weight in weights])
-    return np.abs(flat, out=flat)
+def _smallest(weights: Sequence[Tensor], count: int, threshold: float) -> np.ndarray:
+    """The mask of all magnitudes below a threshold and the first of those equal to it, `count` in all."""
+    mask = np.concatenate([(part.abs() < threshold).cpu().numpy() for part in weights])
+    ties = np.flatnonzero(np.concatenate([(part.abs() == threshold).cpu().numpy() for part in weights]))
+    mask[ties[: count - np.count_nonzero(mask)]] = True
+    return mask
 
 
 def zero_weights(model: nn.Module, mask: PruningMask) -> None:
