@@ -47,4 +47,4 @@ def test_what_fast_networks_miss():
     fastest = max(rate for name, rate in bare.items() if name.startswith("images/s"))
     plain = 2048 / missed[f"{eager}, start included"]["details"]["seconds against"]
     assert f"reaches {fastest:.0f} images/s, the plain loop {plain:.0f}:" in document
-    assert f"takes {missed[f'{prefiqs}, start included']['value']:.2f} times two bare passes" in document
+    assert f"takes {missed[f'{prefiqs}, start included']['value']:.2f} times as long as two forward passes" in document
