@@ -40,7 +40,7 @@ def test_a_pruned_network_is_told_by_columns():
 def test_labels_say_what_options_were_given():
     assert MethodId.of("grafiqs", "sface", block=1).label == "GraFIQs (block = 1)"
     assert MethodId.of("ser-fiq", "sface").label == "SER-FIQ"
-    assert MethodId.of_file("CR-FIQA(L)", "supervised").label == "CR-FIQA(L)"
+    assert MethodId("CR-FIQA(L)", supervised="supervised").label == "CR-FIQA(L)"
     assert MethodId.severity().label == "true severity" and MethodId.severity().supervision == "oracle"
 
 
@@ -66,9 +66,9 @@ def test_scores_come_back_as_they_were_written(tmp_path):
 
 def test_a_file_of_another_tool_cannot_take_the_place_of_a_method():
     norm = scores_of(MethodId.of("norm", "sface"))
-    joined = norm.joined(scores_of(MethodId.of_file("norm", "unsupervised")))
+    joined = norm.joined(scores_of(MethodId("norm", supervised="unsupervised")))
     assert len(joined.values) == 2, "the key of a file's scores differs from that of every method"
     with pytest.raises(InputError, match="Two methods are called 'embedding norm'"):
-        norm.joined(scores_of(MethodId.of_file("embedding norm", "unsupervised")))
+        norm.joined(scores_of(MethodId("embedding norm", supervised="unsupervised")))
     with pytest.raises(InputError, match="Two methods"):
         norm.joined(norm)

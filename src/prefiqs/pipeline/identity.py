@@ -24,7 +24,8 @@ _PRUNING = ("granularity", "criterion", "ratio")
 class MethodId:
     """A method by its name in the registry, the network that it runs on, and its options, sorted by name.
 
-    Scores that come as a file are a method without a network; `supervised` is then what params.yaml says of it.
+    Scores that come as a file are a method without a network; `supervised` is then what params.yaml says of it, one of
+    the values of `MethodCard.supervision`.
     """
 
     method: str
@@ -43,11 +44,6 @@ class MethodId:
         """PreFIQs with one pruned network."""
         seed = {"seed": spec.seed} if spec.criterion == "random" else {}
         return cls.of("prefiqs", network, **{name: getattr(spec, name) for name in _PRUNING}, **seed)
-
-    @classmethod
-    def of_file(cls, name: str, supervised: str) -> Self:
-        """A method whose scores come as a file; `supervised` as in `MethodCard.supervision`."""
-        return cls(name, supervised=supervised)
 
     @classmethod
     def severity(cls) -> Self:

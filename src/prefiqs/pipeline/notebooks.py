@@ -27,8 +27,6 @@ from papermill.exceptions import PapermillExecutionError
 from prefiqs.errors import InputError, PrefiqsError
 from prefiqs.io.atomic import write_text
 
-EXECUTED = Path("data/executed")
-
 
 class InterpreterKernelManager(AsyncKernelManager):
     """Starts the kernel with the running Python, whatever a user has registered under the name python3, if anything."""
@@ -70,7 +68,7 @@ def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str
             f"{', '.join(declared) or 'none'}."
         )
     given = dict(parameters) | ({"out": folder.as_posix()} if "out" in declared else {})
-    executed = EXECUTED / f"{'-'.join([source.stem, *map(str, parameters.values())])}.ipynb"
+    executed = Path("data/executed") / f"{'-'.join([source.stem, *map(str, parameters.values())])}.ipynb"
     executed.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     try:

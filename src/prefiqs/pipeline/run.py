@@ -83,15 +83,11 @@ class Run:
         supervision = dict.fromkeys(external.supervised, "supervised")
         supervision |= dict.fromkeys(external.semi_supervised, "semi-supervised")
         found = read_published_scores(self.layout.data / "external", benchmark, names, external.lower_is_better)
-        return {MethodId.of_file(m, supervision.get(m, "unsupervised")): s for m, s in found.items()}
+        return {MethodId(m, supervised=supervision.get(m, "unsupervised")): s for m, s in found.items()}
 
 
 def open_run(start: str | Path | None = None) -> Run:
-    """The run whose compendium holds the folder `start` (by default the current one): its root is found upwards.
-
-    Raises:
-        ConfigError: no compendium holds the folder, or its params.yaml cannot be used.
-    """
+    """The run whose compendium holds the folder `start` (by default the current one); `ConfigError` if none does."""
     root = compendium_root(Path(start) if start else None)
     if root is None:
         raise ConfigError(f"No PreFIQs compendium holds {Path(start or '.').absolute()} (no .prefiqs-root above it).")
