@@ -35,10 +35,7 @@ from prefiqs.evaluation.discarding import Discarding, QualityRanks
 
 
 class Difference(NamedTuple):
-    """One area minus another, with its interval; below 0 = the first method is better.
-
-    share_negative: the share of resamples, in [0, 1], in which the difference is below 0.
-    """
+    """One area minus another (below 0 = better), its interval, and the share of resamples, in [0, 1], below 0."""
 
     estimate: float
     low: float
@@ -53,9 +50,8 @@ class BootstrapCurves:
     curves: by key, of the pairs as they are. fnmr: (resamples, steps) by key, in [0, 1]; NaN as in `Curve`.
     unit: what was drawn, "pairs" or "people". redrawn: draws thrown away, see `resampled_weights`.
 
-    In all methods `limit` is the upper end of the area: 0.3 for the usual pAUC, the last discard fraction for the AUC.
-    An area is NaN in a resample where a point of its curve is; intervals and differences leave such resamples out.
-    InputError for an unknown key, a limit off the curve, or a level outside (0, 1).
+    An area (up to `limit`) is NaN in a resample where a point of its curve is; intervals and differences leave such
+    resamples out. InputError for an unknown key, a limit off the curve, or a level outside (0, 1).
     """
 
     curves: Mapping[Hashable, Curve]
@@ -98,12 +94,8 @@ def bootstrap_curves(
     """Return the curves of all quality measures on resampled pairs, one `BootstrapCurves` for each target FMR.
 
     discarding: of P pairs. orders: by key, (P,) in which a quality measure discards them, see `sort_by_quality`.
-    people: (P, 2), who is shown on either side of each pair, such as subjects[pairs]; None draws pairs, not people.
-    resamples: 1 or more. seed: with the pairs and `people` it alone decides the resamples. So they are the same for
-        every verifier, and what a measure gets does not depend on the others.
-
-    Time grows with P x measures x resamples. Raises InputError without a measure or a resample, and as
-    `resampled_weights` does.
+    people, seed: see `resampled_weights`; together they decide the resamples, which so are those of every verifier.
+    Time grows with P x measures x resamples. Raises InputError without a measure or a resample, and as that does.
     """
     if not orders or resamples < 1:
         raise InputError(
@@ -138,8 +130,9 @@ def resampled_weights(
 
     A draw without any genuine or without any impostor pair has no error rate and is repeated.
 
-    genuine: (P,) bool, both kinds present. people: (P, 2), who is shown on either side of each pair, numbers or names;
-    None draws pairs. seed: of `np.random.default_rng`; the first resamples are the same however many are asked for.
+    genuine: (P,) bool, both kinds present. people: (P, 2), who is shown on either side of each pair, numbers or names,
+        such as subjects[pairs]; None draws pairs.
+    seed: of `np.random.default_rng`; the first resamples are the same however many are asked for.
     Raises InputError for another shape, a missing name, or names that contradict `genuine`.
     """
     rng = np.random.default_rng(seed)

@@ -24,9 +24,8 @@ class SimilarityRanks:
     """Pairs sorted by similarity, for all curves of a verifier; 13 bytes a pair.
 
     similarity: (P,) float, larger = more alike. genuine: (P,) bool, True = same person.
-    Attributes besides these: genuine_pairs and impostor_pairs, places in the list, the least alike first;
-    genuine_similarity, of the genuine pairs in that order.
-    Raises InputError for unequal lengths, NaN, or no genuine or no impostor pair at all.
+    Attributes: these; genuine_pairs and impostor_pairs, places in the list, least alike first; genuine_similarity, of
+    the genuine pairs in that order. Raises InputError for unequal lengths, NaN, or pairs of one kind only.
     """
 
     def __init__(self, similarity: ArrayLike, genuine: ArrayLike):
@@ -39,7 +38,7 @@ class SimilarityRanks:
             )
         order = np.argsort(self.similarity)
         kind = self.genuine[order]
-        self.genuine_pairs, self.impostor_pairs = order[kind], _small(order[~kind], len(order))
+        self.genuine_pairs, self.impostor_pairs = order[kind], order[~kind].astype(np.min_scalar_type(len(order)))
         self.genuine_similarity = self.similarity[self.genuine_pairs]
 
 
@@ -60,12 +59,7 @@ class QualityRanks:
 def sort_by_quality(pair_quality: ArrayLike) -> Ints:
     """Return the order in which pairs are discarded, the worst first; equal ones stay in the order given."""
     order = np.argsort(pair_quality, kind="stable")
-    return _small(order, len(order))
-
-
-def _small(places: Ints, n: int) -> Ints:
-    """Return places in a list of n in the smallest type that holds them."""
-    return places.astype(np.min_scalar_type(n))
+    return order.astype(np.min_scalar_type(len(order)))  # to be kept: half the memory
 
 
 class Discarding:

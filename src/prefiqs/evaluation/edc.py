@@ -37,10 +37,8 @@ def discard_grid(step: float) -> NDArray[np.float64]:
 class EdcProtocol:
     """How curves are drawn and areas taken; the defaults are those of this literature.
 
-    fmrs: distinct targets, each in (0, 1). threshold: "recomputed" on the pairs left, or "fixed" at the one of all.
-    rule: "nearest" or "conservative", see `error_rates.threshold_at_fmr`.
-    step: of the discard fraction, see `discard_grid`. limit: upper end of the pAUC, from one step to the last one.
-    Raises InputError for anything else.
+    fmrs: distinct targets. threshold, rule: as for `error_discard_curve`. step: of `discard_grid`.
+    limit: upper end of the pAUC, from one step to the last one. Raises InputError for anything else.
     """
 
     fmrs: tuple[float, ...] = (1e-3, 1e-4)
@@ -102,8 +100,6 @@ def error_discard_curve(
         )
     ranks = SimilarityRanks(similarity, genuine)
     quality = as_scores(pair_quality, "pair_quality", len(ranks.genuine))
-    if pairs == "all":
-        order, n_droppable = np.argsort(quality, kind="stable"), len(quality)
-    else:
-        order, n_droppable = np.lexsort([quality, ~ranks.genuine]), len(ranks.genuine_pairs)
-    return Discarding(ranks, [fmr], grid, threshold, rule).curves(order, n_droppable)[0]
+    kept = (pairs == "genuine") & ~ranks.genuine  # whatever their quality
+    order = np.lexsort([quality, kept])
+    return Discarding(ranks, [fmr], grid, threshold, rule).curves(order, int((~kept).sum()))[0]

@@ -25,8 +25,8 @@ def check_fmr(fmr: float) -> None:
 def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest") -> float:
     """Return the threshold whose empirical FMR answers to the target `fmr`; NaN when there is no impostor.
 
-    Candidates are the distinct impostor similarities: with the strict rule each is the smallest, hence for the genuine
-    pairs the kindest, threshold of its FMR, and together they reach every FMR below 1 that the data allow.
+    Candidates are the distinct impostor similarities: each is the smallest threshold of its FMR, and together they
+    reach every FMR below 1 that the data allow.
 
     impostor_sorted: (n,) float, ascending, larger = more alike. fmr: target in (0, 1).
     rule: "nearest", the FMR closest to the target, and of two equally close the larger one (the more lenient, as

@@ -56,8 +56,7 @@ def intervals_table(bootstraps: Bootstraps, limit: float, level: float = 0.95) -
     """Return one row a verifier, key and FMR: pauc and the ends of its interval at `level` (·10³).
 
     fmr_resolvable: as in `areas_table`; where it is False, the interval is far too narrow. unit, resamples: what was
-    drawn, and how often. undefined: resamples without an area, which the interval leaves out. redrawn: draws without
-    genuine or without impostor pairs, which were repeated.
+    drawn, and how often. undefined: resamples without an area, left out. redrawn: draws repeated for want of one kind.
     """
     rows = []
     for (verifier, fmr), drawn in bootstraps.items():
