@@ -265,12 +265,12 @@ def test_without_subjects_pairs_are_drawn(study):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"qualities": {}}, "at least one quality measure and one resample, not 0 and 9"),
-        ({"resamples": 0}, "at least one quality measure and one resample, not 2 and 0"),
+        ({"qualities": {}}, "needs a quality measure and a resample, not 0 and 9"),
+        ({"resamples": 0}, "needs a quality measure and a resample, not 2 and 0"),
         ({"genuine": np.ones(400, bool)}, "There are 400 genuine and 0 impostor pairs"),
         ({"rule": "closest"}, "Unknown rule .*; choose one of nearest, conservative"),
         ({"fmrs": [0]}, "The target FMR must be above 0 and below 1"),
-        ({"people": ["a"] * 400}, r"people must say who .* of 400 pairs, .* has the shape \(400,\)"),
+        ({"people": ["a"] * 400}, r"people must name both sides of each of 400 pairs, not have shape \(400,\)"),
         ({"people": [["a", None]] * 400}, "400 names are missing in people"),
         ({"people": [["a", "b"]] * 400}, "people contradict genuine"),
     ],

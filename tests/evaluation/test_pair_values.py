@@ -67,7 +67,7 @@ def test_an_embedding_without_direction(row):
 
 def test_embeddings_of_the_wrong_kind():
     with pytest.raises(
-        InputError, match=r"embeddings must be floats with one row for each image, not float64 of shape \(3,\)"
+        InputError, match=r"embeddings must be floats, one row for each image, not float64 of shape \(3,\)"
     ):
         squared_distance(np.arange(3.0), [[0, 1]])
     with pytest.raises(InputError, match="not int64 of shape"):

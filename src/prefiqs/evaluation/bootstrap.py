@@ -98,17 +98,13 @@ def bootstrap_curves(
     Time grows with P x measures x resamples. Raises InputError without a measure or a resample, and as that does.
     """
     if not orders or resamples < 1:
-        raise InputError(
-            f"A bootstrap needs at least one quality measure and one resample, not {len(orders)} and {resamples}; "
-            "1,000 resamples are usual."
-        )
+        raise InputError(f"A bootstrap needs a quality measure and a resample, not {len(orders)} and {resamples}.")
     qualities = {key: QualityRanks(order, discarding.similarity) for key, order in orders.items()}
     curves = {key: discarding.curves(order) for key, order in orders.items()}
     fnmr = {key: np.empty((len(discarding.fmrs), resamples, len(discarding.discard))) for key in orders}
     redrawn = 0
-    for resample, (weights, in_vain) in enumerate(
-        resampled_weights(discarding.similarity.genuine, people, resamples, seed)
-    ):
+    drawn = resampled_weights(discarding.similarity.genuine, people, resamples, seed)
+    for resample, (weights, in_vain) in enumerate(drawn):
         redrawn += in_vain
         for key, quality in qualities.items():
             fnmr[key][:, resample] = discarding.fnmr(quality, weights)
@@ -153,10 +149,7 @@ def _numbered(people: ArrayLike, genuine: NDArray[np.bool_]) -> NDArray[np.int64
     """Return the people of the left and of the right sides, (2, P), numbered from 0 without a gap."""
     names = np.asarray(people)
     if names.shape != (len(genuine), 2):
-        raise InputError(
-            f"people must say who is shown on either side of each of {len(genuine)} pairs, such as subjects[pairs]; it "
-            f"has the shape {names.shape}."
-        )
+        raise InputError(f"people must name both sides of each of {len(genuine)} pairs, not have shape {names.shape}.")
     sides = pd.factorize(names.T.ravel())[0].reshape(2, -1)
     if missing := (sides < 0).sum():
         raise InputError(f"{missing} names are missing in people; name these people or leave their pairs out.")

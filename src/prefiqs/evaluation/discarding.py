@@ -31,11 +31,9 @@ class SimilarityRanks:
     def __init__(self, similarity: ArrayLike, genuine: ArrayLike):
         self.similarity = as_scores(similarity, "similarity")
         self.genuine = as_genuine(genuine, len(self.similarity))
-        if not 0 < self.genuine.sum() < len(self.genuine):
-            raise InputError(
-                f"There are {self.genuine.sum()} genuine and {(~self.genuine).sum()} impostor pairs, but an error rate "
-                "at a target FMR needs both kinds."
-            )
+        n_genuine, n_impostor = self.genuine.sum(), (~self.genuine).sum()
+        if not n_genuine or not n_impostor:
+            raise InputError(f"There are {n_genuine} genuine and {n_impostor} impostor pairs; both kinds are needed.")
         order = np.argsort(self.similarity)
         kind = self.genuine[order]
         self.genuine_pairs, self.impostor_pairs = order[kind], order[~kind].astype(np.min_scalar_type(len(order)))

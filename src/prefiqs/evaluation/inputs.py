@@ -13,15 +13,11 @@ def as_scores(values: ArrayLike, name: str, length: int | None = None) -> NDArra
     """Return n numbers as float64; InputError for another shape or length, or for NaN. Infinities still order."""
     scores = np.asarray(values)
     if scores.ndim != 1 or scores.dtype.kind not in "fiu":
-        raise InputError(
-            f"{name} must be a 1-D array of numbers, one for each item, not {scores.dtype} of shape {scores.shape}."
-        )
+        raise InputError(f"{name} must be a 1-D array of numbers, not {scores.dtype} of shape {scores.shape}.")
     if length is not None and len(scores) != length:
         raise InputError(f"{name} has {len(scores)} values, but there are {length} items.")
     if missing := int(np.isnan(scores).sum()):
-        raise InputError(
-            f"{name} has {missing} NaN among {len(scores)} values; leave those items out or give them a value first."
-        )
+        raise InputError(f"{name} has {missing} NaN among {len(scores)} values; leave those items out.")
     return scores.astype(np.float64, copy=False)
 
 
@@ -39,9 +35,7 @@ def as_embeddings(values: ArrayLike) -> NDArray[np.floating]:
     """Return embeddings as floats of shape (n, d), not copied; InputError for another shape or type."""
     rows = np.asarray(values)
     if rows.ndim != 2 or rows.dtype.kind != "f":
-        raise InputError(
-            f"embeddings must be floats with one row for each image, not {rows.dtype} of shape {rows.shape}."
-        )
+        raise InputError(f"embeddings must be floats, one row for each image, not {rows.dtype} of shape {rows.shape}.")
     return rows
 
 
@@ -49,9 +43,7 @@ def as_pairs(values: ArrayLike, n_images: int) -> NDArray:
     """Return image indices, (P, 2); InputError outside [0, n_images): NumPy would count negative ones from the end."""
     pairs = np.asarray(values)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
-        raise InputError(
-            f"pairs must hold the two image indices of each pair, integers (P, 2), not {pairs.dtype} {pairs.shape}."
-        )
+        raise InputError(f"pairs must hold the two image indices of each pair, not {pairs.dtype} {pairs.shape}.")
     if pairs.size and not (pairs.min() >= 0 and pairs.max() < n_images):
         raise InputError(
             f"pairs has image indices from {pairs.min()} to {pairs.max()}, but there are {n_images} images; are both "

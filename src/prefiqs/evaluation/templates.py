@@ -66,8 +66,7 @@ def _rows(templates: ImageTemplates, n_images: int) -> NDArray[np.integer]:
     rows = np.asarray(templates.rows)
     if len(rows) != n_images or len(templates.media) != n_images:
         raise InputError(
-            f"There are {n_images} images, but templates has {len(rows)} rows and {len(templates.media)} media; are "
-            "both of the same benchmark?"
+            f"There are {n_images} images, but templates has {len(rows)} rows and {len(templates.media)} media."
         )
     if len(missing := np.flatnonzero(np.bincount(rows) == 0)):
         raise InputError(f"Template {missing[0]} has no images.")
