@@ -197,6 +197,15 @@ def test_a_quality_that_knows_the_errors_brings_the_fnmr_down_to_zero():
     assert (curve.fnmr[0], curve.fnmr[1]) == (0.1, 0)
 
 
+def test_a_grid_of_very_many_steps():
+    rng = np.random.default_rng(6)
+    similarity, genuine, quality = rng.random(900), rng.random(900) < 0.3, rng.random(900)
+    fine = error_discard_curve(similarity, genuine, quality, 0.05, np.arange(40_000) / 40_000)
+    coarse = error_discard_curve(similarity, genuine, quality, 0.05)
+    for got, wanted in zip(columns(fine), columns(coarse), strict=True):
+        np.testing.assert_array_equal(got[::2000], wanted)
+
+
 def test_several_targets_in_one_go_equal_single_calls():
     targets = [0.5, 0.2, 0.2]
     ranks = SimilarityRanks(SIMILARITY, GENUINE)

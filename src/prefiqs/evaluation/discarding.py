@@ -113,7 +113,7 @@ class _Left:
         self._cut = quality.order[place]
         self._gone = weights[self._cut] - (ends[place] - n_dropped)
         # By rank, at how many steps a pair is left, be it in part; small numbers, as they are looked up at random.
-        n_steps = np.arange(len(place) + 1, dtype=np.int16)
+        n_steps = np.arange(len(place) + 1, dtype=np.min_scalar_type(len(place)))
         self._steps = np.repeat(n_steps, np.diff(place, prepend=0, append=len(ends)))
         self._genuine_steps = self._steps[quality.of_genuine]
         self._genuine_weights = weights[similarity.genuine_pairs].astype(float)  # as `bincount` adds them; exact
@@ -127,7 +127,7 @@ class _Left:
         It is sought among the `n_top` most similar impostors, and among twice as many if too few of them are left.
         """
         pairs = self._similarity.impostor_pairs[::-1]
-        n_top = min(n_top or 2 * int(as_fraction(fmr) * self.n_impostor.max()) + 64, len(pairs))
+        n_top = min(n_top or 2 * int(fmr * self.n_impostor.max()) + 64, len(pairs))
         top, steps = pairs[:n_top], np.arange(len(self._cut))
         copies = np.where(self._steps[self._quality.rank[top]] > steps[:, None], self._weights[top], 0)
         copies -= self._gone[:, None] * (top == self._cut[:, None])
@@ -149,7 +149,7 @@ class _Left:
         """
         n_steps = len(self._cut)
         n_below = np.searchsorted(self._similarity.genuine_similarity, thresholds, side="right")
-        edges = np.sort(n_below, axis=None)
+        edges = np.unique(n_below)
         interval = np.repeat(np.arange(len(edges) + 1), np.diff(edges, prepend=0, append=len(self._genuine_steps)))
         cell = self._genuine_steps * np.int64(len(edges) + 1) + interval
         table = np.bincount(cell, self._genuine_weights, (n_steps + 1) * (len(edges) + 1)).reshape(n_steps + 1, -1)
