@@ -13,7 +13,7 @@ import prefiqs
 from prefiqs.embedding.derivatives import derivative_engine
 from prefiqs.embedding.engines import model_engines, torch_engine
 from prefiqs.methods import jacobian
-from prefiqs.methods._vit import _Exits
+from prefiqs.methods.ex_fiqa import Exits
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.zoo import MODELS
 
@@ -40,7 +40,7 @@ def run() -> Iterator[Figure]:
         card = MODELS[name]
         untrained = name == "vit-fiqa-c"
         vit = card.network(name=name, input_spec=card.input_spec) if untrained else prefiqs.load_model(name)
-        exits = _Exits(vit, list(range(1, len(vit.blocks) + 1)))
+        exits = Exits(vit, list(range(1, len(vit.blocks) + 1)))
         yield dearer(f"EX-FIQA, all exits, {name}", "a forward pass of the same network",
                      bare(exits, 16), bare(vit, 16), "≤ 1.15", turns=5)  # fmt: skip
 

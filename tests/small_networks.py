@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from prefiqs.models.face_model import FaceModel, InputSpec
-from prefiqs.models.vit import ViT
-from prefiqs.models.vit_fiqa import ViTFiqa
+from prefiqs.models.vit import ViT, ViTFiqa
 
 RGB = InputSpec("rgb", mean=127.5, std=128.0)
 VIT_SHAPE = dict(patch=14, width=32, depth=4, heads=4, embedding_size=16, input_spec=RGB)

@@ -13,8 +13,7 @@ import prefiqs
 from prefiqs.embedding import embedder as extract
 from prefiqs.embedding.engines import torch_engine
 from prefiqs.errors import InputError
-from prefiqs.methods._vit import exit_gflops, token_attention
-from prefiqs.methods.ex_fiqa import fuse_exits
+from prefiqs.methods.ex_fiqa import exit_gflops, fuse_exits, token_attention
 from prefiqs.models.vit import Block
 from prefiqs.models.zoo import MODELS
 

@@ -8,10 +8,9 @@ from torch import nn
 
 import prefiqs
 from prefiqs.errors import InputError
-from prefiqs.methods import grafiqs
+from prefiqs.methods import _probes, grafiqs
 from prefiqs.models.face_model import FaceModel
-from prefiqs.models.ir import IR
-from prefiqs.models.iresnet import IResNet
+from prefiqs.models.iresnet import IR, IResNet
 from prefiqs.models.sface import SFace
 from prefiqs.models.vit import ViT
 from prefiqs.pruning.fusing import fuse_batch_norm
@@ -109,14 +108,14 @@ def test_faces_in_a_batch_do_not_mix(faces, batch_size):
 def test_the_compiled_gradient_equals_the_eager_one(block, in_eager_pytorch):
     many = synthetic_faces(130, seed=5)
     compiled = prefiqs.score(many, "grafiqs", StagedNet(), block=block)
-    in_eager_pytorch(grafiqs)
+    in_eager_pytorch(_probes)
     np.testing.assert_allclose(compiled, prefiqs.score(many, "grafiqs", StagedNet(), block=block), rtol=1e-4)
 
 
 def test_the_compiled_gradient_of_sface_equals_the_eager_one(sface, orl, in_eager_pytorch):
     faces = orl.images[::200]
     compiled = prefiqs.score(faces, "grafiqs", sface)
-    in_eager_pytorch(grafiqs)
+    in_eager_pytorch(_probes)
     np.testing.assert_allclose(compiled, prefiqs.score(faces, "grafiqs", sface), rtol=1e-4)
 
 

@@ -8,7 +8,7 @@ from small_networks import PRUNABLE, TinyNet, embedded_by_hand, prepared_by_hand
 import prefiqs
 from prefiqs.embedding import derivatives
 from prefiqs.errors import InputError
-from prefiqs.methods import jacobian
+from prefiqs.methods import _probes, jacobian
 
 WEIGHTS = [f"{layer}.weight" for layer in PRUNABLE]
 
@@ -71,7 +71,7 @@ def test_several_ratios_at_once_are_those_one_by_one(tiny, in_eager_pytorch, com
     pruned, many = [prefiqs.prune(tiny, ratio) for ratio in (0.1, 0.5, 0.8)], synthetic_faces(10, seed=5)
     expected = [prefiqs.jacobian_drift(tiny, other, many) for other in pruned]
     if not compiled:
-        in_eager_pytorch(jacobian)
+        in_eager_pytorch(_probes)
     found = prefiqs.jacobian_drift(tiny, pruned, many)
     assert len(found) == 3
     np.testing.assert_allclose(found, expected, rtol=1e-4)
@@ -112,14 +112,14 @@ def test_the_compiled_derivative_equals_the_eager_one_over_many_batches(tiny, in
     second batch on."""
     pruned, many = prefiqs.prune(tiny, 0.1), synthetic_faces(130, seed=5)
     compiled = prefiqs.jacobian_drift(tiny, pruned, many)
-    in_eager_pytorch(jacobian)
+    in_eager_pytorch(_probes)
     np.testing.assert_allclose(compiled, prefiqs.jacobian_drift(tiny, pruned, many), rtol=1e-4)
 
 
 def test_the_compiled_derivative_of_sface_equals_the_eager_one(sface, orl, in_eager_pytorch):
     pruned, faces = prefiqs.prune(sface, 0.1), orl.images[::80]
     compiled = prefiqs.jacobian_drift(sface, pruned, faces, batch_size=2)
-    in_eager_pytorch(jacobian)
+    in_eager_pytorch(_probes)
     eager = prefiqs.jacobian_drift(sface, pruned, faces, batch_size=2)
     np.testing.assert_allclose(compiled, eager, rtol=1e-3)
     # Drift at this ratio is of the order of 0.01 (methods.md), in both of its readings.

@@ -28,7 +28,7 @@ from prefiqs.embedding import embedder as extract
 from prefiqs.errors import InputError
 from prefiqs.methods import froq
 from prefiqs.methods._scorer import Scored
-from prefiqs.methods.registry import METHODS, MethodCard, PreparedScorer, calibrate, scorer
+from prefiqs.methods.registry import METHODS, MethodCard, PreparedScorer, scorer
 
 methods = pytest.mark.parametrize("method", METHODS)
 look_inside = pytest.mark.parametrize("method", ["ser-fiq", "grafiqs", "faceqan", "froq"])
@@ -200,14 +200,6 @@ def test_options_are_those_that_decide(tiny):
     ready = PreparedScorer("prefiqs", tiny, ratio=0.3, device="cpu", batch_size=4)
     assert ready.options == {"ratio": 0.3, "granularity": "unstructured", "criterion": "l1", "seed": 0}
     assert (ready.card.title, ready.model) == ("PreFIQs", tiny)
-
-
-def test_only_some_methods_are_calibrated(tiny, faces):
-    with pytest.raises(InputError, match="The method norm needs no calibration"):
-        calibrate("norm", faces, tiny)
-    with pytest.raises(InputError, match="Unknown option 'colour' of froq; its options are candidates, seed"):
-        calibrate("froq", faces, tiny, colour="red")
-    assert calibrate("froq", faces, tiny, seed=3) == froq.calibrate(faces, tiny, seed=3)
 
 
 def test_prefiqs_gives_its_drift_too(tiny, faces):

@@ -12,8 +12,7 @@ from safetensors.torch import save_file
 from small_networks import assert_same_state
 
 from prefiqs.errors import InputError
-from prefiqs.models.ir import IR
-from prefiqs.models.iresnet import IResNet
+from prefiqs.models.iresnet import IR, IResNet
 from prefiqs.models.loading import as_model, load_model
 from prefiqs.models.zoo import MODELS
 

@@ -12,10 +12,8 @@ from torch.func import functional_call
 
 import prefiqs
 from prefiqs.models.face_model import InputSpec
-from prefiqs.models.ir import IR
-from prefiqs.models.iresnet import IResNet
-from prefiqs.models.vit import ViT
-from prefiqs.models.vit_fiqa import ViTFiqa
+from prefiqs.models.iresnet import IR, IResNet
+from prefiqs.models.vit import ViT, ViTFiqa
 from prefiqs.pruning.mask import embedding_layer, prunable_weights
 
 SMALL = (1, 1, 1, 1)

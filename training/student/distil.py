@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import whole_file
-from prefiqs.models.vit_fiqa import ViTFiqa
+from prefiqs.models.vit import ViTFiqa
 from student.settings import Network, Optimise
 
 

@@ -4,20 +4,29 @@ Source: Ozgur et al., "EX-FIQA: Leveraging Intermediate Early eXit Representatio
 Image Quality Assessment", 2026. s_l: the tokens behind block l through the network's own final LayerNorm and heads.
 EX-FIQA-F: Σ s_l / L. EX-FIQA-FW: Σ w_l·s_l with w_l = 2l / (L(L + 1)). No parameter is added.
 Cost: one forward pass for all exits and their fusion; an early exit l only the first l blocks of it.
+
+The heads behind the final LayerNorm are affine: linear layers without bias and batch norms. Their product, one weight a
+number read and one offset, gives the same scores to rounding. In variant (C), which reads all patches, this takes 0.07
+million multiply-adds a face where the layers one by one take 38 million and 151 MB of weights: all exits cost what a
+plain forward pass does (`benchmarks/quality.py`), not 1.4 times that.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from math import isqrt
 from typing import Literal
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
+from prefiqs.embedding.embedder import Embedder
+from prefiqs.embedding.flops import flops
 from prefiqs.errors import InputError
+from prefiqs.methods._probes import Probe
 from prefiqs.methods._scorer import Scored, Scorer
-from prefiqs.methods._vit import exit_embedder, quality_network
 from prefiqs.models.face_model import FaceModel
-
-# Weights of the exits by the name of the fusion, from the numbers 1…L of the blocks.
-_FUSIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"mean": np.ones_like, "depth": np.asarray}
+from prefiqs.models.loading import as_model
+from prefiqs.models.vit import ViTFiqa
 
 
 def scorer(
@@ -38,17 +47,15 @@ def scorer(
     Raises:
         InputError: a network without quality head, an exit that it does not have, or both options at once.
     """
-    network = quality_network(model)
-    depth = len(network.blocks)
+    depth = len(quality_network(model).blocks)
     if exit is None:
-        weights = _weights("depth" if fusion is None else fusion, depth)
-        every = exit_embedder(network, range(1, depth + 1), batch_size, device)
-        return lambda images: Scored(_fused(every(images)[0], weights))
+        every = Embedder([Exits(model, range(1, depth + 1))], batch_size, device)
+        return lambda images: Scored(fuse_exits(every(images)[0], fusion or "depth"))
     if fusion is not None:
         raise InputError(f"Choose an exit or a fusion of all exits, not both (exit={exit}, fusion={fusion!r}).")
     if not 1 <= exit <= depth:
-        raise InputError(f"The exit must be one of the blocks 1 to {depth} of {network.name}, not {exit}.")
-    one = exit_embedder(network, [int(exit)], batch_size, device)
+        raise InputError(f"The exit must be one of the blocks 1 to {depth} of {model.name}, not {exit}.")
+    one = Embedder([Exits(model, [int(exit)])], batch_size, device)
     return lambda images: Scored(one(images)[0][:, 0])
 
 
@@ -65,23 +72,131 @@ def exfiqa_scores(
         InputError: a network without quality head, or images that are not aligned faces.
     """
     network = quality_network(model, device)
-    return exit_embedder(network, range(1, len(network.blocks) + 1), batch_size, device)(images)[0]
+    return Embedder([Exits(network, range(1, len(network.blocks) + 1))], batch_size, device)(images)[0]
 
 
 def fuse_exits(scores: np.ndarray, fusion: Literal["mean", "depth"] = "depth") -> np.ndarray:
     """Fuse what `exfiqa_scores` gives, n×L: EX-FIQA-F ("mean") or EX-FIQA-FW ("depth"), float32 n, higher = better."""
-    scores = np.asarray(scores)
+    scores = np.asarray(scores, np.float64)
     if scores.ndim != 2:
         raise InputError(f"Scores must be n×exits, as exfiqa_scores gives them, not of shape {scores.shape}.")
-    return _fused(scores, _weights(fusion, scores.shape[1]))
+    if fusion not in ("mean", "depth"):
+        raise InputError(f"Unknown fusion {fusion!r}; choose 'mean' or 'depth'.")
+    depths = np.arange(1.0, scores.shape[1] + 1)
+    weights = depths if fusion == "depth" else np.ones_like(depths)
+    return (scores @ (weights / weights.sum())).astype(np.float32)
 
 
-def _weights(fusion: str, depth: int) -> np.ndarray:
-    if fusion not in _FUSIONS:
-        raise InputError(f"Unknown fusion {fusion!r}; choose {' or '.join(map(repr, _FUSIONS))}.")
-    weights = _FUSIONS[fusion](np.arange(1.0, depth + 1))
-    return weights / weights.sum()
+def quality_network(model: FaceModel | str, device: str = "auto") -> ViTFiqa:
+    """The network, or the one of that name, if it has a quality head; else `InputError`."""
+    model = as_model(model, device)
+    if not isinstance(model, ViTFiqa):
+        raise InputError(
+            f"{model.name} ({type(model).__name__}) has no quality head. Load a vision transformer that has one, such "
+            "as vit-prefiqs, vit-fiqa-t or vit-fiqa-c."
+        )
+    return model
 
 
-def _fused(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return (scores.astype(np.float64) @ weights).astype(np.float32)
+class Exits(Probe):
+    """The quality behind each of some blocks, n×exits; blocks behind the last of them are not run."""
+
+    model: ViTFiqa
+    weight: Tensor
+    offset: Tensor
+
+    def __init__(self, model: FaceModel, exits: Sequence[int]):
+        super().__init__(model, len(exits))
+        self.exits = exits
+        weight, offset = _product_of_heads(quality_network(model))
+        self.register_buffer("weight", weight)
+        self.register_buffer("offset", offset)
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """Prepared faces to qualities."""
+        read = slice(1) if self.model.leading_tokens else slice(None)
+        tokens = self.model.tokens(prepared)
+        scores = []
+        for number, block in enumerate(self.model.blocks[: max(self.exits)], start=1):
+            tokens = block(tokens)
+            if number in self.exits:
+                scores.append(self.model.norm(tokens[:, read]).flatten(1) @ self.weight + self.offset)
+        return torch.cat(scores, dim=1)
+
+
+@torch.no_grad()
+def _product_of_heads(model: ViTFiqa) -> tuple[Tensor, Tensor]:
+    """Weight k×1 and offset of the map from the k numbers that the heads read to the quality."""
+    layers = [*([] if model.leading_tokens else model.feature), *model.head_qs]
+    weight, offset = layers[-1].weight.new_ones(1, 1), layers[-1].weight.new_zeros(1)
+    for layer in reversed(layers):
+        if isinstance(layer, nn.BatchNorm1d):
+            assert layer.running_mean is not None and layer.running_var is not None  # as in eval mode
+            scale = layer.weight / (layer.running_var + layer.eps).sqrt()
+            offset = offset + (layer.bias - layer.running_mean * scale) @ weight[:, 0]
+            weight = scale[:, None] * weight
+        else:
+            weight = layer.weight.T @ weight
+    return weight, offset
+
+
+class _TokenAttention(Probe):
+    """The attention of the quality token to each patch in each block, n×blocks·patches."""
+
+    model: ViTFiqa
+
+    def __init__(self, model: ViTFiqa):
+        super().__init__(model, len(model.blocks) * (model.pos_embed.shape[1] - 1))
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """Prepared faces to attention."""
+        tokens, maps = self.model.tokens(prepared), []
+        for block in self.model.blocks:
+            tokens, attention = block.with_attention(tokens)  # type: ignore[operator]
+            maps.append(attention[:, :, 0, 1:].mean(1))
+        return torch.cat(maps, dim=1)
+
+
+def token_attention(
+    model: FaceModel | str, images: np.ndarray, batch_size: int | None = None, device: str = "auto"
+) -> np.ndarray:
+    """Attention of the quality token to the patches in each of the L blocks, from one pass: float32 n×L×g×g.
+
+    Row l − 1 holds what enters exit l: the softmax attention of the token's query in block l, averaged over the heads.
+    A map sums to 1 less what the token takes from itself. g×g is the grid of patches, top left first.
+
+    Raises:
+        InputError: a network without quality token, or images that are not aligned faces.
+    """
+    network = quality_network(model, device)
+    if not network.leading_tokens:
+        raise InputError(f"{network.name} has no quality token: it reads the quality from the embedding. Use variant "
+                         "(T), such as vit-fiqa-t.")  # fmt: skip
+    maps = Embedder([_TokenAttention(network)], batch_size, device)(images)[0]
+    side = isqrt(network.pos_embed.shape[1] - 1)
+    return maps.reshape(-1, len(network.blocks), side, side)
+
+
+class _Stopped(nn.Module):
+    """A network with a quality head that stops behind a block and reads the quality there, as published."""
+
+    def __init__(self, model: ViTFiqa, exit: int):
+        super().__init__()
+        self.model, self.exit = model, exit
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """Prepared faces to quality."""
+        tokens = self.model.tokens(prepared)
+        for block in self.model.blocks[: self.exit]:
+            tokens = block(tokens)
+        return self.model.quality(tokens)
+
+
+def exit_gflops(model: FaceModel | str) -> np.ndarray:
+    """GFLOPs of the quality behind each of the L blocks, float64 L; the last is that of ViT-FIQA.
+
+    Raises:
+        InputError: a network without quality head.
+    """
+    network = quality_network(model, "cpu")
+    return np.array([flops(_Stopped(network, exit)) for exit in range(1, len(network.blocks) + 1)]) / 1e9

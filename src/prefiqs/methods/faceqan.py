@@ -13,6 +13,8 @@ taken); the standard deviation is the population's; noisy pixels stay in [−1, 
 The noise belongs to the seed and is the same for every face, so that a score depends on nothing but its face.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -48,32 +50,37 @@ def scorer(
         epsilon: size of the first noise and of a step, as a share of the pixel range, in (0, 1).
         p: exponent.
         seed: of the first noise.
-        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        device: as for `prefiqs.embed`.
     """
-    target = resolve_device(device)
     require_layers(model, "faceqan")
     if k < 1 or iterations < 1 or not 0 < epsilon < 1 or not p > 0:
         raise InputError("FaceQAN needs k and iterations of at least 1, epsilon in (0, 1) and p > 0, not "
                          f"k={k}, iterations={iterations}, epsilon={epsilon}, p={p}.")  # fmt: skip
+    target = resolve_device(device)
     own = on_device(model, target, private=True)
     both = Embedder([(model, "plain"), (model, "mirrored")], device=device)
     (embed,) = model_engines([own], 1 + k)
     step = derivative_engine(embeddings_and_gradient(own), target, 1 + k, "FaceQAN")
-    unit = 255 / own.input_spec.std  # the pixel range, as the network sees it
+    spec = own.input_spec
+    unit = 255 / spec.std  # the pixel range, as the network sees it
     drawn = np.random.default_rng(seed).uniform(-epsilon, epsilon, (k, 3, FACE_SIZE, FACE_SIZE))
     noise = torch.from_numpy((unit * drawn).astype(np.float32)).to(target)
+
+    def within_range(noisy: Tensor) -> Tensor:
+        """Pixels kept in [−1, 1] of the pixel range, of which faces take [0, 1]."""
+        return noisy.clamp((-255 - spec.mean) / spec.std, (255 - spec.mean) / spec.std)
 
     def score(images: np.ndarray) -> Scored:
         symmetry = rowwise_cosine(*both(images))
         scores = np.empty(len(images))
         for i, face in enumerate(batches(images, 1)):
             clean = own.prepare(face)
-            noisy = _within_range(clean + noise, own)
+            noisy = within_range(clean + noise)
             similarities = []
             for _ in range(iterations - 1):
                 embeddings, gradient = step(torch.cat([clean, noisy]))
                 similarities.append(rowwise_cosine(embeddings[:1], embeddings[1:]))
-                noisy = _within_range(noisy + epsilon * unit * torch.from_numpy(gradient).to(target).sign(), own)
+                noisy = within_range(noisy + epsilon * unit * torch.from_numpy(gradient).to(target).sign())
             (embeddings,) = embed(torch.cat([clean, noisy]))
             similarities.append(rowwise_cosine(embeddings[:1], embeddings[1:]))
             scores[i] = (1 + np.mean(similarities)) / 2 * np.clip(1 - np.std(similarities), 0, 1) * symmetry[i]
@@ -82,13 +89,7 @@ def scorer(
     return score
 
 
-def _within_range(noisy: Tensor, model: FaceModel) -> Tensor:
-    """Pixels kept in [−1, 1] of the pixel range, of which faces take [0, 1]."""
-    spec = model.input_spec
-    return noisy.clamp((-255 - spec.mean) / spec.std, (255 - spec.mean) / spec.std)
-
-
-def embeddings_and_gradient(model: FaceModel):
+def embeddings_and_gradient(model: FaceModel) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """The function from a face and its k noisy copies, (1 + k)×3×112×112, to their embeddings, (1 + k)×d, and the
     gradient of 1 − cosine similarity with respect to each copy, k×3×112×112."""
     forward = with_fixed_weights(model)

@@ -4,29 +4,40 @@ Source: Babnik, Jain, Peer, Štruc, "FROQ: Observing Face Recognition Models for
 2025. Score = mean over the chosen layers of the L2 norm of a layer's activations. Cost: one forward pass.
 
 Calibration, `calibrate`: the ten layers whose norms have the largest Spearman correlation with pseudo-labels (see
-`perturbation`) on calibration faces are candidates; greedily, the layer is added that makes the correlation of the mean
-norm largest, until all are in, and the best of these sets is kept. Cost: 77 forward passes a calibration face.
+`pseudo_labels`) on calibration faces are candidates; greedily, the layer is added that makes the correlation of the
+mean norm largest, until all are in, and the best of these sets is kept. Cost: 77 forward passes a calibration face.
 
 As in the published implementation, which also decides what is left open there: every module that gives a tensor is a
 layer, and norms are not scaled, so that a layer of large norms counts more. Not as there: activations that several
 modules hand on count once, and a layer that never fires or never varies is no candidate.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+import torch
 from scipy.stats import spearmanr
+from torch import Tensor
 
+from prefiqs.embedding.embedder import BATCH_SIZES, Embedder, batches, run_padded
+from prefiqs.embedding.engines import model_engines
+from prefiqs.embedding.vectors import rowwise_cosine
 from prefiqs.errors import InputError
+from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.atomic import write_text
-from prefiqs.methods._probes import firing_layers, norms_embedder, pseudo_labels, require_layers
+from prefiqs.methods._probes import Probe, require_layers
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import on_device, resolve_device
+
+_SQUARE, _ALPHA, _NOISY_FACES = 14, 0.001, 10
+_VIEWS = 2 + _NOISY_FACES + (FACE_SIZE // _SQUARE) ** 2
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ class Calibration:
         write_text(json.dumps(asdict(self), indent=2) + "\n", path)
 
     @classmethod
-    def load(cls, path: str | Path) -> Calibration:
+    def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote; `InputError` for any other file."""
         try:
             known = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -78,7 +89,7 @@ def scorer(
         calibration = Calibration.load(calibration)
     if calibration.model != model.name:
         raise InputError(f"This calibration is of {calibration.model}, not of {model.name}. Calibrate again.")
-    norms = norms_embedder(model, calibration.layers, batch_size, device)
+    norms = Embedder([LayerNorms(model, calibration.layers)], batch_size, device)
     return lambda images: Scored(norms(images)[0].mean(1, dtype=np.float64))
 
 
@@ -94,11 +105,9 @@ def calibrate(
 
     Args:
         images: calibration faces of all qualities, good and bad, n×112×112×3; a few hundred.
-        model: the network.
         candidates: how many layers, the best by themselves, may be chosen.
         seed: of the noise in the pseudo-labels.
-        batch_size: faces at a time; does not change the result beyond rounding.
-        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        batch_size, device: as for `prefiqs.embed`.
 
     Raises:
         InputError: fewer than three faces, or none that differ.
@@ -108,9 +117,9 @@ def calibrate(
         raise InputError(f"Calibration needs at least 3 faces, better hundreds, and 1 candidate, but has "
                          f"{len(images)} and {candidates}.")  # fmt: skip
     model = on_device(model, resolve_device(device))
-    labels = pseudo_labels(images, model, seed, batch_size, device)
+    labels = pseudo_labels(images, model, seed, batch_size)
     layers = firing_layers(model)
-    norms = norms_embedder(model, layers, batch_size, device)(images)[0].astype(np.float64)
+    norms = Embedder([LayerNorms(model, layers)], batch_size, device)(images)[0].astype(np.float64)
     varying = np.ptp(norms, axis=0) > 0
     if not varying.any() or not np.ptp(labels) > 0:
         raise InputError("No layer responds differently to the calibration faces; use faces of different quality.")
@@ -118,9 +127,9 @@ def calibrate(
     alone[varying] = [_correlation(column, labels) for column in norms.T[varying]]
     order = np.argsort(-alone, kind="stable")[: min(candidates, int(varying.sum()))]
     chosen, correlation = _greedily(norms[:, order], labels)
-    best = order[chosen]
+    best = order[chosen].tolist()
     return Calibration(
-        model.name, tuple(layers[i] for i in best), correlation, tuple(float(alone[i]) for i in best), len(images)
+        model.name, tuple(layers[i] for i in best), correlation, tuple(alone[best].tolist()), len(images)
     )
 
 
@@ -134,8 +143,88 @@ def _greedily(norms: np.ndarray, labels: np.ndarray) -> tuple[list[int], float]:
         order.append(remaining.pop(int(np.argmax(values))))
         reached.append(max(values))
     size = int(np.argmax(reached)) + 1
-    return order[:size], float(reached[size - 1])
+    return order[:size], reached[size - 1]
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(spearmanr(a, b).statistic)
+
+
+def firing_layers(model: FaceModel) -> tuple[str, ...]:
+    """Names of the layers that give activations in a forward pass, in the order in which they fire.
+
+    Any module counts that gives a tensor, but those that only hand on (a view of) what another gave do not count again.
+    """
+    blank = torch.zeros(1, 3, FACE_SIZE, FACE_SIZE, device=model.device)
+    names = [name for name, _ in model.named_modules() if name]
+    with torch.no_grad(), _watch(model, names) as seen:
+        model(blank)
+    first = {(output.data_ptr(), output.numel()): name for name, output in reversed(seen.items())}
+    return tuple(name for name in seen if name in first.values())
+
+
+class LayerNorms(Probe):
+    """The L2 norms of the activations of some layers, n×layers."""
+
+    def __init__(self, model: FaceModel, layers: Sequence[str]):
+        super().__init__(model, len(layers))
+        self.layers = tuple(layers)
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """Prepared faces to norms."""
+        with _watch(self.model, self.layers) as seen:
+            self.model(prepared)
+        if silent := [name for name in self.layers if name not in seen]:
+            raise InputError(f"{self.name} has no layers {', '.join(silent)} that take part in its forward pass; "
+                             "calibrate for this network.")  # fmt: skip
+        return torch.stack([seen[name].flatten(1).norm(dim=1) for name in self.layers], dim=1)
+
+
+@contextmanager
+def _watch(model: FaceModel, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """What the named layers give while the context lasts, by name, in the order in which they fire."""
+    seen: dict[str, Tensor] = {}
+
+    def keep(name: str, _, __, output: object) -> None:
+        if isinstance(output, Tensor):
+            seen[name] = output
+
+    with ExitStack() as hooks:
+        for name, layer in model.named_modules():
+            if name in layers:
+                hooks.enter_context(layer.register_forward_hook(partial(keep, name)))
+        yield seen
+
+
+def pseudo_labels(images: np.ndarray, model: FaceModel, seed: int = 0, batch_size: int | None = None) -> np.ndarray:
+    """How alike the embeddings of a face and of its disturbed views are: float64 n in [−1, 1], higher = better.
+
+    The mean of the cosine similarities to the mirror image, to noisy faces (their mean; `seed` is that of the noise),
+    and to faces with one black square each (their mean). The network stays on its device.
+    """
+    size = batch_size or min(BATCH_SIZES[model.device.type], _VIEWS)
+    (engine,) = model_engines([model], size)
+    views = _views(model, seed)
+    labels = np.empty(len(images))
+    for i, face in enumerate(batches(images, 1)):
+        parts = views(model.prepare(face)).split(size)
+        embeddings = np.concatenate([run_padded(engine, part, size)[0] for part in parts])
+        flip, noise, occlusion = np.split(rowwise_cosine(embeddings[:1], embeddings[1:]), [1, 1 + _NOISY_FACES])
+        labels[i] = (flip.mean() + noise.mean() + occlusion.mean()) / 3
+    return labels
+
+
+def _views(model: FaceModel, seed: int) -> Callable[[Tensor], Tensor]:
+    """From a face, 1×3×112×112 as the network wants it, to it, its mirror image, noisy and occluded faces."""
+    spec, side = model.input_spec, FACE_SIZE // _SQUARE
+    drawn = np.random.default_rng(seed).standard_normal((_NOISY_FACES, 3, FACE_SIZE, FACE_SIZE))
+    # From the scale [−1, 1] to 0…255, and from there to the network's.
+    noise = torch.from_numpy(((127.5 + 127.5 * drawn - spec.mean) / spec.std).astype(np.float32)).to(model.device)
+    squares = torch.eye(side**2, dtype=torch.bool, device=model.device).reshape(-1, 1, side, side)
+    squares = squares.repeat_interleave(_SQUARE, 2).repeat_interleave(_SQUARE, 3)
+
+    def views(clean: Tensor) -> Tensor:
+        noisy = (1 - _ALPHA) * clean + _ALPHA * noise
+        return torch.cat([clean, clean.flip(3), noisy, clean.masked_fill(squares, -spec.mean / spec.std)])
+
+    return views

@@ -9,17 +9,15 @@ face, and no variance), the gradients are those of activations, and each face ha
 share a batch: fixed running statistics keep them apart.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from prefiqs.embedding.derivatives import derivative_engine
-from prefiqs.embedding.embedder import batches, run_padded
 from prefiqs.errors import InputError
-from prefiqs.methods._probes import require_layers, with_fixed_weights
+from prefiqs.methods._probes import derivatives, require_layers, with_fixed_weights
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import on_device, resolve_device
@@ -35,16 +33,10 @@ def scorer(model: FaceModel, block: str | int = "image", batch_size: int = 4, de
 
     block: where the gradients are summed: "image", or 1…4, the stages between stem and embedding (see `block_ends`).
     """
-    target = resolve_device(device)
     require_layers(model, "grafiqs")
-    own = on_device(model, target, private=True)
-    magnitude = derivative_engine(gradient_magnitude(own, block), target, batch_size, "GraFIQs")
-
-    def score(images: np.ndarray) -> Scored:
-        parts = [run_padded(magnitude, own.prepare(faces), batch_size)[0] for faces in batches(images, batch_size)]
-        return Scored(-np.concatenate(parts))
-
-    return score
+    own = on_device(model, resolve_device(device), private=True)
+    magnitude = derivatives(gradient_magnitude(own, block), own, batch_size, "GraFIQs")
+    return lambda images: Scored(-magnitude(images)[0])
 
 
 def block_ends(model: nn.Module) -> dict[int, str]:
@@ -65,16 +57,16 @@ def block_ends(model: nn.Module) -> dict[int, str]:
     return dict(enumerate(ends[-_BLOCKS:], start=1))
 
 
-def gradient_magnitude(model: FaceModel, block: str | int):
+def gradient_magnitude(model: FaceModel, block: str | int) -> Callable[[Tensor], Tensor]:
     """The function from prepared faces to Σ |∂L/∂z| of each, n."""
     norms = _batch_norms(model)
-    ends: dict[Any, Any] = {"image": None, **block_ends(model)}
+    ends: dict[Any, str] = {"image": "", **block_ends(model)}
     if block not in ends:
         raise InputError(f"Unknown block {block!r}; {model.name} has {', '.join(map(repr, ends))}.")
     forward = with_fixed_weights(model)
 
     def function(prepared: Tensor) -> Tensor:
-        losses: list[Any] = []
+        losses: list[Tensor] = []
         starts = [prepared.detach()]
 
         def compare(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
@@ -88,7 +80,7 @@ def gradient_magnitude(model: FaceModel, block: str | int):
         with torch.enable_grad(), ExitStack() as hooks:
             for norm in norms:
                 hooks.enter_context(norm.register_forward_pre_hook(compare))
-            if ends[block] is None:
+            if block == "image":
                 starts[0].requires_grad_()
             else:
                 hooks.enter_context(model.get_submodule(ends[block]).register_forward_hook(start))
@@ -96,7 +88,7 @@ def gradient_magnitude(model: FaceModel, block: str | int):
             if not losses:
                 raise InputError(f"Behind block {block!r} of {model.name} there are no batch norms over feature maps; "
                                  'use block="image".')  # fmt: skip
-            (gradient,) = torch.autograd.grad(sum(losses).sum() / len(norms), starts[-1])
+            (gradient,) = torch.autograd.grad(sum(losses).sum() / len(norms), starts[-1])  # type: ignore[union-attr]
         return gradient.abs().flatten(1).sum(1)
 
     return function

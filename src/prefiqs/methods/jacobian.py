@@ -13,9 +13,8 @@ from torch import Tensor
 from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from prefiqs.embedding.derivatives import derivative_engine
-from prefiqs.embedding.embedder import batches, run_padded
 from prefiqs.errors import InputError
+from prefiqs.methods._probes import derivatives
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import on_device, resolve_device
@@ -23,8 +22,7 @@ from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec
 
-# Tangents double what a face takes in memory: small batches stay in the cache.
-BATCH_SIZE = 4
+BATCH_SIZE = 4  # tangents double what a face takes in memory: small batches stay in the cache
 
 
 def scorer(model: FaceModel, ratio: float = 0.1, criterion: str = "l1", seed: int = 0, device: str = "auto") -> Scorer:
@@ -50,22 +48,18 @@ def jacobian_drift(
     """
     if isinstance(pruned, FaceModel):
         return _drifts(model, [pruned], batch_size, device)(images)[0]
-    return _drifts(model, list(pruned), batch_size, device)(images)
+    return _drifts(model, pruned, batch_size, device)(images)
 
 
 def _drifts(
-    model: FaceModel, pruned: list[FaceModel], batch_size: int, device: str
+    model: FaceModel, pruned: Sequence[FaceModel], batch_size: int, device: str
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """From aligned faces to the Jacobian drift of each pruned network."""
-    target = resolve_device(device)
-    own, *others = (on_device(network, target, private=True) for network in (model, *pruned))
-    jvps = derivative_engine(normalised_jvp(own, *others), target, batch_size, "Jacobian drift")
-    empty = [np.empty((0, model.embedding_size))] * (1 + len(pruned))
+    own, *others = (on_device(network, resolve_device(device), private=True) for network in (model, *pruned))
+    jvps = derivatives(normalised_jvp(own, *others), own, batch_size, "Jacobian drift")
 
     def drifts(images: np.ndarray) -> list[np.ndarray]:
-        parts = [run_padded(jvps, own.prepare(faces), batch_size) for faces in batches(images, batch_size)]
-        tangents = [np.concatenate(table).astype(np.float64) for table in zip(empty, *parts, strict=True)][1:]
-        return [np.linalg.norm(tangent, axis=1).astype(np.float32) for tangent in tangents]
+        tangents = jvps(images)[1:] or [np.empty((0, model.embedding_size))] * len(pruned)
+        return [np.linalg.norm(tangent.astype(np.float64), axis=1).astype(np.float32) for tangent in tangents]
 
     return drifts
 

@@ -19,11 +19,13 @@ from torch import Tensor, nn
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
-from prefiqs.methods._probes import DropoutMaskGroups, draw_masks, require_layers
+from prefiqs.methods._probes import Probe, require_layers
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import on_device, resolve_device
 from prefiqs.pruning.mask import embedding_layer
+
+_TOGETHER = 7  # passes that share their products: 2⁷ classes, each with enough features for a fast matrix product
 
 
 def scorer(
@@ -45,25 +47,27 @@ def scorer(
         seed: of the masks.
         alpha: slope of the published map, 130 there; None for scores without it, in [0.24, 1].
         r: middle of the published map.
-        batch_size: faces at a time through the backbone; does not change the result beyond 1e-6.
-        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        batch_size, device: as for `prefiqs.embed`.
 
     Raises:
         InputError: an option out of its range, or a network whose last layer with weights does not make the embedding.
     """
-    target = resolve_device(device)
     require_layers(model, "ser-fiq")
     if passes < 2 or not 0 < dropout < 1:
         raise InputError("SER-FIQ needs at least 2 passes and a dropout between 0 and 1 (exclusive), not "
                          f"passes={passes} and dropout={dropout}.")  # fmt: skip
+    target = resolve_device(device)
     backbone = _Backbone(on_device(model, target, private=True))
     features_of = Embedder([backbone], batch_size, device)
-    masks, alone = draw_masks(backbone.embedding_size, passes, dropout, seed, target), Lock()
+    random = np.random.default_rng(seed)
+    kept = np.stack([random.random(backbone.embedding_size) >= dropout for _ in range(passes)])
+    masks = [_Masks(kept[start : start + _TOGETHER], target) for start in range(0, passes, _TOGETHER)]
+    alone = Lock()
 
     def score(images: np.ndarray) -> Scored:
         (features,) = features_of(images)
-        with alone:  # a hook takes part
-            embeddings = _stochastic_embeddings(backbone, torch.from_numpy(features).to(target), masks, dropout)
+        with alone, torch.no_grad():  # a hook takes part
+            embeddings = backbone.embeddings(torch.from_numpy(features).to(target), masks, dropout)
         robustness = 2 / (1 + np.exp(mean_pairwise_distance(embeddings).cpu().numpy()))
         if alpha is not None:
             robustness = 1 / (1 + np.exp(-alpha * (robustness - r)))
@@ -82,7 +86,29 @@ def mean_pairwise_distance(embeddings: Tensor) -> Tensor:
     return squared.sqrt().triu(1).sum((1, 2)) / (passes * (passes - 1) / 2)
 
 
-class _Backbone(FaceModel):
+class _Masks:
+    """The dropout masks of a few passes, `kept` (passes×D).
+
+    Features that the same ones of the passes keep are a class: their products with the layer's weights are summed once,
+    and each pass adds up the classes that it keeps. Seven passes then cost as much as two do one by one.
+    """
+
+    def __init__(self, kept: np.ndarray, device: torch.device):
+        passes = len(kept)
+        classes = 2 ** np.arange(passes) @ kept
+        self.order = torch.from_numpy(np.argsort(classes, kind="stable")).to(device)
+        self.sizes = np.bincount(classes, minlength=2**passes).tolist()
+        bits = np.arange(2**passes) >> np.arange(passes)[:, None] & 1
+        self.keeps = torch.from_numpy(bits.astype(np.float32)).to(device)  # passes × classes
+
+    def products(self, columns: Tensor, weights: Tensor) -> Tensor:
+        """Features D×n and weights D×d to the products of what each pass keeps, passes×n×d."""
+        parts = (table.index_select(0, self.order).split(self.sizes) for table in (columns, weights))
+        sums = torch.stack([c.T @ w for c, w in zip(*parts, strict=True)])
+        return (self.keeps @ sums.flatten(1)).unflatten(1, sums.shape[1:])
+
+
+class _Backbone(Probe):
     """A network up to its embedding layer: prepared faces to the features that enter it, n×D."""
 
     def __init__(self, model: FaceModel):
@@ -91,11 +117,11 @@ class _Backbone(FaceModel):
         if not isinstance(layer, nn.Linear):
             raise InputError(f"SER-FIQ needs a network with a linear embedding layer, but the last layer with weights "
                              f"of {model.name}, {name}, is a {type(layer).__name__}.")  # fmt: skip
-        super().__init__(model.name, model.input_spec, layer.in_features)
-        self.model, self.layer, self.layer_name = model, layer, name
-        self.training = False
+        super().__init__(model, layer.in_features)
+        self.layer, self.layer_name = layer, name
 
     def forward(self, prepared: Tensor) -> Tensor:
+        """Prepared faces to features."""
         seen: list[Tensor] = []
         with self.layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
             self.model(prepared)
@@ -104,23 +130,13 @@ class _Backbone(FaceModel):
                              f"{self.layer_name} of {self.name} does not.")  # fmt: skip
         return seen[0]
 
-    def rest(self, outputs: Tensor) -> Tensor:
-        """From outputs of the embedding layer, m×d, to embeddings, m×d.
-
-        The network runs on one blank face, and the given outputs take the place of that face's.
-        """
-        blank = torch.zeros(1, 3, FACE_SIZE, FACE_SIZE, device=outputs.device)
-        with self.layer.register_forward_hook(lambda *_: outputs):
-            return self.model(blank)
-
-
-@torch.no_grad()
-def _stochastic_embeddings(
-    backbone: _Backbone, features: Tensor, masks: list[DropoutMaskGroups], dropout: float
-) -> Tensor:
-    """The embeddings of all passes, T×n×d."""
-    columns, weights = features.T.contiguous(), backbone.layer.weight.T.contiguous()
-    outputs = torch.cat([group.products(columns, weights) for group in masks]) / (1 - dropout)
-    if backbone.layer.bias is not None:
-        outputs += backbone.layer.bias
-    return backbone.rest(outputs.flatten(0, 1)).unflatten(0, outputs.shape[:2])
+    def embeddings(self, features: Tensor, masks: list[_Masks], dropout: float) -> Tensor:
+        """From features, n×D, to the embeddings of all passes, T×n×d."""
+        columns, weights = features.T.contiguous(), self.layer.weight.T.contiguous()
+        outputs = torch.cat([group.products(columns, weights) for group in masks]) / (1 - dropout)
+        if self.layer.bias is not None:
+            outputs += self.layer.bias
+        # The network runs on one blank face, and these outputs take the place of that face's.
+        blank = torch.zeros(1, 3, FACE_SIZE, FACE_SIZE, device=features.device)
+        with self.layer.register_forward_hook(lambda *_: outputs.flatten(0, 1)):
+            return self.model(blank).unflatten(0, outputs.shape[:2])

@@ -5,8 +5,8 @@ Final LayerNorm, then batch norm and a linear layer on the quality token (varian
 Cost: one forward pass. Unlike the other methods here, the network was trained for it.
 """
 
-from prefiqs.methods._scorer import Scored, Scorer
-from prefiqs.methods._vit import exit_embedder, quality_network
+from prefiqs.methods import ex_fiqa
+from prefiqs.methods._scorer import Scorer
 from prefiqs.models.face_model import FaceModel
 
 
@@ -16,6 +16,5 @@ def scorer(model: FaceModel, batch_size: int | None = None, device: str = "auto"
     Raises:
         InputError: a network without quality head.
     """
-    network = quality_network(model)
-    behind_last = exit_embedder(network, [len(network.blocks)], batch_size, device)
-    return lambda images: Scored(behind_last(images)[0][:, 0])
+    last = len(ex_fiqa.quality_network(model).blocks)
+    return ex_fiqa.scorer(model, exit=last, batch_size=batch_size, device=device)

@@ -10,7 +10,7 @@ Cost: one forward pass up to the last selected block.
 
 import math
 from collections.abc import Iterable, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -20,58 +20,13 @@ from torch.nn import functional as F
 
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.errors import InputError
+from prefiqs.methods._probes import Probe
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import as_model
 from prefiqs.models.vit import ViT
 
 _WEIGHTINGS = (None, "last", "mean")
-
-
-class _Stability(FaceModel):
-    """A transformer that gives quality instead of embeddings, from its selected blocks up to each of k `ends`.
-
-    n×(weightings of the patches)·k, those of one weighting side by side.
-    """
-
-    def __init__(
-        self, model: ViT, selected: list[int], ends: list[int], alpha: float, weightings: Sequence[str | None]
-    ):
-        super().__init__(f"{model.name} and its stability", model.input_spec, len(weightings) * len(ends))
-        self.model, self.selected, self.ends, self.alpha, self.weightings = model, selected, ends, alpha, weightings
-        needed: dict[str | None, list[int]] = {None: [], "last": ends, "mean": selected}
-        self.weighing = {number for weighting in weightings for number in needed[weighting]}
-        self.training = model.training  # of the wrapper alone
-
-    def forward(self, prepared: Tensor) -> Tensor:
-        """A quality token in front of the patches takes part in the attention, but is none of them."""
-        patches = slice(self.model.leading_tokens, None)
-        tokens = self.model.tokens(prepared)
-        path: Any = 0  # a number until the first share is added to it
-        received: dict[str | None, Any] = dict.fromkeys(self.weightings, 0)
-        found: dict[str | None, list[Tensor]] = {weighting: [] for weighting in self.weightings}
-        before = None
-        for number, block in enumerate(self.model.blocks[: self.selected[-1]], start=1):
-            if number in self.weighing:
-                tokens, attention = block.with_attention(tokens)  # type: ignore[operator]
-                share = F.normalize(attention.mean(1).sum(1)[:, patches], p=1, dim=1)
-                for weighting in received:
-                    received[weighting] = received[weighting] + share if weighting == "mean" else share
-            else:
-                tokens = block(tokens)
-            if number in self.selected:
-                directions = F.normalize(self.model.norm(tokens[:, patches]), dim=2)
-                if before is not None:
-                    path = path + torch.linalg.vector_norm(directions - before, dim=2)
-                before = directions
-            if number in self.ends:
-                steps = self.selected.index(number)
-                # 2/(1 + exp(αd)), which cannot overflow in this form
-                quality = 2 * torch.sigmoid(-self.alpha / steps * path)
-                for weighting, share in received.items():
-                    weights = F.normalize(torch.ones_like(quality) if weighting is None else share, p=1, dim=1)
-                    found[weighting].append((quality * weights).sum(1, keepdim=True))
-        return torch.cat([column for weighting in self.weightings for column in found[weighting]], dim=1)
 
 
 def scorer(
@@ -98,8 +53,7 @@ def scorer(
     """
     transformer = _checked(model, alpha)
     selected = _selected(blocks, len(transformer.blocks))
-    network = _Stability(transformer, selected, selected[-1:], alpha, [attention])
-    of_faces = Embedder([network], batch_size, device)
+    of_faces = Embedder([_Stability(transformer, selected, selected[-1:], alpha, [attention])], batch_size, device)
     return lambda images: Scored(of_faces(images)[0][:, 0])
 
 
@@ -113,15 +67,7 @@ def vitnt_depths(
     """Quality from the first T of L blocks, T = 2 … L, for every `attention`, in one pass of the network.
 
     By attention, None, "last" or "mean": float32 n×(L − 1), higher = better; the column of T holds what `scorer` gives
-    for `blocks=T`.
-
-    Args:
-        model: a vision transformer of this package, or the name of one.
-        images: aligned faces, uint8 n×112×112×3, RGB.
-        alpha, batch_size, device: as for `scorer`.
-
-    Raises:
-        InputError: as `scorer`.
+    for `blocks=T`. Arguments and errors are those of `scorer`.
     """
     transformer = _checked(as_model(model, device), alpha)
     numbers = list(range(1, len(transformer.blocks) + 1))
@@ -130,13 +76,54 @@ def vitnt_depths(
     return dict(zip(_WEIGHTINGS, np.split(table, len(_WEIGHTINGS), axis=1), strict=True))
 
 
+class _Stability(Probe):
+    """Quality from the selected blocks up to each of k `ends`, n×(weightings·k), those of a weighting side by side."""
+
+    model: ViT
+
+    def __init__(
+        self, model: ViT, selected: list[int], ends: list[int], alpha: float, weightings: Sequence[str | None]
+    ):
+        super().__init__(model, len(weightings) * len(ends))
+        self.selected, self.ends, self.alpha, self.weightings = selected, ends, alpha, weightings
+        needed: dict[str | None, list[int]] = {None: [], "last": ends, "mean": selected}
+        self.weighing = {number for weighting in weightings for number in needed[weighting]}
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """Prepared faces to qualities. A quality token takes part in the attention, but is no patch."""
+        patches = slice(self.model.leading_tokens, None)
+        tokens, before = self.model.tokens(prepared), None
+        path: Any = 0  # a number until the first share is added to it
+        received: dict[str | None, Any] = {"mean": 0}
+        found: dict[str | None, list[Tensor]] = {weighting: [] for weighting in self.weightings}
+        for number, block in enumerate(self.model.blocks[: self.selected[-1]], start=1):
+            if number in self.weighing:
+                tokens, attention = block.with_attention(tokens)  # type: ignore[operator]
+                share = F.normalize(attention.mean(1).sum(1)[:, patches], p=1, dim=1)
+                received = {"last": share, "mean": received["mean"] + share}
+            else:
+                tokens = block(tokens)
+            if number in self.selected:
+                directions = F.normalize(self.model.norm(tokens[:, patches]), dim=2)
+                if before is not None:
+                    path = path + torch.linalg.vector_norm(directions - before, dim=2)
+                before = directions
+            if number in self.ends:
+                # 2/(1 + exp(αd)), which cannot overflow in this form
+                quality = 2 * torch.sigmoid(-self.alpha / self.selected.index(number) * path)
+                received[None] = torch.ones_like(quality)
+                for weighting, column in found.items():
+                    column.append((quality * F.normalize(received[weighting], p=1, dim=1)).sum(1, keepdim=True))
+        return torch.cat([column for columns in found.values() for column in columns], dim=1)
+
+
 def _checked(model: FaceModel, alpha: float) -> ViT:
     if not isinstance(model, ViT):
         raise InputError(
             f"ViTNT-FIQA needs a vision transformer of this package, which {model.name} ({type(model).__name__}) is "
             "not. Load one such as vit-prefiqs."
         )
-    if not (isinstance(alpha, Real) and 0 < alpha < math.inf):
+    if not 0 < alpha < math.inf:
         raise InputError(f"alpha must be a number above 0, not {alpha!r}; 8 is the published one.")
     return model
 

@@ -30,13 +30,6 @@ class Layout:
     prefix: str = ""
     leftovers: tuple[str, ...] = ()
 
-    def backbone(self, state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-        """The backbone's tensors under their own names; `InputError` naming the first keys that are neither."""
-        state = {key: value for key, value in state.items() if not key.startswith(self.leftovers)}
-        if others := [key for key in state if not key.startswith(self.prefix)]:
-            raise InputError(f"{path} holds tensors that are not part of the network: {', '.join(others[:3])}, …")
-        return {key.removeprefix(self.prefix): value for key, value in state.items()}
-
 
 PLAIN = Layout()
 
@@ -47,8 +40,11 @@ def read_backbone(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
     Raises `InputError` for a file that is no checkpoint, or holds what the layout does not know.
     """
     state = read_checkpoint(path)
-    known = (layout for layout in layouts if any(key.startswith(layout.prefix) for key in state))
-    return next(known, layouts[-1]).backbone(state, path)
+    layout = next((one for one in layouts if any(key.startswith(one.prefix) for key in state)), layouts[-1])
+    state = {key: value for key, value in state.items() if not key.startswith(layout.leftovers)}
+    if others := [key for key in state if not key.startswith(layout.prefix)]:
+        raise InputError(f"{path} holds tensors that are not part of the network: {', '.join(others[:3])}, …")
+    return {key.removeprefix(layout.prefix): value for key, value in state.items()}
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -64,49 +60,45 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         except SafetensorError as error:
             raise InputError(f"{path} is not a safetensors file, or is damaged: {error}.") from error
-    try:
-        with warnings.catch_warnings():  # about pickles of other protocols, which are refused anyway
-            warnings.simplefilter("ignore", UserWarning)
-            _refuse_compressed(path)
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except InputError:
-        raise
-    except Exception as error:  # a damaged file can raise anything
-        raise InputError(_why_refused(path, error)) from error
+    content = _unpickled(path)
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict):
         raise InputError(f"{path} holds one {type(content).__name__} instead of named tensors.")
-    if others := [k for k, value in content.items() if not (isinstance(k, str) and _is_plain(value))]:
+    if others := [key for key, value in content.items() if not (isinstance(key, str) and _is_plain(value))]:
         raise InputError(f"{path}, or its `state_dict`, holds more than named tensors: {others[:3]}.")
     return content
+
+
+def _unpickled(path: Path) -> object:
+    try:
+        # `torch.save` never compresses, but PyTorch would unpack what someone else did: a few bytes to many gigabytes.
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(member.file_size for member in archive.infolist())
+            if unpacked > path.stat().st_size:
+                raise InputError(
+                    f"{path} is compressed and unpacks to {unpacked} bytes, which `torch.save` never does. Get the "
+                    "file from its authors."
+                )
+        with warnings.catch_warnings():  # about pickles of other protocols, which are refused anyway
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file can raise anything
+        # PyTorch's own words recommend to switch its protection off, so they are not repeated.
+        if wanted := re.search(r"GLOBAL (\S+)", str(error)):
+            raise InputError(
+                f"{path} wants to run `{wanted[1]}` while it is read. Nothing was run. Get a file that holds tensors "
+                "only (a state dict, or safetensors)."
+            ) from error
+        raise InputError(f"{path} is not a PyTorch checkpoint, or is damaged ({type(error).__name__}).") from error
 
 
 def _is_plain(value: object) -> bool:
     """Whether a value is a tensor whose numbers are there, one by one."""
     return isinstance(value, Tensor) and value.layout == torch.strided and value.device.type == "cpu"
-
-
-def _refuse_compressed(path: Path) -> None:
-    # `torch.save` never compresses, but PyTorch would unpack what someone else did: a few bytes to many gigabytes.
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > path.stat().st_size:
-            raise InputError(
-                f"{path} is compressed and unpacks to {unpacked} bytes, which `torch.save` never does. Get the file "
-                "from its authors."
-            )
-
-
-def _why_refused(path: Path, error: Exception) -> str:
-    # PyTorch's own words recommend to switch its protection off, so they are not repeated.
-    if wanted := re.search(r"GLOBAL (\S+)", str(error)):
-        return (
-            f"{path} wants to run `{wanted[1]}` while it is read. Nothing was run. Get a file that holds tensors only "
-            "(a state dict, or safetensors)."
-        )
-    return f"{path} is not a PyTorch checkpoint, or is damaged ({type(error).__name__})."
 
 
 def load_strictly(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
@@ -117,11 +109,14 @@ def load_strictly(model: nn.Module, state: dict[str, Tensor], path: Path) -> Non
     own = model.state_dict()
     state = {k: torch.zeros_like(own[k]) for k in own if k.endswith("num_batches_tracked")} | state
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    misfits = [f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in own.keys() & state.keys()
-               if state[k].shape != own[k].shape]  # fmt: skip
+    misfits = [
+        f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}"
+        for k in sorted(own.keys() & state.keys())
+        if state[k].shape != own[k].shape
+    ]
     if missing or unknown or misfits:
         raise InputError(
             f"{path} does not hold the weights of {model.name}: missing {missing[:3]}, unknown {unknown[:3]}, wrong "
-            f"shape {sorted(misfits)[:3]}."
+            f"shape {misfits[:3]}."
         )
     model.load_state_dict(state)

@@ -27,8 +27,7 @@ class InputSpec:
             )
 
 
-# Of ArcFace and of most networks after it: (x/255 − 0.5)/0.5.
-ARCFACE_INPUT = InputSpec("rgb", mean=127.5, std=127.5)
+ARCFACE_INPUT = InputSpec("rgb", mean=127.5, std=127.5)  # of ArcFace and of most networks after it
 
 
 class FaceModel(nn.Module):

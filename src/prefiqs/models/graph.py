@@ -10,6 +10,7 @@ import numpy as np
 import openvino as ov
 import torch
 from openvino import opset13 as ops
+from openvino.preprocess import PrePostProcessor
 from torch import Tensor
 
 from prefiqs.errors import InputError
@@ -58,9 +59,8 @@ def declared_input(path: Path) -> InputSpec:
         declared = json.loads(declaration.read_text(encoding="utf-8"))
         return InputSpec(declared["colour"], declared["mean"], declared["std"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f'{declaration} must hold {{"colour": "rgb" or "bgr", "mean": …, "std": …}} ({error}).'
-        ) from error
+        wanted = '{"colour": "rgb" or "bgr", "mean": …, "std": …}'
+        raise InputError(f"{declaration} must hold {wanted} ({error}).") from error
 
 
 def _channels_first(graph: ov.Model, path: Path) -> ov.Model:
@@ -69,11 +69,10 @@ def _channels_first(graph: ov.Model, path: Path) -> ov.Model:
     if len(graph.inputs) == 1 and shape[1:] == [3, FACE_SIZE, FACE_SIZE]:
         return graph
     if len(graph.inputs) == 1 and shape[1:] == [FACE_SIZE, FACE_SIZE, 3]:
-        old = graph.get_parameters()[0]
-        new = ops.parameter([shape[0], 3, FACE_SIZE, FACE_SIZE], np.float32, "faces")
-        for target in old.output(0).get_target_inputs():
-            target.replace_source_output(ops.transpose(new, [0, 2, 3, 1]).output(0))
-        return ov.Model([r.input_value(0) for r in graph.get_results()], [new], graph.get_friendly_name())
+        steps = PrePostProcessor(graph)
+        steps.input().tensor().set_layout(ov.Layout("NCHW"))
+        steps.input().model().set_layout(ov.Layout("NHWC"))
+        return steps.build()
     raise InputError(
         f"{path} must take one input of {FACE_SIZE}×{FACE_SIZE} colour faces, but takes the shape {shape}."
     )

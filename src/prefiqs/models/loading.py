@@ -18,13 +18,12 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
     """Load an FR network in eval mode.
 
     Args:
-        name: one of `MODELS`; the path of an ONNX file; or NAME, with `checkpoints/NAME.onnx` in the data folder.
+        name: one of `MODELS`; the path of an ONNX file; or NAME, with `checkpoints/NAME.onnx` in the data folder. An
+            ONNX file gets RGB, (x − 127.5)/128, unless a .json file of its name beside it says otherwise, such as
+            `{"colour": "bgr", "mean": 127.5, "std": 127.5}`.
         weights: a file to use instead of the published weights: a checkpoint as the authors give it out, or the same
             tensors in our layer names (.pth, .pt, .ckpt, .bin or .safetensors; the graph for a network that is one).
         device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-
-    An ONNX file gets RGB, (x − 127.5)/128, unless a .json file of its name beside it says otherwise, such as
-    `{"colour": "bgr", "mean": 127.5, "std": 127.5}`.
 
     Raises:
         InputError: unknown name, or a weights file that does not fit; AssetError: the weights cannot be had.
@@ -33,10 +32,16 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
     if name.endswith(".onnx"):
         if weights is not None:
             raise InputError(f"An ONNX file holds its own weights; leave out weights={str(weights)!r}.")
-        path = _existing(Path(name))
+        path = _existing(name)
         return GraphModel(path.stem, declared_input(path), path)
     card = card_of(name)
-    return card.load(_existing(Path(weights)) if weights else published_weights(name)).to(target)
+    return card.load(_existing(weights) if weights else published_weights(name)).to(target)
+
+
+def _existing(file: str | Path) -> Path:
+    if not Path(file).is_file():
+        raise InputError(f"File not found: {file}.")
+    return Path(file)
 
 
 def as_model(model: FaceModel | str, device: str = "auto") -> FaceModel:
@@ -72,9 +77,3 @@ def resolve_device(device: str) -> torch.device:
     if device != "cpu" and int(device.partition(":")[2] or 0) >= count:
         raise InputError(f"There is no device {device}: PyTorch sees {count or 'no'} CUDA GPUs; use auto or cpu.")
     return torch.device(device)
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise InputError(f"File not found: {path}.")
-    return path

@@ -5,7 +5,6 @@ Source: Zhong et al., "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Fa
 depthwise-separable convolutions with batch norm and PReLU, then BN - flatten - linear (the embedding) - BN.
 """
 
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,26 +63,19 @@ class SFace(FaceModel):
         return self.embedding_bn(self.embedding(self.head_bn(features).flatten(1)))
 
 
-_PARAMETER_NAMES = {
-    "weight": "weight",
-    "bias": "bias",
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_var": "running_var",
-}
-_LAYER_NAMES = {"conv2d": "conv", "batchnorm": "bn", "relu": "prelu"}
+_LAYERS = {"conv2d": "conv", "batchnorm": "bn", "relu": "prelu"}
+_TENSORS = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
+            "moving_var": "running_var"}  # fmt: skip
 
 
-def _rename(onnx_name: str) -> str:
-    """Name of an ONNX initialiser in our state dict: `conv_4_dw_relu_gamma` is `blocks.2.depthwise.prelu.weight`."""
-    layer, parameter = re.fullmatch(r"(.+?)_(weight|bias|gamma|beta|moving_mean|moving_var)", onnx_name).groups()  # type: ignore[union-attr]
-    head = {"bn1": "head_bn", "pre_fc1": "embedding", "fc1": "embedding_bn"}.get(layer)
-    if head is None:
-        index, depthwise, kind = re.fullmatch(r"conv_(\d+)(_dw)?_(conv2d|batchnorm|relu)", layer).groups()  # type: ignore[union-attr]
-        place = "depthwise" if depthwise else "pointwise"
-        head = ("stem" if index == "1" else f"blocks.{int(index) - 2}.{place}") + f".{_LAYER_NAMES[kind]}"
-    return f"{head}.{_PARAMETER_NAMES[parameter]}"
+def _names() -> dict[str, str]:
+    """Our name of each tensor by that in the ONNX file: `conv_4_dw_relu_gamma` is `blocks.2.depthwise.prelu.weight`."""
+    parts = {"conv_1": "stem"}
+    for i in range(len(_BLOCKS)):
+        parts |= {f"conv_{i + 2}_dw": f"blocks.{i}.depthwise", f"conv_{i + 2}": f"blocks.{i}.pointwise"}
+    layers = {f"{part}_{layer}": f"{parts[part]}.{_LAYERS[layer]}" for part in parts for layer in _LAYERS}
+    layers |= {"bn1": "head_bn", "pre_fc1": "embedding", "fc1": "embedding_bn"}
+    return {f"{layer}_{tensor}": f"{layers[layer]}.{_TENSORS[tensor]}" for layer in layers for tensor in _TENSORS}
 
 
 def read_weights(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
@@ -92,30 +84,29 @@ def read_weights(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
 
 
 def state_dict_from_onnx(path: Path) -> dict[str, Tensor]:
-    """Read the weights of the OpenCV Zoo's SFace file into our layer names (strict: every tensor must have a place).
+    """Read the weights of the OpenCV Zoo's SFace file into our layer names.
 
-    Raises `InputError` if a tensor of the file has no place in the network.
+    Raises `InputError` for a tensor that has no place in the network, or is not in the file itself.
     """
     try:
         graph = onnx.load(path, load_external_data=False).graph
     except DecodeError as error:
         raise InputError(f"{path} is not an ONNX file ({error}).") from error
-    state = {}
+    names, state = _names(), {}
     for initializer in graph.initializer:
-        try:
-            if initializer.name.startswith("scalar_op"):  # the pixel scaling, which is our `input_spec`
-                continue
-            name = _rename(initializer.name)
-        except (AttributeError, TypeError, ValueError):  # re.fullmatch found nothing; no UTF-8; a number too long
+        published = str(initializer.name)  # bytes where it is no UTF-8
+        if published.startswith("scalar_op"):  # the pixel scaling, which is our `input_spec`
+            continue
+        if published not in names:
             raise InputError(
-                f"{path} is not the OpenCV Zoo's SFace network: it has an unknown tensor {initializer.name!r}. Load "
-                "another network by the path of its .onnx file."
-            ) from None
+                f"{path} is not the OpenCV Zoo's SFace network: it has an unknown tensor {published!r}. Load another "
+                "network by the path of its .onnx file."
+            )
         try:
             if uses_external_data(initializer):  # it may point to any file of this machine
                 raise ValueError("it is in another file")
             tensor = torch.from_numpy(numpy_helper.to_array(initializer).copy())
         except (ValueError, TypeError) as error:
-            raise InputError(f"The tensor {initializer.name!r} of {path} holds no numbers ({error}).") from error
-        state[name] = tensor.flatten() if "prelu" in name else tensor
+            raise InputError(f"The tensor {published!r} of {path} holds no numbers ({error}).") from error
+        state[names[published]] = tensor.flatten() if "prelu" in names[published] else tensor
     return state

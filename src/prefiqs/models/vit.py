@@ -4,6 +4,9 @@ Source: Dosovitskiy et al., "An Image is Worth 16×16 Words", ICLR 2021; An et a
 CVPR 2022 (insightface's ViT); Kim et al., "KeyPoint Relative Position Encoding", CVPR 2024 (CVLface). Blocks are
 LayerNorm - attention and LayerNorm - MLP (ReLU6), each added to its input; no bias in `qkv`. The head takes all tokens
 as one vector: linear - BN - linear (the embedding) - BN. Mask token, stochastic depth and dropout belong to training.
+
+`ViTFiqa` is that of Atzori, Boutros, Damer, "ViT-FIQA: Assessing Face Image Quality using Vision Transformers", ICCV
+workshops 2025, which gives a quality beside the embedding. Layer names are those of the published checkpoints.
 """
 
 import torch
@@ -13,7 +16,7 @@ from torch.nn import functional as F
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 
-HEAD_BN_EPS = 2e-5
+_HEAD_BN_EPS = 2e-5
 
 
 class Attention(nn.Module):
@@ -27,24 +30,23 @@ class Attention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens n×t×width to n×t×width; the attention weights are never held."""
-        return self._joined(F.scaled_dot_product_attention(*self._heads(tokens)))
+        return self._joined(F.scaled_dot_product_attention(*self.query_key_value(tokens)))
 
     def with_weights(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and the softmax attention n×heads×t×t: how much each token (row) takes from each (column)."""
-        query, key, value = self._heads(tokens)
+        query, key, value = self.query_key_value(tokens)
         weights = (query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5).softmax(-1)
         return self._joined(weights @ value), weights
+
+    def query_key_value(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Each n×heads×t×width/heads."""
+        return self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
 
     def extra_repr(self) -> str:
         """The number of heads, which no shape of a weight shows."""
         return f"heads={self.heads}"
 
-    def _heads(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Query, key and value, each n×heads×t×width/heads."""
-        return self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
-
     def _joined(self, mixed: Tensor) -> Tensor:
-        """What the heads give, n×heads×t×width/heads, to n×t×width."""
         return self.proj(mixed.transpose(1, 2).flatten(2))
 
 
@@ -98,12 +100,12 @@ class PatchEmbedding(nn.Module):
 class ViT(FaceModel):
     """Vision transformer: 112×112 in, embedding out. `forward` is `head` of the last block of `blocks` on `tokens`.
 
-    Args:
-        patch: side of a patch in pixels; there are (112 // patch)² tokens.
-        width: of a token; `depth`: number of blocks; `heads`: of the attention; `mlp_ratio`: hidden width of the MLP
-            over `width`.
-
     `leading_tokens` counts the tokens in front of the patches, which are no part of the embedding.
+
+    Args:
+        patch: side of a patch in pixels; there are (112 // patch)² of them.
+        width: of a token.
+        mlp_ratio: hidden width of the MLP over `width`.
     """
 
     leading_tokens = 0
@@ -128,9 +130,9 @@ class ViT(FaceModel):
         self.norm = nn.LayerNorm(width)
         self.feature = nn.Sequential(
             nn.Linear(count * width, width, bias=False),
-            nn.BatchNorm1d(width, HEAD_BN_EPS),
+            nn.BatchNorm1d(width, _HEAD_BN_EPS),
             nn.Linear(width, embedding_size, bias=False),
-            nn.BatchNorm1d(embedding_size, HEAD_BN_EPS),
+            nn.BatchNorm1d(embedding_size, _HEAD_BN_EPS),
         )
         self.eval()
 
@@ -148,3 +150,38 @@ class ViT(FaceModel):
     def head(self, tokens: Tensor) -> Tensor:
         """Tokens n×t×width behind any block to raw embeddings n×d: final LayerNorm, then the embedding's layers."""
         return self.feature(self.norm(tokens[:, self.leading_tokens :]).flatten(1))
+
+
+class ViTFiqa(ViT):
+    """A `ViT` with a quality head (batch norm and a linear layer without bias); takes what `ViT` takes.
+
+    Args:
+        quality_token: variant (T) reads the quality from a learnable token in front of the patches; variant (C) has
+            no such token and reads it from the embedding.
+    """
+
+    embedding_layer_name = "feature.2"  # the last layer with weights is the quality's
+
+    def __init__(self, *, quality_token: bool, **shape):
+        super().__init__(**shape)
+        width = self.pos_embed.shape[-1]
+        if quality_token:
+            self.qs_token = nn.Parameter(torch.zeros(1, 1, width))
+            self.pos_embed = nn.Parameter(torch.zeros(1, self.pos_embed.shape[1] + 1, width))
+            self.leading_tokens = 1
+        read = width if quality_token else self.embedding_size
+        self.head_qs = nn.Sequential(nn.BatchNorm1d(read, _HEAD_BN_EPS), nn.Linear(read, 1, bias=False))
+        self.eval()
+
+    def tokens(self, prepared: Tensor) -> Tensor:
+        """Prepared faces to what the first block takes, n×t×width; in variant (T) token 0 is the quality token."""
+        patches = self.patch_embed(prepared)
+        if self.leading_tokens:
+            # `shape[0]`, not `len`: the CPU engine must see the number of faces as one that may change
+            patches = torch.cat([self.qs_token.expand(patches.shape[0], -1, -1), patches], dim=1)
+        return patches + self.pos_embed
+
+    def quality(self, tokens: Tensor) -> Tensor:
+        """Tokens n×t×width behind any block to quality scores n: final LayerNorm, then the quality head."""
+        read = self.norm(tokens[:, 0]) if self.leading_tokens else self.head(tokens)
+        return self.head_qs(read).squeeze(1)

@@ -25,8 +25,8 @@ def published_weights(name: str, into: Path | None = None) -> Path:
 
     For PyTorch networks that is `model.safetensors`, in our layer names, from the fetched asset or from the checkpoint
     that the user put at `checkpoints/NAME.pth` (.pt, .ckpt, .bin, .safetensors) in the data folder; for finished graphs
-    it is a copy, with the input that was declared for it. `source.json` beside it says what it was made from, with
-    sha256: if another file is there now, it is made again. A checkpoint that is gone since then is not missed.
+    it is a copy, with the input that was declared for it. `source.json` beside it holds the sha256 of what it was made
+    from: if another file is there now, it is made again. A checkpoint that is gone since then is not missed.
 
     Args:
         name: of the network.
@@ -36,15 +36,15 @@ def published_weights(name: str, into: Path | None = None) -> Path:
         InputError: there is no such network, or the file is not of this network; AssetError: the weights cannot be had.
     """
     card = card_of(name)
-    folders = [into] if into else _folders()
-    targets = [folder / name / _file_name(card) for folder in folders]
+    targets = [folder / name / _file_name(card) for folder in ([into] if into else _folders())]
+    checkpoint = None if card.asset else _checkpoint(card)
     if card.asset:
         asset = ASSETS[card.asset]
         checksums = {Path(asset.path).name: checksum for checksum in asset.sha256.values()}
-    elif checkpoint := _checkpoint(card):
+    elif checkpoint:
         used = [checkpoint] if card.network else [checkpoint, checkpoint.with_suffix(".json")]
         checksums = {path.name: file_sha256(path) for path in used if path.is_file()}
-    elif made := [target for target in targets if target.is_file()]:
+    elif made := [target for target in targets if target.is_file()] or _made(card):
         return made[0]
     else:
         raise AssetError(missing_weights(name))
@@ -53,15 +53,15 @@ def published_weights(name: str, into: Path | None = None) -> Path:
         record = target.with_name("source.json")
         if target.is_file() and record.is_file() and record.read_text(encoding="utf-8") == made_from:
             return target
-    _make(card, fetch(card.asset) if card.asset else checkpoint, targets[-1])  # type: ignore[arg-type]
-    write_text(made_from, targets[-1].with_name("source.json"))
-    return targets[-1]
+    _make(card, checkpoint or fetch(card.asset), target)  # type: ignore[arg-type]
+    write_text(made_from, record)
+    return target
 
 
 def missing_weights(name: str) -> str:
     """One sentence on the weights of a network if they are neither here nor can be fetched, else ""."""
     card = card_of(name)
-    if card.asset or _checkpoint(card) or _is_made(card):
+    if card.asset or _checkpoint(card) or _made(card):
         return ""
     return (
         f"The weights of {name} are missing. Get them from {card.source}, and put them at {_checkpoints() / name}.pth "
@@ -74,7 +74,7 @@ def weights_state(name: str) -> str:
     card = card_of(name)
     if missing_weights(name):
         return f"missing, expected at {_checkpoints() / name}.pth"
-    return "fetched at first use" if card.asset and not _is_made(card) else "present"
+    return "fetched at first use" if card.asset and not _made(card) else "present"
 
 
 def known_models() -> list[str]:
@@ -111,8 +111,8 @@ def _make(card: ModelCard, source: Path, target: Path) -> None:
             copy.unlink(missing_ok=True)
 
 
-def _is_made(card: ModelCard) -> bool:
-    return any((folder / card.name / _file_name(card)).is_file() for folder in _folders())
+def _made(card: ModelCard) -> list[Path]:
+    return [path for folder in _folders() if (path := folder / card.name / _file_name(card)).is_file()]
 
 
 def _file_name(card: ModelCard) -> str:
@@ -123,8 +123,8 @@ def _file_name(card: ModelCard) -> str:
 
 def _checkpoint(card: ModelCard) -> Path | None:
     """The file that the user put in place; `InputError` if there are several."""
-    paths = [_checkpoints() / f"{card.name}{ending}" for ending in (ENDINGS if card.network else (".onnx",))]
-    found = [path for path in paths if path.is_file()]
+    endings = ENDINGS if card.network else (".onnx",)
+    found = [path for ending in endings if (path := _checkpoints() / f"{card.name}{ending}").is_file()]
     if len(found) > 1:
         raise InputError(f"{card.name} has several checkpoints: {', '.join(map(str, found))}. Keep one of them.")
     return found[0] if found else None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,10 +14,8 @@ from prefiqs.models import sface
 from prefiqs.models.checkpoints import PLAIN, Layout, load_strictly, read_backbone
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 from prefiqs.models.graph import GRAPH_INPUT, GraphModel
-from prefiqs.models.ir import IR, IR_LAYERS
-from prefiqs.models.iresnet import IRESNET_LAYERS, IResNet
-from prefiqs.models.vit import ViT
-from prefiqs.models.vit_fiqa import ViTFiqa
+from prefiqs.models.iresnet import IR, IR_LAYERS, IRESNET_LAYERS, IResNet
+from prefiqs.models.vit import ViT, ViTFiqa
 
 
 @dataclass(frozen=True)
@@ -60,72 +59,44 @@ class ModelCard:
         return model
 
 
+def _fetched(name: str, description: str, network: Callable[..., FaceModel] | None, **more: Any) -> ModelCard:
+    """A card whose source and licence are those of the asset of its name."""
+    asset = ASSETS[name]
+    return ModelCard(name, description, str(asset.sources[0]), asset.licence, network, asset=name, **more)
+
+
 _BGR = InputSpec("bgr", mean=127.5, std=127.5)
 _MAGFACE_INPUT = InputSpec("bgr", mean=0, std=255)
 
 # Keys beside the backbone's are class centres of the training loss; the mask token hides patches in training.
-_MAGFACE_LAYOUTS = (
-    Layout("features.module.", ("fc.", "parallel_fc.")),
-    Layout("module.features.", ("module.fc.",)),
-    PLAIN,
-)
+_MAGFACE_LAYOUTS = (Layout("features.module.", ("fc.", "parallel_fc.")), Layout("module.features.", ("module.fc.",)),
+                    PLAIN)  # fmt: skip
 _ADAFACE_LAYOUTS = (Layout("model.", ("head.",)), PLAIN)
 _VIT_LAYOUTS = (Layout("", ("mask_token",)),)
 _CVLFACE_LAYOUTS = tuple(Layout(prefix, (f"{prefix}mask_token",)) for prefix in ("model.net.", "net.", ""))
 
 _INSIGHTFACE = "https://github.com/deepinsight/insightface/tree/master/recognition/arcface_torch (Model Zoo)"
+_ADAFACE = "https://github.com/mk-minchul/AdaFace (Pretrained Models)"
+_VIT_FIQA = "https://github.com/atzoriandrea/ViT-FIQA-Assessing-Face-Image-Quality-using-Vision-Transformers"
 _RESEARCH = "non-commercial research only"
+_NON_COMMERCIAL = "CC BY-NC-SA 4.0"
 _REPOSITORY_MIT = "MIT (repository; not stated for the weights)"
 _CVLFACE_LICENCE = f"as the training data (WebFace4M): {_RESEARCH}"
 
-
-def _graph(name: str, description: str, embedding_size: int) -> ModelCard:
-    asset = ASSETS[name]
-    source = str(asset.sources[0])
-    return ModelCard(name, description, source, asset.licence, None, GRAPH_INPUT, embedding_size, asset=name)
-
-
-def _arcface(number: int, layers: tuple[int, int, int, int]) -> ModelCard:
-    source = f"{_INSIGHTFACE}, backbone.pth or model.pt of an r{number}"
-    return ModelCard(
-        f"iresnet{number}", f"ArcFace, IResNet-{number} (insightface)", source, _RESEARCH, partial(IResNet, layers)
-    )
-
-
-def _adaface(number: int, layers: tuple[int, int, int, int]) -> ModelCard:
-    source = f"https://github.com/mk-minchul/AdaFace (Pretrained Models), adaface_ir{number}_*.ckpt"
-    network = partial(IR, layers, inner_norm=True)
-    return ModelCard(f"adaface-ir{number}", f"AdaFace, IR-{number}", source, _REPOSITORY_MIT, network, _BGR,
-                     layouts=_ADAFACE_LAYOUTS)  # fmt: skip
-
-
-def _insightface_vit(letter: str, width: int, depth: int) -> ModelCard:
-    source = f"{_INSIGHTFACE}, backbone.pth or model.pt of a ViT-{letter.upper()}"
-    network = partial(ViT, patch=9, width=width, depth=depth, heads=8)
-    return ModelCard(f"vit-{letter}", f"ViT-{letter.upper()} (insightface)", source, _RESEARCH, network,
-                     layouts=_VIT_LAYOUTS)  # fmt: skip
-
-
-def _vit_fiqa(letter: str, file: str) -> ModelCard:
-    source = f"https://github.com/atzoriandrea/ViT-FIQA-Assessing-Face-Image-Quality-using-Vision-Transformers, {file}"
-    network = partial(ViTFiqa, quality_token=letter == "t", patch=9, width=512, depth=12, heads=8)
-    return ModelCard(f"vit-fiqa-{letter}", f"ViT-FIQA ({letter.upper()}), ViT-S with a quality head", source,
-                     "CC BY-NC-SA 4.0", network, layouts=_VIT_LAYOUTS)  # fmt: skip
-
-
 _CARDS = (
-    ModelCard("sface", "SFace, MobileNet-v1 backbone (OpenCV Zoo)", str(ASSETS["sface"].sources[0]),
-              ASSETS["sface"].licence, sface.SFace, sface.INPUT, 128, read=sface.read_weights, asset="sface"),
-    ModelCard("vit-prefiqs", "small ViT-FIQA (T), distilled from sface on LFW by this project (training/)",
-              str(ASSETS["vit-prefiqs"].sources[0]), ASSETS["vit-prefiqs"].licence,
-              partial(ViTFiqa, quality_token=True, patch=14, width=128, depth=12, heads=4, embedding_size=128),
-              embedding_size=128, layouts=_VIT_LAYOUTS, asset="vit-prefiqs", seen=("lfw", "xqlfw")),
-    _graph("mobilefacenet-512", "MobileFaceNet, ONNX", 512),
-    _graph("mobilefacenet-192", "MobileFaceNet, TFLite", 192),
-    *(_arcface(number, layers) for number, layers in IRESNET_LAYERS.items()),
+    _fetched("sface", "SFace, MobileNet-v1 backbone (OpenCV Zoo)", sface.SFace, input_spec=sface.INPUT,
+             embedding_size=128, read=sface.read_weights),
+    _fetched("vit-prefiqs", "small ViT-FIQA (T), distilled from sface on LFW by this project (training/)",
+             partial(ViTFiqa, quality_token=True, patch=14, width=128, depth=12, heads=4, embedding_size=128),
+             embedding_size=128, layouts=_VIT_LAYOUTS, seen=("lfw", "xqlfw")),
+    _fetched("mobilefacenet-512", "MobileFaceNet, ONNX", None, input_spec=GRAPH_INPUT),
+    _fetched("mobilefacenet-192", "MobileFaceNet, TFLite", None, input_spec=GRAPH_INPUT, embedding_size=192),
+    *(ModelCard(f"iresnet{number}", f"ArcFace, IResNet-{number} (insightface)",
+                f"{_INSIGHTFACE}, backbone.pth or model.pt of an r{number}", _RESEARCH, partial(IResNet, layers))
+      for number, layers in IRESNET_LAYERS.items()),
     ModelCard("elasticface", "ElasticFace-Arc, IResNet-100",
-              "https://github.com/fdbtrs/ElasticFace (ElasticFace-Arc), 295672backbone.pth",
-              "CC BY-NC-SA 4.0", partial(IResNet, IRESNET_LAYERS[100])),
+              "https://github.com/fdbtrs/ElasticFace (ElasticFace-Arc), 295672backbone.pth", _NON_COMMERCIAL,
+              partial(IResNet, IRESNET_LAYERS[100])),
     ModelCard("magface", "MagFace, IResNet-100",
               "https://github.com/IrvingMeng/MagFace (Model Zoo, iResNet100), magface_epoch_00025.pth",
               _REPOSITORY_MIT, partial(IResNet, IRESNET_LAYERS[100], eps=2e-5), _MAGFACE_INPUT,
@@ -133,8 +104,13 @@ _CARDS = (
     ModelCard("curricularface", "CurricularFace, IR-101",
               "https://github.com/HuangYG123/CurricularFace (Model), CurricularFace_Backbone.pth",
               _REPOSITORY_MIT, partial(IR, IR_LAYERS[101], inner_norm=False)),
-    *(_adaface(number, layers) for number, layers in IR_LAYERS.items()),
-    *(_insightface_vit(*shape) for shape in (("t", 256, 12), ("s", 512, 12), ("b", 512, 24), ("l", 768, 24))),
+    *(ModelCard(f"adaface-ir{number}", f"AdaFace, IR-{number}", f"{_ADAFACE}, adaface_ir{number}_*.ckpt",
+                _REPOSITORY_MIT, partial(IR, layers, inner_norm=True), _BGR, layouts=_ADAFACE_LAYOUTS)
+      for number, layers in IR_LAYERS.items()),
+    *(ModelCard(f"vit-{size}", f"ViT-{size.upper()} (insightface)",
+                f"{_INSIGHTFACE}, backbone.pth or model.pt of a ViT-{size.upper()}", _RESEARCH,
+                partial(ViT, patch=9, width=width, depth=depth, heads=8), layouts=_VIT_LAYOUTS)
+      for size, width, depth in (("t", 256, 12), ("s", 512, 12), ("b", 512, 24), ("l", 768, 24))),
     ModelCard("cvlface-vit-s", "ViT-S (CVLface)",
               "https://github.com/mk-minchul/CVLface, which lists no weights of this size so far", _CVLFACE_LICENCE,
               partial(ViT, patch=8, width=512, depth=12, heads=8, mlp_ratio=5), layouts=_CVLFACE_LAYOUTS),
@@ -142,8 +118,11 @@ _CARDS = (
               "https://huggingface.co/minchul/cvlface_adaface_vit_base_webface4m, model.safetensors or "
               "pretrained_model/model.pt", _CVLFACE_LICENCE,
               partial(ViT, patch=8, width=512, depth=24, heads=16, mlp_ratio=3), layouts=_CVLFACE_LAYOUTS),
-    _vit_fiqa("t", "vitfiqa_token.pt"),
-    _vit_fiqa("c", "vitfiqa_crfiqa.pt"),
+    *(ModelCard(f"vit-fiqa-{variant}", f"ViT-FIQA ({variant.upper()}), ViT-S with a quality head",
+                f"{_VIT_FIQA}, {file}", _NON_COMMERCIAL,
+                partial(ViTFiqa, quality_token=variant == "t", patch=9, width=512, depth=12, heads=8),
+                layouts=_VIT_LAYOUTS)
+      for variant, file in (("t", "vitfiqa_token.pt"), ("c", "vitfiqa_crfiqa.pt"))),
 )  # fmt: skip
 
 MODELS: dict[str, ModelCard] = {card.name: card for card in _CARDS}

@@ -84,11 +84,11 @@ def test_a_method_is_calibrated_on_faces_spread_over_the_benchmark(tmp_path, mon
     images = np.asarray(run.benchmark("orl-xq").images)
     assert study.calibration.faces == 5
     chosen = images[[int(i * (len(images) - 1) / 4) for i in range(5)]]
-    from prefiqs.methods.registry import calibrate
+    from prefiqs.methods.froq import calibrate
 
     network = TinyNet()
     network.name = "sface"
-    expected = calibrate("froq", chosen, network, device="cpu")
+    expected = calibrate(chosen, network, device="cpu")
     assert study.calibration.layers == expected.layers
     assert study.gallery is not None
 

@@ -8,8 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-from prefiqs.methods._vit import exit_gflops, token_attention
-from prefiqs.methods.ex_fiqa import exfiqa_scores, fuse_exits
+from prefiqs.methods.ex_fiqa import exfiqa_scores, exit_gflops, fuse_exits, token_attention
 from prefiqs.methods.vitnt_fiqa import vitnt_depths
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId

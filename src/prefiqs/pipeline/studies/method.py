@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from prefiqs.methods.registry import METHODS, calibrate, score
+from prefiqs.methods.registry import METHODS, score
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
@@ -64,4 +64,4 @@ def calibrated_options(run: Run, method: str, options: Mapping[str, Any], networ
     images = run.benchmark(chosen.calibrated_on).images
     rows = np.linspace(0, len(images) - 1, min(chosen.calibration_faces, len(images))).astype(int)
     faces = np.stack([images[row] for row in rows])
-    return {**options, "calibration": calibrate(method, faces, network, device=run.params.embed.device)}
+    return {**options, "calibration": METHODS[method].module.calibrate(faces, network, device=run.params.embed.device)}
