@@ -33,7 +33,7 @@ BROKE = {
     "prepared pairs": (b"\n\xc2",),
     "LFW archive": (b"lfw/A/A_0001.jpg" + b"\0" * 600,),
     "mask": (mask().replace(b": 0.4,", b": I.4,"), mask().replace(b"0.4", b"4.4")),
-    "SFace": (SFACE.replace(b"conv_2", b"con\xf7_2"), SFACE.replace(b"\x08\x03\x10\x01", b"\x08\x03\x10\x08")),
+    "ONNX weights": (SFACE.replace(b"conv_2", b"con\xf7_2"), SFACE.replace(b"\x08\x03\x10\x01", b"\x08\x03\x10\x08")),
     "declared input": (b"[" * 200_000,),
     "params": (b"\xf9\x90", b'a: "', b"[" * 1000, b"a: 2020-99-99", b"a: " + b"9" * 5000),
     "photo": (b"P6 99999 99999 255\n" + b"\0" * 99,),

@@ -24,10 +24,9 @@ from prefiqs.datasets.insightface_bin import read_bin
 from prefiqs.datasets.lfw import build_lfw_photos
 from prefiqs.errors import AssetError, ConfigError, InputError
 from prefiqs.io.arrays import read_array
-from prefiqs.models.checkpoints import read_checkpoint
+from prefiqs.models.checkpoints import read_checkpoint, read_onnx
 from prefiqs.models.graph import GRAPH_INPUT, GraphModel
 from prefiqs.models.loading import load_model
-from prefiqs.models.sface import state_dict_from_onnx
 from prefiqs.pipeline.params import Params
 
 
@@ -274,4 +273,4 @@ def test_sface_is_read_from_one_file(outside):
         (folder / "n.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
         (folder / "inside").write_bytes(np.ones(3, np.float32).tobytes())
         with pytest.raises(InputError, match="'conv_1_relu_gamma' of .* holds no numbers .it is in another file"):
-            state_dict_from_onnx(folder / "n.onnx")
+            read_onnx(folder / "n.onnx")

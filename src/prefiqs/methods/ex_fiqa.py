@@ -91,10 +91,8 @@ def quality_network(model: FaceModel | str, device: str = "auto") -> ViTFiqa:
     """The network, or the one of that name, if it has a quality head; else `InputError`."""
     model = as_model(model, device)
     if not isinstance(model, ViTFiqa):
-        raise InputError(
-            f"{model.name} ({type(model).__name__}) has no quality head. Load a vision transformer that has one, such "
-            "as vit-prefiqs, vit-fiqa-t or vit-fiqa-c."
-        )
+        raise InputError(f"{model.name} ({type(model).__name__}) has no quality head. Load a vision transformer that "
+                         "has one, such as vit-prefiqs, vit-fiqa-t or vit-fiqa-c.")  # fmt: skip
     return model
 
 

@@ -119,10 +119,8 @@ class _Stability(Probe):
 
 def _checked(model: FaceModel, alpha: float) -> ViT:
     if not isinstance(model, ViT):
-        raise InputError(
-            f"ViTNT-FIQA needs a vision transformer of this package, which {model.name} ({type(model).__name__}) is "
-            "not. Load one such as vit-prefiqs."
-        )
+        raise InputError(f"ViTNT-FIQA needs a vision transformer of this package, which {model.name} "
+                         f"({type(model).__name__}) is not. Load one such as vit-prefiqs.")  # fmt: skip
     if not 0 < alpha < math.inf:
         raise InputError(f"alpha must be a number above 0, not {alpha!r}; 8 is the published one.")
     return model
@@ -135,8 +133,6 @@ def _selected(blocks: Any, depth: int) -> list[int]:
     numbers = list(range(1, int(blocks) + 1)) if isinstance(blocks, Integral) else list(blocks)
     whole = all(isinstance(number, Integral) and 1 <= number <= depth for number in numbers)  # type: ignore[operator]
     if not whole or len(set(numbers)) != len(numbers) or len(numbers) < 2:
-        raise InputError(
-            f"blocks must be two or more different numbers from 1 to {depth}, or how many of the first blocks, not "
-            f"{blocks!r}. Leave it out for all blocks."
-        )
+        raise InputError(f"blocks must be two or more different numbers from 1 to {depth}, or how many of the first "
+                         f"blocks, not {blocks!r}. Leave it out for all blocks.")  # fmt: skip
     return sorted(map(int, numbers))

@@ -3,11 +3,15 @@
 import re
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
 import torch
+from google.protobuf.message import DecodeError
+from onnx import numpy_helper
+from onnx.external_data_helper import uses_external_data
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -25,26 +29,34 @@ class Layout:
     Attributes:
         prefix: what stands before the backbone's own names.
         leftovers: beginnings of other keys that are known: what training needed and the embedding does not.
+        names: our names by theirs, where these differ by more than the prefix.
     """
 
     prefix: str = ""
     leftovers: tuple[str, ...] = ()
+    names: Mapping[str, str] | None = None
+
+    def renamed(self, key: str) -> str | None:
+        """Our name of a tensor; None for one that is not the backbone's."""
+        if self.names is not None:
+            return self.names.get(key)
+        return key.removeprefix(self.prefix) if key.startswith(self.prefix) else None
 
 
 PLAIN = Layout()
 
 
 def read_backbone(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
-    """Read the backbone's tensors from a checkpoint, in the first layout whose prefix is there (else in the last).
+    """Read the backbone's tensors from a checkpoint, in the first layout that knows any of them (else in the last).
 
     Raises `InputError` for a file that is no checkpoint, or holds what the layout does not know.
     """
-    state = read_checkpoint(path)
-    layout = next((one for one in layouts if any(key.startswith(one.prefix) for key in state)), layouts[-1])
-    state = {key: value for key, value in state.items() if not key.startswith(layout.leftovers)}
-    if others := [key for key in state if not key.startswith(layout.prefix)]:
+    state = read_onnx(path) if path.suffix == ".onnx" else read_checkpoint(path)
+    layout = next((one for one in layouts if any(one.renamed(key) for key in state)), layouts[-1])
+    names = {key: layout.renamed(key) for key in state if not key.startswith(layout.leftovers)}
+    if others := [key for key, name in names.items() if name is None]:
         raise InputError(f"{path} holds tensors that are not part of the network: {', '.join(others[:3])}, …")
-    return {key.removeprefix(layout.prefix): value for key, value in state.items()}
+    return {name: state[key] for key, name in names.items() if name is not None}
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -60,7 +72,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         except SafetensorError as error:
             raise InputError(f"{path} is not a safetensors file, or is damaged: {error}.") from error
-    content = _unpickled(path)
+    content = _unpickle_tensors(path)
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict):
@@ -70,17 +82,15 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     return content
 
 
-def _unpickled(path: Path) -> object:
+def _unpickle_tensors(path: Path) -> object:
     try:
         # `torch.save` never compresses, but PyTorch would unpack what someone else did: a few bytes to many gigabytes.
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 unpacked = sum(member.file_size for member in archive.infolist())
             if unpacked > path.stat().st_size:
-                raise InputError(
-                    f"{path} is compressed and unpacks to {unpacked} bytes, which `torch.save` never does. Get the "
-                    "file from its authors."
-                )
+                raise InputError(f"{path} is compressed and unpacks to {unpacked} bytes, which `torch.save` never "
+                                 "does. Get the file from its authors.")  # fmt: skip
         with warnings.catch_warnings():  # about pickles of other protocols, which are refused anyway
             warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -89,16 +99,35 @@ def _unpickled(path: Path) -> object:
     except Exception as error:  # a damaged file can raise anything
         # PyTorch's own words recommend to switch its protection off, so they are not repeated.
         if wanted := re.search(r"GLOBAL (\S+)", str(error)):
-            raise InputError(
-                f"{path} wants to run `{wanted[1]}` while it is read. Nothing was run. Get a file that holds tensors "
-                "only (a state dict, or safetensors)."
-            ) from error
+            raise InputError(f"{path} wants to run `{wanted[1]}` while it is read. Nothing was run. Get a file that "
+                             "holds tensors only (a state dict, or safetensors).") from error  # fmt: skip
         raise InputError(f"{path} is not a PyTorch checkpoint, or is damaged ({type(error).__name__}).") from error
 
 
 def _is_plain(value: object) -> bool:
     """Whether a value is a tensor whose numbers are there, one by one."""
     return isinstance(value, Tensor) and value.layout == torch.strided and value.device.type == "cpu"
+
+
+def read_onnx(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of an ONNX network by their names there; `InputError` for one that is not in the file itself."""
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except DecodeError as error:
+        raise InputError(f"{path} is not an ONNX file ({error}).") from error
+    # Slopes of PReLU have the shape c×1×1, in PyTorch c.
+    slopes = {name for node in graph.node if node.op_type == "PRelu" for name in node.input[1:]}
+    state = {}
+    for initializer in graph.initializer:
+        name = str(initializer.name)  # bytes where it is no UTF-8
+        try:
+            if uses_external_data(initializer):  # it may point to any file of this machine
+                raise ValueError("it is in another file")
+            tensor = torch.from_numpy(numpy_helper.to_array(initializer).copy())
+        except (ValueError, TypeError) as error:
+            raise InputError(f"The tensor {name!r} of {path} holds no numbers ({error}).") from error
+        state[name] = tensor.flatten() if name in slopes else tensor
+    return state
 
 
 def load_strictly(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
@@ -109,14 +138,9 @@ def load_strictly(model: nn.Module, state: dict[str, Tensor], path: Path) -> Non
     own = model.state_dict()
     state = {k: torch.zeros_like(own[k]) for k in own if k.endswith("num_batches_tracked")} | state
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    misfits = [
-        f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}"
-        for k in sorted(own.keys() & state.keys())
-        if state[k].shape != own[k].shape
-    ]
+    misfits = [f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in sorted(own.keys() & state.keys())
+               if state[k].shape != own[k].shape]  # fmt: skip
     if missing or unknown or misfits:
-        raise InputError(
-            f"{path} does not hold the weights of {model.name}: missing {missing[:3]}, unknown {unknown[:3]}, wrong "
-            f"shape {misfits[:3]}."
-        )
+        raise InputError(f"{path} does not hold the weights of {model.name}: missing {missing[:3]}, unknown "
+                         f"{unknown[:3]}, wrong shape {misfits[:3]}.")  # fmt: skip
     model.load_state_dict(state)

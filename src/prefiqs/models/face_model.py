@@ -22,9 +22,8 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         if self.colour not in ("rgb", "bgr") or not (math.isfinite(self.mean) and 0 < self.std < math.inf):
-            raise InputError(
-                f"The colour must be 'rgb' or 'bgr', and mean and std > 0 numbers on the 0…255 scale, not {self}."
-            )
+            raise InputError("The colour must be 'rgb' or 'bgr', and mean and std > 0 numbers on the 0…255 scale, "
+                             f"not {self}.")  # fmt: skip
 
 
 ARCFACE_INPUT = InputSpec("rgb", mean=127.5, std=127.5)  # of ArcFace and of most networks after it
@@ -48,8 +47,7 @@ class FaceModel(nn.Module):
         faces, spec = check_faces(images), self.input_spec
         if self.device.type == "cuda":  # bytes travel, a quarter of the floats; the arithmetic is the same
             on_gpu = torch.from_numpy(faces).pin_memory().to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-            on_gpu = on_gpu.flip(1) if spec.colour == "bgr" else on_gpu
-            return (on_gpu.float() - spec.mean) / spec.std
+            return ((on_gpu.flip(1) if spec.colour == "bgr" else on_gpu).float() - spec.mean) / spec.std
         if spec.colour == "bgr":
             faces = faces[..., ::-1]
         # In numpy: PyTorch would start its threads for this and keep the cores busy that the CPU engine needs.
@@ -74,8 +72,7 @@ def check_faces(images: np.ndarray) -> np.ndarray:
     """Return `images` as writable, contiguous array if they are aligned faces, uint8 n×112×112×3; else `InputError`."""
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (FACE_SIZE, FACE_SIZE, 3):
-        raise InputError(
-            f"Aligned faces must be RGB, uint8 n×{FACE_SIZE}×{FACE_SIZE}×3, not {images.dtype} "
-            f"{'×'.join(map(str, images.shape))}. Align photos first with prefiqs.align (one face: image[None])."
-        )
+        raise InputError(f"Aligned faces must be RGB, uint8 n×{FACE_SIZE}×{FACE_SIZE}×3, not {images.dtype} "
+                         f"{'×'.join(map(str, images.shape))}. Align photos first with prefiqs.align (one face: "
+                         "image[None]).")  # fmt: skip
     return np.require(images, requirements=["C", "W"])

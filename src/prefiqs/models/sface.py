@@ -6,18 +6,10 @@ depthwise-separable convolutions with batch norm and PReLU, then BN - flatten - 
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from pathlib import Path
 
-import onnx
-import torch
-from google.protobuf.message import DecodeError
-from onnx import numpy_helper
-from onnx.external_data_helper import uses_external_data
 from torch import Tensor, nn
 
-from prefiqs.errors import InputError
-from prefiqs.models.checkpoints import Layout, read_backbone
+from prefiqs.models.checkpoints import Layout
 from prefiqs.models.face_model import FaceModel, InputSpec
 
 INPUT = InputSpec("rgb", mean=127.5, std=128.0)
@@ -63,50 +55,18 @@ class SFace(FaceModel):
         return self.embedding_bn(self.embedding(self.head_bn(features).flatten(1)))
 
 
-_LAYERS = {"conv2d": "conv", "batchnorm": "bn", "relu": "prelu"}
-_TENSORS = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
-            "moving_var": "running_var"}  # fmt: skip
-
-
-def _names() -> dict[str, str]:
+def _published_names() -> dict[str, str]:
     """Our name of each tensor by that in the ONNX file: `conv_4_dw_relu_gamma` is `blocks.2.depthwise.prelu.weight`."""
     parts = {"conv_1": "stem"}
     for i in range(len(_BLOCKS)):
         parts |= {f"conv_{i + 2}_dw": f"blocks.{i}.depthwise", f"conv_{i + 2}": f"blocks.{i}.pointwise"}
-    layers = {f"{part}_{layer}": f"{parts[part]}.{_LAYERS[layer]}" for part in parts for layer in _LAYERS}
+    kinds = {"conv2d": "conv", "batchnorm": "bn", "relu": "prelu"}
+    layers = {f"{part}_{kind}": f"{parts[part]}.{kinds[kind]}" for part in parts for kind in kinds}
     layers |= {"bn1": "head_bn", "pre_fc1": "embedding", "fc1": "embedding_bn"}
-    return {f"{layer}_{tensor}": f"{layers[layer]}.{_TENSORS[tensor]}" for layer in layers for tensor in _TENSORS}
+    tensors = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
+    tensors |= {"moving_mean": "running_mean", "moving_var": "running_var"}
+    return {f"{layer}_{tensor}": f"{layers[layer]}.{tensors[tensor]}" for layer in layers for tensor in tensors}
 
 
-def read_weights(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
-    """Read SFace's weights from the OpenCV Zoo's ONNX file, or from a file in our layer names."""
-    return state_dict_from_onnx(path) if path.suffix == ".onnx" else read_backbone(path, layouts)
-
-
-def state_dict_from_onnx(path: Path) -> dict[str, Tensor]:
-    """Read the weights of the OpenCV Zoo's SFace file into our layer names.
-
-    Raises `InputError` for a tensor that has no place in the network, or is not in the file itself.
-    """
-    try:
-        graph = onnx.load(path, load_external_data=False).graph
-    except DecodeError as error:
-        raise InputError(f"{path} is not an ONNX file ({error}).") from error
-    names, state = _names(), {}
-    for initializer in graph.initializer:
-        published = str(initializer.name)  # bytes where it is no UTF-8
-        if published.startswith("scalar_op"):  # the pixel scaling, which is our `input_spec`
-            continue
-        if published not in names:
-            raise InputError(
-                f"{path} is not the OpenCV Zoo's SFace network: it has an unknown tensor {published!r}. Load another "
-                "network by the path of its .onnx file."
-            )
-        try:
-            if uses_external_data(initializer):  # it may point to any file of this machine
-                raise ValueError("it is in another file")
-            tensor = torch.from_numpy(numpy_helper.to_array(initializer).copy())
-        except (ValueError, TypeError) as error:
-            raise InputError(f"The tensor {published!r} of {path} holds no numbers ({error}).") from error
-        state[names[published]] = tensor.flatten() if "prelu" in names[published] else tensor
-    return state
+# `scalar_op…` scale the pixels, which is our `input_spec`.
+ONNX_LAYOUT = Layout(leftovers=("scalar_op",), names=_published_names())

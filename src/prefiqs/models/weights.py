@@ -1,7 +1,7 @@
 """Where the weights of a network are: a folder each, filled from a fetched asset or from a checkpoint of the user's.
 
-The first stage of the pipeline fills `weights` of the data folder, which DVC tracks. Everything else that loads a
-network fills `cache/weights`, so that scoring a photo never makes a stage of the pipeline outdated. Both are read.
+The first stage of the pipeline fills `weights` of the data folder, which DVC tracks. Everything else fills
+`cache/weights`, so that scoring a photo never makes a stage outdated. Both are read.
 """
 
 import json
@@ -21,16 +21,12 @@ from prefiqs.models.zoo import MODELS, ModelCard
 
 
 def published_weights(name: str, into: Path | None = None) -> Path:
-    """The weights of a network, a file NAME/model.*, made first if need be.
+    """The weights of a network, a file NAME/model.* in `into` or in one of the two folders, made first if need be.
 
     For PyTorch networks that is `model.safetensors`, in our layer names, from the fetched asset or from the checkpoint
     that the user put at `checkpoints/NAME.pth` (.pt, .ckpt, .bin, .safetensors) in the data folder; for finished graphs
     it is a copy, with the input that was declared for it. `source.json` beside it holds the sha256 of what it was made
     from: if another file is there now, it is made again. A checkpoint that is gone since then is not missed.
-
-    Args:
-        name: of the network.
-        into: folder of weights to use instead of the two of the data folder.
 
     Raises:
         InputError: there is no such network, or the file is not of this network; AssetError: the weights cannot be had.
@@ -63,10 +59,8 @@ def missing_weights(name: str) -> str:
     card = card_of(name)
     if card.asset or _checkpoint(card) or _made(card):
         return ""
-    return (
-        f"The weights of {name} are missing. Get them from {card.source}, and put them at {_checkpoints() / name}.pth "
-        f"(or {', '.join(ENDINGS[1:])}; licence: {card.licence})."
-    )
+    return (f"The weights of {name} are missing. Get them from {card.source}, and put them at "
+            f"{_checkpoints() / name}.pth (or {', '.join(ENDINGS[1:])}; licence: {card.licence}).")  # fmt: skip
 
 
 def weights_state(name: str) -> str:
@@ -91,10 +85,8 @@ def card_of(name: str) -> ModelCard:
     for path in (_checkpoints() / f"{name}.onnx", *(folder / name / "model.onnx" for folder in _folders())):
         if path.is_file():
             return ModelCard(name, "ONNX file of your own", str(path), "not known", None, declared_input(path), None)
-    raise InputError(
-        f"Unknown model {name!r}; choose one of {', '.join(sorted(known_models()))}, or put your own at "
-        f"{_checkpoints() / name}.onnx."
-    )
+    raise InputError(f"Unknown model {name!r}; choose one of {', '.join(sorted(known_models()))}, or put your own at "
+                     f"{_checkpoints() / name}.onnx.")  # fmt: skip
 
 
 def _make(card: ModelCard, source: Path, target: Path) -> None:

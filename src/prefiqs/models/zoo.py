@@ -1,13 +1,12 @@
 """The registry of FR networks: one card a network, with what a user must know before using its weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from prefiqs.assets.registry import ASSETS
 from prefiqs.models import sface
@@ -31,7 +30,6 @@ class ModelCard:
         input_spec: how it wants its pixels.
         embedding_size: length of its embeddings; None if only the file knows.
         layouts: the forms in which its checkpoints name their tensors, tried in this order.
-        read: reads a file in one of these forms.
         asset: name of the weights in `prefiqs.assets.registry.ASSETS`; None if the user puts the file in place.
         seen: benchmarks whose images it was trained on, where this is known to hold; results on them are marked.
     """
@@ -44,7 +42,6 @@ class ModelCard:
     input_spec: InputSpec = ARCFACE_INPUT
     embedding_size: int | None = 512
     layouts: tuple[Layout, ...] = (PLAIN,)
-    read: Callable[[Path, Sequence[Layout]], dict[str, Tensor]] = read_backbone
     asset: str | None = None
     seen: tuple[str, ...] = ()
 
@@ -52,7 +49,7 @@ class ModelCard:
         """The network with the weights of a file, on the CPU; `InputError` for a file that does not fit."""
         if self.network is None:
             return GraphModel(self.name, self.input_spec, path)
-        state = self.read(path, self.layouts)
+        state = read_backbone(path, self.layouts)
         with torch.device("meta"):  # weights that are about to be replaced need neither time nor random numbers
             model = self.network(name=self.name, input_spec=self.input_spec)
         load_strictly(model.to_empty(device="cpu"), state, path)
@@ -85,7 +82,7 @@ _CVLFACE_LICENCE = f"as the training data (WebFace4M): {_RESEARCH}"
 
 _CARDS = (
     _fetched("sface", "SFace, MobileNet-v1 backbone (OpenCV Zoo)", sface.SFace, input_spec=sface.INPUT,
-             embedding_size=128, read=sface.read_weights),
+             embedding_size=128, layouts=(sface.ONNX_LAYOUT, PLAIN)),
     _fetched("vit-prefiqs", "small ViT-FIQA (T), distilled from sface on LFW by this project (training/)",
              partial(ViTFiqa, quality_token=True, patch=14, width=128, depth=12, heads=4, embedding_size=128),
              embedding_size=128, layouts=_VIT_LAYOUTS, seen=("lfw", "xqlfw")),
