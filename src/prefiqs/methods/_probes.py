@@ -39,11 +39,9 @@ def with_fixed_weights(model: FaceModel) -> Callable[[Tensor], Tensor]:
 def derivatives(
     function: Callable, model: FaceModel, batch_size: int, name: str
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """From aligned faces to what a function of prepared faces (see `derivative_engine`) gives for them.
+    """From aligned faces to what a function of prepared faces, such as `model` prepares, gives for them.
 
-    Args:
-        model: which prepares the faces, on its device.
-        name: of the derivative, for the log.
+    The engine is that of `derivative_engine`; `name` is for its log.
     """
     engine = derivative_engine(function, model.device, batch_size, name)
 

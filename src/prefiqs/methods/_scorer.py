@@ -8,15 +8,10 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What a method says of n faces.
+    """What a method says of n faces."""
 
-    Attributes:
-        score: float32 n, higher = better; the range is the method's own.
-        drift: float32 n in [0, 2], larger = worse (PreFIQs, eq. 4), of methods that measure it; None of others.
-    """
-
-    score: np.ndarray
-    drift: np.ndarray | None = None
+    score: np.ndarray  # float32 n, higher = better; the range is the method's own
+    drift: np.ndarray | None = None  # float32 n in [0, 2], larger = worse (PreFIQs, eq. 4), of methods that measure it
 
 
 Scorer = Callable[[np.ndarray], Scored]

@@ -36,16 +36,10 @@ def scorer(
     batch_size: int | None = None,
     device: str = "auto",
 ) -> Scorer:
-    """Quality of n aligned faces, float32 n, unbounded, higher = better.
+    """Quality of n aligned faces by a network with a quality head, float32 n, unbounded, higher = better.
 
-    Args:
-        model: a network with a quality head.
-        exit: the quality behind this block, 1 the first; later blocks are not run.
-        fusion: of all exits, "mean" (EX-FIQA-F) or "depth" (EX-FIQA-FW), which is also what neither option gives.
-        batch_size, device: as for `prefiqs.embed`.
-
-    Raises:
-        InputError: a network without quality head, an exit that it does not have, or both options at once.
+    exit: the quality behind this block, 1 the first; later blocks are not run. fusion: of all exits, "mean" (EX-FIQA-F)
+    or "depth" (EX-FIQA-FW), which is also what neither option gives.
     """
     depth = len(quality_network(model).blocks)
     if exit is None:
@@ -64,12 +58,7 @@ def exfiqa_scores(
 ) -> np.ndarray:
     """Quality behind every block (EX-FIQA-1 … EX-FIQA-L), from one pass: float32 n×L, higher = better.
 
-    Args:
-        model: a network with a quality head, or the name of one.
-        images, batch_size, device: as for `prefiqs.embed`.
-
-    Raises:
-        InputError: a network without quality head, or images that are not aligned faces.
+    Arguments are those of `prefiqs.embed`. Raises `InputError` for a network without quality head.
     """
     network = quality_network(model, device)
     return Embedder([Exits(network, range(1, len(network.blocks) + 1))], batch_size, device)(images)[0]
@@ -147,7 +136,6 @@ class _TokenAttention(Probe):
         super().__init__(model, len(model.blocks) * (model.pos_embed.shape[1] - 1))
 
     def forward(self, prepared: Tensor) -> Tensor:
-        """Prepared faces to attention."""
         tokens, maps = self.model.tokens(prepared), []
         for block in self.model.blocks:
             tokens, attention = block.with_attention(tokens)  # type: ignore[operator]
@@ -161,10 +149,8 @@ def token_attention(
     """Attention of the quality token to the patches in each of the L blocks, from one pass: float32 n×L×g×g.
 
     Row l − 1 holds what enters exit l: the softmax attention of the token's query in block l, averaged over the heads.
-    A map sums to 1 less what the token takes from itself. g×g is the grid of patches, top left first.
-
-    Raises:
-        InputError: a network without quality token, or images that are not aligned faces.
+    A map sums to 1 less what the token takes from itself. g×g is the grid of patches, top left first. Raises
+    `InputError` for a network without quality token.
     """
     network = quality_network(model, device)
     if not network.leading_tokens:
@@ -183,7 +169,6 @@ class _Stopped(nn.Module):
         self.model, self.exit = model, exit
 
     def forward(self, prepared: Tensor) -> Tensor:
-        """Prepared faces to quality."""
         tokens = self.model.tokens(prepared)
         for block in self.model.blocks[: self.exit]:
             tokens = block(tokens)
@@ -191,10 +176,6 @@ class _Stopped(nn.Module):
 
 
 def exit_gflops(model: FaceModel | str) -> np.ndarray:
-    """GFLOPs of the quality behind each of the L blocks, float64 L; the last is that of ViT-FIQA.
-
-    Raises:
-        InputError: a network without quality head.
-    """
+    """GFLOPs of the quality behind each of the L blocks, float64 L; the last is that of ViT-FIQA."""
     network = quality_network(model, "cpu")
     return np.array([flops(_Stopped(network, exit)) for exit in range(1, len(network.blocks) + 1)]) / 1e9

@@ -7,10 +7,9 @@ mirrored face, score = ((1 + mean(S))/2 · (1 − std(S)) · s)^p, a negative s 
 k·(l − 1) backward passes, and two more forward.
 
 As in the published implementation: k = 10, l = 5, ε = 0.001 of the pixel range, p = 5; S holds the similarities in
-front of each of the l steps (the first have uniform noise alone; what the last step does is not looked at, so it is not
-taken); the standard deviation is the population's; noisy pixels stay in [−1, 1], on the scale where an image is in
-[0, 1].
-The noise belongs to the seed and is the same for every face, so that a score depends on nothing but its face.
+front of each of the l steps (what the last step does is not looked at, so it is not taken); the standard deviation is
+the population's; noisy pixels stay in [−1, 1], on the scale where an image is in [0, 1]. The noise belongs to the seed
+and is the same for every face, so that a score depends on nothing but its face.
 """
 
 from collections.abc import Callable
@@ -44,13 +43,11 @@ def scorer(
     """Quality of n aligned faces, float32 n in [−1, 1], higher = better.
 
     Args:
-        model: any network that can be differentiated.
         k: noisy copies of each face.
         iterations: l, how often their similarity is measured; l − 1 steps are taken in between.
         epsilon: size of the first noise and of a step, as a share of the pixel range, in (0, 1).
         p: exponent.
         seed: of the first noise.
-        device: as for `prefiqs.embed`.
     """
     require_layers(model, "faceqan")
     if k < 1 or iterations < 1 or not 0 < epsilon < 1 or not p > 0:

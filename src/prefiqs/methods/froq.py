@@ -79,8 +79,7 @@ def scorer(
     batch_size: int | None = None,
     device: str = "auto",
 ) -> Scorer:
-    """Quality of n aligned faces, float32 n, at least 0, higher = better; `calibration` is one for this network, or its
-    file."""
+    """Quality of n aligned faces, float32 n, at least 0, higher = better, by a calibration of `model` or its file."""
     require_layers(model, "froq")
     if calibration is None:
         raise InputError(f"froq needs a calibration of {model.name}. Make one with `prefiqs froq-calibrate`, and pass "
@@ -101,16 +100,12 @@ def calibrate(
     batch_size: int | None = None,
     device: str = "auto",
 ) -> Calibration:
-    """Choose the layers that FROQ listens to in a network.
+    """Choose the layers that FROQ listens to in a network; `InputError` for fewer than 3 faces, or none that differ.
 
     Args:
         images: calibration faces of all qualities, good and bad, n×112×112×3; a few hundred.
         candidates: how many layers, the best by themselves, may be chosen.
         seed: of the noise in the pseudo-labels.
-        batch_size, device: as for `prefiqs.embed`.
-
-    Raises:
-        InputError: fewer than three faces, or none that differ.
     """
     require_layers(model, "froq")
     if len(images) < 3 or candidates < 1:
@@ -137,10 +132,10 @@ def _greedily(norms: np.ndarray, labels: np.ndarray) -> tuple[list[int], float]:
     """Of columns in order of merit, the set whose mean correlates best, and its correlation."""
     order: list[int] = []
     reached: list[float] = []
-    remaining = list(range(norms.shape[1]))
-    while remaining:
-        values = [_correlation(norms[:, [*order, i]].sum(1), labels) for i in remaining]
-        order.append(remaining.pop(int(np.argmax(values))))
+    for _ in range(norms.shape[1]):
+        rest = [i for i in range(norms.shape[1]) if i not in order]
+        values = [_correlation(norms[:, [*order, i]].sum(1), labels) for i in rest]
+        order.append(rest[int(np.argmax(values))])
         reached.append(max(values))
     size = int(np.argmax(reached)) + 1
     return order[:size], reached[size - 1]

@@ -42,9 +42,7 @@ def jacobian_drift(
     """‖J_θ(x)·Δθ‖₂ for Δθ = weights of `pruned` − weights of `model` (PreFIQs, eq. 9): float32 n, larger = worse.
 
     Several pruned networks, such as one for each ρ, give a list; on a CPU they share the forward pass of `model`.
-
-    Raises:
-        InputError: `pruned` is not an unstructured pruning of `model` (its weights have other shapes).
+    Raises `InputError` where `pruned` is not an unstructured pruning of `model` (its weights have other shapes).
     """
     if isinstance(pruned, FaceModel):
         return _drifts(model, [pruned], batch_size, device)(images)[0]

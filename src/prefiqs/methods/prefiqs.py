@@ -37,12 +37,8 @@ def scorer(
 def drift(e: np.ndarray, e_pruned: np.ndarray) -> np.ndarray:
     """Embedding drift D = ‖ê − ê_ρ‖₂ (PreFIQs, eq. 4): float32 n, in [0, 2], larger = worse.
 
-    Args:
-        e, e_pruned: L2-normalised embeddings of the same faces, n×d, from the network and its pruned copy. A row of
-            zeros (a network silenced by pruning) is at distance 1 from every embedding.
-
-    Raises:
-        InputError: shapes that differ, or rows that are not normalised.
+    Takes the L2-normalised embeddings of the same faces, n×d, from the network and its pruned copy; `InputError` for
+    others. A row of zeros (a network silenced by pruning) is at distance 1 from every embedding.
     """
     e, e_pruned = np.asarray(e, np.float64), np.asarray(e_pruned, np.float64)
     if e.ndim != 2 or e.shape != e_pruned.shape:

@@ -38,19 +38,13 @@ def scorer(
     batch_size: int | None = None,
     device: str = "auto",
 ) -> Scorer:
-    """Quality of n aligned faces, float32 n in (0, 1], higher = better.
+    """Quality of n aligned faces by a network whose embedding layer is linear, float32 n in (0, 1], higher = better.
 
     Args:
-        model: a network whose embedding layer is linear.
         passes: T, at least 2; the first of many passes are those of few.
         dropout: share of the features that each pass drops, in (0, 1).
         seed: of the masks.
-        alpha: slope of the published map, 130 there; None for scores without it, in [0.24, 1].
-        r: middle of the published map.
-        batch_size, device: as for `prefiqs.embed`.
-
-    Raises:
-        InputError: an option out of its range, or a network whose last layer with weights does not make the embedding.
+        alpha, r: slope and middle of the published map; without `alpha` there is no map, and scores are in [0.24, 1].
     """
     require_layers(model, "ser-fiq")
     if passes < 2 or not 0 < dropout < 1:
@@ -121,7 +115,6 @@ class _Backbone(Probe):
         self.layer, self.layer_name = layer, name
 
     def forward(self, prepared: Tensor) -> Tensor:
-        """Prepared faces to features."""
         seen: list[Tensor] = []
         with self.layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
             self.model(prepared)

@@ -11,10 +11,6 @@ from prefiqs.models.face_model import FaceModel
 
 
 def scorer(model: FaceModel, batch_size: int | None = None, device: str = "auto") -> Scorer:
-    """Quality of n aligned faces, float32 n, unbounded, higher = better.
-
-    Raises:
-        InputError: a network without quality head.
-    """
+    """Quality of n aligned faces by a network with a quality head, float32 n, unbounded, higher = better."""
     last = len(ex_fiqa.quality_network(model).blocks)
     return ex_fiqa.scorer(model, exit=last, batch_size=batch_size, device=device)

@@ -37,19 +37,14 @@ def scorer(
     batch_size: int | None = None,
     device: str = "auto",
 ) -> Scorer:
-    """Quality of n aligned faces, float32 n in [0, 1], higher = better.
+    """Quality of n aligned faces by a vision transformer of this package, float32 n in [0, 1], higher = better.
 
     Args:
-        model: a vision transformer of this package, with a quality token or without.
         blocks: which blocks' outputs are compared: the first `blocks` of them, or those of these numbers, 1 the first,
             at least two; None compares all. Blocks in between run too.
         alpha: how steeply quality falls with the distance, above 0.
         attention: None for equal weights of the patches; "last" for the attention they receive in the last selected
             block, "mean" for its average over all selected blocks.
-        batch_size, device: as for `prefiqs.embed`.
-
-    Raises:
-        InputError: a network that is no such transformer, or options that make no sense.
     """
     transformer = _checked(model, alpha)
     selected = _selected(blocks, len(transformer.blocks))
@@ -67,7 +62,7 @@ def vitnt_depths(
     """Quality from the first T of L blocks, T = 2 … L, for every `attention`, in one pass of the network.
 
     By attention, None, "last" or "mean": float32 n×(L − 1), higher = better; the column of T holds what `scorer` gives
-    for `blocks=T`. Arguments and errors are those of `scorer`.
+    for `blocks=T`.
     """
     transformer = _checked(as_model(model, device), alpha)
     numbers = list(range(1, len(transformer.blocks) + 1))
