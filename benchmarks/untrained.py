@@ -8,7 +8,7 @@ import sys
 import torch
 
 from prefiqs.assets.location import data_root
-from prefiqs.models.iresnet import IRESNET_LAYERS, IResNet
+from prefiqs.models.zoo import MODELS
 
 SEED = 0
 
@@ -20,7 +20,8 @@ def main() -> None:
         sys.exit(f"Expected no checkpoint in {path}, got one, which is left alone; move it away first.")
     torch.manual_seed(SEED)
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(IResNet(IRESNET_LAYERS[100]).state_dict(), path)
+    card = MODELS["iresnet100"]
+    torch.save(card.network(name=card.name, input_spec=card.input_spec).state_dict(), path)
     print(f"{path}: untrained, seed {SEED}")
 
 

@@ -40,14 +40,12 @@ np.savez(sys.argv[2], scores=scores, images=benchmark.images, pairs=benchmark.pa
 
 
 def inserted(text: str, diff: str) -> str:
-    """A text with each added line of a diff behind the line that stands before it there."""
-    before = ""
-    for line in diff.splitlines():
-        if line[0] == "+":
-            text = text.replace(f"{before}\n", f"{before}\n{line[1:]}\n")
-        before = line[1:]
-        assert f"\n{text}".count(f"\n{before}\n") == 1, f"CONTRIBUTING.md expects {before!r} once"
-    return text
+    """A text with the added lines of a diff behind the line that stands before them there."""
+    text = f"\n{text}"
+    for before, added in re.findall(r"^ (.*)\n((?:\+.*\n)+)", diff, re.MULTILINE):
+        assert text.count(f"\n{before}\n") == 1, f"CONTRIBUTING.md expects {before!r} once"
+        text = text.replace(f"\n{before}\n", f"\n{before}\n{re.sub(r'^.', '', added, flags=re.MULTILINE)}")
+    return text[1:]
 
 
 @pytest.fixture(scope="module")

@@ -41,10 +41,10 @@ def checkpoints(tmp_path, monkeypatch):
     return tmp_path / "checkpoints"
 
 
-def smaller(monkeypatch, name: str, *layers, **shape) -> None:
+def smaller(monkeypatch, name: str, **shape) -> None:
     """Give a network of the registry fewer blocks; its card stays as it is otherwise."""
     card = MODELS[name]
-    network = partial(card.network.func, *layers, **(card.network.keywords | shape))
+    network = partial(card.network, **shape)
     monkeypatch.setitem(MODELS, name, dataclasses.replace(card, network=network))
 
 
@@ -76,7 +76,7 @@ def test_arcface_in_full(checkpoints):
 
 
 def test_elasticface(checkpoints, monkeypatch):
-    smaller(monkeypatch, "elasticface", SMALL)
+    smaller(monkeypatch, "elasticface", layers=SMALL)
     state = drawn(iresnet_shapes(SMALL), seed=2)
     torch.save(state, checkpoints / "elasticface.pth")
     assert_computes(load_model("elasticface", device="cpu"), lambda x: iresnet_forward(state, x), RGB, half)
@@ -92,7 +92,7 @@ def test_elasticface(checkpoints, monkeypatch):
     ],
 )
 def test_magface(checkpoints, monkeypatch, prefix, centres):
-    smaller(monkeypatch, "magface", SMALL)
+    smaller(monkeypatch, "magface", layers=SMALL)
     state = drawn(iresnet_shapes(SMALL), seed=3)
     saved = prefixed(state, prefix) | ({centres: torch.randn(512, 40)} if centres else {})
     optimiser = {"state": {0: {"momentum_buffer": torch.zeros(3)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
@@ -110,7 +110,7 @@ def test_the_eps_of_batch_norm_would_be_noticed():
 
 
 def test_curricularface(checkpoints, monkeypatch):
-    smaller(monkeypatch, "curricularface", SMALL)
+    smaller(monkeypatch, "curricularface", layers=SMALL)
     state = drawn(ir_shapes(SMALL, inner_norm=False), seed=4)
     torch.save(state, checkpoints / "curricularface.pth")
     model = load_model("curricularface", device="cpu")

@@ -6,17 +6,12 @@ names and widths of insightface's `arcface_torch`, shared by ElasticFace and Mag
 networks also return the norm or the last feature map, and AdaFace's normalises: here it is the raw embedding alone.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 
-Layers = tuple[int, int, int, int]
-
-# Blocks in each of the four stages, by the number in the network's name.
-IRESNET_LAYERS: dict[int, Layers] = {
-    18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6),
-}  # fmt: skip
-IR_LAYERS: dict[int, Layers] = {18: (2, 2, 2, 2), 50: (3, 4, 14, 3), 101: (3, 13, 30, 3)}
 _WIDTHS, _GRID, _EMBEDDING = (64, 128, 256, 512), 7, 512
 
 
@@ -52,7 +47,9 @@ class IResNet(FaceModel):
     of all batch norms is 1e-5 with insightface and ElasticFace, 2e-5 with MagFace.
     """
 
-    def __init__(self, layers: Layers, name: str = "iresnet", input_spec: InputSpec = ARCFACE_INPUT, eps: float = 1e-5):
+    def __init__(
+        self, layers: Sequence[int], name: str = "iresnet", input_spec: InputSpec = ARCFACE_INPUT, eps: float = 1e-5
+    ):
         super().__init__(name, input_spec, _EMBEDDING)
         width = _WIDTHS[0]
         self.conv1 = _conv(3, width)
@@ -106,7 +103,9 @@ class IR(FaceModel):
     `inner_norm`: whether a batch norm follows the first convolution of a block (AdaFace) or not (CurricularFace).
     """
 
-    def __init__(self, layers: Layers, inner_norm: bool, name: str = "ir", input_spec: InputSpec = ARCFACE_INPUT):
+    def __init__(
+        self, layers: Sequence[int], inner_norm: bool, name: str = "ir", input_spec: InputSpec = ARCFACE_INPUT
+    ):
         super().__init__(name, input_spec, _EMBEDDING)
         width = _WIDTHS[0]
         self.input_layer = nn.Sequential(_conv(3, width), nn.BatchNorm2d(width), nn.PReLU(width))

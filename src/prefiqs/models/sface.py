@@ -9,10 +9,9 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from prefiqs.models.checkpoints import Layout
 from prefiqs.models.face_model import FaceModel, InputSpec
 
-INPUT = InputSpec("rgb", mean=127.5, std=128.0)
+_INPUT = InputSpec("rgb", mean=127.5, std=128.0)
 
 # Width and stride of the thirteen depthwise-separable blocks behind the first convolution.
 _BLOCKS = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)] + [(512, 1)] * 5 + [(1024, 2), (1024, 1)]
@@ -33,7 +32,7 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int =
 class SFace(FaceModel):
     """The SFace network: 112×112 RGB in, 128-d embedding out, 9.67 M weights of which 9.61 M can be pruned."""
 
-    def __init__(self, name: str = "sface", input_spec: InputSpec = INPUT):
+    def __init__(self, name: str = "sface", input_spec: InputSpec = _INPUT):
         super().__init__(name, input_spec, _EMBEDDING)
         self.stem = _conv(3, _FIRST_WIDTH, 3)
         self.blocks = nn.ModuleList()
@@ -55,7 +54,7 @@ class SFace(FaceModel):
         return self.embedding_bn(self.embedding(self.head_bn(features).flatten(1)))
 
 
-def _published_names() -> dict[str, str]:
+def _onnx_names() -> dict[str, str]:
     """Our name of each tensor by that in the ONNX file: `conv_4_dw_relu_gamma` is `blocks.2.depthwise.prelu.weight`."""
     parts = {"conv_1": "stem"}
     for i in range(len(_BLOCKS)):
@@ -68,5 +67,4 @@ def _published_names() -> dict[str, str]:
     return {f"{layer}_{tensor}": f"{layers[layer]}.{tensors[tensor]}" for layer in layers for tensor in tensors}
 
 
-# `scalar_op…` scale the pixels, which is our `input_spec`.
-ONNX_LAYOUT = Layout(leftovers=("scalar_op",), names=_published_names())
+ONNX_NAMES = _onnx_names()
