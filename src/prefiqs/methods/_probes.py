@@ -11,6 +11,7 @@ from prefiqs.embedding.embedder import batches, run_padded
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import FaceModel, require_eval_mode
 from prefiqs.models.graph import GraphModel
+from prefiqs.models.loading import on_device, resolve_device
 
 
 class Probe(FaceModel):
@@ -28,6 +29,12 @@ def require_layers(model: FaceModel, method: str) -> None:
         raise InputError(f"The method {method} needs the layers of a PyTorch network, but {model.name} is a finished "
                          "graph (ONNX or TFLite). Use a network with a checkpoint, such as sface.")  # fmt: skip
     require_eval_mode(model)
+
+
+def private_copy(model: FaceModel, method: str, device: str) -> FaceModel:
+    """The network on a device as nobody else has it, so that hooks may be put into it; errors as `require_layers`."""
+    require_layers(model, method)
+    return on_device(model, resolve_device(device), private=True)
 
 
 def with_fixed_weights(model: FaceModel) -> Callable[[Tensor], Tensor]:

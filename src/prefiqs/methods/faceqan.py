@@ -25,10 +25,9 @@ from prefiqs.embedding.engines import model_engines
 from prefiqs.embedding.vectors import rowwise_cosine
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
-from prefiqs.methods._probes import require_layers, with_fixed_weights
+from prefiqs.methods._probes import private_copy, with_fixed_weights
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
-from prefiqs.models.loading import on_device, resolve_device
 
 
 def scorer(
@@ -49,19 +48,17 @@ def scorer(
         p: exponent.
         seed: of the first noise.
     """
-    require_layers(model, "faceqan")
+    own = private_copy(model, "faceqan", device)
     if k < 1 or iterations < 1 or not 0 < epsilon < 1 or not p > 0:
         raise InputError("FaceQAN needs k and iterations of at least 1, epsilon in (0, 1) and p > 0, not "
                          f"k={k}, iterations={iterations}, epsilon={epsilon}, p={p}.")  # fmt: skip
-    target = resolve_device(device)
-    own = on_device(model, target, private=True)
     both = Embedder([(model, "plain"), (model, "mirrored")], device=device)
     (embed,) = model_engines([own], 1 + k)
-    step = derivative_engine(embeddings_and_gradient(own), target, 1 + k, "FaceQAN")
+    step = derivative_engine(embeddings_and_gradient(own), own.device, 1 + k, "FaceQAN")
     spec = own.input_spec
     unit = 255 / spec.std  # the pixel range, as the network sees it
     drawn = np.random.default_rng(seed).uniform(-epsilon, epsilon, (k, 3, FACE_SIZE, FACE_SIZE))
-    noise = torch.from_numpy((unit * drawn).astype(np.float32)).to(target)
+    noise = torch.from_numpy((unit * drawn).astype(np.float32)).to(own.device)
 
     def within_range(noisy: Tensor) -> Tensor:
         """Pixels kept in [−1, 1] of the pixel range, of which faces take [0, 1]."""
@@ -77,7 +74,7 @@ def scorer(
             for _ in range(iterations - 1):
                 embeddings, gradient = step(torch.cat([clean, noisy]))
                 similarities.append(rowwise_cosine(embeddings[:1], embeddings[1:]))
-                noisy = within_range(noisy + epsilon * unit * torch.from_numpy(gradient).to(target).sign())
+                noisy = within_range(noisy + epsilon * unit * torch.from_numpy(gradient).to(own.device).sign())
             (embeddings,) = embed(torch.cat([clean, noisy]))
             similarities.append(rowwise_cosine(embeddings[:1], embeddings[1:]))
             scores[i] = (1 + np.mean(similarities)) / 2 * np.clip(1 - np.std(similarities), 0, 1) * symmetry[i]

@@ -17,10 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from prefiqs.errors import InputError
-from prefiqs.methods._probes import derivatives, require_layers, with_fixed_weights
+from prefiqs.methods._probes import derivatives, private_copy, with_fixed_weights
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
-from prefiqs.models.loading import on_device, resolve_device
 from prefiqs.pruning.fusing import FusedBatchNorm
 from prefiqs.pruning.mask import embedding_layer
 from prefiqs.pruning.stages import network_stages
@@ -33,8 +32,7 @@ def scorer(model: FaceModel, block: str | int = "image", batch_size: int = 4, de
 
     block: where the gradients are summed: "image", or 1…4, the stages between stem and embedding (see `block_ends`).
     """
-    require_layers(model, "grafiqs")
-    own = on_device(model, resolve_device(device), private=True)
+    own = private_copy(model, "grafiqs", device)
     magnitude = derivatives(gradient_magnitude(own, block), own, batch_size, "GraFIQs")
     return lambda images: Scored(-magnitude(images)[0])
 

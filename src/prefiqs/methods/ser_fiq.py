@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
-from prefiqs.methods._probes import Probe, require_layers
+from prefiqs.methods._probes import Probe, private_copy
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
-from prefiqs.models.loading import on_device, resolve_device
 from prefiqs.pruning.mask import embedding_layer
 
 _TOGETHER = 7  # passes that share their products: 2⁷ classes, each with enough features for a fast matrix product
@@ -46,22 +45,21 @@ def scorer(
         seed: of the masks.
         alpha, r: slope and middle of the published map; without `alpha` there is no map, and scores are in [0.24, 1].
     """
-    require_layers(model, "ser-fiq")
+    own = private_copy(model, "ser-fiq", device)
     if passes < 2 or not 0 < dropout < 1:
         raise InputError("SER-FIQ needs at least 2 passes and a dropout between 0 and 1 (exclusive), not "
                          f"passes={passes} and dropout={dropout}.")  # fmt: skip
-    target = resolve_device(device)
-    backbone = _Backbone(on_device(model, target, private=True))
+    backbone = _Backbone(own)
     features_of = Embedder([backbone], batch_size, device)
     random = np.random.default_rng(seed)
     kept = np.stack([random.random(backbone.embedding_size) >= dropout for _ in range(passes)])
-    masks = [_Masks(kept[start : start + _TOGETHER], target) for start in range(0, passes, _TOGETHER)]
+    masks = [_Masks(kept[start : start + _TOGETHER], own.device) for start in range(0, passes, _TOGETHER)]
     alone = Lock()
 
     def score(images: np.ndarray) -> Scored:
         (features,) = features_of(images)
         with alone, torch.no_grad():  # a hook takes part
-            embeddings = backbone.embeddings(torch.from_numpy(features).to(target), masks, dropout)
+            embeddings = backbone.embeddings(torch.from_numpy(features).to(own.device), masks, dropout)
         robustness = 2 / (1 + np.exp(mean_pairwise_distance(embeddings).cpu().numpy()))
         if alpha is not None:
             robustness = 1 / (1 + np.exp(-alpha * (robustness - r)))
