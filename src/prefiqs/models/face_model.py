@@ -47,7 +47,8 @@ class FaceModel(nn.Module):
         faces, spec = check_faces(images), self.input_spec
         if self.device.type == "cuda":  # bytes travel, a quarter of the floats; the arithmetic is the same
             on_gpu = torch.from_numpy(faces).pin_memory().to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-            return ((on_gpu.flip(1) if spec.colour == "bgr" else on_gpu).float() - spec.mean) / spec.std
+            on_gpu = on_gpu.flip(1) if spec.colour == "bgr" else on_gpu
+            return (on_gpu.float() - spec.mean) / spec.std
         if spec.colour == "bgr":
             faces = faces[..., ::-1]
         # In numpy: PyTorch would start its threads for this and keep the cores busy that the CPU engine needs.

@@ -22,13 +22,9 @@ class ModelCard:
     """One FR network.
 
     Attributes:
-        name: what users call it.
-        description: what it is, in one line.
-        source: where its authors give out the weights, and which file.
-        licence: of the weights.
+        source: where its authors give out the weights, and which file; `licence` is that of the weights.
         network: builds it without weights, given `name` and `input_spec`; None for a finished graph.
-        input_spec: how it wants its pixels.
-        embedding_size: length of its embeddings; None if only the file knows.
+        embedding_size: None if only the file knows.
         layouts: the forms in which its checkpoints name their tensors, tried in this order.
         asset: name of the weights in `prefiqs.assets.registry.ASSETS`; None if the user puts the file in place.
         seen: benchmarks whose images it was trained on, where this is known to hold; results on them are marked.
