@@ -76,6 +76,7 @@ def test_all_claims_hold_where_the_numbers_say_so(run):
     ("areas", "changes", "claim"),
     [
         ({"structured l1": [4, 5, 2.5]}, {}, "granularity"),
+        ({"structured l1": [4, 2, 6]}, {}, "granularity"),  # as good is not better
         ({"unstructured random": [7, 1.5, 9]}, {}, "criterion"),
         ({}, {"spearman": 0.89}, "jacobian"),
         ({}, {"jacobian": 21.1}, "jacobian"),

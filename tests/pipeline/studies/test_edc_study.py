@@ -10,6 +10,7 @@ from small_run import small_run, write_embeddings, write_method_scores, write_sc
 from prefiqs import error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
 from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.scores import Scores
 from prefiqs.pipeline.studies.agreement import agreement_study, spread_over_people
 from prefiqs.pipeline.studies.edc import edc_study
 
@@ -75,6 +76,24 @@ def test_table_3_and_the_numbers_are_about_the_first_fmr(run, study):
     severity = -run.benchmark("orl-xq").index["severity"].to_numpy()
     assert numbers["pauc_severity"]["sface"] == pytest.approx(area(run, "sface", severity, 0.1))
     assert numbers["usual_ratio"]["ratio"] == 0.4 and numbers["resampled"] == "people"
+
+
+def test_the_best_ratio_is_one_of_prefiqs_as_published(tmp_path):
+    run = small_run(tmp_path)
+    write_embeddings(run, "orl-xq", "sface")
+    write_embeddings(run, "orl-xq", "mobilefacenet-512", [])
+    write_scores(run, "orl-xq")
+    write_method_scores(run, "orl-xq")
+    scores = Scores.read(run.layout.scores("orl-xq", "sface"))
+    (other,) = [
+        s for s in run.params.prune.specs if (s.granularity, s.criterion, s.ratio) == ("structured", "random", 0.8)
+    ]
+    scores.values[MethodId.of_spec("sface", other).key] = -run.benchmark("orl-xq").index["severity"].to_numpy()
+    scores.write(run.layout.scores("orl-xq", "sface"))
+    study = edc_study(run, "orl-xq", "sface")
+    rows = study.table.frame.set_index(["granularity", "criterion", "ratio"])["sface"]
+    assert rows.idxmin() == ("structured", "random", 0.8)
+    assert study.numbers["best_variant"] in [spec.key for spec in run.params.prune.main]
 
 
 def test_findings_say_what_the_numbers_say(run, study):

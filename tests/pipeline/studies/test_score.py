@@ -1,6 +1,7 @@
 """Scores of PreFIQs, of a compared method, and the errors of a verifier, each compared with loops."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -38,6 +39,17 @@ def test_quality_is_what_survives_pruning(tmp_path):
     assert scores.methods["trained_on"].sum() == 0 and len(scores.methods) == len(run.params.prune.specs) + 1
     assert sum(study.numbers["worst"].values()) == len(raw)  # fewer than 100 images: all of them, at both ends
     assert (tmp_path / "results" / "gallery.png").is_file()
+
+
+def test_degradations_are_counted_at_both_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("prefiqs.pipeline.studies.score.ENDS", 7)
+    run = small_run(tmp_path, {"align": {"show_faces": []}})
+    write_embeddings(run, "orl-xq", "sface")
+    study = score_study(run, "orl-xq", "sface")
+    study.write(tmp_path / "results")
+    quality = Scores.read(run.layout.scores("orl-xq", "sface"))[MethodId.of_spec("sface", run.params.usual)]
+    kinds = [kind for _, kind in sorted(zip(quality, run.benchmark("orl-xq").index["degradation"], strict=True))]
+    assert study.numbers["worst"] == Counter(kinds[:7]) and study.numbers["best"] == Counter(kinds[-7:])
 
 
 def test_no_gallery_where_faces_may_not_be_shown(tmp_path):

@@ -1,6 +1,7 @@
 """Table 4, compared with the public protocol on embeddings put together by hand."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,6 +38,18 @@ def test_accuracy_is_that_of_the_sum_of_both_views(tmp_path):
     assert {path.name for path in (tmp_path / "results").iterdir()} == {
         "table4.csv", "table4.md", "accuracy.png", "numbers.json"
     }  # fmt: skip
+
+
+def test_how_far_a_network_can_be_pruned(tmp_path, monkeypatch):
+    run = small_run(tmp_path, {"verification": {"ratios": [0.4, 0.8], "flip_test": []}})
+    write_embeddings(run, "orl", "sface")
+    means = iter([0.95, 0.945, 0.9401, 0.9399, 0.93, *[0.99, 0.90] * 2, 0.95])  # unpruned, four strategies, unpruned
+    monkeypatch.setattr(
+        "prefiqs.pipeline.studies.verification.verification_accuracy",
+        lambda *_: SimpleNamespace(mean=next(means), std=0),
+    )
+    within = verification_study(run, "orl", "sface").numbers["largest_ratio_within_one_point"]
+    assert within == {"unstructured l1": 0.8, "structured l1": 0.4, "structured random": 0.4}
 
 
 def test_a_benchmark_without_folds_is_named(tmp_path, monkeypatch):
