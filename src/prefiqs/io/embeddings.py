@@ -53,9 +53,7 @@ def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
 
 
 def _from_array(path: Path, names: Path | None) -> Embeddings:
-    vectors, subjects = _load(path), None
-    if vectors.ndim != 2 or vectors.dtype.kind != "f":
-        raise InputError(f"{path} holds {vectors.dtype} of shape {vectors.shape}, not one row of floats an image.")
+    vectors, subjects = _load(path, 2, "one row of floats an image"), None
     if names is None:
         listed = [str(row) for row in range(len(vectors))]
     elif is_table(names):
@@ -72,11 +70,10 @@ def _from_folder(folder: Path) -> Embeddings:
     files = sorted(folder.glob("*.npy"))
     if not files:
         raise InputError(f"There is no NAME.npy file in {folder}.")
-    vectors = [_load(file) for file in files]
-    size = vectors[0].size
+    vectors = [_load(file, 1, "a vector of floats") for file in files]
     for file, vector in zip(files, vectors, strict=True):
-        if vector.shape != (size,) or vector.dtype.kind != "f":
-            raise InputError(f"{file} holds {vector.dtype} of shape {vector.shape}, not a vector of {size} floats.")
+        if len(vector) != len(vectors[0]):
+            raise InputError(f"{file} holds {len(vector)} numbers, but {files[0].name} holds {len(vectors[0])}.")
     return Embeddings(ImageNameIndex([file.stem for file in files], str(folder)), np.stack(vectors))
 
 
@@ -122,9 +119,13 @@ def _subjects(table: pd.DataFrame, path: Path) -> np.ndarray | None:
     return complete_column(table, "subject", path).to_numpy() if "subject" in table else None
 
 
-def _load(path: Path) -> np.ndarray:
+def _load(path: Path, ndim: int, what: str) -> np.ndarray:
     require_file(path)
     try:
-        return np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise InputError(f"{path} is not a .npy file of numbers ({error}).") from error
+    if array.ndim != ndim or array.dtype.kind != "f":
+        raise InputError(f"{path} holds {array.dtype} of shape {array.shape}, not {what}.")
+    return array

@@ -267,6 +267,14 @@ def test_embeddings_that_do_not_fit(tmp_path):
     refused("column name is empty in line 3 of .*e.csv", "e.csv")
     (tmp_path / "folder").mkdir()
     refused("no NAME.npy file in .*folder", "folder")
+    np.save(tmp_path / "folder" / "a.npy", np.ones(3))
+    np.save(tmp_path / "folder" / "b.npy", np.ones(2))
+    refused("b.npy holds 2 numbers, but a.npy holds 3", "folder")
+    np.save(tmp_path / "folder" / "b.npy", np.ones((3, 1)))
+    refused(r"b.npy holds float64 of shape \(3, 1\), not a vector of floats", "folder")
+    np.savez(tmp_path / "folder" / "b.npy", np.ones(3))
+    (tmp_path / "folder" / "b.npy.npz").replace(tmp_path / "folder" / "b.npy")
+    refused("b.npy is not a .npy file of numbers", "folder")
 
 
 def test_people_who_contradict_the_pairs(brought, tmp_path):
