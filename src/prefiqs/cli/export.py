@@ -19,7 +19,7 @@ def export(
 
     Example: prefiqs export sface quality.onnx --ratio 0.4
     """
-    from prefiqs.apps.export.onnx_file import export_onnx
+    from prefiqs.apps.export import export_onnx
     from prefiqs.pruning.spec import PruningSpec
 
     for name, value in export_onnx(model, PruningSpec(ratio, granularity, criterion, seed), out).items():

@@ -8,13 +8,11 @@ import onnxruntime
 import openvino
 import pytest
 import torch
-from onnx import helper, numpy_helper
 from small_networks import StagedNet, TinyNet, embedded_by_hand, small_vit, synthetic_faces
 
 import prefiqs
-from prefiqs.apps.export import onnx_file
-from prefiqs.apps.export.onnx_file import export_onnx
-from prefiqs.apps.export.sharing import share_weights
+from prefiqs.apps import export
+from prefiqs.apps.export import export_onnx
 from prefiqs.cli import main
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import InputSpec
@@ -90,30 +88,17 @@ def test_colour_order_is_inside_and_any_number_of_faces_will_do(tmp_path):
     assert run(tmp_path / "q.onnx", faces[:0])["embedding"].shape == (0, 8)
 
 
-def test_shared_weights_are_bit_for_bit_those_of_the_copy():
-    rng = np.random.default_rng(0)
-    whole = rng.normal(size=(4, 5)).astype(np.float32)
-    part = np.where(rng.random((4, 5)) < 0.5, 0, whole)
-    held = {"model.w": whole, "pruned.w": part, "model.b": whole[0], "pruned.b": whole[0],
-            "model.c": whole, "pruned.c": part + 1, "pruned.d": whole}  # fmt: skip
-    nodes = [helper.make_node("Identity", [name], [f"out.{name}"]) for name in held]
-    outputs = [helper.make_tensor_value_info(f"out.{n}", onnx.TensorProto.FLOAT, v.shape) for n, v in held.items()]
-    initializers = [numpy_helper.from_array(np.float32(v), n) for n, v in held.items()]
-    graph = helper.make_graph(nodes, "g", [], outputs, initializers)
-    content = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    share_weights(content)
-    kept = {i.name for i in content.graph.initializer}
-    assert kept == {"model.w", "removed.pruned.w", "zero", "model.b", "model.c", "pruned.c", "pruned.d"}
-    session = onnxruntime.InferenceSession(content.SerializeToString(), providers=["CPUExecutionProvider"])
-    for value, found in zip(held.values(), session.run(None, {}), strict=True):
-        assert np.array_equal(np.float32(value), found)
+def test_without_onnxscript(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(InputError, match=r"pip install 'prefiqs\[export\]'"):
+        export_onnx(TinyNet(), PruningSpec(0.4), tmp_path / "q.onnx")
 
 
 def test_the_network_stays_as_it_was_and_a_failed_export_leaves_the_old_file(tmp_path, monkeypatch):
     model, path = TinyNet(), tmp_path / "q.onnx"
     before = {name: value.clone() for name, value in model.state_dict().items()}
     path.write_text("old")
-    monkeypatch.setattr(onnx_file, "LARGEST", 1000)
+    monkeypatch.setattr(export, "LARGEST", 1000)
     with pytest.raises(InputError, match="an ONNX file holds at most 0.0 GB"):
         export_onnx(model, PruningSpec(0.5), path)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

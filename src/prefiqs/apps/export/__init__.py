@@ -1,1 +1,0 @@
-"""A quality measure as one file for other runtimes."""
