@@ -1,6 +1,6 @@
 """PreFIQs: training-free face image quality assessment. Face image quality is what survives pruning.
 
-The public names below are loaded when first used, so `import prefiqs` is instant and evaluating curves never loads
+The public names below are loaded when first used, so `import prefiqs` is fast, and computing curves does not load
 PyTorch.
 """
 

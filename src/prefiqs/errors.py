@@ -2,7 +2,7 @@
 
 
 class PrefiqsError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base class of all errors that this package raises on purpose."""
 
 
 class AssetError(PrefiqsError):
@@ -18,4 +18,4 @@ class InputError(PrefiqsError, ValueError):
 
 
 class NoFaceFound(PrefiqsError):
-    """The face detector saw no face in an image."""
+    """The face detector found no face in an image."""

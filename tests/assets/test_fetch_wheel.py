@@ -153,12 +153,12 @@ def test_a_wrong_file_is_found_before_anything_is_downloaded(net, register, root
         fetch_all(root=root)
 
 
-def test_status_tells_right_wrong_and_missing(net, register, root):
+def test_status_tells_verified_wrong_and_missing(net, register, root):
     register("two", (SOURCE,), b"two")
     register("three", (SOURCE,), b"three")
     fetch("net", root)
     (root / "assets/two").write_bytes(b"wrong")
-    assert list(status(root).items()) == [("net", "right"), ("two", "wrong"), ("three", "missing")]
+    assert list(status(root).items()) == [("net", "verified"), ("two", "wrong"), ("three", "missing")]
 
 
 def test_an_unknown_name_lists_the_known_ones(net, root):

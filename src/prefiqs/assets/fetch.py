@@ -59,11 +59,13 @@ def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None
     return paths
 
 
-def status(root: Path | str | None = None) -> dict[str, Literal["right", "wrong", "missing"]]:
-    """Say of every asset in `root` whether it is right, wrong, or missing as a whole or in part; fetches nothing."""
+def status(root: Path | str | None = None) -> dict[str, Literal["verified", "wrong", "missing"]]:
+    """Say of every asset in `root` whether it is verified, wrong, or missing as a whole or in part; fetches nothing."""
     root = data_root() if root is None else Path(root).absolute()
     found = {name: _check(asset, root / asset.path, asset.sha256) for name, asset in ASSETS.items()}
-    return {name: "wrong" if wrong else "missing" if missing else "right" for name, (missing, wrong) in found.items()}
+    return {
+        name: "wrong" if wrong else "missing" if missing else "verified" for name, (missing, wrong) in found.items()
+    }
 
 
 def file_sha256(path: Path) -> str:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 ray_option = partial(typer.Option, rich_help_panel="Ray")
 
 Model = Annotated[str, typer.Option(help="Face recognition model (see `prefiqs list models`), or an .onnx file.")]
-Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112×112 faces already.")]
-AllFaces = Annotated[bool, typer.Option("--all-faces", help="Write a row for each face, not only for the largest.")]
-Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:N.")]
-Workers = Annotated[int | None, ray_option(help="Processes; by default one a GPU, or one a machine.")]
-ShardSize = Annotated[int, ray_option(help="Images that a worker does at a time; a tar file is one shard.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are already aligned 112×112 faces.")]
+AllFaces = Annotated[bool, typer.Option("--all-faces", help="Write one row per face, not only for the largest.")]
+Device = Annotated[str, typer.Option(help="auto (a GPU if available), cpu, cuda or cuda:N.")]
+Workers = Annotated[int | None, ray_option(help="Number of processes; default: one per GPU, or one per machine.")]
+ShardSize = Annotated[int, ray_option(help="Images per shard; a tar file is always one shard.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as edc.limit=0.2.")]
-Address = Annotated[str | None, ray_option(help="Address of a running cluster; by default this machine.")]
+Address = Annotated[str | None, ray_option(help="Address of a running cluster; default: this machine.")]
 
 
 def report_shards(summary: "Summary") -> int:

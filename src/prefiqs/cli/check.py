@@ -6,7 +6,7 @@ import typer
 
 
 def check(
-    run: Annotated[str | None, typer.Argument(help="Name of a run; by default that of params.yaml.")] = None,
+    run: Annotated[str | None, typer.Argument(help="Name of a run; default: the run of params.yaml.")] = None,
     tolerance: Annotated[float, typer.Option(help="Largest relative difference that counts as equal.")] = 1e-6,
 ) -> None:
     """Compare the tables and numbers of a fresh run with the committed ones; exit with status 1 if any differ."""

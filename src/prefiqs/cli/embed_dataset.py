@@ -10,9 +10,9 @@ from prefiqs.cli import _shared as shared
 
 def embed_dataset(
     source: Annotated[
-        list[Path], typer.Argument(help="Photos, or .parquet or .tar files of images, or their folders.")
+        list[Path], typer.Argument(help="Photos, .parquet or .tar files of images, or folders of these.")
     ],
-    out: Annotated[Path, typer.Argument(help="Folder for the Parquet shards; an interrupted run continues there.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the Parquet shards; rerun to resume.")],
     model: shared.Model = "sface",
     aligned: shared.Aligned = False,
     all_faces: shared.AllFaces = False,
@@ -21,9 +21,9 @@ def embed_dataset(
     shard_size: shared.ShardSize = 1024,
     address: shared.Address = None,
 ) -> None:
-    """Embed the faces of a data set of any size (raw embeddings) on a Ray cluster.
+    """Write the raw embeddings of a data set of any size, computed on a Ray cluster.
 
-    A row has the columns of `prefiqs score`, with embedding instead of score and drift.
+    The output has the columns of `prefiqs score`, with embedding instead of score and drift.
 
     Example: prefiqs embed-dataset faces/ embeddings/ --aligned
     """

@@ -16,24 +16,32 @@ def evaluate(
     embeddings: Annotated[
         Path, typer.Option(help=".npy (see --names), .csv, .parquet, `NAME v1 v2 …` text, or a folder of NAME.npy.")
     ],
-    pairs: Annotated[Path, typer.Option(help="`NAME NAME 1|0` text, or left, right, genuine in a .csv or .parquet.")],
+    pairs: Annotated[
+        Path, typer.Option(help="`NAME NAME 1|0` text, or a .csv or .parquet with columns left, right, genuine.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for tables, figures and report.html.")],
-    names: Annotated[Path | None, typer.Option(help="Names (one a line, or a table) of the rows of a .npy.")] = None,
-    lower_is_better: Annotated[list[str] | None, typer.Option(help="Method whose scores fall with quality.")] = None,
-    fmr: Annotated[list[float], typer.Option(help="Target FMR; several may be given.")] = _FMRS,
-    threshold: Annotated[str, typer.Option(help="recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")] = "recomputed",
+    names: Annotated[Path | None, typer.Option(help="Names of the rows of a .npy: one per line, or a table.")] = None,
+    lower_is_better: Annotated[
+        list[str] | None, typer.Option(help="Method with lower = better; may be repeated.")
+    ] = None,
+    fmr: Annotated[list[float], typer.Option(help="Target FMR; may be repeated.")] = _FMRS,
+    threshold: Annotated[
+        str, typer.Option(help="Similarity threshold: recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")
+    ] = "recomputed",
     threshold_rule: Annotated[
-        str, typer.Option(help="Similarity threshold nearest to the target FMR, or conservative (not above it).")
+        str, typer.Option(help="nearest to the target FMR, or conservative (FMR not above the target).")
     ] = "nearest",
     step: Annotated[float, typer.Option(help="Step of the discard fraction.")] = 0.05,
-    max_discard: Annotated[float, typer.Option(help="Discard fraction up to which pAUC is taken.")] = 0.3,
-    bootstrap: Annotated[int, typer.Option(help="Resamples for 95 % intervals; 0 for no intervals.")] = 0,
-    resample_unit: Annotated[str, typer.Option(help="What the bootstrap draws: people or pairs.")] = "people",
+    max_discard: Annotated[float, typer.Option(help="Upper limit of the discard fraction for pAUC.")] = 0.3,
+    bootstrap: Annotated[int, typer.Option(help="Bootstrap resamples for 95 % intervals; 0 = none.")] = 0,
+    resample_unit: Annotated[str, typer.Option(help="Unit that the bootstrap resamples: people or pairs.")] = "people",
     score_mapping: Annotated[
-        str | None, typer.Option(help="Fit a scale of 0 to 100, sigmoid or percentile, on half of the people.")
+        str | None, typer.Option(help="Map scores to 0 to 100, fitted on half of the people: sigmoid or percentile.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap, and of the choice of people held out.")] = 0,
-    title: Annotated[str | None, typer.Option(help="Of the report; the folder's name if not given.")] = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the bootstrap and of the split of people for --score-mapping.")
+    ] = 0,
+    title: Annotated[str | None, typer.Option(help="Title of the report; default: the name of the folder.")] = None,
 ) -> None:
     """Compare quality scores on your own embeddings and pairs: EDC figures, pAUC tables, a one-page report.
 

@@ -9,13 +9,13 @@ import typer
 
 def export(
     model: Annotated[str, typer.Argument(help="Face recognition model; see `prefiqs list models`.")],
-    out: Annotated[Path, typer.Argument(help="Write this .onnx file.")],
+    out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
     ratio: Annotated[float, typer.Option(help="Pruning ratio.")] = 0.4,
     granularity: Annotated[str, typer.Option(help="unstructured or structured.")] = "unstructured",
     criterion: Annotated[str, typer.Option(help="l1 or random.")] = "l1",
     seed: Annotated[int, typer.Option(help="Seed of the random criterion.")] = 0,
 ) -> None:
-    """Write PreFIQs as one ONNX graph: aligned faces, uint8 RGB n×112×112×3, to score, drift and embedding.
+    """Export PreFIQs as one ONNX graph. Input: aligned faces, uint8 RGB n×112×112×3; output: score, drift, embedding.
 
     Example: prefiqs export sface quality.onnx --ratio 0.4
     """

@@ -12,13 +12,13 @@ from prefiqs.cli import _shared as shared
 
 def froq_calibrate(
     photos: Annotated[
-        list[Path], typer.Argument(help="Some hundred photos of good and bad quality, or their folders.")
+        list[Path], typer.Argument(help="A few hundred photos of good and bad quality, or their folders.")
     ],
-    out: Annotated[Path, typer.Option(help="Write the calibration to this .json file.")],
+    out: Annotated[Path, typer.Option(help="The .json file to write.")],
     model: shared.Model = "sface",
     aligned: shared.Aligned = False,
 ) -> None:
-    """Choose the layers of a model that the method froq uses; give the file to `prefiqs score -o calibration=FILE`."""
+    """Choose the layers for the method froq. Pass the file to `prefiqs score --method froq -o calibration=FILE`."""
     from prefiqs.faces.find import find_images
     from prefiqs.faces.reader import FaceReader
     from prefiqs.methods.froq import calibrate

@@ -11,9 +11,9 @@ from prefiqs.cli._shared import name_value_pairs
 
 
 def notebook(
-    source: Annotated[Path, typer.Argument(help="A notebook of notebooks/.")],
-    folder: Annotated[Path, typer.Argument(help="Folder for the executed notebook and what it writes.")],
-    parameter: Annotated[list[str] | None, typer.Option("-p", help="NAME=VALUE, a parameter of the notebook.")] = None,
+    source: Annotated[Path, typer.Argument(help="A notebook from notebooks/.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for the executed notebook and its results.")],
+    parameter: Annotated[list[str] | None, typer.Option("-p", help="NAME=VALUE: a parameter of the notebook.")] = None,
 ) -> None:
     """Execute a notebook with papermill, as the stages of `dvc repro` do.
 

@@ -10,7 +10,7 @@ from prefiqs.cli._shared import Settings, name_value_pairs
 
 def plan(
     preset: Annotated[
-        str | None, typer.Argument(help="A preset of presets/, or a YAML file; else params.yaml.")
+        str | None, typer.Argument(help="A preset from presets/, or a YAML file; default: params.yaml.")
     ] = None,
     setting: Settings = None,
 ) -> None:

@@ -2,7 +2,7 @@
 
 
 def publish() -> None:
-    """Copy the results of the pipeline to reports/RUN; the last stage of `dvc repro` calls this."""
+    """Copy the results of the pipeline to reports/RUN. The last stage of `dvc repro` calls this."""
     from prefiqs.pipeline.publish import publish as write
     from prefiqs.pipeline.run import open_run
 

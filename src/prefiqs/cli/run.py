@@ -10,14 +10,14 @@ from prefiqs.errors import ConfigError
 
 
 def run(
-    preset: Annotated[str | None, typer.Argument(help="A preset of presets/, or a YAML file.")] = None,
+    preset: Annotated[str | None, typer.Argument(help="A preset from presets/, or a YAML file.")] = None,
     setting: Settings = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run; by default that of the preset.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; default: that of the preset.")] = None,
 ) -> None:
     """Run the pipeline with other parameters, and publish to reports/NAME.
 
-    params.yaml and the results of other runs stay as they are. What was computed before is found in DVC's cache. A run
-    that was interrupted continues when it is started again.
+    params.yaml and the results of other runs are not changed. Earlier results are reused from DVC's cache. To resume an
+    interrupted run, start it again.
 
     Examples:
 

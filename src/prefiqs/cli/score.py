@@ -23,17 +23,17 @@ def score(
     aligned: shared.Aligned = False,
     all_faces: shared.AllFaces = False,
     device: shared.Device = "auto",
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Faces that go through the network at once.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Faces per batch.")] = None,
     method: Annotated[str, _method(help="Quality method (see `prefiqs list methods`).")] = "prefiqs",
     model: shared.Model = "sface",
     ratio: Annotated[float | None, _method(help="Pruning ratio, for methods that prune.")] = None,
-    option: Annotated[list[str] | None, _method("-o", help="NAME=VALUE: any other option of the method.")] = None,
+    option: Annotated[list[str] | None, _method("-o", help="NAME=VALUE: another option of the method.")] = None,
     out: Annotated[
-        Path | None, _output(help="A .csv, .parquet or .txt (`PATH SCORE`); by default CSV on stdout.")
+        Path | None, _output(help="A .csv, .parquet or .txt (`PATH SCORE`); default: CSV on stdout.")
     ] = None,
-    resume: Annotated[bool, _output("--resume", help="Keep existing rows and score the other photos.")] = False,
+    resume: Annotated[bool, _output("--resume", help="Keep existing rows and score the remaining photos.")] = False,
     strict: Annotated[bool, _output("--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.")] = False,
-    as_json: Annotated[bool, _output("--json", help="One JSON object a line on stdout.")] = False,
+    as_json: Annotated[bool, _output("--json", help="Print one JSON object per line on stdout.")] = False,
     engine: Annotated[
         Literal["local", "ray"], shared.ray_option(help="Score in this process, or on a Ray cluster.")
     ] = "local",
@@ -41,14 +41,14 @@ def score(
     shard_size: shared.ShardSize = 1024,
     address: shared.Address = None,
 ) -> None:
-    """Score the faces in photos: the higher the score, the better the face can be recognised.
+    """Score the faces in photos; a higher score means a more recognisable face.
 
-    A row has path, face (its number in the photo), score, drift, box, landmarks, confidence, status and settings. A
-    photo that cannot be read or has no face gets a row with the reason, and the run goes on. With --out the file
-    appears at the end; until then results are in FILE.progress, so that an interrupted run can continue with --resume.
+    The columns are path, face (its number in the photo), score, drift, box, landmarks, confidence, status and settings.
+    If a photo cannot be read or has no face, the status says why, and the run continues. With --out, results are
+    written to FILE.progress first and to FILE at the end. An interrupted run can be resumed with --resume.
 
-    PHOTOS may also be Parquet files with a column of image bytes, tar files of images, or folders of these. For data
-    sets of many millions, --engine ray takes a folder as --out, in which workers write Parquet shards.
+    PHOTOS may also be Parquet files with a column of image bytes, tar files of images, or folders of these. For very
+    large data sets, use --engine ray with a folder as --out; workers write Parquet shards there.
 
     Examples:
 

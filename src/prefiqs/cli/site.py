@@ -7,9 +7,9 @@ import typer
 
 
 def site(
-    out: Annotated[Path, typer.Argument(help="Folder of the site; one made before is replaced.")] = Path("site"),
+    out: Annotated[Path, typer.Argument(help="Folder of the site; an earlier site there is replaced.")] = Path("site"),
 ) -> None:
-    """Make the web report, a static site: findings, sortable results, a gallery of faces by score, notebooks."""
+    """Build the web report, a static site: findings, sortable results, a gallery of faces by score, notebooks."""
     from prefiqs.pipeline.run import open_run
     from prefiqs.pipeline.site.build import build_site
 

@@ -157,9 +157,9 @@ def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
 
 
 def load_benchmark(name: str, root: str | Path | None = None) -> Benchmark:
-    """Load a benchmark that the pipeline has built, from `root`, or from the data folder (`data_root`).
+    """Load a benchmark built by the pipeline from `root`, by default the data folder (`data_root`).
 
-    Raises InputError for what is missing; the message says which command makes it.
+    Raises InputError if something is missing; the message names the command that creates it.
     """
     folder = benchmark_folder(name, root or data_root())
     if missing := [f for f in ("images.npy", "index.parquet", "pairs.parquet") if not (folder / f).is_file()]:

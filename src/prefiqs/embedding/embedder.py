@@ -43,13 +43,13 @@ def embed(
 
     Args:
         model: a FaceModel or the name of one, or a list of them.
-        images: aligned faces, uint8 n×112×112×3, RGB (a memory map too), or an iterator over single faces.
-        batch_size: faces at a time, by default what suits the device; does not change the result beyond 1e-6.
+        images: aligned faces, uint8 n×112×112×3, RGB (array or memory map), or an iterator over single faces.
+        batch_size: faces per batch, by default chosen for the device; affects the result by less than 1e-6.
         flip_test: add the embedding of the mirrored face before normalising (LFW protocol; not used for quality).
-        device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-        precision: "fp32"; faster and coarser "bf16" or "fp16", on a GPU also "tf32".
-        compiled: use `torch.compile` on a GPU, which pays for many images; the engine of the CPU always compiles.
-        progress: show a bar on stderr.
+        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
+        precision: "fp32", or faster but less exact "bf16", "fp16" and, on a GPU, "tf32".
+        compiled: use `torch.compile` on a GPU, worthwhile for many images; the CPU engine always compiles.
+        progress: show a progress bar on stderr.
 
     Returns:
         float32 n×d, rows L2-normalised; a list of such arrays for a list of models.

@@ -77,15 +77,15 @@ def error_discard_curve(
     rule: str = "nearest",
     pairs: str = "all",
 ) -> Curve:
-    """Return FNMR at the target `fmr` against the fraction of pairs discarded, lowest quality first.
+    """Return the EDC: FNMR at the target `fmr` as a function of the fraction of pairs discarded, lowest quality first.
 
     similarity: (P,) float, larger = more alike; only its order matters.
     genuine: (P,) bool, True = same person. pair_quality: (P,) float, larger = better (see `pairs.pair_quality`).
     fmr: target in (0, 1). discard: fractions in [0, 1), strictly ascending; None is 0, 0.05, ..., 0.95.
-        At fraction r exactly floor(r * P) pairs are dropped (with `pairs="genuine"`, of the genuine pairs only).
-    threshold: "recomputed" on the pairs left, or "fixed" at the one of all pairs.
+        At fraction r, exactly floor(r * P) pairs are dropped (with `pairs="genuine"`, of the genuine pairs only).
+    threshold: "recomputed" on the remaining pairs, or "fixed" at its value for all pairs.
     rule: "nearest" or "conservative", see `error_rates.threshold_at_fmr`.
-    pairs: which ones may be discarded, "all" or "genuine".
+    pairs: which pairs may be discarded, "all" or "genuine".
 
     Raises InputError for unequal lengths, NaN, an unknown option, or no genuine or no impostor pair at all.
     """

@@ -38,10 +38,10 @@ def verification_accuracy(
     """Return mean, standard deviation and per-fold accuracy.
 
     embeddings: (n, d) float, normalised or raw. pairs: (P, 2) int, image indices. genuine: (P,) bool.
-    folds: their number, then the pairs are cut into that many contiguous runs of equal length (the first ones longer by
-        one if need be, as an unshuffled KFold), or (P,) int, the fold of each pair; below 0 = left out.
+    folds: the number of folds, contiguous runs of pairs of equal length (the first ones one longer if needed, like an
+        unshuffled KFold); or (P,) int, the fold of each pair, where a negative number excludes the pair.
     thresholds: "grid", 0 to 3.99 in steps of 0.01, or "exact", every distinct distance of the other folds and infinity,
-        i.e. every decision that those pairs can tell apart. Of equally good thresholds the smallest is taken.
+        i.e. every distinct decision on those pairs. Of equally good thresholds, the smallest is used.
     Raises InputError for wrong shapes, an unknown option, or fewer than two folds.
     """
     check_choice(thresholds, "thresholds", ("grid", "exact"))

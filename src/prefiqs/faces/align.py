@@ -40,11 +40,11 @@ def align(image: np.ndarray | str | Path, all_faces: Literal[False] = False) -> 
 @overload
 def align(image: np.ndarray | str | Path, all_faces: Literal[True]) -> list[AlignedFace]: ...
 def align(image: np.ndarray | str | Path, all_faces: bool = False) -> AlignedFace | list[AlignedFace]:
-    """Cut the face out of a photo and bring it onto the ArcFace template (112×112).
+    """Detect the face in a photo and align it to the ArcFace template (112×112).
 
     Args:
-        image: uint8 RGB h×w×3, or the path of a photo. (OpenCV's own readers give BGR: turn that round first.)
-        all_faces: all faces, largest first, instead of the largest alone.
+        image: uint8 RGB h×w×3, or the path of a photo. (OpenCV's own readers return BGR: convert it first.)
+        all_faces: return all faces, largest first, instead of only the largest.
 
     Raises:
         NoFaceFound: the detector found none; InputError: not an RGB photo; AssetError: the detector cannot be fetched.

@@ -1,14 +1,14 @@
-"""EX-FIQA: the quality that a ViT-FIQA network gives behind each of its blocks, and the fusion of these exits.
+"""EX-FIQA: the quality head of a ViT-FIQA network applied after every block, and the fusion of these exits.
 
 Source: Ozgur et al., "EX-FIQA: Leveraging Intermediate Early eXit Representations from Vision Transformers for Face
-Image Quality Assessment", 2026. s_l: the tokens behind block l through the network's own final LayerNorm and heads.
-EX-FIQA-F: Σ s_l / L. EX-FIQA-FW: Σ w_l·s_l with w_l = 2l / (L(L + 1)). No parameter is added.
-Cost: one forward pass for all exits and their fusion; an early exit l only the first l blocks of it.
+Image Quality Assessment", 2026. s_l: the tokens after block l, passed through the network's own final LayerNorm and
+heads. EX-FIQA-F: Σ s_l / L. EX-FIQA-FW: Σ w_l·s_l with w_l = 2l / (L(L + 1)). No parameter is added. Cost: one forward
+pass for all exits and their fusion; an early exit l needs only the first l blocks.
 
-The heads behind the final LayerNorm are affine: linear layers without bias and batch norms. Their product, one weight a
-number read and one offset, gives the same scores to rounding. In variant (C), which reads all patches, this takes 0.07
-million multiply-adds a face where the layers one by one take 38 million and 151 MB of weights: all exits cost what a
-plain forward pass does (`benchmarks/quality.py`), not 1.4 times that.
+The heads after the final LayerNorm are affine: linear layers without bias, and batch norms. They are merged into one
+weight vector and one offset, which gives the same scores up to rounding. In variant (C), which uses all patches, this
+takes 0.07 million multiply-adds per face. The separate layers would take 38 million and 151 MB of weights. So all exits
+together cost one plain forward pass (`benchmarks/quality.py`) instead of 1.4.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def scorer(
 def exfiqa_scores(
     model: FaceModel | str, images: np.ndarray, batch_size: int | None = None, device: str = "auto"
 ) -> np.ndarray:
-    """Quality behind every block (EX-FIQA-1 … EX-FIQA-L), from one pass: float32 n×L, higher = better.
+    """Quality after every block (EX-FIQA-1 … EX-FIQA-L), from one pass: float32 n×L, higher = better.
 
     Arguments are those of `prefiqs.embed`. Raises `InputError` for a network without quality head.
     """

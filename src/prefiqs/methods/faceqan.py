@@ -1,15 +1,15 @@
-"""FaceQAN: how far adversarial noise and a mirror move the embedding of a face.
+"""FaceQAN: how far adversarial noise and mirroring move the embedding of a face.
 
 Source: Babnik, Peer, Štruc, "FaceQAN: Face Image Quality Assessment Through Adversarial Noise Exploration", ICPR 2022.
-k copies of the face x start with uniform noise in [−ε, ε] and take steps that make them less like x (FGSM, iterated):
-x_i ← x_i + ε·sign(∂(1 − cos(e(x), e(x_i)))/∂x_i). With S the cosine similarities of the copies to x and s that of the
-mirrored face, score = ((1 + mean(S))/2 · (1 − std(S)) · s)^p, a negative s keeping its sign. Cost: k·l forward and
-k·(l − 1) backward passes, and two more forward.
+k copies of the face x start with uniform noise in [−ε, ε]; iterated FGSM steps make them less similar to x: x_i ← x_i +
+ε·sign(∂(1 − cos(e(x), e(x_i)))/∂x_i). With S the cosine similarities of the copies to x and s that of the mirrored
+face, score = ((1 + mean(S))/2 · (1 − std(S)) · s)^p, where a negative s keeps its sign. Cost: k·l + 2 forward and k·(l
+− 1) backward passes.
 
-As in the published implementation: k = 10, l = 5, ε = 0.001 of the pixel range, p = 5; S holds the similarities in
-front of each of the l steps (what the last step does is not looked at, so it is not taken); the standard deviation is
-the population's; noisy pixels stay in [−1, 1], on the scale where an image is in [0, 1]. The noise belongs to the seed
-and is the same for every face, so that a score depends on nothing but its face.
+As in the published implementation: k = 10, l = 5, ε = 0.001 of the pixel range, p = 5; S contains the similarities
+before each of the l steps (the result of the last step is not used, so it is skipped); the standard deviation is that
+of the population; noisy pixels stay in [−1, 1], on the scale where an image is in [0, 1]. The noise depends only on the
+seed and is the same for every face, so a score depends only on its face.
 """
 
 from collections.abc import Callable

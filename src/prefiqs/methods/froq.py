@@ -1,15 +1,15 @@
-"""FROQ: the strength of the activations of a few layers, chosen once on calibration faces.
+"""FROQ: the activation norms of a few layers, which are chosen on calibration faces.
 
 Source: Babnik, Jain, Peer, Štruc, "FROQ: Observing Face Recognition Models for Efficient Quality Assessment", IJCB
 2025. Score = mean over the chosen layers of the L2 norm of a layer's activations. Cost: one forward pass.
 
 Calibration, `calibrate`: the ten layers whose norms have the largest Spearman correlation with pseudo-labels (see
-`pseudo_labels`) on calibration faces are candidates; greedily, the layer is added that makes the correlation of the
-mean norm largest, until all are in, and the best of these sets is kept. Cost: 77 forward passes a calibration face.
+`pseudo_labels`) on calibration faces are candidates. A greedy search adds, one at a time, the layer that gives the mean
+norm the largest correlation, and keeps the best set. Cost: 77 forward passes per calibration face.
 
-As in the published implementation, which also decides what is left open there: every module that gives a tensor is a
-layer, and norms are not scaled, so that a layer of large norms counts more. Not as there: activations that several
-modules hand on count once, and a layer that never fires or never varies is no candidate.
+As in the published implementation, which settles what the paper leaves open: every module that returns a tensor is a
+layer, and norms are not scaled, so layers with large norms have more weight. Unlike it: activations that several
+modules pass on count once, and a layer that is never active or never varies is not a candidate.
 """
 
 import json

@@ -4,9 +4,9 @@ Source: Kolf, Damer, Boutros, "GraFIQs: Face Image Quality Assessment Using Grad
 L(x) = mean over batch norms of MSE(mean of x's input activations, running mean) + MSE(their biased variance, running
 variance); score = −Σ |∂L/∂z|, z the output of a block or the image. Cost: one forward and one backward pass.
 
-As in the published implementation: only batch norms over feature maps count (one over vectors has a single value of a
-face, and no variance), the gradients are those of activations, and each face has statistics of its own. Faces may
-share a batch: fixed running statistics keep them apart.
+As in the published implementation: only batch norms over feature maps are used (over vectors, a face has a single value
+and no variance), gradients are taken with respect to activations, and statistics are computed per face. Faces can share
+a batch, because the running statistics are fixed.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Jacobian drift: the first-order, exact-derivative reading of pruning drift.
+"""Jacobian drift: the first-order approximation of drift, from an exact derivative.
 
 Source: PreFIQs, sec. 3.2.1, eq. 8-9: ‖J_θ(x)·Δθ‖₂, where J is the Jacobian of the L2-normalised embedding with respect
 to the weights and Δθ = θ_ρ − θ (−θ_i on pruned weights, 0 elsewhere). Forward-mode automatic differentiation gives the
@@ -41,7 +41,7 @@ def jacobian_drift(
 ) -> np.ndarray | list[np.ndarray]:
     """‖J_θ(x)·Δθ‖₂ for Δθ = weights of `pruned` − weights of `model` (PreFIQs, eq. 9): float32 n, larger = worse.
 
-    Several pruned networks, such as one for each ρ, give a list; on a CPU they share the forward pass of `model`.
+    For a list of pruned networks, such as one per ρ, returns a list; on a CPU they share the forward pass of `model`.
     Raises `InputError` where `pruned` is not an unstructured pruning of `model` (its weights have other shapes).
     """
     if isinstance(pruned, FaceModel):

@@ -1,6 +1,6 @@
 """Embedding norm: the length of the raw embedding as quality.
 
-Source: the reading of Meng et al., "MagFace", CVPR 2021: ‖M_θ(x)‖₂ before normalisation. Cost: one forward pass.
+Source: Meng et al., "MagFace", CVPR 2021, who use ‖M_θ(x)‖₂ before normalisation as quality. Cost: one forward pass.
 """
 
 import numpy as np

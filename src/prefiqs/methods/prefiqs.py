@@ -38,7 +38,7 @@ def drift(e: np.ndarray, e_pruned: np.ndarray) -> np.ndarray:
     """Embedding drift D = ‖ê − ê_ρ‖₂ (PreFIQs, eq. 4): float32 n, in [0, 2], larger = worse.
 
     Takes the L2-normalised embeddings of the same faces, n×d, from the network and its pruned copy; `InputError` for
-    others. A row of zeros (a network silenced by pruning) is at distance 1 from every embedding.
+    others. A row of zeros (pruning left no output) has distance 1 to every embedding.
     """
     e, e_pruned = np.asarray(e, np.float64), np.asarray(e_pruned, np.float64)
     if e.ndim != 2 or e.shape != e_pruned.shape:
@@ -51,5 +51,5 @@ def drift(e: np.ndarray, e_pruned: np.ndarray) -> np.ndarray:
 
 
 def quality_from_drift(d: np.ndarray) -> np.ndarray:
-    """Quality Q = 1 − D/2 (PreFIQs, eq. 7): from drift in [0, 2] to n numbers in [0, 1], higher = better."""
+    """Quality Q = 1 − D/2 (PreFIQs, eq. 7): from drift in [0, 2] to n scores in [0, 1], higher = better."""
     return 1 - np.asarray(d) / 2

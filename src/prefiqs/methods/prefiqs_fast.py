@@ -1,10 +1,10 @@
-"""PreFIQs at the price of one forward pass: only the embedding layer is pruned, and drift and length count together.
+"""PreFIQs at the cost of one forward pass: only the embedding layer is pruned, and the score combines drift and norm.
 
-Source: an extension of this project, not of the paper. With e the embedding, e_ρ the one behind the pruned embedding
-layer and D the drift between the two (PreFIQs, eq. 4): score = e_ρ·ê = ‖e_ρ‖·(1 − D²/2), what is left of the embedding
-in its own direction. Drift under pruning of this layer alone ranks worse than the length of the embedding; the two
-together ranked at least as well as either on `orl-xq` and LFW, the data on which this choice and the ratio were made
-(notebook 20). Cost: one forward pass, and one more through the layers from the embedding layer on.
+Source: an extension of this project, not of the paper. With e the embedding, e_ρ that of the pruned embedding layer and
+D the drift between the two (PreFIQs, eq. 4): score = e_ρ·ê = ‖e_ρ‖·(1 − D²/2), the projection of the pruned embedding
+onto the original. With only this layer pruned, drift ranks worse than the embedding norm. Combined, the two ranked at
+least as well as either alone on `orl-xq` and LFW. The form and the ratio were chosen on these data (notebook 20). Cost:
+one forward pass, plus a second pass through the embedding layer and the layers after it.
 """
 
 import numpy as np

@@ -107,19 +107,19 @@ class PreparedScorer:
 def scorer(
     method: str = "prefiqs", model: FaceModel | str = "sface", **options: Any
 ) -> Callable[[np.ndarray | Iterable[np.ndarray]], np.ndarray]:
-    """Prepare a method once (masks, compilation) for faces that come in any number of portions.
+    """Prepare a method (masks, compilation) once and return a function that scores aligned faces.
 
     Args:
         method: one of `METHODS`.
-        model: a FaceModel or the name of one; weights that change afterwards are not noticed.
-        options: of the method, such as `ratio=0.4`.
+        model: a FaceModel or its name. Later changes of its weights have no effect.
+        options: options of the method, such as `ratio=0.4`.
 
     Returns:
-        A function from aligned faces, uint8 n×112×112×3, RGB, to float32 n, higher = better. The range is the method's
-        own: [0, 1] for PreFIQs. It can be called from several threads.
+        A function from aligned faces, uint8 n×112×112×3, RGB, to float32 n, higher = better. The range depends on
+        the method: [0, 1] for PreFIQs. It is thread-safe.
 
     Raises:
-        InputError: an unknown method or option, or a value or network that the method refuses.
+        InputError: an unknown method or option, or a value or network that the method does not support.
     """
     prepared = PreparedScorer(method, model, **options)
     return lambda images: prepared(images).score
@@ -137,7 +137,7 @@ def score(
     Args:
         images: uint8 n×112×112×3, RGB, or an iterator over single faces.
         method, model, options: as for `scorer`.
-        progress: show a bar on stderr.
+        progress: show a progress bar on stderr.
 
     Raises:
         InputError: as `scorer`, and for images that are not aligned faces.

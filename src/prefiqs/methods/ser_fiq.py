@@ -1,13 +1,14 @@
-"""SER-FIQ: how little the embedding of a face moves when dropout thins out the features that it is made of.
+"""SER-FIQ: how stable the embedding of a face is under dropout on the features before the embedding layer.
 
 Source: Terhörst et al., "SER-FIQ: Unsupervised Estimation of Face Image Quality Based on Stochastic Embedding
 Robustness", CVPR 2020, eq. 1-2: d̄ = mean Euclidean distance between the T normalised embeddings of T stochastic
-passes, score = 2/(1 + exp(d̄)). Cost: one forward pass, and T through the embedding layer and what follows it.
+passes, score = 2/(1 + exp(d̄)). Cost: one forward pass, plus T passes through the embedding layer and the layers after
+it.
 
-As in the published implementation (T = 100): dropout 0.5 on the features that enter the embedding layer, the one place
-that is random, so that the backbone runs once; all pairs. Its later version maps scores by 1/(1 + exp(−α(s − r))) with
-α = 130, r = 0.88, which changes no ranking, but brings all above 0.99 to 1 in float32: here the map is an option.
-The T masks belong to the seed and are the same for every face, so that a score depends on nothing but its face.
+As in the published implementation (T = 100): dropout 0.5 on the input features of the embedding layer. Nothing else is
+random, so the backbone runs once. All pairs are used. Its later version maps scores by 1/(1 + exp(−α(s − r))) with α =
+130, r = 0.88, which keeps the ranking but rounds all scores above 0.99 to 1 in float32; here the map is optional. The T
+masks depend only on the seed and are the same for every face, so a score depends only on its face.
 """
 
 from threading import Lock

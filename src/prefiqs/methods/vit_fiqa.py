@@ -1,4 +1,4 @@
-"""ViT-FIQA: the quality that a vision transformer with a quality head gives beside the embedding.
+"""ViT-FIQA: the output of the trained quality head of a vision transformer.
 
 Source: Atzori, Boutros, Damer, "ViT-FIQA: Assessing Face Image Quality using Vision Transformers", ICCV workshops 2025.
 Final LayerNorm, then batch norm and a linear layer on the quality token (variant T) or on the embedding (variant C).

@@ -1,11 +1,11 @@
 """ViTNT-FIQA: the patches of a good face change little from one transformer block to the next.
 
 Source: Ozgur et al., "ViTNT-FIQA: Training-Free Face Image Quality Assessment with Vision Transformers", WACV workshops
-2026; final LayerNorm, α = 8 and the order of blocks as in the authors' published code. z_t: a patch behind block t,
-through the network's final LayerNorm, L2-normalised. d: mean of ‖z_{t+1} − z_t‖₂ over consecutive selected blocks;
-quality of the patch 2/(1 + exp(α·d)). Quality of the face: their mean, or their mean weighted by the attention that
-each patch receives (softmax attention averaged over heads, summed over all queries, scaled to sum 1 over the patches).
-Cost: one forward pass up to the last selected block.
+2026; final LayerNorm, α = 8 and the order of blocks as in the authors' published code. z_t: a patch after block t,
+passed through the network's final LayerNorm and L2-normalised. d: mean of ‖z_{t+1} − z_t‖₂ over consecutive selected
+blocks; quality of the patch: 2/(1 + exp(α·d)). Quality of the face: mean over the patches, or mean weighted by the
+attention that each patch receives (softmax attention averaged over heads, summed over all queries, scaled to sum 1 over
+the patches). Cost: one forward pass up to the last selected block.
 """
 
 import math

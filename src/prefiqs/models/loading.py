@@ -19,14 +19,14 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
 
     Args:
         name: one of `MODELS`; the path of an ONNX file; or NAME, with `checkpoints/NAME.onnx` in the data folder. An
-            ONNX file gets RGB, (x − 127.5)/128, unless a .json file of its name beside it says otherwise, such as
+            ONNX file gets RGB, (x − 127.5)/128, unless a .json file with the same name says otherwise, such as
             `{"colour": "bgr", "mean": 127.5, "std": 127.5}`.
-        weights: a file to use instead of the published weights: a checkpoint as the authors give it out, or the same
-            tensors in our layer names (.pth, .pt, .ckpt, .bin or .safetensors; the graph for a network that is one).
-        device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+        weights: a file to use instead of the published weights: the authors' checkpoint, or the same tensors with our
+            layer names (.pth, .pt, .ckpt, .bin or .safetensors; for an ONNX or TFLite model, the graph file).
+        device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
 
     Raises:
-        InputError: unknown name, or a weights file that does not fit; AssetError: the weights cannot be had.
+        InputError: unknown name, or a weights file that does not fit; AssetError: the weights cannot be downloaded.
     """
     target = resolve_device(device)
     if name.endswith(".onnx"):

@@ -50,21 +50,21 @@ def prune(
     seed: int = 0,
     layers: str | tuple[str, ...] = "all",
 ) -> FaceModel:
-    """Prune a network (PreFIQs, sec. 3.1): returns a new FaceModel, the given one is untouched.
+    """Prune a network (PreFIQs, sec. 3.1). Returns a new FaceModel; the given one is not changed.
 
     Args:
-        model: a FaceModel, or the name of one.
+        model: a FaceModel or its name.
         ratio: share to remove, in (0, 1): of the weights (unstructured) or of the channels (structured).
         granularity: "unstructured" (single weights become 0) or "structured" (DepGraph removes whole channels).
         criterion: "l1" (smallest magnitude first, ranked over all layers) or "random" (by `seed`).
-        seed: of the random criterion.
+        seed: seed of the random criterion.
         layers: "all", or names of layers (unstructured only).
 
     Returns:
-        The pruned network; its `sparsity` in [0, 1] is the share of the prunable weights that is zero or gone.
+        The pruned network; its `sparsity` in [0, 1] is the share of the prunable weights that is zero or removed.
 
     Raises:
-        InputError: a ratio, granularity, criterion or layer that does not exist, or a network without weights.
+        InputError: an invalid ratio, granularity, criterion or layer, or a network without weights.
     """
     model = as_model(model)
     return apply_mask(model, select_mask(model, PruningSpec(ratio, granularity, criterion, seed, layers)))

@@ -67,23 +67,23 @@ def score_dataset(
 ) -> Summary:
     """Score a data set of any size into Parquet shards with the columns of `prefiqs score`, on a Ray cluster.
 
-    Scores equal those of `prefiqs.score` to 1e-6. An image that cannot be scored has a row whose `status` says why. A
-    run that was interrupted continues when it is called again: shards appear complete or not at all.
+    Scores equal those of `prefiqs.score` to 1e-6. If an image cannot be scored, the `status` of its row says why. To
+    resume an interrupted run, call the function again: shards are written completely or not at all.
 
     Args:
-        source: a folder of photos, of .parquet files with a column of image bytes (and possibly one called `name`), or
+        source: a folder of photos, of .parquet files with a column of image bytes (and optionally a column `name`), or
             of .tar files (WebDataset shards); one such file; or several of these.
         out: a folder for the shards, which `pandas.read_parquet` reads as one table.
-        method, model, options: as for `prefiqs.scorer`, the model by its name or as .onnx file.
-        aligned: the images are aligned 112×112 faces; else the largest face of each is detected and aligned.
+        method, model, options: as for `prefiqs.scorer`; the model by name or as an .onnx file.
+        aligned: whether the images are aligned 112×112 faces; if not, the largest face is detected and aligned.
         workers, device, address: as for `Cluster`.
-        shard_size: images that a worker does at a time, in folders and Parquet files; a tar file is always one shard.
-            That much is lost when a worker dies; on a GPU, some thousands keep it busy.
-        all_faces: a row for each face, the largest first.
+        shard_size: images per shard, in folders and Parquet files; a tar file is always one shard. If a worker crashes,
+            its current shard is computed again. A GPU needs several thousand images per shard to stay busy.
+        all_faces: write one row per face, largest first.
 
     Raises:
-        InputError: Ray is missing; a source, method, option or device that does not exist; an output folder that was
-            begun with other settings; and, after all others, files that cannot be read to their end.
+        InputError: Ray is missing; a source, method, option or device does not exist; the output folder was started
+            with other settings; or, after all other shards are done, some files could not be read completely.
     """
     require_ray()
     settings = describe(method, model, options, aligned, all_faces)
@@ -102,9 +102,9 @@ def embed_dataset(
     address: str | None = None,
     all_faces: bool = False,
 ) -> Summary:
-    """Embed a data set of any size into Parquet shards: `embedding`, raw, float32 d, instead of score and drift.
+    """Embed a data set of any size into Parquet shards; like `score_dataset`, with raw embeddings instead of scores.
 
-    All else as in `score_dataset`.
+    The column `embedding` (float32, d values) replaces score and drift.
     """
     require_ray()
     settings = describe("embedding", model, {}, aligned, all_faces)
