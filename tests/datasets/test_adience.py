@@ -121,10 +121,13 @@ def test_a_crop_that_is_missing(source):
     [
         ("", r"fold_2_data.txt cannot be read as tab-separated columns user_id, original_image, face_id: "),
         ("user_id,original_image,face_id\na,b,1\n", "cannot be read as tab-separated columns"),
-        (HEADER + row("../../etc", "x.jpg", 1), "fold_2_data.txt has names that are empty or lead elsewhere: .*etc"),
-        (HEADER + row("..", "x.jpg", 1), "names that are empty or lead elsewhere"),
-        (HEADER + row("a@N01", "b/x.jpg", 1), "names that are empty or lead elsewhere"),
-        (HEADER + row("", "x.jpg", 1), "names that are empty or lead elsewhere"),
+        (
+            HEADER + row("../../etc", "x.jpg", 1),
+            "fold_2_data.txt has names that are empty or unsafe: .*etc",
+        ),
+        (HEADER + row("..", "x.jpg", 1), "names that are empty or unsafe"),
+        (HEADER + row("a@N01", "b/x.jpg", 1), "names that are empty or unsafe"),
+        (HEADER + row("", "x.jpg", 1), "names that are empty or unsafe"),
     ],
 )
 def test_a_list_that_is_not_of_the_format(source, text, message):

@@ -203,7 +203,7 @@ def test_a_benchmark_that_was_never_built(tmp_path):
 def test_a_benchmark_whose_files_do_not_belong_together(source, tmp_path):
     folder = save_benchmark(source, tmp_path)
     np.save(folder / "images.npy", source.images[:5])
-    with pytest.raises(InputError, match="index.parquet has 12 rows for 5 images. Build it anew"):
+    with pytest.raises(InputError, match="index.parquet has 12 rows for 5 images. Rebuild it"):
         prefiqs.load_benchmark("small", tmp_path)
 
 
@@ -294,7 +294,7 @@ def test_lazy_faces_come_in_order_and_few_at_a_time():
 def test_templates_of_another_benchmark_are_refused(source, tmp_path):
     folder = save_benchmark(with_everything(source, source.images), tmp_path)
     pd.read_parquet(folder / "templates.parquet")[:5].to_parquet(folder / "templates.parquet")
-    with pytest.raises(InputError, match="templates.parquet has 5 rows for 12 images. Build it anew"):
+    with pytest.raises(InputError, match="templates.parquet has 5 rows for 12 images. Rebuild it"):
         prefiqs.load_benchmark("small", tmp_path)
 
 

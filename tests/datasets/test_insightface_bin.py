@@ -98,9 +98,9 @@ WRONG = {
     "odd": (([OK, OK, OK], [True]), "has 3 images and 1 booleans"),
     "too few booleans": (([OK] * 4, [True]), "has 4 images and 1 booleans"),
     "empty": (([], []), "has 0 images and 0 booleans"),
-    "numbers for booleans": (([OK, OK], [1]), "something else than encoded images and booleans"),
-    "text for images": ((["a", "b"], [True]), "something else than encoded images and booleans"),
-    "lists for images": (([[OK], [OK]], [True]), "something else than encoded images and booleans"),
+    "numbers for booleans": (([OK, OK], [1]), "something other than encoded images and booleans"),
+    "text for images": ((["a", "b"], [True]), "something other than encoded images and booleans"),
+    "lists for images": (([[OK], [OK]], [True]), "something other than encoded images and booleans"),
     "truncated": (FLAVOURS["Python 3"][:-20], "is not a pickle of images and booleans"),
 }
 

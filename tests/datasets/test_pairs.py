@@ -127,5 +127,5 @@ def test_folds_are_drawn_by_seed():
 
 
 def test_too_few_people_for_the_folds():
-    with pytest.raises(InputError, match="10 folds need at least 20 people, two a fold, but there are 19"):
+    with pytest.raises(InputError, match="10 folds need at least 20 people, two per fold; there are 19"):
         with_folds(all_compared(people([5] * 19)), 10, 5, seed=0)

@@ -268,6 +268,6 @@ def test_a_run_that_fails_leaves_the_files_that_were_there(tiny, faces, tmp_path
 
     with pytest.raises(OSError, match="the disk is gone"):
         write_embeddings([tiny], broken(), len(faces), [path], 4)
-    with pytest.raises(InputError, match="e.npy was announced with 12 rows but got 7"):
+    with pytest.raises(InputError, match="e.npy should have 12 rows, but 7 were written"):
         write_embeddings([tiny], iter(faces[:7]), len(faces), [path], 4)
     assert path.read_bytes() == b"earlier"

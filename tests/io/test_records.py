@@ -66,8 +66,8 @@ def test_rows_may_be_views_in_any_order_of_memory(tmp_path):
             r"Row 1 of .*a\.npy must be uint8 of shape \(2,\), not uint8 \(3,\)",
         ),
         ([np.zeros(2, "u1"), np.zeros(2)], r"Row 1 of .*a\.npy must be uint8 of shape \(2,\), not float64 \(2,\)"),
-        ([np.zeros(2, "u1")], r"a\.npy was announced with 2 rows but got 1"),
-        ([np.zeros(2, "u1")] * 3, r"a\.npy was announced with 2 rows but got 3"),
+        ([np.zeros(2, "u1")], r"a\.npy should have 2 rows, but 1 were written"),
+        ([np.zeros(2, "u1")] * 3, r"a\.npy should have 2 rows, but 3 were written"),
     ],
 )
 def test_rows_that_do_not_fit_leave_the_old_file(tmp_path, rows, message):

@@ -156,7 +156,7 @@ class NormInFront(FaceModel):
 
 def test_a_block_without_batch_norms_behind_it(faces):
     assert (prefiqs.score(faces, "grafiqs", NormInFront()) < 0).all()
-    with pytest.raises(InputError, match="Behind block 1 of front there are no batch norms"):
+    with pytest.raises(InputError, match="After block 1 of front there are no batch norms"):
         prefiqs.score(faces, "grafiqs", NormInFront(), block=1)
 
 

@@ -133,7 +133,7 @@ def test_a_malicious_pickle_is_refused_and_not_run(small, tmp_path, way):
         path.write_bytes(pickle.dumps(Malicious(trace), protocol=2))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=way == "zipped")
-    with pytest.raises(InputError, match=f"{path} wants to run `[a-z]+.mkdir` while it is read. Nothing was run"):
+    with pytest.raises(InputError, match=f"{path} tries to run `[a-z]+.mkdir` when it is loaded. Nothing was run"):
         load_model("iresnet50", path)
     assert not trace.exists()
     if way == "pickle":

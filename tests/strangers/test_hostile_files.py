@@ -272,5 +272,5 @@ def test_sface_is_read_from_one_file(outside):
         graph = onnx.helper.make_graph([], "net", [], [], [external(place, "conv_1_relu_gamma", (3,))])
         (folder / "n.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
         (folder / "inside").write_bytes(np.ones(3, np.float32).tobytes())
-        with pytest.raises(InputError, match="'conv_1_relu_gamma' of .* holds no numbers .it is in another file"):
+        with pytest.raises(InputError, match="'conv_1_relu_gamma' of .* has no numeric data .it is in another file"):
             read_onnx(folder / "n.onnx")

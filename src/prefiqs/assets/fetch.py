@@ -41,8 +41,8 @@ def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None
         missing, wrong = _check(ASSETS[name], path, ASSETS[name].sha256)
         if wrong:
             raise AssetError(
-                f"Asset {name} is damaged or another file: {wrong}. Nothing was changed. Move the file away and fetch "
-                "again, or replace it with the published one."
+                f"Asset {name} is damaged or a different file: {wrong}. Nothing was changed. Move the file away and "
+                "fetch again, or replace it with the published one."
             )
         if missing:
             to_do[name] = missing

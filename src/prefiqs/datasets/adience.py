@@ -75,7 +75,7 @@ def _read_lists(folder: Path) -> pd.DataFrame:
             raise InputError(f"{path} cannot be read as tab-separated columns {columns}: {error}.") from error
         unsafe = table.apply(lambda column: column.str.contains(r"[/\\\0]|^\.*$")).any(axis=1)
         if unsafe.any():
-            raise InputError(f"{path} has names that are empty or lead elsewhere: {table[unsafe].iloc[0].tolist()}.")
+            raise InputError(f"{path} has names that are empty or unsafe: {table[unsafe].iloc[0].tolist()}.")
         tables.append(table)
     return pd.concat(tables).drop_duplicates()
 

@@ -166,12 +166,12 @@ def load_benchmark(name: str, root: str | Path | None = None) -> Benchmark:
         raise InputError(f"Benchmark {name!r} has no {', '.join(missing)} in {folder}. Build it with `dvc repro`.")
     images = read_array(folder / "images.npy", mapped=True)
     if images.ndim != 4 or images.dtype != np.uint8:
-        raise InputError(f"{folder / 'images.npy'} holds {images.dtype} {images.shape}, not faces. Build it anew.")
+        raise InputError(f"{folder / 'images.npy'} holds {images.dtype} {images.shape}, not faces. Rebuild it.")
     files = {table: folder / f"{table}.parquet" for table in _COLUMNS}
     tables = {table: read_parquet(file, _COLUMNS[table]) for table, file in files.items() if file.is_file()}
     for table in {"index", "templates"} & tables.keys():
         if len(tables[table]) != len(images):
-            raise InputError(f"{files[table]} has {len(tables[table])} rows for {len(images)} images. Build it anew.")
+            raise InputError(f"{files[table]} has {len(tables[table])} rows for {len(images)} images. Rebuild it.")
     pairs = tables["pairs"]
     return Benchmark(
         name,

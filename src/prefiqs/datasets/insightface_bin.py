@@ -33,9 +33,9 @@ def read_bin(path: Path) -> tuple[list[bytes | bytearray], np.ndarray]:
     encoded = [image.data if isinstance(image, EncodedArray) else image for image in content[0]]
     genuine = content[1]
     if not all(type(image) in (bytes, bytearray) for image in encoded) or not all(type(g) is bool for g in genuine):
-        raise InputError(f"The lists in {path} hold something else than encoded images and booleans.")
+        raise InputError(f"The lists in {path} contain something other than encoded images and booleans.")
     if len(encoded) != 2 * len(genuine) or not encoded:
-        raise InputError(f"{path} has {len(encoded)} images and {len(genuine)} booleans, not two images a boolean.")
+        raise InputError(f"{path} has {len(encoded)} images and {len(genuine)} booleans, not two images per boolean.")
     return encoded, np.array(genuine, bool)
 
 

@@ -116,7 +116,7 @@ def with_folds(benchmark: Benchmark, folds: int, per_fold: int, seed: int) -> Be
     people = np.unique(subjects)
     if len(people) < 2 * folds:
         raise InputError(
-            f"{folds} folds need at least {2 * folds} people, two a fold, but there are {len(people)}; use fewer folds."
+            f"{folds} folds need at least {2 * folds} people, two per fold; there are {len(people)}; use fewer folds."
         )
     rng = np.random.default_rng(seed)
     group = dict(zip(rng.permutation(people), np.arange(len(people)) % folds, strict=True))

@@ -40,7 +40,7 @@ def row_writer(path: str | Path, shape: tuple[int, ...], dtype: DTypeLike) -> It
         np.lib.format.write_array_header_1_0(file, header)
         yield append
         if written != shape[0]:
-            raise InputError(f"{path} was announced with {shape[0]} rows but got {written}.")
+            raise InputError(f"{path} should have {shape[0]} rows, but {written} were written.")
 
 
 def read_array(path: Path, mapped: bool = False) -> np.ndarray:

@@ -135,5 +135,7 @@ def _aligned(
             "images lack one). Score them, or leave their pairs out."
         )
     if np.ptp(scores[used]) == 0:
-        raise InputError(f"{path} has the score {scores[used[0]]:.9g} of {method} for every image: it ranks nothing.")
+        raise InputError(
+            f"{path} has the score {scores[used[0]]:.9g} of {method} for every image, so it cannot rank the images."
+        )
     return scores

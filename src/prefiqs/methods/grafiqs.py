@@ -84,7 +84,7 @@ def gradient_magnitude(model: FaceModel, block: str | int) -> Callable[[Tensor],
                 hooks.enter_context(model.get_submodule(ends[block]).register_forward_hook(start))
             forward(starts[0])
             if not losses:
-                raise InputError(f"Behind block {block!r} of {model.name} there are no batch norms over feature maps; "
+                raise InputError(f"After block {block!r} of {model.name} there are no batch norms over feature maps; "
                                  'use block="image".')  # fmt: skip
             (gradient,) = torch.autograd.grad(sum(losses).sum() / len(norms), starts[-1])  # type: ignore[union-attr]
         return gradient.abs().flatten(1).sum(1)

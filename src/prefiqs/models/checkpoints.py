@@ -99,7 +99,7 @@ def _unpickle_tensors(path: Path) -> object:
     except Exception as error:  # a damaged file can raise anything
         # PyTorch's own words recommend to switch its protection off, so they are not repeated.
         if wanted := re.search(r"GLOBAL (\S+)", str(error)):
-            raise InputError(f"{path} wants to run `{wanted[1]}` while it is read. Nothing was run. Get a file that "
+            raise InputError(f"{path} tries to run `{wanted[1]}` when it is loaded. Nothing was run. Get a file that "
                              "holds tensors only (a state dict, or safetensors).") from error  # fmt: skip
         raise InputError(f"{path} is not a PyTorch checkpoint, or is damaged ({type(error).__name__}).") from error
 
@@ -125,7 +125,7 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
                 raise ValueError("it is in another file")
             tensor = torch.from_numpy(numpy_helper.to_array(initializer).copy())
         except (ValueError, TypeError) as error:
-            raise InputError(f"The tensor {name!r} of {path} holds no numbers ({error}).") from error
+            raise InputError(f"The tensor {name!r} of {path} has no numeric data ({error}).") from error
         state[name] = tensor.flatten() if name in slopes else tensor
     return state
 

@@ -90,5 +90,5 @@ def open_run(start: str | Path | None = None) -> Run:
     """The run whose compendium holds the folder `start` (by default the current one); `ConfigError` if none does."""
     root = compendium_root(Path(start) if start else None)
     if root is None:
-        raise ConfigError(f"No PreFIQs compendium holds {Path(start or '.').absolute()} (no .prefiqs-root above it).")
+        raise ConfigError(f"{Path(start or '.').absolute()} is not in a PreFIQs repository (no .prefiqs-root found).")
     return Run(Layout(root), Params.read(root / "params.yaml"))

@@ -22,8 +22,8 @@ _EXAMPLE = torch.zeros(1, 3, FACE_SIZE, FACE_SIZE)  # to trace a network with
 def select_channels(model: nn.Module, spec: PruningSpec) -> PruningMask:
     """Choose the channels that go; `model` is a scratch copy on the CPU and comes back pruned."""
     if any(isinstance(module, nn.LayerNorm) for module in model.modules()):
-        raise InputError(f"The transformer {model.name} cannot be pruned structured: DepGraph cannot follow its "
-                         'channels into the flattened tokens. Use granularity="unstructured".')  # fmt: skip
+        raise InputError(f"Structured pruning does not support the transformer {model.name}: DepGraph cannot follow "
+                         'its channels into the flattened tokens. Use granularity="unstructured".')  # fmt: skip
     before = _weight_count(model)
     pruner = tp.pruner.BasePruner(
         model,

@@ -91,7 +91,7 @@ def test_embeddings_and_a_broken_tar_file(dataset, tmp_path):
     shutil.copytree(dataset.tar, source)
     (source / "3.tar").write_bytes((source / "3.tar").read_bytes()[:900])
     with pytest.raises(
-        InputError, match=r"3.tar is not a complete tar file .* 1 of 6 shards failed; the others are done"
+        InputError, match=r"3.tar is not a complete tar file .* 1 of 6 shards failed; the others are complete"
     ):
         prefiqs.embed_dataset(source, tmp_path / "out", aligned=True, workers=1, device="cpu")
     assert len(shards(tmp_path / "out")) == 5

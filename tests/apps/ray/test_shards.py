@@ -34,7 +34,7 @@ def test_a_run_is_resumed_only_with_its_own_settings(out):
 
 def test_shards_without_a_record_are_not_taken_for_this_run(out):
     (out / "_run.json").unlink()
-    with pytest.raises(InputError, match="shards of another origin"):
+    with pytest.raises(InputError, match="shards from another source"):
         missing_shards(out, 6, SETTINGS)
 
 

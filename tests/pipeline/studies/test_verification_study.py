@@ -60,5 +60,5 @@ def test_a_benchmark_without_folds_is_named(tmp_path, monkeypatch):
     run = small_run(tmp_path)
     without = replace(run.benchmark("orl"), folds=None)
     monkeypatch.setattr(Run, "benchmark", lambda self, name: without)
-    with pytest.raises(InputError, match="orl has no folds; take it off `verification.benchmarks`"):
+    with pytest.raises(InputError, match="orl has no folds; remove it from `verification.benchmarks`"):
         verification_study(run, "orl", "sface")

@@ -55,7 +55,7 @@ class Cluster:
                 else:
                     yield result
         if errors:
-            raise InputError(f"{errors[0]} {len(errors)} of {len(items)} shards failed; the others are done.")
+            raise InputError(f"{errors[0]} {len(errors)} of {len(items)} shards failed; the others are complete.")
 
     @contextmanager
     def _connected(self):

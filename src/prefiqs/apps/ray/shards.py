@@ -27,11 +27,11 @@ def missing_shards(out: Path, count: int, settings: Mapping[str, object]) -> lis
     if (out / _RECORD).is_file():
         before = json.loads(read_text(out / _RECORD))
         if changed := [key for key in {**before, **record} if before.get(key) != record.get(key)]:
-            raise InputError(f"{out} was begun with other settings: "
+            raise InputError(f"{out} was started with other settings: "
                              + "; ".join(f"{key} was {before.get(key)!r}, now {record.get(key)!r}" for key in changed)
                              + ". Use these settings, or choose another folder.")  # fmt: skip
     elif found:
-        raise InputError(f"{out} has shards of another origin (without {_RECORD}). Choose another folder.")
+        raise InputError(f"{out} has shards from another source (without {_RECORD}). Choose another folder.")
     else:
         write_text(json.dumps(record, indent=1) + "\n", out / _RECORD)
     for leftover in out.glob(".*.partial"):  # of workers that were killed

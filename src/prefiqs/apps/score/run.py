@@ -41,7 +41,7 @@ def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, fo
     elif out.suffix not in FORMATS or out.is_dir():
         raise InputError(f"--out must be a file that ends in {', '.join(FORMATS)}, not {out}.")
     elif all_faces and out.suffix == ".txt":
-        raise InputError(f"{out} would have one line a photo. With --all-faces, choose a .csv or .parquet as --out.")
+        raise InputError(f"{out} would have one line per photo. With --all-faces, choose a .csv or .parquet as --out.")
 
 
 def write_scores(scorer: Executor, shards: Sequence[Shard], out: Path, resume: bool = False) -> tuple[int, int]:

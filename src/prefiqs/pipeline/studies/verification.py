@@ -31,7 +31,7 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
     protocol, faces = run.params.verification, run.benchmark(benchmark)
     flip_test, folds = benchmark in protocol.flip_test, faces.folds
     if folds is None:
-        raise InputError(f"Benchmark {benchmark} has no folds; take it off `verification.benchmarks` in params.yaml.")
+        raise InputError(f"Benchmark {benchmark} has no folds; remove it from `verification.benchmarks`.")
 
     def accuracy(spec: PruningSpec | None, flipped: bool) -> Accuracy:
         embeddings = run.raw_embeddings(benchmark, model, spec)
