@@ -46,7 +46,7 @@ def cost_study(run: Run) -> CostStudy:
     frame = pd.DataFrame(rows, columns=COLUMNS)
     numbers = {"costs": frame.to_dict("records")}
     frame["plain passes"] = frame["milliseconds"] / frame["plain"]
-    table = Table(frame, f"Milliseconds an image, of {len(images)} faces at once", digits=2, hidden=["key"])
+    table = Table(frame, f"Milliseconds per image, {len(images)} faces at once", digits=2, hidden=["key"])
     return CostStudy(table, len(images), str(networks[estimator].device), numbers=numbers)
 
 

@@ -162,7 +162,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         cross_model=cross_model,
         numbers=numbers,
         findings=[
-            f"PreFIQs is best with {best.label}: the smallest area on these data where {model} verifies.",
+            f"PreFIQs is best with {best.label}: the smallest pAUC on these data with {model} as verifier.",
             *(_verdict(verifier, model, edc, numbers, curve[verifier, norm]) for verifier in verifiers),
             _reliability(areas),
         ],
@@ -176,7 +176,7 @@ def _verdict(verifier: str, model: str, edc: Edc, numbers: Mapping[str, Any], no
     difference, low, high = numbers["difference_to_norm"][verifier]
     protocol = "same-model" if verifier == model else "cross-model"
     if ours < smallest:
-        helps = "Discarding by quality helps: no random order does as well."
+        helps = "Discarding by quality helps: it beats every random order."
     elif ours < mean:
         helps = "That is better than a random order on average, but within the range of random orders."
     else:
@@ -186,11 +186,11 @@ def _verdict(verifier: str, model: str, edc: Edc, numbers: Mapping[str, Any], no
     elif high < 0:
         beats = "PreFIQs is better than the embedding norm"
     else:
-        beats = "PreFIQs and the embedding norm cannot be told apart"
+        beats = "PreFIQs and the embedding norm cannot be distinguished"
     failing, genuine = round(norm.fnmr[0] * norm.n_genuine[0]), norm.n_genuine[0]
     return (
-        f"{verifier} verifies ({protocol}): with nothing discarded, {failing:,} of {genuine:,} genuine pairs "
-        f"({100 * norm.fnmr[0]:.2f} %) fail at FMR {edc.fmr[0]:g}. pAUC·10³ is {ours:.2f} for PreFIQs, "
+        f"Verifier {verifier} ({protocol}): without discarding, {failing:,} of {genuine:,} genuine pairs "
+        f"({100 * norm.fnmr[0]:.2f} %) are rejected at FMR {edc.fmr[0]:g}. pAUC·10³ is {ours:.2f} for PreFIQs, "
         f"{mean:.2f} for a random order (smallest of {edc.random_orders}: {smallest:.2f}) and {by_norm:.2f} for the "
         f"embedding norm. {helps} {beats} (difference {difference:.2f}, 95 % interval {low:.2f} to {high:.2f})."
     )

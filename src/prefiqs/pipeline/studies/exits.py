@@ -59,9 +59,9 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
         scores=found,
         by_block=Table(
             pd.DataFrame({"block": range(1, len(gflops) + 1), **columns}),
-            f"What the blocks of {model} say about the faces of {benchmark}",
+            f"Scores after each block of {model} on {benchmark}",
             digits=dict.fromkeys(columns, 3) | {"share of a pass (%)": 0},
-            notes="Spearman: rank correlation of the scores behind this block with those of the whole network.",
+            notes="Spearman: rank correlation of the scores after this block with those of the whole network.",
         ),
         figure=attention_grid(
             images[shown],

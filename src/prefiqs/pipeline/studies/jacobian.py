@@ -63,7 +63,7 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
         drifts=drifts,
         table=Table(
             wide[["drift", "fmr", *verifiers]],
-            f"pAUC·10³ on {benchmark}, drift of {model} at ρ = {ratio:g}, one column a verifier",
+            f"pAUC·10³ on {benchmark}, drift of {model} at ρ = {ratio:g}, one column per verifier",
             best=dict.fromkeys(verifiers, "min"),
             within=dict.fromkeys(verifiers, ["fmr"]),
             digits=dict.fromkeys(verifiers, 2),

@@ -146,7 +146,7 @@ def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
     return PriceStudy(
         table=Table(
             wide,
-            f"What a partly pruned {model} is worth on {benchmark}, by its cost: pAUC·10³ at FMR {protocol.fmrs[0]:g}",
+            f"Partly pruned {model} on {benchmark}, by cost: pAUC·10³ at FMR {protocol.fmrs[0]:g}",
             best=dict.fromkeys([*verifiers, "mean"], "min"),
             digits=dict.fromkeys([*verifiers, "mean"], 2) | {"passes": 3},
             notes=f"{about} Random order: {words}.",

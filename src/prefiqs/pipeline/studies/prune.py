@@ -44,7 +44,7 @@ def prune_study(run: Run, model: str) -> PruneStudy:
     return PruneStudy(
         sparsity=sparsity,
         by_ratio=Table(wide[strategy.unique()].reset_index(), f"Sparsity of pruned {model}", digits=4),
-        layers=Table(layers.sort_values("removed", kind="stable"), f"Share of each layer that is gone: {shown.label}"),
+        layers=Table(layers.sort_values("removed", kind="stable"), f"Share removed of each layer: {shown.label}"),
         megabytes=sum(array.nbytes for mask in masks.values() for array in mask.arrays.values()) / 1e6,
         dense_megabytes=BYTES_OF_A_WEIGHT * int(layers["weights"].sum()) * len(masks) / 1e6,
         stored={run.layout.mask(model, spec): partial(save_mask, mask) for spec, mask in masks.items()},

@@ -193,7 +193,7 @@ def _companion(beside: pd.DataFrame) -> Table:
     compared = int(beside["ours"].notna().sum())
     return Table(
         beside[["table", *identity, "row", "column", "printed", "ours", "difference", "why"]],
-        f"Printed numbers beside those of this run: {compared} of {len(beside)} can be compared",
+        f"The paper's numbers next to those of this run: {compared} of {len(beside)} can be compared",
         notes="difference: ours − printed. why: why there is no number of ours.",
         blocks="table",
         hidden=identity,
