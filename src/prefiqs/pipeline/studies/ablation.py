@@ -147,7 +147,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     smallest = fmr_areas[fmr_areas["pauc"] == fmr_areas.groupby("fmr")["pauc"].transform("min")]
     before, after = Embedder([network, fused], embed.batch_size, embed.device)(images[:FEW_FACES])
 
-    about = f"{benchmark}, {model} scores and verifies"
+    about = f"{benchmark}, {model}, same-model"
     at_ratio = frame["ratio"].map(", ρ = {:g}".format, na_action="ignore").fillna("")
     passes = _ser_fiq(run, images, network, comparison, protocol, about)
     whole = resampled.curves[variants[0]]

@@ -97,7 +97,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     line = random[random["fmr"] == fmr].set_index("verifier")
     paucs = chosen.pivot(index="key", columns="verifier", values="pauc")[verifiers].rename_axis(columns=None)
     best = min(prune.main, key=lambda spec: np.nan_to_num(paucs.loc[keys[spec], model], nan=np.inf))
-    ours, about = keys[best], f"{benchmark}, {model} scores"
+    ours, about = keys[best], f"{benchmark}, quality from {model}"
     curve = {(verifier, key): found for (verifier, key, at), found in curves[edc.threshold].items() if at == fmr}
 
     by_spec = chosen[chosen["key"].isin(keys.values())].set_index([*_SPEC, "verifier"])["pauc"].unstack(sort=False)
@@ -113,7 +113,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     )
     cross_model = None
     if others_verify := {verifier: curve[verifier, ours] for verifier in verifiers[1:]}:
-        cross_model = edc_figure(others_verify, f"{about} ({best.label}), others verify", edc.limit)
+        cross_model = edc_figure(others_verify, f"{about} ({best.label}), cross-model", edc.limit)
 
     found = chosen[chosen["key"] == ours].set_index("verifier")
     to_norm = against_norm[(against_norm["key"] == ours) & (against_norm["fmr"] == fmr)].set_index("verifier")
@@ -147,14 +147,14 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         by_ratio=lines_by_ratio(
             by_spec.assign(strategy=by_spec["granularity"] + " " + by_spec["criterion"], pauc=by_spec[model]),
             "pauc",
-            f"{about} and verifies, FMR {fmr:g}",
+            f"{about}, same-model, FMR {fmr:g}",
             {"true severity": paucs.loc[oracle, model]} if oracle in paucs.index else {},
             line.loc[model],
         ),
         intervals=pauc_intervals(chosen[chosen["key"].isin(resampled)], line.reset_index(), f"{about}, FMR {fmr:g}"),
         same_model=edc_figure(
             {f"PreFIQs, {best.label}": curve[model, ours], "embedding norm": curve[model, norm]},
-            f"{about} and verifies",
+            f"{about}, same-model",
             edc.limit,
             chance[model, fmr],
             curve.get((model, oracle)),

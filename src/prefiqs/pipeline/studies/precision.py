@@ -64,7 +64,7 @@ def precision_study(run: Run, benchmark: str, model: str) -> PrecisionStudy:
     frame["spearman with fp32"] = [spearmanr(moved, before).statistic for moved, before in pairs]
     frame["pauc"] = areas["pauc"]  # in the order of the scores
     parts = {kind: part.set_index("ratio") for kind, part in frame.groupby("precision", sort=False)}
-    caption = f"PreFIQs in reduced precision on {benchmark}, {model} scores and verifies; pAUC·10³ at FMR "
+    caption = f"PreFIQs in reduced precision on {benchmark}, {model}, same-model; pAUC·10³ at FMR "
     return PrecisionStudy(
         Table(frame, f"{caption}{protocol.fmrs[0]:g}", digits={**dict.fromkeys(frame.columns[2:5], 4), "pauc": 2}),
         lines_by_ratio(frame.rename(columns={"precision": "strategy"}), "pauc", f"{benchmark}, {model}", {}),

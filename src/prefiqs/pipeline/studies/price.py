@@ -162,7 +162,7 @@ def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
             intervals=["from PreFIQs", "from the norm"],
             blocks="choice",
         ),
-        figure=pauc_by_cost(points, "forward passes of a face", named, f"{benchmark}, {model} scores"),
+        figure=pauc_by_cost(points, "forward passes per face", named, f"{benchmark}, quality from {model}"),
         numbers={choice: by_key.loc[key].to_dict() for choice, key in choices.items()}
         | {"pauc": wide.set_index("name").loc[[PREFIQS, NORM], verifiers].to_dict()},
     )
