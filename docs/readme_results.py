@@ -1,4 +1,4 @@
-"""Write the results table of README.md from the published runs: `make readme`. No number in it is typed."""
+"""Write the results of README.md and reports/README.md from the published runs: `make readme`. No number is typed."""
 
 from pathlib import Path
 
@@ -30,8 +30,8 @@ def row(run: str, benchmark: str, verifier: str) -> list[str]:
     return [benchmark, VERIFIERS[verifier], fnmr, *cells, f"{random:.2f}"]
 
 
-def table() -> str:
-    """The table in Markdown, of the runs that are published."""
+def areas() -> str:
+    """pAUC of the main methods, of the runs that are published in today's layout."""
     head = ["benchmark", "verifier", "FNMR (%)", "PreFIQs, ρ = 0.4", "prefiqs-fast", "embedding norm", "random order"]
     lines = [head, ["---", "---", *["---:"] * 5]]
     for run, benchmark in SHOWN:
@@ -40,11 +40,22 @@ def table() -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def readme() -> str:
-    """README.md with today's table."""
-    head, _, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition(BEGIN)
-    return f"{head}{BEGIN}\n{table()}\n{END}{rest.partition(END)[2]}"
+def claims() -> str:
+    """Every claim, and whether it holds in each run."""
+    tables = {benchmark: pd.read_csv(ROOT / "reports" / run / "claims.csv") for run, benchmark in SHOWN}
+    texts = tables["orl-xq"]["text"]
+    lines = [["claim", *tables], ["---"] * (1 + len(tables))]
+    lines += [[text, *(table["holds"][i] for table in tables.values())] for i, text in enumerate(texts)]
+    links = ", ".join(f"[{benchmark}]({run}/claims.md)" for run, benchmark in SHOWN)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + f"\n\nThe numbers behind each verdict: {links}."
+
+
+def fill(page: Path, content: str) -> None:
+    """Put `content` between the marks of a page."""
+    head, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    page.write_text(f"{head}{BEGIN}\n{content}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    (ROOT / "README.md").write_text(readme(), encoding="utf-8")
+    fill(ROOT / "README.md", areas())
+    fill(ROOT / "reports" / "README.md", claims())
