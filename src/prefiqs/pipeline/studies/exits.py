@@ -14,7 +14,7 @@ from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
-from prefiqs.reporting.figures.faces import attention_grid
+from prefiqs.reporting.figures.faces import attention_grid, ends_of_people
 from prefiqs.reporting.study import Study
 from prefiqs.reporting.tables import Table
 
@@ -52,8 +52,7 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
         "Spearman, ViTNT-FIQA": [np.nan] * (first_depth - 1) + _agreement(by_attention[None])[first_depth - 2 :],
     }
     ranking = found[MethodId.of("ex-fiqa", model, fusion="depth")]
-    order = np.argsort(ranking, kind="stable")
-    shown = np.concatenate([order[: chosen.faces], order[-chosen.faces :]])
+    shown = np.concatenate(ends_of_people(ranking, faces.subjects, chosen.faces))
     folder = run.layout.exits(benchmark, model)
     return ExitsStudy(
         scores=found,
