@@ -9,7 +9,7 @@ from prefiqs import drift, jacobian_drift, load_model, prune
 from prefiqs.embedding.embedder import embed
 from prefiqs.embedding.engines import torch_engine
 from prefiqs.embedding.vectors import normalise
-from prefiqs.methods import jacobian
+from prefiqs.methods import _probes
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pipeline.studies.derivatives import derivatives_study
@@ -20,7 +20,7 @@ def made(tmp_path, monkeypatch, ratio):
     run = small_run(tmp_path, {"jacobian": {"ratio": ratio}})
     use_small_networks(monkeypatch, run)
     # Tracing a derivative for the CPU engine takes longer than these few faces in PyTorch.
-    monkeypatch.setattr(jacobian, "derivative_engine", lambda function, *_: torch_engine(function))
+    monkeypatch.setattr(_probes, "derivative_engine", lambda function, *_: torch_engine(function))
     write_embeddings(run, "orl", "sface")
     study = derivatives_study(run, "orl", "sface")
     study.write(tmp_path / "results")
