@@ -48,3 +48,14 @@ def test_what_fast_networks_miss():
     plain = 2048 / missed[f"{eager}, start included"]["details"]["seconds against"]
     assert f"reaches {fastest:.0f} images/s, the plain loop {plain:.0f}:" in document
     assert f"takes {missed[f'{prefiqs}, start included']['value']:.2f} times as long as two forward passes" in document
+
+
+def test_what_latency_was_measured():
+    figures = json.loads((ROOT / "reports" / "benchmarks" / "latency.json").read_text(encoding="utf-8"))["figures"]
+    document = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    for figure in figures:
+        method, network, _ = figure["work"].split(", ")
+        details = figure["details"]
+        first = details["s to make it"] + details["s first call"]
+        assert f"| `{method}` | `{network}` | {details['ms a call']:.0f} | {first:.1f} |" in document
+    assert len(figures) == 10
