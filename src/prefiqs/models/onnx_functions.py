@@ -125,12 +125,18 @@ def _slice(x: Tensor, starts: list[int] | None = None, ends: list[int] | None = 
            steps: list[int] | None = None, **_: Any) -> Tensor:  # fmt: skip
     starts, ends = starts or [], ends or []
     for start, end, axis, step in zip(starts, ends, axes or range(len(starts)), steps or [1] * len(starts), strict=True):
-        if step < 0:
-            raise InputError("Slices that run backwards are not known.")
-        index: list[slice] = [slice(None)] * x.ndim
-        index[axis] = slice(start, end, step)
-        x = x[tuple(index)]
+        x = x.index_select(axis, torch.tensor(range(x.shape[axis])[start:end:step])) if step != 1 else (
+            x.narrow(axis, *_bounds(start, end, x.shape[axis])))  # fmt: skip
     return x
+
+
+def _bounds(start: int, end: int, size: int) -> tuple[int, int]:
+    first, stop, _ = slice(start, end).indices(size)
+    return first, max(stop - first, 0)
+
+
+def _tile(x: Tensor, repeats: list[int]) -> Tensor:
+    return x.repeat(repeats)
 
 
 def _gather(x: Tensor, indices: Any, axis: int = 0) -> Tensor:
@@ -297,6 +303,7 @@ FUNCTIONS: dict[str, Function] = {
     "Split": _of(_split, 1),
     "Squeeze": _of(_squeeze, 1),
     "Swish": Function(F.silu),
+    "Tile": _of(_tile, 1),
     "Transpose": _of(transpose),
     "Unsqueeze": _of(_unsqueeze, 1),
 }
