@@ -35,7 +35,8 @@ def build_cfp(protocol: str, folder: Path, align: Align) -> Benchmark:
 
     Returns:
         The photos that occur in pairs, in the order of their names `NNN/frontal/MM.jpg`, and ten folds of 350 genuine
-        and 350 impostor pairs. The column `landmarks` of the index says what aligned a photo: "detector" or "fiducials".
+        and 350 impostor pairs. The column `landmarks` of the index says what aligned a photo: "detector" or
+        "fiducials".
 
     Raises:
         InputError: a file is missing, or not of its format; it is named.

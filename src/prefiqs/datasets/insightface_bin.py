@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark
+from prefiqs.datasets.cfp import cfp_format
 from prefiqs.datasets.pairs import consecutive_folds, people_of
 from prefiqs.datasets.prepared import PREPARED
 from prefiqs.datasets.source import BenchmarkCard, LazyFaces, SourceFormat, face_index
@@ -67,16 +68,16 @@ def bin_format(file: str) -> SourceFormat:
     return SourceFormat(((file,),), lambda folder: build_insightface_bin(folder / file), aligned=True)
 
 
-def _card(name: str, title: str, licence: str, images: int) -> BenchmarkCard:
+def _card(name: str, title: str, licence: str, images: int, *official: SourceFormat) -> BenchmarkCard:
     owner = "https://github.com/deepinsight/insightface, recognition/_datasets_ (inside the training set MS1M-ArcFace)"
-    formats = (bin_format(name.replace("-", "_") + ".bin"), PREPARED)
+    formats = (bin_format(name.replace("-", "_") + ".bin"), PREPARED, *official)
     return BenchmarkCard(name, title, owner, licence, formats, images=images)
 
 
 INSIGHTFACE = (
     _card("agedb-30", "AgeDB, 30 years apart", "research, non-commercial", 12_000),
-    _card("cfp-fp", "CFP, frontal to profile", "research", 14_000),
-    _card("cfp-ff", "CFP, frontal to frontal", "research", 14_000),
+    _card("cfp-fp", "CFP, frontal to profile", "research", 14_000, cfp_format("FP")),
+    _card("cfp-ff", "CFP, frontal to frontal", "research", 14_000, cfp_format("FF")),
     _card("calfw", "Cross-Age LFW", "research", 12_000),
     _card("cplfw", "Cross-Pose LFW", "research", 12_000),
 )

@@ -20,7 +20,6 @@ from prefiqs.faces.template import FACE_SIZE
 
 _LIST, _DENSE, _SHAPED = 0x112, (0xF993FAC9, 0xF993FACA), 0xF993FAC8
 _TYPES = {0: np.float32, 1: np.float64, 2: np.float16}
-_NO_WEIGHT = "fix_gamma"
 
 
 def read_mxnet(params: Path) -> onnx.ModelProto:
@@ -106,9 +105,9 @@ def _onnx(symbol: dict[str, Any], parameters: dict[str, np.ndarray]) -> onnx.Mod
         values = {key: _value(text) for key, text in attributes.items()}
         nodes += _OPERATORS[entry["op"]](name, inputs, values, constants)
     head = outputs[symbol["heads"][0][0]]
-    inputs = {name for node in nodes for name in node.input} - {name for node in nodes for name in node.output}
-    (data,) = inputs - constants.keys()
-    used = [numpy_helper.from_array(constants[name], name) for name in sorted(inputs & constants.keys())]
+    given = {name for node in nodes for name in node.input} - {name for node in nodes for name in node.output}
+    (data,) = given - constants.keys()
+    used = [numpy_helper.from_array(constants[name], name) for name in sorted(given & constants.keys())]
     faces = helper.make_tensor_value_info(data, onnx.TensorProto.FLOAT, ["n", 3, FACE_SIZE, FACE_SIZE])
     result = helper.make_tensor_value_info(head, onnx.TensorProto.FLOAT, ["n", None])
     graph = helper.make_graph(nodes, "mxnet", [faces], [result], used)

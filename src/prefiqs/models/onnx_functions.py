@@ -124,7 +124,9 @@ def _split(x: Tensor, sizes: list[int] | None = None, split: list[int] | None = 
 def _slice(x: Tensor, starts: list[int] | None = None, ends: list[int] | None = None, axes: list[int] | None = None,
            steps: list[int] | None = None, **_: Any) -> Tensor:  # fmt: skip
     starts, ends = starts or [], ends or []
-    for start, end, axis, step in zip(starts, ends, axes or range(len(starts)), steps or [1] * len(starts), strict=True):
+    for start, end, axis, step in zip(
+        starts, ends, axes or range(len(starts)), steps or [1] * len(starts), strict=True
+    ):
         x = x.index_select(axis, torch.tensor(range(x.shape[axis])[start:end:step])) if step != 1 else (
             x.narrow(axis, *_bounds(start, end, x.shape[axis])))  # fmt: skip
     return x
@@ -142,7 +144,7 @@ def _tile(x: Tensor, repeats: list[int]) -> Tensor:
 def _gather(x: Tensor, indices: Any, axis: int = 0) -> Tensor:
     chosen = torch.as_tensor(indices)
     found = x.index_select(axis, chosen.flatten() % x.shape[axis])
-    return found.reshape([*x.shape[:axis % x.ndim], *chosen.shape, *x.shape[axis % x.ndim + 1 :]])
+    return found.reshape([*x.shape[: axis % x.ndim], *chosen.shape, *x.shape[axis % x.ndim + 1 :]])
 
 
 def _pad(x: Tensor, pads: list[int] | None = None, value: float | None = None, axes: list[int] | None = None,
@@ -252,8 +254,28 @@ def _plain(*names: str) -> dict[str, Function]:
 
 
 FUNCTIONS: dict[str, Function] = {
-    **_plain("Abs", "Add", "Ceil", "Cos", "Erf", "Exp", "Floor", "Log", "MatMul", "Mul", "Neg", "Pow", "Reciprocal",
-             "Relu", "Sigmoid", "Sin", "Sqrt", "Sub", "Tanh", "Where"),
+    **_plain(
+        "Abs",
+        "Add",
+        "Ceil",
+        "Cos",
+        "Erf",
+        "Exp",
+        "Floor",
+        "Log",
+        "MatMul",
+        "Mul",
+        "Neg",
+        "Pow",
+        "Reciprocal",
+        "Relu",
+        "Sigmoid",
+        "Sin",
+        "Sqrt",
+        "Sub",
+        "Tanh",
+        "Where",
+    ),
     "And": Function(torch.logical_and),
     "AveragePool": Function(_pool, (), _POOL, {"kind": "average"}),
     "Cast": _of(_cast),

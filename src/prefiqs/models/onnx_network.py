@@ -138,7 +138,7 @@ class _Reading:
         self.batch, channels_last = _input_shape(self.graph)
         self.root, self.fx = nn.Module(), fx.Graph()
         self.users = Counter(name for node in self.graph.node for name in node.input)
-        self.known: dict[str, Tensor | _Value] = {t.name: _tensor(t) for t in self.graph.initializer}
+        self.known: dict[str, Any] = {t.name: _tensor(t) for t in self.graph.initializer}
         (input_name,) = (value.name for value in self.graph.input if value.name not in self.known)
         generator = torch.Generator().manual_seed(0)
         faces = torch.rand(self.batch, 3, FACE_SIZE, FACE_SIZE, generator=generator)
@@ -164,23 +164,27 @@ class _Reading:
         self.body.delete_all_unused_submodules()
         self.body.recompile()
 
-    def _read(self, node: onnx.NodeProto, absorbed: set[str]) -> Sequence[Tensor | _Value]:
+    def _read(self, node: onnx.NodeProto, absorbed: set[str]) -> Sequence[Any]:
         attributes = {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute}
-        inputs = [self.known[name] if name else None for name in node.input]
+        inputs: list[Any] = [self.known[name] if name else None for name in node.input]
         if node.op_type == "Shape" and isinstance(inputs[0], _Value):
             shape = inputs[0].example.shape[attributes.get("start", 0) : attributes.get("end")]
             return [torch.tensor(shape)]
-        if isinstance(inputs[0] if inputs else None, _Value) and all(not isinstance(i, _Value) for i in inputs[1:]):
-            if layer := self._layer(node, attributes, inputs, absorbed):
-                return layer
+        alone = inputs and isinstance(inputs[0], _Value) and not any(isinstance(i, _Value) for i in inputs[1:])
+        if alone and (layer := self._layer(node, attributes, inputs, absorbed)):
+            return layer
         function = onnx_functions.FUNCTIONS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         if function is None:
             operator = ".".join(filter(None, [node.domain, node.op_type]))
             raise InputError(f"The ONNX operator {operator} is not known, so the network cannot be loaded.")
-        arguments = [_plain(v) if isinstance(v, Tensor) and i in function.static else v for i, v in enumerate(inputs)]
+        arguments: list[Any] = [
+            _plain(v) if isinstance(v, Tensor) and i in function.static else v for i, v in enumerate(inputs)
+        ]
         if any(isinstance(arguments[i], _Value) for i in function.static if i < len(arguments)):
-            raise InputError(f"The operator {node.op_type} takes a shape that depends on the faces, which is not known.")
-        options = {k: v for k, v in attributes.items() if k in function.options} | function.fixed
+            raise InputError(
+                f"The operator {node.op_type} takes a shape that depends on the faces, which is not known."
+            )
+        options = {k: v for k, v in attributes.items() if k in function.options} | dict(function.fixed)
         if "opset" in function.options:
             options["opset"] = self.opset
         if not any(isinstance(a, _Value) for a in arguments):
@@ -197,7 +201,11 @@ class _Reading:
 
     def _row(self, constant: Tensor, operator: str) -> Tensor | _Value:
         """A constant with the same row for each face of the example, for any batch."""
-        if constant.ndim < 2 or constant.shape[0] != self.batch or not torch.equal(constant, constant[:1].expand_as(constant)):
+        if (
+            constant.ndim < 2
+            or constant.shape[0] != self.batch
+            or not torch.equal(constant, constant[:1].expand_as(constant))
+        ):
             return constant
         row = constant[:1]
         return self._call(onnx_functions.repeated, row, self.faces) if operator == "Concat" else row
@@ -271,9 +279,9 @@ class _Reading:
             return first
         (last,) = (node for node in self.graph.node if self.graph.output[0].name in node.output)
         for before in (self.known[name] for name in last.input):
-            if isinstance(before, _Value) and before.example.shape == first.example.shape:
-                if torch.allclose(nn.functional.normalize(before.example), first.example, atol=1e-5):
-                    return before
+            alike = isinstance(before, _Value) and before.example.shape == first.example.shape
+            if alike and torch.allclose(nn.functional.normalize(before.example), first.example, atol=1e-5):
+                return before
         for length in others:  # as AdaFace's exports have it
             if isinstance(length, _Value) and length.example.shape == (self.batch, 1):
                 return self._call(torch.mul, first, length)
@@ -310,8 +318,9 @@ def _conv(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | None
     pads = onnx_functions.padding(attributes, example.shape[2:], weight.shape[2:], stride, dilation)
     even = pads[:2] == pads[2:]
     groups, out = attributes.get("group", 1), weight.shape[0]
-    layer = nn.Conv2d(weight.shape[1] * groups, out, tuple(weight.shape[2:]), stride, pads[:2] if even else 0, dilation,
-                      groups, bias=bias is not None)  # fmt: skip
+    window: dict[str, Any] = {"kernel_size": tuple(weight.shape[2:]), "stride": stride, "dilation": dilation}
+    window["padding"] = pads[:2] if even else 0
+    layer = nn.Conv2d(weight.shape[1] * groups, out, groups=groups, bias=bias is not None, **window)
     _fill(layer, weight=weight, bias=bias)
     if even:
         return layer
