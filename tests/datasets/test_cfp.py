@@ -13,7 +13,7 @@ from prefiqs.errors import InputError
 PEOPLE = ("001", "002")
 
 
-def points(profile):
+def points():
     """30 fiducials of half a face that looks to the right of the image: the visible eye is the left one."""
     found = np.zeros((30, 2))
     found[12:18] = (40, 50)
@@ -23,13 +23,14 @@ def points(profile):
 
 
 def files(blank=()):
-    content = {}
+    content, number = {}, 0
     for person in PEOPLE:
         for kind in ("frontal", "profile"):
             name = f"{person}/{kind}/01"
-            photo = BLANK if name in blank else picture(hash((person, kind)) % 97, 250)
+            number += 1
+            photo = BLANK if name in blank else picture(number, 250)
             content[f"Data/Images/{name}.jpg"] = encoded(photo)
-            lines = "\n".join(f"{x},{y}" for x, y in points(kind == "profile"))
+            lines = "\n".join(f"{x},{y}" for x, y in points())
             content[f"Data/Fiducials/{name}.txt"] = lines.encode()
     for letter, kind in (("F", "frontal"), ("P", "profile")):
         lines = [f"{i} ../Data/Images/{person}/{kind}/01.jpg" for i, person in enumerate(PEOPLE, 1)]
@@ -77,9 +78,9 @@ def test_an_archive_is_read_as_the_folder(tmp_path):
 
 
 def test_five_points_of_half_a_face():
-    profile = five_points(points(True), profile=True)
+    profile = five_points(points(), profile=True)
     assert profile.tolist() == [[40, 50], [60, 48], [62, 70], [45, 92], [60, 90]]
-    frontal = five_points(points(False), profile=False)  # mirrored at the vertical line x = 60
+    frontal = five_points(points(), profile=False)  # mirrored at the vertical line x = 60
     assert frontal.tolist() == [[40, 50], [80, 50], [62, 70], [45, 92], [75, 92]]
 
 

@@ -21,8 +21,8 @@ from prefiqs.faces.template import align_to_template
 _SOURCES = ("cfp-dataset", "cfp-dataset.tar", "cfp-dataset.tgz", "cfp-dataset.tar.gz")
 _FOLDS = 10
 # Fiducial points, counted from 0: those of the visible eye, the bridge of the nose, its tip, the visible corner of the
-# mouth, and two on the middle line of the lips.
-_EYE, _BRIDGE, _TIP, _CORNER, _LIP, _CHIN = slice(12, 18), 18, 21, 25, 27, 28
+# mouth, and two on the middle line of the lips, which with the bridge gives the mirror line of a frontal face.
+_EYE, _BRIDGE, _TIP, _CORNER, _LIP, _MIDDLE = slice(12, 18), 18, 21, 25, 27, 28
 
 
 def build_cfp(protocol: str, folder: Path, align: Align) -> Benchmark:
@@ -88,8 +88,8 @@ def _aligned(
 def five_points(fiducials: np.ndarray, profile: bool) -> np.ndarray:
     """Eyes, tip of the nose and corners of the mouth, left of the image first, from the 30 fiducials of half a face.
 
-    The other half of a frontal face is the mirror image at the line from the bridge of the nose to the chin; of a
-    profile, the hidden eye is put at the bridge and the hidden corner at the lips.
+    A frontal face is mirrored at the line from the bridge of the nose to the middle of the lips. In a profile, the
+    hidden eye is placed at the bridge and the hidden corner at the lips.
 
     Args:
         fiducials: 30×2, pixels of the photo.
@@ -100,7 +100,7 @@ def five_points(fiducials: np.ndarray, profile: bool) -> np.ndarray:
     if profile:
         other_eye, other_corner = bridge, fiducials[_LIP]
     else:
-        other_eye, other_corner = (_mirrored(point, bridge, fiducials[_CHIN]) for point in (eye, corner))
+        other_eye, other_corner = (_mirrored(point, bridge, fiducials[_MIDDLE]) for point in (eye, corner))
     left_first = eye[0] <= other_eye[0]
     eyes, corners = (eye, other_eye), (corner, other_corner)
     return np.array([*eyes[:: 1 if left_first else -1], tip, *corners[:: 1 if left_first else -1]])
