@@ -11,7 +11,6 @@ from matplotlib import pyplot as plt
 from PIL import Image
 from student.figures import training_curves
 
-from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve, RandomOrder
 from prefiqs.reporting.figures.areas import grouped_pauc, lines_by_ratio, pauc_intervals, ratio_by_fmr
 from prefiqs.reporting.figures.cost import pauc_by_cost
@@ -133,16 +132,6 @@ def test_drawn_twice_a_figure_is_the_same_bytes_and_fits_the_screen(name, tmp_pa
     assert difference.max() == 0 if photos else (difference > 8).mean() < 0.01  # softened edges only
     assert figure.get_figwidth() <= 9
     assert dict(mpl.rcParams) == settings and not plt.get_fignums()
-
-
-def test_a_figure_is_written_as_its_suffix_says(tmp_path):
-    for folder in ("a", "b"):
-        save_figure(DRAWN["edc"](), tmp_path / folder / "edc-0.1.pdf")
-    first, second = ((tmp_path / folder / "edc-0.1.pdf").read_bytes() for folder in ("a", "b"))
-    assert first == second and first.startswith(b"%PDF") and b"CreationDate" not in first
-    with pytest.raises(InputError, match="choose .png or .pdf"):
-        save_figure(DRAWN["edc"](), tmp_path / "edc")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
 def test_grey_pictures_take_a_byte_a_pixel(tmp_path):

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
 
-from prefiqs.errors import InputError
 from prefiqs.io.atomic import write_bytes
 
 WIDTH = 9.0  # inches; 900 pixels on screen
@@ -125,14 +124,8 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG (`SAVED` dots an inch) or PDF, by the suffix of the path; always the same bytes."""
-    if Path(path).suffix == ".png":
-        return write_bytes(as_png(figure, SAVED), path)
-    if Path(path).suffix != ".pdf":
-        raise InputError(f"Cannot write a figure as {path}: choose .png or .pdf.")
-    pdf = BytesIO()
-    figure.savefig(pdf, format="pdf", dpi=SAVED, metadata={"CreationDate": None})  # it would change from run to run
-    return write_bytes(pdf.getvalue(), path)
+    """Write a figure as PNG (`SAVED` dots an inch), always the same bytes."""
+    write_bytes(as_png(figure, SAVED), path)
 
 
 def as_png(figure: Figure, dpi: float) -> bytes:
