@@ -8,21 +8,16 @@ import pandas as pd
 import pytest
 
 from prefiqs.reporting.figures.distributions import drift_histograms
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 
 class OneOfEach(Study):
-    files = {"table": "table2", "areas": "all-areas", "figure": "edc", "gallery": "gallery"}
-
-    table: Table
-    figure: Any
-    gallery: None = None
+    table: Table = saved_as("table2")
+    areas: pd.DataFrame = saved_as("all-areas")
+    figure: Any = saved_as("edc")
+    gallery: None = saved_as("gallery")
     unwritten: str = "text"
-
-    @property
-    def areas(self) -> pd.DataFrame:
-        return self.table.frame
 
 
 def test_each_kind_has_its_format(tmp_path):
@@ -32,9 +27,8 @@ def test_each_kind_has_its_format(tmp_path):
         tmp_path / "s" / "t.parquet": frame,
         tmp_path / "t": Table(frame, "").write,
     }
-    study = OneOfEach(
-        Table(frame, "A table"), drift_histograms({"d": [1, 2]}, "drift"), numbers={"fnmr": 0.25}, stored=stored
-    )
+    figure = drift_histograms({"d": [1, 2]}, "drift")
+    study = OneOfEach(Table(frame, "A table"), frame, figure, None, numbers={"fnmr": 0.25}, stored=stored)
     study.write(tmp_path / "results")
     names = {path.name for path in (tmp_path / "results").iterdir()}
     assert names == {"table2.csv", "table2.md", "all-areas.csv", "edc.png", "numbers.json"}
@@ -45,6 +39,6 @@ def test_each_kind_has_its_format(tmp_path):
 
 
 def test_an_attribute_of_no_known_kind_is_not_passed_over(tmp_path):
-    study = OneOfEach(Table(pd.DataFrame({"x": [1]}), ""), "no figure")
+    study = OneOfEach(Table(pd.DataFrame({"x": [1]}), ""), pd.DataFrame(), "no figure", None)
     with pytest.raises(TypeError, match="'str' object"):
         study.write(tmp_path)

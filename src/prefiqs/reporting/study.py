@@ -3,9 +3,9 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, dataclass_transform
 
 import numpy as np
 import pandas as pd
@@ -18,19 +18,24 @@ from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.tables import Table
 
 
-@dataclass_transform(frozen_default=True, eq_default=False)
+def saved_as(name: str) -> Any:
+    """An attribute of a `Study` with the name of its file, without suffix."""
+    return field(metadata={"file": name})
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(saved_as,))
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Study:
     """Results that a notebook shows. Every subclass is a frozen dataclass.
 
+    Of its attributes, those that are `saved_as` something are files, too: a `Table` as CSV and Markdown, a frame as
+    CSV, a figure as PNG; None is not written.
+
     Attributes:
-        files: attribute -> name of its file, without suffix: a `Table` is written as CSV and Markdown, a frame as CSV,
-            a figure as PNG; None is not written.
         numbers: what prose may quote, written as numbers.json, unless there is none.
         stored: what later stages read, by path: an array (.npy), a frame (.parquet), or a function that writes there.
     """
 
-    files: ClassVar[Mapping[str, str]] = {}
     numbers: Mapping[str, Any] = field(default_factory=dict)
     stored: Mapping[Path, Any] = field(default_factory=dict)
 
@@ -41,8 +46,9 @@ class Study:
         """Write what is `stored` to its place, and the rest into a folder."""
         for path, value in self.stored.items():
             _write(value, path)
-        for attribute, name in self.files.items():
-            _write(getattr(self, attribute), Path(folder) / name)
+        for attribute in fields(self):
+            if name := attribute.metadata.get("file"):
+                _write(getattr(self, attribute.name), Path(folder) / name)
         if self.numbers:
             write_numbers(self.numbers, folder)
 

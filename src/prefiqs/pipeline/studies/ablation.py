@@ -28,7 +28,7 @@ from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.pruning.stages import network_stages
 from prefiqs.reporting.figures.areas import grouped_pauc, ratio_by_fmr
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 REFERENCE, LAYERS, RANKING, BATCH_NORM, DISTANCE, RANDOM = QUESTIONS = (
@@ -73,17 +73,12 @@ class AblationStudy(Study):
         failing, genuine: genuine pairs that fail with nothing discarded, of how many.
     """
 
-    files = {
-        "table": "ablation", "figure": "ablation", "stages": "stages", "by_fmr": "fmr", "fmr_figure": "fmr",
-        "passes": "passes",
-    }  # fmt: skip
-
-    table: Table
-    figure: Figure
-    stages: Table
-    by_fmr: Table
-    fmr_figure: Figure
-    passes: Table
+    table: Table = saved_as("ablation")
+    figure: Figure = saved_as("ablation")
+    stages: Table = saved_as("stages")
+    by_fmr: Table = saved_as("fmr")
+    fmr_figure: Figure = saved_as("fmr")
+    passes: Table = saved_as("passes")
     fusing_error: float
     failing: int
     genuine: int

@@ -11,7 +11,7 @@ from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import rank_correlations
 from prefiqs.reporting.figures.faces import face_captions, method_agreement
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 
 FACES_SHOWN = 20
 
@@ -25,11 +25,9 @@ class AgreementStudy(Study):
         faces: what every method says of the same faces, each of another person; None where faces must not be drawn.
     """
 
-    files = {"correlations": "ranks", "ranks": "ranks", "faces": "faces"}
-
-    correlations: pd.DataFrame
-    ranks: Figure
-    faces: Figure | None
+    correlations: pd.DataFrame = saved_as("ranks")
+    ranks: Figure = saved_as("ranks")
+    faces: Figure | None = saved_as("faces")
 
 
 def agreement_study(run: Run, benchmark: str, model: str) -> AgreementStudy:

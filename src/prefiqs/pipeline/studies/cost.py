@@ -13,7 +13,7 @@ from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.method import calibrated_options
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 COLUMNS = ["key", "label", "method", "network", "milliseconds", "plain"]
@@ -22,8 +22,7 @@ COLUMNS = ["key", "label", "method", "network", "milliseconds", "plain"]
 class CostStudy(Study):
     """Milliseconds an image of each method and of a plain pass of its network, measured with so many faces at once."""
 
-    files = {"table": "costs"}
-    table: Table
+    table: Table = saved_as("costs")
     faces: int
     device: str
 

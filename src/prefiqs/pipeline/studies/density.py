@@ -10,7 +10,7 @@ from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import density_panels
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 EXTERNAL_PANELS = 2  # Fig. 2d and 2e: of that many score files
@@ -23,9 +23,8 @@ class DensityStudy(Study):
     the key of its pruned network; within_kind is NaN where all labels are the same.
     """
 
-    files = {"figure": "density", "table": "within-kind"}
-    figure: Figure
-    table: Table
+    figure: Figure = saved_as("density")
+    table: Table = saved_as("within-kind")
 
 
 def density_study(run: Run, benchmark: str, model: str) -> DensityStudy:

@@ -23,7 +23,7 @@ from prefiqs.pipeline.params import Edc
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.areas import lines_by_ratio, pauc_intervals
 from prefiqs.reporting.figures.curves import edc_figure
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 _SPEC = ["granularity", "criterion", "ratio"]
@@ -47,21 +47,15 @@ class EdcStudy(Study):
         findings: what the numbers say, a paragraph a verifier, and how far they can be relied on.
     """
 
-    files = {
-        "areas": "areas", "points": "edc", "against_norm": "against-norm", "random": "random",
-        "random_points": "random-edc", "table": "table3", "by_ratio": "pauc", "intervals": "intervals",
-        "same_model": "edc",
-    }  # fmt: skip
-
-    areas: pd.DataFrame
-    points: pd.DataFrame
-    against_norm: pd.DataFrame
-    random: pd.DataFrame
-    random_points: pd.DataFrame
-    table: Table
-    by_ratio: Figure
-    intervals: Figure
-    same_model: Figure
+    areas: pd.DataFrame = saved_as("areas")
+    points: pd.DataFrame = saved_as("edc")
+    against_norm: pd.DataFrame = saved_as("against-norm")
+    random: pd.DataFrame = saved_as("random")
+    random_points: pd.DataFrame = saved_as("random-edc")
+    table: Table = saved_as("table3")
+    by_ratio: Figure = saved_as("pauc")
+    intervals: Figure = saved_as("intervals")
+    same_model: Figure = saved_as("edc")
     cross_model: Figure | None
     findings: list[str]
 

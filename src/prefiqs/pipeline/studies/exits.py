@@ -15,7 +15,7 @@ from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.reporting.figures.faces import attention_grid, ends_of_people
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 CURVE_COLUMNS = ["key", "kind", "block", "weighting", "gflops"]
@@ -26,10 +26,9 @@ fusion, or of the patches in ViTNT-FIQA ("uniform", or by attention, "last" or "
 class ExitsStudy(Study):
     """Scores of every exit, every fusion of exits, and ViTNT-FIQA at every depth; what the blocks cost and look at."""
 
-    files = {"by_block": "by_block", "figure": "attention"}
     scores: Scores
-    by_block: Table
-    figure: Figure
+    by_block: Table = saved_as("by_block")
+    figure: Figure = saved_as("attention")
 
 
 def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:

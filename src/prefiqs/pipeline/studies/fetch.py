@@ -23,7 +23,7 @@ from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import select_masks
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.faces import face_grid
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 SHOWN = 10  # people of ORL
@@ -32,9 +32,8 @@ SHOWN = 10  # people of ORL
 class FetchStudy(Study):
     """What a run starts from. `layers`: of the first quality estimator. `photos`: of some people of ORL, if allowed."""
 
-    files = {"assets": "assets", "networks": "networks"}
-    assets: Table
-    networks: Table
+    assets: Table = saved_as("assets")
+    networks: Table = saved_as("networks")
     layers: Table
     photos: Figure | None
     photo_count: int

@@ -12,7 +12,7 @@ from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import scatter_agreement
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 TITLES = {"jacobian": "Jacobian drift (eq. 9)", "discrete": "discrete drift (eq. 4)"}
@@ -26,11 +26,10 @@ class JacobianStudy(Study):
     the first FMR, and missing for a benchmark without pairs.
     """
 
-    files = {"scatter": "scatter", "drifts": "drifts", "table": "table2", "ablation": "ablation"}
-    scatter: Figure
-    drifts: pd.DataFrame
-    table: Table
-    ablation: Table
+    scatter: Figure = saved_as("scatter")
+    drifts: pd.DataFrame = saved_as("drifts")
+    table: Table = saved_as("table2")
+    ablation: Table = saved_as("ablation")
 
 
 def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:

@@ -16,7 +16,7 @@ from prefiqs.pipeline.run import Run
 from prefiqs.pruning.prune import apply_mask, select_masks
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import lines_by_ratio
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 EXACT = "fp32"
@@ -32,10 +32,8 @@ class PrecisionStudy(Study):
         numbers: rounding says how far rounding alone moves a normalised embedding (median).
     """
 
-    files = {"table": "precision", "figure": "precision"}
-
-    table: Table
-    figure: Figure
+    table: Table = saved_as("precision")
+    figure: Figure = saved_as("precision")
     by_precision: dict[str, pd.DataFrame]
 
 

@@ -24,7 +24,7 @@ from prefiqs.pruning.prune import apply_mask, select_masks
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.pruning.stages import network_stages
 from prefiqs.reporting.figures.cost import pauc_by_cost
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 FAST_RATIO: float = signature(prefiqs_fast.scorer).parameters["ratio"].default
@@ -85,12 +85,10 @@ class PriceStudy(Study):
         figure: pAUC over passes.
     """
 
-    files = {"table": "price", "chosen": "chosen", "areas": "areas", "figure": "price"}
-
-    table: Table
-    areas: pd.DataFrame
-    chosen: Table
-    figure: Figure
+    table: Table = saved_as("price")
+    areas: pd.DataFrame = saved_as("areas")
+    chosen: Table = saved_as("chosen")
+    figure: Figure = saved_as("price")
 
 
 def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:

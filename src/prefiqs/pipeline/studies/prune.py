@@ -8,7 +8,7 @@ from prefiqs.models.loading import load_model
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.mask import prunable_weights, save_mask
 from prefiqs.pruning.prune import apply_mask, select_masks
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 BYTES_OF_A_WEIGHT = 4
@@ -20,8 +20,7 @@ class PruneStudy(Study):
     The masks take `megabytes` on disk; copies of the network would take `dense_megabytes`.
     """
 
-    files = {"sparsity": "sparsity"}
-    sparsity: pd.DataFrame
+    sparsity: pd.DataFrame = saved_as("sparsity")
     by_ratio: Table
     layers: Table
     megabytes: float

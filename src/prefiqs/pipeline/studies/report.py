@@ -14,7 +14,7 @@ from prefiqs.io.atomic import read_text, write_text
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.stages import RESULTS, stage_items
 from prefiqs.pipeline.studies.claims import judge
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 PAGE = Path(__file__).with_suffix(".md.j2")
@@ -30,9 +30,7 @@ class Report(Study):
         metrics: a dozen numbers for `dvc metrics` and `dvc exp diff`.
     """
 
-    files = {"claims": "claims"}
-
-    claims: Table
+    claims: Table = saved_as("claims")
     text: str
     metrics: dict[str, float]
 

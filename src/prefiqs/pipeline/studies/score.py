@@ -10,7 +10,7 @@ from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import drift_histograms
 from prefiqs.reporting.figures.faces import ends_of_people, face_captions, face_grid
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 
 COLUMNS = 10
 ENDS = 100  # lowest- and highest-scored faces whose degradations are counted
@@ -23,10 +23,9 @@ class ScoreStudy(Study):
     they are empty where nothing is degraded.
     """
 
-    files = {"gallery": "gallery"}
     medians: dict[str, float]
     drifts: Figure
-    gallery: Figure | None
+    gallery: Figure | None = saved_as("gallery")
 
 
 def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:

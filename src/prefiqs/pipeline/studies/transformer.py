@@ -12,7 +12,7 @@ from prefiqs.io.tables import read_parquet
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.reporting.figures.cost import pauc_by_cost
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 FUSIONS = {"mean": "EX-FIQA-F", "depth": "EX-FIQA-FW"}
@@ -28,11 +28,10 @@ class TransformerStudy(Study):
     `seen`: whether the network was trained on images of this benchmark.
     """
 
-    files = {"areas": "areas", "exits": "exits", "depths": "blocks", "figure": "exits"}
-    areas: pd.DataFrame
-    exits: Table
-    depths: Table
-    figure: Figure
+    areas: pd.DataFrame = saved_as("areas")
+    exits: Table = saved_as("exits")
+    depths: Table = saved_as("blocks")
+    figure: Figure = saved_as("exits")
 
 
 def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:

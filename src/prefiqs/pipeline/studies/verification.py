@@ -9,7 +9,7 @@ from prefiqs.evaluation.verification import Accuracy, verification_accuracy
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import lines_by_ratio
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 from prefiqs.reporting.tables import Table
 
 TOLERATED = 1.0  # percentage points below the unpruned network
@@ -21,9 +21,8 @@ class VerificationStudy(Study):
     numbers: flip_test: whether an embedding is the sum of those of a face and of its mirror image.
     """
 
-    files = {"table": "table4", "figure": "accuracy"}
-    table: Table
-    figure: Figure
+    table: Table = saved_as("table4")
+    figure: Figure = saved_as("accuracy")
 
 
 def verification_study(run: Run, benchmark: str, model: str) -> VerificationStudy:

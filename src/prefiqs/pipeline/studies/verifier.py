@@ -9,7 +9,7 @@ from prefiqs.evaluation.templates import pool_templates
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import drift_histograms
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Study, saved_as
 
 FMR = 1e-3
 
@@ -17,8 +17,7 @@ FMR = 1e-3
 class VerifierStudy(Study):
     """A verifier on a benchmark. numbers: FNMR at an FMR of `FMR`, nothing discarded, as shares; number of pairs."""
 
-    files = {"similarity": "similarity"}
-    similarity: Figure
+    similarity: Figure = saved_as("similarity")
 
 
 def verifier_study(run: Run, benchmark: str, model: str) -> VerifierStudy:
