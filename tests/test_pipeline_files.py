@@ -107,7 +107,8 @@ def test_the_command_passes_declared_parameters_and_the_folder_that_is_an_output
     assert set(re.findall(r"-p (\w+)=", stage["cmd"])) == declared - {"out"}
     folder = stage["cmd"].split()[3]
     assert folder in stage["outs"]
-    assert folder.startswith(f"data/results/{name.replace('-degraded', '')}") or folder == "data/report"
+    stem = re.sub(r"-(degraded|pair-sets)$", "", name)
+    assert folder.startswith(f"data/results/{stem}") or folder == "data/report"
 
 
 def test_no_stage_writes_single_files_and_every_item_has_a_folder():

@@ -1,15 +1,16 @@
 """Which images are compared: counts by combinatorics, and what must never be in a pair or in two folds."""
 
 import tracemalloc
+from dataclasses import replace
 from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.pairs import all_pairs, cross_source_pairs, with_folds
+from prefiqs.datasets.benchmark import Benchmark, Templates
+from prefiqs.datasets.pairs import all_pairs, cross_source_pairs, with_all_genuine_pairs, with_folds
 from prefiqs.datasets.source import face_index
 from prefiqs.errors import InputError
 
@@ -58,10 +59,11 @@ def test_cross_source_pairs(counts, copies, impostors, seed):
 def test_cross_source_pairs_are_drawn_from_all_pairs_in_ascending_order(counts, copies, seed):
     """As if all pairs had been formed: committed results rest on these draws."""
     subjects = np.random.default_rng(seed).permutation(np.repeat(people(counts), copies))
-    sources = np.random.default_rng(seed + 1).integers(0, 3, len(subjects))
+    sources = np.random.default_rng(seed + 1).choice(["frontal", "profile", "other"], len(subjects)).astype(object)
     pairs, same = all_pairs(subjects)
-    genuine = pairs[same & (sources[pairs[:, 0]] != sources[pairs[:, 1]])]
-    candidates = np.flatnonzero(~same)
+    differ = sources[pairs[:, 0]] != sources[pairs[:, 1]]
+    genuine, candidates = pairs[same & differ], np.flatnonzero(~same & differ)
+    assume(len(candidates))
     rng = np.random.default_rng(seed)
     expected = np.concatenate([genuine, pairs[rng.choice(candidates, len(candidates) // 2, replace=False)]])
     order = rng.permutation(len(expected))
@@ -124,6 +126,45 @@ def test_folds_are_drawn_by_seed():
     first, again, other = (with_folds(all_compared(people([5] * 20)), 5, 10, seed).folds for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
+
+
+def test_all_genuine_pairs_of_some_faces_of_each_person():
+    """Counted by hand: Ann has two frontal faces and three profiles, Bob three and one, Cy one frontal face."""
+    subjects = np.array(["ann", "bob", "ann", "ann", "bob", "cy", "ann", "bob", "bob", "ann"])
+    pose = [
+        "frontal",
+        "frontal",
+        "profile",
+        "profile",
+        "frontal",
+        "frontal",
+        "frontal",
+        "profile",
+        "frontal",
+        "profile",
+    ]
+    benchmark = all_compared(subjects)
+    benchmark = replace(benchmark, index=benchmark.index.assign(pose=pose), folds=np.zeros(45, np.int8))
+    whole = with_all_genuine_pairs(benchmark, "source", 9, 1000, seed=0)
+    assert as_set(whole.pairs) == as_set(benchmark.pairs) and whole.folds is None
+    assert whole.genuine.sum() == comb(5, 2) + comb(4, 2)
+    crossed = with_all_genuine_pairs(benchmark, "pose", 4, 1000, seed=0)  # without Ann's last profile
+    assert as_set(crossed.pairs[crossed.genuine]) == {(0, 2), (0, 3), (2, 6), (3, 6), (1, 7), (4, 7), (7, 8)}
+    impostors = {(0, 7), (6, 7), (1, 2), (1, 3), (2, 4), (3, 4), (2, 8), (3, 8), (2, 5), (3, 5), (5, 7)}
+    assert as_set(crossed.pairs[~crossed.genuine]) == impostors
+    assert (crossed.pairs[:, 0] < crossed.pairs[:, 1]).all() and crossed.pairs.dtype == np.int32
+    few = [with_all_genuine_pairs(benchmark, "pose", 4, 5, seed) for seed in (0, 0, 1)]
+    assert (~few[0].genuine).sum() == 5 and as_set(few[0].pairs) < as_set(crossed.pairs)
+    assert np.array_equal(few[0].pairs, few[1].pairs) and not np.array_equal(few[0].pairs, few[2].pairs)
+
+
+def test_a_pair_set_needs_its_column_and_single_images():
+    benchmark = all_compared(people([2, 2]))
+    with pytest.raises(InputError, match="x has no column 'pose', so it cannot have the pair set"):
+        with_all_genuine_pairs(benchmark, "pose", 9, 10, 0)
+    templates = replace(benchmark, templates=Templates.of(np.array([1, 1, 2, 2]), np.zeros(4)))
+    with pytest.raises(InputError, match="x compares templates, not faces, so"):
+        with_all_genuine_pairs(templates, "source", 9, 10, 0)
 
 
 def test_too_few_people_for_the_folds():

@@ -35,8 +35,8 @@ def build_cfp(protocol: str, folder: Path, align: Align) -> Benchmark:
 
     Returns:
         The photos that occur in pairs, in the order of their names `NNN/frontal/MM.jpg`, and ten folds of 350 genuine
-        and 350 impostor pairs. The column `landmarks` of the index says what aligned a photo: "detector" or
-        "fiducials".
+        and 350 impostor pairs. Columns of the index: `pose`, "frontal" or "profile"; `landmarks`, what aligned a photo,
+        "detector" or "fiducials".
 
     Raises:
         InputError: a file is missing, or not of its format; it is named.
@@ -59,7 +59,8 @@ def build_cfp(protocol: str, folder: Path, align: Align) -> Benchmark:
     names = sorted({name for pair in named for name in pair})
     faces, by_fiducials = _aligned(folder, names, texts, align)
     rows = {name: row for row, name in enumerate(names)}
-    index = face_index(names).assign(landmarks=["fiducials" if n in by_fiducials else "detector" for n in names])
+    landmarks = ["fiducials" if name in by_fiducials else "detector" for name in names]
+    index = face_index(names).assign(pose=[name.split("/")[1] for name in names], landmarks=landmarks)
     pairs = np.array([[rows[a], rows[b]] for a, b in named], np.int32)
     images = LazyFaces(len(names), lambda row: faces[names[row]])
     return Benchmark(f"cfp-{protocol.lower()}", images, index, pairs, np.array(genuine), np.array(folds, np.int8))

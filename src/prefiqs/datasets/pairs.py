@@ -26,29 +26,53 @@ def all_pairs(subjects: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
 def cross_source_pairs(
     subjects: np.ndarray, sources: np.ndarray, impostors: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return all genuine pairs of distinct source images, and impostor pairs drawn without replacement.
+    """Return all genuine pairs of distinct source images, and impostor pairs of such drawn without replacement.
 
     Two copies of one photo would match for the wrong reason, so they are never compared.
 
     Args:
-        subjects, sources: person and source photo of each of n images.
+        subjects, sources: person and source photo of each of n images; in place of the source any label that must
+            differ within a pair, such as frontal and profile.
         impostors, seed: how many impostor pairs to draw (all of them if there are fewer); others are never in memory.
 
     Returns:
         int32 (P, 2), left < right, in an order drawn by `seed`, so that pairs of equal quality are discarded without
         regard to their kind; bool (P,), whether the pair is genuine.
     """
-    person = np.unique(subjects, return_inverse=True)[1]
+    person, source = (np.unique(labels, return_inverse=True)[1] for labels in (subjects, sources))
     genuine = _pairs_within(person)
-    genuine = genuine[sources[genuine[:, 0]] != sources[genuine[:, 1]]]
+    genuine = genuine[source[genuine[:, 0]] != source[genuine[:, 1]]]
     genuine = genuine[np.lexsort(genuine.T[::-1])]
     rng = np.random.default_rng(seed)
-    partners = [np.count_nonzero(person[i:] != person[i]) for i in range(len(person))]
+    partners = [np.count_nonzero((person[i:] != person[i]) & (source[i:] != source[i])) for i in range(len(person))]
     left, nth = _draw(np.array(partners), impostors, rng)
     right = np.empty_like(left)
     for i, drawn in pd.Series(left).groupby(left).indices.items():
-        right[drawn] = i + np.flatnonzero(person[i:] != person[i])[nth[drawn]]
+        others = (person[i:] != person[i]) & (source[i:] != source[i])
+        right[drawn] = i + np.flatnonzero(others)[nth[drawn]]
     return _shuffled(genuine, np.column_stack([left, right]), rng)
+
+
+def with_all_genuine_pairs(benchmark: Benchmark, across: str, per_person: int, impostors: int, seed: int) -> Benchmark:
+    """Return a benchmark with all genuine pairs of its faces, and sampled impostor pairs, in place of its own pairs.
+
+    Args:
+        benchmark: of single images.
+        across: the column of its index in which the faces of a pair differ: `source`, or `pose` of CFP-FP.
+        per_person: how many faces of a person are compared, the first in the index: a few people with very many photos
+            would make up most of the genuine pairs.
+        impostors, seed: as for `cross_source_pairs`.
+
+    Raises:
+        InputError: the benchmark has no such column, compares templates, or is left without genuine or impostor pairs.
+    """
+    index, name = benchmark.index, benchmark.name
+    if benchmark.templates is not None or across not in index:
+        lacks = "compares templates, not faces" if benchmark.templates is not None else f"has no column {across!r}"
+        raise InputError(f"{name} {lacks}, so it cannot have the pair set that `benchmarks.pair_sets` asks for.")
+    rows = np.flatnonzero(index.groupby("subject").cumcount() < per_person)
+    pairs, genuine = cross_source_pairs(benchmark.subjects[rows], index[across].to_numpy()[rows], impostors, seed)
+    return replace(benchmark, pairs=rows[pairs].astype(np.int32), genuine=genuine, folds=None)
 
 
 def sampled_pairs(subjects: np.ndarray, impostors: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -78,11 +78,28 @@ class CrossQuality(Block):
     source: Name
 
 
+class PairSet(Block):
+    """Other pairs of the faces of `source`, see `datasets.pairs.with_all_genuine_pairs`."""
+
+    name: Name
+    source: Name
+    across: str
+    per_person: Several
+    impostors: Count
+    seed: Seed
+
+
 class Benchmarks(Block):
     all: Names
     paired: Names
     photos: Names
     cross_quality: list[CrossQuality]
+    pair_sets: list[PairSet]
+
+    @property
+    def pair_lists(self) -> list[str]:
+        """Everything with EDC curves: the benchmarks with pairs, and the pair sets."""
+        return [*self.paired, *(made.name for made in self.pair_sets)]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -91,6 +108,9 @@ class Benchmarks(Block):
             raise ValueError(f"`all` must list exactly {', '.join(listed)}")
         if missing := {made.source for made in self.cross_quality} - set(self.photos):
             raise ValueError(f"the source {missing.pop()} is not among `photos`")
+        if missing := {made.source for made in self.pair_sets} - set(self.paired):
+            raise ValueError(f"the source {missing.pop()} of a pair set is not among `paired`")
+        _distinct([*self.all, *(made.name for made in self.pair_sets)])
         return self
 
 
@@ -270,7 +290,7 @@ _AMONG = {
     ),
     "benchmarks.paired": (
         "transformer.benchmarks", "verification.benchmarks", "ablation.benchmarks", "precision.benchmarks",
-        "price.benchmarks", "report.claims",
+        "price.benchmarks",
     ),
     "jacobian.benchmarks": ("report.labelled",),
 }  # fmt: skip
@@ -304,6 +324,10 @@ class Params(Block):
             names, allowed = attrgetter(key)(self), attrgetter(where)(self)
             if unknown := [name for name in ([names] if isinstance(names, str) else names) if name not in allowed]:
                 raise ValueError(f"`{key}` names {unknown[0]!r}, which is not in `{where}`")
+        if unknown := [name for name in self.report.claims if name not in self.benchmarks.pair_lists]:
+            raise ValueError(
+                f"`report.claims` names {unknown[0]!r}, which is not in `benchmarks.paired` or `pair_sets`"
+            )
         flipped = self.verification.flip_test
         for made in self.benchmarks.cross_quality:
             if made.name in flipped and made.source not in flipped:
@@ -325,6 +349,10 @@ class Params(Block):
     def usual(self) -> PruningSpec:
         """PreFIQs in pictures and in Table 5."""
         return min(self.prune.main, key=lambda spec: abs(spec.ratio - self.report.gallery_ratio))
+
+    def faces_of(self, name: str) -> str:
+        """The benchmark whose faces a pair set compares; a benchmark itself."""
+        return {made.name: made.source for made in self.benchmarks.pair_sets}.get(name, name)
 
     def source_of(self, benchmark: str) -> str | None:
         """The benchmark whose faces a cross-quality benchmark degrades; None for a photo benchmark."""

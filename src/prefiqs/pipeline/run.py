@@ -9,6 +9,7 @@ import numpy as np
 
 from prefiqs.assets.location import compendium_root
 from prefiqs.datasets.benchmark import Benchmark, load_benchmark
+from prefiqs.datasets.pairs import with_all_genuine_pairs
 from prefiqs.errors import ConfigError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.io.arrays import read_array
@@ -28,18 +29,22 @@ class Run:
     params: Params
 
     def benchmark(self, name: str) -> Benchmark:
-        """A benchmark that the pipeline has built."""
-        return load_benchmark(name, self.layout.data)
+        """A benchmark that the pipeline has built; of a pair set, that of its faces with these pairs."""
+        benchmark = load_benchmark(self.params.faces_of(name), self.layout.data)
+        for made in self.params.benchmarks.pair_sets:
+            if made.name == name:
+                return with_all_genuine_pairs(benchmark, made.across, made.per_person, made.impostors, made.seed)
+        return benchmark
 
     def raw_embeddings(
         self, benchmark: str, model: str, spec: PruningSpec | None = None, mirrored: bool = False
     ) -> np.ndarray:
         """Raw embeddings, float32 n×d, of the unpruned network or a pruned one."""
-        return read_array(self.layout.embeddings(benchmark, model, spec, mirrored))
+        return read_array(self.layout.embeddings(self.params.faces_of(benchmark), model, spec, mirrored))
 
     def verifiers(self, model: str) -> list[str]:
-        """The networks that verify when `model` estimates quality: itself, then those of the cross-model protocol."""
-        return list(dict.fromkeys([model, *self.params.models.cross]))
+        """The networks that verify when `model` estimates quality: itself, the other estimators, `models.cross`."""
+        return list(dict.fromkeys([model, *self.params.models.quality, *self.params.models.cross]))
 
     def comparison(self, benchmark: str, verifiers: Sequence[str], scores: Mapping[Any, np.ndarray]) -> Comparison:
         """Quality scores of a benchmark's images, by key, with the similarities of unpruned verifiers.
@@ -66,9 +71,16 @@ class Run:
 
     def all_scores(self, benchmark: str, model: str) -> Scores:
         """Every score there is of a benchmark: PreFIQs and the norm of `model`, compared methods, score files of other
-        tools, and the true severity of degraded images."""
+        tools, and the true severity of degraded images.
+
+        Of a method that runs on several networks: on `model`, else on the first of `methods.compared`.
+        """
+        benchmark, compared = self.params.faces_of(benchmark), dict[str, str]()
+        for name, entry in self.params.methods.entries.items():
+            if entry.id.label not in compared or entry.model == model:
+                compared[entry.id.label] = name
         scores = Scores.read(self.layout.scores(benchmark, model))
-        for name in self.params.methods.compared:
+        for name in compared.values():
             scores = scores.joined(Scores.read(self.layout.method_scores(benchmark, name)))
         images = self.benchmark(benchmark)
         known = self.external_scores(benchmark)

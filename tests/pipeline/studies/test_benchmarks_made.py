@@ -1,6 +1,7 @@
 """The benchmarks that the stages align and degrade write are what the later stages read."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,14 @@ def test_aligned_faces_get_folds_with_people_in_one_only(tmp_path, built):
         "impostor": images * (images - 1) // 2 - genuine,
         "pairs_in_folds": int((faces.folds >= 0).sum()),
     }
+
+
+def test_photos_aligned_by_their_own_points_are_counted(tmp_path, monkeypatch):
+    photos = small_photos()
+    landmarks = ["detector"] * (len(photos.images) - 2) + ["fiducials"] * 2
+    photos = replace(photos, index=photos.index.assign(landmarks=landmarks))
+    monkeypatch.setattr(align, "build_benchmark", lambda *_: photos)
+    assert align_study(small_run(tmp_path), "orl").numbers["by_fiducials"] == 2
 
 
 def test_fewer_people_and_no_pictures_where_params_say_so(tmp_path, built):

@@ -1,6 +1,7 @@
 """Curves of every score, and how alike the scores rank, compared with one curve and one correlation at a time."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from small_run import small_run, write_embeddings, write_method_scores, write_sc
 from prefiqs import error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
 from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.params import Params
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pipeline.studies.agreement import agreement_study, spread_over_people
 from prefiqs.pipeline.studies.edc import edc_study
@@ -123,6 +125,47 @@ def test_what_is_written(study, tmp_path):
 def test_photos_without_a_severity_have_no_oracle(run):
     study = edc_study(run, "orl", "sface")
     assert "pauc_severity" not in study.numbers and "oracle" not in set(study.areas["supervision"])
+
+
+MORE = {"name": "orl-all", "source": "orl-xq", "across": "degradation", "per_person": 7, "impostors": 300, "seed": 4}
+
+
+def test_a_pair_set_takes_faces_and_scores_of_its_source_and_only_pairs_are_its_own(run):
+    """The areas are those of single curves over pairs that are listed here by a plain loop."""
+    more = replace(run, params=Params.checked(run.params.model_dump() | {
+        "benchmarks": {**run.params.benchmarks.model_dump(), "pair_sets": [MORE]},
+    }))  # fmt: skip
+    source, faces = run.benchmark("orl-xq"), more.benchmark("orl-all")
+    kinds, subjects = source.index["degradation"], source.subjects
+    kept = [i for i in range(len(subjects)) if list(subjects[:i]).count(subjects[i]) < 7]
+    genuine = {(a, b) for a in kept for b in kept if a < b and subjects[a] == subjects[b] and kinds[a] != kinds[b]}
+    assert {tuple(pair) for pair in faces.pairs[faces.genuine].tolist()} == genuine
+    impostors = faces.pairs[~faces.genuine]
+    assert len({tuple(pair) for pair in impostors.tolist()}) == 300 and set(impostors.ravel()) <= set(kept)
+    left, right = impostors.T
+    assert (subjects[left] != subjects[right]).all() and (kinds.to_numpy()[left] != kinds.to_numpy()[right]).all()
+
+    found = edc_study(more, "orl-all", "sface").areas.set_index(["verifier", "key", "fmr", "threshold"])["pauc"]
+    similarity = cosine_similarity(run.raw_embeddings("orl-xq", "sface"), faces.pairs)
+    for key, values in run.all_scores("orl-xq", "sface").values.items():
+        curve = error_discard_curve(similarity, faces.genuine, pair_quality(values, faces.pairs), 0.1)
+        assert found["sface", key, 0.1, "recomputed"] == pytest.approx(1e3 * curve.pauc(0.3))
+
+
+def test_each_estimator_is_compared_with_methods_on_itself_and_verified_by_all(run):
+    known = {f"fast-{model}": {"method": "prefiqs-fast", "model": model, "options": {}} for model in ("a", "b")}
+    content = run.params.model_dump()
+    content["models"] = {"quality": ["sface", "b"], "cross": ["a", "b"]}
+    content["methods"] |= {"known": content["methods"]["known"] | known, "compared": ["fast-a", "ex-fiqa", "fast-b"]}
+    several = replace(run, params=Params.checked(content))
+    assert several.verifiers("b") == ["b", "sface", "a"]
+    write_method_scores(several, "orl")
+    for model in ("sface", "b"):
+        write_scores(several, "orl", model)
+    chosen = {model: several.all_scores("orl", model).methods for model in ("sface", "b")}
+    networks = {m: table.set_index("method").loc["prefiqs-fast", "network"] for m, table in chosen.items()}
+    assert networks == {"sface": "a", "b": "b"}  # none runs on sface: the first
+    assert all((table["method"] == "ex-fiqa").sum() == 1 for table in chosen.values())
 
 
 def test_correlations_are_those_of_ranks(run, tmp_path):

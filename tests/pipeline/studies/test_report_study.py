@@ -17,6 +17,7 @@ from prefiqs.pipeline.studies.paper import paper_study
 from prefiqs.pipeline.studies.report import report
 from prefiqs.pipeline.studies.verification import verification_study
 
+MORE = {"name": "orl-all", "source": "orl-xq", "across": "source", "per_person": 7, "impostors": 1300, "seed": 4}
 TRANSFORMER = {
     "pauc": {"ViTNT-FIQA": {"sface": 30.0}, "EX-FIQA-FW": {"sface": 50.0}},
     "pauc_random_mean": {"sface": 40.0},
@@ -31,6 +32,7 @@ TRANSFORMER = {
 def run(tmp_path_factory):
     """A run whose stages edc, verification and jacobian have run, and that has numbers of a transformer."""
     root, changes = tmp_path_factory.mktemp("run"), {"verification": {"flip_test": []}}
+    changes |= {"benchmarks": {"pair_sets": [MORE]}, "report": {"claims": ["orl-xq", "orl-all"]}}
     run = small_run(root, changes)
     (root / "params.yaml").write_text(
         yaml.safe_dump(overlaid(overlaid(read_yaml(ROOT / "params.yaml"), SMALL), changes))
@@ -44,6 +46,7 @@ def run(tmp_path_factory):
         write_method_scores(run, benchmark)
         for stage, study in (("edc", edc_study), ("verification", verification_study)):
             study(run, benchmark, "sface").write(run.layout.results(stage, benchmark, "sface"))
+    edc_study(run, "orl-all", "sface").write(run.layout.results("edc", "orl-all", "sface"))
     write_derivatives(run, "orl-xq")
     jacobian_study(run, "orl-xq", "sface").write(run.layout.results("jacobian", "orl-xq", "sface"))
     folder = run.layout.results("transformer", "orl-xq", "vit-prefiqs")
@@ -64,7 +67,10 @@ def test_the_page_shows_what_there_is(run, tmp_path):
     }
     for link in re.findall(r"\]\((.*?\.md)\)", page):
         assert (run.layout.data / "results" / link).is_file() or link.startswith("paper/")
-    for benchmark in ("orl", "orl-xq"):
+    assert "The faces and scores of orl-xq with other pairs: all genuine pairs among at most 7 faces of each" in page
+    assert "1,300 impostor pairs drawn at random." in page
+    assert {"orl-xq", "orl-all"} == set(found.claims.frame["benchmark"])
+    for benchmark in ("orl", "orl-xq", "orl-all"):
         edc = json.loads((run.layout.results("edc", benchmark, "sface") / "numbers.json").read_text())
         assert found.metrics[f"{benchmark}.sface.pauc"] == edc["pauc_best"]["sface"]
         assert found.numbers[f"edc-{benchmark}-sface"] == edc

@@ -95,7 +95,7 @@ def _results(run: Run) -> pd.DataFrame:
     The random order is a method here: its area is the mean over the orders, low and high are the least and the largest.
     """
     parts = []
-    for benchmark, model in product(run.params.benchmarks.paired, run.params.models.quality):
+    for benchmark, model in product(run.params.benchmarks.pair_lists, run.params.models.quality):
         folder = run.layout.report(run.params.run) / "edc" / benchmark / model
         areas = read_table(_existing(folder / "areas.csv")).rename(columns={"pauc_low": "low", "pauc_high": "high"})
         areas["method"] = areas["label"] + areas["trained_on"].map({True: " §", False: ""})

@@ -17,7 +17,10 @@ SHOWN, COLUMNS = 24, 8
 
 
 class AlignStudy(Study):
-    """A benchmark as the later stages read it, and some of its faces, unless they may not be shown."""
+    """A benchmark as the later stages read it, and some of its faces, unless they may not be shown.
+
+    numbers: by_fiducials: photos aligned by points that come with the data set, as the detector found no face (CFP).
+    """
 
     benchmark: Benchmark
     faces: Figure | None
@@ -39,10 +42,12 @@ def align_study(run: Run, benchmark: str) -> AlignStudy:
     if run.shows_faces_of(benchmark):
         rows = np.linspace(0, len(built.images) - 1, min(SHOWN, len(built.images))).round().astype(int)
         faces = face_grid([built.images[row] for row in rows], built.names[rows].tolist(), columns=COLUMNS)
-    in_folds = 0 if built.folds is None else int((built.folds >= 0).sum())
+    numbers = built.summary() | {"pairs_in_folds": 0 if built.folds is None else int((built.folds >= 0).sum())}
+    if "landmarks" in built.index:
+        numbers["by_fiducials"] = int((built.index["landmarks"] == "fiducials").sum())
     return AlignStudy(
         benchmark=built,
         faces=faces,
-        numbers=built.summary() | {"pairs_in_folds": in_folds},
+        numbers=numbers,
         stored={run.layout.data: partial(save_benchmark, built)},
     )

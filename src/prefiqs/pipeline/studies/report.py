@@ -44,9 +44,9 @@ class Report(Study):
 def report(run: Run) -> Report:
     """Collect what the stages of this run have found, and nothing that its parameters do not name."""
     params, items = run.params, stage_items(run.layout.root)
-    stages = {item.results.removeprefix(RESULTS): item.stage for item in items if item.results}  # by folder
-    numbers, metrics = _numbers(run, stages), {}
-    for benchmark, model in product(params.benchmarks.paired, params.models.quality):
+    folders = [item.results.removeprefix(RESULTS) for item in items if item.results]
+    numbers, metrics = _numbers(run, folders), {}
+    for benchmark, model in product(params.benchmarks.pair_lists, params.models.quality):
         found = numbers[f"edc-{benchmark}-{model}"]
         metrics[f"{benchmark}.{model}.pauc"] = found["pauc_best"][model]
         metrics[f"{benchmark}.{model}.pauc_norm"] = found["pauc_norm"][model]
@@ -58,7 +58,7 @@ def report(run: Run) -> Report:
         params=params,
         numbers=numbers,
         claims=claims.to_dict("records"),
-        notebooks=_notebooks(run, stages),
+        notebooks=_notebooks(run, folders),
         verifiers_table=_verifiers_table,
         transformer_table=_transformer_table,
         has=lambda path: run.layout.results(path).is_file(),
@@ -68,12 +68,12 @@ def report(run: Run) -> Report:
     return Report(Table(shown, "Claims judged on our data", hidden=("claim",)), text, metrics, numbers=numbers)
 
 
-def _numbers(run: Run, stages: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def _numbers(run: Run, folders: Iterable[str]) -> dict[str, dict[str, Any]]:
     found = {}
-    for folder, stage in stages.items():
+    for folder in folders:
         path = run.layout.results(folder) / "numbers.json"
-        if stage != "cost" and path.is_file():  # times differ from run to run
-            found["-".join([stage, *folder.split("/")[1:]])] = json.loads(read_text(path))
+        if folder != "cost" and path.is_file():  # times differ from run to run
+            found[folder.replace("/", "-")] = json.loads(read_text(path))
     return found
 
 
