@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import product
 from operator import attrgetter
 from pathlib import Path
@@ -247,6 +248,11 @@ class Edc(Block):
     def protocol(self) -> EdcProtocol:
         """What decides about curves and areas."""
         return EdcProtocol(tuple(self.fmr), self.threshold, self.rule, self.step, self.limit)
+
+    @property
+    def at_first_fmr(self) -> EdcProtocol:
+        """The same for the first FMR alone."""
+        return replace(self.protocol, fmrs=(self.fmr[0],))
 
 
 class External(Block):

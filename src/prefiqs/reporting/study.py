@@ -1,4 +1,4 @@
-"""What all studies share: how their results become files."""
+"""What all studies share: the kinds of their results, and how these become files."""
 
 import json
 import math

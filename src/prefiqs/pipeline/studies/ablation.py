@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from prefiqs.embedding.embedder import Embedder
@@ -28,8 +27,7 @@ from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.pruning.stages import network_stages
 from prefiqs.reporting.figures.areas import grouped_pauc, ratio_by_fmr
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 REFERENCE, LAYERS, RANKING, BATCH_NORM, DISTANCE, RANDOM = QUESTIONS = (
     "reference", "layers", "ranking", "batch norm", "distance", "random",
@@ -108,7 +106,7 @@ class AblationStudy(Study):
 def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     """Embed a benchmark with the pruned networks that the questions ask for; the unpruned network verifies."""
     chosen, edc, grid, embed = run.params.ablation, run.params.edc, run.params.prune, run.params.embed
-    protocol, fmr = replace(edc.protocol, fmrs=edc.protocol.fmrs[:1]), edc.fmr[0]
+    protocol, fmr = edc.at_first_fmr, edc.fmr[0]
     faces, raw = run.benchmark(benchmark), run.raw_embeddings(benchmark, model)
     images, network = np.asarray(faces.images), load_model(model, device=embed.device)
     fused, stages = fuse_batch_norm(network), network_stages(network)

@@ -4,14 +4,13 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import rank_correlations
 from prefiqs.reporting.figures.faces import face_captions, method_agreement
-from prefiqs.reporting.study import Study, saved_as
+from prefiqs.reporting.study import Figure, Study, saved_as
 
 FACES_SHOWN = 20
 

@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from prefiqs.datasets.benchmark import Benchmark, keep_people, save_benchmark
 from prefiqs.datasets.pairs import with_folds
@@ -11,7 +10,7 @@ from prefiqs.datasets.registry import build_benchmark
 from prefiqs.faces.align import align
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.faces import face_grid
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Figure, Study
 
 SHOWN, COLUMNS = 24, 8
 

@@ -13,8 +13,7 @@ from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.method import calibrated_options
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Study, Table, saved_as
 
 COLUMNS = ["key", "label", "method", "network", "milliseconds", "plain"]
 

@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from prefiqs.datasets.benchmark import Benchmark, save_benchmark
 from prefiqs.datasets.cross_quality import build_cross_quality
@@ -12,7 +11,7 @@ from prefiqs.errors import InputError
 from prefiqs.faces.degrade import degrade
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.faces import face_grid
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Figure, Study
 
 SEVERITIES = (0, 0.2, 0.4, 0.6, 0.8, 1)  # in the figure of all kinds
 SHOWN, COLUMNS = 4, 10  # photos whose copies are shown

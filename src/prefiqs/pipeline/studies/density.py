@@ -3,15 +3,13 @@
 from itertools import islice
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import density_panels
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 EXTERNAL_PANELS = 2  # Fig. 2d and 2e: of that many score files
 

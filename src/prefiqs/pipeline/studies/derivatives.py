@@ -25,11 +25,8 @@ from prefiqs.pruning.spec import PruningSpec
 class DerivativesStudy:
     """Jacobian drift ‖J·Δθ‖ and discrete drift D of the faces of a benchmark, by unstructured L1 pruning.
 
-    Attributes:
-        scores: of all faces at one ratio, minus the Jacobian drift and minus the discrete drift (higher = better).
-        ablation: one row a ratio of the grid and face of a subset: ratio, face (row of the benchmark), jacobian,
-            discrete (drifts, larger = worse).
-        data: folder that later stages read.
+    scores: minus the drifts of all faces at `jacobian.ratio`. ablation: the drifts of a few faces at every ratio of the
+    grid: ratio, face (row of the benchmark), jacobian, discrete. No `Study`, whose module the stage would depend on.
     """
 
     scores: Scores
@@ -37,7 +34,7 @@ class DerivativesStudy:
     data: Path
 
     def write(self, folder: str | Path) -> None:
-        """Write the scores and ablation.parquet into the folder that later stages read; `folder` gets nothing."""
+        """Write both into `data`, which later stages read; `folder` gets nothing."""
         self.scores.write(self.data)
         write_table(self.ablation, self.data / "ablation.parquet")
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from prefiqs.evaluation.curve import Curve
 from prefiqs.evaluation.edc import THRESHOLDS
@@ -23,8 +22,7 @@ from prefiqs.pipeline.params import Edc
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.areas import lines_by_ratio, pauc_intervals
 from prefiqs.reporting.figures.curves import edc_figure
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 _SPEC = ["granularity", "criterion", "ratio"]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from prefiqs.apps.ray.variants import write_embeddings_on_ray
 from prefiqs.datasets.benchmark import Benchmark, benchmark_folder
@@ -21,7 +20,7 @@ from prefiqs.pruning.mask import load_mask
 from prefiqs.pruning.prune import apply_mask
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import drift_histograms
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Figure, Study
 
 UNPRUNED = "unpruned"
 

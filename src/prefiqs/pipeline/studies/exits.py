@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from prefiqs.methods.ex_fiqa import exfiqa_scores, exit_gflops, fuse_exits, token_attention
@@ -15,8 +14,7 @@ from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.reporting.figures.faces import attention_grid, ends_of_people
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 CURVE_COLUMNS = ["key", "kind", "block", "weighting", "gflops"]
 """Of a score: its kind ("exit", "fusion" or "depth"); the last block that is run; the weighting of the exits in a

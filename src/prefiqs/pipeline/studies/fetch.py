@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from prefiqs.assets.fetch import fetch_all
 from prefiqs.assets.registry import ASSETS
@@ -23,8 +22,7 @@ from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import select_masks
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.faces import face_grid
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 SHOWN = 10  # people of ORL
 

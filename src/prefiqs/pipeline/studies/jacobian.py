@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from prefiqs.evaluation.tables import areas_table
@@ -12,8 +11,7 @@ from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import scatter_agreement
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 TITLES = {"jacobian": "Jacobian drift (eq. 9)", "discrete": "discrete drift (eq. 4)"}
 COLUMNS = ["verifier", "drift", "ratio", "fmr", "threshold", "limit", "fnmr", "pauc"]

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from prefiqs.methods.registry import METHODS, score
 from prefiqs.models.face_model import FaceModel
@@ -14,7 +13,7 @@ from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import drift_histograms
 from prefiqs.reporting.figures.faces import ends_of_people, face_captions, face_grid
-from prefiqs.reporting.study import Study
+from prefiqs.reporting.study import Figure, Study
 
 SHOWN = 5  # faces at either end
 

@@ -5,7 +5,6 @@ from itertools import product
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from prefiqs.io.tables import read_table
 from prefiqs.pipeline.identity import MethodId
@@ -14,8 +13,7 @@ from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.paper.printed import Results, paper_name
 from prefiqs.reporting.paper.tables import COMPANION, paper_tables, write_paper_tables
-from prefiqs.reporting.study import Study
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Figure, Study, Table
 
 
 class PaperStudy(Study):

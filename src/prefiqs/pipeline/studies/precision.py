@@ -1,10 +1,7 @@
 """What reduced precision does to drift, to the ranking of the faces and to the area, at every pruning ratio."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from prefiqs.embedding.embedder import Embedder
@@ -16,8 +13,7 @@ from prefiqs.pipeline.run import Run
 from prefiqs.pruning.prune import apply_mask, select_masks
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import lines_by_ratio
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 EXACT = "fp32"
 
@@ -51,7 +47,7 @@ def precision_study(run: Run, benchmark: str, model: str) -> PrecisionStudy:
         unpruned[kind], *pruned = (normalise(table) for table in raw)
         drifts |= {(kind, r): drift(unpruned[kind], e) for r, e in zip(chosen.ratios, pruned, strict=True)}
 
-    protocol = replace(run.params.edc.protocol, fmrs=run.params.edc.protocol.fmrs[:1])
+    protocol = run.params.edc.at_first_fmr
     scores = {setting: quality_from_drift(moved) for setting, moved in drifts.items()}
     areas = areas_table(run.comparison(benchmark, [model], scores).curves(protocol), protocol.limit)
     frame = pd.DataFrame(drifts.keys(), columns=["precision", "ratio"])

@@ -1,13 +1,11 @@
 """What PreFIQs is worth below two forward passes: only some layers are pruned, and what comes before is shared."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from inspect import signature
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from prefiqs.embedding.shared_prefix import SharedEmbedder, shared_passes
 from prefiqs.embedding.vectors import normalise
@@ -24,8 +22,7 @@ from prefiqs.pruning.prune import apply_mask, select_masks
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.pruning.stages import network_stages
 from prefiqs.reporting.figures.cost import pauc_by_cost
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 FAST_RATIO: float = signature(prefiqs_fast.scorer).parameters["ratio"].default
 CHEAP = 1.05  # forward passes
@@ -94,7 +91,7 @@ class PriceStudy(Study):
 def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
     """Prune each stage of a network, and each with all behind it, and compare every score that this gives."""
     edc, faces, usual = run.params.edc, run.benchmark(benchmark), run.params.report.gallery_ratio
-    verifiers, protocol = run.verifiers(model), replace(edc.protocol, fmrs=edc.protocol.fmrs[:1])
+    verifiers, protocol = run.verifiers(model), edc.at_first_fmr
     ratios = sorted({*run.params.price.ratios, usual, FAST_RATIO})
     network = load_model(model, device=run.params.embed.device)
     stages = network_stages(network)

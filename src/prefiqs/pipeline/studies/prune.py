@@ -8,8 +8,7 @@ from prefiqs.models.loading import load_model
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.mask import prunable_weights, save_mask
 from prefiqs.pruning.prune import apply_mask, select_masks
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Study, Table, saved_as
 
 BYTES_OF_A_WEIGHT = 4
 

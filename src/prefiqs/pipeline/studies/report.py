@@ -14,8 +14,7 @@ from prefiqs.io.atomic import read_text, write_text
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.stages import RESULTS, stage_items
 from prefiqs.pipeline.studies.claims import judge
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Study, Table, saved_as
 
 PAGE = Path(__file__).with_suffix(".md.j2")
 

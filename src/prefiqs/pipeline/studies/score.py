@@ -1,7 +1,6 @@
 """Drift and quality of every face under every pruned network, and the length of its embedding."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.embedding.vectors import normalise
@@ -10,7 +9,7 @@ from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import drift_histograms
 from prefiqs.reporting.figures.faces import ends_of_people, face_captions, face_grid
-from prefiqs.reporting.study import Study, saved_as
+from prefiqs.reporting.study import Figure, Study, saved_as
 
 COLUMNS = 10
 ENDS = 100  # lowest- and highest-scored faces whose degradations are counted

@@ -1,10 +1,8 @@
 """What each exit of a transformer is worth for what it costs: EX-FIQA by exit, ViTNT-FIQA by the number of blocks."""
 
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from prefiqs.evaluation.bootstrap import BootstrapCurves
 from prefiqs.evaluation.tables import areas_table, random_table
@@ -12,8 +10,7 @@ from prefiqs.io.tables import read_parquet
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
 from prefiqs.reporting.figures.cost import pauc_by_cost
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 FUSIONS = {"mean": "EX-FIQA-F", "depth": "EX-FIQA-FW"}
 EXIT_COLUMNS = {"name": "method", "gflops": "GFLOPs", "share": "share of a pass (%)"}
@@ -36,9 +33,8 @@ class TransformerStudy(Study):
 
 def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     """Areas of the scores that the stage `exits` made, for every verifier of the run."""
-    edc, models, folder = run.params.edc, run.params.models, run.layout.exits(benchmark, model)
-    protocol = replace(edc.protocol, fmrs=edc.protocol.fmrs[:1])
-    verifiers = [*models.quality, *models.cross]
+    edc, protocol, folder = run.params.edc, run.params.edc.at_first_fmr, run.layout.exits(benchmark, model)
+    verifiers = [*run.params.models.quality, *run.params.models.cross]
     scores, curve = Scores.read(folder), read_parquet(folder / "curve.parquet", ["key", "kind", "block", "weighting"])
     seen = bool(scores.methods["trained_on"].any())
 

@@ -2,15 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation.verification import Accuracy, verification_accuracy
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import lines_by_ratio
-from prefiqs.reporting.study import Study, saved_as
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 TOLERATED = 1.0  # percentage points below the unpruned network
 

@@ -1,7 +1,5 @@
 """An independent network that verifies: its embeddings, and how well it separates people."""
 
-from matplotlib.figure import Figure
-
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.evaluation.error_rates import fnmr_at_fmr
 from prefiqs.evaluation.pairs import cosine_similarity
@@ -9,7 +7,7 @@ from prefiqs.evaluation.templates import pool_templates
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import drift_histograms
-from prefiqs.reporting.study import Study, saved_as
+from prefiqs.reporting.study import Figure, Study, saved_as
 
 FMR = 1e-3
 
