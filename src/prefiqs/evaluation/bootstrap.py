@@ -1,24 +1,20 @@
-"""How large the confidence interval of an area is: percentile bootstrap over pairs or over people.
+"""Confidence intervals of areas: percentile bootstrap over pairs or over people.
 
-Over pairs: as many pairs as there are, drawn with replacement, genuine and impostor alike. Intervals are too narrow
-where pairs share images or people.
+Over pairs: as many pairs as there are, drawn with replacement. Intervals are too narrow where pairs share images or
+people.
 
-Over people: as many people as there are, drawn with replacement. A genuine pair weighs as often as its person was
-drawn, an impostor pair the product of both counts; copies of one person are not compared with each other. This is the
-vertex bootstrap of Snijders & Borgatti ("Non-parametric standard errors and tests for network statistics", Connections
-22(2), 1999), examined for face verification by Fogliato, Patil & Perona ("Confidence intervals for error rates in 1:1
-matching tasks", IJCV, arXiv:2306.01198). It ignores whatever different people share, such as a session. Products of
-counts overstate the variance, the more so the less pairs depend on their people (Owen & Eckles, "Bootstrapping data
-arrays of arbitrary order", Annals of Applied Statistics 6(3), 2012).
+Over people: as many people as there are, drawn with replacement. A genuine pair counts as often as its person was
+drawn, an impostor pair the product of both counts; copies of one person are not compared. This is the vertex bootstrap
+of Snijders & Borgatti (Connections 22(2), 1999), examined for face verification by Fogliato, Patil & Perona (IJCV,
+arXiv:2306.01198). It ignores what different people share, such as a session, and overstates the variance where pairs
+depend little on their people (Owen & Eckles, Annals of Applied Statistics 6(3), 2012).
 
-All methods see the same resamples, so that the difference of two is paired: what makes a resample hard for both cancels
-out. The threshold is found anew in each resample.
+All methods see the same resamples, so differences are paired. The threshold is found again in each resample.
 
-An interval shows only what resampling moves. With few impostor pairs the threshold rests on the most similar of them,
-which no resample exceeds, and the interval reaches too little upwards. In simulations with independent pairs, 95 %
-intervals over pairs held the true pAUC in 92-94 % of 150 trials with 20/fmr impostor pairs, in 86 % with 3/fmr (LFW at
-1e-3), and in 24 % with 0.3/fmr (LFW at 1e-4), where they should not be quoted. With people who differ, intervals over
-people held it in 90-93 % of 100 trials, those over pairs in 65-75 %; differences were held in 96-99 % and 90-92 %.
+With few impostor pairs the threshold rests on the most similar ones, which no resample exceeds. In simulations with
+independent pairs, 95 % intervals over pairs held the true pAUC in 92-94 % of 150 trials with 20/fmr impostor pairs, in
+86 % with 3/fmr (LFW at 1e-3), and in 24 % with 0.3/fmr (LFW at 1e-4): do not quote those. Where people differ, those
+over pairs held it in 65-75 % of 100 trials, those over people in 90-93 %; differences in 90-92 % and 96-99 %.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -48,7 +44,7 @@ class BootstrapCurves:
     """Curves of several quality measures on the same resamples, for one verifier and one target FMR.
 
     curves: by key, of the pairs as they are. fnmr: (resamples, steps) by key, in [0, 1]; NaN as in `Curve`.
-    unit: what was drawn, "pairs" or "people". redrawn: draws thrown away, see `resampled_weights`.
+    unit: what was drawn, "pairs" or "people".
 
     An area (up to `limit`) is NaN in a resample where a point of its curve is; intervals and differences leave such
     resamples out. InputError for an unknown key, a limit off the curve, or a level outside (0, 1).
@@ -57,7 +53,6 @@ class BootstrapCurves:
     curves: Mapping[Hashable, Curve]
     fnmr: Mapping[Hashable, NDArray[np.float64]]
     unit: str
-    redrawn: int
 
     def pauc(self, key: Hashable, limit: float = 0.3) -> NDArray[np.float64]:
         """Return the area of each resample, (resamples,), as `Curve.pauc`."""
@@ -94,37 +89,28 @@ def bootstrap_curves(
     """Return the curves of all quality measures on resampled pairs, one `BootstrapCurves` for each target FMR.
 
     discarding: of P pairs. orders: by key, (P,) in which a quality measure discards them, see `sort_by_quality`.
-    people, seed: see `resampled_weights`; together they decide the resamples, which so are those of every verifier.
-    Time grows with P x measures x resamples. Raises InputError without a measure or a resample, and as that does.
+    people, seed: see `resampled_weights`; verifiers with the same ones share their resamples.
+    Raises InputError without a measure or a resample, and as `resampled_weights` does.
     """
     if not orders or resamples < 1:
         raise InputError(f"A bootstrap needs a quality measure and a resample, not {len(orders)} and {resamples}.")
     qualities = {key: QualityRanks(order, discarding.similarity) for key, order in orders.items()}
     curves = {key: discarding.curves(order) for key, order in orders.items()}
     fnmr = {key: np.empty((len(discarding.fmrs), resamples, len(discarding.discard))) for key in orders}
-    redrawn = 0
-    drawn = resampled_weights(discarding.similarity.genuine, people, resamples, seed)
-    for resample, (weights, in_vain) in enumerate(drawn):
-        redrawn += in_vain
+    for resample, weights in enumerate(resampled_weights(discarding.similarity.genuine, people, resamples, seed)):
         for key, quality in qualities.items():
             fnmr[key][:, resample] = discarding.fnmr(quality, weights)
+    unit = "pairs" if people is None else "people"
     return [
-        BootstrapCurves(
-            curves={key: of_targets[target] for key, of_targets in curves.items()},
-            fnmr={key: of_targets[target] for key, of_targets in fnmr.items()},
-            unit="pairs" if people is None else "people",
-            redrawn=redrawn,
-        )
+        BootstrapCurves({key: curves[key][target] for key in orders}, {key: fnmr[key][target] for key in orders}, unit)
         for target in range(len(discarding.fmrs))
     ]
 
 
 def resampled_weights(
     genuine: NDArray[np.bool_], people: ArrayLike | None, resamples: int, seed: int
-) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Yield, `resamples` times, how often each pair was drawn, (P,) int64, and how many draws before it were discarded.
-
-    A draw without any genuine or without any impostor pair has no error rate and is repeated.
+) -> Iterator[NDArray[np.int64]]:
+    """Yield, `resamples` times, how often each pair was drawn, (P,) int64; a draw without both kinds is repeated.
 
     genuine: (P,) bool, both kinds present. people: (P, 2), who is shown on either side of each pair, numbers or names,
         such as subjects[pairs]; None draws pairs.
@@ -135,14 +121,13 @@ def resampled_weights(
     sides = None if people is None else _numbered(people, genuine)
     n_units = len(genuine) if sides is None else sides.max() + 1
     for _ in range(resamples):
-        redrawn, weights = -1, np.zeros(len(genuine), np.int64)
+        weights = np.zeros(len(genuine), np.int64)
         while not 0 < weights @ genuine < weights.sum():
-            redrawn += 1
             weights = np.bincount(rng.integers(0, n_units, n_units), minlength=n_units)
             if sides is not None:
                 left, right = weights[sides]
                 weights = np.where(genuine, left, left * right)
-        yield weights, redrawn
+        yield weights
 
 
 def _numbered(people: ArrayLike, genuine: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -6,8 +6,9 @@ from itertools import product
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from prefiqs.errors import InputError
 from prefiqs.evaluation.bootstrap import BootstrapCurves, bootstrap_curves
 from prefiqs.evaluation.curve import Curve, RandomOrder
 from prefiqs.evaluation.discarding import SimilarityRanks, sort_by_quality
@@ -53,31 +54,33 @@ class Comparison:
         self._people = None if subjects is None else np.asarray(subjects)[self.pairs]
         self._set_scores(scores)
 
+    def _set_scores(self, scores: Mapping[Any, ArrayLike]) -> None:
+        self.scores = {key: as_scores(values, "scores") for key, values in scores.items()}
+        if self.templates is not None:
+            self.scores = {key: template_quality(values, self.templates) for key, values in self.scores.items()}
+        self._orders = {key: sort_by_quality(pair_levels(values, self.pairs)) for key, values in self.scores.items()}
+
     def with_scores(self, scores: Mapping[Any, ArrayLike]) -> Self:
         """Return a comparison of other quality measures on the same similarities."""
         other = copy(self)
         other._set_scores(scores)
         return other
 
-    def select(self, keys: Collection[Hashable] | None = None, verifiers: Collection[str] | None = None) -> Self:
-        """Return a comparison of some of the keys and verifiers, None = all of them; nothing is sorted again."""
+    def select(self, keys: Collection[Hashable], verifiers: Collection[str] | None = None) -> Self:
+        """Return a comparison of some of the keys and verifiers (None = all of them); nothing is sorted again."""
         other = copy(self)
-        if keys is not None:
-            other.scores = {key: self.scores[key] for key in keys}
-            other._orders = {key: self._orders[key] for key in keys}
+        other.scores = {key: self.scores[key] for key in keys}
+        other._orders = {key: self._orders[key] for key in keys}
         if verifiers is not None:
             other.similarities = {verifier: self.similarities[verifier] for verifier in verifiers}
         return other
 
     def curves(self, protocol: EdcProtocol) -> Curves:
         """Return one curve for each verifier, key and FMR, in this order."""
-        return self._curves(protocol, self._orders)
-
-    def _curves(self, protocol: EdcProtocol, orders: Mapping[Any, NDArray[np.integer]]) -> Curves:
         found: Curves = {}
         for verifier, similarity in self.similarities.items():
             discarding = protocol.discarding(similarity)
-            for key, order in orders.items():
+            for key, order in self._orders.items():
                 found |= {(verifier, key, curve.target_fmr): curve for curve in discarding.curves(order)}
         return found
 
@@ -87,14 +90,17 @@ class Comparison:
         Qualities are uniform in [0, 1), one an *image*, and a pair (or template) gets the smallest of its images, so
         that pairs with a common image fall together just as they do for a real measure.
         """
+        if orders < 1:
+            raise InputError("At least one random order is needed; 10 are usual.")
         drawn: Curves = {}
         for seed in range(orders):
-            quality = self._of_units(np.random.default_rng(seed).random(self.n_images))
-            drawn |= self._curves(protocol, {seed: self._order(quality)})
-        return {
-            (verifier, fmr): RandomOrder.of([drawn[verifier, seed, fmr] for seed in range(orders)], protocol.limit)
-            for verifier, fmr in product(self.similarities, protocol.fmrs)
-        }
+            drawn |= self.with_scores({seed: np.random.default_rng(seed).random(self.n_images)}).curves(protocol)
+        found: RandomOrders = {}
+        for verifier, fmr in product(self.similarities, protocol.fmrs):
+            curves = [drawn[verifier, seed, fmr] for seed in range(orders)]
+            fnmr, areas = [curve.fnmr for curve in curves], [curve.pauc(protocol.limit) for curve in curves]
+            found[verifier, fmr] = RandomOrder(curves[0].discard, np.array(fnmr), np.array(areas))
+        return found
 
     def bootstrap(self, protocol: EdcProtocol, resamples: int = 1000, seed: int = 0) -> Bootstraps:
         """Return the curves of all keys on the same resampled people or pairs; see `bootstrap.bootstrap_curves`."""
@@ -104,15 +110,3 @@ class Comparison:
             of_targets = bootstrap_curves(discarding, self._orders, self._people, resamples, seed)
             found |= {(verifier, fmr): curves for fmr, curves in zip(protocol.fmrs, of_targets, strict=True)}
         return found
-
-    def _set_scores(self, scores: Mapping[Any, ArrayLike]) -> None:
-        self.scores: dict[Hashable, NDArray[np.float64]] = {
-            key: self._of_units(as_scores(values, "scores")) for key, values in scores.items()
-        }
-        self._orders = {key: self._order(values) for key, values in self.scores.items()}
-
-    def _of_units(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        return scores if self.templates is None else template_quality(scores, self.templates)
-
-    def _order(self, scores: NDArray[np.float64]) -> NDArray[np.integer]:
-        return sort_by_quality(pair_levels(scores, self.pairs))

@@ -1,8 +1,6 @@
 """An error-versus-discard curve and the areas under it, and what discarding in random order gives beside it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +34,8 @@ class Curve:
     def pauc(self, limit: float = 0.3) -> float:
         """Return the trapezoid area under FNMR(discard) over [0, limit], not divided by the limit; smaller = better.
 
-        Range [0, limit]. A limit between two grid points is reached by linear interpolation. NaN when a point needed
-        is NaN. Raises InputError when the curve does not cover [0, limit].
+        In [0, limit]; interpolated between grid points; NaN when a point needed is NaN. Raises InputError when the
+        curve does not cover [0, limit].
         """
         first, last = self.discard[0], self.discard[-1]
         if first != 0 or not 0 < limit <= last:
@@ -54,10 +52,6 @@ class Curve:
         """Return the area as `pauc` over the whole grid (0 to 0.95 by default)."""
         return self.pauc(float(self.discard[-1]))
 
-    def resolvable(self, limit: float) -> bool:
-        """Say whether every point up to the discard fraction `limit` has enough impostor pairs for the target FMR."""
-        return bool(self.fmr_resolvable[self.discard <= limit].all())
-
 
 @dataclass(frozen=True, eq=False)
 class RandomOrder:
@@ -69,14 +63,6 @@ class RandomOrder:
     discard: NDArray[np.float64]
     fnmr: NDArray[np.float64]
     pauc: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, curves: Sequence[Curve], limit: float) -> Self:
-        """Return curves of one verifier and FMR, and their areas up to `limit`; InputError without a curve."""
-        if not curves:
-            raise InputError("At least one random order is needed; 10 are usual.")
-        fnmr = np.stack([curve.fnmr for curve in curves])
-        return cls(curves[0].discard, fnmr, np.array([curve.pauc(limit) for curve in curves]))
 
     def band(self, coverage: float = 0.9) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the lower and upper FNMR, each (steps,), between which the central `coverage` of the seeds lies."""

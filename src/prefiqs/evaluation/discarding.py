@@ -1,9 +1,8 @@
 """What is left of sorted pairs at every step of an error-versus-discard curve, also of pairs that count several times.
 
-A bootstrap resample is a whole-number weight of every pair. No pair is repeated for it, but the FNMR equals, to the
-last digit, that of the list in which pair i stands weights[i] times, its copies side by side at its place. So a cut may
-fall between two copies of one pair. All sorting is done before; a curve then takes two passes over the pairs, a few
-over the genuine ones, and looks only at the most similar impostor pairs.
+A bootstrap resample is a whole-number weight of every pair. The FNMR equals, to the last digit, that of the list in
+which pair i stands weights[i] times, side by side, so a cut may fall between two copies of one pair. All sorting is
+done before; a curve takes two passes over the pairs, and looks only at the most similar impostor pairs.
 """
 
 from collections.abc import Sequence
@@ -23,9 +22,9 @@ Floats = NDArray[np.float64]
 class SimilarityRanks:
     """Pairs sorted by similarity, for all curves of a verifier; 13 bytes a pair.
 
-    similarity: (P,) float, larger = more alike. genuine: (P,) bool, True = same person.
-    Attributes: these; genuine_pairs and impostor_pairs, places in the list, least alike first; genuine_similarity, of
-    the genuine pairs in that order. Raises InputError for unequal lengths, NaN, or pairs of one kind only.
+    similarity: (P,) float, larger = more alike. genuine: (P,) bool, True = same person. genuine_pairs, impostor_pairs:
+    places in the list, least alike first; genuine_similarity: of the genuine pairs in that order.
+    Raises InputError for unequal lengths, NaN, or pairs of one kind only.
     """
 
     def __init__(self, similarity: ArrayLike, genuine: ArrayLike):

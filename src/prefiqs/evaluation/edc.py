@@ -1,13 +1,11 @@
 """Error-versus-discard characteristic (EDC; ERC in older papers).
 
 Grother & Tabassi, "Performance of biometric quality measures", TPAMI 2007; ISO/IEC 29794-1. The default follows the
-code published with CR-FIQA (Boutros et al., CVPR 2023), which the tables of this literature use: *all* pairs are
-discarded by quality, genuine and impostor alike, and the threshold is found anew on the pairs left. `threshold="fixed"`
-keeps the threshold of discard 0 instead (ISO, NIST); `pairs="genuine"` discards genuine pairs only. One thing differs
-from that code on purpose: the decision rule is the same for both error rates (see `error_rates`).
+code published with CR-FIQA (Boutros et al., CVPR 2023), except that the decision rule is the same for both error rates
+(see `error_rates`): *all* pairs are discarded by quality, and the threshold is found again on the pairs left.
+`threshold="fixed"` keeps that of discard 0 (ISO, NIST); `pairs="genuine"` discards genuine pairs only.
 
-Ties: pairs of equal quality are dropped in the order in which they are given (stable sort, as the published code), so
-a curve can depend on pair order where the cut falls among equal qualities.
+Pairs of equal quality are dropped in the order given, as in the published code, so a curve can depend on it.
 """
 
 import math
@@ -79,8 +77,8 @@ def error_discard_curve(
 ) -> Curve:
     """Return the EDC: FNMR at the target `fmr` as a function of the fraction of pairs discarded, lowest quality first.
 
-    similarity: (P,) float, larger = more alike; only its order matters.
-    genuine: (P,) bool, True = same person. pair_quality: (P,) float, larger = better (see `pairs.pair_quality`).
+    similarity: (P,) float, larger = more alike. genuine: (P,) bool, True = same person.
+    pair_quality: (P,) float, larger = better (see `pairs.pair_quality`).
     fmr: target in (0, 1). discard: fractions in [0, 1), strictly ascending; None is 0, 0.05, ..., 0.95.
         At fraction r, exactly floor(r * P) pairs are dropped (with `pairs="genuine"`, of the genuine pairs only).
     threshold: "recomputed" on the remaining pairs, or "fixed" at its value for all pairs.
@@ -89,9 +87,7 @@ def error_discard_curve(
 
     Raises InputError for unequal lengths, NaN, an unknown option, or no genuine or no impostor pair at all.
     """
-    check_fmr(fmr)
-    check_choice(threshold, "threshold", THRESHOLDS)
-    check_choice(rule, "rule", RULES)
+    protocol = EdcProtocol((fmr,), threshold, rule)
     check_choice(pairs, "pairs", ("all", "genuine"))
     grid = discard_grid(0.05) if discard is None else as_scores(discard, "discard")
     if not len(grid) or grid[0] < 0 or grid[-1] >= 1 or (np.diff(grid) <= 0).any():
@@ -100,4 +96,4 @@ def error_discard_curve(
     quality = as_scores(pair_quality, "pair_quality", len(ranks.genuine))
     kept = (pairs == "genuine") & ~ranks.genuine  # whatever their quality
     order = np.lexsort([quality, kept])
-    return Discarding(ranks, [fmr], grid, threshold, rule).curves(order, int((~kept).sum()))[0]
+    return Discarding(ranks, protocol.fmrs, grid, threshold, rule).curves(order, int((~kept).sum()))[0]

@@ -1,8 +1,7 @@
 """False match rate (FMR), false non-match rate (FNMR), and the threshold that belongs to a target FMR.
 
-One decision rule everywhere: a pair matches if and only if similarity > threshold, strictly. The published ERC code of
-CR-FIQA counts an impostor *at* the threshold as a match but a genuine pair at the threshold as a non-match, which gives
-an FNMR one comparison too high when the two coincide; here both rates use the same strict rule.
+A pair matches if and only if similarity > threshold, for both rates. The published ERC code of CR-FIQA counts an
+impostor *at* the threshold as a match but a genuine pair there as a non-match: one too many when the two coincide.
 """
 
 import math
@@ -25,8 +24,7 @@ def check_fmr(fmr: float) -> None:
 def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest") -> float:
     """Return the threshold whose empirical FMR answers to the target `fmr`; NaN when there is no impostor.
 
-    Candidates are the distinct impostor similarities: each is the smallest threshold of its FMR, and together they
-    reach every FMR below 1 that the data allow.
+    Candidates are the distinct impostor similarities, each the smallest threshold of its FMR.
 
     impostor_sorted: (n,) float, ascending, larger = more alike. fmr: target in (0, 1).
     rule: "nearest", the FMR closest to the target, and of two equally close the larger one (the more lenient, as

@@ -18,8 +18,7 @@ def pair_quality(scores: ArrayLike, pairs: ArrayLike) -> NDArray[np.float64]:
     Raises InputError for NaN, wrong shapes, or an index outside [0, n).
     """
     scores = as_scores(scores, "scores")
-    left, right = as_pairs(pairs, len(scores)).T
-    return np.minimum(scores[left], scores[right])
+    return np.minimum(*scores[as_pairs(pairs, len(scores)).T])
 
 
 def pair_levels(scores: ArrayLike, pairs: ArrayLike) -> NDArray[np.unsignedinteger]:
@@ -29,8 +28,7 @@ def pair_levels(scores: ArrayLike, pairs: ArrayLike) -> NDArray[np.unsignedinteg
     """
     distinct, level = np.unique(as_scores(scores, "scores"), return_inverse=True)
     level = level.astype(np.min_scalar_type(len(distinct)))
-    left, right = as_pairs(pairs, len(level)).T
-    return np.minimum(level[left], level[right])
+    return np.minimum(*level[as_pairs(pairs, len(level)).T])
 
 
 def cosine_similarity(embeddings: ArrayLike, pairs: ArrayLike) -> NDArray[np.float32]:

@@ -7,29 +7,26 @@ import pandas as pd
 
 from prefiqs.evaluation.comparison import Bootstraps, Curves, RandomOrders
 
-_OF_CURVE = ["verifier", "key", "fmr"]
-
 
 def areas_table(curves: Curves, limit: float) -> pd.DataFrame:
     """Return one row a curve: verifier, key, fmr, fnmr (nothing discarded), pauc, auc (·10³), fmr_resolvable.
 
     limit: upper end of pauc and of fmr_resolvable, which is False where a point up to there is (see `Curve`).
     """
-    rows = [
-        (*of, curve.fnmr[0], 1e3 * curve.pauc(limit), 1e3 * curve.auc(), curve.resolvable(limit))
-        for of, curve in curves.items()
-    ]
-    return pd.DataFrame(rows, columns=[*_OF_CURVE, "fnmr", "pauc", "auc", "fmr_resolvable"])
+    rows = []
+    for of, curve in curves.items():
+        resolvable = curve.fmr_resolvable[curve.discard <= limit].all()
+        rows.append((*of, curve.fnmr[0], 1e3 * curve.pauc(limit), 1e3 * curve.auc(), resolvable))
+    return pd.DataFrame(rows, columns=["verifier", "key", "fmr", "fnmr", "pauc", "auc", "fmr_resolvable"])
 
 
 def curves_table(curves: Curves) -> pd.DataFrame:
     """Return one row a point of a curve; columns as the fields of `Curve`; fmr_realised is its `fmr`."""
     parts = []
     for (verifier, key, fmr), curve in curves.items():
-        of = {"verifier": verifier, "key": [key] * len(curve.discard), "fmr": fmr}  # a key may be a tuple
-        points = {"discard": curve.discard, "fnmr": curve.fnmr, "threshold": curve.thresholds}
-        realised = {"fmr_realised": curve.fmr, "n_genuine": curve.n_genuine, "n_impostor": curve.n_impostor}
-        parts.append(pd.DataFrame({**of, **points, **realised, "fmr_resolvable": curve.fmr_resolvable}))
+        points = pd.DataFrame(vars(curve)).drop(columns="target_fmr")
+        of_curve = pd.DataFrame({"verifier": verifier, "key": [key] * len(points), "fmr": fmr})  # a key may be a tuple
+        parts.append(of_curve.join(points.rename(columns={"thresholds": "threshold", "fmr": "fmr_realised"})))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -55,18 +52,15 @@ def random_curves_table(orders: RandomOrders) -> pd.DataFrame:
 def intervals_table(bootstraps: Bootstraps, limit: float, level: float = 0.95) -> pd.DataFrame:
     """Return one row a verifier, key and FMR: pauc and the ends of its interval at `level` (·10³).
 
-    fmr_resolvable: as in `areas_table`; where it is False, the interval is far too narrow. unit, resamples: what was
-    drawn, and how often. undefined: resamples without an area, left out. redrawn: draws repeated for want of one kind.
+    unit: what was drawn. undefined: resamples without an area, left out.
     """
     rows = []
     for (verifier, fmr), drawn in bootstraps.items():
         for key, curve in drawn.curves.items():
-            low, high = drawn.interval(key, limit, level)
-            areas, resolvable = drawn.pauc(key, limit), curve.resolvable(limit)
-            ends = 1e3 * curve.pauc(limit), 1e3 * low, 1e3 * high, resolvable
-            rows.append((verifier, key, fmr, *ends, len(areas), drawn.unit, np.isnan(areas).sum(), drawn.redrawn))
-    columns = ["pauc", "pauc_low", "pauc_high", "fmr_resolvable", "resamples", "unit", "undefined", "redrawn"]
-    return pd.DataFrame(rows, columns=_OF_CURVE + columns)
+            areas = [1e3 * area for area in (curve.pauc(limit), *drawn.interval(key, limit, level))]
+            rows.append((verifier, key, fmr, *areas, drawn.unit, np.isnan(drawn.pauc(key, limit)).sum()))
+    columns = ["verifier", "key", "fmr", "pauc", "pauc_low", "pauc_high", "unit", "undefined"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def differences_table(bootstraps: Bootstraps, reference: Hashable, limit: float, level: float = 0.95) -> pd.DataFrame:

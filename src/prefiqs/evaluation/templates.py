@@ -1,13 +1,10 @@
 """From images to templates (sets of images of one person), the units that IJB-C compares.
 
-What the published 1:1 evaluations of IJB-C do (insightface `eval_ijbc.py`, CR-FIQA `ijb_pair_file.py`): image features
-are used as the network gives them, *not* normalised, so that a long feature counts for more; the features of one medium
-(a photo, or the frames of one video) within a template are averaged; the means of its media are added up and the sum is
-L2-normalised. Before that insightface adds the feature of the mirror image and multiplies by the face detector's score;
-CR-FIQA puts the feature of the mirror image beside the other (1024 numbers) and uses no score for its error curves.
-The quality of a template is the smallest of its images' (CR-FIQA; Boutros et al., CVPR 2023).
-
-Here the embedding adds the feature of the mirror image (`flip_test`), and the detector's score is not used.
+As in the published 1:1 evaluations of IJB-C (insightface `eval_ijbc.py`, CR-FIQA `ijb_pair_file.py`), features are
+*not* normalised, so that a long one counts for more; those of one medium (a photo, or the frames of one video) within a
+template are averaged; the means of its media are added up and the sum is L2-normalised. insightface also multiplies by
+the face detector's score; here, as in CR-FIQA, it is not used. The quality of a template is the smallest of its images'
+(CR-FIQA; Boutros et al., CVPR 2023). The feature of the mirror image is added by the embedding (`flip_test`).
 """
 
 from typing import Protocol
@@ -26,7 +23,6 @@ class ImageTemplates(Protocol):
 
     @property
     def rows(self) -> NDArray[np.integer]: ...  # noqa: D102
-
     @property
     def media(self) -> NDArray[np.integer]: ...  # noqa: D102
 
