@@ -94,7 +94,7 @@ def test_blocks_that_do_not_go_together_are_refused():
 
 
 def test_a_pair_set_has_a_source_with_pairs_and_a_name_of_its_own():
-    made = {"name": "lfw-all", "source": "orl", "across": "source", "per_person": 15, "impostors": 9, "seed": 0}
+    made = {"name": "lfw-all", "source": "orl", "across": "source", "impostors": 9, "seed": 0}
     params = Params.checked(with_values(benchmarks__pair_sets=[made], report__claims=["lfw-all"]))
     assert params.benchmarks.pair_lists == ["orl", "orl-xq", "lfw-all"]
     assert [params.faces_of(name) for name in ("orl", "lfw-all")] == ["orl", "orl"]

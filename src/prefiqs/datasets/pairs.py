@@ -53,14 +53,12 @@ def cross_source_pairs(
     return _shuffled(genuine, np.column_stack([left, right]), rng)
 
 
-def with_all_genuine_pairs(benchmark: Benchmark, across: str, per_person: int, impostors: int, seed: int) -> Benchmark:
+def with_all_genuine_pairs(benchmark: Benchmark, across: str, impostors: int, seed: int) -> Benchmark:
     """Return a benchmark with all genuine pairs of its faces, and sampled impostor pairs, in place of its own pairs.
 
     Args:
         benchmark: of single images.
         across: the column of its index in which the faces of a pair differ: `source`, or `pose` of CFP-FP.
-        per_person: how many faces of a person are compared, the first in the index: a few people with very many photos
-            would make up most of the genuine pairs.
         impostors, seed: as for `cross_source_pairs`.
 
     Raises:
@@ -70,9 +68,8 @@ def with_all_genuine_pairs(benchmark: Benchmark, across: str, per_person: int, i
     if benchmark.templates is not None or across not in index:
         lacks = "compares templates, not faces" if benchmark.templates is not None else f"has no column {across!r}"
         raise InputError(f"{name} {lacks}, so it cannot have the pair set that `benchmarks.pair_sets` asks for.")
-    rows = np.flatnonzero(index.groupby("subject").cumcount() < per_person)
-    pairs, genuine = cross_source_pairs(benchmark.subjects[rows], index[across].to_numpy()[rows], impostors, seed)
-    return replace(benchmark, pairs=rows[pairs].astype(np.int32), genuine=genuine, folds=None)
+    pairs, genuine = cross_source_pairs(benchmark.subjects, index[across].to_numpy(), impostors, seed)
+    return replace(benchmark, pairs=pairs, genuine=genuine, folds=None)
 
 
 def sampled_pairs(subjects: np.ndarray, impostors: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

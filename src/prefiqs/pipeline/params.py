@@ -85,7 +85,6 @@ class PairSet(Block):
     name: Name
     source: Name
     across: str
-    per_person: Several
     impostors: Count
     seed: Seed
 

@@ -33,7 +33,7 @@ class Run:
         benchmark = load_benchmark(self.params.faces_of(name), self.layout.data)
         for made in self.params.benchmarks.pair_sets:
             if made.name == name:
-                return with_all_genuine_pairs(benchmark, made.across, made.per_person, made.impostors, made.seed)
+                return with_all_genuine_pairs(benchmark, made.across, made.impostors, made.seed)
         return benchmark
 
     def raw_embeddings(
