@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,9 +45,9 @@ def _by_raw_distance(raw: np.ndarray, raw_pruned: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Variant:
-    """An answer to one question at one ratio: the mean quality under some pruned networks (usually one).
+    """An answer to one question at one ratio: the mean `quality`, of raw embeddings, under some pruned networks.
 
-    fused: batch norm was folded into the layers before their weights were ranked. quality: of raw embeddings.
+    fused: batch norm was folded into the layers before their weights were ranked.
     """
 
     question: str
@@ -62,13 +61,8 @@ class Variant:
 class AblationStudy(Study):
     """Variants of PreFIQs that differ from the published one in one choice each; pAUC·10³, lower is better.
 
-    Attributes:
-        table, figure: all variants, with their difference from the published choice at the same ratio, the 95 %
-            interval of that, and the rank correlation of both scores; and the random order.
-        stages: by stage of the network, what the global ranking removes at each ratio (%).
-        by_fmr, fmr_figure: pAUC by ratio and FMR. passes: of SER-FIQ, by its number of passes T.
-        fusing_error: the largest difference that fusing batch norm makes to a normalised embedding, nothing pruned.
-        failing, genuine: genuine pairs that fail with nothing discarded, of how many.
+    fusing_error: the largest difference that fusing batch norm makes to a normalised embedding, nothing pruned.
+    failing: of the `genuine` pairs, those that fail with nothing discarded.
     """
 
     table: Table = saved_as("ablation")
@@ -94,10 +88,9 @@ class AblationStudy(Study):
         rows = self.table.frame[self.table.frame["question"] == question]
         sentences = []
         for ratio, part in rows.groupby("ratio"):
-            worse, better = part[part["difference_low"] > 0], part[part["difference_high"] < 0]
-            named = {"worse": ", ".join(worse["variant"]), "better": ", ".join(better["variant"])}
-            found = [f"{variants} {word}" for word, variants in named.items() if variants]
-            if rest := len(part) - len(worse) - len(better):
+            clear = {"worse": part["difference_low"] > 0, "better": part["difference_high"] < 0}
+            found = [f"{', '.join(part['variant'][which])} {word}" for word, which in clear.items() if which.any()]
+            if rest := (~clear["worse"] & ~clear["better"]).sum():
                 found.append(f"{rest} of {len(part)} not distinguishable")
             sentences.append(f"ρ = {ratio:g}, compared with the published choice: {'; '.join(found)}.")
         return "\n".join(sentences)
@@ -113,8 +106,8 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
 
     drawn = range(grid.seed, grid.seed + chosen.seeds)
     variants = _variants(stages, chosen.ratios, drawn)
-    published = [PruningSpec(ratio) for ratio in sorted({*chosen.ratios, *grid.ratios})]
-    published = [spec for spec in published if spec.ratio in chosen.ratios or spec in grid.specs]
+    ready = [ratio for ratio in grid.ratios if PruningSpec(ratio) in grid.specs]
+    published = [PruningSpec(ratio) for ratio in sorted({*chosen.ratios, *ready})]
     # By specification and whether batch norm is fused: what the pipeline has is read, the rest is computed.
     needed = dict.fromkeys([(spec, False) for spec in published] + [(s, v.fused) for v in variants for s in v.specs])
     new = [(spec, is_fused) for spec, is_fused in needed if is_fused or spec not in grid.specs]
@@ -129,8 +122,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     chance = comparison.random_orders(protocol, edc.random_orders)[model, fmr]
     frame = _compared(scores, resampled, chance, protocol.limit)
     answers = frame.drop(columns=["pauc_low", "pauc_high"])
-    clear = answers.rename(columns={"difference_low": "low", "difference_high": "high"})
-    clear = clear[(clear["low"] > 0) | (clear["high"] < 0)]
+    clear = answers[(answers["difference_low"] > 0) | (answers["difference_high"] < 0)]
     seeds = answers[answers["variant"].isin([f"seed {seed}" for seed in drawn])].groupby("ratio")["pauc"]
     cosine = answers[answers["variant"] == COSINE].set_index("ratio")["spearman"]
 
@@ -173,7 +165,9 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
             "spearman_cosine": cosine.to_dict(),
             "removed_alike_when_folded": {r: _removed_alike(network, fused, PruningSpec(r)) for r in chosen.ratios},
             "best_ratios_by_fmr": smallest.groupby("fmr", sort=False)["ratio"].agg(list).to_dict(),
-            "differences_without_0": clear.to_dict("records"),
+            "differences_without_0": clear.rename(columns=lambda name: name.removeprefix("difference_")).to_dict(
+                "records"
+            ),
             "forward_passes": len(new) * len(images),
             "ser_fiq_passes": passes.frame.to_dict("records"),
         },
@@ -204,21 +198,17 @@ def _compared(
 ) -> pd.DataFrame:
     """One row a variant, compared with the published choice at the same ratio, and one of the random order."""
     references = {variant.ratio: variant for variant in scores if variant.question == REFERENCE}
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple] = []
     for variant, values in scores.items():
-        row = {"question": variant.question, "variant": variant.name, "ratio": variant.ratio}
-        row["pauc"] = resampled.curves[variant].pauc(limit)
-        row["pauc_low"], row["pauc_high"] = resampled.interval(variant, limit)
-        reference = references[variant.ratio]
-        if variant != reference:
-            found = resampled.difference(variant, reference, limit)
-            row |= {"difference": found.estimate, "difference_low": found.low, "difference_high": found.high}
-            row["spearman"] = spearmanr(values, scores[reference]).statistic
-        rows.append(row)
-    random = {"question": REFERENCE, "variant": "random order", "pauc": chance.pauc.mean()}
-    random |= {"pauc_low": chance.pauc.min(), "pauc_high": chance.pauc.max()}
-    frame = pd.DataFrame([*rows[: len(references)], random, *rows[len(references) :]])
-    areas = [name for name in frame if name.startswith(("pauc", "difference"))]
+        area, reference = resampled.curves[variant].pauc(limit), references[variant.ratio]
+        change = resampled.difference(variant, reference, limit)[:3] if variant != reference else [np.nan] * 3
+        alike = spearmanr(values, scores[reference]).statistic if variant != reference else np.nan
+        about = variant.question, variant.name, variant.ratio
+        rows.append((*about, area, *resampled.interval(variant, limit), *change, alike))
+    random = (chance.pauc.mean(), chance.pauc.min(), chance.pauc.max(), *[np.nan] * 4)
+    rows.insert(len(references), (REFERENCE, "random order", np.nan, *random))
+    areas = ["pauc", "pauc_low", "pauc_high", "difference", "difference_low", "difference_high"]
+    frame = pd.DataFrame(rows, columns=["question", "variant", "ratio", *areas, "spearman"])
     return frame.assign(**(1e3 * frame[areas]))
 
 

@@ -24,25 +24,16 @@ from prefiqs.reporting.figures.areas import lines_by_ratio, pauc_intervals
 from prefiqs.reporting.figures.curves import edc_figure
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
-_SPEC = ["granularity", "criterion", "ratio"]
-
 
 class EdcStudy(Study):
     """Curves of every score of a benchmark for every verifier, and what they come to.
 
-    Areas are pAUC·10³, smaller = better; FNMR and FMR are shares in [0, 1]. Frames are long, and each row says which
-    method it is of (`key` and `identity.COLUMNS`). Table, figures and numbers are about the first FMR and the threshold
-    convention of the parameters.
+    Areas are pAUC·10³, smaller = better; FNMR and FMR are shares in [0, 1]. Frames are as in `evaluation.tables`, and
+    each row says which method it is of (`key` and `identity.COLUMNS`). Table, figures and numbers are about the first
+    FMR and the threshold convention of the parameters.
 
-    Attributes:
-        areas: one row a verifier, method, FMR and threshold convention. fmr_resolvable: whether every point up to the
-            limit has 1/FMR impostor pairs left. pauc_low, pauc_high: 95 % interval, where it was resampled.
-        points: one row a point of a curve; threshold is a similarity, fmr_realised what it comes to.
-        against_norm: area minus that of the embedding norm, paired by resample.
-        random, random_points: areas and mean curves of random orders.
-        table, by_ratio: Table 3, and its areas where the estimator verifies. intervals: all areas that were resampled.
-        same_model: Fig. 3, PreFIQs at its best ratio where the estimator verifies. cross_model: where others do.
-        findings: what the numbers say, a paragraph a verifier, and how far they can be relied on.
+    areas: for both conventions; pauc_low, pauc_high: 95 % interval, where it was resampled. by_ratio, same_model: where
+    the estimator verifies. findings: a paragraph a verifier, and how far to rely on them.
     """
 
     areas: pd.DataFrame = saved_as("areas")
@@ -79,11 +70,9 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     areas = pd.concat(areas_table(found, edc.limit).assign(threshold=name) for name, found in curves.items())
     ends = intervals_table(bootstraps, edc.limit).assign(threshold=edc.threshold)
     where = ["verifier", "key", "fmr", "threshold"]
-    areas = areas.merge(ends[[*where, "pauc_low", "pauc_high"]], "left", where)
-    for name, values in {"limit": edc.limit, "threshold": areas.pop("threshold")}.items():
-        areas.insert(areas.columns.get_loc("fmr") + 1, name, values)
-    areas, random = identified(areas), random_table(chance)
-    against_norm = identified(differences_table(bootstraps, norm, edc.limit))
+    areas = areas.merge(ends[[*where, "pauc_low", "pauc_high"]], "left", where).assign(limit=edc.limit)
+    areas = identified(areas[[*where, "limit", *areas.columns.drop([*where, "limit"])]])
+    against_norm, random = identified(differences_table(bootstraps, norm, edc.limit)), random_table(chance)
 
     chosen = areas[(areas["fmr"] == fmr) & (areas["threshold"] == edc.threshold)]
     line = random[random["fmr"] == fmr].set_index("verifier")
@@ -92,7 +81,8 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     ours, about = keys[best], f"{benchmark}, quality from {model}"
     curve = {(verifier, key): found for (verifier, key, at), found in curves[edc.threshold].items() if at == fmr}
 
-    by_spec = chosen[chosen["key"].isin(keys.values())].set_index([*_SPEC, "verifier"])["pauc"].unstack(sort=False)
+    by_spec = chosen[chosen["key"].isin(keys.values())]
+    by_spec = by_spec.set_index(["granularity", "criterion", "ratio", "verifier"])["pauc"].unstack(sort=False)
     by_spec = by_spec.rename_axis(columns=None).assign(mean=by_spec.mean(axis=1, skipna=False)).reset_index()
     order = ", ".join(f"{v} {line.pauc_mean[v]:.2f} ± {line.pauc_std[v]:.2f}" for v in verifiers)
     table = Table(
@@ -103,14 +93,11 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         notes=f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {order}. "
         f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}.",
     )
-    cross_model = None
-    if others_verify := {verifier: curve[verifier, ours] for verifier in verifiers[1:]}:
-        cross_model = edc_figure(others_verify, f"{about} ({best.label}), cross-model", edc.limit)
-
+    cross_model = {verifier: curve[verifier, ours] for verifier in verifiers[1:]}
     found = chosen[chosen["key"] == ours].set_index("verifier")
     to_norm = against_norm[(against_norm["key"] == ours) & (against_norm["fmr"] == fmr)].set_index("verifier")
     to_best = bootstraps[model, fmr].difference(keys[usual], ours, edc.limit)
-    numbers = {
+    numbers: dict[str, Any] = {
         "best_variant": best.key,
         "fnmr_without_discard": found["fnmr"].to_dict(),
         "pauc_best": found["pauc"].to_dict(),
@@ -127,8 +114,10 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         "resampled": bootstraps[model, fmr].unit,
         "resamples": edc.resamples,
     }
+    levels = {}
     if oracle in paucs.index:
         numbers["pauc_severity"] = paucs.loc[oracle].to_dict()
+        levels["true severity"] = paucs.loc[oracle, model]
     return EdcStudy(
         areas=areas,
         points=identified(curves_table(curves[edc.threshold])),
@@ -140,7 +129,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
             by_spec.assign(strategy=by_spec["granularity"] + " " + by_spec["criterion"], pauc=by_spec[model]),
             "pauc",
             f"{about}, same-model, FMR {fmr:g}",
-            {"true severity": paucs.loc[oracle, model]} if oracle in paucs.index else {},
+            levels,
             line.loc[model],
         ),
         intervals=pauc_intervals(chosen[chosen["key"].isin(resampled)], line.reset_index(), f"{about}, FMR {fmr:g}"),
@@ -151,7 +140,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
             chance[model, fmr],
             curve.get((model, oracle)),
         ),
-        cross_model=cross_model,
+        cross_model=edc_figure(cross_model, f"{about} ({best.label}), cross-model", edc.limit) if cross_model else None,
         numbers=numbers,
         findings=[
             f"PreFIQs is best with {best.label}: the smallest pAUC on these data with {model} as verifier.",

@@ -56,7 +56,7 @@ class Candidate(NamedTuple):
     @property
     def key(self) -> str:
         """Different for different candidates of one network."""
-        return _key(self.score, self.stage, self.onwards, self.ratio)
+        return f"{self.score},stage={self.stage},onwards={self.onwards},ratio={self.ratio}"
 
     @property
     def label(self) -> str:
@@ -67,19 +67,11 @@ class Candidate(NamedTuple):
         return f"{FORMULAS[self.score]}, {self.stage}{' …' * self.onwards}, {ratio}"
 
 
-def _key(score: str, stage: str = "", onwards: bool = False, ratio: float | None = None) -> str:
-    return f"{score},stage={stage},onwards={onwards},ratio={ratio}"
-
-
 class PriceStudy(Study):
     """Scores that need only a part of the network to be pruned, by their cost; pAUC·10³, lower is better.
 
-    Attributes:
-        table: one row a candidate, the smallest mean first; name: of PreFIQs, prefiqs-fast and the norm.
-        areas: one row a candidate and verifier, with the difference of its pAUC from that of PreFIQs (all layers, the
-            usual ratio) and the 95 % interval of that.
-        chosen: the best candidate of at most `CHEAP` passes, the best of all, and prefiqs-fast, one row a verifier.
-        figure: pAUC over passes.
+    table: one row a candidate, the smallest mean first. areas: one row a candidate and verifier. chosen: the best
+    candidate of at most `CHEAP` passes, the best of all, and prefiqs-fast.
     """
 
     table: Table = saved_as("price")
@@ -103,16 +95,14 @@ def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
         scores[candidate.key][used] = values
 
     first, *_, last = stages
-    key_of = {
-        PREFIQS: _key("quality", first, True, usual),
-        FAST: _key("projection", last, False, FAST_RATIO),
-        NORM: _key("norm"),
+    names = {
+        ("quality", first, True, usual): PREFIQS,
+        ("projection", last, False, FAST_RATIO): FAST,
+        ("norm", "", False, None): NORM,
     }
-    names = {key: name for name, key in key_of.items()}
-    table = pd.DataFrame([candidate for candidate, _ in found]).astype({"ratio": float})
-    table.insert(0, "key", list(scores))
-    table.insert(1, "name", table["key"].map(names).fillna(""))
-    table.insert(2, "label", [candidate.label for candidate, _ in found])
+    rows = [(c.key, names.get(c[1:5], ""), c.label, *c) for c, _ in found]
+    table = pd.DataFrame(rows, columns=["key", "name", "label", *Candidate._fields]).astype({"ratio": float})
+    key_of = table.set_index("name")["key"]
 
     comparison = run.comparison(benchmark, verifiers, scores)
     resampled = comparison.bootstrap(protocol, edc.resamples, edc.seed)
@@ -128,7 +118,7 @@ def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
         "At any price": wide.iloc[0]["key"],
         FAST: key_of[FAST],
     }
-    chosen = pd.DataFrame({"choice": [*choices], "key": [*choices.values()]}).merge(areas, on="key")
+    chosen = pd.DataFrame(choices.items(), columns=["choice", "key"]).merge(areas, on="key")
     chosen = chosen.merge(_differences(resampled, key_of[NORM], protocol.limit, "from the norm"), how="left")
     differences = [f"{name}{end}" for name in ("from PreFIQs", "from the norm") for end in ("", "_low", "_high")]
 
