@@ -55,12 +55,12 @@ class Block(BaseModel):
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Read and check a YAML file; `ConfigError` names the file, the key and what is wrong."""
+        """Read and check a YAML file; see `checked`."""
         return cls.checked(read_yaml(path), path)
 
     @classmethod
     def checked(cls, content: Mapping[str, Any], source: str | Path = "params.yaml") -> Self:
-        """Check the content of a YAML file, `source`."""
+        """Check the content of a YAML file; `ConfigError` names `source`, the key and what is wrong."""
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -155,9 +155,8 @@ class Prune(Block):
     @property
     def main(self) -> list[PruningSpec]:
         """PreFIQs as published, unstructured L1, at every ratio; of a grid without it, the first strategy."""
-        strategies = [(spec.granularity, spec.criterion) for spec in self.specs]
-        chosen = ("unstructured", "l1") if ("unstructured", "l1") in strategies else strategies[0]
-        return [spec for spec, strategy in zip(self.specs, strategies, strict=True) if strategy == chosen]
+        published = [spec for spec in self.specs if spec == PruningSpec(spec.ratio)]
+        return published or self.specs[: len(self.ratios)]
 
 
 class Embed(Block):

@@ -15,8 +15,7 @@ from prefiqs.cli import main
 from prefiqs.errors import InputError
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.site import gallery
-from prefiqs.pipeline.site.build import build_site
-from prefiqs.pipeline.site.markup import markdown
+from prefiqs.pipeline.site.build import build_site, markdown
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.html.pages import STATIC
 

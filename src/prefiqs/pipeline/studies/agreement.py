@@ -18,10 +18,7 @@ FACES_SHOWN = 20
 class AgreementStudy(Study):
     """Rank correlations of PreFIQs, the norm, compared methods and the true severity on one benchmark.
 
-    Attributes:
-        correlations: one row a pair of different methods: key, label, other_key, other_label, spearman.
-        ranks: the same as a figure.
-        faces: what every method says of the same faces, each of another person; None where faces must not be drawn.
+    faces: what every method says of the same faces, each of another person; None where faces must not be drawn.
     """
 
     correlations: pd.DataFrame = saved_as("ranks")
@@ -32,8 +29,7 @@ class AgreementStudy(Study):
 def agreement_study(run: Run, benchmark: str, model: str) -> AgreementStudy:
     """Compare the orders in which the methods put the faces, PreFIQs at its usual ratio alone."""
     faces, scores = run.benchmark(benchmark), run.all_scores(benchmark, model)
-    other_specs = [spec for spec in run.params.prune.specs if spec != run.params.usual]
-    others = [MethodId.of_spec(model, spec).key for spec in other_specs]
+    others = [MethodId.of_spec(model, spec).key for spec in run.params.prune.specs if spec != run.params.usual]
     scores = scores.where(~scores.methods["key"].isin(others))
     labels, table = scores.labels, pd.DataFrame(scores.values)
     correlation = table.corr(method="spearman")
@@ -55,10 +51,7 @@ def _faces(faces: Benchmark, scores: pd.DataFrame) -> Figure:
 
 
 def spread_over_people(order: np.ndarray, subjects: np.ndarray, count: int) -> np.ndarray:
-    """Rows evenly spread over an order of all rows, each of another person: at most `count`, one a person.
-
-    Where the row at an even step shows a person who was taken before, the nearest one that does not is taken.
-    """
+    """At most `count` rows of an order, each of another person: at even steps, or the nearest that shows a new one."""
     taken: dict[str, int] = {}  # position in the order by person
     for step in np.linspace(0, len(order) - 1, min(count, len(set(subjects)))):
         by_distance = np.argsort(np.abs(np.arange(len(order)) - step), kind="stable")

@@ -40,8 +40,6 @@ class FetchStudy(Study):
 def fetch_study(run: Run) -> FetchStudy:
     """Check the parameters, then bring all assets to data/assets and the weights of this run to data/weights.
 
-    Unlike other studies it always writes these: what is there and right is kept.
-
     Raises:
         ConfigError: a network or method of params.yaml that cannot be used; AssetError: an asset that cannot be had.
     """
@@ -74,14 +72,11 @@ def _table(rows: list[tuple], columns: list[str], caption: str) -> Table:
 def check_networks(params: Params, thorough: bool = True) -> None:
     """Check what params.yaml says about networks before anything runs; nothing is downloaded, no weights are read.
 
-    Every network must exist, and its weights must be there or have an address. Every compared method must know its
-    options and work on its network. Quality estimators must be prunable, `transformer.models` need a quality head.
-
-    thorough: False in seconds instead of minutes: weights may be missing, and methods that take derivatives are not
+    thorough: if False, in seconds instead of minutes: weights may be missing, and methods that take derivatives are not
     compiled, so that a wrong value of their options is not seen.
 
     Raises:
-        ConfigError: one of this does not hold; it names the key of params.yaml.
+        ConfigError: a network that is unknown, cannot be had, or cannot do what the named key of params.yaml wants.
     """
     for key, name, check in _uses(params, thorough):
         try:

@@ -19,13 +19,10 @@ EXACT = "fp32"
 
 
 class PrecisionStudy(Study):
-    """PreFIQs (unstructured L1) in float32 and in reduced precisions.
+    """PreFIQs (unstructured L1) in float32 and in reduced precisions; pAUC·10³ (lower is better), verified in float32.
 
-    Attributes:
-        table: one row a precision and ratio: medians of the drift and of its change from float32, in [0, 2]; Spearman
-            correlation of the drifts with those in float32; pauc (·10³, lower is better), verified in float32.
-        by_precision: the rows of `table`, indexed by the ratio.
-        numbers: rounding says how far rounding alone moves a normalised embedding (median).
+    by_precision: the rows of `table`, indexed by the ratio. numbers: rounding says how far rounding alone moves a
+    normalised embedding (median).
     """
 
     table: Table = saved_as("precision")

@@ -41,9 +41,8 @@ FORMULAS = {  # from the embedding e, the pruned one e_ρ, the drift D between b
 class Candidate(NamedTuple):
     """A score that could take the place of PreFIQs: `score` is a key of `FORMULAS`, `group` the idea behind it.
 
-    stage: the first stage of the network that is pruned, "" for none. onwards: whether all stages behind it are, too.
-    ratio: of the pruning; None for the mean over all ratios, and where nothing is pruned.
-    passes: forward passes that a face costs, counted in multiply-adds.
+    stage: the first that is pruned, "" for none. onwards: whether all stages behind it are, too. ratio: None for the
+    mean over all ratios, and where nothing is pruned. passes: forward passes of a face, counted in multiply-adds.
     """
 
     group: str

@@ -14,10 +14,7 @@ BYTES_OF_A_WEIGHT = 4
 
 
 class PruneStudy(Study):
-    """The share of the prunable weights that each pruned variant of a network lacks, of all and of each layer.
-
-    The masks take `megabytes` on disk; copies of the network would take `dense_megabytes`.
-    """
+    """The share of its weights that each pruned network lacks. `dense_megabytes`: of copies instead of masks."""
 
     sparsity: pd.DataFrame = saved_as("sparsity")
     by_ratio: Table
