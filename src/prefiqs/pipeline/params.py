@@ -144,6 +144,11 @@ class Prune(Block):
     criteria: Some[Literal["l1", "random"]]
     ratios: Shares
     seed: Seed
+    main_only: Names
+
+    def specs_of(self, model: str) -> list[PruningSpec]:
+        """How an estimator is pruned: every specification of the grid, or `main`."""
+        return self.main if model in self.main_only else self.specs
 
     @property
     def specs(self) -> list[PruningSpec]:
@@ -219,9 +224,9 @@ class Verification(Block):
     thresholds: Literal["grid", "exact"]
     flip_test: Names
 
-    def specs(self, prune: Prune) -> list[PruningSpec]:
-        """The pruned networks of Table 4."""
-        return [spec for spec in prune.specs if spec.ratio in self.ratios] or prune.specs
+    def specs(self, pruned: list[PruningSpec]) -> list[PruningSpec]:
+        """The pruned networks of Table 4, of those that an estimator has."""
+        return [spec for spec in pruned if spec.ratio in self.ratios] or pruned
 
 
 class Edc(Block):
@@ -297,6 +302,7 @@ _AMONG = {
         "price.benchmarks",
     ),
     "jacobian.benchmarks": ("report.labelled",),
+    "models.quality": ("prune.main_only",),
 }  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """What a run will cost: stages, forward passes and disk space, estimated from its parameters before anything starts."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import product
 from math import nan
 from pathlib import Path
 
@@ -48,11 +49,10 @@ def _images(name: str, params: Params, data: Path) -> float:
     return (BENCHMARKS[name].images if name in BENCHMARKS else None) or nan
 
 
-def _networks(params: Params, benchmark: str) -> int:
+def _networks(params: Params, benchmark: str, model: str) -> int:
     """How many times an estimator and its pruned variants embed an image, mirrored images included."""
-    flipped = benchmark in params.verification.flip_test
-    mirrored = 1 + len(params.verification.specs(params.prune)) if flipped else 0
-    return 1 + len(params.prune.specs) + mirrored
+    specs, flipped = params.prune.specs_of(model), benchmark in params.verification.flip_test
+    return 1 + len(specs) + (1 + len(params.verification.specs(specs)) if flipped else 0)
 
 
 def _passes(params: Params, images: dict[str, float]) -> dict[str, float]:
@@ -65,16 +65,19 @@ def _passes(params: Params, images: dict[str, float]) -> dict[str, float]:
     def over(benchmarks: list[str]) -> float:
         return sum(images[name] for name in benchmarks)
 
+    def embedded(counts: Mapping[str, float]) -> float:
+        return sum(counts[name] * _networks(params, name, m) for name, m in product(counts, params.models.quality))
+
     paired = over(params.benchmarks.paired)
     by_an_estimator = {
-        "embed": sum(images[name] * _networks(params, name) for name in params.benchmarks.photos),
-        "embed-degraded": sum(count * _networks(params, name) for name, count in degraded.items()),
         "derivatives": sum(images[name] * DERIVATIVE + ablated for name in params.jacobian.benchmarks),
         "ablation": ABLATION * over(params.ablation.benchmarks),
         "precision": precision * over(params.precision.benchmarks),
         "price": PRICE * len(params.price.ratios) * over(params.price.benchmarks),
     }
     return {stage: len(params.models.quality) * passes for stage, passes in by_an_estimator.items()} | {
+        "embed": embedded({name: images[name] for name in params.benchmarks.photos}),
+        "embed-degraded": embedded(degraded),
         "verifier": len(params.models.cross) * paired,
         "method": paired * compared,
         "exits": len(params.transformer.models) * TRANSFORMER * over(params.transformer.benchmarks),
@@ -88,8 +91,9 @@ def _cost(method: str) -> int:
 
 def _bytes(params: Params, images: dict[str, float]) -> dict[str, float]:
     def embeddings(models: list[str], benchmarks: list[str], pruned: bool = True) -> float:
-        width = sum(card_of(model).embedding_size or nan for model in models)  # None: only the file knows
-        return 4 * width * sum(images[name] * (_networks(params, name) if pruned else 1) for name in benchmarks)
+        widths = {model: card_of(model).embedding_size or nan for model in models}  # None: only the file knows
+        tables = {pair: _networks(params, *pair) if pruned else 1 for pair in product(benchmarks, models)}
+        return 4 * sum(images[name] * widths[model] * count for (name, model), count in tables.items())
 
     photos, made = params.benchmarks.photos, [made.name for made in params.benchmarks.cross_quality]
     return {

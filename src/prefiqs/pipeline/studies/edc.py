@@ -54,12 +54,12 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     prune, edc, usual = run.params.prune, run.params.edc, run.params.usual
     protocol, fmr = edc.protocol, edc.fmr[0]
     verifiers, scores = run.verifiers(model), run.all_scores(benchmark, model)
-    keys = {spec: MethodId.of_spec(model, spec).key for spec in prune.specs}
+    keys = {spec: MethodId.of_spec(model, spec).key for spec in prune.specs_of(model)}
     norm, oracle = MethodId.of("norm", model).key, MethodId.severity().key
     comparison = run.comparison(benchmark, verifiers, scores.values)
     curves = {name: comparison.curves(replace(protocol, threshold=name)) for name in THRESHOLDS}
     chance = comparison.random_orders(protocol, edc.random_orders)
-    others = [keys[spec] for spec in prune.specs if spec not in prune.main]
+    others = [key for spec, key in keys.items() if spec not in prune.main]
     resampled = [key for key in scores.values if key not in others]
     bootstraps = comparison.select(resampled).bootstrap(protocol, edc.resamples, edc.seed)
 

@@ -50,8 +50,9 @@ def embed_study(run: Run, benchmark: str, model: str) -> EmbedStudy:
     degraded benchmark have been embedded with its source, so their rows are copied.
     """
     prune, verification = run.params.prune, run.params.verification
-    flipped = [None, *verification.specs(prune)] if benchmark in verification.flip_test else []
-    both = [View(spec, mirrored) for spec in [None, *prune.specs] for mirrored in (False, True)]
+    specs = prune.specs_of(model)
+    flipped = [None, *verification.specs(specs)] if benchmark in verification.flip_test else []
+    both = [View(spec, mirrored) for spec in [None, *specs] for mirrored in (False, True)]
     views = [view for view in both if not view.mirrored or view.spec in flipped]
     faces, source = run.benchmark(benchmark), run.params.source_of(benchmark)
     in_source = same_pixels(faces.index, run.benchmark(source).index) if source else np.full(len(faces.images), -1)
@@ -64,7 +65,7 @@ def embed_study(run: Run, benchmark: str, model: str) -> EmbedStudy:
             table[new] = read_array(path)
             write_array(table, path)
     by_key, by_label, lengths = {}, {}, {}
-    for spec in [None, *prune.specs]:
+    for spec in [None, *specs]:
         norms = np.linalg.norm(run.raw_embeddings(benchmark, model, spec), axis=1)
         key, label = (spec.key, spec.label) if spec else (UNPRUNED, UNPRUNED)
         by_key[key] = by_label[label] = float(np.median(norms))

@@ -26,7 +26,7 @@ class PruneStudy(Study):
 def prune_study(run: Run, model: str) -> PruneStudy:
     """Choose what every specification of the grid removes from a network."""
     network, main = load_model(model, device="cpu"), run.params.prune.main
-    masks = {mask.spec: mask for mask in select_masks(network, run.params.prune.specs)}
+    masks = {mask.spec: mask for mask in select_masks(network, run.params.prune.specs_of(model))}
     rows = [(spec.granularity, spec.criterion, spec.ratio, mask.sparsity) for spec, mask in masks.items()]
     sparsity = pd.DataFrame(rows, columns=["granularity", "criterion", "ratio", "sparsity"])
     strategy = sparsity["granularity"] + " " + sparsity["criterion"]

@@ -32,7 +32,7 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
     faces, usual = run.benchmark(benchmark), run.params.usual
     raw = run.raw_embeddings(benchmark, model)
     e = normalise(raw)
-    drifts = {s: drift(e, normalise(run.raw_embeddings(benchmark, model, s))) for s in run.params.prune.specs}
+    drifts = {s: drift(e, normalise(run.raw_embeddings(benchmark, model, s))) for s in run.params.prune.specs_of(model)}
     scores = {MethodId.of_spec(model, s): quality_from_drift(d) for s, d in drifts.items()}
     scores[MethodId.of("norm", model)] = np.linalg.norm(raw, axis=1)
     medians = {s: float(np.median(d)) for s, d in drifts.items()}

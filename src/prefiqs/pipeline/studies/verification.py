@@ -37,7 +37,7 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
         return verification_accuracy(embeddings, faces.pairs, faces.genuine, folds, protocol.thresholds)
 
     rows = []
-    for spec in [None, *protocol.specs(run.params.prune)]:
+    for spec in [None, *protocol.specs(run.params.prune.specs_of(model))]:
         found = accuracy(spec, flip_test)
         about = (spec.granularity, spec.criterion, spec.ratio) if spec else (None, None, 0.0)
         rows.append((*about, 100 * found.mean, 100 * found.std))
