@@ -46,7 +46,7 @@ def test_one_core_or_two(tmp_path):
         np.testing.assert_allclose(scores, found[1][method], rtol=1e-6, atol=1e-6, err_msg=method)
 
 
-SMALL = {"grafiqs": StagedNet, "vitnt-fiqa": small_vit_fiqa, "vit-fiqa": small_vit_fiqa, "ex-fiqa": small_vit_fiqa}
+SMALL = {"grafiqs": StagedNet} | dict.fromkeys(["vitnt-fiqa", "attn-fiqa", "vit-fiqa", "ex-fiqa"], small_vit_fiqa)
 OPTIONS = {"faceqan": {"k": 2, "iterations": 2}, "ser-fiq": {"passes": 10}}
 
 

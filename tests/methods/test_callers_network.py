@@ -12,7 +12,7 @@ from prefiqs.methods.froq import calibrate
 from prefiqs.methods.registry import METHODS
 
 FACES = synthetic_faces(5)
-BUILDS = {"grafiqs": StagedNet} | dict.fromkeys(["vitnt-fiqa", "vit-fiqa", "ex-fiqa"], small_vit_fiqa)
+BUILDS = {"grafiqs": StagedNet} | dict.fromkeys(["vitnt-fiqa", "attn-fiqa", "vit-fiqa", "ex-fiqa"], small_vit_fiqa)
 
 
 def elsewhere(network):

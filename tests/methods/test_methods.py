@@ -34,7 +34,7 @@ methods = pytest.mark.parametrize("method", METHODS)
 look_inside = pytest.mark.parametrize("method", ["ser-fiq", "grafiqs", "faceqan", "froq"])
 ROUNDING = {"rtol": 2e-6, "atol": 2e-6}  # of float32, where a face has other company
 # Methods that need a network of a certain kind, and a small one of it; the others take any.
-NETWORKS = {"vitnt-fiqa": small_vit, "vit-fiqa": small_vit_fiqa, "ex-fiqa": small_vit_fiqa}
+NETWORKS = {"vitnt-fiqa": small_vit, "attn-fiqa": small_vit, "vit-fiqa": small_vit_fiqa, "ex-fiqa": small_vit_fiqa}
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ def faces(n):
     return np.random.default_rng(0).integers(0, 256, (n, 112, 112, 3), np.uint8)
 
 
-def test_attention_has_a_row_a_face_and_a_column_an_exit():
+def test_attention_has_a_row_a_face_and_a_column_a_block():
     maps = np.random.default_rng(1).random((3, 12, 12, 12))
     figure = attention_grid(faces(3), maps, range(1, 13), list("abc"))
     grid = np.array(figure.axes).reshape(3, 13)
-    assert [axes.get_title() for axes in grid[0]] == ["face", *(f"exit {i}" for i in range(1, 13))]
+    assert [axes.get_title() for axes in grid[0]] == ["face", *(f"block {i}" for i in range(1, 13))]
     for (row, column), axes in np.ndenumerate(grid):
         if column == 0:
             assert len(axes.images) == 1 and np.array_equal(axes.images[0].get_array(), faces(3)[row])
@@ -33,10 +33,10 @@ def test_a_map_lies_on_the_pixels_of_its_patches(side, covered):
     assert (axes.get_xlim(), axes.get_ylim()) == ((-0.5, 111.5), (111.5, -0.5))  # the whole face stays in view
 
 
-def test_chosen_exits_alone_are_shown():
+def test_chosen_blocks_alone_are_shown():
     maps = np.random.default_rng(1).random((1, 12, 8, 8))
     figure = attention_grid(faces(1), maps, [3, 12], ["a"])
-    assert [axes.get_title() for axes in figure.axes] == ["face", "exit 3", "exit 12"]
+    assert [axes.get_title() for axes in figure.axes] == ["face", "block 3", "block 12"]
     np.testing.assert_array_equal(figure.axes[1].images[1].get_array(), maps[0, 2])
 
 

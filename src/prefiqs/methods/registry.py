@@ -59,6 +59,7 @@ _CARDS = (
     MethodCard("faceqan", "FaceQAN", (52, 40), chunk=1),
     MethodCard("froq", "FROQ", (1, 0), "semi-supervised", calibrates=True),
     MethodCard("vitnt-fiqa", "ViTNT-FIQA", (1, 0)),
+    MethodCard("attn-fiqa", "ATTN-FIQA", (1, 0)),
     MethodCard("vit-fiqa", "ViT-FIQA", (1, 0), "supervised"),
     MethodCard("ex-fiqa", "EX-FIQA", (1, 0), "supervised"),
 )

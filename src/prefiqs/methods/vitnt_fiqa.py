@@ -112,13 +112,18 @@ class _Stability(Probe):
         return torch.cat([column for columns in found.values() for column in columns], dim=1)
 
 
-def _checked(model: FaceModel, alpha: float) -> ViT:
+def require_transformer(model: FaceModel, method: str) -> ViT:
+    """The network, if it is a vision transformer of this package; else `InputError`, which names the method."""
     if not isinstance(model, ViT):
-        raise InputError(f"ViTNT-FIQA needs a vision transformer of this package, which {model.name} "
+        raise InputError(f"{method} needs a vision transformer of this package, which {model.name} "
                          f"({type(model).__name__}) is not. Load one such as vit-prefiqs.")  # fmt: skip
+    return model
+
+
+def _checked(model: FaceModel, alpha: float) -> ViT:
     if not 0 < alpha < math.inf:
         raise InputError(f"alpha must be a number above 0, not {alpha!r}; 8 is the published one.")
-    return model
+    return require_transformer(model, "ViTNT-FIQA")
 
 
 def _selected(blocks: Any, depth: int) -> list[int]:

@@ -19,7 +19,7 @@ from prefiqs.pipeline.stages import StageItem
 
 # In forward passes of one face: a backward pass counts as two, a derivative along one direction as three.
 BACKWARD, DERIVATIVE = 2, 3
-TRANSFORMER = 2  # all exits in one pass, ViTNT-FIQA at all depths in another
+TRANSFORMER = 3  # one pass for all exits, one for ViTNT-FIQA at all depths, one for ATTN-FIQA in all blocks
 ABLATION = 20  # networks of the ablation, rounded up
 PRICE = 8  # for each ratio: all stages of the network alone, and from each stage on, with shared prefixes
 COPIES_ON_DISK = 2  # a result and its copy in DVC's cache

@@ -20,6 +20,7 @@ OPTIONS = [
     ("ex-fiqa", {"fusion": "mean"}),
     ("ex-fiqa", {"fusion": "depth"}),
     ("vitnt-fiqa", {"blocks": 3, "attention": "last"}),
+    ("attn-fiqa", {"block": 2}),
 ]
 
 
@@ -48,6 +49,7 @@ def test_every_exit_and_depth_scores_as_the_public_call(made):
     assert curve["kind"].value_counts().to_dict() == {
         "depth": 6,
         "exit": 4,
+        "attention": 4,
         "fusion": 2,
     }  # 3 and 4 blocks, 3 weightings
     assert curve["gflops"].groupby(curve["block"]).nunique().eq(1).all()
@@ -57,9 +59,9 @@ def test_every_exit_and_depth_scores_as_the_public_call(made):
     ranks = [pd.Series(values).rank() for values in (first, last)]
     assert shown.loc[1, "Spearman, EX-FIQA"] == pytest.approx(np.corrcoef(*ranks)[0, 1])
     assert shown["Spearman, ViTNT-FIQA"].isna().tolist() == [True, True, False, False]
-    assert shown.loc[4].tolist()[1:] == pytest.approx([100, 1, 1])
+    assert shown.loc[4].tolist()[1:] == pytest.approx([100, 1, 1, 1])
     assert {path.name for path in run.layout.results("exits").iterdir()} == {
-        "by_block.csv", "by_block.md", "attention.png"
+        "by_block.csv", "by_block.md", "attention.png", "received_attention.png"
     }  # fmt: skip
 
 
@@ -92,3 +94,7 @@ def test_areas_and_operating_points(made, tmp_path):
     assert point["recommended"] == f"exit {point['block']}" and point["block"] <= int(point["best"].split()[1])
     assert numbers["gflops"]["all"] >= numbers["gflops"]["EX-FIQA"] > 0 and numbers["seen"] is False
     assert study.depths.frame["T"].tolist() == [3, 4] * 3
+    by_attention = [pauc[MethodId.of("attn-fiqa", "vit-prefiqs", block=block).key, "sface"] for block in range(1, 5)]
+    assert study.attention.frame["sface"].tolist() == pytest.approx(by_attention)
+    assert numbers["pauc"]["ATTN-FIQA"]["sface"] == pytest.approx(by_attention[-1], rel=1e-5)
+    assert numbers["points"]["ATTN-FIQA"]["best"] == f"block {1 + by_attention.index(min(by_attention))}"

@@ -1,4 +1,4 @@
-"""EX-FIQA behind every block of a vision transformer, ViTNT-FIQA at every depth, and where the quality token looks."""
+"""EX-FIQA and ATTN-FIQA at every block of a vision transformer, ViTNT-FIQA at every depth, and where attention goes."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from prefiqs.methods.attn_fiqa import attention_by_block
 from prefiqs.methods.ex_fiqa import exfiqa_scores, exit_gflops, fuse_exits, token_attention
 from prefiqs.methods.vitnt_fiqa import vitnt_depths
 from prefiqs.models.loading import load_model
@@ -17,28 +18,34 @@ from prefiqs.reporting.figures.faces import attention_grid, ends_of_people
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 CURVE_COLUMNS = ["key", "kind", "block", "weighting", "gflops"]
-"""Of a score: its kind ("exit", "fusion" or "depth"); the last block that is run; the weighting of the exits in a
-fusion, or of the patches in ViTNT-FIQA ("uniform", or by attention, "last" or "mean"); what one face costs."""
+"""Of a score: its kind ("exit", "fusion", "depth" or "attention"); the last block that is run; the weighting of the
+exits in a fusion, or of the patches in ViTNT-FIQA ("uniform", or by attention, "last" or "mean"); what a pass up to
+that block costs."""
 
 
 class ExitsStudy(Study):
-    """Scores of every exit, every fusion of exits, and ViTNT-FIQA at every depth; what the blocks cost and look at."""
+    """Scores of every exit, every fusion of exits, ViTNT-FIQA at every depth, and ATTN-FIQA in every block.
+
+    figure: what the quality token looks at. received: what patches receive before the softmax, the map of ATTN-FIQA.
+    """
 
     scores: Scores
     by_block: Table = saved_as("by_block")
     figure: Figure = saved_as("attention")
+    received: Figure = saved_as("received_attention")
 
 
 def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
-    """Score all faces of a benchmark in one pass for EX-FIQA and one for ViTNT-FIQA."""
+    """Score all faces of a benchmark, in one pass for each of the three methods."""
     chosen, embed, faces = run.params.transformer, run.params.embed, run.benchmark(benchmark)
     images, network = np.asarray(faces.images), load_model(model, device=embed.device)
     computing: dict[str, Any] = {"batch_size": embed.batch_size, "device": embed.device}
     by_exit = exfiqa_scores(network, images, **computing)
     by_attention = vitnt_depths(network, images, **computing)
+    by_received, received = attention_by_block(network, images, **computing)
     gflops, scores, curve = exit_gflops(network), {}, []
     first_depth = min(chosen.first_depth, len(gflops))
-    for method, kind, block, weighting, values in _readings(model, by_exit, by_attention, first_depth):
+    for method, kind, block, weighting, values in _readings(model, by_exit, by_attention, by_received, first_depth):
         scores[method] = values
         curve.append((method.key, kind, block, weighting, gflops[block - 1]))
     found = run.identified(benchmark, scores)
@@ -47,10 +54,12 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
         "share of a pass (%)": 100 * gflops / gflops[-1],
         "Spearman, EX-FIQA": _agreement(by_exit),
         "Spearman, ViTNT-FIQA": [np.nan] * (first_depth - 1) + _agreement(by_attention[None])[first_depth - 2 :],
+        "Spearman, ATTN-FIQA": _agreement(by_received),
     }
     ranking = found[MethodId.of("ex-fiqa", model, fusion="depth")]
     shown = np.concatenate(ends_of_people(ranking, faces.subjects, chosen.faces))
-    folder = run.layout.exits(benchmark, model)
+    folder, exits = run.layout.exits(benchmark, model), [exit for exit in chosen.exits if exit <= len(gflops)]
+    withheld, maps = not run.shows_faces_of(benchmark), received[shown]
     return ExitsStudy(
         scores=found,
         by_block=Table(
@@ -62,24 +71,37 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
         figure=attention_grid(
             images[shown],
             token_attention(network, images[shown], **computing),
-            [exit for exit in chosen.exits if exit <= len(gflops)],
+            exits,
             [f"{score:.2f}" for score in ranking[shown]],
-            withheld=not run.shows_faces_of(benchmark),
+            withheld,
+        ),
+        received=attention_grid(
+            images[shown],
+            maps - maps.min((2, 3), keepdims=True),  # which may be negative
+            exits,
+            [f"{score:.2f}" for score in by_received[shown, -1]],
+            withheld,
         ),
         stored={folder: found.write, folder / "curve.parquet": pd.DataFrame(curve, columns=CURVE_COLUMNS)},
     )
 
 
 def _readings(
-    model: str, by_exit: np.ndarray, by_attention: Mapping[str | None, np.ndarray], first_depth: int
+    model: str,
+    by_exit: np.ndarray,
+    by_attention: Mapping[str | None, np.ndarray],
+    by_received: np.ndarray,
+    first_depth: int,
 ) -> Iterator[tuple[MethodId, str, int, str | None, np.ndarray]]:
     """Every method with its `CURVE_COLUMNS` and its scores of n faces.
 
     by_exit: n×L, EX-FIQA behind every block. by_attention: n×(L − 1) each, ViTNT-FIQA from the first 2 … L blocks.
+    by_received: n×L, ATTN-FIQA in every block.
     """
     depth = by_exit.shape[1]
     for block in range(1, depth + 1):
         yield MethodId.of("ex-fiqa", model, exit=block), "exit", block, None, by_exit[:, block - 1]
+        yield MethodId.of("attn-fiqa", model, block=block), "attention", block, None, by_received[:, block - 1]
     yield MethodId.of("ex-fiqa", model, fusion="mean"), "fusion", depth, "mean", fuse_exits(by_exit, "mean")
     yield MethodId.of("ex-fiqa", model, fusion="depth"), "fusion", depth, "depth", fuse_exits(by_exit, "depth")
     for attention, quality in by_attention.items():

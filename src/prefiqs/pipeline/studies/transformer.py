@@ -1,4 +1,4 @@
-"""What each exit of a transformer is worth for what it costs: EX-FIQA by exit, ViTNT-FIQA by the number of blocks."""
+"""What each block of a transformer is worth for what it costs: by exit, by number of blocks, by the attention read."""
 
 from typing import Any
 
@@ -28,6 +28,7 @@ class TransformerStudy(Study):
     areas: pd.DataFrame = saved_as("areas")
     exits: Table = saved_as("exits")
     depths: Table = saved_as("blocks")
+    attention: Table = saved_as("attention")
     figure: Figure = saved_as("exits")
 
 
@@ -46,14 +47,17 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     wide["share"] = 100 * wide["gflops"] / wide["gflops"].max()
     numbered = wide["weighting"].fillna("exit") + " " + wide["block"].astype(str)
     wide["name"] = numbered.where(wide["kind"] != "fusion", wide["weighting"].map(FUSIONS))
-    exits, fusions, depths = (wide[wide["kind"] == kind] for kind in ("exit", "fusion", "depth"))
+    wide["name"] = wide["name"].where(wide["kind"] != "attention", "block " + wide["block"].astype(str))
+    kinds = ("exit", "fusion", "depth", "attention")
+    exits, fusions, depths, attention = (wide[wide["kind"] == kind] for kind in kinds)
     uniform = depths[depths["weighting"] == "uniform"]
 
-    first, by_method = verifiers[0], {"EX-FIQA": exits, "ViTNT-FIQA": uniform}
-    compared = comparison.select([*exits["key"], *uniform["key"]], [first])
+    first, by_method = verifiers[0], {"EX-FIQA": exits, "ViTNT-FIQA": uniform, "ATTN-FIQA": attention}
+    compared = comparison.select([key for part in by_method.values() for key in part["key"]], [first])
     resampled = compared.bootstrap(protocol, edc.resamples, edc.seed)[first, protocol.fmrs[0]]
     points = {method: _operating_point(part, first, resampled, protocol.limit) for method, part in by_method.items()}
-    published = {"ViTNT-FIQA": uniform, "ViT-FIQA": exits, "EX-FIQA-FW": fusions[fusions["weighting"] == "depth"]}
+    published = {"ViTNT-FIQA": uniform, "ATTN-FIQA": attention, "ViT-FIQA": exits}
+    published["EX-FIQA-FW"] = fusions[fusions["weighting"] == "depth"]
 
     random = ", ".join(f"{verifier} {mean:.2f}" for verifier, mean in chance["pauc_mean"].items())
     notes = f"FMR {protocol.fmrs[0]:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {random}."
@@ -66,7 +70,9 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     return TransformerStudy(
         areas=areas,
         exits=Table(
-            wide.loc[wide["kind"] != "depth", ["key", *EXIT_COLUMNS, *by_verifier]].rename(columns=EXIT_COLUMNS),
+            wide.loc[wide["kind"].isin(["exit", "fusion"]), ["key", *EXIT_COLUMNS, *by_verifier]].rename(
+                columns=EXIT_COLUMNS
+            ),
             f"EX-FIQA on {model}, {benchmark}: pAUC·10³ of each exit and of their fusions",
             digits=dict.fromkeys(by_verifier, 2) | {"GFLOPs": 3, "share of a pass (%)": 0},
             **common,
@@ -76,6 +82,12 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
                 columns=DEPTH_COLUMNS
             ),
             f"ViTNT-FIQA on {model}, {benchmark}: pAUC·10³ by the number T of blocks",
+            digits=dict.fromkeys(by_verifier, 2),
+            **common,
+        ),
+        attention=Table(
+            attention[["key", "block", *by_verifier]],
+            f"ATTN-FIQA on {model}, {benchmark}: pAUC·10³ by the block whose attention is read",
             digits=dict.fromkeys(by_verifier, 2),
             **common,
         ),

@@ -36,11 +36,11 @@ def face_grid(images: Sequence[np.ndarray], captions: Sequence[str], columns: in
 def attention_grid(
     images: Sequence[np.ndarray], maps: np.ndarray, exits: Sequence[int], labels: Sequence[str], withheld: bool = False
 ) -> Figure:
-    """Draw attention maps over faces: one row a face, first the face itself, then one column an exit.
+    """Draw attention maps over faces: one row a face, first the face itself, then one column a block.
 
-    images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, as `token_attention` gives them; each
+    images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, such as those of `token_attention`; each
         goes from dark at 0 to bright at its own largest value, so that colours do not compare between maps.
-    exits: which of the L exits to show, 1 the first. A patch is as large as fits g times into the face; pixels right
+    exits: which of the L blocks to show, 1 the first. A patch is as large as fits g times into the face; pixels right
         of and below the last patch belong to none.
     labels: one a face. withheld: draw maps alone and no face, for data sets whose images must not be passed on.
     """
@@ -48,7 +48,7 @@ def attention_grid(
     tile = min(style.WIDTH / columns, 1.5)
     figure = style.new_figure(tile * len(images) + 0.3, tile * columns, pad=0.01)
     grid = figure.subplots(len(images), columns, squeeze=False)
-    for axes, title in zip(grid[0], ["face", *(f"exit {exit}" for exit in exits)], strict=True):
+    for axes, title in zip(grid[0], ["face", *(f"block {exit}" for exit in exits)], strict=True):
         axes.set_title(title, fontsize=style.SMALL, pad=3)
     for row, image, of_face, label in zip(grid, images, maps, labels, strict=True):
         row[0].set_ylabel(label, fontsize=style.SMALL)
