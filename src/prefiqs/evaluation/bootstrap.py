@@ -149,8 +149,7 @@ def _numbered(people: ArrayLike, genuine: NDArray[np.bool_]) -> NDArray[np.int64
 def _percentiles(values: NDArray[np.float64], level: float) -> tuple[float, float]:
     if not 0 < level < 1:
         raise InputError(f"level must be above 0 and below 1, not {level}; 0.95 is usual.")
-    defined = values[~np.isnan(values)]
-    if not len(defined):
+    if np.isnan(values).all():
         return np.nan, np.nan
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -26,9 +26,8 @@ class Comparison:
     """The similarities of each verifier and the order of each quality measure, on P pairs of n images.
 
     embeddings: (n, d) float by verifier, raw or normalised. pairs: (P, 2) int, rows of the embeddings.
-    genuine: (P,) bool, True = same person.
-    scores: (n,) float by key, higher = better. A key is any hashable object; it is only handed on.
-    templates: where sets of images are compared; then `pairs` are rows of templates, embeddings are pooled
+    genuine: (P,) bool, True = same person. scores: (n,) float by key (any hashable object), higher = better.
+    templates: where sets of images are compared: then `pairs` are rows of templates, whose embeddings are pooled
         (`pool_templates`), and a template is as good as its worst image.
     subjects: who is shown on each row that `pairs` refers to; then the bootstrap draws people, else it draws pairs.
 

@@ -40,9 +40,9 @@ class SimilarityRanks:
 
 
 class QualityRanks:
-    """The order in which the pairs of a verifier are discarded, ready for many curves; 16 bytes a pair.
+    """The order in which the pairs of a verifier are discarded, (P,) places in the list, the worst first.
 
-    order: (P,) places in the list, the worst first; only the first `n_droppable` may be discarded, None = all.
+    Only the first `n_droppable` may be discarded, None = all. Holds 16 bytes a pair.
     """
 
     def __init__(self, order: Ints, similarity: SimilarityRanks, n_droppable: int | None = None):
@@ -83,10 +83,7 @@ class Discarding:
         return curves
 
     def fnmr(self, quality: QualityRanks, weights: Ints) -> Floats:
-        """Return the FNMR, (targets, steps), in [0, 1], of pairs that count `weights` times; NaN as in `Curve`.
-
-        weights: (P,) int64, 0 or more, above 0 for some genuine and some impostor pair.
-        """
+        """Return the FNMR, (targets, steps), in [0, 1], of pairs that count `weights` times, (P,) int64, both kinds."""
         return self._points(quality, weights)[0]
 
     def _points(self, quality: QualityRanks, weights: Ints) -> list[NDArray]:

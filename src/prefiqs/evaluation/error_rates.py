@@ -27,8 +27,8 @@ def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest"
     Candidates are the distinct impostor similarities, each the smallest threshold of its FMR.
 
     impostor_sorted: (n,) float, ascending, larger = more alike. fmr: target in (0, 1).
-    rule: "nearest", the FMR closest to the target, and of two equally close the larger one (the more lenient, as
-        published code does); "conservative", the largest FMR not above the target (0 if need be).
+    rule: "nearest", the FMR closest to the target, of two equally close ones the larger, as in published code;
+        "conservative", the largest FMR not above the target (0 if need be).
     Raises InputError for another rule or target.
     """
     check_fmr(fmr)

@@ -11,8 +11,6 @@ from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.error_rates import false_non_match_rate, is_resolvable, threshold_at_fmr
 from prefiqs.evaluation.pairs import pair_quality
 
-_COLUMNS = ["verifier", "key", "rejection_threshold", "images_rejected", "pairs_rejected", "fmr", "fnmr"]
-
 
 def operating_points(
     comparison: Comparison,
@@ -23,11 +21,10 @@ def operating_points(
     """Return one row a verifier, key, rejection threshold and FMR, in this order.
 
     rejection_thresholds: by key, on the scale of its scores. An image is rejected if its score is below, a pair if one
-    of its images is. The similarity threshold is that of `fmr` with nothing rejected, fixed as in a recogniser in use.
-    rule: see `error_rates.threshold_at_fmr`.
+    of its images is. The similarity threshold is that of `fmr` with nothing rejected, fixed as in a recogniser in use;
+    rule: see `error_rates.threshold_at_fmr`; fmr_resolvable: at least 1/fmr impostor pairs set it.
 
-    Columns: verifier, key, rejection_threshold; images_rejected, pairs_rejected (shares in [0, 1]); fmr; fnmr of the
-    pairs left (NaN without a genuine one); fmr_resolvable: at least 1/fmr impostor pairs set the similarity threshold.
+    images_rejected, pairs_rejected: shares in [0, 1]. fnmr: of the pairs left, NaN without a genuine one.
     """
     rows = []
     for verifier, ranks in comparison.similarities.items():
@@ -42,4 +39,5 @@ def operating_points(
                 for fmr, cutoff, resolvable in cutoffs:
                     fnmr = false_non_match_rate(ranks.similarity[left], cutoff)
                     rows.append((verifier, key, threshold, *shares, fmr, fnmr, resolvable))
-    return pd.DataFrame(rows, columns=[*_COLUMNS, "fmr_resolvable"])
+    columns = ["rejection_threshold", "images_rejected", "pairs_rejected", "fmr", "fnmr", "fmr_resolvable"]
+    return pd.DataFrame(rows, columns=["verifier", "key", *columns])

@@ -38,10 +38,10 @@ def verification_accuracy(
     """Return mean, standard deviation and per-fold accuracy.
 
     embeddings: (n, d) float, normalised or raw. pairs: (P, 2) int, image indices. genuine: (P,) bool.
-    folds: the number of folds, contiguous runs of pairs of equal length (the first ones one longer if needed, like an
-        unshuffled KFold); or (P,) int, the fold of each pair, where a negative number excludes the pair.
-    thresholds: "grid", 0 to 3.99 in steps of 0.01, or "exact", every distinct distance of the other folds and infinity,
-        i.e. every distinct decision on those pairs. Of equally good thresholds, the smallest is used.
+    folds: the number of folds, contiguous runs of pairs as of an unshuffled KFold; or (P,) int, the fold of each pair,
+        where a negative number excludes the pair.
+    thresholds: "grid", 0 to 3.99 in steps of 0.01, or "exact", every distinct distance of the other folds and infinity.
+        Of equally good thresholds, the smallest is used.
     Raises InputError for wrong shapes, an unknown option, or fewer than two folds.
     """
     check_choice(thresholds, "thresholds", ("grid", "exact"))

@@ -39,18 +39,19 @@ def write_latex(table: Table, path: str | Path) -> None:
     """Write PATH.tex: caption above, notes below, label tab:NAME; blocks too long for a page become separate tables."""
     rows = [" & ".join(cells) + r" \\" for cells in table.cells(LATEX).to_numpy().tolist()]
     titles, label = table.block_titles(), f"tab:{Path(path).name}"
-    starts = [position for position, title in enumerate(titles) if title]
-    if starts and len(rows) * (2 if table.intervals else 1) > PAGE:
+    starts = [position for position, title in enumerate(titles) if title or position == 0]
+    blocks = [(titles[start], [r"\midrule", *rows[start:end]]) for start, end in pairwise([*starts, len(rows)])]
+    if table.blocks and len(rows) * (2 if table.intervals else 1) > PAGE:
         pages = [
-            _environment(table, [r"\midrule", *rows[start:end]], f"{table.caption}: {titles[start]}", f"{label}-{i}")
-            for i, (start, end) in enumerate(pairwise([*starts, len(rows)]))
+            _environment(table, block, f"{table.caption}: {title}", f"{label}-{i}")
+            for i, (title, block) in enumerate(blocks)
         ]
     else:
         body = []
-        for position, (title, row) in enumerate(zip(titles, rows, strict=True)):
+        for title, block in blocks:
             if title:
                 body += [r"\midrule", rf"\multicolumn{{{len(table.shown())}}}{{c}}{{{escape(title)}}} \\"]
-            body += [r"\midrule", row] if title or position == 0 else [row]
+            body += block
         pages = [_environment(table, body, table.caption, label)]
     write_text("\n".join(pages), f"{path}.tex")
 
@@ -62,15 +63,13 @@ def _environment(table: Table, body: list[str], caption: str, label: str) -> str
     if len(sides) > WIDE:  # in small type in the middle of the page, over both margins if need be
         begin = "\\footnotesize\\setlength{\\tabcolsep}{3pt}\n\\makebox[\\linewidth][c]{%\n" + begin
         end += "}"
-        names = [_stacked(name, side) for name, side in zip(names, sides, strict=True)]
+        names = [
+            rf"\shortstack[{side}]{{" + name.replace(" ", r"\\") + "}" if " " in name else name
+            for name, side in zip(names, sides, strict=True)
+        ]
     head = [r"% needs \usepackage{booktabs}", r"\begin{table}[ht]", r"\centering"]
     head += [rf"\caption{{{escape(caption)}}}", rf"\label{{{label}}}"]
     lines = [*head, begin, r"\toprule", " & ".join(names) + r" \\", *body, r"\bottomrule", end]
     if table.notes:
         lines += [r"\par\smallskip", rf"{{\footnotesize {escape(table.notes)}}}"]
     return "\n".join([*lines, r"\end{table}", ""])
-
-
-def _stacked(name: str, side: str) -> str:
-    words = name.replace(" ", r"\\")
-    return rf"\shortstack[{side}]{{{words}}}" if " " in name else name

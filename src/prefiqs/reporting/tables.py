@@ -34,12 +34,12 @@ class Table:
 
     Attributes:
         frame: the columns in the order of printing, without the index. A column without any value is in the CSV only.
-        caption: stands above the table. notes: stands below it. Both are plain text.
-        best: column -> "min" or "max", whichever is better. The best values of the column, as printed, are bold and the
-            second best italic. A value with nothing to be compared with is not marked.
+        caption, notes: plain text above and below the table.
+        best: column -> "min" or "max". The best values, as printed, are bold and the second best italic, unless there
+            is nothing to compare them with.
         digits: decimals, one number or column -> number (3 for other columns). Columns of set values such as 0.1 or
             0.0001 (at most two significant digits each, not in `best`) are printed as they are unless named. A number
-            that would be printed as zero without being zero keeps one significant digit. The CSV is not rounded.
+            other than zero keeps at least one significant digit. The CSV is not rounded.
         blocks: column whose value stands above a block of rows, instead of beside each row.
         hidden: columns that are in the CSV only. not_in_csv: columns that the CSV lacks, such as measured times.
         within: column of `best` -> columns in which rows must agree to be ranked together.

@@ -21,8 +21,8 @@ RATIO_LABEL = "pruning ratio ρ"
 def pauc_intervals(table: pd.DataFrame, random: pd.DataFrame, title: str) -> Figure:
     """Draw one point and interval a method, one panel a verifier, methods in the order of the table; lower is better.
 
-    table: columns verifier, key, label, pauc, pauc_low, pauc_high (pAUC·10³ and its 95 % bootstrap interval, NaN if
-        there is none). random: one row a verifier, as `random_table` makes them at that FMR.
+    table: columns verifier, key, label, pauc, pauc_low, pauc_high (pAUC·10³ and its 95 % interval, or NaN).
+    random: one row a verifier, as of `random_table`, at that FMR.
     """
     verifiers, methods = table["verifier"].unique(), table.drop_duplicates("key").set_index("key")["label"]
     columns = min(4, len(verifiers))
@@ -43,8 +43,7 @@ def pauc_intervals(table: pd.DataFrame, random: pd.DataFrame, title: str) -> Fig
 def grouped_pauc(table: pd.DataFrame) -> Figure:
     """Draw the answers to several questions of an ablation, one group a question, on one axis; lower is better.
 
-    table: columns question, label, pauc, pauc_low, pauc_high (pAUC·10³ and its interval, NaN if there is none), in the
-    order to be drawn.
+    table: columns question, label, pauc, pauc_low, pauc_high (pAUC·10³ and its interval, or NaN), in drawing order.
     """
     groups = list(table.groupby("question", sort=False))
     heights = [ROW * (len(part) + AROUND) for _, part in groups]
@@ -64,7 +63,7 @@ def lines_by_ratio(
     """Draw pAUC·10³ (lower is better) or the verification accuracy (%) over the pruning ratio, one line a strategy.
 
     table: columns strategy, ratio and `value`, "pauc" or "accuracy". levels: what other scores or networks reach, by
-    label. random: pAUC·10³ of random orders, a row of `random_table`.
+        label. random: a row of `random_table`.
     """
     figure = style.new_figure(height=4.4)
     axes = figure.subplots()
@@ -87,8 +86,7 @@ def lines_by_ratio(
 def ratio_by_fmr(table: pd.DataFrame, title: str) -> Figure:
     """Show the pAUC of each pruning ratio ρ (columns) at each FMR (rows) as a heat map; lower is better.
 
-    table: columns ratio, fmr, pauc (pAUC·10³), one row a cell. The number is the pAUC; the colour says how many times
-    the smallest of its FMR that is, as areas at different FMRs are not alike in size. What is missing stays empty.
+    table: columns ratio, fmr, pauc (pAUC·10³), one row a cell; the colour is relative to the smallest at the same FMR.
     """
     areas = table.pivot(index="fmr", columns="ratio", values="pauc").sort_index(ascending=False)
     relative = areas.div(areas.min(axis=1), axis=0)

@@ -27,8 +27,7 @@ def pauc_by_cost(
     """Draw the pAUC of scores over their cost, a panel a verifier, with the Pareto front; lower left is better.
 
     points: columns verifier, key, label, group, cost, pauc (pAUC·10³). A group has one colour and marker.
-    cost: what the axis says. named: keys of scores whose label stands beside their point, besides those of the front.
-    random: pAUC·10³ of random orders, a row of `random_table`.
+    cost: label of the axis. named: keys of scores to label besides those of the front. random: a row of `random_table`.
     """
     parts = dict(list(points.groupby("verifier", sort=False)))
     figure = style.new_figure(height=0.8 + 3.2 * len(parts))
@@ -40,9 +39,8 @@ def pauc_by_cost(
         for group, marks in marks_of.items():
             of_group = part[part["group"] == group]
             axes.plot(of_group["cost"], of_group["pauc"], linestyle="", label=group, alpha=0.8, **marks)
-        best = pareto_front(part)
-        line = dict(color=style.GREY, linewidth=1, zorder=1, label="Pareto front")
-        axes.step(best["cost"], best["pauc"], where="post", **line)
+        steps = pareto_front(part)[["cost", "pauc"]].to_numpy().T
+        axes.step(*steps, where="post", color=style.GREY, linewidth=1, zorder=1, label="Pareto front")
         axes.set(ylabel=style.LOWER_IS_BETTER, title=f"verified by {verifier}")
         axes.margins(x=0.08, y=0.15)
     panels[-1].set_xlabel(cost)

@@ -34,9 +34,8 @@ def edc_figure(
 ) -> Figure:
     """Draw FNMR over the fraction of pairs discarded; lower is better, and the legend gives each area up to `limit`.
 
-    curves: label -> curve; the area under the first is shaded up to `limit`, which is what its pAUC measures.
-    random: the same for random qualities, made with the same limit: mean line and range.
-    oracle: the curve of a quality known to be right, such as the true severity.
+    curves: by label; the area under the first is shaded up to `limit`, which is what its pAUC measures.
+    random: of random qualities, made with the same limit: mean line and range. oracle: of the true severity.
     Points with too few impostor pairs for the FMR are hollow, and the line that leads to them is pale.
     """
     first, *_ = drawn = list(curves.values())
@@ -47,8 +46,7 @@ def edc_figure(
         label = _with_pauc(RANDOM_LABEL, random.pauc.mean())
         axes.plot(random.discard, random.fnmr.mean(axis=0), color=style.GREY, linestyle=":", linewidth=2, label=label)
     if oracle is not None:
-        label = _with_pauc("true severity", oracle.pauc(limit))
-        _draw_curve(axes, oracle, label, color="black", linestyle="--")
+        _draw_curve(axes, oracle, _with_pauc("true severity", oracle.pauc(limit)), color="black", linestyle="--")
         drawn.append(oracle)
     for (name, curve), line in zip(curves.items(), cycle(style.STYLES)):
         on_top: dict[str, Any] = dict(zorder=3, linewidth=2.4) if curve is first else {}
@@ -69,14 +67,12 @@ def edc_figure(
 def edc_grid(curves: pd.DataFrame, random: pd.DataFrame, ours: str, fmr: float, limit: float, title: str) -> Figure:
     """Draw FNMR over the fraction of pairs discarded; lower is better. Rows are verifiers, columns are benchmarks.
 
-    curves: tables as `curves_table` makes them, one under the other, with the columns benchmark, label and supervision
-        too; rows and columns come in the order in which they first appear, other FMRs are left out.
+    curves: as of `curves_table`, with the columns benchmark, label and supervision too, in the order to be drawn.
     random: columns benchmark, verifier, discard, fnmr (mean over random orders), low, high, at that FMR.
     ours: key of the method with the solid line and the area up to `limit` shaded, which is what its pAUC measures.
 
-    The five other methods with the smallest pAUC, on average over the ranks in all panels, have a colour; all others
-    are grey. The line style says how a method is supervised. Points with too few impostor pairs for the FMR are
-    hollow, and the line that leads to them is pale. A panel without any curve says so.
+    The five other methods with the best mean rank by pAUC have a colour; all others are grey. The line style says how
+    a method is supervised. Points with too few impostor pairs for the FMR are hollow, with a pale line.
     """
     curves = curves[curves["fmr"] == fmr].sort_values("discard", kind="stable")
     verifiers, benchmarks = curves["verifier"].unique(), curves["benchmark"].unique()

@@ -6,6 +6,7 @@ from string import ascii_lowercase
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
@@ -21,9 +22,9 @@ HEADROOM = 0.25  # of the height of a panel, for the correlation
 
 @style.themed
 def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str = "images") -> Figure:
-    """Show one histogram for each entry (label -> values), each on its own scale, with the median marked.
+    """Show one histogram for each entry (label -> values), with the median marked.
 
-    Own scales, because drifts at pruning ratios 0.1 and 0.9 differ a hundredfold.
+    Each has its own scale, because drifts at pruning ratios 0.1 and 0.9 differ a hundredfold.
     """
     columns = min(3, len(drifts))
     figure = style.new_figure(height=0.4 + (2.1 if columns > 1 else 2.8) * -(-len(drifts) // columns))
@@ -44,8 +45,7 @@ def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str =
 def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str) -> Figure:
     """Show two estimates of one quantity against each other, on equal logarithmic axes, with the line of equality.
 
-    Points that are not above zero have no place on such axes; how many there are is written into the figure, and the
-    correlation counts them.
+    The correlation counts points that are not above zero, too; the figure says how many these are.
     """
     drawn = (x > 0) & (y > 0)
     figure = style.new_figure(height=5.5, width=5.8)
@@ -55,10 +55,8 @@ def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str) ->
     ends = np.array([both.min() / 1.3, both.max() * 1.3])
     axes.plot(ends, ends, color=style.GREY, linestyle="--", label="equal values")
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel=xlabel, ylabel=ylabel, aspect="equal")
-    for axis in (axes.xaxis, axes.yaxis):  # powers of ten alone would leave a narrow range without a number
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ends[1] < 100 * ends[0] else (1,)))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter("{x:g}")
+    _number_logarithmic(axes.xaxis, ends[1] / ends[0], "{x:g}")
+    _number_logarithmic(axes.yaxis, ends[1] / ends[0], "{x:g}")
     _write_correlation(axes, x, y, "" if drawn.all() else f"\n{(~drawn).sum()} of {len(x)} not above 0, not drawn")
     axes.legend(loc="lower right")
     return figure
@@ -68,9 +66,8 @@ def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str) ->
 def density_panels(x: np.ndarray, scores: Mapping[str, np.ndarray], xlabel: str) -> Figure:
     """Show how each of several scores (label -> values) lies over x, one density map each, with their correlations.
 
-    Points are counted in cells, fewer cells for fewer points, on one logarithmic colour scale for all panels. What
-    lies far beyond the inner 99.6 % of the scores is not drawn; how many points that are is written into the panel,
-    and the correlation counts them.
+    Points are counted in cells, fewer cells for fewer points, on one logarithmic colour scale. Points far beyond the
+    inner 99.6 % of the scores are not drawn; the panel says how many they are, and the correlation counts them.
     """
     columns = {1: 1, 2: 2, 4: 2}.get(len(scores), 3)
     width = min(4.2 + 2 * columns, style.WIDTH)
@@ -95,15 +92,13 @@ def density_panels(x: np.ndarray, scores: Mapping[str, np.ndarray], xlabel: str)
         outside = np.count_nonzero(~inside)
         _write_correlation(axes, x, y, f"\n{outside:,} outside" if outside else "")
     bar = figure.colorbar(mesh, ax=drawn, label="points in a cell", aspect=40)
-    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if fullest < 100 else (1,)))
-    bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.ax.yaxis.set_major_formatter("{x:,.0f}")
+    _number_logarithmic(bar.ax.yaxis, fullest, "{x:,.0f}")
     return figure
 
 
 @style.themed
 def rank_correlations(correlation: pd.DataFrame, title: str) -> Figure:
-    """Draw how alike methods rank: a square table of Spearman correlations, labels of methods as rows and columns."""
+    """Draw a square table of Spearman correlations between methods, with their labels as rows and columns."""
     n = len(correlation)
     figure = style.new_figure(height=min(style.WIDTH, 2.2 + 0.42 * n), width=min(style.WIDTH, 3.4 + 0.5 * n))
     axes = figure.subplots()
@@ -115,6 +110,13 @@ def rank_correlations(correlation: pd.DataFrame, title: str) -> Figure:
     axes.tick_params(axis="y", labelsize=style.SMALL)
     axes.set_title(title)
     return figure
+
+
+def _number_logarithmic(axis: Axis, span: float, text: str) -> None:
+    """Print more than powers of ten, which would leave a narrow range without a number."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if span < 100 else (1,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(text)
 
 
 def _write_correlation(axes: Axes, x: np.ndarray, y: np.ndarray, more: str) -> None:

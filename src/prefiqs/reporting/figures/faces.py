@@ -38,11 +38,10 @@ def attention_grid(
 ) -> Figure:
     """Draw attention maps over faces: one row a face, first the face itself, then one column a block.
 
-    images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, such as those of `token_attention`; each
-        goes from dark at 0 to bright at its own largest value, so that colours do not compare between maps.
-    exits: which of the L blocks to show, 1 the first. A patch is as large as fits g times into the face; pixels right
-        of and below the last patch belong to none.
-    labels: one a face. withheld: draw maps alone and no face, for data sets whose images must not be passed on.
+    images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, such as of `token_attention`; each has its own scale, from
+        0 to its largest value. A patch is as large as fits g times into the face.
+    exits: which of the L blocks to show, 1 the first. labels: one a face.
+    withheld: draw maps alone and no face, for data sets whose images must not be passed on.
     """
     columns = 1 + len(exits)
     tile = min(style.WIDTH / columns, 1.5)
@@ -69,8 +68,8 @@ def attention_grid(
 def method_agreement(images: Sequence[np.ndarray], percentiles: pd.DataFrame, captions: Sequence[str]) -> Figure:
     """Draw faces in a row, and below each what every method says of it.
 
-    images: n faces, uint8 112×112×3, RGB. percentiles: n rows, one column a method, called by its label: the share (%)
-    of all faces that the method scores lower. captions: n, of long ones the end is shown.
+    images: n faces, uint8 112×112×3, RGB. percentiles: n rows, one column a method (its label): the share (%) of all
+        faces that the method scores lower. captions: n, of long ones the end is shown.
     """
     captions = [c if len(c) <= MOST_LETTERS else f"…{c[1 - MOST_LETTERS :]}" for c in captions]
     height = style.WIDTH / len(images) + ROW * percentiles.shape[1] + LETTER * max(map(len, captions)) + 0.6
@@ -89,9 +88,9 @@ def method_agreement(images: Sequence[np.ndarray], percentiles: pd.DataFrame, ca
 def ends_of_people(
     scores: np.ndarray, people: np.ndarray, most: int, columns: int = 10
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of the lowest- and of the highest-scored faces, both in ascending order, each of another person.
+    """The rows of the lowest- and of the highest-scored faces, ascending, one a person.
 
-    As many as there are people, but at most `most`, and in full rows of `columns` if there are more than fill one.
+    At most `most`, and in full rows of `columns` if there are more than fill one.
     """
     order = np.argsort(scores, kind="stable")
     person = pd.Series(people[order])

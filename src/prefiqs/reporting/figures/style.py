@@ -53,8 +53,7 @@ class Picture(Figure):
 def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Draw in the common theme without changing matplotlib's settings for anybody else.
 
-    The parts are laid out here, once: matplotlib would do it again whenever the figure is shown or saved, each time
-    starting from where they are, so that a figure shown first and saved then would differ a little from one saved.
+    The layout is fixed here: matplotlib would move the parts a little each time a figure is shown or saved.
     """
 
     @wraps(draw)
@@ -85,10 +84,7 @@ def panels(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
 
 
 def legend_below(figure: Figure, most: int = 99, handles: Sequence[Artist] = (), fontsize: float | None = None) -> None:
-    """Put a legend under the figure, in as many columns as have room but at most `most`, and make it higher by it.
-
-    handles: by default those of the first panel.
-    """
+    """Put a legend, by default of the first panel, under the figure, in at most `most` columns, and make it higher."""
     handles = handles or figure.axes[0].get_legend_handles_labels()[0]
     for n in range(min(most, len(handles)), 0, -1):
         legend = figure.legend(handles=handles, loc="outside lower center", ncols=n, fontsize=fontsize)
@@ -129,10 +125,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 
 def as_png(figure: Figure, dpi: float) -> bytes:
-    """Render a figure as PNG in the fewest bytes that show no difference: half and less of what matplotlib writes.
-
-    Grey where there is no colour; 256 colours for drawings, which have few but for softened edges; all for photos.
-    """
+    """Render a figure as a small PNG: grey where there is no colour, 256 colours for drawings, all for photos."""
     drawn, png = BytesIO(), BytesIO()
     figure.savefig(drawn, format="png", dpi=dpi)
     image = Image.open(drawn).convert("RGB")
@@ -140,6 +133,6 @@ def as_png(figure: Figure, dpi: float) -> bytes:
     if red == green == blue:
         image = red
     elif not figure.findobj(AxesImage):
-        image = image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)  # flat colours stay as they are
+        image = image.quantize(256, dither=Image.Dither.NONE)  # flat colours stay as they are
     image.save(png, "PNG", optimize=True)
     return png.getvalue()

@@ -11,19 +11,19 @@ BENCHMARKS = ("Adience", "AgeDB-30", "CFP-FP", "CFP-FF", "LFW", "CALFW", "CPLFW"
 NOT_IN_MEAN = "XQLFW"  # its labels came from SER-FIQ, one of the methods compared
 MEAN = "mean"
 PASSES = ("feed_forward", "backwards")
-# The FR models in the order of Table 5, and the one whose quality estimates the paper evaluates with all of them.
+# The FR models in the order of Table 5; the first one also estimates the quality for all of them.
+ESTIMATOR = "iresnet100"
 VERIFIERS = {
-    "iresnet100": "ArcFace",
+    ESTIMATOR: "ArcFace",
     "curricularface": "CurricularFace",
     "elasticface": "ElasticFace",
     "magface": "MagFace",
 }
-ESTIMATOR = "iresnet100"
 FMR, THRESHOLD, LIMIT = 1e-3, "recomputed", 0.3
 RATIO = 0.4  # of PreFIQs in Table 5
 OURS = "PreFIQs"
-# Scores of this package that are a method of the paper, by method and network. What the paper ran SER-FIQ, GraFIQs and
-# the other training-free methods on it does not say: ours stand under their own names.
+# Scores of this package that are a method of the paper, by method and network. Other training-free methods, of which
+# the paper does not say what they ran on, stand under their own names.
 SAME = {("norm", "magface"): "MagFace", ("vit-fiqa", "vit-fiqa-t"): "ViT-FIQA(T)"}
 # Lines of Table 1 by the method of this package.
 OVERVIEW = {
@@ -57,18 +57,14 @@ _CONDITIONS = {
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The results of a run, one row a number.
+    """The results of a run, one row a number: areas are ·10³, benchmarks have the paper's name (`paper_name`).
 
-    Benchmarks have the paper's name if it has one (`paper_name`); `estimator` is the network that estimates quality,
-    `verifier` the one that verifies; areas are ·10³.
-
-    Attributes:
-        areas: benchmark, estimator, verifier, key, label, method, network (missing or "" for scores that came as a
-            file), granularity, criterion, ratio, supervision ("oracle" for the true severity), trained_on, fmr,
-            threshold, limit, pauc, auc, fmr_resolvable, pauc_low, pauc_high.
-        drifts: benchmark, estimator, verifier, drift ("jacobian" or "discrete"), ratio, fmr, threshold, limit, pauc.
-        accuracy: benchmark, estimator, granularity and criterion (missing: not pruned), ratio (0: not pruned),
-            flip_test, accuracy (%).
+    areas: benchmark, estimator (the network of the quality), verifier, key, label, method, network (missing or "" for
+        scores that came as a file), granularity, criterion, ratio, supervision ("oracle" for the true severity),
+        trained_on, fmr, threshold, limit, pauc, auc, fmr_resolvable, pauc_low, pauc_high.
+    drifts: benchmark, estimator, verifier, drift ("jacobian" or "discrete"), ratio, fmr, threshold, limit, pauc.
+    accuracy: benchmark, estimator, granularity and criterion (missing: not pruned), ratio (0: not pruned), flip_test,
+        accuracy (%).
     """
 
     areas: pd.DataFrame
@@ -84,8 +80,8 @@ def paper_name(benchmark: str) -> str:
 def of_table5(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, ratio: float = RATIO) -> pd.DataFrame:
     """The results that stand in Table 5, with a column printed_as: which of the paper's methods it is, if any.
 
-    Scores that came as a file, and those of `SAME`, stand there whatever the estimator; all others are the estimator's.
-    printed: the numbers of Table 5, whose methods score files may spell otherwise (CRFIQAL). ratio: of PreFIQs.
+    Scores that came as a file (which may spell a method otherwise, such as CRFIQAL), and those of `SAME`, stand there
+    whatever the estimator; all others are the estimator's. printed: the numbers of Table 5. ratio: of PreFIQs.
     """
     known = {_letters(name): name for name in printed["method"]}
     method, network = areas["method"], areas["network"].fillna("")
@@ -102,9 +98,8 @@ def of_table5(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, ratio:
 def printed_beside_ours(results: Results, printed: pd.DataFrame, not_comparable: str = "") -> pd.DataFrame:
     """Each printed number beside ours where all that it depends on is as in the paper.
 
-    printed: `data/paper/printed.csv`, see the README there. not_comparable: why no result of this run can be compared;
-    passes can always be. Returns the columns of `printed`, ours, difference (ours − printed), and why there is no
-    number of ours ("" where there is).
+    printed: `data/paper/printed.csv`. not_comparable: why no result but passes can be compared. Returns the columns of
+    `printed`, ours, difference (ours − printed), and why there is no number of ours ("" where there is).
     """
     areas = results.areas
     compared = of_table5(areas, ESTIMATOR, printed[printed["table"] == 5])

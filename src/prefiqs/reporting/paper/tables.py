@@ -10,27 +10,14 @@ import pandas as pd
 from prefiqs.io.tables import read_table
 from prefiqs.methods.registry import METHODS
 from prefiqs.reporting.latex import write_latex
-from prefiqs.reporting.paper.printed import (
-    FMR,
-    MEAN,
-    NOT_IN_MEAN,
-    OURS,
-    OVERVIEW,
-    PASSES,
-    RATIO,
-    THRESHOLD,
-    VERIFIERS,
-    Results,
-    of_table5,
-    printed_beside_ours,
-)
+from prefiqs.reporting.paper import printed as paper
 from prefiqs.reporting.tables import TRAINED_ON, Table
 
 METHODS_COLUMN = "Methods"
 DRIFTS = {"jacobian": "Jacobian drift (Eq. 9)", "discrete": "Discrete drift D(x) (Eq. 4)"}
 UNPRUNED = "Unpruned"
 COMPANION = "companion"
-OURS_IN_TABLE_1 = OVERVIEW["prefiqs"]
+OURS_IN_TABLE_1 = paper.OVERVIEW["prefiqs"]
 # The two comparisons of Tables 3 and 4 (L1 stands in both), and the paper's word for each granularity and criterion.
 STRATEGIES = {
     "Granularity of pruning: unstructured and structured": {
@@ -49,16 +36,15 @@ SUPERVISION_SIGNS = {"supervised": " †", "semi-supervised": " ‡", "unsupervi
 
 
 def paper_tables(
-    results: Results,
+    results: paper.Results,
     costs: Sequence[Mapping[str, Any]],
     folder: str | Path,
-    ratio: float = RATIO,
+    ratio: float = paper.RATIO,
     not_comparable: str = "",
 ) -> dict[str, Table]:
     """Tables 1 to 5 by the names of their files, and `companion`, which has each printed number beside ours.
 
-    Table 1 is `paper-table1`, the others are `paper-tableN-ESTIMATOR`, at FMR 0.001 with the recomputed threshold; one
-    without a row is left out.
+    Tables 2 to 5 are `paper-tableN-ESTIMATOR`, at FMR 0.001, recomputed threshold; one without a row is left out.
 
     costs: one mapping a method of this run: label, method, network, milliseconds (of an image), plain (milliseconds of
         a forward pass of that network). folder: of what the paper prints, `data/paper`. ratio: of PreFIQs in Table 5.
@@ -67,15 +53,17 @@ def paper_tables(
     printed = read_table(Path(folder) / "printed.csv")
     by_table = dict(list(printed.groupby("table")))
     tables = {"paper-table1": _overview(costs, by_table[1], read_table(Path(folder) / "overview.csv"))}
-    for estimator in results.drifts["estimator"].unique():
-        tables[f"paper-table2-{estimator}"] = _drifts(results.drifts, estimator, by_table[2])
-    for estimator in results.accuracy["estimator"].unique():
-        tables[f"paper-table4-{estimator}"] = _accuracy(results.accuracy, estimator, by_table[4])
-    for estimator in results.areas["estimator"].unique():
-        tables[f"paper-table3-{estimator}"] = _pruning(results.areas, estimator, by_table[3])
-        tables[f"paper-table5-{estimator}"] = _comparison(results.areas, estimator, by_table[5], ratio)
+    drifts, areas = (
+        values[(values["fmr"] == paper.FMR) & (values["threshold"] == paper.THRESHOLD)]
+        for values in (results.drifts, results.areas)
+    )
+    for number, make, values in (2, _drifts, drifts), (3, _pruning, areas), (4, _accuracy, results.accuracy):
+        for estimator, part in values.groupby("estimator"):
+            tables[f"paper-table{number}-{estimator}"] = make(part, estimator, by_table[number])
+    for estimator in areas["estimator"].unique():
+        tables[f"paper-table5-{estimator}"] = _comparison(areas, estimator, by_table[5], ratio)
     tables = {name: tables[name] for name in sorted(tables) if len(tables[name].frame)}
-    return tables | {COMPANION: _companion(printed_beside_ours(results, printed, not_comparable))}
+    return tables | {COMPANION: _companion(paper.printed_beside_ours(results, printed, not_comparable))}
 
 
 def write_paper_tables(tables: Mapping[str, Table], folder: str | Path) -> None:
@@ -89,23 +77,23 @@ def write_paper_tables(tables: Mapping[str, Table], folder: str | Path) -> None:
 def _overview(costs: Sequence[Mapping[str, Any]], printed: pd.DataFrame, properties: pd.DataFrame) -> Table:
     """Table 1: what methods need, and their passes; as printed, and of the methods of this run with their times.
 
-    What a method of this run needs is what the paper says of it, or of PreFIQs where the paper does not list it.
+    A method of this run needs what the paper says of it, or of PreFIQs where the paper does not list it.
     """
-    paper = properties.join(printed.pivot(index="method", columns="column", values="printed"), on="method")
-    paper = paper[[*properties.columns[:5], *PASSES, *properties.columns[5:]]]
-    lines = OVERVIEW | {"norm": OURS_IN_TABLE_1, "ex-fiqa": "ViT-FIQA(T)"}
+    listed = properties.join(printed.pivot(index="method", columns="column", values="printed"), on="method")
+    listed = listed[[*properties.columns[:5], *paper.PASSES, *properties.columns[5:]]]
+    lines = paper.OVERVIEW | {"norm": OURS_IN_TABLE_1, "ex-fiqa": "ViT-FIQA(T)"}
     needs = properties.set_index("method").iloc[:, :4].to_dict("index")
     rows = [
         needs[lines.get(cost["method"], OURS_IN_TABLE_1)]
-        | dict(zip(PASSES, METHODS[cost["method"]].passes or (), strict=False))
+        | dict(zip(paper.PASSES, METHODS[cost["method"]].passes or (), strict=False))
         | {"block": "This run", "method": cost["label"], "network": cost["network"]}
         | {"ms an image": cost["milliseconds"], "plain passes": cost["milliseconds"] / cost["plain"]}
         for cost in costs
     ]
     own = ["network", "ms an image", "plain passes"] if rows else []
-    table = pd.concat([paper.assign(block="As printed"), pd.DataFrame(rows)], ignore_index=True)
-    table = table[["block", *paper, *own]].astype(dict.fromkeys(PASSES, "Int64"))
-    table.columns = [*table.columns[:1], *(name.replace("_", " ").capitalize() for name in paper), *own]
+    table = pd.concat([listed.assign(block="As printed"), pd.DataFrame(rows)], ignore_index=True)
+    table = table[["block", *listed, *own]].astype(dict.fromkeys(paper.PASSES, "Int64"))
+    table.columns = [*table.columns[:1], *(name.replace("_", " ").capitalize() for name in listed), *own]
     notes = (
         "SER-FIQ repeats the last layer alone, so its hundred passes cost little more than one. Times were measured on "
         "the machine of this run, in large batches, without start-up; plain passes: forward passes of the same network "
@@ -117,10 +105,9 @@ def _overview(costs: Sequence[Mapping[str, Any]], printed: pd.DataFrame, propert
 
 def _drifts(drifts: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Table:
     """Table 2: both drifts as quality measures, mean over the FR models."""
-    part, models = _selected(drifts, estimator)
-    ratios = ", ".join(f"{ratio:g}" for ratio in part["ratio"].unique())
+    ratios = ", ".join(f"{ratio:g}" for ratio in drifts["ratio"].unique())
     caption = f"Jacobian and discrete drift at ρ = {ratios} as quality: pAUC·10³, drift of {estimator}"
-    table = _layout(part, ["drift"], printed, caption, _setting(part, models), len(models))
+    table = _mean_over_models(drifts, ["drift"], printed, caption)
     frame = table.frame.set_index("drift").reindex(DRIFTS).dropna(how="all").reset_index()
     frame.insert(1, METHODS_COLUMN, frame["drift"].map(DRIFTS))
     return replace(table, frame=frame, hidden=["drift"])
@@ -131,19 +118,18 @@ def _pruning(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Tabl
 
     The best are marked by column, and in the mean by granularity and criterion, as in the paper.
     """
-    part, models = _selected(areas[(areas["method"] == "prefiqs") & (areas["network"] == estimator)], estimator)
-    part = part.dropna(subset=SPEC).drop_duplicates(["benchmark", "verifier", *SPEC])  # of several seeds, the first
+    areas = areas[(areas["method"] == "prefiqs") & (areas["network"] == estimator)].dropna(subset=SPEC)
+    areas = areas.drop_duplicates(["benchmark", "verifier", *SPEC])  # of several seeds, the first
     caption = f"PreFIQs by pruning strategy and ratio: pAUC·10³, quality from {estimator}"
-    table = _by_strategy(_layout(part, SPEC, printed, caption, _setting(part, models), len(models)))
-    return replace(table, within={MEAN: ["block", *SPEC[:2]]})
+    table = _by_strategy(_mean_over_models(areas, SPEC, printed, caption))
+    return replace(table, within={paper.MEAN: ["block", *SPEC[:2]]})
 
 
 def _accuracy(accuracy: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Table:
     """Table 4: verification accuracy of the pruned network."""
-    part = accuracy[accuracy["estimator"] == estimator]
-    flipped = sorted(part.loc[part["flip_test"].astype(bool), "benchmark"].unique())
+    flipped = sorted(accuracy.loc[accuracy["flip_test"].astype(bool), "benchmark"].unique())
     caption, notes = f"Verification accuracy (%) of {estimator}, pruned", f"Flip test: {', '.join(flipped) or 'none'}."
-    table = _by_strategy(_layout(part, SPEC, printed, caption, notes, value="accuracy"))
+    table = _by_strategy(_layout(accuracy, SPEC, printed, caption, notes, value="accuracy"))
     return replace(table, best=dict.fromkeys(table.best, "max"), digits=2)
 
 
@@ -153,12 +139,11 @@ def _comparison(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, rati
     The best are marked by FR model, and in the mean also by supervision; a § stands where a network was trained on
     images of the benchmark.
     """
-    part = areas[(areas["fmr"] == FMR) & (areas["threshold"] == THRESHOLD)]
-    part = of_table5(part, estimator, printed, ratio).drop_duplicates(["benchmark", "verifier", "key"])
+    part = paper.of_table5(areas, estimator, printed, ratio).drop_duplicates(["benchmark", "verifier", "key"])
     methods = printed.drop_duplicates("method").set_index("method")
     part["supervision"] = part["printed_as"].map(methods["supervision"]).fillna(part["supervision"])
     part[METHODS_COLUMN] = part["printed_as"].fillna(part["label"])
-    verifiers = list(dict.fromkeys([*VERIFIERS, *part["verifier"]]))
+    verifiers = list(dict.fromkeys([*paper.VERIFIERS, *part["verifier"]]))
     part["block"] = part["verifier"].map(verifiers.index)
     part["line"] = part["printed_as"].map(methods["line"]).fillna(len(methods))
     part = part.sort_values(["block", "line"], kind="stable")
@@ -168,17 +153,17 @@ def _comparison(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, rati
     notes = "† supervised, ‡ semi-supervised."
     if len(seen):
         notes += f" {TRAINED_ON} The network was trained on images of this benchmark."
-    caption = f"Quality assessment methods by FR model: pAUC·10³, {OURS} from {estimator} at ρ = {ratio:g}"
+    caption = f"Quality assessment methods by FR model: pAUC·10³, {paper.OURS} from {estimator} at ρ = {ratio:g}"
     table = _layout(part, [*hidden, METHODS_COLUMN], printed, caption, f"{notes} {_setting(part)}")
     frame = table.frame
     frame[METHODS_COLUMN] += frame["supervision"].map(SUPERVISION_SIGNS).fillna(" (?)")
-    frame.insert(0, "block", frame["verifier"].replace(VERIFIERS))
+    frame.insert(0, "block", frame["verifier"].replace(paper.VERIFIERS))
     rows = pd.MultiIndex.from_frame(frame[["verifier", "key"]])
     return replace(
         table,
         blocks="block",
         hidden=hidden,
-        within=dict.fromkeys(table.best, ["block"]) | {MEAN: ["block", "supervision"]},
+        within=dict.fromkeys(table.best, ["block"]) | {paper.MEAN: ["block", "supervision"]},
         trained_on={name: rows.isin(of_benchmark.index) for name, of_benchmark in seen},
     )
 
@@ -186,7 +171,7 @@ def _comparison(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, rati
 def _companion(beside: pd.DataFrame) -> Table:
     """All printed numbers beside ours as one table, one block a printed table."""
     spec = beside["granularity"] + " " + beside["criterion"] + beside["ratio"].map(", ρ = {:g}".format)
-    verifier = beside["verifier"].map(VERIFIERS).add(": ").fillna("")
+    verifier = beside["verifier"].map(paper.VERIFIERS).add(": ").fillna("")
     row = beside["drift"].map(DRIFTS).fillna(verifier + beside["method"]).fillna(spec).fillna(UNPRUNED)
     beside = beside.assign(table=beside["table"].map("Table {}".format), row=row)
     identity = ["line", "drift", *SPEC, "verifier", "method"]
@@ -205,9 +190,8 @@ def _layout(
 ) -> Table:
     """Results side by side, a column a benchmark: those of the paper's table, their mean, and those that it lacks.
 
-    rows: the columns that name a row. printed: the paper's table. each: how many numbers (verifiers) make a cell, which
-    is their mean; a cell with fewer is missing. The mean is over the benchmarks that were run, without XQLFW; a row
-    that lacks one has none.
+    rows: the columns that name a row. printed: the paper's table. each: how many numbers (verifiers) a cell is the mean
+    of; one with fewer is missing. A row has a mean if it has every benchmark that was run, XQLFW aside.
     """
 
     def wide(value: str) -> pd.DataFrame:
@@ -215,14 +199,14 @@ def _layout(
         return cells["mean"].where(cells["count"] == each).unstack("benchmark", sort=False).dropna(axis=1, how="all")
 
     cells = wide(value)
-    benchmarks = [name for name in printed["column"].unique() if name != MEAN]
-    complete = [name for name in benchmarks if name != NOT_IN_MEAN]
+    benchmarks = [name for name in printed["column"].unique() if name != paper.MEAN]
+    complete = [name for name in benchmarks if name != paper.NOT_IN_MEAN]
     counted = [name for name in complete if name in cells]
     own = [name for name in cells if name not in benchmarks]
-    frame = cells.reindex(columns=[*benchmarks, MEAN, *own]).astype(float)
+    frame = cells.reindex(columns=[*benchmarks, paper.MEAN, *own]).astype(float)
     ranked, intervals = list(frame), list[str]()
     if counted:
-        frame[MEAN] = frame[counted].mean(axis=1, skipna=False)
+        frame[paper.MEAN] = frame[counted].mean(axis=1, skipna=False)
     if each == 1 and "pauc_low" in values:
         low, high = wide("pauc_low"), wide("pauc_high")
         intervals = list(low)
@@ -234,8 +218,8 @@ def _layout(
     notes += f" Mean over {', '.join(counted)}." if counted else " No mean: none of the paper's benchmarks was run."
     if counted and counted != complete:
         notes += f" The printed mean is over {', '.join(complete)}."
-    if NOT_IN_MEAN in benchmarks:
-        notes += f" {NOT_IN_MEAN} is not in the mean, because its labels came from SER-FIQ."
+    if paper.NOT_IN_MEAN in benchmarks:
+        notes += f" {paper.NOT_IN_MEAN} is not in the mean, because its labels came from SER-FIQ."
     if own:
         notes += f" Not in the paper's table: {', '.join(own)}."
     frame = frame.rename_axis(columns=None).reset_index()
@@ -252,12 +236,12 @@ def _by_strategy(table: Table) -> Table:
     return replace(table, frame=frame[[*first, *frame.columns.drop(first)]], blocks="block", hidden=SPEC)
 
 
-def _selected(values: pd.DataFrame, estimator: str) -> tuple[pd.DataFrame, list[str]]:
-    """The results of one estimator in the paper's setting, and the FR models: the paper's four if all are there."""
-    part = values[(values["estimator"] == estimator) & (values["fmr"] == FMR) & (values["threshold"] == THRESHOLD)]
-    found = part["verifier"].unique().tolist()
-    models = list(VERIFIERS) if set(VERIFIERS) <= set(found) else found
-    return part[part["verifier"].isin(models)], models
+def _mean_over_models(values: pd.DataFrame, rows: list[str], printed: pd.DataFrame, caption: str) -> Table:
+    """The layout of areas that are a mean over the FR models: the paper's four if all are there."""
+    found = values["verifier"].unique().tolist()
+    models = list(paper.VERIFIERS) if set(paper.VERIFIERS) <= set(found) else found
+    part = values[values["verifier"].isin(models)]
+    return _layout(part, rows, printed, caption, _setting(part, models), len(models))
 
 
 def _setting(part: pd.DataFrame, models: Sequence[str] = ()) -> str:
@@ -265,5 +249,7 @@ def _setting(part: pd.DataFrame, models: Sequence[str] = ()) -> str:
     limit = ", ".join(f"{value:g}" for value in part["limit"].unique())
     weak = part.loc[~part["fmr_resolvable"].astype(bool), "benchmark"].unique() if "fmr_resolvable" in part else []
     doubt = f" Too few impostor pairs for this FMR at some point: {', '.join(weak)}." if len(weak) else ""
-    mean = f" Mean over the FR models {', '.join(VERIFIERS.get(name, name) for name in models)}." if models else ""
-    return f"FMR {FMR:g}, threshold {THRESHOLD}, discard up to {limit}.{doubt}{mean}"
+    mean = (
+        f" Mean over the FR models {', '.join(paper.VERIFIERS.get(name, name) for name in models)}." if models else ""
+    )
+    return f"FMR {paper.FMR:g}, threshold {paper.THRESHOLD}, discard up to {limit}.{doubt}{mean}"
