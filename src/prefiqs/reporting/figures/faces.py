@@ -38,7 +38,7 @@ def attention_grid(
 ) -> Figure:
     """Draw attention maps over faces: one row a face, first the face itself, then one column a block.
 
-    images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, such as of `token_attention`; each has its own scale, from
+    images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, as of `token_attention`; each on its own scale, from
         0 to its largest value. A patch is as large as fits g times into the face.
     exits: which of the L blocks to show, 1 the first. labels: one a face.
     withheld: draw maps alone and no face, for data sets whose images must not be passed on.
