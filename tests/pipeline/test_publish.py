@@ -8,9 +8,8 @@ import pytest
 
 from prefiqs.errors import InputError
 from prefiqs.pipeline.layout import Layout
-from prefiqs.pipeline.manifest import note_duration
 from prefiqs.pipeline.params import Params, overlaid, read_yaml
-from prefiqs.pipeline.publish import publish
+from prefiqs.pipeline.publish import note_duration, publish
 from prefiqs.pipeline.run import Run, open_run
 from prefiqs.pipeline.stages import stage_items
 

@@ -19,8 +19,8 @@ def notebook(
 
     Example: prefiqs notebook notebooks/13_edc.ipynb data/results/edc/orl/sface -p benchmark=orl -p model=sface
     """
-    from prefiqs.pipeline.manifest import note_duration
     from prefiqs.pipeline.notebooks import run_notebook
+    from prefiqs.pipeline.publish import note_duration
 
     root = compendium_root()
     if root:

@@ -10,7 +10,7 @@ from typing import Any
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_table
-from prefiqs.pipeline.manifest import git
+from prefiqs.pipeline.publish import git
 
 # Times and the manifest differ from run to run.
 _MEASURED = ("cost/", "manifest.json", "paper/paper-table1")

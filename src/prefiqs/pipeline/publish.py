@@ -1,18 +1,26 @@
-"""Copy what a run shows to `reports/RUN`, whole, and nothing that today's parameters do not name."""
+"""Copy what a run shows to `reports/RUN`, whole, and nothing that today's parameters do not name, with its manifest."""
 
+import hashlib
 import json
 import os
+import platform
 import re
 import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text, whole_folder, write_text
-from prefiqs.pipeline.manifest import as_markdown, manifest
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.stages import RESULTS, stage_items
 
 _LINK = re.compile(r"\]\((\d\d_\w+\.ipynb)\)")
+_PACKAGES = ("prefiqs", "torch", "openvino", "numpy", "pandas", "opencv-python-headless")
+_DURATIONS = Path("data/executed/durations.json")  # seconds by the folder that a stage writes
 
 
 def publish(run: Run) -> Path:
@@ -47,3 +55,82 @@ def _link_notebooks(folder: Path) -> None:
                 link = Path(os.path.relpath(nearest, path.parent)).as_posix()
                 text = text.replace(f"]({name})", f"]({link})")
         write_text(text, path)
+
+
+def note_duration(root: Path, folder: str | Path, seconds: float) -> None:
+    """Note how long the stage took that writes `folder`, for the manifest."""
+    noted = _durations(root) | {Path(folder).as_posix(): round(seconds, 1)}
+    write_text(json.dumps(noted, indent=1) + "\n", root / _DURATIONS)
+
+
+def _durations(root: Path) -> dict[str, float]:
+    return json.loads(read_text(root / _DURATIONS)) if (root / _DURATIONS).is_file() else {}
+
+
+def manifest(root: Path, run: str, folders: Iterable[str]) -> dict[str, Any]:
+    """What can be said of a run that has just ended; `folders`: those below data/results that its stages wrote."""
+    import torch
+
+    noted = _durations(root)
+    seconds = {folder.removeprefix(RESULTS): noted[folder] for folder in sorted(folders) if folder in noted}
+    return {
+        "run": run,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "commit": _commit(root),
+        "lock_sha256": _sha256(root / "requirements.lock"),
+        "params_sha256": _sha256(root / "params.yaml"),
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES},
+        "platform": platform.platform(aliased=True),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "seconds": round(sum(seconds.values())),
+        "seconds_by_stage": seconds,
+    }
+
+
+def as_markdown(made: Mapping[str, Any]) -> str:
+    """The manifest as a section of a page."""
+    hours, minutes = divmod(round(made["seconds"] / 60), 60)
+    took = f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
+    gpu = f", {made['gpu']}" if made["gpu"] else ""
+    return f"""## How these results were made
+
+* {made["date"]}, commit `{made["commit"] or "unknown"}`; compute time {took}.
+* {made["processor"]}, {made["cores"]} cores{gpu}; {made["platform"]}.
+* {versions}.
+* SHA-256 of `params.yaml` {made["params_sha256"][:12]}, of `requirements.lock` {made["lock_sha256"][:12]}. All of it: \
+[manifest.json](manifest.json).
+"""
+
+
+def _commit(root: Path) -> str | None:
+    """The commit that is checked out, with a `+` if tracked source files differ from it; None without git."""
+    sources = (":/src", ":/notebooks", ":/dvc.yaml")
+    try:
+        changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", *sources)
+        return git(root, "rev-parse", "--short=12", "HEAD").strip() + "+" * bool(changed.strip())
+    except InputError:
+        return None
+
+
+def git(root: Path, *arguments: str) -> str:
+    """What a git command prints; `InputError` where there is no git, or no clone, as in an unpacked archive."""
+    command = ["git", *arguments]
+    try:
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, encoding="utf-8").stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise InputError(f"`{' '.join(command[:2])}` failed in {root}, which must be a git clone.") from error
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:  # not Linux
+        found = None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -22,25 +22,24 @@ from prefiqs.pipeline.studies.fetch import check_networks
 
 _FILES = ("dvc.yaml", "requirements.lock", MARK)
 _FOLDERS = ("notebooks", "src/prefiqs", "data/paper")
-# What users put in place; linked, as it can be large.
-_LINKED = ("data/sources", "data/checkpoints", "data/external")
+_LINKED = ("data/sources", "data/checkpoints", "data/external")  # what users put in place, which can be large
 
 
-def run_parameters(
-    root: Path, preset: str | None, settings: Mapping[str, str], name: str
-) -> tuple[Params, dict[str, Any]]:
+def run_parameters(root: Path, preset: str | None, settings: Mapping[str, str], name: str) -> tuple[Params, dict]:
     """The checked parameters of a run, and their content: params.yaml, the preset, single settings, in this order.
 
-    Args:
-        root: of the compendium.
-        preset: a name of presets/, or the path of a YAML file, with what differs from params.yaml.
-        settings: values in YAML by dotted key, such as "0.2" for `edc.limit`.
-        name: of the run.
+    preset: a name of presets/, or the path of a YAML file, with what differs from params.yaml. settings: values in YAML
+    by dotted key, such as "0.2" for `edc.limit`. name: of the run.
 
-    Raises:
-        ConfigError: an unknown preset, key, network or option, or values that do not go together.
+    Raises `ConfigError` for an unknown preset, key, network or option, or values that do not go together.
     """
-    content = overlaid(read_yaml(root / "params.yaml"), _overlay(root, preset) if preset else {})
+    content = read_yaml(root / "params.yaml")
+    if preset:
+        path = next((p for p in (root / "presets" / f"{preset}.yaml", Path(preset)) if p.is_file()), None)
+        if not path:
+            known = sorted(p.stem for p in (root / "presets").glob("*.yaml"))
+            raise ConfigError(f"Unknown preset {preset!r}; choose one of {', '.join(known)}, or name a YAML file.")
+        content = overlaid(content, read_yaml(path))
     for key, text in settings.items():
         try:
             value = yaml.safe_load(text)
@@ -53,14 +52,6 @@ def run_parameters(
     params = Params.checked(content, f"parameters of run {name!r}")
     check_networks(params, thorough=False)
     return params, content
-
-
-def _overlay(root: Path, preset: str) -> dict[str, Any]:
-    path = next((p for p in (root / "presets" / f"{preset}.yaml", Path(preset)) if p.is_file()), None)
-    if not path:
-        known = sorted(p.stem for p in (root / "presets").glob("*.yaml"))
-        raise ConfigError(f"Unknown preset {preset!r}; choose one of {', '.join(known)}, or name a YAML file.")
-    return read_yaml(path)
 
 
 def run_in_workspace(root: Path, name: str, content: Mapping[str, Any]) -> Path:
