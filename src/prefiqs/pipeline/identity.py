@@ -24,8 +24,7 @@ _PRUNING = ("granularity", "criterion", "ratio")
 class MethodId:
     """A method by its name in the registry, the network that it runs on, and its options, sorted by name.
 
-    Scores that come as a file are a method without a network; `supervised` is then what params.yaml says of it, one of
-    the values of `MethodCard.supervision`.
+    Scores that come as a file are a method without a network; `supervised` is then what params.yaml says of it.
     """
 
     method: str

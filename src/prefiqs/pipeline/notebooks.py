@@ -1,8 +1,4 @@
-"""Execute a notebook as a stage of the pipeline, and keep it executed.
-
-What is kept holds what the notebook shows and nothing about the run: the same notebook with the same results gives the
-same bytes, on every machine.
-"""
+"""Execute a notebook as a stage of the pipeline, and keep it executed: the same results give the same bytes."""
 
 import os
 import sys
@@ -47,13 +43,13 @@ class InterpreterKernelManager(AsyncKernelManager):
 
 
 def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str, Any]) -> float:
-    """Execute a notebook with `parameters` in the current folder and write it, executed, into `folder`.
+    """Execute a notebook in the current folder, write it, executed, into `folder`, and return the seconds that it took.
 
     A notebook that declares the parameter `out` is given `folder`, to write its tables and figures to. While it runs,
     and when a cell fails, the executed notebook stands at data/executed/NAME.ipynb, with times and warnings.
 
-    Returns the seconds that it took. Raises `InputError` if there is no such notebook, or if its cell tagged
-    "parameters" lacks a parameter (papermill only warns), and `PrefiqsError` if a cell fails or Python dies.
+    Raises `InputError` if there is no such notebook, or if its cell tagged "parameters" lacks a parameter (papermill
+    only warns), and `PrefiqsError` if a cell fails or Python dies.
     """
     source, folder = Path(source), Path(folder)
     if not source.is_file():
@@ -90,11 +86,7 @@ def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str
 
 
 def _without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop what differs from run to run or belongs to this machine.
-
-    Those are papermill's times, Python's version, the random id of the injected cell, and standard error: progress bars
-    with times, and warnings with the paths of installed files.
-    """
+    """Drop times, versions, the random id of the injected cell, and standard error, which shows times and paths."""
     notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})  # a text arrives in pieces, cut by the clock
     notebook.metadata = nbformat.from_dict({
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

@@ -23,9 +23,8 @@ def write_gallery(run: Run, name: str, site: Path) -> dict[str, Any]:
 
     Data are JavaScript, not JSON, because a page opened from a file may not fetch another file.
 
-    Returns:
-        benchmark, shown and total (numbers of faces), groups (of methods: a title, and the row and label of each),
-        kinds (of degradation, "none" first), pictures (whether faces are shown).
+    Returns numbers of faces, `groups` of methods (a title, and the row and label of each), `kinds` of degradation, and
+    whether faces are shown.
     """
     benchmark = run.benchmark(name)
     total = len(benchmark.images)

@@ -17,15 +17,9 @@ Verdict = tuple[str, bool, str, str, bool]  # claim, from_paper, text, evidence,
 
 
 def judge(run: Run, numbers: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Judge every claim on the benchmarks of `report.claims` and every estimator.
+    """One row a claim, benchmark of `report.claims` and estimator; numbers: by stage and item, such as `edc-orl-sface`.
 
-    Args:
-        run: whose areas are read from the results of its stage `edc`.
-        numbers: by stage and item, such as `edc-orl-sface`.
-
-    Returns:
-        One row a claim, benchmark and estimator: claim (a short name), from_paper (or what every quality measure must
-        face), text (the claim as a sentence), evidence (the numbers behind the verdict), holds, benchmark, estimator.
+    from_paper: or what every quality measure must face. text: the claim. evidence: the numbers behind the verdict.
     """
     rows = []
     for benchmark, model in product(run.params.report.claims, run.params.models.quality):

@@ -51,8 +51,7 @@ def cost_study(run: Run) -> CostStudy:
 def milliseconds_per_image(work: Mapping[str, Callable], images: np.ndarray, rounds: int = 3) -> dict[str, float]:
     """Milliseconds that each kind of work takes an image: its shortest run over the number of images.
 
-    In every round all kinds take their turn, so that what else the machine does affects all alike; that, and what
-    happens the first time only (compilation), can only lengthen a run. `InputError` without images.
+    In every round all kinds take their turn, so that what else the machine does affects all alike.
     """
     if not len(images):
         raise InputError("There are no images to time methods on.")

@@ -26,11 +26,7 @@ class DegradeStudy(Study):
 
 
 def degrade_study(run: Run, benchmark: str) -> DegradeStudy:
-    """Degrade the faces of the benchmark that params.yaml names as the source.
-
-    Raises:
-        InputError: params.yaml names no source.
-    """
+    """Degrade the faces of the benchmark that params.yaml names as the source; `InputError` if it names none."""
     chosen, folds, source = run.params.degrade, run.params.folds, run.params.source_of(benchmark)
     if source is None:
         raise InputError(f"{benchmark} is not in `benchmarks.cross_quality` of params.yaml, so it has no source.")

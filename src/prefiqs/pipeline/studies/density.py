@@ -41,8 +41,7 @@ def density_study(run: Run, benchmark: str, model: str) -> DensityStudy:
         f"discrete drift, ρ = {ratio:g}": -discrete,
         f"PreFIQs, ρ = {spec.ratio:g}": quality,
     }
-    for method, scores in islice(run.external_scores(benchmark).items(), EXTERNAL_PANELS):
-        drawn[method.label] = scores
+    drawn |= {method.label: s for method, s in islice(run.external_scores(benchmark).items(), EXTERNAL_PANELS)}
 
     ranked = pd.DataFrame({"label": label, "jacobian": jacobian, "discrete": discrete, spec.key: quality})
     correlation = ranked.corr(method="spearman")["label"].drop("label")

@@ -33,10 +33,7 @@ class View(NamedTuple):
 
 
 class EmbedStudy(Study):
-    """The tables that were written, and the lengths of the raw embeddings in them.
-
-    numbers: `embedded` are the faces embedded here; the others are images of the source, embedded before.
-    """
+    """The tables that were written, and the lengths of the raw embeddings; `embedded` were not embedded before."""
 
     views: Sequence[View]
     medians: dict[str, float]
@@ -46,8 +43,8 @@ class EmbedStudy(Study):
 def embed_study(run: Run, benchmark: str, model: str) -> EmbedStudy:
     """Embed a benchmark with a network and its pruned variants, and with mirrored faces where Table 4 flips them.
 
-    The tables are written to data/embeddings as they come, since they need not fit in memory. Untouched faces of a
-    degraded benchmark have been embedded with its source, so their rows are copied.
+    The tables are written as they come, since they need not fit in memory. Untouched faces of a degraded benchmark have
+    been embedded with its source, so their rows are copied.
     """
     prune, verification = run.params.prune, run.params.verification
     specs = prune.specs_of(model)

@@ -18,10 +18,9 @@ COLUMNS = ["verifier", "drift", "ratio", "fmr", "threshold", "limit", "fnmr", "p
 
 
 class JacobianStudy(Study):
-    """Jacobian and discrete drift of one benchmark side by side, and (`drifts`, `table`) as quality measures.
+    """Jacobian and discrete drift of one benchmark side by side, and as quality measures, where it has pairs.
 
-    numbers: median_relative_difference is that of |‖J·Δθ‖ − D| / D; pauc_… are for the estimator as the verifier, at
-    the first FMR, and missing for a benchmark without pairs.
+    numbers: the relative difference is |‖J·Δθ‖ − D| / D; pauc_…: verified by the estimator, at the first FMR.
     """
 
     scatter: Figure = saved_as("scatter")

@@ -17,12 +17,7 @@ from prefiqs.reporting.study import Figure, Study, Table
 
 
 class PaperStudy(Study):
-    """The paper's tables and Fig. 3 of a run.
-
-    Attributes:
-        tables: by the names of their files, as `paper_tables` returns them.
-        grids: Fig. 3 by quality estimator.
-    """
+    """The paper's tables of a run, by the names of their files, and Fig. 3 by quality estimator."""
 
     tables: dict[str, Table]
     grids: dict[str, Figure]

@@ -20,13 +20,10 @@ PAGE = Path(__file__).with_suffix(".md.j2")
 
 
 class Report(Study):
-    """What a run found.
+    """What a run found: all numbers by stage and item, such as `edc-orl-sface`, and the claims, see `claims.judge`.
 
-    Attributes:
-        numbers: what prose may quote, by stage and item, such as `edc-orl-sface`.
-        claims: one row a claim, benchmark and estimator, see `prefiqs.pipeline.studies.claims.judge`.
-        text: the page, Markdown; its links are relative to the published folder.
-        metrics: a dozen numbers for `dvc metrics` and `dvc exp diff`.
+    text: the page, Markdown; its links are relative to the published folder. metrics: a dozen numbers for `dvc metrics`
+    and `dvc exp diff`.
     """
 
     claims: Table = saved_as("claims")

@@ -18,8 +18,7 @@ ENDS = 100  # lowest- and highest-scored faces whose degradations are counted
 class ScoreStudy(Study):
     """Drifts, and the faces at both ends of the quality under the usual pruning, unless they may not be shown.
 
-    numbers: `worst` and `best` count the degradations of the 100 lowest- and highest-scored faces, most frequent first;
-    they are empty where nothing is degraded.
+    numbers: `worst` and `best` count the degradations of the `ENDS` faces at either end, where there are any.
     """
 
     medians: dict[str, float]

@@ -40,9 +40,8 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
     for spec in [None, *protocol.specs(run.params.prune.specs_of(model))]:
         found = accuracy(spec, flip_test)
         about = (spec.granularity, spec.criterion, spec.ratio) if spec else (None, None, 0.0)
-        rows.append((*about, 100 * found.mean, 100 * found.std))
-    frame = pd.DataFrame(rows, columns=["granularity", "criterion", "ratio", "accuracy", "std"])
-    frame["flip_test"] = flip_test
+        rows.append((*about, 100 * found.mean, 100 * found.std, flip_test))
+    frame = pd.DataFrame(rows, columns=["granularity", "criterion", "ratio", "accuracy", "std", "flip_test"])
 
     unpruned, pruned = float(frame["accuracy"].iloc[0]), frame.iloc[1:]
     pruned = pruned.assign(strategy=pruned["granularity"] + " " + pruned["criterion"])
