@@ -64,7 +64,6 @@ def test_a_wrong_value_is_refused_by_its_key(key, value):
         ("report__labelled", ["orl"], "`report.labelled` names 'orl', which is not in `jacobian.benchmarks`"),
         ("methods__calibrated_on", "lfw", "`methods.calibrated_on` names 'lfw'"),
         ("transformer__benchmarks", ["lfw"], "`transformer.benchmarks` names 'lfw'"),
-        ("prune__main_only", ["x"], "`prune.main_only` names 'x', which is not in `models.quality`"),
         ("verification__flip_test", ["orl-xq"], "names orl-xq, but not its source orl"),
         ("align__show_faces", ["holiday"], "`align.show_faces` names 'holiday'"),
     ],
@@ -122,8 +121,11 @@ def test_the_main_strategy_is_the_papers_where_it_was_run():
     assert {(s.granularity, s.criterion) for s in Params.read(PARAMS).prune.main} == {("unstructured", "l1")}
     structured = Params.checked(with_values(prune__granularities=["structured"], report__gallery_ratio=0.37))
     assert structured.usual == PruningSpec(0.4, "structured", "l1")
-    few = Params.checked(with_values(prune__main_only=["sface"])).prune
-    assert few.specs_of("sface") == few.main and few.specs_of("other") == few.specs and len(few.specs) == 4 * 9
+    few = Params.checked(with_values(prune__strategies={"sface": ["structured-l1", "unstructured-l1"]})).prune
+    assert few.specs_of("other") == few.specs and len(few.specs) == 4 * 9
+    assert few.specs_of("sface") == [spec for spec in few.specs if spec.criterion == "l1"]
+    with pytest.raises(ConfigError, match="`strategies` must give sface unstructured-l1, the main one of this run"):
+        Params.checked(with_values(prune__strategies={"sface": ["structured-l1"]}))
     drawn = Params.checked(with_values(prune__criteria=["random"], prune__seed=3)).prune
     assert drawn.main[0] == PruningSpec(0.1, "unstructured", "random", 3)
 
@@ -136,7 +138,7 @@ def test_presets_hold_only_what_differs_and_can_be_used(preset):
     def same_values(a, b):
         for key in b:
             if isinstance(b[key], dict):
-                yield from same_values(a[key], b[key])
+                yield from same_values(a.get(key, {}), b[key])
             elif a.get(key) == b[key]:
                 yield key
 

@@ -63,7 +63,11 @@ def test_a_built_benchmark_is_counted_and_an_unknown_one_is_not_known_yet(tmp_pa
 def test_more_work_costs_more(tmp_path):
     assert costs(tmp_path, methods__compared=["grafiqs"]).loc["method", "forward_passes"] == 2400 * (1 + 2)
     assert costs(tmp_path, prune__ratios=[0.4]).loc["embed", "forward_passes"] == 400 * (1 + 4 + 5)
-    two = costs(tmp_path, models__quality=["sface", "mobilefacenet-512"], prune__main_only=["mobilefacenet-512"])
+    two = costs(
+        tmp_path,
+        models__quality=["sface", "mobilefacenet-512"],
+        prune__strategies="{mobilefacenet-512: [unstructured-l1]}",
+    )
     assert two.loc["embed", "forward_passes"] == 400 * ((1 + 36 + 21) + (1 + 9 + 6))
     assert two.loc["embed", "megabytes"] == pytest.approx(2 * 400 * 4 * (58 * 128 + 16 * 512) / 1e6)
     assert costs(tmp_path, "study").loc["ablation", "forward_passes"] == 20 * 2000

@@ -144,11 +144,22 @@ class Prune(Block):
     criteria: Some[Literal["l1", "random"]]
     ratios: Shares
     seed: Seed
-    main_only: Names
+    strategies: dict[
+        Name, Some[Literal["unstructured-l1", "unstructured-random", "structured-l1", "structured-random"]]
+    ]
+
+    @model_validator(mode="after")
+    def _main_for_all(self) -> Self:
+        for model in self.strategies:
+            if not set(self.main) <= set(self.specs_of(model)):
+                main = f"{self.main[0].granularity}-{self.main[0].criterion}"
+                raise ValueError(f"`strategies` must give {model} {main}, the main one of this run")
+        return self
 
     def specs_of(self, model: str) -> list[PruningSpec]:
-        """How an estimator is pruned: every specification of the grid, or `main`."""
-        return self.main if model in self.main_only else self.specs
+        """How an estimator is pruned: the part of the grid that `strategies` gives it, or all of it."""
+        kept = self.strategies.get(model)
+        return [s for s in self.specs if kept is None or f"{s.granularity}-{s.criterion}" in kept]
 
     @property
     def specs(self) -> list[PruningSpec]:
@@ -302,7 +313,6 @@ _AMONG = {
         "price.benchmarks",
     ),
     "jacobian.benchmarks": ("report.labelled",),
-    "models.quality": ("prune.main_only",),
 }  # fmt: skip
 
 
