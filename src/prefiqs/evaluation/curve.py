@@ -1,6 +1,7 @@
 """An error-versus-discard curve and the areas under it, and what discarding in random order gives beside it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +44,18 @@ class Curve:
                 f"The curve runs from discard fraction {first:g} to {last:g}, so it has no area from 0 to {limit:g}; "
                 "choose another limit or discard grid."
             )
-        inside = self.discard < limit
-        discard = np.append(self.discard[inside], limit)
-        fnmr = np.append(self.fnmr[inside], np.interp(limit, self.discard, self.fnmr))
+        discard, fnmr = points_up_to(limit, self)
         return float(np.trapezoid(fnmr, discard))
 
     def auc(self) -> float:
         """Return the area as `pauc` over the whole grid (0 to 0.95 by default)."""
         return self.pauc(float(self.discard[-1]))
+
+
+def points_up_to(limit: float, curve: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the discard fractions and FNMR below which the pAUC of a `Curve`, or of a frame of its points, lies."""
+    discard = np.append(curve.discard[curve.discard < limit], limit)
+    return discard, np.interp(discard, curve.discard, curve.fnmr)
 
 
 @dataclass(frozen=True, eq=False)

@@ -124,8 +124,8 @@ class Table:
         bounds = dict.fromkeys(self._bounds(), max(usual - 1, 0))
         columns = {}
         for name, values in self.frame.items():
-            as_they_are = name not in self.best and name not in bounds and _are_set_values(values)
-            decimals = named.get(name, bounds.get(name, None if as_they_are else usual))
+            is_set = pd.api.types.is_float_dtype(values) and all(float(f"{v:.2g}") == v for v in values.dropna())
+            decimals = named.get(name, bounds.get(name, None if is_set and name not in self.best else usual))
             columns[name] = [_as_text(value, decimals) for value in values]
         return pd.DataFrame(columns, index=self.frame.index, dtype=object)
 
@@ -136,10 +136,6 @@ class Table:
         group = printed.groupby(keys, sort=False, dropna=False)
         rank = group.rank(method="dense", ascending={"min": True, "max": False}[direction])
         return rank.where(group.transform("count") > 1)
-
-
-def _are_set_values(values: pd.Series) -> bool:
-    return pd.api.types.is_float_dtype(values) and all(float(f"{v:.2g}") == v for v in values.dropna())
 
 
 def _as_text(value: object, decimals: int | None) -> str:

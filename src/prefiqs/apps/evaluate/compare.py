@@ -25,7 +25,7 @@ from prefiqs.io.tables import write_table
 from prefiqs.reporting.figures.areas import pauc_intervals
 from prefiqs.reporting.figures.curves import edc_figure
 from prefiqs.reporting.figures.style import as_png, save_figure
-from prefiqs.reporting.html.pages import render, style
+from prefiqs.reporting.html.pages import STATIC, render
 from prefiqs.reporting.tables import Table
 
 RANDOM_ORDERS = 10
@@ -185,4 +185,5 @@ def _page(title: str, about: dict[str, str], shown: Iterable[Shown]) -> str:
             caption, picture = result[0], b64encode(as_png(result[1], _DOTS)).decode()
             text = f"{escape(caption)}; the numbers are in the tables."
             parts.append((caption, f'<img alt="{text}" src="data:image/png;base64,{picture}">'))
-    return render("standalone", title=title, facts=about, parts=parts, style=style(), version=__version__)
+    style = (STATIC / "style.css").read_text(encoding="utf-8")
+    return render("standalone", title=title, facts=about, parts=parts, style=style, version=__version__)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from prefiqs.evaluation.curve import Curve, RandomOrder
+from prefiqs.evaluation.curve import Curve, RandomOrder, points_up_to
 from prefiqs.reporting.figures import style
 
 PALE = 0.35
@@ -129,19 +129,13 @@ def edc_grid(curves: pd.DataFrame, random: pd.DataFrame, ours: str, fmr: float, 
 def _best(curves: pd.DataFrame, ours: str, limit: float) -> list[str]:
     """Keys of the other methods that rank first by pAUC, in as many as have a colour."""
     rows = curves.groupby(["verifier", "benchmark", "key"], sort=False)
-    areas = pd.Series({place: np.trapezoid(*_up_to(limit, curve)[::-1]) for place, curve in rows}).unstack()
+    areas = pd.Series({place: np.trapezoid(*points_up_to(limit, curve)[::-1]) for place, curve in rows}).unstack()
     ranks = areas.rank(axis=1).mean().drop(ours).sort_values(kind="stable")
     return ranks.index[: len(COLOURS) - 1].tolist()
 
 
-def _up_to(limit: float, curve: Curve | pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Discard fractions and FNMR of what `curve.pauc(limit)` measures."""
-    discard = np.append(curve.discard[curve.discard < limit], limit)
-    return discard, np.interp(discard, curve.discard, curve.fnmr)
-
-
 def _shade_area(axes: Axes, curve: Curve | pd.DataFrame, limit: float, color: Any) -> None:
-    axes.fill_between(*_up_to(limit, curve), color=color, alpha=0.15, linewidth=0)
+    axes.fill_between(*points_up_to(limit, curve), color=color, alpha=0.15, linewidth=0)
     axes.axvline(limit, color=style.GREY, linewidth=0.8, linestyle=(0, (2, 3)))
 
 

@@ -13,11 +13,6 @@ def render(template: str, **values: Any) -> str:
     return _ENVIRONMENT.get_template(f"{template}.html.j2").render(values)
 
 
-def style() -> str:
-    """The style sheet, for a page that is a single file."""
-    return (STATIC / "style.css").read_text(encoding="utf-8")
-
-
 def _number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None or value != value else f"{value:.{digits}f}".replace("-", "−")
 

@@ -75,16 +75,13 @@ def write_paper_tables(tables: Mapping[str, Table], folder: str | Path) -> None:
 
 
 def _overview(costs: Sequence[Mapping[str, Any]], printed: pd.DataFrame, properties: pd.DataFrame) -> Table:
-    """Table 1: what methods need, and their passes; as printed, and of the methods of this run with their times.
-
-    A method of this run needs what the paper says of it, or of PreFIQs where the paper does not list it.
-    """
+    """Table 1: what methods need, and their passes; as printed, and of the methods of this run with their times."""
     listed = properties.join(printed.pivot(index="method", columns="column", values="printed"), on="method")
     listed = listed[[*properties.columns[:5], *paper.PASSES, *properties.columns[5:]]]
     lines = paper.OVERVIEW | {"norm": OURS_IN_TABLE_1, "ex-fiqa": "ViT-FIQA(T)"}
     needs = properties.set_index("method").iloc[:, :4].to_dict("index")
     rows = [
-        needs[lines.get(cost["method"], OURS_IN_TABLE_1)]
+        needs[lines.get(cost["method"], OURS_IN_TABLE_1)]  # what the paper does not list needs what PreFIQs needs
         | dict(zip(paper.PASSES, METHODS[cost["method"]].passes or (), strict=False))
         | {"block": "This run", "method": cost["label"], "network": cost["network"]}
         | {"ms an image": cost["milliseconds"], "plain passes": cost["milliseconds"] / cost["plain"]}
@@ -114,10 +111,7 @@ def _drifts(drifts: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Tabl
 
 
 def _pruning(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Table:
-    """Table 3: PreFIQs by granularity, criterion and ratio, mean over the FR models.
-
-    The best are marked by column, and in the mean by granularity and criterion, as in the paper.
-    """
+    """Table 3: PreFIQs by granularity, criterion and ratio, mean over the FR models; marked as in the paper."""
     areas = areas[(areas["method"] == "prefiqs") & (areas["network"] == estimator)].dropna(subset=SPEC)
     areas = areas.drop_duplicates(["benchmark", "verifier", *SPEC])  # of several seeds, the first
     caption = f"PreFIQs by pruning strategy and ratio: pAUC·10³, quality from {estimator}"
@@ -134,11 +128,7 @@ def _accuracy(accuracy: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> 
 
 
 def _comparison(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, ratio: float) -> Table:
-    """Table 5: one block an FR model, one row a method, in the order of the paper.
-
-    The best are marked by FR model, and in the mean also by supervision; a § stands where a network was trained on
-    images of the benchmark.
-    """
+    """Table 5: one block an FR model, one row a method, in the order of the paper."""
     part = paper.of_table5(areas, estimator, printed, ratio).drop_duplicates(["benchmark", "verifier", "key"])
     methods = printed.drop_duplicates("method").set_index("method")
     part["supervision"] = part["printed_as"].map(methods["supervision"]).fillna(part["supervision"])
