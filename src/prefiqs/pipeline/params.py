@@ -275,23 +275,21 @@ class External(Block):
     semi_supervised: list[str]
 
 
-class Ablation(Block):
+class Extra(Block):
+    """A study beyond those of the paper."""
+
     benchmarks: Names
     ratios: Shares
+
+
+class Ablation(Extra):
     seeds: Count
     fmr: Shares
     passes: Some[Several]
 
 
-class Precision(Block):
-    benchmarks: Names
+class Precision(Extra):
     kinds: Some[Literal["tf32", "bf16", "fp16"]]
-    ratios: Shares
-
-
-class Price(Block):
-    benchmarks: Names
-    ratios: Shares
 
 
 class Report(Block):
@@ -335,7 +333,7 @@ class Params(Block):
     external: External
     ablation: Ablation
     precision: Precision
-    price: Price
+    price: Extra
     report: Report
 
     @model_validator(mode="after")
