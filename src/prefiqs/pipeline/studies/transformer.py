@@ -1,6 +1,6 @@
 """What each block of a transformer is worth for what it costs: by exit, by number of blocks, by the attention read."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -63,33 +63,31 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     notes = f"FMR {protocol.fmrs[0]:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {random}."
     notes += f" {model} was trained on images of this benchmark." if seen else ""
     by_verifier = [*verifiers, "mean"]
-    common: dict[str, Any] = {"best": dict.fromkeys(by_verifier, "min"), "notes": notes, "hidden": ["key"]}
+    digits = dict.fromkeys(by_verifier, 2) | {"GFLOPs": 3, "share of a pass (%)": 0}
+
+    def table(rows: pd.DataFrame, columns: Mapping[str, str], caption: str) -> Table:
+        frame = rows[["key", *columns, *by_verifier]].rename(columns=columns)
+        return Table(frame, caption, dict.fromkeys(by_verifier, "min"), digits, notes, hidden=["key"])
+
     shown = [part.assign(group=f"{method}, block by block", label=part["block"]) for method, part in by_method.items()]
     shown.append(fusions.assign(group=fusions["name"], label=fusions[first].map("{:.2f}".format)))
     figure_points = pd.concat(shown).assign(verifier=first).rename(columns={"gflops": "cost", first: "pauc"})
     return TransformerStudy(
         areas=areas,
-        exits=Table(
-            wide.loc[wide["kind"].isin(["exit", "fusion"]), ["key", *EXIT_COLUMNS, *by_verifier]].rename(
-                columns=EXIT_COLUMNS
-            ),
+        exits=table(
+            wide[wide["kind"].isin(["exit", "fusion"])],
+            EXIT_COLUMNS,
             f"EX-FIQA on {model}, {benchmark}: pAUC·10³ of each exit and of their fusions",
-            digits=dict.fromkeys(by_verifier, 2) | {"GFLOPs": 3, "share of a pass (%)": 0},
-            **common,
         ),
-        depths=Table(
-            depths.replace({"weighting": WEIGHTINGS})[["key", *DEPTH_COLUMNS, *by_verifier]].rename(
-                columns=DEPTH_COLUMNS
-            ),
+        depths=table(
+            depths.replace({"weighting": WEIGHTINGS}),
+            DEPTH_COLUMNS,
             f"ViTNT-FIQA on {model}, {benchmark}: pAUC·10³ by the number T of blocks",
-            digits=dict.fromkeys(by_verifier, 2),
-            **common,
         ),
-        attention=Table(
-            attention[["key", "block", *by_verifier]],
+        attention=table(
+            attention,
+            {"block": "block"},
             f"ATTN-FIQA on {model}, {benchmark}: pAUC·10³ by the block whose attention is read",
-            digits=dict.fromkeys(by_verifier, 2),
-            **common,
         ),
         figure=pauc_by_cost(figure_points, "GFLOPs for one face", figure_points["key"], benchmark, chance.loc[first]),
         numbers={
@@ -110,10 +108,7 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
 def _operating_point(
     candidates: pd.DataFrame, verifier: str, resampled: BootstrapCurves, limit: float
 ) -> tuple[pd.Series, pd.Series]:
-    """The rows of the smallest area, and of the earliest block whose area cannot be distinguished from it.
-
-    That is: the 95 % interval of the difference, from a paired bootstrap, holds 0.
-    """
+    """The rows of the smallest area, and of the earliest block with 0 in the 95 % interval of the difference."""
     best = candidates.loc[candidates[verifier].idxmin()]
     rows = (row for _, row in candidates.iterrows())
     return best, next(row for row in rows if resampled.difference(row["key"], best["key"], limit).low <= 0)
