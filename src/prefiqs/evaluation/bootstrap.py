@@ -59,7 +59,7 @@ class BootstrapCurves:
         if key not in self.curves:
             raise InputError(f"Unknown quality measure {key!r}; choose one of {', '.join(map(str, self.curves))}.")
         curve = self.curves[key]
-        # An area is linear in the FNMR, so that the areas under unit vectors are the weights of the steps.
+        # An area is linear in the FNMR, so the areas under unit vectors are the weights of the steps.
         weights = np.array([replace(curve, fnmr=unit).pauc(limit) for unit in np.eye(len(curve.discard))])
         needed = weights > 0
         return self.fnmr[key][:, needed] @ weights[needed]

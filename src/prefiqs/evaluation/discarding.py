@@ -108,7 +108,7 @@ class _Left:
         # The first pair of which a copy is left, and how many copies of it are gone.
         self._cut = quality.order[place]
         self._gone = weights[self._cut] - (ends[place] - n_dropped)
-        # By rank, at how many steps a pair is left, be it in part; small numbers, as they are looked up at random.
+        # By rank, at how many steps a pair is left, even in part; a small type, as lookups are random.
         n_steps = np.arange(len(place) + 1, dtype=np.min_scalar_type(len(place)))
         self._steps = np.repeat(n_steps, np.diff(place, prepend=0, append=len(ends)))
         self._genuine_steps = self._steps[quality.of_genuine]

@@ -4,7 +4,7 @@ Two kinds. `sigmoid`: 100 / (1 + exp((x₀ − x)/w)), as OFIQ, the reference im
 measures; x₀ is the median of the set it is fitted on, and w such that quartiles at equal distances from the median
 become 25 and 75. `percentile`: the share of the set that is worse, in percent. Both say how a face compares with that
 set: a value is no probability, and no threshold carries over to another method or set. Values are not rounded to whole
-numbers as in the standard, for that would make ties.
+numbers as in the standard, because that would make ties.
 """
 
 from collections.abc import Callable

@@ -130,7 +130,7 @@ class Table:
         return pd.DataFrame(columns, index=self.frame.index, dtype=object)
 
     def _ranks(self, name: str, direction: str, text: pd.DataFrame) -> pd.Series:
-        """1 for the best, 2 for the second best; of what is printed, for of two equal numbers both are best."""
+        """1 for the best, 2 for the second best, as printed: equal numbers share a place."""
         printed = pd.to_numeric(text[name].str.replace("−", "-"), errors="coerce")
         keys = [self.frame[key] for key in self.within.get(name, ())] or [pd.Series(0, index=text.index)]
         group = printed.groupby(keys, sort=False, dropna=False)

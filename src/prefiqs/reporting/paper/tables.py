@@ -18,20 +18,23 @@ DRIFTS = {"jacobian": "Jacobian drift (Eq. 9)", "discrete": "Discrete drift D(x)
 UNPRUNED = "Unpruned"
 COMPANION = "companion"
 OURS_IN_TABLE_1 = paper.OVERVIEW["prefiqs"]
-# The two comparisons of Tables 3 and 4 (L1 stands in both), and the paper's word for each granularity and criterion.
-STRATEGIES = {
-    "Granularity of pruning: unstructured and structured": {
-        (None, None): UNPRUNED,
-        ("unstructured", "l1"): "Unstructured",
-        ("structured", "l1"): "Structured",
-    },
-    "Pruning criterion: L1 magnitude and random": {
-        (None, None): UNPRUNED,
-        ("unstructured", "l1"): "L1 magnitude",
-        ("unstructured", "random"): "Random",
-    },
-}
 SPEC = ["granularity", "criterion", "ratio"]
+# The two comparisons of Tables 3 and 4 (L1 stands in both), and the paper's word for each granularity and criterion.
+_GRANULARITY, _CRITERION = (
+    "Granularity of pruning: unstructured and structured",
+    "Pruning criterion: L1 magnitude and random",
+)
+STRATEGIES = pd.DataFrame(
+    [
+        (_GRANULARITY, None, None, UNPRUNED),
+        (_GRANULARITY, "unstructured", "l1", "Unstructured"),
+        (_GRANULARITY, "structured", "l1", "Structured"),
+        (_CRITERION, None, None, UNPRUNED),
+        (_CRITERION, "unstructured", "l1", "L1 magnitude"),
+        (_CRITERION, "unstructured", "random", "Random"),
+    ],
+    columns=["block", *SPEC[:2], METHODS_COLUMN],
+)
 SUPERVISION_SIGNS = {"supervised": " †", "semi-supervised": " ‡", "unsupervised": ""}
 
 
@@ -218,9 +221,7 @@ def _layout(
 
 def _by_strategy(table: Table) -> Table:
     """Rows of granularity, criterion and ratio in the two comparisons of Tables 3 and 4."""
-    names = [(block, *strategy, name) for block, names in STRATEGIES.items() for strategy, name in names.items()]
-    names = pd.DataFrame(names, columns=["block", *SPEC[:2], METHODS_COLUMN])
-    frame = names.merge(table.frame.sort_values("ratio"), on=SPEC[:2])
+    frame = STRATEGIES.merge(table.frame.sort_values("ratio"), on=SPEC[:2])
     frame[METHODS_COLUMN] += frame["ratio"].map(" ρ = {:g}".format).astype(str).where(frame["granularity"].notna(), "")
     first = ["block", *SPEC, METHODS_COLUMN]
     return replace(table, frame=frame[[*first, *frame.columns.drop(first)]], blocks="block", hidden=SPEC)
