@@ -13,7 +13,7 @@ import prefiqs
 NETWORKS = {
     "norm": "sface", "prefiqs-fast": "sface", "prefiqs": "sface", "ser-fiq": "sface", "jacobian": "sface",
     "grafiqs": "sface", "faceqan": "sface", "vitnt-fiqa": "vit-prefiqs", "vit-fiqa": "vit-prefiqs",
-    "ex-fiqa": "vit-prefiqs", "attn-fiqa": "vit-prefiqs",
+    "ex-fiqa": "vit-prefiqs", "attn-fiqa": "vit-prefiqs", "quality-network": "qualityface",
 }  # fmt: skip
 FIXED = ("jacobian", "grafiqs", "faceqan")  # whose batch size is not an option
 CALLS = 5  # warm calls a turn

@@ -47,6 +47,7 @@ def test_one_core_or_two(tmp_path):
 
 
 SMALL = {"grafiqs": StagedNet} | dict.fromkeys(["vitnt-fiqa", "attn-fiqa", "vit-fiqa", "ex-fiqa"], small_vit_fiqa)
+SMALL["quality-network"] = lambda: HandNet([[0.5, -0.1, 2.0]])
 OPTIONS = {"faceqan": {"k": 2, "iterations": 2}, "ser-fiq": {"passes": 10}}
 
 

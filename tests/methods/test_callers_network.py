@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from small_networks import StagedNet, TinyNet, small_vit_fiqa, synthetic_faces
+from small_networks import HandNet, StagedNet, TinyNet, small_vit_fiqa, synthetic_faces
 
 import prefiqs
 from prefiqs.methods.froq import calibrate
@@ -13,6 +13,7 @@ from prefiqs.methods.registry import METHODS
 
 FACES = synthetic_faces(5)
 BUILDS = {"grafiqs": StagedNet} | dict.fromkeys(["vitnt-fiqa", "attn-fiqa", "vit-fiqa", "ex-fiqa"], small_vit_fiqa)
+BUILDS["quality-network"] = lambda: HandNet([[0.5, -0.1, 2.0]])
 
 
 def elsewhere(network):

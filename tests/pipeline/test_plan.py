@@ -34,7 +34,7 @@ def test_the_default_run(tmp_path):
     assert found.loc["embed-degraded", "forward_passes"] == 1600 * (1 + variants)
     assert found.loc["verifier", "forward_passes"] == 2 * (400 + 2000)
     assert found.loc["derivatives", "forward_passes"] == 2000 * 3 + 16 * 9 * 4
-    assert found.loc["method", ["forward_passes", "runs"]].tolist() == [2400 * (1 + 1 + 1 + 1), 2 * 4]
+    assert found.loc["method", ["forward_passes", "runs"]].tolist() == [2400 * (1 + 1 + 1 + 1 + 1), 2 * 5]
     assert found.loc["exits", "forward_passes"] == 2000 * (1 + 1 + 1)
     assert found.loc["verifier", "runs"] == 4 and found.loc["fetch", "runs"] == 1
     assert "ablation" not in found.index, "no benchmark asks for an ablation"

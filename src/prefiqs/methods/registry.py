@@ -62,6 +62,7 @@ _CARDS = (
     MethodCard("attn-fiqa", "ATTN-FIQA", (1, 0)),
     MethodCard("vit-fiqa", "ViT-FIQA", (1, 0), "supervised"),
     MethodCard("ex-fiqa", "EX-FIQA", (1, 0), "supervised"),
+    MethodCard("quality-network", "quality network", (1, 0), "supervised"),
 )
 
 METHODS: dict[str, MethodCard] = {card.name: card for card in _CARDS}
@@ -88,6 +89,8 @@ class PreparedScorer:
         usual = batch_size or CHUNKS[resolve_device(device).type]
         self.chunk = max(self.card.chunk, batch_size or 1) if self.card.chunk else usual
         self.model = as_model(model, device)
+        if self.model.embedding_size == 1 and method != "quality-network":
+            raise InputError(f"{self.model.name} gives a quality, no embedding; use the method quality-network.")
         self._score = self.card.module.scorer(self.model, **options)
 
     def __call__(self, images: np.ndarray | Iterable[np.ndarray], progress: bool = False) -> Scored:

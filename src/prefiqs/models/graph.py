@@ -30,7 +30,7 @@ class GraphModel(FaceModel):
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise InputError(f"OpenVINO cannot read {path} as an ONNX or TFLite network ({reason}).") from error
-        graph = _free_batch(_channels_first(graph, path))
+        graph = _free_batch(self.adapted(graph, path))
         shape = graph.output(0).get_partial_shape()
         if not _is_table(shape):
             raise InputError(f"The first output of {path} must be embeddings n×d, but has the shape {shape}.")
@@ -38,6 +38,10 @@ class GraphModel(FaceModel):
         self.graph = graph
         self._compiled: ov.CompiledModel | None = None
         self.eval()
+
+    def adapted(self, graph: ov.Model, path: Path) -> ov.Model:
+        """The graph with an input n×3×112×112; `InputError` if it does not take colour faces of this size."""
+        return _channels_first(graph, path)
 
     def forward(self, prepared: Tensor) -> Tensor:
         """Float32 n×3×112×112, prepared by `input_spec`, to raw embeddings n×d."""

@@ -61,6 +61,8 @@ class MethodId:
         if not self.network:
             return "true severity" if self.supervised == "oracle" else self.method
         title, options = METHODS[self.method].title, dict(self.options)
+        if self.method == "quality-network":
+            title = self.network  # which is all there is to it
         spec = {name: options[name] for name in PruningSpec.__annotations__ if name in options}
         if self.method == "prefiqs" and set(_PRUNING) <= spec.keys():
             return f"{title}, {PruningSpec(**spec).label}"

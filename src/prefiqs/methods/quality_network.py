@@ -1,0 +1,20 @@
+"""Quality network: what a network says that was trained to judge faces.
+
+Source: that of the network, such as Boutros et al., "CR-FIQA", CVPR 2023, or Chen et al., "LightQNet", IEEE SPL 2021.
+The score is the one number that the network gives, negated if it was declared that lower is better. Cost: one forward
+pass. Unlike most methods here, it needs a network that was trained for quality.
+"""
+
+from prefiqs.embedding.embedder import Embedder
+from prefiqs.errors import InputError
+from prefiqs.methods._scorer import Scored, Scorer
+from prefiqs.models.face_model import FaceModel
+
+
+def scorer(model: FaceModel, batch_size: int | None = None, device: str = "auto") -> Scorer:
+    """Quality of n aligned faces by a quality network, float32 n, unbounded, higher = better."""
+    if model.embedding_size != 1:
+        raise InputError(f"The method quality-network needs a network that gives one number a face, but {model.name} "
+                         f"gives {model.embedding_size}. Use one such as qualityface.")  # fmt: skip
+    quality = Embedder([model], batch_size, device)
+    return lambda images: Scored(quality(images)[0][:, 0])

@@ -1,0 +1,165 @@
+"""Trained quality networks: those of the registry against their own code, graphs against what they should compute."""
+
+from dataclasses import replace
+from functools import partial
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper
+from published_layouts import drawn, iresnet_forward, iresnet_shapes
+from small_networks import prepared_by_hand, synthetic_faces
+
+import prefiqs
+from prefiqs.errors import InputError
+from prefiqs.models.quality import CRFiqa, QualityGraph, QualityInput
+from prefiqs.models.zoo import MODELS
+
+FACES = synthetic_faces(5, seed=3)
+RGB = QualityInput("rgb", 127.5, 128.0)
+
+
+def test_qualityface_scores_as_its_package(orl):
+    """Version 1.0.3 on the same faces, in Python 3.11 with torchvision 0.28."""
+    expected = [0.925927, 0.901698, 0.897117, 0.921162, 0.902761]
+    np.testing.assert_allclose(prefiqs.score(orl.images[::80], "quality-network", "qualityface"), expected, atol=2e-6)
+
+
+# One block a stage: through the published 16 and more, activations of drawn weights would grow without bound.
+CR_FIQA = replace(MODELS["cr-fiqa-s"], network=partial(CRFiqa, layers=(1, 1, 1, 1)))
+
+
+def test_cr_fiqa_is_one_layer_behind_the_embedding(tmp_path):
+    state = drawn(iresnet_shapes((1, 1, 1, 1)) | {"qs.weight": (1, 512), "qs.bias": (1,)})
+    torch.save(state, tmp_path / "32572backbone.pth")
+    model = CR_FIQA.load(tmp_path / "32572backbone.pth")
+    embedding = iresnet_forward(state, torch.from_numpy(prepared_by_hand(FACES)) * np.float32(128 / 127.5))
+    expected = (embedding @ state["qs.weight"].T + state["qs.bias"]).squeeze(1).numpy()
+    assert np.ptp(expected) > 0.01
+    np.testing.assert_allclose(prefiqs.score(FACES, "quality-network", model), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_checkpoint_without_the_quality_layer_is_refused(tmp_path):
+    torch.save(drawn(iresnet_shapes((1, 1, 1, 1))), tmp_path / "backbone.pth")
+    with pytest.raises(InputError, match="does not hold the weights of cr-fiqa-s: missing .*qs.bias"):
+        CR_FIQA.load(tmp_path / "backbone.pth")
+
+
+def write_onnx(path, shape, nodes, outputs=("quality",), **constants) -> None:
+    constants = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    given = helper.make_tensor_value_info("faces", onnx.TensorProto.FLOAT, shape)
+    results = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in outputs]
+    graph = helper.make_graph([helper.make_node(*node[:3], **dict(node[3:])) for node in nodes], "g", [given], results,
+                              constants)  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def mean_over(axes) -> list:
+    """One node: the mean square of a face over some axes."""
+    return [("ReduceSumSquare", ["faces"], ["sum"], ("axes", axes), ("keepdims", 0)), ("Sqrt", ["sum"], ["quality"])]
+
+
+@pytest.mark.parametrize("better", ["higher", "lower"])
+@pytest.mark.parametrize("batch", ["n", 1])
+@pytest.mark.parametrize(("size", "last"), [(112, False), (96, False), (128, True), ("s", True)])
+def test_a_graph_scores_faces_of_its_own_size_and_order(tmp_path, size, last, batch, better):
+    path = tmp_path / "quality.onnx"
+    write_onnx(path, [batch, size, size, 3] if last else [batch, 3, size, size], mean_over([1, 2, 3]))
+    model = QualityGraph("quality", QualityInput("bgr", 100.0, 50.0, better), path)
+    side = 112 if size == "s" else size
+    resized = [cv2.resize(face.astype(np.float64), (side, side)) for face in FACES]  # bilinear
+    expected = [np.sqrt((((face - 100) / 50) ** 2).sum()) for face in resized]
+    found = prefiqs.score(FACES, "quality-network", model)
+    np.testing.assert_allclose(found, np.array(expected) * (1 if better == "higher" else -1), rtol=1e-5)
+
+
+def test_the_order_of_colours_counts(tmp_path):
+    path = tmp_path / "quality.onnx"
+    nodes = [
+        ("Gather", ["faces", "first"], ["c"], ("axis", 1)),
+        ("ReduceMean", ["c"], ["quality"], ("axes", [1, 2, 3])),
+    ]
+    write_onnx(path, ["n", 3, 112, 112], nodes, first=np.array([0]))
+    for colour, channel in (("rgb", 0), ("bgr", 2)):
+        model = QualityGraph("quality", QualityInput(colour, 0.0, 1.0), path)
+        found = prefiqs.score(FACES, "quality-network", model)
+        np.testing.assert_allclose(found, FACES[..., channel].mean((1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "nodes", "outputs", "message"),
+    [
+        (["n", 3, 112, 112], mean_over([2, 3]), ["quality"], "must give one number a face: it is declared"),
+        (["n", 3, 112, 112], mean_over([1, 2, 3]), ["quality", "sum"], "colour faces alone and give one number"),
+        (["n", 112, 112], mean_over([1, 2]), ["quality"], "must take colour faces alone"),
+        (["n", 1, 112, 112], mean_over([1, 2, 3]), ["quality"], "must take colour faces alone"),
+    ],
+)
+def test_what_is_no_quality_network(tmp_path, shape, nodes, outputs, message):
+    write_onnx(tmp_path / "quality.onnx", shape, nodes, outputs)
+    with pytest.raises(InputError, match=message):
+        QualityGraph("quality", RGB, tmp_path / "quality.onnx")
+
+
+def test_files_that_are_no_graphs(tmp_path):
+    (tmp_path / "quality.pb").write_bytes(b"no graph")
+    with pytest.raises(InputError, match="OpenVINO cannot read .*quality.pb"):
+        QualityGraph("quality", RGB, tmp_path / "quality.pb")
+    with pytest.raises(InputError, match=r"must be a file .onnx or .pb, unlike .*quality.pkl"):
+        QualityGraph("quality", RGB, tmp_path / "quality.pkl")
+
+
+def test_a_frozen_tensorflow_graph(tmp_path):
+    """Placeholder n×96×96×3 and its mean over all but the first axis, as TensorFlow writes them."""
+    path = tmp_path / "quality.pb"
+    path.write_bytes(frozen_mean(96))
+    found = prefiqs.score(FACES, "quality-network", QualityGraph("quality", RGB, path))
+    expected = [cv2.resize((face - 127.5) / 128, (96, 96)).mean() for face in FACES]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def field(number: int, content: bytes | int) -> bytes:
+    """A field of a protocol buffer: a number below 128, or bytes."""
+    if isinstance(content, int):
+        return bytes([number << 3, content])
+    length = len(content)
+    return (
+        bytes([number << 3 | 2])
+        + (bytes([length]) if length < 128 else bytes([length & 127 | 128, length >> 7]))
+        + content
+    )
+
+
+def frozen_mean(side: int) -> bytes:
+    def node(name: bytes, operator: bytes, inputs=(), **attributes: bytes) -> bytes:
+        body = field(1, name) + field(2, operator) + b"".join(field(3, i) for i in inputs)
+        for key, value in attributes.items():
+            body += field(5, field(1, key.encode()) + field(2, value))
+        return field(1, body)
+
+    def dims(*sizes: int) -> bytes:
+        unknown = b"\xff" * 9 + b"\x01"  # -1
+        return b"".join(field(2, b"\x08" + (unknown if size < 0 else bytes([size]))) for size in sizes)
+
+    number, whole = field(6, 1), field(6, 3)  # float32, int32
+    axes = field(1, 3) + field(2, dims(3)) + field(4, np.array([1, 2, 3], "<i4").tobytes())
+    return (
+        node(b"input", b"Placeholder", dtype=number, shape=field(7, dims(-1, side, side, 3)))
+        + node(b"axes", b"Const", dtype=whole, value=field(8, axes))
+        + node(b"quality", b"Mean", [b"input", b"axes"], T=number, Tidx=whole, keep_dims=field(5, 0))
+    )
+
+
+def test_which_values_are_better():
+    with pytest.raises(InputError, match="'higher' or 'lower', not 'best'"):
+        QualityInput("rgb", 0.0, 1.0, "best")
+
+
+def test_each_method_refuses_the_networks_of_the_other(tiny):
+    model = MODELS["qualityface"].network()
+    with pytest.raises(InputError, match="qualityface gives a quality, no embedding; use the method quality-network"):
+        prefiqs.score(FACES, "norm", model)
+    with pytest.raises(InputError, match="quality-network needs a network that gives one number a face, but tiny-0"):
+        prefiqs.score(FACES, "quality-network", tiny)
