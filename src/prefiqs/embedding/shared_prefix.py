@@ -15,7 +15,8 @@ from prefiqs.embedding.embedder import Embedder
 from prefiqs.embedding.flops import flops
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import FaceModel
-from prefiqs.pruning.mask import prunable_weights
+from prefiqs.pruning.mask import prunable_weights, weights_like
+from prefiqs.pruning.stages import block_of
 
 
 class SharedPrefix(FaceModel):
@@ -29,20 +30,16 @@ class SharedPrefix(FaceModel):
         for name in differing:
             layers = [copy.deepcopy(network.get_submodule(name)) for network in networks]
             self.model.set_submodule(name, _EachItsOwn(layers))
-        part, *below = differing[0].split(".")
-        chain = isinstance(model.get_submodule(part), nn.ModuleList | nn.Sequential)
-        start = self.model.get_submodule(f"{part}.{below[0]}" if chain else part)  # a block of a chain, or the part
+        start = self.model.get_submodule(block_of(model, differing[0]))
         start.register_forward_pre_hook(lambda _, inputs: (torch.cat([inputs[0]] * self.copies),))
         self.training = False
 
     def forward(self, prepared: Tensor) -> Tensor:
-        """The networks' embeddings, side by side."""
+        """Prepared faces to the networks' embeddings, side by side."""
         return torch.cat(self.model(prepared).chunk(self.copies), dim=1)
 
 
-class _EachItsOwn(nn.Module):
-    """One layer for each equal part of the batch."""
-
+class _EachItsOwn(nn.Module):  # layer for each equal part of the batch
     def __init__(self, layers: Sequence[nn.Module]):
         super().__init__()
         self.layers = nn.ModuleList(layers)
@@ -75,13 +72,12 @@ def shared_passes(model: FaceModel, pruned: Sequence[FaceModel]) -> float:
 
 def _differing_layers(model: FaceModel, pruned: Sequence[FaceModel]) -> list[str]:
     """Names of the layers in which any of the networks differs, in module order."""
-    found = []
-    others = [prunable_weights(network) for network in pruned]
-    for name, weight in prunable_weights(model).items():
-        if any(name not in other or other[name].shape != weight.shape for other in others):
-            raise InputError(f"A network is not an unstructured pruning of {model.name}: {name} has another shape.")
-        if not all(torch.equal(other[name], weight) for other in others):
-            found.append(name.removesuffix(".weight"))
+    others = [weights_like(model, network) for network in pruned]
+    found = [
+        name.removesuffix(".weight")
+        for name, weight in prunable_weights(model).items()
+        if not all(torch.equal(other[name], weight) for other in others)
+    ]
     if not found:
         raise InputError(f"None of the networks differs from {model.name}.")
     return found

@@ -46,10 +46,7 @@ def with_fixed_weights(model: FaceModel) -> Callable[[Tensor], Tensor]:
 def derivatives(
     function: Callable, model: FaceModel, batch_size: int, name: str
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """From aligned faces to what a function of prepared faces, such as `model` prepares, gives for them.
-
-    The engine is that of `derivative_engine`; `name` is for its log.
-    """
+    """From aligned faces to what a function gives for them, prepared as for `model`; see `derivative_engine`."""
     engine = derivative_engine(function, model.device, batch_size, name)
 
     def tables(images: np.ndarray) -> list[np.ndarray]:

@@ -5,10 +5,9 @@ Image Quality Assessment", 2026. s_l: the tokens after block l, passed through t
 heads. EX-FIQA-F: Σ s_l / L. EX-FIQA-FW: Σ w_l·s_l with w_l = 2l / (L(L + 1)). No parameter is added. Cost: one forward
 pass for all exits and their fusion; an early exit l needs only the first l blocks.
 
-The heads after the final LayerNorm are affine: linear layers without bias, and batch norms. They are merged into one
-weight vector and one offset, which gives the same scores up to rounding. In variant (C), which uses all patches, this
-takes 0.07 million multiply-adds per face. The separate layers would take 38 million and 151 MB of weights. So all exits
-together cost one plain forward pass (`benchmarks/quality.py`) instead of 1.4.
+The heads after the final LayerNorm are affine, so they are merged into one weight vector and one offset, which gives
+the same scores up to rounding. In variant (C), which uses all patches, this takes 0.07 million multiply-adds per face
+instead of 38 million: all exits together cost one plain forward pass (`benchmarks/quality.py`) instead of 1.4.
 """
 
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ def scorer(
     """Quality of n aligned faces by a network with a quality head, float32 n, unbounded, higher = better.
 
     exit: the quality behind this block, 1 the first; later blocks are not run. fusion: of all exits, "mean" (EX-FIQA-F)
-    or "depth" (EX-FIQA-FW), which is also what neither option gives.
+    or "depth" (EX-FIQA-FW); "depth" if neither is given.
     """
     depth = len(quality_network(model).blocks)
     if exit is None:
@@ -128,8 +127,6 @@ def _product_of_heads(model: ViTFiqa) -> tuple[Tensor, Tensor]:
 
 
 class _TokenAttention(Probe):
-    """The attention of the quality token to each patch in each block, n×blocks·patches."""
-
     model: ViTFiqa
 
     def __init__(self, model: ViTFiqa):
@@ -146,11 +143,10 @@ class _TokenAttention(Probe):
 def token_attention(
     model: FaceModel | str, images: np.ndarray, batch_size: int | None = None, device: str = "auto"
 ) -> np.ndarray:
-    """Attention of the quality token to the patches in each of the L blocks, from one pass: float32 n×L×g×g.
+    """Softmax attention of the quality token to the g×g patches in each of the L blocks, mean over the heads.
 
-    Row l − 1 holds what enters exit l: the softmax attention of the token's query in block l, averaged over the heads.
-    A map sums to 1 less what the token takes from itself. g×g is the grid of patches, top left first. Raises
-    `InputError` for a network without quality token.
+    float32 n×L×g×g, top left first; a map sums to 1 less what the token takes from itself. Raises `InputError` for a
+    network without quality token.
     """
     network = quality_network(model, device)
     if not network.leading_tokens:
@@ -161,9 +157,7 @@ def token_attention(
     return maps.reshape(-1, len(network.blocks), side, side)
 
 
-class _Stopped(nn.Module):
-    """A network with a quality head that stops behind a block and reads the quality there, as published."""
-
+class _Stopped(nn.Module):  # behind a block, where it reads the quality by the separate heads, as published
     def __init__(self, model: ViTFiqa, exit: int):
         super().__init__()
         self.model, self.exit = model, exit

@@ -41,12 +41,8 @@ def scorer(
 ) -> Scorer:
     """Quality of n aligned faces, float32 n in [−1, 1], higher = better.
 
-    Args:
-        k: noisy copies of each face.
-        iterations: l, how often their similarity is measured; l − 1 steps are taken in between.
-        epsilon: size of the first noise and of a step, as a share of the pixel range, in (0, 1).
-        p: exponent.
-        seed: of the first noise.
+    k: noisy copies of each face. iterations: l, how often their similarity is measured. epsilon: size of the first
+    noise and of a step, as a share of the pixel range, in (0, 1). p: exponent. seed: of the first noise.
     """
     own = private_copy(model, "faceqan", device)
     if k < 1 or iterations < 1 or not 0 < epsilon < 1 or not p > 0:
@@ -61,7 +57,6 @@ def scorer(
     noise = torch.from_numpy((unit * drawn).astype(np.float32)).to(own.device)
 
     def within_range(noisy: Tensor) -> Tensor:
-        """Pixels kept in [−1, 1] of the pixel range, of which faces take [0, 1]."""
         return noisy.clamp((-255 - spec.mean) / spec.std, (255 - spec.mean) / spec.std)
 
     def score(images: np.ndarray) -> Scored:
@@ -84,8 +79,8 @@ def scorer(
 
 
 def embeddings_and_gradient(model: FaceModel) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """The function from a face and its k noisy copies, (1 + k)×3×112×112, to their embeddings, (1 + k)×d, and the
-    gradient of 1 − cosine similarity with respect to each copy, k×3×112×112."""
+    """From a prepared face and its k noisy copies to their embeddings, (1 + k)×d, and the gradient of 1 − cosine
+    similarity with respect to each copy, k×3×112×112."""
     forward = with_fixed_weights(model)
 
     def function(prepared: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,10 +31,9 @@ from prefiqs.embedding.vectors import rowwise_cosine
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.atomic import write_text
-from prefiqs.methods._probes import Probe, require_layers
+from prefiqs.methods._probes import Probe, private_copy
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
-from prefiqs.models.loading import on_device, resolve_device
 
 _SQUARE, _ALPHA, _NOISY_FACES = 14, 0.001, 10
 _VIEWS = 2 + _NOISY_FACES + (FACE_SIZE // _SQUARE) ** 2
@@ -42,21 +41,13 @@ _VIEWS = 2 + _NOISY_FACES + (FACE_SIZE // _SQUARE) ** 2
 
 @dataclass(frozen=True)
 class Calibration:
-    """Which layers of one network FROQ listens to.
+    """Which layers of one network FROQ listens to."""
 
-    Attributes:
-        model: name of the network.
-        layers: names of the chosen layers, in the order in which they were added.
-        correlation: Spearman correlation of their mean norm with the pseudo-labels, in [−1, 1].
-        alone: that of each layer by itself.
-        faces: how many calibration faces there were.
-    """
-
-    model: str
-    layers: tuple[str, ...]
-    correlation: float
-    alone: tuple[float, ...]
-    faces: int
+    model: str  # its name
+    layers: tuple[str, ...]  # in the order in which they were added
+    correlation: float  # Spearman's, of their mean norm with the pseudo-labels, in [−1, 1]
+    alone: tuple[float, ...]  # that of each layer by itself
+    faces: int  # how many calibrated it
 
     def save(self, path: str | Path) -> None:
         """Write this calibration as JSON."""
@@ -80,7 +71,7 @@ def scorer(
     device: str = "auto",
 ) -> Scorer:
     """Quality of n aligned faces, float32 n, at least 0, higher = better, by a calibration of `model` or its file."""
-    require_layers(model, "froq")
+    own = private_copy(model, "froq", device)
     if calibration is None:
         raise InputError(f"froq needs a calibration of {model.name}. Make one with `prefiqs froq-calibrate`, and pass "
                          "it (or its file) as `calibration`.")  # fmt: skip
@@ -88,7 +79,7 @@ def scorer(
         calibration = Calibration.load(calibration)
     if calibration.model != model.name:
         raise InputError(f"This calibration is of {calibration.model}, not of {model.name}. Calibrate again.")
-    norms = Embedder([LayerNorms(model, calibration.layers)], batch_size, device)
+    norms = Embedder([LayerNorms(own, calibration.layers)], batch_size, device)
     return lambda images: Scored(norms(images)[0].mean(1, dtype=np.float64))
 
 
@@ -107,19 +98,18 @@ def calibrate(
         candidates: how many layers, the best by themselves, may be chosen.
         seed: of the noise in the pseudo-labels.
     """
-    require_layers(model, "froq")
+    own = private_copy(model, "froq", device)
     if len(images) < 3 or candidates < 1:
         raise InputError(f"Calibration needs at least 3 faces, better hundreds, and 1 candidate, but has "
                          f"{len(images)} and {candidates}.")  # fmt: skip
-    model = on_device(model, resolve_device(device))
-    labels = pseudo_labels(images, model, seed, batch_size)
-    layers = firing_layers(model)
-    norms = Embedder([LayerNorms(model, layers)], batch_size, device)(images)[0].astype(np.float64)
+    labels = pseudo_labels(images, own, seed, batch_size)
+    layers = firing_layers(own)
+    norms = Embedder([LayerNorms(own, layers)], batch_size, device)(images)[0].astype(np.float64)
     varying = np.ptp(norms, axis=0) > 0
     if not varying.any() or not np.ptp(labels) > 0:
         raise InputError("No layer responds differently to the calibration faces; use faces of different quality.")
     alone = np.full(len(layers), -np.inf)
-    alone[varying] = [_correlation(column, labels) for column in norms.T[varying]]
+    alone[varying] = [spearmanr(column, labels).statistic for column in norms.T[varying]]
     order = np.argsort(-alone, kind="stable")[: min(candidates, int(varying.sum()))]
     chosen, correlation = _greedily(norms[:, order], labels)
     best = order[chosen].tolist()
@@ -134,22 +124,15 @@ def _greedily(norms: np.ndarray, labels: np.ndarray) -> tuple[list[int], float]:
     reached: list[float] = []
     for _ in range(norms.shape[1]):
         rest = [i for i in range(norms.shape[1]) if i not in order]
-        values = [_correlation(norms[:, [*order, i]].sum(1), labels) for i in rest]
+        values = [float(spearmanr(norms[:, [*order, i]].sum(1), labels).statistic) for i in rest]
         order.append(rest[int(np.argmax(values))])
         reached.append(max(values))
     size = int(np.argmax(reached)) + 1
     return order[:size], reached[size - 1]
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    return float(spearmanr(a, b).statistic)
-
-
 def firing_layers(model: FaceModel) -> tuple[str, ...]:
-    """Names of the layers that give activations in a forward pass, in the order in which they fire.
-
-    Any module counts that gives a tensor, but those that only hand on (a view of) what another gave do not count again.
-    """
+    """Names of the modules that give a tensor, but not (a view of) another's, in the order in which they fire."""
     blank = torch.zeros(1, 3, FACE_SIZE, FACE_SIZE, device=model.device)
     names = [name for name, _ in model.named_modules() if name]
     with torch.no_grad(), _watch(model, names) as seen:
@@ -195,7 +178,7 @@ def pseudo_labels(images: np.ndarray, model: FaceModel, seed: int = 0, batch_siz
     """How alike the embeddings of a face and of its disturbed views are: float64 n in [−1, 1], higher = better.
 
     The mean of the cosine similarities to the mirror image, to noisy faces (their mean; `seed` is that of the noise),
-    and to faces with one black square each (their mean). The network stays on its device.
+    and to faces with one black square each (their mean).
     """
     size = batch_size or min(BATCH_SIZES[model.device.type], _VIEWS)
     (engine,) = model_engines([model], size)

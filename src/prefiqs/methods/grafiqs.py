@@ -11,6 +11,7 @@ a batch, because the running statistics are fixed.
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -22,9 +23,7 @@ from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.pruning.fusing import FusedBatchNorm
 from prefiqs.pruning.mask import embedding_layer
-from prefiqs.pruning.stages import network_stages
-
-_BLOCKS = 4
+from prefiqs.pruning.stages import block_of, network_stages
 
 
 def scorer(model: FaceModel, block: str | int = "image", batch_size: int = 4, device: str = "auto") -> Scorer:
@@ -45,18 +44,13 @@ def block_ends(model: nn.Module) -> dict[int, str]:
     `body`, and blocks 1-2, 3-4, 5-10 and 11-12 of SFace.
     """
     embedding = embedding_layer(model)
-    ends = []
-    for layers in network_stages(model).values():
-        if embedding in layers:
-            break
-        part, _, below = layers[-1].partition(".")
-        is_chain = isinstance(model.get_submodule(part), nn.ModuleList | nn.Sequential)
-        ends.append(f"{part}.{below.split('.')[0]}" if is_chain else part)
-    return dict(enumerate(ends[-_BLOCKS:], start=1))
+    stages = takewhile(lambda layers: embedding not in layers, network_stages(model).values())
+    ends = [block_of(model, layers[-1]) for layers in stages]
+    return dict(enumerate(ends[-4:], start=1))
 
 
 def gradient_magnitude(model: FaceModel, block: str | int) -> Callable[[Tensor], Tensor]:
-    """The function from prepared faces to Σ |∂L/∂z| of each, n."""
+    """From n prepared faces to Σ |∂L/∂z| of each."""
     norms = _batch_norms(model)
     ends: dict[Any, str] = {"image": "", **block_ends(model)}
     if block not in ends:

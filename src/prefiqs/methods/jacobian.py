@@ -13,12 +13,11 @@ from torch import Tensor
 from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from prefiqs.errors import InputError
 from prefiqs.methods._probes import derivatives
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import on_device, resolve_device
-from prefiqs.pruning.mask import prunable_weights
+from prefiqs.pruning.mask import prunable_weights, weights_like
 from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec
 
@@ -42,7 +41,7 @@ def jacobian_drift(
     """‖J_θ(x)·Δθ‖₂ for Δθ = weights of `pruned` − weights of `model` (PreFIQs, eq. 9): float32 n, larger = worse.
 
     For a list of pruned networks, such as one per ρ, returns a list; on a CPU they share the forward pass of `model`.
-    Raises `InputError` where `pruned` is not an unstructured pruning of `model` (its weights have other shapes).
+    Raises `InputError` if `pruned` is not an unstructured pruning of `model`.
     """
     if isinstance(pruned, FaceModel):
         return _drifts(model, [pruned], batch_size, device)(images)[0]
@@ -63,12 +62,12 @@ def _drifts(
 
 
 def normalised_jvp(model: FaceModel, *pruned: FaceModel) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """The function from prepared faces to ê(x) and, of each pruned network, J_θ(x)·Δθ, all n×d.
-
-    It goes through `model` once for each of them; the engine of the CPU finds what is the same, and computes it once.
-    """
+    """From prepared faces to ê(x) and, of each pruned network, J_θ(x)·Δθ, all n×d; on a CPU all share one pass."""
     primals = {name: weight.detach() for name, weight in prunable_weights(model).items()}
-    steps = [_step(model, primals, other) for other in pruned]
+    steps = [
+        {name: other.detach() - primals[name] for name, other in weights_like(model, network).items()}
+        for network in pruned
+    ]
 
     def function(prepared: Tensor) -> tuple[Tensor, ...]:
         def normalised_embedding(parameters: dict[str, Tensor]) -> Tensor:
@@ -79,13 +78,3 @@ def normalised_jvp(model: FaceModel, *pruned: FaceModel) -> Callable[[Tensor], t
         return both[0][0], *(tangent for _, tangent in both)
 
     return function
-
-
-def _step(model: FaceModel, primals: dict[str, Tensor], pruned: FaceModel) -> dict[str, Tensor]:
-    """Δθ by layer."""
-    other = prunable_weights(pruned)
-    for name, weight in primals.items():
-        if name not in other or other[name].shape != weight.shape:
-            raise InputError(f"The network is not an unstructured pruning of {model.name}: {name} has another shape. "
-                             "The Jacobian needs both networks to have the same weights.")  # fmt: skip
-    return {name: other[name].detach() - weight for name, weight in primals.items()}

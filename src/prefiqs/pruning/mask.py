@@ -48,6 +48,15 @@ def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") ->
     return {f"{name}.weight": weight for name, weight in found.items() if name in wanted}
 
 
+def weights_like(model: nn.Module, pruned: nn.Module) -> dict[str, Tensor]:
+    """`prunable_weights` of an unstructured pruning of a network; `InputError` for weights of other shapes."""
+    other = prunable_weights(pruned)
+    for name, weight in prunable_weights(model).items():
+        if name not in other or other[name].shape != weight.shape:
+            raise InputError(f"The network is not an unstructured pruning of {model.name}: {name} has another shape.")
+    return other
+
+
 def embedding_layer(model: nn.Module) -> str:
     """Name of the layer that makes the embedding: the last convolution or linear layer, unless the network says."""
     return getattr(model, "embedding_layer_name", None) or list(prunable_weights(model))[-1].removesuffix(".weight")

@@ -17,21 +17,19 @@ def network_stages(model: nn.Module) -> dict[str, tuple[str, ...]]:
     The names of a stage can be given as `layers` to a spec. Raises `InputError` for a network without weights.
     """
     outputs = {name.removesuffix(".weight"): len(weight) for name, weight in prunable_weights(model).items()}
-    groups = {}
-    for part, child in model.named_children():
-        below = [name for name in outputs if f"{name}.".startswith(f"{part}.")]
-        stages = [below] if below else []
-        if isinstance(child, nn.ModuleList | nn.Sequential):
-            blocks = [list(block) for _, block in groupby(below, _block)]
-            # The number of outputs of a block are those of its last layer.
-            stages = [sum(stage, []) for _, stage in groupby(blocks, lambda block: outputs[block[-1]])]
-        for stage in stages:
-            first, last = _block(stage[0]), _block(stage[-1])
-            blocks_of_stage = first if first == last else f"{first}-{last}"
-            groups[part if stage == below else f"{part}.{blocks_of_stage}"] = tuple(stage)
-    return groups
+    stages = {}
+    for part, below in groupby(outputs, lambda layer: layer.split(".")[0]):
+        blocks = [list(block) for _, block in groupby(below, lambda layer: block_of(model, layer))]
+        # The number of outputs of a block are those of its last layer.
+        found = [sum(stage, []) for _, stage in groupby(blocks, lambda block: outputs[block[-1]])]
+        for stage in found:
+            ends = dict.fromkeys(block_of(model, layer).removeprefix(f"{part}.") for layer in (stage[0], stage[-1]))
+            stages[part if len(found) == 1 else f"{part}.{'-'.join(ends)}"] = tuple(stage)
+    return stages
 
 
-def _block(layer: str) -> str:
-    """The block of a chain that a layer is in: `5` of `blocks.5.depthwise.conv`."""
-    return f"{layer}.".split(".")[1]
+def block_of(model: nn.Module, layer: str) -> str:
+    """The block of a chain at top level that a layer is in, `blocks.5` of `blocks.5.depthwise.conv`; else its part."""
+    part, *below = layer.split(".")
+    chain = isinstance(model.get_submodule(part), nn.ModuleList | nn.Sequential)
+    return f"{part}.{below[0]}" if chain else part
