@@ -16,7 +16,7 @@ from small_networks import (
 import prefiqs
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.embedding.flops import flops
-from prefiqs.embedding.shared_prefix import SharedEmbedder, SharedPrefix, shared_passes
+from prefiqs.embedding.shared_prefix import SharedPrefix, shared_embedder, shared_passes
 from prefiqs.errors import InputError
 from prefiqs.pruning.stages import network_stages
 
@@ -36,7 +36,7 @@ def faces():
 def test_equals_the_networks_one_by_one(faces, layers):
     net = TinyNet()
     networks = [net, *prunings(net, layers)]
-    together = SharedEmbedder(net, networks[1:], batch_size=3)(faces)
+    together = shared_embedder(net, networks[1:], batch_size=3)(faces)
     assert len(together) == 3
     for found, network in zip(together, networks, strict=True):
         np.testing.assert_allclose(unit_rows(found), embedded_by_hand(network, faces), atol=1e-5)
@@ -46,7 +46,7 @@ def test_equals_the_networks_one_by_one(faces, layers):
 def test_equals_the_networks_one_by_one_for_every_stage(faces, net):
     for layers in network_stages(net).values():
         networks = [net, *prunings(net, layers)]
-        together = SharedEmbedder(net, networks[1:], batch_size=2)(faces)
+        together = shared_embedder(net, networks[1:], batch_size=2)(faces)
         for found, alone in zip(together, Embedder(networks)(faces), strict=True):
             np.testing.assert_allclose(found, alone, rtol=0, atol=2e-5 * np.abs(alone).max())
 
@@ -55,7 +55,7 @@ def test_the_networks_stay_as_they_are(faces):
     net = TinyNet()
     pruned = prunings(net, "pointwise")
     before = Snapshot(net, *pruned)
-    SharedEmbedder(net, pruned)(faces)
+    shared_embedder(net, pruned)(faces)
     before.assert_unchanged()
 
 

@@ -20,15 +20,10 @@ _aten = torch.ops.aten
 
 
 def derivative_engine(function: Callable, device: torch.device, batch_size: int, name: str) -> Engine:
-    """The engine of a function that maps prepared faces to their embeddings, derivatives and the like.
+    """The engine of a function of `batch_size` prepared faces that gives a tensor or a tuple of them.
 
-    Tracing it for the CPU engine takes some seconds, as long as about 100 faces in eager PyTorch do.
-
-    Args:
-        function: b×3×112×112 to a tensor or a tuple of them; fixed weights must not require gradients.
-        device: of its network.
-        batch_size: the b that it will be given.
-        name: of the derivative, for the log: a network with an operation that OpenVINO lacks stays with PyTorch.
+    Weights must not require gradients. Tracing takes as long as about 100 faces in eager PyTorch. A network with an
+    operation that OpenVINO lacks stays with PyTorch; the log says so of the derivative called `name`.
     """
     if device.type != "cpu":
         return torch_engine(function)
@@ -45,10 +40,9 @@ def derivative_engine(function: Callable, device: torch.device, batch_size: int,
 
 
 def _fold_constants(traced: torch.fx.GraphModule) -> None:
-    """Compute once what does not depend on the faces, and put the results in the graph's place.
+    """Compute once what does not depend on the faces.
 
-    It must be done: the derivative of batch norm fills constants in place, and OpenVINO would fill them again, wrongly,
-    at every call.
+    The derivative of batch norm fills constants in place, and OpenVINO would fill them again, wrongly, at every call.
     """
     known: dict[torch.fx.Node, Any] = {}
     for node in list(traced.graph.nodes):
@@ -68,20 +62,19 @@ def _fold_constants(traced: torch.fx.GraphModule) -> None:
     traced.recompile()
 
 
+# Gradients are those of the input: the weights are fixed.
 def _scale_and_shape(x, weight, variance, eps):
     shape = (1, -1) + (1,) * (x.dim() - 2)
     return (1 if weight is None else weight) * torch.rsqrt(variance + eps), shape
 
 
 def _inference_batch_norm(x, weight, bias, mean, variance, training, momentum, eps):
-    """Batch norm with fixed statistics, written out: the traced operator has no counterpart in OpenVINO."""
     scale, shape = _scale_and_shape(x, weight, variance, eps)
     offset = (0 if bias is None else bias) - mean * scale
     return x * scale.reshape(shape) + offset.reshape(shape), x.new_empty(0), x.new_empty(0)
 
 
 def _inference_batch_norm_backward(gradient, x, weight, mean, variance, saved_mean, saved_rstd, training, eps, wanted):
-    """The gradient with respect to the input; none is wanted with respect to fixed weights."""
     scale, shape = _scale_and_shape(x, weight, variance, eps)
     return gradient * scale.reshape(shape), None, None
 
@@ -89,10 +82,8 @@ def _inference_batch_norm_backward(gradient, x, weight, mean, variance, saved_me
 def _convolution_backward(
     gradient, x, weight, bias_sizes, stride, padding, dilation, transposed, output_padding, groups, wanted
 ):
-    """The gradient with respect to the input: a convolution with the mirrored filters, zeros between strided steps.
-
-    Not a transposed convolution: OpenVINO 2026.4 gives wrong numbers for that of a strided depthwise convolution.
-    """
+    # A convolution with the mirrored filters, zeros between strided steps. Not a transposed convolution: OpenVINO
+    # 2026.4 gives wrong numbers for that of a strided depthwise convolution.
     reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
     height, width = (n + 2 * p - r for n, p, r in zip(x.shape[2:], padding, reach, strict=True))
     if max(stride) > 1:

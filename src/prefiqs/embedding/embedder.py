@@ -36,7 +36,6 @@ def embed(
     flip_test: bool = False,
     device: str = "auto",
     precision: str = "fp32",
-    compiled: bool = False,
     progress: bool = False,
 ) -> np.ndarray | list[np.ndarray]:
     """Embed aligned faces.
@@ -48,7 +47,6 @@ def embed(
         flip_test: add the embedding of the mirrored face before normalising (LFW protocol; not used for quality).
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
         precision: "fp32", or faster but less exact "bf16", "fp16" and, on a GPU, "tf32".
-        compiled: use `torch.compile` on a GPU, worthwhile for many images; the CPU engine always compiles.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -59,7 +57,7 @@ def embed(
     """
     models = [model] if isinstance(model, FaceModel | str) else list(model)
     jobs = [(network, view) for network in models for view in ("plain", "mirrored")[: 1 + flip_test]]
-    raw = Embedder(jobs, batch_size, device, precision, compiled)(images, progress)
+    raw = Embedder(jobs, batch_size, device, precision)(images, progress)
     if flip_test:
         raw = [plain + mirrored for plain, mirrored in zip(raw[::2], raw[1::2], strict=True)]
     normalised = [normalise(r) for r in raw]
@@ -76,14 +74,11 @@ def write_embeddings(
 ) -> None:
     """Write the raw embeddings of each job as .npy; memory grows neither with the faces nor the jobs.
 
-    The jobs take turns, `NETWORKS_AT_ONCE` of them, and the faces are read once in each turn; the files appear at its
-    end. Faces from an iterator can be read only once, so then all networks are held together.
-
-    jobs: taken one by one, so that a generator need not hold all networks. count: number of images.
+    `NETWORKS_AT_ONCE` jobs take turns, so a generator of them need not hold all networks. In each turn the `count`
+    faces are read once; the files appear at its end.
     """
     jobs, paths = iter(jobs), iter(paths)
-    at_once = None if iter(images) is images else NETWORKS_AT_ONCE
-    while group := list(islice(jobs, at_once)):
+    while group := list(islice(jobs, NETWORKS_AT_ONCE)):
         embedder = Embedder(group, batch_size, device)
         with ExitStack() as stack:
             files = [row_writer(path, (count, size), np.float32) for size, path in zip(embedder.sizes, paths)]  # noqa: B905
@@ -103,15 +98,10 @@ class Embedder:
     """
 
     def __init__(
-        self,
-        jobs: Sequence[Job],
-        batch_size: int | None = None,
-        device: str = "auto",
-        precision: str = "fp32",
-        compiled: bool = False,
+        self, jobs: Sequence[Job], batch_size: int | None = None, device: str = "auto", precision: str = "fp32"
     ):
         _check_batch_size(batch_size)
-        self.batch_size, self.device, self.computing = batch_size, resolve_device(device), (precision, compiled)
+        self.batch_size, self.device, self.precision = batch_size, resolve_device(device), precision
         pairs = [job if isinstance(job, tuple) else (job, "plain") for job in jobs]
         if unknown := {view for _, view in pairs} - {"plain", "mirrored"}:
             raise InputError(f'Unknown view {unknown.pop()!r} of the faces; choose "plain" or "mirrored".')
@@ -139,7 +129,7 @@ class Embedder:
         wanted = max(1, min(known, usual)) if self.batch_size is None else self.batch_size
         with self._lock:
             if wanted > self._faces_at_once:
-                self._engines, self._faces_at_once = model_engines(self.models, wanted, *self.computing), wanted
+                self._engines, self._faces_at_once = model_engines(self.models, wanted, self.precision), wanted
             engines, size = self._engines, self._faces_at_once
         prepared = map(self._inputs, batches(images, size, progress))
         for inputs in prepared if self.device.type == "cpu" else _ahead(prepared, self.device):
@@ -149,14 +139,13 @@ class Embedder:
             ]
 
     def _inputs(self, faces: np.ndarray) -> dict[tuple, torch.Tensor]:
-        """What the networks want to see of faces, by input, device (a finished graph stays on the CPU) and view."""
-        preparers = {(m.input_spec, m.device): m for m in self.models}
+        preparers = {(m.input_spec, m.device): m for m in self.models}  # a finished graph stays on the CPU
         views = {view: faces[:, :, ::-1] if view == "mirrored" else faces for _, view in self.jobs}
         return {(*k, view): m.prepare(seen) for k, m in preparers.items() for view, seen in views.items()}
 
 
 def _ahead(prepared: Iterator[dict[tuple, torch.Tensor]], device: torch.device) -> Iterator[dict[tuple, torch.Tensor]]:
-    """Prepare a batch in a thread and stream of a GPU of its own, while the one before is computed."""
+    """Prepare a batch in a thread and a GPU stream of its own, while the one before is computed."""
     stream = torch.cuda.Stream(device)
 
     def in_stream() -> dict[tuple, torch.Tensor] | None:

@@ -38,21 +38,18 @@ PRECISIONS = {
 _TORCH = Lock()
 
 
-def model_engines(
-    models: Sequence[FaceModel], batch_size: int, precision: str = "fp32", compiled: bool = False
-) -> list[Engine]:
+def model_engines(models: Sequence[FaceModel], batch_size: int, precision: str = "fp32") -> list[Engine]:
     """The engines of networks, each on the device of its network; each gives raw embeddings, (b×d,).
 
-    Networks of one build share their graph and differ in its constants, which saves tracing every pruned variant.
-
-    precision: one of `PRECISIONS`; a CPU without instructions for it computes in fp32. compiled: by `torch.compile`,
-    on a GPU; the engine of the CPU always is. Raises `InputError` for another precision, and for tf32 on a CPU.
+    Networks of one build share their graph and differ in its constants, which saves tracing every pruned variant. A CPU
+    without instructions for a precision computes in fp32. Raises `InputError` for one that is not in `PRECISIONS`, and
+    for tf32 on a CPU.
     """
     graphs: dict[tuple, ov.Model] = {}
     with ThreadPoolExecutor(2) as threads:  # compile networks while the next ones are traced
         coming = [
             threads.submit(compile_graph, _graph(model, graphs), batch_size, precision) if model.device.type == "cpu"
-            else threads.submit(torch_engine, torch.compile(model) if compiled else model, precision)
+            else threads.submit(torch_engine, model, precision)
             for model in models
         ]  # fmt: skip
     return [engine.result() for engine in coming]

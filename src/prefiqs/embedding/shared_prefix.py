@@ -5,7 +5,7 @@ network's part of the batch meets the weights of that network. The original is o
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -49,24 +49,20 @@ class _EachItsOwn(nn.Module):  # layer for each equal part of the batch
         return torch.cat([layer(part) for layer, part in zip(self.layers, parts, strict=True)])
 
 
-class SharedEmbedder:
-    """Raw embeddings by a network and K prunings of it, the same as of an `Embedder` to rounding, and cheaper.
+def shared_embedder(
+    model: FaceModel, pruned: Sequence[FaceModel], batch_size: int | None = None, device: str = "auto"
+) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """From faces to 1 + K raw embeddings, float32 n×d, by a network and K prunings of it.
 
-    Raises `InputError` for a pruning that is not unstructured, or none that differs from the network.
+    The same as of an `Embedder` to rounding, and cheaper. Raises `InputError` for a pruning that is not unstructured,
+    or none that differs from the network.
     """
-
-    def __init__(
-        self, model: FaceModel, pruned: Sequence[FaceModel], batch_size: int | None = None, device: str = "auto"
-    ):
-        self._copies, self._embed = 1 + len(pruned), Embedder([SharedPrefix(model, pruned)], batch_size, device)
-
-    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
-        """1 + K float32 arrays n×d."""
-        return np.split(self._embed(images)[0], self._copies, axis=1)
+    embedder = Embedder([SharedPrefix(model, pruned)], batch_size, device)
+    return lambda images: np.split(embedder(images)[0], 1 + len(pruned), axis=1)
 
 
 def shared_passes(model: FaceModel, pruned: Sequence[FaceModel]) -> float:
-    """What `SharedEmbedder` costs in forward passes of the network, counted: from 1 to 1 + K."""
+    """What `shared_embedder` costs in forward passes of the network, counted: from 1 to 1 + K."""
     return flops(SharedPrefix(model, pruned)) / flops(model)
 
 

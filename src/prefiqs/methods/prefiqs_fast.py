@@ -9,7 +9,7 @@ one forward pass, plus a second pass through the embedding layer and the layers 
 
 import numpy as np
 
-from prefiqs.embedding.shared_prefix import SharedEmbedder
+from prefiqs.embedding.shared_prefix import shared_embedder
 from prefiqs.embedding.vectors import normalise
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
@@ -30,7 +30,7 @@ def scorer(
     (0, 1) counts the weights of the embedding layer alone."""
     spec = PruningSpec(ratio, "unstructured", criterion, seed, (embedding_layer(model),))
     pruned = apply_mask(model, select_mask(model, spec))
-    raw = SharedEmbedder(model, [pruned], batch_size, device)
+    raw = shared_embedder(model, [pruned], batch_size, device)
 
     def score(images: np.ndarray) -> Scored:
         e, e_pruned = raw(images)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from prefiqs.embedding.shared_prefix import SharedEmbedder, shared_passes
+from prefiqs.embedding.shared_prefix import shared_embedder, shared_passes
 from prefiqs.embedding.vectors import normalise
 from prefiqs.evaluation.comparison import Bootstraps
 from prefiqs.evaluation.tables import areas_table, differences_table, random_table
@@ -162,7 +162,7 @@ def candidates(
     for stage, onwards, layers in prunings:
         masks = select_masks(network, [PruningSpec(ratio, layers=layers) for ratio in ratios])
         pruned = [apply_mask(network, mask) for mask in masks]
-        plain, *moved = SharedEmbedder(network, pruned, embed.batch_size, embed.device)(images)
+        plain, *moved = shared_embedder(network, pruned, embed.batch_size, embed.device)(images)
         passes, passes_of_all = shared_passes(network, pruned[:1]), shared_passes(network, pruned)
         norm, directions = np.linalg.norm(plain, axis=1), normalise(plain)
         drifts = [drift(directions, normalise(e)) for e in moved]
