@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefiqs.datasets.pairs import people_of, sampled_pairs
+from prefiqs.datasets.pairs import cross_source_pairs, people_of
 
 subjects_of_images = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=14).map(np.array)
 
@@ -17,7 +17,7 @@ def as_set(pairs):
 
 @given(subjects_of_images, st.integers(0, 40), st.integers(0, 5))
 def test_all_genuine_and_as_many_impostor_pairs_as_wanted(subjects, impostors, seed):
-    pairs, genuine = sampled_pairs(subjects, impostors, seed)
+    pairs, genuine = cross_source_pairs(subjects, np.arange(len(subjects)), impostors, seed)
     n = len(subjects)
     everything = {(a, b) for a in range(n) for b in range(a + 1, n)}
     same = {(a, b) for a, b in everything if subjects[a] == subjects[b]}
@@ -33,7 +33,7 @@ def test_every_impostor_pair_is_drawn_equally_often_and_in_mixed_order():
     drawn: dict[tuple[int, int], int] = {}
     first_is_genuine = 0
     for seed in range(2000):
-        pairs, genuine = sampled_pairs(subjects, 5, seed)
+        pairs, genuine = cross_source_pairs(subjects, np.arange(7), 5, seed)
         first_is_genuine += int(genuine[0])
         for pair in as_set(pairs[~genuine]):
             drawn[pair] = drawn.get(pair, 0) + 1
@@ -46,7 +46,7 @@ def test_every_impostor_pair_is_drawn_equally_often_and_in_mixed_order():
 def test_a_data_set_of_adiences_size_needs_little():
     """19,370 faces have 187 million pairs, which would take 1.5 GB."""
     subjects = np.random.default_rng(0).integers(0, 2284, 19_370)
-    pairs, genuine = sampled_pairs(subjects, 100_000, seed=0)
+    pairs, genuine = cross_source_pairs(subjects, np.arange(len(subjects)), 100_000, seed=0)
     assert genuine.sum() == sum(comb(int(c), 2) for c in np.bincount(subjects))
     assert (~genuine).sum() == 100_000
     assert ((subjects[pairs[:, 0]] == subjects[pairs[:, 1]]) == genuine).all()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.datasets.pairs import sampled_pairs
+from prefiqs.datasets.pairs import cross_source_pairs
 from prefiqs.datasets.prepared import PREPARED, read_prepared
 from prefiqs.datasets.source import Align, BenchmarkCard, SourceFormat, align_photos, face_index
 from prefiqs.errors import InputError
@@ -33,19 +33,15 @@ def build_adience(
     seed: int = 0,
     identity: Literal["user_id", "face_id"] = "user_id",
 ) -> Benchmark:
-    """Adience from its fold lists and one of its folders of crops (`aligned/` before `faces/`).
+    """Adience from `fold_0…4_data.txt`, `fold_frontal_0…4_data.txt` or both, and its crops, `aligned/` before `faces/`.
 
-    Every face that a list names is used once: those of `fold_0…4_data.txt`, of `fold_frontal_0…4_data.txt`, or of both.
-    The face in the middle of a crop is the person meant (`central_face`); a crop without a face is `excluded`.
+    Every listed face is used once. The face in the middle of a crop is the person meant (`central_face`); a crop
+    without a face is `excluded`. Raises `InputError` for a list or crop that is missing or not of its format.
 
     Args:
-        folder, align: as for every benchmark of photos.
         impostors, seed: how many impostor pairs to draw; all 187 million pairs of 19,370 faces are never formed.
         identity: the column that says who is shown. `user_id` is the owner of the album; albums show several people, so
             some genuine pairs do not show one person. `face_id` tells the people of all albums apart (CR-FIQA uses it).
-
-    Raises:
-        InputError: a list or crop that is missing or not of its format.
     """
     labels = _read_lists(folder)
     crops = next((c for c in _CROPS if (folder / c).is_dir()), None)
@@ -55,9 +51,8 @@ def build_adience(
     subjects = dict(zip(labels["user_id"] + "/" + file, labels[identity], strict=True))
     require_files(folder / crops, subjects)
     faces, excluded = align_photos(((name, read_photo(folder / crops / name)) for name in subjects), align)
-    people = [subjects[name] for name in faces]
-    pairs = sampled_pairs(np.array(people), impostors, seed)
-    index = face_index(list(faces), people)
+    index = face_index(list(faces), [subjects[name] for name in faces])
+    pairs = cross_source_pairs(index["subject"].to_numpy(), index["name"].to_numpy(), impostors, seed)
     return Benchmark("adience", np.stack(list(faces.values())), index, *pairs, excluded=tuple(excluded.items()))
 
 

@@ -15,7 +15,8 @@ from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.arrays import read_array, row_writer
 from prefiqs.io.tables import read_parquet, write_table
 
-# The tables of a benchmark (the last two only where there is something in them) and the columns that are needed.
+# The tables of a benchmark and the columns that are needed; `templates` has the published numbers. The last two are
+# there only where there is something in them.
 _COLUMNS = {
     "index": ("name", "subject"),
     "pairs": ("left", "right", "genuine", "fold"),
@@ -26,17 +27,11 @@ _COLUMNS = {
 
 @dataclass(frozen=True, eq=False)
 class Templates:
-    """Which of n images make up each of T templates, where sets of images are compared (IJB-C).
+    """Which of n images make up each of T templates, where sets of images are compared (IJB-C)."""
 
-    Attributes:
-        rows: int32 n, the template of each image, 0 … T − 1.
-        media: int32 n, number of the photo or video an image is from; it counts within its template only.
-        ids: int32 T, the published number of each template, ascending.
-    """
-
-    rows: np.ndarray
-    media: np.ndarray
-    ids: np.ndarray
+    rows: np.ndarray  # int32 n, the template of each image, 0 … T − 1
+    media: np.ndarray  # int32 n, number of the photo or video an image is from; it counts within its template only
+    ids: np.ndarray  # int32 T, the published number of each template, ascending
 
     @classmethod
     def of(cls, template_ids: np.ndarray, media: np.ndarray) -> Self:
@@ -53,9 +48,7 @@ class Benchmark:
     """A benchmark of n aligned faces and P pairs: of images, or of templates where there are templates.
 
     Attributes:
-        name: such as `orl`.
-        images: n faces, uint8 112×112×3, RGB; a read-only memory map when loaded from disk, an array or `LazyFaces`
-            when just built.
+        images: n faces, uint8 112×112×3, RGB; a read-only memory map when loaded, an array or `LazyFaces` when built.
         index: one row an image: name, subject, source, degradation, severity (0 … 1, 0 = none); quality (higher =
             better) where the data set has such labels; sha256 of the pixels, which `save_benchmark` adds.
         pairs: int32 P×2, rows of `images`, but of `templates` in a benchmark that has them. May be empty.
@@ -88,11 +81,8 @@ class Benchmark:
         """Count images, people, genuine and impostor pairs, and templates and excluded images where there are any."""
         counts = {"images": len(self.images), "people": len(set(self.subjects))}
         counts |= {"genuine": int(self.genuine.sum()), "impostor": int((~self.genuine).sum())}
-        if self.templates is not None:
-            counts["templates"] = len(self.templates)
-        if self.excluded:
-            counts["excluded"] = len(self.excluded)
-        return counts
+        some = {"templates": len(self.templates or ()), "excluded": len(self.excluded)}
+        return counts | {what: count for what, count in some.items() if count}
 
 
 def keep_people(benchmark: Benchmark, count: int) -> Benchmark:
@@ -127,8 +117,7 @@ def benchmark_folder(name: str, root: str | Path) -> Path:
 def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
     """Write a benchmark below `root`/benchmarks/NAME, a few faces in memory at a time; returns that folder.
 
-    Files: `images.npy`, `index.parquet`, `pairs.parquet`; where there are any, `templates.parquet` (published template
-    and media number of each image) and `excluded.parquet` (name, reason).
+    Files: `images.npy`, and a Parquet file for each table that `_COLUMNS` names.
     """
     folder = benchmark_folder(benchmark.name, root)
     digests = []
@@ -159,7 +148,7 @@ def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
 def load_benchmark(name: str, root: str | Path | None = None) -> Benchmark:
     """Load a benchmark built by the pipeline from `root`, by default the data folder (`data_root`).
 
-    Raises InputError if something is missing; the message names the command that creates it.
+    Raises `InputError` if a file is missing, damaged, or does not fit the others.
     """
     folder = benchmark_folder(name, root or data_root())
     if missing := [f for f in ("images.npy", "index.parquet", "pairs.parquet") if not (folder / f).is_file()]:

@@ -13,13 +13,12 @@ from prefiqs.faces.degrade import degrade
 def build_cross_quality(
     name: str, source: Benchmark, copies: int, strongest: Mapping[str, float], impostors: int, seed: int
 ) -> Benchmark:
-    """Take every face of a benchmark as it is and in degraded copies.
+    """Take every face of a benchmark as it is (copy 0) and in degraded copies.
 
-    Copy 0 is the face itself (severity 0). Copy c > 0 has a severity drawn from the c-th of `copies` − 1 equal parts of
-    [0, 1], so that each face runs through the whole range; the kinds of one face all differ (as long as there are
-    enough). `strongest` has the kinds that are used, and the strength of each at severity 1. `seed` decides about
-    degradations and the `impostors` pairs that are drawn; each image has a generator of its own, so that a smaller
-    benchmark is the beginning of a larger one.
+    Copy c > 0 has a severity drawn from the c-th of `copies` − 1 equal parts of [0, 1]; the kinds of one face differ
+    (as long as there are enough). `strongest` has the strength of each kind at severity 1. `seed` decides about
+    degradations and the `impostors` pairs that are drawn; each image has its own generator, so that a smaller benchmark
+    is the beginning of a larger one.
     """
     images, rows = [], []
     kinds = list(strongest)

@@ -25,18 +25,13 @@ _COORDINATES = [f"{axis}{point}" for point in range(1, 6) for axis in "xy"]
 def build_ijbc(folder: Path) -> Benchmark:
     """Read IJB-C; crops are decoded and aligned one by one while the benchmark is saved.
 
-    Args:
-        folder: holds `loose_crop/NAME` and, in `meta/` or beside it, three lists whose lines are
-            `NAME X1 Y1 … X5 Y5 SCORE` (eyes, nose, mouth corners in pixels of the crop, and the face detector's score),
-            `NAME TEMPLATE MEDIUM` (the same images in the same order) and `TEMPLATE TEMPLATE LABEL` (1 = genuine).
+    The folder holds `loose_crop/NAME` and, in `meta/` or beside it, three lists whose lines are
+    `NAME X1 Y1 … X5 Y5 SCORE` (eyes, nose, mouth corners in pixels of the crop, and the face detector's score, which is
+    `detection` in the index), `NAME TEMPLATE MEDIUM` (the same images in the same order) and `TEMPLATE TEMPLATE LABEL`
+    (1 = genuine). They do not say who is shown: people are the templates that genuine pairs connect, named after the
+    first of them. Alignment continues a crop by its edge where the published evaluation pads with black.
 
-    Returns:
-        A benchmark with templates. The lists do not say who is shown: people are the templates that genuine pairs
-        connect, named after the first of them. The index also has `detection`, the detector's score. Alignment
-        continues a crop by its edge where the published evaluation pads with black.
-
-    Raises:
-        InputError: a list or a crop is missing, or lists contradict each other; names the line.
+    Raises `InputError` if a list or a crop is missing, or a line contradicts another list.
     """
     meta = folder / "meta" if (folder / "meta").is_dir() else folder
     crops = folder / _CROPS
@@ -58,8 +53,7 @@ def _read_templates(path: Path, names: np.ndarray) -> Templates:
     listed = table["name"].to_numpy()
     if len(listed) != len(names):
         raise InputError(f"{path} has {len(listed)} lines for {len(names)} images.")
-    different = np.flatnonzero(listed != names)
-    if len(different):
+    if len(different := np.flatnonzero(listed != names)):
         line = different[0]
         raise InputError(f"Line {line + 1} of {path} names image {listed[line]}; {_POINTS} has {names[line]} there.")
     return Templates.of(table["template"].to_numpy(), table["medium"].to_numpy())
@@ -69,11 +63,10 @@ def _read_pairs(path: Path, templates: Templates) -> tuple[np.ndarray, np.ndarra
     """The pairs as rows of `templates`, int32 P×2, and bool P, whether they are genuine."""
     table = read_text_table(path, {"template1": "int32", "template2": "int32", "label": "int32"})
     pairs = pd.Index(templates.ids).get_indexer(table[["template1", "template2"]].to_numpy().ravel()).reshape(-1, 2)
-    wrong = np.flatnonzero((pairs < 0).any(axis=1) | ~table["label"].isin([0, 1]))
-    if len(wrong):
+    if len(wrong := np.flatnonzero((pairs < 0).any(axis=1) | ~table["label"].isin([0, 1]))):
         row = " ".join(map(str, table.iloc[wrong[0]]))
-        where = f"Line {wrong[0] + 1} of {path}"
-        raise InputError(f"{where} is not two templates that have images, and 1 (genuine) or 0 (not): {row}.")
+        raise InputError(f"Line {wrong[0] + 1} of {path} is not two templates that have images, and 1 (genuine) or 0 "
+                         f"(not): {row}.")  # fmt: skip
     return pairs.astype(np.int32), table["label"].to_numpy() == 1
 
 

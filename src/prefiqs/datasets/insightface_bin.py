@@ -6,7 +6,6 @@ The file is a pickle of a list of 2P images (JPEG or PNG, aligned to 112×112) a
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,14 +24,13 @@ FOLDS = 10
 def read_bin(path: Path) -> tuple[list[bytes | bytearray], np.ndarray]:
     """The 2P encoded images of a `.bin` file in its order, and bool P, whether a pair is genuine.
 
-    Raises:
-        InputError: a pickle that holds anything else, or is damaged; nothing of it is run.
+    Raises `InputError` for a pickle that holds anything else, or is damaged; nothing of it is run.
     """
-    content: Any = read_restricted(path)
-    if not _is_sequence(content) or len(content) != 2 or not all(map(_is_sequence, content)):
-        raise InputError(f"{path} does not hold a list of images and a list of booleans.")
-    encoded = [image.data if isinstance(image, EncodedArray) else image for image in content[0]]
-    genuine = content[1]
+    match read_restricted(path):
+        case [list() | tuple() as images, list() | tuple() as genuine]:
+            encoded = [image.data if isinstance(image, EncodedArray) else image for image in images]
+        case _:
+            raise InputError(f"{path} does not hold a list of images and a list of booleans.")
     if not all(type(image) in (bytes, bytearray) for image in encoded) or not all(type(g) is bool for g in genuine):
         raise InputError(f"The lists in {path} contain something other than encoded images and booleans.")
     if len(encoded) != 2 * len(genuine) or not encoded:
@@ -41,12 +39,11 @@ def read_bin(path: Path) -> tuple[list[bytes | bytearray], np.ndarray]:
 
 
 def build_insightface_bin(path: Path) -> Benchmark:
-    """A benchmark from a `.bin` file; faces are taken as they are, decoded when they are needed.
+    """A benchmark from a `.bin` file, whose faces are decoded when they are needed.
 
-    An image that occurs in several pairs lies in the file several times. Such copies (equal by SHA-256 of the encoded
-    bytes) become one image, so that it is embedded once; an image is named by the first place it has in the file,
-    `00000.jpg`, which is also its name in CR-FIQA's score files. The file does not say who is shown: `people_of` infers
-    it from the genuine pairs. Folds are 10 equal runs of the pairs in the order of the file (the published protocol).
+    An image that occurs several times (by SHA-256 of the encoded bytes) becomes one, named by its first place in the
+    file, `00000.jpg`, as in CR-FIQA's score files. The file does not say who is shown: `people_of` infers it from the
+    genuine pairs. Folds are 10 equal runs of the pairs in the order of the file (the published protocol).
     """
     encoded, genuine = read_bin(path)
     first: dict[bytes, int] = {}
@@ -57,10 +54,6 @@ def build_insightface_bin(path: Path) -> Benchmark:
     pairs = rows.reshape(-1, 2).astype(np.int32)
     index = face_index(names, people_of(names, pairs[genuine]), [f"{path.name}:{place}" for place in distinct])
     return Benchmark(path.stem, faces, index, pairs, genuine, consecutive_folds(len(genuine), FOLDS))
-
-
-def _is_sequence(value: object) -> bool:
-    return type(value) in (list, tuple)
 
 
 def bin_format(file: str) -> SourceFormat:

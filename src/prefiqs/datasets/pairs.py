@@ -40,17 +40,25 @@ def cross_source_pairs(
         regard to their kind; bool (P,), whether the pair is genuine.
     """
     person, source = (np.unique(labels, return_inverse=True)[1] for labels in (subjects, sources))
-    genuine = _pairs_within(person)
+    of_person = np.split(np.argsort(person, kind="stable"), np.cumsum(np.bincount(person))[:-1])
+    genuine = np.concatenate([rows[np.column_stack(np.triu_indices(len(rows), 1))] for rows in of_person])
     genuine = genuine[source[genuine[:, 0]] != source[genuine[:, 1]]]
     genuine = genuine[np.lexsort(genuine.T[::-1])]
+
+    def partners(i: int) -> np.ndarray:
+        return i + np.flatnonzero((person[i:] != person[i]) & (source[i:] != source[i]))
+
+    # Impostor pairs in ascending order have numbers: some are drawn, and only their pairs are formed.
     rng = np.random.default_rng(seed)
-    partners = [np.count_nonzero((person[i:] != person[i]) & (source[i:] != source[i])) for i in range(len(person))]
-    left, nth = _draw(np.array(partners), impostors, rng)
+    ends = np.cumsum([0, *(len(partners(i)) for i in range(len(person)))])
+    numbers = rng.choice(int(ends[-1]), min(impostors, int(ends[-1])), replace=False)
+    left = np.searchsorted(ends, numbers, side="right") - 1
     right = np.empty_like(left)
     for i, drawn in pd.Series(left).groupby(left).indices.items():
-        others = (person[i:] != person[i]) & (source[i:] != source[i])
-        right[drawn] = i + np.flatnonzero(others)[nth[drawn]]
-    return _shuffled(genuine, np.column_stack([left, right]), rng)
+        right[drawn] = partners(i)[numbers[drawn] - ends[i]]
+    pairs = np.concatenate([genuine, np.column_stack([left, right])]).astype(np.int32)
+    order = rng.permutation(len(pairs))
+    return pairs[order], order < len(genuine)
 
 
 def with_all_genuine_pairs(benchmark: Benchmark, across: str, impostors: int, seed: int) -> Benchmark:
@@ -72,37 +80,6 @@ def with_all_genuine_pairs(benchmark: Benchmark, across: str, impostors: int, se
     return replace(benchmark, pairs=pairs, genuine=genuine, folds=None)
 
 
-def sampled_pairs(subjects: np.ndarray, impostors: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return all genuine pairs, and impostor pairs drawn without replacement; as `cross_source_pairs` otherwise."""
-    rng = np.random.default_rng(seed)
-    _, person, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
-    by_person = np.argsort(person, kind="stable")
-    # With the images of a person side by side, the partners of an image are all behind the last image of its person.
-    following = np.cumsum(sizes)[person[by_person]]
-    left, nth = _draw(len(person) - following, impostors, rng)
-    impostor = by_person[np.column_stack([left, following[left] + nth])]
-    return _shuffled(_pairs_within(person), np.sort(impostor, axis=1), rng)
-
-
-def _pairs_within(person: np.ndarray) -> np.ndarray:
-    """All pairs of images of one person, (k, 2), person by person."""
-    people = np.split(np.argsort(person, kind="stable"), np.cumsum(np.bincount(person))[:-1])
-    return np.concatenate([rows[np.column_stack(np.triu_indices(len(rows), 1))] for rows in people])
-
-
-def _draw(partners: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw pairs, of which image i has partners[i], as images and which of their partners; never holds all pairs."""
-    ends = np.cumsum(partners)
-    numbers = rng.choice(int(ends[-1]), min(count, int(ends[-1])), replace=False)
-    left = np.searchsorted(ends, numbers, side="right")
-    return left, numbers - (ends - partners)[left]
-
-
-def _shuffled(genuine: np.ndarray, impostor: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    order = rng.permutation(len(genuine) + len(impostor))
-    return np.concatenate([genuine, impostor]).astype(np.int32)[order], order < len(genuine)
-
-
 def linked(count: int, pairs: np.ndarray) -> np.ndarray:
     """Return for each of `count` things the first of those that a chain of pairs connects with it, (count,)."""
     links = coo_array((np.ones(len(pairs), bool), pairs.T), shape=(count, count))
@@ -114,7 +91,7 @@ def people_of(names: Sequence[str], genuine_pairs: np.ndarray) -> list[str]:
     """Return who is shown in n images of a data set that lists pairs only: the images that genuine pairs connect.
 
     Such a person is called `INFERRED` and the name of the first image. Images of one person that no chain of pairs
-    connects count as different people, so these are too many people, never too few.
+    connects count as different people.
     """
     return [f"{INFERRED}{names[first]}" for first in linked(len(names), genuine_pairs)]
 
@@ -128,17 +105,14 @@ def with_folds(benchmark: Benchmark, folds: int, per_fold: int, seed: int) -> Be
     """Assign the pairs of a benchmark to folds as in view 2 of LFW: as many genuine as impostor pairs, nobody in two.
 
     People are dealt into `folds` groups; each fold takes equally many genuine and impostor pairs within its group, at
-    most `per_fold` of each, drawn by `seed`. The fold of all other pairs is −1.
-
-    Raises:
-        InputError: fewer than two people a fold, so that a fold would have no impostor pairs.
+    most `per_fold` of each, drawn by `seed`. The fold of all other pairs is −1. Raises `InputError` for fewer than two
+    people a fold.
     """
     subjects, genuine = benchmark.subjects, benchmark.genuine
     people = np.unique(subjects)
     if len(people) < 2 * folds:
-        raise InputError(
-            f"{folds} folds need at least {2 * folds} people, two per fold; there are {len(people)}; use fewer folds."
-        )
+        there = f"there are {len(people)}; use fewer folds"
+        raise InputError(f"{folds} folds need at least {2 * folds} people, two per fold; {there}.")
     rng = np.random.default_rng(seed)
     group = dict(zip(rng.permutation(people), np.arange(len(people)) % folds, strict=True))
     left, right = np.array([group[subject] for subject in subjects])[benchmark.pairs].T

@@ -24,8 +24,8 @@ _IMAGES, _PATHS, _PAIRS = "images", "image_path_list.txt", "pair_list.txt"
 def read_prepared(folder: Path, folds: int | None = 10) -> Benchmark:
     """Read a folder that CR-FIQA's tools have prepared; faces are decoded when they are needed.
 
-    An image that the list repeats occurs once; people are those that `people_of` infers; `folds` are equal runs of the
-    pair list (insightface's protocol). Raises `InputError` as `read_pairs` does, and for a file that is missing.
+    People are those that `people_of` infers; `folds` are equal runs of the pair list (insightface's protocol). Raises
+    `InputError` as `read_pairs` does, and for a file that is missing.
     """
     listed = [PurePosixPath(line.strip()).name for line in read_text(folder / _PATHS).splitlines()]
     files = list(dict.fromkeys(filter(None, listed)))

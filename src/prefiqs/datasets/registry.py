@@ -15,39 +15,28 @@ from prefiqs.datasets.synfiqa import SYNFIQA
 from prefiqs.datasets.xqlfw import XQLFW
 from prefiqs.errors import InputError
 
-_CARDS = (
-    ORL,
-    LFW,
-    *INSIGHTFACE,
-    ADIENCE,
-    XQLFW,
-    IJBC,
-    SYNFIQA,
-)
+_CARDS = (ORL, LFW, *INSIGHTFACE, ADIENCE, XQLFW, IJBC, SYNFIQA)
 BENCHMARKS: dict[str, BenchmarkCard] = {card.name: card for card in _CARDS}
 
 
 def build_benchmark(name: str, root: str | Path, align: Align) -> Benchmark:
     """Build a benchmark from the files of its owners, in the folder sources/NAME of the data root.
 
-    Raises `InputError` for an unknown name, a missing file (the message says which, where to put it and where to get
-    it), or a file that is not in its format.
+    Raises `InputError` for an unknown name, a missing file (which, and where to get it), or one of another format.
     """
     if name not in BENCHMARKS:
         raise InputError(f"Unknown benchmark {name!r}; choose one of {', '.join(BENCHMARKS)}.")
     card = BENCHMARKS[name]
     folder = card.folder(root)
     if missing := card.missing(root):
-        raise InputError(
-            f"Benchmark {name}: {' or '.join(missing[0])} not found in {folder}. Put it there; it is distributed by "
-            f"{card.owner}."
-        )
+        raise InputError(f"Benchmark {name}: {' or '.join(missing[0])} not found in {folder}. Put it there; it is "
+                         f"distributed by {card.owner}.")  # fmt: skip
     complete = next(each for each in card.formats if not each.missing(folder))
     return replace(complete.build(folder) if complete.aligned else complete.build(folder, align), name=name)
 
 
 def inventory(root: str | Path) -> dict[str, str]:
-    """A line on the state of every benchmark above, then of those that were built otherwise. Loads no images."""
+    """A line on the state of every benchmark above, then of those that were built otherwise."""
     built = sorted(path.name for path in (Path(root) / "benchmarks").glob("*") if path.is_dir())
     titles = {name: f"{name} ({card.title})" for name, card in BENCHMARKS.items()}
     return {name: f"{titles.get(name, name)}: {_state(name, root)}" for name in dict.fromkeys([*BENCHMARKS, *built])}

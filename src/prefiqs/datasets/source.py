@@ -11,27 +11,21 @@ import pandas as pd
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.align import AlignedFace
-from prefiqs.faces.decode import read_face
+from prefiqs.faces.decode import decode_face, read_file
 from prefiqs.io.tables import require_files
 
 Align = Callable[[np.ndarray], list[AlignedFace]]
 """From a photo (uint8 RGB h×w×3) to all its faces, largest first; raises `NoFaceFound`."""
 
-_SMALLEST_SHARE = 1 / 4
 _READ_AHEAD = 256  # faces: 10 MB
 
 
 @dataclass(frozen=True)
 class SourceFormat:
-    """A format in which a benchmark is distributed.
+    """A format in which a benchmark is distributed."""
 
-    Attributes:
-        files: what it needs, each with its alternatives.
-        build: from the folder, and `Align` unless the faces are `aligned` already, to the benchmark.
-    """
-
-    files: tuple[tuple[str, ...], ...]
-    build: Callable[..., Benchmark]
+    files: tuple[tuple[str, ...], ...]  # what it needs, each with its alternatives
+    build: Callable[..., Benchmark]  # from the folder, and `Align` unless the faces are aligned already
     aligned: bool = False
 
     def missing(self, folder: Path) -> list[tuple[str, ...]]:
@@ -41,23 +35,15 @@ class SourceFormat:
 
 @dataclass(frozen=True)
 class BenchmarkCard:
-    """A benchmark of the literature.
+    """A benchmark of the literature."""
 
-    Attributes:
-        name, title, licence: as in `params.yaml`; in full; in a phrase.
-        owner: where its owners distribute it.
-        formats: in which it is read; the first whose files are all there is taken.
-        images: how many it has, for `prefiqs plan`.
-        path: of its files below the data root; sources/NAME if empty.
-    """
-
-    name: str
+    name: str  # as in `params.yaml`
     title: str
-    owner: str
-    licence: str
-    formats: tuple[SourceFormat, ...]
-    images: int | None = None
-    path: str = ""
+    owner: str  # where its owners distribute it
+    licence: str  # in a phrase
+    formats: tuple[SourceFormat, ...]  # the first whose files are all there is read
+    images: int | None = None  # how many, for `prefiqs plan`
+    path: str = ""  # of its files below the data root; sources/NAME if empty
 
     def folder(self, root: str | Path) -> Path:
         """Where its files are looked for."""
@@ -93,16 +79,13 @@ class LazyFaces(Sequence[np.ndarray]):
 def aligned_faces(folder: Path, names: Sequence[str]) -> LazyFaces:
     """The faces in the files `names` of a folder, aligned already; `InputError` for one that is missing."""
     require_files(folder, names)
-    return LazyFaces(len(names), lambda row: read_face(folder / names[row]))
+    return LazyFaces(len(names), lambda row: decode_face(read_file(folder / names[row]), str(folder / names[row])))
 
 
 def align_photos(
     photos: Iterable[tuple[str, np.ndarray]], align: Align
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The aligned central face of each photo by the photo's name, and why there is none for each of the others.
-
-    Raises `InputError` if no photo has a face.
-    """
+    """The aligned central face of each photo by name, and why others have none; `InputError` if no photo has a face."""
     faces, excluded = {}, {}
     for name, photo in photos:
         try:
@@ -120,12 +103,10 @@ def central_face(faces: list[AlignedFace], photo: np.ndarray) -> AlignedFace:
 
     Faces of less than a quarter of the largest one's area are people in the background and are passed over.
     """
-    large = max(f.box[2] * f.box[3] for f in faces) * _SMALLEST_SHARE
+    quarter = max(f.box[2] * f.box[3] for f in faces) / 4
     middle = np.array(photo.shape[1::-1]) / 2
-    return min(
-        (f for f in faces if f.box[2] * f.box[3] >= large),
-        key=lambda f: np.linalg.norm(f.box[:2] + f.box[2:] / 2 - middle),
-    )
+    large = [f for f in faces if f.box[2] * f.box[3] >= quarter]
+    return min(large, key=lambda f: np.linalg.norm(f.box[:2] + f.box[2:] / 2 - middle))
 
 
 def face_index(

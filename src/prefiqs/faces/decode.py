@@ -50,11 +50,6 @@ def decode_photo(data: bytes | bytearray, name: str) -> np.ndarray:
     return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
 
 
-def read_face(path: Path) -> np.ndarray:
-    """Read a face that is aligned already; as `decode_face` otherwise."""
-    return decode_face(read_file(path), str(path))
-
-
 def decode_face(data: bytes | bytearray, name: str) -> np.ndarray:
     """Decode a face that is aligned already, uint8 RGB 112×112×3; `InputError` for any other size."""
     face = decode_photo(data, name)

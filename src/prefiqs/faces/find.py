@@ -31,17 +31,11 @@ class EncodedImage(NamedTuple):
 
 @dataclass(frozen=True)
 class Shard:
-    """Some images that are read together, in an order that is the same in every run: photos, or a packed set of them.
+    """Some images that are read together, in the same order in every run: photos, or a packed set of them."""
 
-    Attributes:
-        files: photos; or one tar or Parquet file, whose images are called FILE/NAME.
-        groups: the row groups that are meant of a Parquet file.
-        skip: names of images that are left out.
-    """
-
-    files: tuple[Path, ...]
-    groups: range = range(0)
-    skip: frozenset[str] = frozenset()
+    files: tuple[Path, ...]  # photos; or one tar or Parquet file, whose images are called FILE/NAME
+    groups: range = range(0)  # the row groups that are meant of a Parquet file
+    skip: frozenset[str] = frozenset()  # names of images that are left out
 
     def names(self) -> list[str]:
         """The names of all images, also of those in `skip`, without reading them."""
@@ -66,9 +60,9 @@ class Shard:
 def tar_members(
     path: Path, wanted: Callable[[tarfile.TarInfo], bool], content: bool = True, compressed: bool = False
 ) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the files in a tar file that are wanted; `InputError` if it is damaged.
+    """Name and content of the wanted files in a tar file; `InputError` if it is damaged.
 
-    Files in one that may be `compressed` can be of any size: `wanted` decides which are small enough.
+    In one that may be `compressed`, files can be of any size: `wanted` decides which are small enough.
     """
     try:
         with tarfile.open(path, "r:*" if compressed else "r:") as tar:
@@ -87,9 +81,8 @@ def find_images(given: Iterable[str | Path], shard_size: int = 1024) -> list[Sha
     such files instead of photos. A file that is named itself counts whatever its ending is. A shard has `shard_size`
     images, but row groups and tar files are not split.
 
-    Raises:
-        InputError: a file that does not exist, a glob without a match, no images at all, a folder with several kinds of
-            images; OSError: a folder that cannot be read.
+    Raises `InputError` for a file that does not exist, a glob without a match, no images at all, or a folder with
+    several kinds of images; `OSError` for a folder that cannot be read.
     """
     if shard_size < 1:
         raise InputError(f"A shard must have at least one image, not {shard_size}.")
@@ -142,7 +135,7 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _is_image(file: Path) -> bool:
-    """Whether a file that was not named by itself is meant: not, say, a table of scores beside the photos."""
+    """Whether a file that was not named itself is meant: not, say, a table of scores beside the photos."""
     kind = _kind(file)
     return bool(_image_columns(file)) if kind == ".parquet" else kind == ".tar" or _is_photo(file)
 
@@ -171,11 +164,10 @@ def _row_groups(path: Path, shard_size: int) -> Iterator[range]:
 
 
 def _rows(path: Path, groups: range, content: bool) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the images in row groups: names are those in the column `name`, else numbers of rows."""
     (column,) = _image_columns(path)
     with _parquet(path) as file:
         counts = [file.metadata.row_group(group).num_rows for group in range(groups.stop)]
-        names = [str(row) for row in range(sum(counts[: groups.start]), sum(counts))]
+        names = [str(row) for row in range(sum(counts[: groups.start]), sum(counts))]  # unless there is such a column
         if "name" in file.schema_arrow.names:
             names = file.read_row_groups(groups, ["name"])["name"].to_pylist()
         if not content:

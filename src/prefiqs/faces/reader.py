@@ -17,21 +17,17 @@ from prefiqs.faces.find import EncodedImage
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo and its faces, the largest first, or one sentence on why there is none.
-
-    In a photo that was aligned already nothing was detected: box, landmarks and confidence of its face are NaN.
-    """
+    """A photo and its faces, the largest first, or one sentence on why there is none."""
 
     name: str
-    faces: list[AlignedFace]
+    faces: list[AlignedFace]  # with NaN for box, landmarks and confidence if the photo was aligned already
     reason: str = ""
 
 
 class FaceReader:
-    """Reads photos and finds their faces, the largest or `all_faces`; never stops for a bad photo.
+    """Reads photos, which may be `aligned` already, and finds the largest face or `all_faces`.
 
-    Those that are `aligned` are faces of 112×112 pixels already. Raises `InputError` for both options, `AssetError` if
-    the detector is needed and cannot be fetched.
+    Never stops for a bad photo. Raises `InputError` for both options, `AssetError` if the detector cannot be fetched.
     """
 
     def __init__(self, aligned: bool = False, all_faces: bool = False):
@@ -42,7 +38,7 @@ class FaceReader:
         self.aligned, self.all_faces = aligned, all_faces
 
     def __call__(self, image: EncodedImage) -> Photo:
-        """The photo with its faces, or with the reason why it has none."""
+        """The photo with its faces, or the reason why it has none."""
         name = image.name
         try:
             if self.aligned:

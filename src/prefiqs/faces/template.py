@@ -25,9 +25,7 @@ def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     As in Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991,
     without reflections. In the plane, with complex numbers, it is the linear regression target = a · source + b.
-
-    Raises:
-        InputError: the points of `source` are not finite, or all the same.
+    Raises `InputError` if the points of `source` are not finite, or all the same.
     """
     if not np.isfinite(source).all() or np.ptp(source, axis=0).max() == 0:
         raise InputError(f"Landmarks must be finite and distinct, not {np.asarray(source).tolist()}.")

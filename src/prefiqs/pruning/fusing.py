@@ -7,38 +7,32 @@ batch norm, γ/√(σ² + ε), and other weights are the smallest: an ablation s
 import copy
 from collections import Counter
 from collections.abc import Callable
-from typing import TypeVar
 
 import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from prefiqs.errors import InputError
-from prefiqs.models.face_model import require_eval_mode
-
-Network = TypeVar("Network", bound=nn.Module)
+from prefiqs.models.face_model import FaceModel, require_eval_mode
 
 
 class FusedBatchNorm(nn.Identity):
     """Stands for a batch norm that was folded, so that the network is not mistaken for one without batch norms."""
 
 
-def fuse_batch_norm(model: Network) -> Network:
+def fuse_batch_norm(model: FaceModel) -> FaceModel:
     """A copy of a network in which every batch norm directly behind a convolution or linear layer is folded into it.
 
-    The copy is of the same class and has a `FusedBatchNorm` for each batch norm that was folded; its embeddings
-    are equal to about 1e-6. A batch norm behind anything else (as before the embedding layer of SFace) stays.
-
-    Raises `InputError` for a network in training mode, or one whose order of layers torch.fx cannot follow.
+    Embeddings are equal to about 1e-6. Each folded batch norm becomes a `FusedBatchNorm`; one behind anything else (as
+    before the embedding layer of SFace) stays. Raises `InputError` for a network in training mode, or one whose order
+    of layers torch.fx cannot follow.
     """
     require_eval_mode(model)
     try:
         nodes = fx.Tracer().trace(model).nodes
     except (fx.proxy.TraceError, TypeError) as error:
-        raise InputError(
-            f"torch.fx cannot trace {type(model).__name__} ({error}): its forward must not depend on values or on the "
-            "number of faces."
-        ) from error
+        raise InputError(f"torch.fx cannot trace {type(model).__name__} ({error}): its forward must not depend on "
+                         "values or on the number of faces.") from error  # fmt: skip
     folded = copy.deepcopy(model)
     modules = {node: folded.get_submodule(node.target) for node in nodes if node.op == "call_module"}
     uses = Counter(node.target for node in modules)

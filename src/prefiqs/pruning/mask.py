@@ -18,9 +18,9 @@ from prefiqs.pruning.spec import PruningSpec
 class PruningMask:
     """What a spec removes from one network.
 
-    `arrays` holds either `mask`, the packed bits (numpy.packbits) of the weights set to zero, in the order of
-    `prunable_weights`; or, for structured pruning, one int32 array of channels for each step of `steps`, the pruning
-    history of DepGraph: (root layer, whether output channels are meant).
+    `arrays` holds either `mask`, the bits (numpy.packbits) of the weights set to zero, in the order of
+    `prunable_weights`; or, for structured pruning, an int32 array of channels for each step of `steps`, the history of
+    DepGraph: (root layer, whether output channels are meant).
     """
 
     spec: PruningSpec
@@ -78,6 +78,5 @@ def load_mask(path: Path) -> PruningMask:
         steps = tuple((layer, bool(out)) for layer, out in head["steps"])
         return PruningMask(PruningSpec(**head["spec"]), head["sparsity"], arrays, steps)
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError, OSError) as error:
-        raise InputError(
-            f"{path} is not a pruning mask, or is damaged ({error}). Delete it and run `dvc repro prune`."
-        ) from error
+        raise InputError(f"{path} is not a pruning mask, or is damaged ({error}). Delete it and run "
+                         "`dvc repro prune`.") from error  # fmt: skip

@@ -14,19 +14,15 @@ RANKINGS = ("global", "layerwise")
 
 @dataclass(frozen=True)
 class PruningSpec:
-    """How to prune a network.
+    """How to prune a network; `InputError` for a value that is unknown, or values that do not go together.
 
     Attributes:
         ratio: share of the weights (unstructured) or of the channels (structured) to remove, in (0, 1).
         granularity: "unstructured" sets single weights to zero, "structured" removes whole channels.
         criterion: "l1" removes the smallest magnitudes first, "random" draws by `seed`.
-        seed: of the random criterion.
         layers: "all", or names of layers; a name stands for every layer below it. Unstructured pruning only.
         ranking: "global" ranks the weights of all layers together, as the paper does (PreFIQs, sec. 4); "layerwise"
             removes the same share of every layer. Layerwise ranking is for unstructured L1 pruning only.
-
-    Raises:
-        InputError: a value that is not one of these, or values that do not go together.
     """
 
     ratio: float

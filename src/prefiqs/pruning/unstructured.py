@@ -46,7 +46,7 @@ def _masks(weights: Sequence[Tensor], specs: Sequence[PruningSpec]) -> Iterator[
 
 
 def _smallest(weights: Sequence[Tensor], count: int, threshold: float) -> np.ndarray:
-    """The mask of all magnitudes below a threshold and the first of those equal to it, `count` in all."""
+    """The mask of `count` magnitudes: all below a threshold, and the first of those equal to it."""
     mask = np.concatenate([(part.abs() < threshold).cpu().numpy() for part in weights])
     ties = np.flatnonzero(np.concatenate([(part.abs() == threshold).cpu().numpy() for part in weights]))
     mask[ties[: count - np.count_nonzero(mask)]] = True
@@ -58,10 +58,9 @@ def zero_weights(model: nn.Module, mask: PruningMask) -> None:
     weights = prunable_weights(model, mask.spec.layers)
     sizes = [w.numel() for w in weights.values()]
     if len(mask.arrays["mask"]) != math.ceil(sum(sizes) / 8):
-        raise InputError(
-            f"The mask was made for another network: it has about {8 * len(mask.arrays['mask'])} weights, this one "
-            f"{sum(sizes)}."
-        )
+        about = 8 * len(mask.arrays["mask"])
+        raise InputError(f"The mask was made for another network: it has about {about} weights, this one "
+                         f"{sum(sizes)}.")  # fmt: skip
     gone = np.unpackbits(mask.arrays["mask"], count=sum(sizes)).astype(bool)
     with torch.no_grad():
         for weight, part in zip(weights.values(), np.split(gone, np.cumsum(sizes)[:-1]), strict=True):
