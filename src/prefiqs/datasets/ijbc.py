@@ -34,40 +34,33 @@ def build_ijbc(folder: Path) -> Benchmark:
     Raises `InputError` if a list or a crop is missing, or a line contradicts another list.
     """
     meta = folder / "meta" if (folder / "meta").is_dir() else folder
-    crops = folder / _CROPS
     columns = {"name": "str", **dict.fromkeys(_COORDINATES, "float64"), "score": "float64"}
     faces = read_text_table(meta / _POINTS, columns)
-    names = faces["name"].to_numpy()
-    templates = _read_templates(meta / _MEDIA, names)
-    pairs, genuine = _read_pairs(meta / _PAIRS, templates)
+    names, landmarks = faces["name"].to_numpy(), faces[_COORDINATES].to_numpy().reshape(-1, 5, 2)
+
+    listed = read_text_table(meta / _MEDIA, {"name": "str", "template": "int32", "medium": "int32"})
+    if len(listed) != len(faces):
+        raise InputError(f"{meta / _MEDIA} has {len(listed)} lines for {len(faces)} images.")
+    if len(different := np.flatnonzero(listed["name"] != names)):
+        line = different[0]
+        raise InputError(f"Line {line + 1} of {meta / _MEDIA} names image {listed['name'][line]}; {_POINTS} has "
+                         f"{names[line]} there.")  # fmt: skip
+    templates = Templates.of(listed["template"].to_numpy(), listed["medium"].to_numpy())
+
+    table = read_text_table(meta / _PAIRS, {"template1": "int32", "template2": "int32", "label": "int32"})
+    pairs = pd.Index(templates.ids).get_indexer(table[["template1", "template2"]].to_numpy().ravel()).reshape(-1, 2)
+    if len(wrong := np.flatnonzero((pairs < 0).any(axis=1) | ~table["label"].isin([0, 1]))):
+        row = " ".join(map(str, table.iloc[wrong[0]]))
+        raise InputError(f"Line {wrong[0] + 1} of {meta / _PAIRS} is not two templates that have images, and 1 "
+                         f"(genuine) or 0 (not): {row}.")  # fmt: skip
+    pairs, genuine = pairs.astype(np.int32), table["label"].to_numpy() == 1
+
+    crops = folder / _CROPS
     require_files(crops, names)
-    landmarks = faces[_COORDINATES].to_numpy().reshape(-1, 5, 2)
     people = templates.ids[linked(len(templates), pairs[genuine])].astype(str).astype(object)
     index = face_index(names, people[templates.rows]).assign(detection=faces["score"])
     images = LazyFaces(len(names), lambda i: align_to_template(read_photo(crops / names[i]), landmarks[i]))
     return Benchmark("ijbc", images, index, pairs, genuine, templates=templates)
-
-
-def _read_templates(path: Path, names: np.ndarray) -> Templates:
-    table = read_text_table(path, {"name": "str", "template": "int32", "medium": "int32"})
-    listed = table["name"].to_numpy()
-    if len(listed) != len(names):
-        raise InputError(f"{path} has {len(listed)} lines for {len(names)} images.")
-    if len(different := np.flatnonzero(listed != names)):
-        line = different[0]
-        raise InputError(f"Line {line + 1} of {path} names image {listed[line]}; {_POINTS} has {names[line]} there.")
-    return Templates.of(table["template"].to_numpy(), table["medium"].to_numpy())
-
-
-def _read_pairs(path: Path, templates: Templates) -> tuple[np.ndarray, np.ndarray]:
-    """The pairs as rows of `templates`, int32 P×2, and bool P, whether they are genuine."""
-    table = read_text_table(path, {"template1": "int32", "template2": "int32", "label": "int32"})
-    pairs = pd.Index(templates.ids).get_indexer(table[["template1", "template2"]].to_numpy().ravel()).reshape(-1, 2)
-    if len(wrong := np.flatnonzero((pairs < 0).any(axis=1) | ~table["label"].isin([0, 1]))):
-        row = " ".join(map(str, table.iloc[wrong[0]]))
-        raise InputError(f"Line {wrong[0] + 1} of {path} is not two templates that have images, and 1 (genuine) or 0 "
-                         f"(not): {row}.")  # fmt: skip
-    return pairs.astype(np.int32), table["label"].to_numpy() == 1
 
 
 IJBC = BenchmarkCard(

@@ -1,7 +1,6 @@
 """A benchmark as its owners distribute it: its card, and from its files to aligned faces and labels."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +11,11 @@ from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.align import AlignedFace
 from prefiqs.faces.decode import decode_face, read_file
+from prefiqs.faces.reader import prefetch
 from prefiqs.io.tables import require_files
 
 Align = Callable[[np.ndarray], list[AlignedFace]]
 """From a photo (uint8 RGB h×w×3) to all its faces, largest first; raises `NoFaceFound`."""
-
-_READ_AHEAD = 256  # faces: 10 MB
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class BenchmarkCard:
 class LazyFaces(Sequence[np.ndarray]):
     """`count` faces, each made by `make(i)` when it is asked for: uint8 112×112×3, RGB.
 
-    Iterating makes the next few hundred on all cores (decoding and warping leave Python's lock) and keeps none.
+    Iterating makes the next few hundred (10 MB) on all cores (decoding and warping leave Python's lock) and keeps none.
     """
 
     def __init__(self, count: int, make: Callable[[int], np.ndarray]):
@@ -71,9 +69,7 @@ class LazyFaces(Sequence[np.ndarray]):
         return self._make(self._rows[i])
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        with ThreadPoolExecutor() as pool:
-            for start in range(0, len(self), _READ_AHEAD):
-                yield from pool.map(self._make, self._rows[start : start + _READ_AHEAD])
+        return prefetch(self._make, self._rows, threads=None, lookahead=256)
 
 
 def aligned_faces(folder: Path, names: Sequence[str]) -> LazyFaces:

@@ -49,11 +49,8 @@ def embed(
         precision: "fp32", or faster but less exact "bf16", "fp16" and, on a GPU, "tf32".
         progress: show a progress bar on stderr.
 
-    Returns:
-        float32 n×d, rows L2-normalised; a list of such arrays for a list of models.
-
-    Raises:
-        InputError: images that are not aligned faces, or an unknown model, device or precision.
+    Returns float32 n×d, rows L2-normalised; a list of such arrays for a list of models. Raises `InputError` for images
+    that are not aligned faces, or an unknown model, device or precision.
     """
     models = [model] if isinstance(model, FaceModel | str) else list(model)
     jobs = [(network, view) for network in models for view in ("plain", "mirrored")[: 1 + flip_test]]
@@ -172,19 +169,15 @@ def run_padded(engine: Engine, prepared, batch_size: int) -> tuple[np.ndarray, .
 def batches(images: Faces, batch_size: int, progress: bool = False) -> Iterator[np.ndarray]:
     """Cut faces into arrays of at most `batch_size`; with `progress`, show a bar on stderr."""
     _check_batch_size(batch_size)
-    with tqdm(total=len(images) if isinstance(images, Sized) else None, unit="face", disable=not progress) as bar:
-        for batch in _cut(images, batch_size):
-            yield batch
-            bar.update(len(batch))
-
-
-def _cut(images: Faces, batch_size: int) -> Iterator[np.ndarray]:
     if isinstance(images, np.ndarray):
-        yield from (check_faces(images[s : s + batch_size]) for s in range(0, len(images), batch_size))
-        return
-    stream = iter(images)
-    while batch := list(islice(stream, batch_size)):
-        yield np.concatenate([check_faces(np.asarray(face)[None]) for face in batch])
+        portions = (check_faces(images[s : s + batch_size]) for s in range(0, len(images), batch_size))
+    else:
+        single = (check_faces(np.asarray(face)[None]) for face in images)
+        portions = (np.concatenate(some) for some in iter(lambda: list(islice(single, batch_size)), []))
+    with tqdm(total=len(images) if isinstance(images, Sized) else None, unit="face", disable=not progress) as bar:
+        for portion in portions:
+            yield portion
+            bar.update(len(portion))
 
 
 def _check_batch_size(batch_size: int | None) -> None:

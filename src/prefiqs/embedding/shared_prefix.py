@@ -26,7 +26,14 @@ class SharedPrefix(FaceModel):
         networks = [model, *pruned]
         super().__init__(f"{model.name} and pruned ones", model.input_spec, len(networks) * model.embedding_size)
         self.model, self.copies = copy.deepcopy(model), len(networks)
-        differing = _differing_layers(model, pruned)
+        others = [weights_like(model, network) for network in pruned]
+        differing = [
+            name.removesuffix(".weight")
+            for name, weight in prunable_weights(model).items()
+            if not all(torch.equal(other[name], weight) for other in others)
+        ]
+        if not differing:
+            raise InputError(f"None of the networks differs from {model.name}.")
         for name in differing:
             layers = [copy.deepcopy(network.get_submodule(name)) for network in networks]
             self.model.set_submodule(name, _EachItsOwn(layers))
@@ -64,16 +71,3 @@ def shared_embedder(
 def shared_passes(model: FaceModel, pruned: Sequence[FaceModel]) -> float:
     """What `shared_embedder` costs in forward passes of the network, counted: from 1 to 1 + K."""
     return flops(SharedPrefix(model, pruned)) / flops(model)
-
-
-def _differing_layers(model: FaceModel, pruned: Sequence[FaceModel]) -> list[str]:
-    """Names of the layers in which any of the networks differs, in module order."""
-    others = [weights_like(model, network) for network in pruned]
-    found = [
-        name.removesuffix(".weight")
-        for name, weight in prunable_weights(model).items()
-        if not all(torch.equal(other[name], weight) for other in others)
-    ]
-    if not found:
-        raise InputError(f"None of the networks differs from {model.name}.")
-    return found

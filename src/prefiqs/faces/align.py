@@ -39,14 +39,10 @@ def align(image: np.ndarray | str | Path, all_faces: Literal[False] = False) -> 
 @overload
 def align(image: np.ndarray | str | Path, all_faces: Literal[True]) -> list[AlignedFace]: ...
 def align(image: np.ndarray | str | Path, all_faces: bool = False) -> AlignedFace | list[AlignedFace]:
-    """Detect the face in a photo and align it to the ArcFace template (112×112).
+    """Detect the largest face in a photo, or all faces, largest first, and align them to the ArcFace template (112×112).
 
-    Args:
-        image: uint8 RGB h×w×3, or the path of a photo. (OpenCV's own readers return BGR: convert it first.)
-        all_faces: return all faces, largest first, instead of only the largest.
-
-    Raises:
-        NoFaceFound: the detector found none; InputError: not an RGB photo; AssetError: the detector cannot be fetched.
+    image: uint8 RGB h×w×3 (OpenCV's own readers return BGR: convert it first), or the path of a photo. Raises
+    `NoFaceFound` if there is none, `InputError` for no RGB photo, `AssetError` if the detector cannot be fetched.
     """
     photo = read_photo(Path(image)) if isinstance(image, str | Path) else image
     if not isinstance(photo, np.ndarray):

@@ -54,8 +54,8 @@ class FaceReader:
         return Photo(name, [], reason)
 
 
-def prefetch(function: Callable, items: Iterable, threads: int, lookahead: int) -> Iterator:
-    """Map a function over items in threads, in order, at most `lookahead` results ahead of what is taken."""
+def prefetch(function: Callable, items: Iterable, threads: int | None, lookahead: int) -> Iterator:
+    """Map a function over items in threads (None: as many as Python thinks fit), in order, at most `lookahead` ahead."""
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future] = deque()
         try:

@@ -85,7 +85,7 @@ def quality_network(model: FaceModel | str, device: str = "auto") -> ViTFiqa:
 
 
 class Exits(Probe):
-    """The quality behind each of some blocks, n×exits; blocks behind the last of them are not run."""
+    """The quality behind each of some blocks; blocks behind the last of them are not run."""
 
     model: ViTFiqa
     weight: Tensor
@@ -99,7 +99,7 @@ class Exits(Probe):
         self.register_buffer("offset", offset)
 
     def forward(self, prepared: Tensor) -> Tensor:
-        """Prepared faces to qualities."""
+        """Prepared faces to qualities, n×exits."""
         read = slice(1) if self.model.leading_tokens else slice(None)
         tokens = self.model.tokens(prepared)
         scores = []

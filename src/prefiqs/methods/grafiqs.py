@@ -37,11 +37,10 @@ def scorer(model: FaceModel, block: str | int = "image", batch_size: int = 4, de
 
 
 def block_ends(model: nn.Module) -> dict[int, str]:
-    """The modules whose outputs are those of the blocks: 1…4, or fewer where a network has not so many.
+    """The modules whose outputs are those of the blocks 1…4: the last (up to) four stages before the embedding layer.
 
-    Blocks are the last four stages (`network_stages`) in front of the embedding layer. In networks for faces each
-    halves the resolution, from 56×56 to 7×7: `layer1` … `layer4` of an IResNet, the four widths of an IR network's
-    `body`, and blocks 1-2, 3-4, 5-10 and 11-12 of SFace.
+    In networks for faces each halves the resolution, from 56×56 to 7×7: `layer1` … `layer4` of an IResNet, the four
+    widths of an IR network's `body`, and blocks 1-2, 3-4, 5-10 and 11-12 of SFace.
     """
     embedding = embedding_layer(model)
     stages = takewhile(lambda layers: embedding not in layers, network_stages(model).values())
@@ -94,7 +93,7 @@ def _discrepancy(features: Tensor, norm: nn.BatchNorm2d) -> Tensor:
 
 
 def _batch_norms(model: FaceModel) -> list[nn.BatchNorm2d]:
-    """The batch norms over feature maps; `InputError` where they are missing or say nothing about training."""
+    """The batch norms over feature maps; `InputError` where they are missing or have no running statistics."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     folded = any(isinstance(module, FusedBatchNorm) for module in model.modules())
     if folded or not norms or any(norm.running_mean is None for norm in norms):

@@ -18,15 +18,14 @@ from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import on_device, resolve_device
 from prefiqs.pruning.mask import prunable_weights, weights_like
-from prefiqs.pruning.prune import apply_mask, select_mask
-from prefiqs.pruning.spec import PruningSpec
+from prefiqs.pruning.prune import prune
 
 BATCH_SIZE = 4  # tangents double what a face takes in memory: small batches stay in the cache
 
 
 def scorer(model: FaceModel, ratio: float = 0.1, criterion: str = "l1", seed: int = 0, device: str = "auto") -> Scorer:
     """Minus the Jacobian drift of n aligned faces, float32 n, at most 0, higher = better."""
-    pruned = apply_mask(model, select_mask(model, PruningSpec(ratio, "unstructured", criterion, seed)))
+    pruned = prune(model, ratio, "unstructured", criterion, seed)
     drifts = _drifts(model, [pruned], BATCH_SIZE, device)
     return lambda images: Scored(-drifts(images)[0])
 

@@ -10,8 +10,7 @@ from prefiqs.embedding.vectors import normalise
 from prefiqs.errors import InputError
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
-from prefiqs.pruning.prune import apply_mask, select_mask
-from prefiqs.pruning.spec import PruningSpec
+from prefiqs.pruning.prune import prune
 
 
 def scorer(
@@ -24,7 +23,7 @@ def scorer(
     device: str = "auto",
 ) -> Scorer:
     """Quality of n aligned faces, float32 n in [0, 1]; the defaults are the paper's best setting (Table 3)."""
-    pruned = apply_mask(model, select_mask(model, PruningSpec(ratio, granularity, criterion, seed)))
+    pruned = prune(model, ratio, granularity, criterion, seed)
     raw = Embedder([model, pruned], batch_size, device)
 
     def score(images: np.ndarray) -> Scored:

@@ -14,8 +14,7 @@ from prefiqs.embedding.vectors import normalise
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.pruning.mask import embedding_layer
-from prefiqs.pruning.prune import apply_mask, select_mask
-from prefiqs.pruning.spec import PruningSpec
+from prefiqs.pruning.prune import prune
 
 
 def scorer(
@@ -28,8 +27,7 @@ def scorer(
 ) -> Scorer:
     """Quality of n aligned faces, float32 n, at most the length of the pruned embedding, higher = better; `ratio` in
     (0, 1) counts the weights of the embedding layer alone."""
-    spec = PruningSpec(ratio, "unstructured", criterion, seed, (embedding_layer(model),))
-    pruned = apply_mask(model, select_mask(model, spec))
+    pruned = prune(model, ratio, "unstructured", criterion, seed, embedding_layer(model))
     raw = shared_embedder(model, [pruned], batch_size, device)
 
     def score(images: np.ndarray) -> Scored:

@@ -70,7 +70,7 @@ def scorer(
 
 
 def mean_pairwise_distance(embeddings: Tensor) -> Tensor:
-    """Mean Euclidean distance over all pairs of the T normalised embeddings of each face: T×n×d to float64 n."""
+    """Mean Euclidean distance of all pairs of the T normalised embeddings of each face: T×n×d to float64 n."""
     rows = nn.functional.normalize(embeddings.double().transpose(0, 1), dim=2)
     products = rows @ rows.transpose(1, 2)  # in float64: small distances keep their digits
     squares = products.diagonal(dim1=1, dim2=2)
@@ -80,12 +80,10 @@ def mean_pairwise_distance(embeddings: Tensor) -> Tensor:
 
 
 class _Masks:
-    """The dropout masks of a few passes, `kept` (passes×D).
+    """The dropout masks of a few passes, `kept` (passes×D)."""
 
-    Features that the same ones of the passes keep are a class: their products with the layer's weights are summed once,
-    and each pass adds up the classes that it keeps. Seven passes then cost as much as two do one by one.
-    """
-
+    # Features that the same passes keep are a class: their products with the layer's weights are summed once, and each
+    # pass adds up the classes that it keeps. Seven passes then cost as much as two do one by one.
     def __init__(self, kept: np.ndarray, device: torch.device):
         passes = len(kept)
         classes = 2 ** np.arange(passes) @ kept
@@ -102,7 +100,7 @@ class _Masks:
 
 
 class _Backbone(Probe):
-    """A network up to its embedding layer: prepared faces to the features that enter it, n×D."""
+    """A network up to its embedding layer."""
 
     def __init__(self, model: FaceModel):
         name = embedding_layer(model)
@@ -114,6 +112,7 @@ class _Backbone(Probe):
         self.layer, self.layer_name = layer, name
 
     def forward(self, prepared: Tensor) -> Tensor:
+        """Prepared faces to the features that enter the embedding layer, n×D."""
         seen: list[Tensor] = []
         with self.layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
             self.model(prepared)

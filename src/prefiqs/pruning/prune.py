@@ -33,7 +33,7 @@ def select_masks(model, specs: Sequence[PruningSpec]) -> list[PruningMask]:
 
 
 def apply_mask(model, mask: PruningMask):
-    """A pruned copy of a network, on the same device; its `sparsity` in [0, 1] is the share of the weights gone."""
+    """A pruned copy of a network, on the same device, with its `sparsity`."""
     device = next(iter(prunable_weights(model).values())).device
     pruned = copy.deepcopy(model).cpu()
     remove = zero_weights if mask.spec.granularity == "unstructured" else remove_channels
@@ -50,7 +50,9 @@ def prune(
     seed: int = 0,
     layers: str | tuple[str, ...] = "all",
 ) -> FaceModel:
-    """Prune a network (PreFIQs, sec. 3.1). Returns a new FaceModel; the given one is not changed.
+    """Return a pruned copy of a network (PreFIQs, sec. 3.1).
+
+    Its `sparsity` in [0, 1] is the share of the prunable weights that is zero or removed.
 
     Args:
         model: a FaceModel or its name.
@@ -59,9 +61,6 @@ def prune(
         criterion: "l1" (smallest magnitude first, ranked over all layers) or "random" (by `seed`).
         seed: seed of the random criterion.
         layers: "all", or names of layers (unstructured only).
-
-    Returns:
-        The pruned network; its `sparsity` in [0, 1] is the share of the prunable weights that is zero or removed.
 
     Raises:
         InputError: an invalid ratio, granularity, criterion or layer, or a network without weights.

@@ -42,15 +42,11 @@ def _masks(weights: Sequence[Tensor], specs: Sequence[PruningSpec]) -> Iterator[
     ranked.partition(counts)  # in place, and gone before the masks are made: they may be tens of millions
     thresholds = ranked[counts].tolist()
     del ranked
-    yield from (_smallest(flat, count, threshold) for count, threshold in zip(counts, thresholds, strict=True))
-
-
-def _smallest(weights: Sequence[Tensor], count: int, threshold: float) -> np.ndarray:
-    """The mask of `count` magnitudes: all below a threshold, and the first of those equal to it."""
-    mask = np.concatenate([(part.abs() < threshold).cpu().numpy() for part in weights])
-    ties = np.flatnonzero(np.concatenate([(part.abs() == threshold).cpu().numpy() for part in weights]))
-    mask[ties[: count - np.count_nonzero(mask)]] = True
-    return mask
+    for count, threshold in zip(counts, thresholds, strict=True):
+        mask = np.concatenate([(part.abs() < threshold).cpu().numpy() for part in flat])
+        ties = np.flatnonzero(np.concatenate([(part.abs() == threshold).cpu().numpy() for part in flat]))
+        mask[ties[: count - np.count_nonzero(mask)]] = True
+        yield mask
 
 
 def zero_weights(model: nn.Module, mask: PruningMask) -> None:
