@@ -39,7 +39,7 @@ def align(image: np.ndarray | str | Path, all_faces: Literal[False] = False) -> 
 @overload
 def align(image: np.ndarray | str | Path, all_faces: Literal[True]) -> list[AlignedFace]: ...
 def align(image: np.ndarray | str | Path, all_faces: bool = False) -> AlignedFace | list[AlignedFace]:
-    """Detect the largest face in a photo, or all faces, largest first, and align them to the ArcFace template (112×112).
+    """Detect the largest face in a photo, or all faces, largest first; align them to the ArcFace template (112×112).
 
     image: uint8 RGB h×w×3 (OpenCV's own readers return BGR: convert it first), or the path of a photo. Raises
     `NoFaceFound` if there is none, `InputError` for no RGB photo, `AssetError` if the detector cannot be fetched.

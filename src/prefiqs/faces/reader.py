@@ -55,7 +55,7 @@ class FaceReader:
 
 
 def prefetch(function: Callable, items: Iterable, threads: int | None, lookahead: int) -> Iterator:
-    """Map a function over items in threads (None: as many as Python thinks fit), in order, at most `lookahead` ahead."""
+    """Map a function over items in threads (None: Python's default number), in order, at most `lookahead` ahead."""
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future] = deque()
         try:
