@@ -42,9 +42,8 @@ def build_ijbc(folder: Path) -> Benchmark:
     if len(listed) != len(faces):
         raise InputError(f"{meta / _MEDIA} has {len(listed)} lines for {len(faces)} images.")
     if len(different := np.flatnonzero(listed["name"] != names)):
-        line = different[0]
-        raise InputError(f"Line {line + 1} of {meta / _MEDIA} names image {listed['name'][line]}; {_POINTS} has "
-                         f"{names[line]} there.")  # fmt: skip
+        line, there = different[0], f"{_POINTS} has {names[different[0]]} there"
+        raise InputError(f"Line {line + 1} of {meta / _MEDIA} names image {listed['name'][line]}; {there}.")
     templates = Templates.of(listed["template"].to_numpy(), listed["medium"].to_numpy())
 
     table = read_text_table(meta / _PAIRS, {"template1": "int32", "template2": "int32", "label": "int32"})

@@ -56,20 +56,16 @@ def model_engines(models: Sequence[FaceModel], batch_size: int, precision: str =
 
 
 def _graph(model: FaceModel, graphs: dict[tuple, ov.Model]) -> ov.Model:
-    """The graph of a network, to be used up; `graphs` keeps one of each build."""
+    """The graph of a network, to be used up: a copy of the first of its build, which `graphs` keeps, with its weights."""
     if isinstance(model, GraphModel):
         return model.graph.clone()
     # The printed form tells strides, epsilons and the like apart, which are constants of the graph too.
     build = (type(model), repr(model), *((name, w.shape) for name, w in model.state_dict().items()))
-    if build in graphs:
-        return _with_weights(graphs[build], model)
-    graphs[build] = openvino_graph(model, torch.zeros(2, 3, FACE_SIZE, FACE_SIZE))
-    return graphs[build].clone()
-
-
-def _with_weights(graph: ov.Model, model: nn.Module) -> ov.Model:
-    """A copy of a traced network's graph with the weights and statistics of another network of the same build."""
-    graph = graph.clone()
+    example = torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)
+    if build not in graphs:
+        graphs[build] = openvino_graph(model, example)
+        return graphs[build].clone()
+    graph = graphs[build].clone()
     state = {f"self.{name}": value for name, value in model.state_dict().items() if value.is_floating_point()}
     for node in graph.get_ops():
         name = node.get_friendly_name()
@@ -79,7 +75,7 @@ def _with_weights(graph: ov.Model, model: nn.Module) -> ov.Model:
             for user in node.output(0).get_target_inputs():
                 user.replace_source_output(constant.output(0))
     # A value without a constant of its name would silently stay the other network's.
-    return openvino_graph(model, torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)) if state else graph
+    return openvino_graph(model, example) if state else graph
 
 
 def compile_graph(graph: ov.Model, batch_size: int, precision: str = "fp32") -> Engine:

@@ -73,8 +73,7 @@ def scorer(
     """Quality of n aligned faces, float32 n, at least 0, higher = better, by a calibration of `model` or its file."""
     own = private_copy(model, "froq", device)
     if calibration is None:
-        raise InputError(f"froq needs a calibration of {model.name}. Make one with `prefiqs froq-calibrate`, and pass "
-                         "it (or its file) as `calibration`.")  # fmt: skip
+        raise InputError(f"froq needs a calibration of {model.name}. Make one with `prefiqs froq-calibrate`.")
     if not isinstance(calibration, Calibration):
         calibration = Calibration.load(calibration)
     if calibration.model != model.name:
@@ -100,35 +99,25 @@ def calibrate(
     """
     own = private_copy(model, "froq", device)
     if len(images) < 3 or candidates < 1:
-        raise InputError(f"Calibration needs at least 3 faces, better hundreds, and 1 candidate, but has "
-                         f"{len(images)} and {candidates}.")  # fmt: skip
+        counts = f"{len(images)} and {candidates}"
+        raise InputError(f"Calibration needs at least 3 faces, better hundreds, and 1 candidate, but has {counts}.")
     labels = pseudo_labels(images, own, seed, batch_size)
     layers = firing_layers(own)
     norms = Embedder([LayerNorms(own, layers)], batch_size, device)(images)[0].astype(np.float64)
-    varying = np.ptp(norms, axis=0) > 0
-    if not varying.any() or not np.ptp(labels) > 0:
+    varying = np.flatnonzero(np.ptp(norms, axis=0) > 0).tolist()
+    if not varying or not np.ptp(labels) > 0:
         raise InputError("No layer responds differently to the calibration faces; use faces of different quality.")
-    alone = np.full(len(layers), -np.inf)
-    alone[varying] = [spearmanr(column, labels).statistic for column in norms.T[varying]]
-    order = np.argsort(-alone, kind="stable")[: min(candidates, int(varying.sum()))]
-    chosen, correlation = _greedily(norms[:, order], labels)
-    best = order[chosen].tolist()
-    return Calibration(
-        model.name, tuple(layers[i] for i in best), correlation, tuple(alone[best].tolist()), len(images)
-    )
-
-
-def _greedily(norms: np.ndarray, labels: np.ndarray) -> tuple[list[int], float]:
-    """Of columns in order of merit, the set whose mean correlates best, and its correlation."""
+    alone = {i: float(spearmanr(norms[:, i], labels).statistic) for i in varying}
+    rest = sorted(alone, key=alone.__getitem__, reverse=True)[:candidates]
     order: list[int] = []
     reached: list[float] = []
-    for _ in range(norms.shape[1]):
-        rest = [i for i in range(norms.shape[1]) if i not in order]
+    while rest:
         values = [float(spearmanr(norms[:, [*order, i]].sum(1), labels).statistic) for i in rest]
-        order.append(rest[int(np.argmax(values))])
         reached.append(max(values))
-    size = int(np.argmax(reached)) + 1
-    return order[:size], reached[size - 1]
+        order.append(rest.pop(values.index(max(values))))
+    best = order[: reached.index(max(reached)) + 1]
+    chosen, correlations = tuple(layers[i] for i in best), tuple(alone[i] for i in best)
+    return Calibration(model.name, chosen, max(reached), correlations, len(images))
 
 
 def firing_layers(model: FaceModel) -> tuple[str, ...]:

@@ -54,9 +54,8 @@ def zero_weights(model: nn.Module, mask: PruningMask) -> None:
     weights = prunable_weights(model, mask.spec.layers)
     sizes = [w.numel() for w in weights.values()]
     if len(mask.arrays["mask"]) != math.ceil(sum(sizes) / 8):
-        about = 8 * len(mask.arrays["mask"])
-        raise InputError(f"The mask was made for another network: it has about {about} weights, this one "
-                         f"{sum(sizes)}.")  # fmt: skip
+        of_mask = f"about {8 * len(mask.arrays['mask'])} weights"
+        raise InputError(f"The mask was made for another network: it has {of_mask}, this one {sum(sizes)}.")
     gone = np.unpackbits(mask.arrays["mask"], count=sum(sizes)).astype(bool)
     with torch.no_grad():
         for weight, part in zip(weights.values(), np.split(gone, np.cumsum(sizes)[:-1]), strict=True):
