@@ -45,17 +45,17 @@ def cross_source_pairs(
     genuine = genuine[source[genuine[:, 0]] != source[genuine[:, 1]]]
     genuine = genuine[np.lexsort(genuine.T[::-1])]
 
-    def partners(i: int) -> np.ndarray:
-        return i + np.flatnonzero((person[i:] != person[i]) & (source[i:] != source[i]))
+    def partners(i: int) -> np.ndarray:  # among the images from i on, as a mask
+        return (person[i:] != person[i]) & (source[i:] != source[i])
 
     # Impostor pairs in ascending order have numbers: some are drawn, and only their pairs are formed.
     rng = np.random.default_rng(seed)
-    ends = np.cumsum([0, *(len(partners(i)) for i in range(len(person)))])
+    ends = np.cumsum([0, *(np.count_nonzero(partners(i)) for i in range(len(person)))])
     numbers = rng.choice(int(ends[-1]), min(impostors, int(ends[-1])), replace=False)
     left = np.searchsorted(ends, numbers, side="right") - 1
     right = np.empty_like(left)
     for i, drawn in pd.Series(left).groupby(left).indices.items():
-        right[drawn] = partners(i)[numbers[drawn] - ends[i]]
+        right[drawn] = i + np.flatnonzero(partners(i))[numbers[drawn] - ends[i]]
     pairs = np.concatenate([genuine, np.column_stack([left, right])]).astype(np.int32)
     order = rng.permutation(len(pairs))
     return pairs[order], order < len(genuine)
