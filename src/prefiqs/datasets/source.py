@@ -69,7 +69,7 @@ class LazyFaces(Sequence[np.ndarray]):
         return self._make(self._rows[i])
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return prefetch(self._make, self._rows, threads=None, lookahead=256)
+        return prefetch(self._make, self._rows, threads=None, lookahead=255)
 
 
 def aligned_faces(folder: Path, names: Sequence[str]) -> LazyFaces:
