@@ -23,10 +23,12 @@ from published_layouts import (
     vit_shapes,
 )
 from safetensors.torch import save_file
-from small_networks import synthetic_faces, unit_rows
+from small_networks import assert_same_state, synthetic_faces, unit_rows
+from test_mxnet import write_mxnet
 
 import prefiqs
 from prefiqs.errors import InputError
+from prefiqs.models.iresnet import IResNet
 from prefiqs.models.loading import load_model
 from prefiqs.models.zoo import MODELS
 
@@ -100,6 +102,78 @@ def test_magface(checkpoints, monkeypatch, prefix, centres):
     torch.save(content, checkpoints / "magface.pth")
     model = load_model("magface", device="cpu")
     assert_computes(model, lambda x: iresnet_forward(state, x, eps=2e-5), BGR, lambda x: x / 255)
+
+
+def lresnet(layers):
+    """Layers of insightface's `fresnet.py` (unit 3, output E): operator, name, attributes, whether it has weights."""
+    norm = ("BatchNorm", {"eps": "2e-05", "fix_gamma": "False"}, "gamma beta moving_mean moving_var")
+    prelu = ("LeakyReLU", {"act_type": "prelu"}, "gamma")
+
+    def convolution(width, kernel=3, stride=1):
+        sizes = {"kernel": f"({kernel}, {kernel})", "stride": f"({stride}, {stride})", "num_filter": str(width)}
+        return ("Convolution", sizes | {"pad": f"({kernel // 2}, {kernel // 2})", "no_bias": "True"}, "weight")
+
+    nodes, last = [], "data"
+
+    def add(name, kind, *inputs):
+        operator, attributes, tensors = kind
+        nodes.append((operator, name, attributes, [*inputs, *(f"{name}_{part}" for part in tensors.split())]))
+        return name
+
+    last = add("_minusscalar0", ("_minus_scalar", {"scalar": "127.5"}, ""), last)
+    last = add("_mulscalar0", ("_mul_scalar", {"scalar": "0.0078125"}, ""), last)
+    last = add("relu0", prelu, add("bn0", norm, add("conv0", convolution(64), last)))
+    for stage, (blocks, width) in enumerate(zip(layers, (64, 128, 256, 512), strict=True), start=1):
+        for block in range(1, blocks + 1):
+            unit, stride = f"stage{stage}_unit{block}", 2 if block == 1 else 1
+            inner = add(f"{unit}_bn2", norm, add(f"{unit}_conv1", convolution(width), add(f"{unit}_bn1", norm, last)))
+            inner = add(f"{unit}_conv2", convolution(width, stride=stride), add(f"{unit}_relu1", prelu, inner))
+            inner = add(f"{unit}_bn3", norm, inner)
+            if stride == 2:
+                last = add(f"{unit}_sc", norm, add(f"{unit}_conv1sc", convolution(width, 1, 2), last))
+            last = add(f"_plus{len(nodes)}", ("elemwise_add", {}, ""), inner, last)
+    last = add("dropout0", ("Dropout", {"p": "0.4"}, ""), add("bn1", norm, last))
+    last = add("pre_fc1", ("FullyConnected", {"num_hidden": "512"}, "weight bias"), last)
+    fixed = ("BatchNorm", {"eps": "2e-05", "fix_gamma": "True"}, norm[2])
+    add("fc1", fixed, last)
+    return nodes
+
+
+def test_lresnet100e_ir_as_insightface_gave_it_out(checkpoints, monkeypatch):
+    """Parameters in MXNet's layout, five blocks instead of 49; the scale of the last batch norm is fixed to 1."""
+    smaller(monkeypatch, "lresnet100e-ir", layers=SMALL)
+    state = drawn(iresnet_shapes(SMALL), seed=9)
+    layers = {"conv1": "conv0", "bn1": "bn0", "prelu": "relu0", "bn2": "bn1", "fc": "pre_fc1", "features": "fc1"}
+    units = {"prelu": "relu1", "downsample.0": "conv1sc", "downsample.1": "sc"}
+    kinds = {"bias": "beta", "running_mean": "moving_mean", "running_var": "moving_var"}
+    arrays = {}
+    for key, tensor in state.items():
+        layer, _, kind = key.rpartition(".")
+        if layer.startswith("layer"):
+            stage, block, part = layer.removeprefix("layer").split(".", 2)
+            layer = f"stage{stage}_unit{int(block) + 1}_{units.get(part, part)}"
+        else:
+            layer = layers[layer]
+        if "bn" in layer or layer.endswith("_sc") or layer == "fc1" or "relu" in layer:
+            kind = kinds.get(kind, "gamma")
+        arrays[f"{layer}_{kind}"] = tensor.numpy()
+    arrays = {name: values for name, values in arrays.items() if not name.endswith("num_batches_tracked")}
+    write_mxnet(checkpoints, arrays, lresnet(SMALL)).rename(checkpoints / "lresnet100e-ir-0000.params")
+    (checkpoints / "net-symbol.json").rename(checkpoints / "lresnet100e-ir-symbol.json")
+    expected = state | {"features.weight": torch.ones(512)}
+    model = load_model("lresnet100e-ir", device="cpu")
+    assert isinstance(model, IResNet)
+    assert_computes(model, lambda x: iresnet_forward(expected, x, eps=2e-5), RGB, lambda x: (x - 127.5) / 128)
+
+
+@pytest.mark.parametrize("wrappers", ["module.", "_orig_mod.", "_orig_mod.module.", "net."])
+@pytest.mark.parametrize("container", ["model", "state_dict", None])
+def test_wrappers_of_training_scripts(checkpoints, monkeypatch, wrappers, container):
+    smaller(monkeypatch, "iresnet18", layers=SMALL)
+    state = drawn(iresnet_shapes(SMALL), seed=1)
+    saved = prefixed(state, wrappers)
+    torch.save({container: saved, "epoch": 3} if container else saved, checkpoints / "iresnet18.pt")
+    assert_same_state(load_model("iresnet18", device="cpu").state_dict(), state)
 
 
 def test_the_eps_of_batch_norm_would_be_noticed():

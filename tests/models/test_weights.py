@@ -13,17 +13,19 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from published_layouts import drawn, iresnet_shapes
 from safetensors.torch import load_file
 from small_networks import assert_same_state, synthetic_faces
+from test_mxnet import mxnet_arrays, write_mxnet
 
+from prefiqs.apps.score.scorer import describe
 from prefiqs.errors import AssetError, InputError
 from prefiqs.models import weights
 from prefiqs.models.face_model import InputSpec
-from prefiqs.models.graph import GraphModel
 from prefiqs.models.iresnet import IResNet
 from prefiqs.models.loading import load_model
+from prefiqs.models.onnx_network import OnnxNetwork
 from prefiqs.models.weights import card_of, known_models, published_weights, weights_state
 from prefiqs.models.zoo import MODELS
 
@@ -198,10 +200,13 @@ def test_missing_weights_are_asked_for_in_one_sentence(root, name):
         load_model(name, device="cpu")
     card, message = MODELS[name], str(error.value)
     assert message.startswith(f"The weights of {name} are missing. Get them from {card.source}, and put them at ")
-    assert f"{root / 'checkpoints' / name}.pth (or .pt, .ckpt, .bin, .safetensors; licence: {card.licence})." in message
+    ending, others = (
+        (".pth", "or .pt, .ckpt, .bin, .safetensors; ") if name != "lresnet100e-ir" else ("-0000.params", "")
+    )
+    assert f"{root / 'checkpoints' / name}{ending} ({others}licence: {card.licence})." in message
     assert "https://" in card.source
     assert "\n" not in message
-    assert weights_state(name) == f"missing, expected at {root / 'checkpoints' / name}.pth"
+    assert weights_state(name) == f"missing, expected at {root / 'checkpoints' / name}{ending}"
 
 
 def test_each_published_file_is_in_the_readme(pytestconfig):
@@ -237,7 +242,7 @@ def test_assets_are_fetched_into_a_folder_each(assets, tmp_path, monkeypatch):
 def test_an_onnx_file_among_the_checkpoints_is_a_model(root):
     put_mean_colours(root / "checkpoints" / "my-network.onnx")
     model = load_model("my-network", device="cpu")
-    assert isinstance(model, GraphModel)
+    assert isinstance(model, OnnxNetwork)
     assert (model.name, model.embedding_size) == ("my-network", 3)
     assert model.input_spec == InputSpec("rgb", 127.5, 128)
     assert known_models() == [*MODELS, "my-network"]
@@ -245,7 +250,7 @@ def test_an_onnx_file_among_the_checkpoints_is_a_model(root):
     assert card_of("my-network").embedding_size is None
     face = synthetic_faces(1)
     expected = ((face.astype(float) - 127.5) / 128).mean((1, 2))
-    np.testing.assert_allclose(model(model.prepare(face)).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(model(model.prepare(face)).detach().numpy(), expected, atol=1e-5)
 
 
 def test_the_input_of_an_onnx_file_can_be_declared(root):
@@ -257,10 +262,10 @@ def test_the_input_of_an_onnx_file_can_be_declared(root):
     expected = (face[..., ::-1].astype(float) / 255).mean((1, 2))
     for name in ("my-network", str(root / "checkpoints" / "my-network.onnx")):
         model = load_model(name, device="cpu")
-        np.testing.assert_allclose(model(model.prepare(face)).numpy(), expected, atol=1e-5)
+        np.testing.assert_allclose(model(model.prepare(face)).detach().numpy(), expected, atol=1e-5)
     shutil.rmtree(root / "checkpoints")  # what was brought into place stands alone
     model = load_model("my-network", device="cpu")
-    np.testing.assert_allclose(model(model.prepare(face)).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(model(model.prepare(face)).detach().numpy(), expected, atol=1e-5)
 
 
 def test_a_declaration_that_is_taken_back(root):
@@ -289,12 +294,68 @@ def test_declarations_that_say_nothing(root, text):
 
 def test_a_network_without_embeddings(root):
     put_mean_colours(root / "checkpoints" / "maps.onnx", flat=False)
-    with pytest.raises(InputError, match=r"maps.onnx must be embeddings n×d, but has the shape \[\?,3,1,1\]"):
+    with pytest.raises(InputError, match=r"maps.onnx: The first output must be embeddings, n×d, not 5×3×1×1"):
         load_model("maps")
 
 
 def test_an_onnx_file_that_is_none_is_not_brought_into_place(root):
     (root / "checkpoints" / "words.onnx").write_text("no network")
-    with pytest.raises(InputError, match="OpenVINO cannot read .*checkpoints/words.onnx"):
+    with pytest.raises(InputError, match="checkpoints/words.onnx is not an ONNX file"):
         load_model("words")
     assert not (root / "weights").exists()
+
+
+def test_weights_beside_an_onnx_file_belong_to_it(root):
+    """They are copied and hashed with it, and the network stands alone once it is in place."""
+    path = root / "checkpoints" / "own.onnx"
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 112, 112])
+    embedding = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 16])
+    weight = numpy_helper.from_array(np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32), "weight")
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["image"], ["means"]),
+        helper.make_node("Flatten", ["means"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weight"], ["embedding"]),
+    ]
+    graph = helper.make_graph(nodes, "own", [image], [embedding], [weight])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(proto, path, save_as_external_data=True, location="own.onnx.data", size_threshold=0)
+    data = path.with_name("own.onnx.data")
+    content = data.read_bytes()
+    face = synthetic_faces(1)
+    expected = ((face.astype(float) - 127.5) / 128).mean((1, 2)) @ numpy_helper.to_array(weight)
+
+    def embedded():
+        model = load_model("own", device="cpu")
+        return model(model.prepare(face)).detach()
+
+    np.testing.assert_allclose(embedded(), expected, rtol=1e-4, atol=1e-5)
+    kept = published_weights("own")
+    assert set(json.loads((kept.parent / "source.json").read_text())) == {"own.onnx", "own.onnx.data"}
+    described = describe("norm", str(path), {}, False, False)
+    data.write_bytes((2 * np.frombuffer(content, np.float32)).tobytes())
+    np.testing.assert_allclose(embedded(), 2 * expected, rtol=1e-4, atol=1e-5)
+    assert describe("norm", str(path), {}, False, False) != described
+    shutil.rmtree(root / "checkpoints")
+    np.testing.assert_allclose(embedded(), 2 * expected, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_outside_of_the_folder_are_not_read(root):
+    path = root / "checkpoints" / "own.onnx"
+    put_mean_colours(path)
+    proto = onnx.load(path)
+    (root / "secret").write_bytes(bytes(4))
+    tensor = proto.graph.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[1], data_location=1)
+    tensor.external_data.add(key="location", value="../secret")
+    onnx.save(proto, path)
+    with pytest.raises(InputError, match=r"own.onnx is not an ONNX file, or its weights are missing"):
+        load_model("own")
+
+
+def test_an_mxnet_file_among_the_checkpoints_is_a_model(root):
+    write_mxnet(root / "checkpoints", mxnet_arrays()).rename(root / "checkpoints" / "own-0007.params")
+    (root / "checkpoints" / "net-symbol.json").rename(root / "checkpoints" / "own-symbol.json")
+    model = load_model("own", device="cpu")
+    assert (model.name, model.embedding_size, model.input_spec) == ("own", 5, InputSpec("rgb", 0, 1))
+    assert known_models() == [*MODELS, "own"]
+    record = json.loads((root / "cache" / "weights" / "own" / "source.json").read_text())
+    assert set(record) == {"own-0007.params", "own-symbol.json"}

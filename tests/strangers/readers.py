@@ -38,8 +38,8 @@ from prefiqs.io.arrays import read_array
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.scores import read_image_scores, read_score_file
 from prefiqs.io.tables import read_text_table
-from prefiqs.models.checkpoints import read_checkpoint, read_onnx
-from prefiqs.models.graph import declared_input
+from prefiqs.models.checkpoints import read_checkpoint, read_tensors
+from prefiqs.models.onnx_network import declared_input
 from prefiqs.pipeline.params import Params
 from prefiqs.pruning.mask import load_mask
 
@@ -199,7 +199,7 @@ READERS = {
     "checkpoint": Reader("c.pth", read_checkpoint, (checkpoint(True), checkpoint(False))),
     "safetensors": Reader("c.safetensors", read_checkpoint, (save({"a": np.ones((2, 2), np.float32)}),)),
     "mask": Reader("r.safetensors", load_mask, (mask(),)),
-    "ONNX weights": Reader("n.onnx", read_onnx, (sface_like(),)),
+    "ONNX weights": Reader("n.onnx", read_tensors, (sface_like(),)),
     "declared input": Reader(
         "n.json",
         lambda path: declared_input(path.with_suffix(".onnx")),

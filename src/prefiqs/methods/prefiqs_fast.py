@@ -11,6 +11,7 @@ import numpy as np
 
 from prefiqs.embedding.shared_prefix import shared_embedder
 from prefiqs.embedding.vectors import normalise
+from prefiqs.methods._probes import require_length
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.pruning.mask import embedding_layer
@@ -27,6 +28,7 @@ def scorer(
 ) -> Scorer:
     """Quality of n aligned faces, float32 n, at most the length of the pruned embedding, higher = better; `ratio` in
     (0, 1) counts the weights of the embedding layer alone."""
+    require_length(model, "prefiqs-fast")
     pruned = prune(model, ratio, "unstructured", criterion, seed, embedding_layer(model))
     raw = shared_embedder(model, [pruned], batch_size, device)
 

@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnx
 import torch
-from google.protobuf.message import DecodeError
 from onnx import numpy_helper
-from onnx.external_data_helper import uses_external_data
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from prefiqs.errors import InputError
+from prefiqs.models.onnx_network import read_network
 
 # By which ending a checkpoint is known; the first four are PyTorch's own format.
 ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
+_CONTAINERS = ("state_dict", "model")
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class Layout:
 
 
 PLAIN = Layout()
+# What DataParallel, Lightning, CVLface and torch.compile put before the names of a network.
+_WRAPPERS = re.compile(r"^(?:(?:module|model|net|_orig_mod)\.)+")
 
 
 def read_backbone(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
@@ -51,7 +52,12 @@ def read_backbone(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
 
     Raises `InputError` for a file that is no checkpoint, or holds what the layout does not know.
     """
-    state = read_onnx(path) if path.suffix == ".onnx" else read_checkpoint(path)
+    state = read_tensors(path) if path.suffix in (".onnx", ".params") else read_checkpoint(path)
+    if not any(key.startswith(one.prefix) for one in layouts if one.prefix for key in state):
+        unwrapped = {_WRAPPERS.sub("", key): tensor for key, tensor in state.items()}
+        if len(unwrapped) < len(state):
+            raise InputError(f"{path} holds several networks: some names differ by module., model., net. only.")
+        state = unwrapped
     layout = next((one for one in layouts if any(one.renamed(key) for key in state)), layouts[-1])
     names = {key: layout.renamed(key) for key in state if not key.startswith(layout.leftovers)}
     if others := [key for key, name in names.items() if name is None]:
@@ -60,7 +66,8 @@ def read_backbone(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Read named tensors from a file that `torch.save` or safetensors wrote; what stands in `state_dict` if it has one.
+    """Read named tensors from a file that `torch.save` or safetensors wrote; what stands in `state_dict` or
+    `model` if it has one.
 
     Raises `InputError` for any other file. Nothing in the file is ever run: a pickle may build tensors and plain
     containers only.
@@ -73,8 +80,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         except SafetensorError as error:
             raise InputError(f"{path} is not a safetensors file, or is damaged: {error}.") from error
     content = _unpickle_tensors(path)
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
+    if isinstance(content, dict):
+        content = next((content[key] for key in _CONTAINERS if isinstance(content.get(key), dict)), content)
     if not isinstance(content, dict):
         raise InputError(f"{path} holds one {type(content).__name__} instead of named tensors.")
     if others := [key for key, value in content.items() if not (isinstance(key, str) and _is_plain(value))]:
@@ -109,20 +116,15 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, Tensor) and value.layout == torch.strided and value.device.type == "cpu"
 
 
-def read_onnx(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of an ONNX network by their names there; `InputError` for one that is not in the file itself."""
-    try:
-        graph = onnx.load(path, load_external_data=False).graph
-    except DecodeError as error:
-        raise InputError(f"{path} is not an ONNX file ({error}).") from error
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of an ONNX or MXNet network by their names there; `InputError` if it cannot be read."""
+    graph = read_network(path).graph
     # Slopes of PReLU have the shape c×1×1, in PyTorch c.
     slopes = {name for node in graph.node if node.op_type == "PRelu" for name in node.input[1:]}
     state = {}
     for initializer in graph.initializer:
         name = str(initializer.name)  # bytes where it is no UTF-8
         try:
-            if uses_external_data(initializer):  # it may point to any file of this machine
-                raise ValueError("it is in another file")
             tensor = torch.from_numpy(numpy_helper.to_array(initializer).copy())
         except (ValueError, TypeError) as error:
             raise InputError(f"The tensor {name!r} of {path} has no numeric data ({error}).") from error

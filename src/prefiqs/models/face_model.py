@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -54,6 +55,14 @@ class FaceModel(nn.Module):
         # In numpy: PyTorch would start its threads for this and keep the cores busy that the CPU engine needs.
         pixels = np.ascontiguousarray(faces.transpose(0, 3, 1, 2), np.float32)
         return torch.from_numpy((pixels - spec.mean) / spec.std).to(self.device)
+
+    @cached_property
+    def normalised(self) -> bool:
+        """Whether all embeddings come out with length 1, so that their length says nothing about a face."""
+        noise = torch.rand(2, 3, FACE_SIZE, FACE_SIZE, generator=torch.Generator().manual_seed(0)).to(self.device)
+        with torch.no_grad():
+            lengths = torch.linalg.vector_norm(self(2 * noise - 1), dim=1)
+        return bool((lengths - 1).abs().max() < 1e-4)
 
     @property
     def device(self) -> torch.device:

@@ -1,9 +1,8 @@
-"""FR networks that come as a finished graph: any ONNX or TFLite file, run by OpenVINO on the CPU.
+"""FR networks that come as a TFLite graph, run by OpenVINO on the CPU.
 
 They have no PyTorch weights, so they verify and embed but cannot be pruned or differentiated.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,6 @@ from torch import Tensor
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models.face_model import FaceModel, InputSpec
-
-# The pixel scaling of both MobileFaceNets, and of ONNX files of which nothing else is known.
-GRAPH_INPUT = InputSpec("rgb", mean=127.5, std=128.0)
 
 
 class GraphModel(FaceModel):
@@ -49,22 +45,6 @@ class GraphModel(FaceModel):
             self._compiled = ov.Core().compile_model(self.graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         request = self._compiled.create_infer_request()  # one of its own, so that threads do not meet
         return torch.from_numpy(request.infer(np.ascontiguousarray(prepared.numpy()))[0])
-
-
-def declared_input(path: Path) -> InputSpec:
-    """How the network in `NAME.onnx` wants its pixels: as `NAME.json` beside it says, else as `GRAPH_INPUT`.
-
-    The file looks like `{"colour": "bgr", "mean": 127.5, "std": 127.5}`; `InputError` if it does not.
-    """
-    declaration = path.with_suffix(".json")
-    if not declaration.is_file():
-        return GRAPH_INPUT
-    try:
-        declared = json.loads(declaration.read_text(encoding="utf-8"))
-        return InputSpec(declared["colour"], declared["mean"], declared["std"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        wanted = '{"colour": "rgb" or "bgr", "mean": …, "std": …}'
-        raise InputError(f"{declaration} must hold {wanted} ({error}).") from error
 
 
 def _channels_first(graph: ov.Model, path: Path) -> ov.Model:

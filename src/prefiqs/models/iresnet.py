@@ -7,12 +7,14 @@ networks also return the norm or the last feature map, and AdaFace's normalises:
 """
 
 from collections.abc import Sequence
+from itertools import product
 
 from torch import Tensor, nn
 
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 
 _WIDTHS, _GRID, _EMBEDDING = (64, 128, 256, 512), 7, 512
+_MOST_BLOCKS = 60  # in one stage of the published networks
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Conv2d:
@@ -44,7 +46,8 @@ class IResNet(FaceModel):
     """IResNet with `layers` blocks in its four stages: 112×112 in, 512-d embedding out.
 
     The head is BN - flatten - linear (the embedding) - BN; the authors' dropout before it is idle in eval mode. `eps`
-    of all batch norms is 1e-5 with insightface and ElasticFace, 2e-5 with MagFace.
+    of all batch norms is 1e-5 with insightface's PyTorch networks and ElasticFace, 2e-5 with its MXNet networks and
+    MagFace.
     """
 
     def __init__(
@@ -70,6 +73,21 @@ class IResNet(FaceModel):
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             features = stage(features)  # type: ignore[operator]
         return self.features(self.fc(self.bn2(features).flatten(1)))
+
+
+def _mxnet_names() -> dict[str, str]:
+    """Our name of each tensor by that in the MXNet networks that insightface gave out with the paper of ArcFace."""
+    layers = {"conv0": "conv1", "bn0": "bn1", "relu0": "prelu", "bn1": "bn2", "pre_fc1": "fc", "fc1": "features"}
+    parts = {"bn1": "bn1", "conv1": "conv1", "bn2": "bn2", "relu1": "prelu", "conv2": "conv2", "bn3": "bn3"}
+    parts |= {"conv1sc": "downsample.0", "sc": "downsample.1"}
+    for stage, block, part in product(range(1, 5), range(_MOST_BLOCKS), parts):
+        layers[f"stage{stage}_unit{block + 1}_{part}"] = f"layer{stage}.{block}.{parts[part]}"
+    tensors = {"weight": "weight", "bias": "bias", "gamma": "weight", "gamma.fixed": "weight", "beta": "bias"}
+    tensors |= {"moving_mean": "running_mean", "moving_var": "running_var"}
+    return {f"{layer}_{tensor}": f"{layers[layer]}.{tensors[tensor]}" for layer in layers for tensor in tensors}
+
+
+MXNET_NAMES = _mxnet_names()
 
 
 class IRBlock(nn.Module):

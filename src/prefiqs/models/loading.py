@@ -8,7 +8,8 @@ import torch
 
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import FaceModel
-from prefiqs.models.graph import GraphModel, declared_input
+from prefiqs.models.graph import GraphModel
+from prefiqs.models.onnx_network import declared_input, load_onnx
 from prefiqs.models.weights import card_of, published_weights
 
 _CPU = torch.device("cpu")
@@ -18,22 +19,24 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
     """Load an FR network in eval mode.
 
     Args:
-        name: one of `MODELS`; the path of an ONNX file; or NAME, with `checkpoints/NAME.onnx` in the data folder. An
-            ONNX file gets RGB, (x − 127.5)/128, unless a .json file with the same name says otherwise, such as
+        name: one of `MODELS`; the path of an ONNX file, or of MXNet's NAME-0000.params beside its NAME-symbol.json; or
+            NAME, with such a file in `checkpoints/` of the data folder. The network gets RGB, (x − 127.5)/128, or
+            pixels as they are if it scales them itself, unless NAME.json beside it says otherwise, such as
             `{"colour": "bgr", "mean": 127.5, "std": 127.5}`.
         weights: a file to use instead of the published weights: the authors' checkpoint, or the same tensors with our
-            layer names (.pth, .pt, .ckpt, .bin or .safetensors; for an ONNX or TFLite model, the graph file).
+            layer names (.pth, .pt, .ckpt, .bin or .safetensors; for a network that is not built here, its own file).
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
 
     Raises:
-        InputError: unknown name, or a weights file that does not fit; AssetError: the weights cannot be downloaded.
+        InputError: unknown name, a weights file that does not fit, or an ONNX file that cannot be used (see
+            `load_onnx`); AssetError: the weights cannot be downloaded.
     """
     target = resolve_device(device)
-    if name.endswith(".onnx"):
+    if name.endswith((".onnx", ".params")):
         if weights is not None:
-            raise InputError(f"An ONNX file holds its own weights; leave out weights={str(weights)!r}.")
+            raise InputError(f"{name} holds its own weights; leave out weights={str(weights)!r}.")
         path = _existing(name)
-        return GraphModel(path.stem, declared_input(path), path)
+        return load_onnx(path.stem, declared_input(path), path).to(target)
     card = card_of(name)
     return card.load(_existing(weights) if weights else published_weights(name)).to(target)
 

@@ -15,8 +15,7 @@ from prefiqs.assets.location import data_root
 from prefiqs.assets.registry import ASSETS
 from prefiqs.errors import AssetError, InputError
 from prefiqs.io.atomic import whole_file, write_text
-from prefiqs.models.checkpoints import ENDINGS
-from prefiqs.models.graph import declared_input
+from prefiqs.models.onnx_network import declaration_of, declared_input, files_of, read_network
 from prefiqs.models.zoo import MODELS, ModelCard
 
 
@@ -24,9 +23,10 @@ def published_weights(name: str, into: Path | None = None) -> Path:
     """The weights of a network, a file NAME/model.* in `into` or in one of the two folders, made first if need be.
 
     For PyTorch networks that is `model.safetensors`, in our layer names, from the fetched asset or from the checkpoint
-    that the user put at `checkpoints/NAME.pth` (.pt, .ckpt, .bin, .safetensors) in the data folder; for finished graphs
-    it is a copy, with the input that was declared for it. `source.json` beside it holds the sha256 of what it was made
-    from: if another file is there now, it is made again. A checkpoint that is gone since then is not missed.
+    that the user put at `checkpoints/NAME.pth` (.pt, .ckpt, .bin, .safetensors) in the data folder; for other networks
+    it is their file, as one ONNX file if it was several, with the input that was declared for it. `source.json` beside
+    it holds the sha256 of what it was made from: if another file is there now, it is made again. A checkpoint that is
+    gone since then is not missed.
 
     Raises:
         InputError: there is no such network, or the file is not of this network; AssetError: the weights cannot be had.
@@ -36,10 +36,10 @@ def published_weights(name: str, into: Path | None = None) -> Path:
     checkpoint = None if card.asset else _checkpoint(card)
     if card.asset:
         asset = ASSETS[card.asset]
-        checksums = {Path(asset.path).name: checksum for checksum in asset.sha256.values()}
+        checksums = {(Path(asset.path) / part).name: checksum for part, checksum in asset.sha256.items()}
     elif checkpoint:
-        used = [checkpoint] if card.network else [checkpoint, checkpoint.with_suffix(".json")]
-        checksums = {path.name: file_sha256(path) for path in used if path.is_file()}
+        used = [checkpoint] if card.network else files_of(checkpoint)
+        checksums = {path.name: file_sha256(path) for path in used}
     elif made := [target for target in targets if target.is_file()] or _made(card):
         return made[0]
     else:
@@ -49,7 +49,8 @@ def published_weights(name: str, into: Path | None = None) -> Path:
         record = target.with_name("source.json")
         if target.is_file() and record.is_file() and record.read_text(encoding="utf-8") == made_from:
             return target
-    _make(card, checkpoint or fetch(card.asset), target)  # type: ignore[arg-type]
+    source = checkpoint or fetch(card.asset)  # type: ignore[arg-type]
+    _make(card, next(source.glob("*.params")) if source.is_dir() else source, target)
     write_text(made_from, record)
     return target
 
@@ -59,32 +60,41 @@ def missing_weights(name: str) -> str:
     card = card_of(name)
     if card.asset or _checkpoint(card) or _made(card):
         return ""
+    first, *others = card.endings
+    or_others = f"or {', '.join(others)}; " if others else ""
     return (f"The weights of {name} are missing. Get them from {card.source}, and put them at "
-            f"{_checkpoints() / name}.pth (or {', '.join(ENDINGS[1:])}; licence: {card.licence}).")  # fmt: skip
+            f"{_checkpoints() / name}{first} ({or_others}licence: {card.licence}).")  # fmt: skip
+
+
+def weights_are_here(name: str) -> bool:
+    """Whether a network can be loaded without a download."""
+    card = card_of(name)
+    asset = ASSETS.get(card.asset or "")
+    return bool((asset and (data_root() / asset.path).exists()) or _checkpoint(card) or _made(card))
 
 
 def weights_state(name: str) -> str:
     """In few words, whether the weights of a network are there, and where they are expected if not."""
     card = card_of(name)
     if missing_weights(name):
-        return f"missing, expected at {_checkpoints() / name}.pth"
+        return f"missing, expected at {_checkpoints() / name}{card.endings[0]}"
     return "fetched at first use" if card.asset and not _made(card) else "present"
 
 
 def known_models() -> list[str]:
-    """Names of the registry, then those that the user's own ONNX files make."""
-    own = {path.stem for path in _checkpoints().glob("*.onnx")}
+    """Names of the registry, then those that the user's own ONNX and MXNet files make."""
+    own = {declaration_of(path).stem for path in _own_files()}
     own |= {path.parent.name for folder in _folders() for path in folder.glob("*/model.onnx")}
     return [*MODELS, *sorted(own - MODELS.keys())]
 
 
 def card_of(name: str) -> ModelCard:
-    """The card of a network, made up for an ONNX file of the user's; `InputError` if there is neither."""
+    """The card of a network, made up for a file of the user's; `InputError` if there is neither."""
     if name in MODELS:
         return MODELS[name]
-    for path in (_checkpoints() / f"{name}.onnx", *(folder / name / "model.onnx" for folder in _folders())):
-        if path.is_file():
-            return ModelCard(name, "ONNX file of your own", str(path), "not known", None, declared_input(path), None)
+    own = [*_own_files(name), *(folder / name / "model.onnx" for folder in _folders())]
+    if path := next((path for path in own if path.is_file()), None):
+        return ModelCard(name, "file of your own", str(path), "not known", None, declared_input(path), None)
     raise InputError(f"Unknown model {name!r}; choose one of {', '.join(sorted(known_models()))}, or put your own at "
                      f"{_checkpoints() / name}.onnx.")  # fmt: skip
 
@@ -95,8 +105,11 @@ def _make(card: ModelCard, source: Path, target: Path) -> None:
         if card.network:
             save_file(model.state_dict(), partial)
             return
-        shutil.copyfile(source, partial)
-        declared, copy = source.with_suffix(".json"), target.with_suffix(".json")
+        declared, copy = declaration_of(source), target.with_suffix(".json")
+        if files_of(source) in ([source], [source, declared]):
+            shutil.copyfile(source, partial)
+        else:
+            partial.write_bytes(read_network(source).SerializeToString())
         if declared.is_file():
             write_text(declared.read_text(encoding="utf-8"), copy)
         else:
@@ -110,16 +123,22 @@ def _made(card: ModelCard) -> list[Path]:
 def _file_name(card: ModelCard) -> str:
     if card.network:
         return "model.safetensors"
-    return f"model{Path(ASSETS[card.asset].path).suffix if card.asset else '.onnx'}"
+    return "model.tflite" if card.asset and ASSETS[card.asset].path.endswith(".tflite") else "model.onnx"
 
 
 def _checkpoint(card: ModelCard) -> Path | None:
     """The file that the user put in place; `InputError` if there are several."""
-    endings = ENDINGS if card.network else (".onnx",)
-    found = [path for ending in endings if (path := _checkpoints() / f"{card.name}{ending}").is_file()]
+    found = [path for ending in card.endings if (path := _checkpoints() / f"{card.name}{ending}").is_file()]
+    found = found if card.network else _own_files(card.name)
     if len(found) > 1:
         raise InputError(f"{card.name} has several checkpoints: {', '.join(map(str, found))}. Keep one of them.")
     return found[0] if found else None
+
+
+def _own_files(name: str | None = None) -> list[Path]:
+    """The user's files that say how a network is built, ONNX or MXNet; only those of one network if it is named."""
+    files = [path for path in sorted(_checkpoints().glob("*")) if path.suffix in (".onnx", ".params")]
+    return [path for path in files if name in (None, declaration_of(path).stem)]
 
 
 def _checkpoints() -> Path:

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from prefiqs.assets.registry import ASSETS
-from prefiqs.models.checkpoints import PLAIN, Layout, load_strictly, read_backbone
+from prefiqs.models.checkpoints import ENDINGS, PLAIN, Layout, load_strictly, read_backbone
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 from prefiqs.models.graph import GraphModel
+from prefiqs.models.onnx_network import load_onnx
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,11 @@ class ModelCard:
 
     Attributes:
         source: where its authors give out the weights, and which file; `licence` is that of the weights.
-        network: builds it without weights, given `name` and `input_spec`; None for a finished graph.
-        embedding_size: None if only the file knows.
+        network: builds it without weights, given `name` and `input_spec`; None if the file says how it is built (ONNX,
+            MXNet, TFLite).
+        input_spec, embedding_size: None if only the file knows.
         layouts: the forms in which its checkpoints name their tensors, tried in this order.
+        endings: by which names the user's file is known, behind that of the network.
         asset: name of the weights in `prefiqs.assets.registry.ASSETS`; None if the user puts the file in place.
         seen: benchmarks whose images it was trained on, where this is known to hold; results on them are marked.
     """
@@ -35,16 +38,19 @@ class ModelCard:
     source: str
     licence: str
     network: Callable[..., FaceModel] | None
-    input_spec: InputSpec = ARCFACE_INPUT
+    input_spec: InputSpec | None = ARCFACE_INPUT
     embedding_size: int | None = 512
     layouts: tuple[Layout, ...] = (PLAIN,)
+    endings: tuple[str, ...] = ENDINGS
     asset: str | None = None
     seen: tuple[str, ...] = ()
 
     def load(self, path: Path) -> FaceModel:
         """The network with the weights of a file, on the CPU; `InputError` for a file that does not fit."""
         if self.network is None:
-            return GraphModel(self.name, self.input_spec, path)
+            if self.input_spec and path.suffix == ".tflite":
+                return GraphModel(self.name, self.input_spec, path)
+            return load_onnx(self.name, self.input_spec, path)
         state = read_backbone(path, self.layouts)
         with torch.device("meta"):  # weights that are about to be replaced need neither time nor random numbers
             model = self.network(name=self.name, input_spec=self.input_spec)
@@ -61,9 +67,10 @@ def _card(name: str, **entry: Any) -> ModelCard:
         entry |= {"source": str(ASSETS[asset].sources[0]), "licence": ASSETS[asset].licence}
     if "input" in entry:
         entry["input_spec"] = InputSpec(**entry.pop("input"))
+    entry |= {key: tuple(entry[key]) for key in ("seen", "endings") if key in entry}
     if "layouts" in entry:
         entry["layouts"] = tuple(_layout(**layout) for layout in entry["layouts"])
-    return ModelCard(name, network=network, seen=tuple(entry.pop("seen", ())), **entry)
+    return ModelCard(name, network=network, **entry)
 
 
 def _layout(prefix: str = "", leftovers: list[str] | None = None, names: str | None = None) -> Layout:

@@ -17,6 +17,7 @@ from prefiqs.faces.reader import FaceReader, Photo, prefetch
 from prefiqs.methods.registry import PreparedScorer, deciding_options
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import as_model
+from prefiqs.models.onnx_network import files_of
 from prefiqs.models.weights import published_weights
 
 _MOST_FACES = 512  # 20 MB that wait to be scored, and as many photos that are read ahead
@@ -112,8 +113,7 @@ def describe(method: str, model: FaceModel | str, options: Mapping[str, Any], al
         network = model.name
     else:
         weights = Path(model) if Path(model).is_file() else published_weights(model)
-        declared = weights.with_suffix(".json")  # the input of a finished graph
-        network = f"{model} ({', '.join(_checksum(path) for path in (weights, declared) if path.is_file())})"
+        network = f"{model} ({', '.join(map(_checksum, files_of(weights)))})"
     texts = [f"{name}={_named(value)}" for name, value in deciding.items()]
     return " ".join([method, network, *texts, *["aligned"] * aligned, *["all-faces"] * all_faces])
 

@@ -12,10 +12,9 @@ from prefiqs.faces.align import read_photo
 from prefiqs.methods._probes import require_layers
 from prefiqs.methods.registry import METHODS, PreparedScorer, deciding_options
 from prefiqs.models.face_model import FaceModel
-from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import load_model
-from prefiqs.models.weights import card_of, missing_weights, published_weights
-from prefiqs.models.zoo import ModelCard
+from prefiqs.models.weights import card_of, missing_weights, published_weights, weights_are_here
+from prefiqs.models.zoo import MODELS
 from prefiqs.pipeline.params import Method, Params
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.mask import prunable_weights
@@ -38,17 +37,18 @@ class FetchStudy(Study):
 
 
 def fetch_study(run: Run) -> FetchStudy:
-    """Check the parameters, then bring all assets to data/assets and the weights of this run to data/weights.
+    """Check the parameters, then bring the assets of this run to data/assets and its weights to data/weights.
 
     Raises:
         ConfigError: a network or method of params.yaml that cannot be used; AssetError: an asset that cannot be had.
     """
     check_networks(run.params)
-    paths = fetch_all(root=run.layout.data)
     names = dict.fromkeys(network for _, network, _ in _uses(run.params))
+    unused = {card.asset for name, card in MODELS.items() if name not in names}
+    paths = fetch_all([asset for asset in ASSETS if asset not in unused], run.layout.data)
     sizes = {name: published_weights(name, run.layout.data / "weights").stat().st_size / 1e6 for name in names}
     networks = [(name, size, card_of(name).licence) for name, size in sizes.items()]
-    assets = [(asset.name, asset.description, asset.licence) for asset in ASSETS.values()]
+    assets = [(name, ASSETS[name].description, ASSETS[name].licence) for name in paths]
     estimator = run.params.models.quality[0]
     prunable = prunable_weights(load_model(estimator, device="cpu"))
     layers = [(name, " × ".join(map(str, weight.shape)), weight.numel()) for name, weight in prunable.items()]
@@ -82,8 +82,8 @@ def check_networks(params: Params, thorough: bool = True) -> None:
         try:
             if thorough and (missing := missing_weights(name)):
                 raise InputError(missing)
-            card = card_of(name)
-            check(card.network(name=name, input_spec=card.input_spec) if card.network else _GraphToCome(card))
+            if network := _network(name):
+                check(network)
         except InputError as error:
             raise ConfigError(f"params.yaml, `{key}`: {error}") from error
 
@@ -113,9 +113,9 @@ def _check_method(entry: Method, thorough: bool, network: FaceModel) -> None:
         PreparedScorer(entry.method, network, **entry.options)
 
 
-class _GraphToCome(GraphModel):
-    """A finished graph whose file need not be there yet."""
-
-    def __init__(self, card: ModelCard):
-        FaceModel.__init__(self, card.name, card.input_spec, card.embedding_size or 1)
-        self.eval()
+def _network(name: str) -> FaceModel | None:
+    """A network without its weights; one whose file says how it is built as it is, or None if that is not here yet."""
+    card = card_of(name)
+    if card.network:
+        return card.network(name=name, input_spec=card.input_spec)
+    return load_model(name, device="cpu") if weights_are_here(name) else None

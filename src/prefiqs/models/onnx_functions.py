@@ -1,0 +1,305 @@
+"""What ONNX's operators without weights compute, as functions of PyTorch tensors.
+
+The first operand is a tensor; operands named in `Function.static` (shapes, axes, bounds) come as numbers and lists.
+Source: the ONNX operator specification, opsets 7 to 23.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 (its usual name)
+
+from prefiqs.errors import InputError
+
+
+class Function(NamedTuple):
+    """A function, which of its operands are static, the attributes that it reads, and what the operator fixes."""
+
+    call: Callable[..., Any]
+    static: tuple[int, ...] = ()
+    options: frozenset[str] = frozenset()
+    fixed: Mapping[str, Any] = MappingProxyType({})
+
+
+def padding(attributes: dict, size: Sequence[int], kernel: Sequence[int], stride: Sequence[int],
+            dilation: Sequence[int]) -> list[int]:  # fmt: skip
+    """The padding of a window over two axes: before (rows, columns), then behind."""
+    mode = attributes.get("auto_pad", "NOTSET")
+    if mode in ("NOTSET", ""):
+        return attributes.get("pads", [0, 0, 0, 0])
+    if mode == "VALID":
+        return [0, 0, 0, 0]
+    spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    totals = [max((-(-n // s) - 1) * s + k - n, 0) for n, s, k in zip(size, stride, spans, strict=True)]
+    less = [total // 2 for total in totals]
+    more = [total - part for total, part in zip(totals, less, strict=True)]
+    return [*less, *more] if mode == "SAME_UPPER" else [*more, *less]
+
+
+def pick(values: Sequence[Tensor], index: int) -> Tensor:
+    """One of several outputs."""
+    return values[index]
+
+
+def transpose(x: Tensor, perm: list[int] | None = None) -> Tensor:
+    """Axes in another order, by default the reverse."""
+    return x.permute(perm or list(range(x.ndim))[::-1])
+
+
+def repeated(row: Tensor, faces: Tensor) -> Tensor:
+    """A row for each face, as a class token is."""
+    return row.expand(faces.shape[0], *row.shape[1:])
+
+
+def _reshape(x: Tensor, shape: list[int], allowzero: int = 0) -> Tensor:
+    return x.reshape([x.shape[i] if n == 0 and not allowzero else n for i, n in enumerate(shape)])
+
+
+def _expand(x: Tensor, shape: list[int]) -> Tensor:
+    return x.expand(shape if -1 in shape else torch.broadcast_shapes(x.shape, shape))
+
+
+def _flatten(x: Tensor, axis: int = 1) -> Tensor:
+    if axis % (x.ndim + 1) != 1:
+        raise InputError(f"Flatten from axis {axis} on is not known for faces.")
+    return x.flatten(1)
+
+
+def _squeeze(x: Tensor, operand: list[int] | None = None, axes: list[int] | None = None) -> Tensor:
+    chosen = operand if operand is not None else axes
+    return x.squeeze(tuple(chosen) if chosen is not None else tuple(range(1, x.ndim)))
+
+
+def _unsqueeze(x: Tensor, operand: list[int] | None = None, axes: list[int] | None = None) -> Tensor:
+    chosen = operand if operand is not None else axes or []
+    ndim = x.ndim + len(chosen)
+    for axis in sorted(a % ndim for a in chosen):
+        x = x.unsqueeze(axis)
+    return x
+
+
+def _clip(x: Tensor, low: float | None = None, high: float | None = None, min: float | None = None,
+          max: float | None = None) -> Tensor:  # fmt: skip
+    return x.clamp(low if low is not None else min, high if high is not None else max)
+
+
+def _reduce(x: Tensor, operand: list[int] | None = None, axes: list[int] | None = None, keepdims: int = 1,
+            noop_with_empty_axes: int = 0, kind: str = "mean") -> Tensor:  # fmt: skip
+    chosen = operand if operand is not None else axes
+    if not chosen:
+        if noop_with_empty_axes:
+            return x
+        chosen = list(range(x.ndim))
+    if kind in _ORDERS:
+        return torch.linalg.vector_norm(x, _ORDERS[kind], chosen, bool(keepdims))
+    if kind == "sum_square":
+        x, kind = x.square(), "sum"
+    return getattr(torch, kind)(x, dim=chosen, keepdim=bool(keepdims))
+
+
+def _softmax(x: Tensor, axis: int | None = None, opset: int = 13) -> Tensor:
+    if opset >= 13:
+        return x.softmax(-1 if axis is None else axis)
+    axis = 1 if axis is None else axis
+    return x.flatten(axis).softmax(-1).view_as(x)
+
+
+def _concat(*parts: Tensor, axis: int = 0) -> Tensor:
+    return torch.cat([torch.as_tensor(part) for part in parts], axis)
+
+
+def _split(x: Tensor, sizes: list[int] | None = None, split: list[int] | None = None, axis: int = 0,
+           num_outputs: int | None = None) -> tuple[Tensor, ...]:  # fmt: skip
+    chosen = sizes or split or -(-x.shape[axis] // (num_outputs or 2))
+    return torch.split(x, chosen, axis)
+
+
+def _slice(x: Tensor, starts: list[int] | None = None, ends: list[int] | None = None, axes: list[int] | None = None,
+           steps: list[int] | None = None, **_: Any) -> Tensor:  # fmt: skip
+    starts, ends = starts or [], ends or []
+    for start, end, axis, step in zip(
+        starts, ends, axes or range(len(starts)), steps or [1] * len(starts), strict=True
+    ):
+        x = x.index_select(axis, torch.tensor(range(x.shape[axis])[start:end:step])) if step != 1 else (
+            x.narrow(axis, *_bounds(start, end, x.shape[axis])))  # fmt: skip
+    return x
+
+
+def _bounds(start: int, end: int, size: int) -> tuple[int, int]:
+    first, stop, _ = slice(start, end).indices(size)
+    return first, max(stop - first, 0)
+
+
+def _tile(x: Tensor, repeats: list[int]) -> Tensor:
+    return x.repeat(repeats)
+
+
+def _gather(x: Tensor, indices: Any, axis: int = 0) -> Tensor:
+    chosen = torch.as_tensor(indices)
+    found = x.index_select(axis, chosen.flatten() % x.shape[axis])
+    return found.reshape([*x.shape[: axis % x.ndim], *chosen.shape, *x.shape[axis % x.ndim + 1 :]])
+
+
+def _pad(x: Tensor, pads: list[int] | None = None, value: float | None = None, axes: list[int] | None = None,
+         mode: str = "constant") -> Tensor:  # fmt: skip
+    chosen = [a % x.ndim for a in axes] if axes else list(range(x.ndim))
+    half = len(pads or []) // 2
+    before, behind = [0] * x.ndim, [0] * x.ndim
+    for axis, low, high in zip(chosen, (pads or [])[:half], (pads or [])[half:], strict=True):
+        before[axis], behind[axis] = low, high
+    flat = [n for pair in zip(before[::-1], behind[::-1], strict=True) for n in pair]
+    return F.pad(x, flat, mode={"edge": "replicate"}.get(mode, mode), value=value if mode == "constant" else None)
+
+
+def _pool(x: Tensor, kind: str = "max", **attributes: Any) -> Tensor:
+    kernel, stride = attributes["kernel_shape"], attributes.get("strides", [1, 1])
+    dilation = attributes.get("dilations", [1, 1])
+    top, left, bottom, right = padding(attributes, x.shape[2:], kernel, stride, dilation)
+    if kind == "max":
+        padded = F.pad(x, (left, right, top, bottom), value=-torch.inf)
+        return F.max_pool2d(padded, kernel, stride, 0, dilation, bool(attributes.get("ceil_mode")))
+    if (top, left) == (bottom, right):
+        counted = bool(attributes.get("count_include_pad"))
+        return F.avg_pool2d(x, kernel, stride, (top, left), bool(attributes.get("ceil_mode")), counted)
+    if not attributes.get("count_include_pad"):
+        raise InputError("An average over a window with uneven padding is not known.")
+    return F.avg_pool2d(F.pad(x, (left, right, top, bottom)), kernel, stride)
+
+
+def _cast(x: Tensor, to: int = 1) -> Tensor:
+    kinds = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: torch.float64}
+    if to not in kinds:
+        raise InputError("Numbers of reduced precision in an ONNX file are not known; export it in float32.")
+    return x.to(torch.float32 if to == 11 and x.is_floating_point() else kinds[to])
+
+
+def _constant(value: Tensor | None = None, **other: Any) -> Tensor:
+    return value if value is not None else torch.as_tensor(next(iter(other.values())))
+
+
+def _constant_of_shape(shape: list[int], value: Tensor | None = None) -> Tensor:
+    filler = torch.zeros(1) if value is None else value
+    return filler.expand(shape).clone() if shape else filler.reshape(())
+
+
+def _lp_normalization(x: Tensor, axis: int = -1, p: int = 2) -> Tensor:
+    return F.normalize(x, p, axis, eps=0)
+
+
+def _gelu(x: Tensor, approximate: str = "none") -> Tensor:
+    return F.gelu(x, approximate=approximate)
+
+
+def _hard_sigmoid(x: Tensor, alpha: float = 0.2, beta: float = 0.5) -> Tensor:
+    return (alpha * x + beta).clamp(0, 1)
+
+
+def _layer_normalization(x: Tensor, scale: Any, bias: Any = None, axis: int = -1, epsilon: float = 1e-5) -> Tensor:
+    dims = list(range(axis % x.ndim, x.ndim))
+    mean = x.mean(dims, keepdim=True)
+    scaled = (x - mean) / ((x - mean).square().mean(dims, keepdim=True) + epsilon).sqrt() * scale
+    return scaled if bias is None else scaled + bias
+
+
+def _div(a: Tensor, b: Tensor) -> Tensor:
+    return a / b if a.is_floating_point() else torch.div(a, b, rounding_mode="trunc")
+
+
+def _prelu(x: Tensor, slope: Tensor) -> Tensor:
+    return torch.where(x >= 0, x, x * slope)
+
+
+def _range(start: int, limit: int, delta: int) -> Tensor:
+    return torch.arange(start, limit, delta)
+
+
+def _identity(x: Tensor, *_: Any) -> Tensor:
+    return x
+
+
+def _leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
+    return F.leaky_relu(x, alpha)
+
+
+def _global_pool(x: Tensor, kind: str = "mean") -> Tensor:
+    return getattr(torch, kind)(x, dim=(2, 3), keepdim=True)
+
+
+def _shape(x: Tensor) -> Tensor:
+    return torch.tensor(x.shape)
+
+
+_POOL = frozenset({"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"})
+_REDUCE = frozenset({"axes", "keepdims", "noop_with_empty_axes"})
+_ORDERS = {"l1": 1, "l2": 2}
+
+
+def _of(call: Callable[..., Any], *static: int, options: set[str] | frozenset[str] | None = None) -> Function:
+    return Function(call, static, frozenset(signature(call).parameters if options is None else options))
+
+
+def _reduction(kind: str) -> Function:
+    return Function(_reduce, (1,), _REDUCE, {"kind": kind})
+
+
+_SAME_NAME = "Abs Add Ceil Cos Erf Exp Floor Log MatMul Mul Neg Pow Reciprocal Relu Sigmoid Sin Sqrt Sub Tanh Where"
+
+FUNCTIONS: dict[str, Function] = {
+    **{name: Function(getattr(torch, name.lower())) for name in _SAME_NAME.split()},
+    "And": Function(torch.logical_and),
+    "AveragePool": Function(_pool, (), _POOL, {"kind": "average"}),
+    "Cast": _of(_cast),
+    "Clip": _of(_clip, 1, 2),
+    "Concat": _of(_concat, options={"axis"}),
+    "Constant": _of(_constant, options={"value", "value_float", "value_floats", "value_int", "value_ints"}),
+    "ConstantOfShape": _of(_constant_of_shape, 0),
+    "Div": Function(_div),
+    "Dropout": Function(_identity),
+    "Elu": _of(F.elu, options={"alpha"}),
+    "Equal": Function(torch.eq),
+    "Expand": _of(_expand, 1),
+    "Flatten": _of(_flatten),
+    "Gather": _of(_gather),
+    "Gelu": _of(_gelu),
+    "GlobalAveragePool": Function(_global_pool, fixed={"kind": "mean"}),
+    "GlobalMaxPool": Function(_global_pool, fixed={"kind": "amax"}),
+    "Greater": Function(torch.gt),
+    "HardSigmoid": _of(_hard_sigmoid),
+    "HardSwish": Function(F.hardswish),
+    "Identity": Function(_identity),
+    "LayerNormalization": _of(_layer_normalization),
+    "LeakyRelu": _of(_leaky_relu),
+    "Less": Function(torch.lt),
+    "LpNormalization": _of(_lp_normalization),
+    "Max": Function(torch.maximum),
+    "MaxPool": Function(_pool, (), _POOL, {"kind": "max"}),
+    "Min": Function(torch.minimum),
+    "Mish": Function(F.mish),
+    "Mod": Function(torch.remainder),
+    "Not": Function(torch.logical_not),
+    "PRelu": Function(_prelu),
+    "Pad": _of(_pad, 1, 2, 3),
+    "Range": _of(_range, 0, 1, 2),
+    "ReduceL1": _reduction("l1"),
+    "ReduceL2": _reduction("l2"),
+    "ReduceMax": _reduction("amax"),
+    "ReduceMean": _reduction("mean"),
+    "ReduceMin": _reduction("amin"),
+    "ReduceSum": _reduction("sum"),
+    "ReduceSumSquare": _reduction("sum_square"),
+    "Reshape": _of(_reshape, 1),
+    "Shape": Function(_shape),
+    "Slice": _of(_slice, 1, 2, 3, 4),
+    "Softmax": _of(_softmax),
+    "Softplus": Function(F.softplus),
+    "Split": _of(_split, 1),
+    "Squeeze": _of(_squeeze, 1),
+    "Swish": Function(F.silu),
+    "Tile": _of(_tile, 1),
+    "Transpose": _of(transpose),
+    "Unsqueeze": _of(_unsqueeze, 1),
+}

@@ -1,0 +1,439 @@
+"""FR networks from ONNX files as PyTorch networks: their weights can be pruned, differentiated and moved to a GPU.
+
+An ONNX graph becomes a `torch.fx` graph of PyTorch layers, node by node. What a file computes from the shapes of its
+tensors is computed once, for the batch size of the file; then the batch is made free again where a tensor is reshaped.
+A network is returned only if its embeddings of random faces equal those of OpenVINO, which reads the same file.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import openvino as ov
+import torch
+from google.protobuf.message import DecodeError
+from onnx import helper, numpy_helper
+from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+from torch import Tensor, fx, nn
+
+from prefiqs.errors import InputError
+from prefiqs.faces.template import FACE_SIZE
+from prefiqs.models import onnx_functions
+from prefiqs.models.face_model import FaceModel, InputSpec
+from prefiqs.models.mxnet import read_mxnet, symbol_file
+
+_TOLERANCE = 1e-4  # of a coordinate of a normalised embedding, between PyTorch and OpenVINO
+_SCALED = InputSpec("rgb", mean=127.5, std=128.0)  # for files of which nothing else is known
+_PIXELS = InputSpec("rgb", mean=0, std=1)  # for files that scale pixels themselves
+_ON_PIXELS = ("Identity", "Cast", "Transpose", "Sub", "Add", "Mul", "Div")
+_WIDEST = 16  # range of the pixels that layers see, at most; those of unscaled pixels have 255
+
+
+class OnnxNetwork(FaceModel):
+    """An FR network from an ONNX file: prepared faces, float32 n×3×112×112, to raw embeddings n×d.
+
+    If the file normalises its embeddings, the network ends before that, or the length that is its second output is
+    multiplied in; where neither is possible, `normalised` is true.
+
+    Args:
+        input_spec: None if nobody declared it: pixels as they are for a file that scales them itself, else RGB,
+            (x - 127.5)/128.
+
+    Raises:
+        InputError: it is no network from faces to embeddings, has an operator that is not known (it is named), or
+            scales pixels that `input_spec` scales too.
+    """
+
+    def __init__(self, name: str, input_spec: InputSpec | None, proto: onnx.ModelProto):
+        reading = _Reading(proto)
+        scale = reading.pixel_scale
+        if scale * 255 <= _WIDEST:
+            if input_spec and input_spec.std != 1:
+                raise InputError("It scales pixels itself, so its input must be declared with mean 0 and std 1.")
+            input_spec = input_spec or _PIXELS
+        elif scale != 1 and input_spec is None:
+            raise InputError("It scales its input, but not from 0…255; declare what it takes in a .json file.")
+        super().__init__(name, input_spec or _SCALED, reading.result.shape[1])
+        self.body = reading.body
+        self.eval()
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        """Float32 n×3×112×112, prepared by `input_spec`, to raw embeddings n×d."""
+        return self.body(prepared)
+
+    def extra_repr(self) -> str:
+        """What PyTorch prints beside the layers: it differs where the same layers are wired in another way."""
+        return hashlib.sha256(self.body.code.encode()).hexdigest()[:16]
+
+
+def load_onnx(name: str, input_spec: InputSpec | None, path: Path) -> OnnxNetwork:
+    """The network in an ONNX file, or in MXNet's .params, checked against OpenVINO.
+
+    Raises `InputError` as `OnnxNetwork` does, and for a file that is damaged or means something else to OpenVINO.
+    """
+    proto = read_network(path)
+    try:
+        network = OnnxNetwork(name, input_spec, proto)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    faces = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, FACE_SIZE, FACE_SIZE)))
+    prepared = ((faces - network.input_spec.mean) / network.input_spec.std).float()
+    theirs = _by_openvino(proto, prepared.numpy())
+    try:
+        with torch.no_grad():
+            ours = network(prepared).numpy()
+    except RuntimeError as error:
+        raise InputError(f"{path} was not understood: it cannot be given another number of faces ({error}).") from error
+    difference = np.abs(_unit(ours) - _unit(theirs)).max()
+    if not difference <= _TOLERANCE:
+        raise InputError(f"{path} was not understood: its embeddings differ from OpenVINO's by {difference:.2g}.")
+    return network
+
+
+def read_network(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file, with the weights that it keeps in files beside it, or MXNet's .params and symbol.
+
+    Raises `InputError` if that fails. Weights outside the folder of the file are refused.
+    """
+    if path.suffix == ".params":
+        return read_mxnet(path)
+    try:
+        return onnx.load(path)
+    except (DecodeError, ValueError, OSError, onnx.checker.ValidationError) as error:
+        raise InputError(f"{path} is not an ONNX file, or its weights are missing ({error}).") from error
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that a network in a file consists of: itself, weights kept beside it, and the declared input."""
+    others = [symbol_file(path)] if path.suffix == ".params" else []
+    if path.suffix == ".onnx":
+        try:
+            tensors = onnx.load(path, load_external_data=False).graph.initializer
+        except DecodeError as error:
+            raise InputError(f"{path} is not an ONNX file ({error}).") from error
+        locations = {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
+        others = [path.parent / location for location in sorted(locations)]
+    return [path, *others, *[file for file in [declaration_of(path)] if file.is_file()]]
+
+
+def declaration_of(path: Path) -> Path:
+    """Where the input of a network is declared: `NAME.json` beside `NAME.onnx` or `NAME-0000.params`."""
+    return path.with_name(re.sub(r"(-\d{4}\.params|\.\w+)$", ".json", path.name))
+
+
+def declared_input(path: Path) -> InputSpec | None:
+    """How a network wants its pixels, as the file beside it says; None without such a file.
+
+    The file looks like `{"colour": "bgr", "mean": 127.5, "std": 127.5}`; `InputError` if it does not.
+    """
+    declaration = declaration_of(path)
+    if not declaration.is_file():
+        return None
+    try:
+        declared = json.loads(declaration.read_text(encoding="utf-8"))
+        return InputSpec(declared["colour"], declared["mean"], declared["std"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        wanted = '{"colour": "rgb" or "bgr", "mean": …, "std": …}'
+        raise InputError(f"{declaration} must hold {wanted} ({error}).") from error
+
+
+def _by_openvino(proto: onnx.ModelProto, prepared: np.ndarray) -> np.ndarray:
+    core = ov.Core()
+    graph = core.read_model(proto.SerializeToString())
+    batch, channels_last = _input_shape(proto.graph)
+    faces = prepared.transpose(0, 2, 3, 1) if channels_last else prepared
+    graph.reshape([batch, *faces.shape[1:]])
+    compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return np.concatenate([compiled(np.repeat(face[None], batch, axis=0))[0][:1] for face in faces])
+
+
+def _unit(embeddings: np.ndarray) -> np.ndarray:
+    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+
+
+def _input_shape(graph: onnx.GraphProto) -> tuple[int, bool]:
+    """The batch size that a graph was written for (5 if it is free), and whether channels come last."""
+    weights = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in weights]
+    shape = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim] if len(inputs) == 1 else []
+    faces = {(3, FACE_SIZE, FACE_SIZE): False, (FACE_SIZE, FACE_SIZE, 3): True, (3, 0, 0): False, (0, 0, 3): True}
+    if len(shape) != 4 or tuple(shape[1:]) not in faces:
+        taken = ", ".join("×".join(str(d or "?") for d in _dims(value)) for value in inputs)
+        raise InputError(f"The network must take one input of {FACE_SIZE}×{FACE_SIZE} colour faces, not {taken}.")
+    return shape[0] or 5, faces[tuple(shape[1:])]
+
+
+def _dims(value: onnx.ValueInfoProto) -> list[int]:
+    return [d.dim_value for d in value.type.tensor_type.shape.dim]
+
+
+@dataclass(frozen=True)
+class _Value:
+    """What depends on the faces: a node of the fx graph, and the tensor that it has for the example."""
+
+    node: fx.Node
+    example: Tensor
+
+
+class _Reading:
+    """One pass over an ONNX graph.
+
+    `body`: the network; `result`: its output for an example; `pixel_scale`: by which factor it scales its input.
+    """
+
+    def __init__(self, proto: onnx.ModelProto):
+        self.graph = proto.graph
+        self.opset = max(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
+        self.batch, channels_last = _input_shape(self.graph)
+        self.root, self.fx = nn.Module(), fx.Graph()
+        self.known: dict[str, Any] = {t.name: _tensor(t) for t in self.graph.initializer}
+        (input_name,) = (value.name for value in self.graph.input if value.name not in self.known)
+        generator = torch.Generator().manual_seed(0)
+        faces = torch.rand(self.batch, 3, FACE_SIZE, FACE_SIZE, generator=generator)
+        value = _Value(self.fx.placeholder("prepared"), faces)
+        if channels_last:
+            value = self._call(onnx_functions.transpose, value, perm=[0, 2, 3, 1])
+        self.known[input_name] = self.faces = value
+        self.pixel_scale, pixels = 1.0, {input_name}
+        self.absorbed: set[str] = set()
+        with torch.no_grad():
+            for node in self.graph.node:
+                if node.output[0] in self.absorbed:
+                    continue
+                try:
+                    outputs = self._read(node)
+                except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
+                    raise InputError(f"The operator {node.op_type} {node.name} cannot be read ({error}).") from error
+                self.known |= dict(zip(node.output, outputs, strict=False))
+                if pixels & set(node.input) and node.op_type in _ON_PIXELS and isinstance(outputs[0], _Value):
+                    pixels.add(node.output[0])
+                    self.pixel_scale = float(outputs[0].example.std() / faces.std())
+            embedding = self._embedding()
+        self.fx.output(embedding.node)
+        self.body, self.result = fx.GraphModule(self.root, self.fx), embedding.example
+        self.body.graph.eliminate_dead_code()
+        self.body.delete_all_unused_submodules()
+        self.body.recompile()
+
+    def _read(self, node: onnx.NodeProto) -> Sequence[Any]:
+        attributes = {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute}
+        inputs: list[Any] = [self.known[name] if name else None for name in node.input]
+        if node.op_type == "Shape" and isinstance(inputs[0], _Value):
+            shape = inputs[0].example.shape[attributes.get("start", 0) : attributes.get("end")]
+            return [torch.tensor(shape)]
+        alone = inputs and isinstance(inputs[0], _Value) and not any(isinstance(i, _Value) for i in inputs[1:])
+        if alone and (layer := self._layer(node, attributes, inputs)):
+            return layer
+        function = onnx_functions.FUNCTIONS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        if function is None:
+            operator = ".".join(filter(None, [node.domain, node.op_type]))
+            raise InputError(f"The ONNX operator {operator} is not known, so the network cannot be loaded.")
+        arguments: list[Any] = [
+            _plain(v) if isinstance(v, Tensor) and i in function.static else v for i, v in enumerate(inputs)
+        ]
+        if any(isinstance(arguments[i], _Value) for i in function.static if i < len(arguments)):
+            raise InputError(
+                f"The operator {node.op_type} takes a shape that depends on the faces, which is not known."
+            )
+        options = {k: v for k, v in attributes.items() if k in function.options} | dict(function.fixed)
+        if "opset" in function.options:
+            options["opset"] = self.opset
+        if not any(isinstance(a, _Value) for a in arguments):
+            found = function.call(*arguments, **options)
+            return found if isinstance(found, tuple) else [found]
+        if node.op_type in ("Reshape", "Expand"):
+            arguments[1] = [-1, *function.call(arguments[0].example, *arguments[1:], **options).shape[1:]]
+        arguments = [self._row(a, node.op_type) if isinstance(a, Tensor) else a for a in arguments]
+        value = self._call(function.call, *arguments, **options)
+        if isinstance(value.example, tuple):
+            pick = onnx_functions.pick
+            return [self._call(pick, value, i) for i in range(len(value.example))]
+        return [value]
+
+    def _row(self, constant: Tensor, operator: str) -> Tensor | _Value:
+        """A constant with the same row for each face of the example, for any batch."""
+        if (
+            constant.ndim < 2
+            or constant.shape[0] != self.batch
+            or not torch.equal(constant, constant[:1].expand_as(constant))
+        ):
+            return constant
+        row = constant[:1]
+        return self._call(onnx_functions.repeated, row, self.faces) if operator == "Concat" else row
+
+    def _layer(self, node: onnx.NodeProto, attributes: dict, inputs: Sequence[Any]) -> list[_Value] | None:
+        """A node with weights of its own as a PyTorch layer; None if it is not one."""
+        make = _LAYERS.get(node.op_type)
+        if make is None or len(inputs) < 2:
+            return None
+        value, *weights = inputs
+        layer = make(attributes, value.example, *weights)
+        if layer is None:
+            return None
+        output = node.output[0]
+        if node.op_type == "MatMul" and (bias := self._bias_behind(output, layer)):
+            layer.bias, output = nn.Parameter(self.known[bias[0]].clone()), bias[1]
+            self.absorbed.add(output)
+        name = self._place(node, layer)
+        found = _Value(self.fx.call_module(name, (value.node,)), layer(value.example))
+        self.known[output] = found
+        return [found]
+
+    def _bias_behind(self, output: str, layer: nn.Linear) -> tuple[str, str] | None:
+        """The bias that an addition behind a product adds, and the output of the addition."""
+        following = [node for node in self.graph.node if output in node.input]
+        if len(following) != 1 or following[0].op_type != "Add":
+            return None
+        (other,) = [name for name in following[0].input if name != output] or [output]
+        bias = self.known.get(other)
+        fits = isinstance(bias, Tensor) and bias.shape == (layer.out_features,)
+        return (other, following[0].output[0]) if fits else None
+
+    def _place(self, node: onnx.NodeProto, layer: nn.Module) -> str:
+        """Put a layer into the network under the name that its weight has in the file, or that of the operator."""
+        layer.eval()
+        name = re.sub(r"\.(weight|gamma|slope)$", "", node.input[1])
+        taken = dict(self.root.named_modules())
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) or name in taken:
+            name = f"{node.op_type.lower()}_{len(taken)}"
+        parent = self.root
+        *parents, child = name.split(".")
+        for part in parents:
+            if part not in dict(parent.named_children()):
+                parent.add_module(part, nn.Module())
+            parent = parent.get_submodule(part)
+        parent.add_module(child, layer)
+        return name
+
+    def _call(self, function: Callable, *arguments: Any, **options: Any) -> _Value:
+        """A call of a function of values, constant tensors and plain numbers."""
+        nodes = [a.node if isinstance(a, _Value) else self._constant(a) for a in arguments]
+        examples = [a.example if isinstance(a, _Value) else a for a in arguments]
+        return _Value(self.fx.call_function(function, tuple(nodes), options), function(*examples, **options))
+
+    def _constant(self, value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        name = f"constant_{len(dict(self.root.named_buffers()))}"
+        self.root.register_buffer(name, value.clone())
+        return self.fx.get_attr(name)
+
+    def _embedding(self) -> _Value:
+        """The embedding, before the file normalises it if it does: its length is a quality measure."""
+        first, *others = (self.known[value.name] for value in self.graph.output)
+        if not isinstance(first, _Value) or first.example.ndim != 2 or first.example.shape[0] != self.batch:
+            shape = "×".join(map(str, first.example.shape)) if isinstance(first, _Value) else "a constant"
+            raise InputError(f"The first output must be embeddings, n×d, not {shape}.")
+        if not _unit_length(first):
+            return first
+        (last,) = (node for node in self.graph.node if self.graph.output[0].name in node.output)
+        for before in (self.known[name] for name in last.input):
+            alike = isinstance(before, _Value) and before.example.shape == first.example.shape
+            if alike and torch.allclose(nn.functional.normalize(before.example), first.example, atol=1e-5):
+                return before
+        for length in others:  # as AdaFace's exports have it
+            if isinstance(length, _Value) and length.example.shape == (self.batch, 1):
+                return self._call(torch.mul, first, length)
+        return first
+
+
+def _unit_length(value: _Value) -> bool:
+    lengths = torch.linalg.vector_norm(value.example, dim=1)
+    return torch.allclose(lengths, torch.ones_like(lengths), atol=1e-4)
+
+
+def _tensor(initializer: onnx.TensorProto) -> Tensor:
+    try:
+        return torch.from_numpy(numpy_helper.to_array(initializer).copy())
+    except (ValueError, TypeError) as error:
+        raise InputError(f"The tensor {initializer.name!r} holds no numbers ({error}).") from error
+
+
+def _plain(value: Any) -> Any:
+    """An attribute or a constant operand as numbers, texts and lists; tensors of attributes as PyTorch tensors."""
+    if isinstance(value, onnx.TensorProto):
+        return _tensor(value)
+    if isinstance(value, Tensor):
+        return value.tolist()
+    return value.decode() if isinstance(value, bytes) else list(value) if isinstance(value, (list, tuple)) else value
+
+
+def _conv(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | None = None) -> nn.Module:
+    spatial = weight.ndim - 2
+    if spatial != 2:
+        raise InputError(f"Convolutions over {spatial} axes are not known.")
+    stride, dilation = attributes.get("strides", [1, 1]), attributes.get("dilations", [1, 1])
+    pads = onnx_functions.padding(attributes, example.shape[2:], weight.shape[2:], stride, dilation)
+    even = pads[:2] == pads[2:]
+    groups, out = attributes.get("group", 1), weight.shape[0]
+    window: dict[str, Any] = {"kernel_size": tuple(weight.shape[2:]), "stride": stride, "dilation": dilation}
+    window["padding"] = pads[:2] if even else 0
+    layer = nn.Conv2d(weight.shape[1] * groups, out, groups=groups, bias=bias is not None, **window)
+    _fill(layer, weight=weight, bias=bias)
+    if even:
+        return layer
+    return nn.Sequential(nn.ZeroPad2d((pads[1], pads[3], pads[0], pads[2])), layer)
+
+
+def _batch_norm(
+    attributes: dict, example: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor
+) -> nn.Module:
+    kind = nn.BatchNorm2d if example.ndim == 4 else nn.BatchNorm1d
+    layer = kind(len(weight), eps=attributes.get("epsilon", 1e-5))
+    _fill(layer, weight=weight, bias=bias, running_mean=mean, running_var=var)
+    return layer
+
+
+def _gemm(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | None = None) -> nn.Module | None:
+    if attributes.get("transA") or weight.ndim != 2 or (bias is not None and bias.ndim > 1 and bias.shape[0] != 1):
+        return None
+    weight = attributes.get("alpha", 1.0) * (weight if attributes.get("transB") else weight.T)
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    if bias is not None:
+        bias = attributes.get("beta", 1.0) * bias.flatten().expand(weight.shape[0])
+    _fill(layer, weight=weight, bias=bias)
+    return layer
+
+
+def _matmul(attributes: dict, example: Tensor, weight: Tensor) -> nn.Module | None:
+    return _gemm({}, example, weight) if weight.ndim == 2 else None
+
+
+def _prelu(attributes: dict, example: Tensor, slope: Tensor) -> nn.Module | None:
+    per_channel = slope.numel() in (1, example.shape[1])
+    if not per_channel or (slope.numel() > 1 and max(slope.shape) != slope.numel()):
+        return None
+    layer = nn.PReLU(slope.numel())
+    _fill(layer, weight=slope.flatten())
+    return layer
+
+
+def _layer_norm(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | None = None) -> nn.Module | None:
+    if attributes.get("axis", -1) not in (-1, example.ndim - 1):
+        return None
+    layer = nn.LayerNorm(len(weight), eps=attributes.get("epsilon", 1e-5))
+    _fill(layer, weight=weight, bias=torch.zeros_like(weight) if bias is None else bias)
+    return layer
+
+
+def _fill(layer: nn.Module, **tensors: Tensor | None) -> None:
+    own = layer.state_dict(keep_vars=True)
+    for name, tensor in tensors.items():
+        if tensor is not None:
+            own[name].data.copy_(tensor)
+
+
+_LAYERS: dict[str, Callable[..., Any]] = {
+    "Conv": _conv,
+    "BatchNormalization": _batch_norm,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "PRelu": _prelu,
+    "LayerNormalization": _layer_norm,
+}

@@ -1,0 +1,182 @@
+"""Networks from ONNX files as PyTorch networks, compared with ONNX Runtime, which reads the same file."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from prefiqs import embed, prune, scorer
+from prefiqs.errors import InputError
+from prefiqs.models.face_model import InputSpec
+from prefiqs.models.onnx_network import load_onnx
+
+SPEC = InputSpec("rgb", 127.5, 128.0)
+
+
+class Network(nn.Module):
+    """A small network of the kinds of layers that FR networks have; `kind` adds one thing."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.kind = kind
+        self.conv, self.bn, self.act = nn.Conv2d(3, 8, 3, stride=4), nn.BatchNorm2d(8), nn.PReLU(8)
+        self.squeeze, self.fc = nn.Conv2d(8, 8, 1), nn.Linear(8 * 28 * 28, 16)
+        self.bn.running_mean.normal_()
+        self.bn.running_var.uniform_(0.5, 2)
+        self.eval()
+
+    def forward(self, x):
+        if self.kind == "nhwc":
+            x = x.permute(0, 3, 1, 2)
+        if self.kind == "scaled":
+            x = (x - 127.5) / 128
+        x = self.act(self.bn(self.conv(x)))
+        if self.kind == "attention":
+            x = x * torch.sigmoid(self.squeeze(x.mean((2, 3), keepdim=True)))
+        if self.kind == "hard":
+            x = nn.functional.hardswish(x) + nn.functional.relu6(x)
+        raw = self.fc(x.flatten(1))
+        if self.kind == "unit":
+            return nn.functional.normalize(raw)
+        return raw
+
+
+def exported(folder, kind, batch):
+    torch.manual_seed(0)
+    shape = (batch or 2, 112, 112, 3) if kind == "nhwc" else (batch or 2, 3, 112, 112)
+    path, network = folder / f"{kind}.onnx", Network(kind)
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    with pytest.warns(DeprecationWarning):
+        free = None if batch else {"x": {0: "n"}}
+        torch.onnx.export(
+            network, torch.ones(shape), path, input_names=["x"], opset_version=13, dynamo=False, dynamic_axes=free
+        )
+    return path, weights
+
+
+def by_runtime(path, faces, batch):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    rows = [session.run(None, {"x": np.repeat(face[None], batch or 1, axis=0)})[0][0] for face in faces]
+    return np.stack([row / np.linalg.norm(row) for row in rows])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("batch", [1, 3, None])
+@pytest.mark.parametrize("kind", ["plain", "scaled", "attention", "hard", "unit", "nhwc"])
+def test_embeddings_are_those_of_the_runtime(tmp_path, kind, batch):
+    path, weights = exported(tmp_path, kind, batch)
+    scaled = kind == "scaled"
+    network = load_onnx("own", None, path)
+    assert network.input_spec == (InputSpec("rgb", 0, 1) if scaled else SPEC)
+    faces = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
+    prepared = network.prepare(faces).numpy()
+    theirs = by_runtime(path, prepared.transpose(0, 2, 3, 1) if kind == "nhwc" else prepared, batch)
+    np.testing.assert_allclose(embed(network, faces), theirs, atol=1e-5)
+    lengths = np.linalg.norm(network(torch.from_numpy(prepared)).detach().numpy(), axis=1)
+    assert np.ptp(lengths) > 1e-3 and not network.normalised  # a file that normalises is cut before that
+    pruned = prune(network, 0.5)
+    sizes = sum(value.size for name, value in weights.items() if value.ndim > 1 and "squeeze" not in name)
+    extra = weights["squeeze.weight"].size if kind == "attention" else 0
+    assert pruned.sparsity == pytest.approx(0.5, abs=1 / (sizes + extra))
+
+
+def test_an_unknown_operator_is_named(tmp_path):
+    faces = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 112, 112])
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])
+    nodes = [
+        helper.make_node("LpPool", ["x"], ["p"], kernel_shape=[112, 112]),
+        helper.make_node("Flatten", ["p"], ["y"]),
+    ]
+    weight = numpy_helper.from_array(np.ones(1, np.float32), "unused")
+    graph = helper.make_graph(nodes, "g", [faces], [result], [weight])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), tmp_path / "x.onnx")
+    with pytest.raises(InputError, match="operator LpPool is not known"):
+        load_onnx("x", SPEC, tmp_path / "x.onnx")
+
+
+def test_a_file_that_is_no_network(tmp_path):
+    (tmp_path / "x.onnx").write_bytes(b"no network")
+    with pytest.raises(InputError, match="is not an ONNX file"):
+        load_onnx("x", SPEC, tmp_path / "x.onnx")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pixels_are_never_scaled_twice(tmp_path):
+    path, _ = exported(tmp_path, "scaled", None)
+    with pytest.raises(InputError, match="scaled.onnx: It scales pixels itself, .* declared with mean 0 and std 1"):
+        load_onnx("own", SPEC, path)
+    assert load_onnx("own", InputSpec("bgr", 0, 1), path).input_spec.colour == "bgr"
+
+
+def graph_of(path, nodes, outputs, **weights):
+    """Write an ONNX file of these nodes from faces `x`; `outputs` with their widths."""
+    faces = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 112, 112])
+    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width]) for name, width in outputs]
+    constants = [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in weights.items()]
+    graph = helper.make_graph(nodes, "g", [faces], results, constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+MEANS = [helper.make_node("GlobalAveragePool", ["x"], ["p"]), helper.make_node("Flatten", ["p"], ["f"])]
+
+
+def test_a_file_for_pixels_in_0_to_1_must_be_declared(tmp_path):
+    scaling = helper.make_node("Div", ["x", "spread"], ["s"])
+    nodes = [scaling, helper.make_node("GlobalAveragePool", ["s"], ["p"]), helper.make_node("Flatten", ["p"], ["y"])]
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 3)], spread=[[[[0.2]]]])
+    with pytest.raises(InputError, match="n.onnx: It scales its input, but not from 0…255; declare"):
+        load_onnx("n", None, path)
+    network = load_onnx("n", InputSpec("rgb", 0, 255), path)
+    face = np.full((1, 112, 112, 3), 51, np.uint8)
+    np.testing.assert_allclose(network(network.prepare(face)).detach().numpy(), np.full((1, 3), 1.0), rtol=1e-6)
+
+
+def test_lengths_come_from_the_second_output_if_the_first_is_normalised(tmp_path):
+    nodes = [*MEANS, helper.make_node("ReduceL2", ["f"], ["length"], axes=[1], keepdims=1),
+             helper.make_node("Div", ["f", "length"], ["unit"]), helper.make_node("Neg", ["unit"], ["y"])]  # fmt: skip
+    both = load_onnx("both", SPEC, graph_of(tmp_path / "both.onnx", nodes, [("y", 3), ("length", 1)]))
+    face = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    expected = -((face.astype(float) - 127.5) / 128).mean((1, 2))
+    np.testing.assert_allclose(both(both.prepare(face)).numpy(), expected, atol=1e-5)
+    alone = load_onnx("alone", SPEC, graph_of(tmp_path / "alone.onnx", nodes, [("y", 3)]))
+    assert alone.normalised and not both.normalised
+    for method in ("norm", "prefiqs-fast"):
+        with pytest.raises(InputError, match=f"{method} needs the length of embeddings, but alone normalises them"):
+            scorer(method, alone)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_drift_is_that_of_the_file_with_masked_weights(tmp_path):
+    """The weights of the file are masked for ONNX Runtime."""
+    path, _ = exported(tmp_path, "plain", 1)
+    network = load_onnx("own", SPEC, path)
+    pruned = prune(network, 0.5)
+    proto, masked_tensors = onnx.load(path), 0
+    before, after = network.state_dict(), pruned.state_dict()
+    for tensor in proto.graph.initializer:
+        for name in before:
+            if np.array_equal(before[name].numpy(), numpy_helper.to_array(tensor)):
+                tensor.CopyFrom(numpy_helper.from_array(after[name].numpy(), tensor.name))
+                masked_tensors += not torch.equal(before[name], after[name])
+    assert masked_tensors >= 1
+    onnx.save(proto, tmp_path / "masked.onnx")
+    faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    masked = by_runtime(tmp_path / "masked.onnx", network.prepare(faces).numpy(), 1)
+    plain = by_runtime(path, network.prepare(faces).numpy(), 1)
+    drift = np.linalg.norm(embed(network, faces) - embed(pruned, faces), axis=1)
+    assert embed(pruned, faces).shape == (3, 16) and (drift > 1e-3).all()
+    np.testing.assert_allclose(drift, np.linalg.norm(plain - masked, axis=1), atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_structured_pruning_removes_channels_and_keeps_the_size_of_the_embedding(tmp_path):
+    network = load_onnx("own", SPEC, exported(tmp_path, "plain", 1)[0])
+    pruned = prune(network, 0.5, granularity="structured")
+    faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    assert embed(pruned, faces).shape == (3, 16)
+    convolutions = [layer for layer in pruned.modules() if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in convolutions] == [4]
