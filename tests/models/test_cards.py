@@ -13,6 +13,8 @@ SCALE = {
     "sface": lambda x: (x - 127.5) / 128,
     "mobilefacenet-512": lambda x: (x - 127.5) / 128,
     "mobilefacenet-192": lambda x: (x - 127.5) / 128,
+    "lresnet100e-ir": lambda x: (x - 127.5) / 128,
+    "mobilefacenet-y1": lambda x: x,  # its file scales the pixels
     "magface": lambda x: x / 255,
 }
 
