@@ -25,7 +25,7 @@ class GraphModel(FaceModel):
             graph = ov.Core().read_model(path)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise InputError(f"OpenVINO cannot read {path} as an ONNX or TFLite network ({reason}).") from error
+            raise InputError(f"OpenVINO cannot read {path} ({reason}).") from error
         graph = _free_batch(self.adapted(graph, path))
         shape = graph.output(0).get_partial_shape()
         if not _is_table(shape):
