@@ -33,13 +33,13 @@ def test_the_default_run_is_right_before_anything_is_downloaded(tmp_path, monkey
     [
         ({"models": {"cross": ["mobilfacenet"]}}, "models.cross", "mobilfacenet"),
         ({"models": {"cross": ["iresnet50"]}}, "models.cross", "The weights of iresnet50 are missing"),
-        ({"models": {"quality": ["mobilefacenet-512"]}}, "models.quality", "cannot be pruned"),
+        ({"models": {"quality": ["mobilefacenet-192"]}}, "models.quality", "cannot be pruned"),
         ({"transformer": {"models": ["sface"]}}, "transformer.models", "sface"),
         (compared("ser-fiq", method="ser-fiq", model="sface", options={"pases": 5}), "methods.known.ser-fiq", "pases"),
         (compared("a", method="ser-fiq", model="sface", options={"passes": 1}), "methods.known.a", "2 passes"),
         (compared("a", method="vitnt-fiqa", model="sface", options={}), "methods.known.a", "sface"),
-        (compared("a", method="grafiqs", model="mobilefacenet-512", options={}), "methods.known.a", "mobilefacenet"),
-        (compared("a", method="froq", model="mobilefacenet-512", options={}), "methods.known.a", "mobilefacenet"),
+        (compared("a", method="grafiqs", model="mobilefacenet-192", options={}), "methods.known.a", "mobilefacenet"),
+        (compared("a", method="froq", model="mobilefacenet-192", options={}), "methods.known.a", "mobilefacenet"),
         (compared("a", method="froq", model="sface", options={"seeds": 1}), "methods.known.a", "seeds"),
         (compared("a", method="norm", model="sfase", options={}), "methods.known.a", "sfase"),
     ],
@@ -60,7 +60,7 @@ def test_what_a_run_starts_from(tmp_path, monkeypatch, shown):
     for person in range(1, 11):
         (photos / f"s{person}").mkdir(parents=True)
         cv2.imwrite(str(photos / f"s{person}" / "1.pgm"), np.full((112, 92), person, np.uint8))
-    monkeypatch.setattr(fetch, "fetch_all", lambda root: {"orl": photos})
+    monkeypatch.setattr(fetch, "fetch_all", lambda names, root: {"orl": photos})
     study = fetch_study(run)
     study.write(tmp_path / "results")
     assert study.photo_count == 10

@@ -1,7 +1,7 @@
 """Weights and faces in place and checked, and params.yaml checked against the networks that it names."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 
 import pandas as pd
 
@@ -11,10 +11,11 @@ from prefiqs.errors import ConfigError, InputError
 from prefiqs.faces.align import read_photo
 from prefiqs.methods._probes import require_layers
 from prefiqs.methods.registry import METHODS, PreparedScorer, deciding_options
-from prefiqs.models.face_model import FaceModel
+from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel
+from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import load_model
 from prefiqs.models.weights import card_of, missing_weights, published_weights, weights_are_here
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.zoo import MODELS, ModelCard
 from prefiqs.pipeline.params import Method, Params
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.mask import prunable_weights
@@ -78,11 +79,12 @@ def check_networks(params: Params, thorough: bool = True) -> None:
     Raises:
         ConfigError: a network that is unknown, cannot be had, or cannot do what the named key of params.yaml wants.
     """
+    network_of = cache(_network)
     for key, name, check in _uses(params, thorough):
         try:
             if thorough and (missing := missing_weights(name)):
                 raise InputError(missing)
-            if network := _network(name):
+            if network := network_of(name):
                 check(network)
         except InputError as error:
             raise ConfigError(f"params.yaml, `{key}`: {error}") from error
@@ -118,4 +120,14 @@ def _network(name: str) -> FaceModel | None:
     card = card_of(name)
     if card.network:
         return card.network(name=name, input_spec=card.input_spec)
-    return load_model(name, device="cpu") if weights_are_here(name) else None
+    if weights_are_here(name):
+        return load_model(name, device="cpu")
+    return _GraphToCome(card) if card.asset and ASSETS[card.asset].path.endswith(".tflite") else None
+
+
+class _GraphToCome(GraphModel):
+    """A TFLite graph whose file is not here yet."""
+
+    def __init__(self, card: ModelCard):
+        FaceModel.__init__(self, card.name, card.input_spec or ARCFACE_INPUT, card.embedding_size or 1)
+        self.eval()
