@@ -30,8 +30,7 @@ LARGEST = 2**31 - 2**20  # bytes of weights in one file: protobuf takes 2 GiB, a
 class QualityGraph(nn.Module):
     """Aligned faces, uint8 RGB n×112×112×3, to quality and drift, float32 n, and normalised embeddings, n×d.
 
-    An unstructured pruning is a mask over the weights of the network: a byte a weight, not four. The exporter computes
-    small weights in advance, the large ones are held once.
+    An unstructured pruning is a mask over the weights of the network: a byte a weight, not four.
     """
 
     def __init__(self, model: FaceModel, spec: PruningSpec):
@@ -44,7 +43,7 @@ class QualityGraph(nn.Module):
             self.removed = {name: weight == 0 for name, weight in prunable_weights(pruned).items()}
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As the class says: score = 1 − drift/2 in [0, 1], higher = better; drift in [0, 2]; embedding."""
+        """Score = 1 − drift/2 in [0, 1], higher = better; drift in [0, 2]; embedding."""
         spec, pixels = self.model.input_spec, images.permute(0, 3, 1, 2).float()
         prepared = ((pixels.flip(1) if spec.colour == "bgr" else pixels) - spec.mean) / spec.std
         if self.pruned:
@@ -59,18 +58,12 @@ class QualityGraph(nn.Module):
 
 
 def export_onnx(model: FaceModel | str, spec: PruningSpec, path: str | Path) -> dict[str, str]:
-    """Write PreFIQs on a network as one ONNX graph, preprocessing included; returns the metadata that it carries.
+    """Write PreFIQs on a network as one .onnx file, preprocessing included; returns the metadata that it carries.
 
-    Input `images`: uint8 n×112×112×3, RGB, any n. Outputs: `score` float32 n in [0, 1], higher = better; `drift`
-    float32 n in [0, 2]; `embedding` float32 n×d of the original network, L2-normalised. Faces are aligned before.
+    Input `images`: uint8 n×112×112×3, RGB, any n, aligned. Outputs: `score` float32 n in [0, 1], higher = better;
+    `drift` float32 n in [0, 2]; `embedding` float32 n×d of the original network, L2-normalised.
 
-    Args:
-        model: a FaceModel with weights of its own, or the name of one.
-        spec: how its copy is pruned.
-        path: of the file, which ends in .onnx and appears when it is complete.
-
-    Raises:
-        InputError: another ending, a network without weights, or one too large for a single file.
+    Raises `InputError` for another ending, a network without weights, or one too large for a single file.
     """
     path = Path(path)
     if path.suffix != ".onnx":
@@ -80,8 +73,17 @@ def export_onnx(model: FaceModel | str, spec: PruningSpec, path: str | Path) -> 
     if size > LARGEST:
         raise InputError(f"{path} would have {size / 1e9:.1f} GB of weights, but an ONNX file holds at most "
                          f"{LARGEST / 1e9:.1f} GB. Export a smaller network.")  # fmt: skip
+    card = MODELS.get(graph.model.name)
+    properties = {
+        "method": "prefiqs", "model": graph.model.name, "ratio": f"{spec.ratio:g}", "granularity": spec.granularity,
+        "criterion": spec.criterion, "seed": str(spec.seed), "sparsity": f"{graph.sparsity:.6f}",
+        "version": __version__, "weights_licence": card.licence if card else "unknown",
+        "weights_source": card.source if card else "unknown",
+        "direction": "higher score = better face; accept if score >= threshold",
+        "input": f"images: uint8 n×{FACE_SIZE}×{FACE_SIZE}×3, RGB, aligned to the ArcFace template",
+        "outputs": "score: [0, 1]; drift: [0, 2], score = 1 - drift/2; embedding: L2-normalised",
+    }  # fmt: skip
     content = _exported(graph)
-    properties = _properties(graph, spec)
     onnx.helper.set_model_props(content, properties)
     content.producer_name, content.producer_version = "prefiqs", __version__
     onnx.checker.check_model(content)
@@ -90,7 +92,7 @@ def export_onnx(model: FaceModel | str, spec: PruningSpec, path: str | Path) -> 
 
 
 def _exported(graph: QualityGraph) -> onnx.ModelProto:
-    """The graph by PyTorch's exporter, without what it says of itself and of packages that are not needed."""
+    """The graph by PyTorch's exporter, without its messages."""
     try:
         import onnxscript  # noqa: F401
     except ImportError as error:
@@ -110,22 +112,3 @@ def _exported(graph: QualityGraph) -> onnx.ModelProto:
         log.setLevel(level)
     assert program is not None  # as no file was named
     return program.model_proto
-
-
-def _properties(graph: QualityGraph, spec: PruningSpec) -> dict[str, str]:
-    card = MODELS.get(graph.model.name)
-    return {
-        "method": "prefiqs",
-        "model": graph.model.name,
-        "ratio": f"{spec.ratio:g}",
-        "granularity": spec.granularity,
-        "criterion": spec.criterion,
-        "seed": str(spec.seed),
-        "sparsity": f"{graph.sparsity:.6f}",
-        "version": __version__,
-        "weights_licence": card.licence if card else "unknown",
-        "weights_source": card.source if card else "unknown",
-        "direction": "higher score = better face; accept if score >= threshold",
-        "input": f"images: uint8 n×{FACE_SIZE}×{FACE_SIZE}×3, RGB, aligned to the ArcFace template",
-        "outputs": "score: [0, 1]; drift: [0, 2], score = 1 - drift/2; embedding: L2-normalised",
-    }

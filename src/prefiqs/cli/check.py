@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
 
 def check(
-    run: Annotated[str | None, typer.Argument(help="Name of a run; default: the run of params.yaml.")] = None,
-    tolerance: Annotated[float, typer.Option(help="Largest relative difference that counts as equal.")] = 1e-6,
+    run: Annotated[str | None, Argument(help="Name of a run; default: the run of params.yaml.")] = None,
+    tolerance: Annotated[float, Option(help="Largest relative difference that counts as equal.")] = 1e-6,
 ) -> None:
     """Compare the tables and numbers of a fresh run with the committed ones; exit with status 1 if any differ."""
     from prefiqs.pipeline.check import check_against_commit
@@ -18,4 +18,4 @@ def check(
     differences = check_against_commit(opened.layout.root, name, tolerance)
     print("\n".join(differences) or f"All tables and numbers of reports/{name} equal the committed ones.")
     if differences:
-        raise typer.Exit(1)
+        raise Exit(1)

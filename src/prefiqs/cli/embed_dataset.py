@@ -1,18 +1,17 @@
 """`prefiqs embed-dataset`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from prefiqs.cli import _shared as shared
 
 
 def embed_dataset(
-    source: Annotated[
-        list[Path], typer.Argument(help="Photos, .parquet or .tar files of images, or folders of these.")
-    ],
-    out: Annotated[Path, typer.Argument(help="Folder for the Parquet shards; rerun to resume.")],
+    source: Annotated[list[Path], Argument(help="Photos, .parquet or .tar files of images, or folders of these.")],
+    out: Annotated[Path, Argument(help="Folder for the Parquet shards; rerun to resume.")],
     model: shared.Model = "sface",
     aligned: shared.Aligned = False,
     all_faces: shared.AllFaces = False,
@@ -29,4 +28,4 @@ def embed_dataset(
     """
     from prefiqs.apps.score.ray import embed_dataset as run
 
-    shared.report_shards(run(source, out, model, aligned, workers, device, shard_size, address, all_faces))
+    print(run(source, out, model, aligned, workers, device, shard_size, address, all_faces), file=sys.stderr)

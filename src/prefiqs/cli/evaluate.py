@@ -4,58 +4,44 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
-_FMRS = [1e-3, 1e-4]  # of `evaluate`
+_FMRS = [1e-3, 1e-4]
 
 
 def evaluate(
     scores: Annotated[
-        list[str], typer.Argument(help="Score files (`PATH SCORE` text, .csv, .parquet), or METHOD=FILE.")
+        list[str], Argument(help="Score files (`PATH SCORE` text, or tables: .csv, .parquet), or METHOD=FILE.")
     ],
-    embeddings: Annotated[
-        Path, typer.Option(help=".npy (see --names), .csv, .parquet, `NAME v1 v2 …` text, or a folder of NAME.npy.")
-    ],
-    pairs: Annotated[
-        Path, typer.Option(help="`NAME NAME 1|0` text, or a .csv or .parquet with columns left, right, genuine.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for tables, figures and report.html.")],
-    names: Annotated[Path | None, typer.Option(help="Names of the rows of a .npy: one per line, or a table.")] = None,
-    lower_is_better: Annotated[
-        list[str] | None, typer.Option(help="Method with lower = better; may be repeated.")
-    ] = None,
-    fmr: Annotated[list[float], typer.Option(help="Target FMR; may be repeated.")] = _FMRS,
-    threshold: Annotated[
-        str, typer.Option(help="Similarity threshold: recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")
-    ] = "recomputed",
+    embeddings: Annotated[Path, Option(help=".npy (see --names), table, `NAME v1 v2 …` text, or folder of NAME.npy.")],
+    pairs: Annotated[Path, Option(help="`NAME NAME 1|0` text, or a table with columns left, right, genuine.")],
+    out: Annotated[Path, Option(help="Folder for tables, figures and report.html.")],
+    names: Annotated[Path | None, Option(help="Names of the rows of a .npy: one per line, or a table.")] = None,
+    lower_is_better: Annotated[list[str] | None, Option(help="Method with lower = better; may be repeated.")] = None,
+    fmr: Annotated[list[float], Option(help="Target FMR; may be repeated.")] = _FMRS,
+    threshold: Annotated[str, Option(help="recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")] = "recomputed",
     threshold_rule: Annotated[
-        str, typer.Option(help="nearest to the target FMR, or conservative (FMR not above the target).")
+        str, Option(help="nearest to the target FMR, or conservative (not above it).")
     ] = "nearest",
-    step: Annotated[float, typer.Option(help="Step of the discard fraction.")] = 0.05,
-    max_discard: Annotated[float, typer.Option(help="Upper limit of the discard fraction for pAUC.")] = 0.3,
-    bootstrap: Annotated[int, typer.Option(help="Bootstrap resamples for 95 % intervals; 0 = none.")] = 0,
-    resample_unit: Annotated[str, typer.Option(help="Unit that the bootstrap resamples: people or pairs.")] = "people",
-    score_mapping: Annotated[
-        str | None, typer.Option(help="Map scores to 0 to 100, fitted on half of the people: sigmoid or percentile.")
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(help="Seed of the bootstrap and of the split of people for --score-mapping.")
-    ] = 0,
-    title: Annotated[str | None, typer.Option(help="Title of the report; default: the name of the folder.")] = None,
+    step: Annotated[float, Option(help="Step of the discard fraction.")] = 0.05,
+    max_discard: Annotated[float, Option(help="Upper limit of the discard fraction for pAUC.")] = 0.3,
+    bootstrap: Annotated[int, Option(help="Bootstrap resamples for 95 % intervals; 0 = none.")] = 0,
+    resample_unit: Annotated[str, Option(help="Unit that the bootstrap resamples: people or pairs.")] = "people",
+    score_mapping: Annotated[str | None, Option(help="sigmoid or percentile: map scores to 0 to 100.")] = None,
+    seed: Annotated[int, Option(help="Seed of the bootstrap and of the split of people for --score-mapping.")] = 0,
+    title: Annotated[str | None, Option(help="Title of the report; default: the name of the folder.")] = None,
 ) -> None:
     """Compare quality scores on your own embeddings and pairs: EDC figures, pAUC tables, a one-page report.
 
     Example: prefiqs evaluate CRFIQAL_lfw.txt PFE=pfe.txt --lower-is-better PFE --embeddings lfw_ArcFaceModel/
     --pairs lfw/pair_list.txt --bootstrap 1000 --out lfw-report
     """
-    from prefiqs.apps.evaluate.compare import Settings
-    from prefiqs.apps.evaluate.compare import evaluate as compare
+    from prefiqs.apps.evaluate import compare
     from prefiqs.apps.evaluate.inputs import read_inputs
 
-    settings = Settings(
-        tuple(fmr), threshold, threshold_rule, step, max_discard, bootstrap, resample_unit, seed, score_mapping
-    )
+    draws = bootstrap, resample_unit, seed
+    settings = compare.Settings(tuple(fmr), threshold, threshold_rule, step, max_discard, *draws, score_mapping)
     inputs = read_inputs(scores, embeddings, pairs, names, lower_is_better or ())
-    areas = compare(inputs, settings, out, title or out.absolute().name)
+    areas = compare.evaluate(inputs, settings, out, title or out.absolute().name)
     print(areas.markdown())
     print(f"{len(inputs.names)} images, {len(inputs.pairs)} pairs; report: {out / 'report.html'}", file=sys.stderr)

@@ -4,16 +4,16 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="Face recognition model; see `prefiqs list models`.")],
-    out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
-    ratio: Annotated[float, typer.Option(help="Pruning ratio.")] = 0.4,
-    granularity: Annotated[str, typer.Option(help="unstructured or structured.")] = "unstructured",
-    criterion: Annotated[str, typer.Option(help="l1 or random.")] = "l1",
-    seed: Annotated[int, typer.Option(help="Seed of the random criterion.")] = 0,
+    model: Annotated[str, Argument(help="Face recognition model; see `prefiqs list models`.")],
+    out: Annotated[Path, Argument(help="The .onnx file to write.")],
+    ratio: Annotated[float, Option(help="Pruning ratio.")] = 0.4,
+    granularity: Annotated[str, Option(help="unstructured or structured.")] = "unstructured",
+    criterion: Annotated[str, Option(help="l1 or random.")] = "l1",
+    seed: Annotated[int, Option(help="Seed of the random criterion.")] = 0,
 ) -> None:
     """Export PreFIQs as one ONNX graph. Input: aligned faces, uint8 RGB n×112×112×3; output: score, drift, embedding.
 

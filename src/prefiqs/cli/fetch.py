@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 
-def fetch(names: Annotated[list[str] | None, typer.Argument(help="Names of assets; default: all.")] = None) -> None:
+def fetch(names: Annotated[list[str] | None, Argument(help="Names of assets; default: all.")] = None) -> None:
     """Download missing weights and faces, and verify them."""
     from prefiqs.assets.fetch import fetch_all
 

@@ -5,16 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import typer
+from typer import Argument, Option
 
 from prefiqs.cli import _shared as shared
 
 
 def froq_calibrate(
-    photos: Annotated[
-        list[Path], typer.Argument(help="A few hundred photos of good and bad quality, or their folders.")
-    ],
-    out: Annotated[Path, typer.Option(help="The .json file to write.")],
+    photos: Annotated[list[Path], Argument(help="A few hundred photos of good and bad quality, or their folders.")],
+    out: Annotated[Path, Option(help="The .json file to write.")],
     model: shared.Model = "sface",
     aligned: shared.Aligned = False,
 ) -> None:

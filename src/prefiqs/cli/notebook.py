@@ -4,16 +4,16 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from prefiqs.assets.location import compendium_root
 from prefiqs.cli._shared import name_value_pairs
 
 
 def notebook(
-    source: Annotated[Path, typer.Argument(help="A notebook from notebooks/.")],
-    folder: Annotated[Path, typer.Argument(help="Folder for the executed notebook and its results.")],
-    parameter: Annotated[list[str] | None, typer.Option("-p", help="NAME=VALUE: a parameter of the notebook.")] = None,
+    source: Annotated[Path, Argument(help="A notebook from notebooks/.")],
+    folder: Annotated[Path, Argument(help="Folder for the executed notebook and its results.")],
+    parameter: Annotated[list[str] | None, Option("-p", help="NAME=VALUE: a parameter of the notebook.")] = None,
 ) -> None:
     """Execute a notebook with papermill, as the stages of `dvc repro` do.
 

@@ -3,14 +3,14 @@
 from typing import Annotated
 
 import pandas as pd
-import typer
+from typer import Argument
 
 from prefiqs.cli._shared import Settings, name_value_pairs
 
 
 def plan(
     preset: Annotated[
-        str | None, typer.Argument(help="A preset from presets/, or a YAML file; default: params.yaml.")
+        str | None, Argument(help="A preset from presets/, or a YAML file; default: params.yaml.")
     ] = None,
     setting: Settings = None,
 ) -> None:

@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from prefiqs.cli._shared import Settings, name_value_pairs
 from prefiqs.errors import ConfigError
 
 
 def run(
-    preset: Annotated[str | None, typer.Argument(help="A preset from presets/, or a YAML file.")] = None,
+    preset: Annotated[str | None, Argument(help="A preset from presets/, or a YAML file.")] = None,
     setting: Settings = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run; default: that of the preset.")] = None,
+    name: Annotated[str | None, Option(help="Name of the run; default: that of the preset.")] = None,
 ) -> None:
     """Run the pipeline with other parameters, and publish to reports/NAME.
 

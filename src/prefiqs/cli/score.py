@@ -6,36 +6,33 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
+from typer import Argument, Exit, Option
 
-import prefiqs
 from prefiqs.cli import _shared as shared
 from prefiqs.errors import InputError
 
 _UNSCORED = 3  # exit status of `score --strict`
 
-_method = partial(typer.Option, rich_help_panel="Method")
-_output = partial(typer.Option, rich_help_panel="Output")
+_method = partial(Option, rich_help_panel="Method")
+_output = partial(Option, rich_help_panel="Output")
 
 
 def score(
-    photos: Annotated[list[Path], typer.Argument(help="Photos, folders (searched at any depth), or globs in quotes.")],
+    photos: Annotated[list[Path], Argument(help="Photos, folders (searched at any depth), or globs in quotes.")],
     aligned: shared.Aligned = False,
     all_faces: shared.AllFaces = False,
     device: shared.Device = "auto",
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Faces per batch.")] = None,
+    batch_size: Annotated[int | None, Option(min=1, help="Faces per batch.")] = None,
     method: Annotated[str, _method(help="Quality method (see `prefiqs list methods`).")] = "prefiqs",
     model: shared.Model = "sface",
     ratio: Annotated[float | None, _method(help="Pruning ratio, for methods that prune.")] = None,
     option: Annotated[list[str] | None, _method("-o", help="NAME=VALUE: another option of the method.")] = None,
-    out: Annotated[
-        Path | None, _output(help="A .csv, .parquet or .txt (`PATH SCORE`); default: CSV on stdout.")
-    ] = None,
+    out: Annotated[Path | None, _output(help=".csv, .parquet or .txt (`PATH SCORE`); default: CSV on stdout.")] = None,
     resume: Annotated[bool, _output("--resume", help="Keep existing rows and score the remaining photos.")] = False,
     strict: Annotated[bool, _output("--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.")] = False,
     as_json: Annotated[bool, _output("--json", help="Print one JSON object per line on stdout.")] = False,
     engine: Annotated[
-        Literal["local", "ray"], shared.ray_option(help="Score in this process, or on a Ray cluster.")
+        Literal["local", "ray"], shared.ray_option(help="In this process, or on a Ray cluster.")
     ] = "local",
     workers: shared.Workers = None,
     shard_size: shared.ShardSize = 1024,
@@ -65,8 +62,8 @@ def score(
         prefiqs score shards/ --aligned --engine ray --workers 8 --out scores.parquet
     """
     from prefiqs.apps.ray.cluster import Cluster
-    from prefiqs.apps.score.ray import RayScorer
-    from prefiqs.apps.score.run import Executor, check_out, print_scores, write_scores
+    from prefiqs.apps.score.ray import RayScorer, score_dataset
+    from prefiqs.apps.score.run import check_out, print_scores, write_scores
     from prefiqs.apps.score.scorer import PhotoScorer
     from prefiqs.faces.find import find_images
 
@@ -76,23 +73,22 @@ def score(
     check_out(out, resume, as_json, all_faces, into_folder)
     if engine == "local" and (workers is not None or address is not None):
         raise InputError("--workers and --address need --engine ray.")
-    if into_folder:
-        lost = shared.report_shards(prefiqs.score_dataset(
-            photos, out, method, model, aligned, workers, device, shard_size, address, all_faces, **options
-        ))  # fmt: skip
+    if out is not None and into_folder:
+        summary = score_dataset(photos, out, method, model, aligned, workers, device, shard_size, address, all_faces,
+                                **options)  # fmt: skip
+        lost = summary.failed
+        print(summary, file=sys.stderr)
     else:
-        shards = find_images(photos, shard_size)
-        scorer: Executor
+        shards, given = find_images(photos, shard_size), (method, model, aligned, all_faces)
+        scorer: PhotoScorer | RayScorer
         if engine == "ray":
-            scorer = RayScorer(Cluster(workers, device, address), method, model, aligned, all_faces, **options)
+            scorer = RayScorer(Cluster(workers, device, address), *given, **options)
         else:
-            scorer = PhotoScorer(method, model, aligned, all_faces, device=device, **options)
-        found, lost = (
-            print_scores(scorer, shards, as_json) if out is None else write_scores(scorer, shards, out, resume)
-        )
+            scorer = PhotoScorer(*given, device=device, **options)
+        found, lost = write_scores(scorer, shards, out, resume) if out else print_scores(scorer, shards, as_json)
         print(f"{found} photos, {found - lost} scored, {lost} without a score", file=sys.stderr)
     if strict and lost:
-        raise typer.Exit(_UNSCORED)
+        raise Exit(_UNSCORED)
 
 
 def _json_value(text: str) -> object:

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 
 def site(
-    out: Annotated[Path, typer.Argument(help="Folder of the site; an earlier site there is replaced.")] = Path("site"),
+    out: Annotated[Path, Argument(help="Folder of the site; an earlier site there is replaced.")] = Path("site"),
 ) -> None:
     """Build the web report, a static site: findings, sortable results, a gallery of faces by score, notebooks."""
     from prefiqs.pipeline.run import open_run

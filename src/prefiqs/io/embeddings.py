@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.errors import InputError
+from prefiqs.io.arrays import read_array
 from prefiqs.io.atomic import read_text, require_file
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.tables import complete_column, is_table, location_of_row, names_of, read_user_table
+from prefiqs.io.tables import complete_column, is_table, location_of_row, names_of, read_text_table, read_user_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +40,8 @@ def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
         raise InputError(f"A list of names belongs to a .npy file, but the embeddings are {path}. Leave {names} out.")
     if path.is_dir():
         found = _from_folder(path)
-    elif path.suffix == ".npy":
-        found = _from_array(path, names)
     else:
-        found = _from_table(path) if is_table(path) else _from_text(path)
+        found = _from_array(path, names) if path.suffix == ".npy" else _from_table(path)
     lengths = np.linalg.norm(found.vectors.astype(np.float64), axis=1)
     if len(bad := np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))):
         raise InputError(
@@ -78,7 +77,7 @@ def _from_folder(folder: Path) -> Embeddings:
 
 
 def _from_table(path: Path) -> Embeddings:
-    table = read_user_table(path)
+    table = read_user_table(path) if is_table(path) else _read_lines(path)
     names = names_of(table, path)
     rest = table.drop(columns=[str(names.name), "subject"], errors="ignore")
     if rest.shape[1] == 1 and rest.iloc[:, 0].dtype == object:
@@ -95,24 +94,14 @@ def _from_table(path: Path) -> Embeddings:
     return Embeddings(ImageNameIndex(names.tolist(), str(path)), vectors.astype(float), _subjects(table, path))
 
 
-def _from_text(path: Path) -> Embeddings:
+def _read_lines(path: Path) -> pd.DataFrame:
+    """Lines `NAME v1 v2 …`, all with as many numbers as the first."""
     require_file(path)
-    names: list[str] = []
-    rows: list[np.ndarray] = []
     with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            name, *values = line.split()[: 1 << 16] or [""]
-            try:
-                rows.append(np.array(values, np.float64))
-            except ValueError:
-                values = []
-            if not values or len(values) != len(rows[0]):
-                wanted = f"`NAME` and {len(rows[0])} numbers" if names else "`NAME` and a vector"
-                raise InputError(f"Line {number} of {path} is not {wanted}: {line.rstrip()[:80]!r}.")
-            names.append(name)
-    if not names:
-        raise InputError(f"{path} is empty; its lines should be `NAME v1 v2 …`.")
-    return Embeddings(ImageNameIndex(names, str(path)), np.stack(rows))
+        size = len(lines.readline().split()) - 1
+    if size < 1:
+        raise InputError(f"Line 1 of {path} is not of the form `NAME v1 v2 …`.")
+    return read_text_table(path, {"name": "str"} | {f"v{i}": "float64" for i in range(1, size + 1)})
 
 
 def _subjects(table: pd.DataFrame, path: Path) -> np.ndarray | None:
@@ -121,11 +110,7 @@ def _subjects(table: pd.DataFrame, path: Path) -> np.ndarray | None:
 
 def _load(path: Path, ndim: int, what: str) -> np.ndarray:
     require_file(path)
-    try:
-        with path.open("rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path} is not a .npy file of numbers ({error}).") from error
+    array = read_array(path)
     if array.ndim != ndim or array.dtype.kind != "f":
         raise InputError(f"{path} holds {array.dtype} of shape {array.shape}, not {what}.")
     return array

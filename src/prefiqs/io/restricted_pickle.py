@@ -1,9 +1,9 @@
 """A reader for pickles of unknown origin: lists, tuples, bytes, NumPy arrays of bytes and booleans.
 
-The recipe of Python's documentation ("Restricting Globals"), made stricter: names by which Python and NumPy, old and
-new, write bytes, uint8 arrays and booleans stand for functions of this module; any other is refused. So nothing that a
-pickle chooses is run or imported, and what it makes is no larger than a few times the file. NumPy's own constructors
-would reserve as much memory as a pickle says, and trust the state that it gives.
+The recipe of Python's documentation ("Restricting Globals"), made stricter: the names by which Python and NumPy write
+bytes, uint8 arrays and booleans stand for functions of this module, and any other name is refused. Nothing that a pickle
+chooses is run or imported, and what it makes is at most a few times as large as the file. NumPy's own constructors would
+reserve as much memory as a pickle says.
 """
 
 import io
@@ -21,10 +21,10 @@ MAX_BYTES = 2**30  # the largest published file has a tenth of it
 
 
 class _Dtype(str):
-    """The name of a NumPy dtype; what NumPy adds to it (byte order, alignment) means nothing for a single byte."""
+    """The name of a NumPy dtype."""
 
     def __setstate__(self, state: object) -> None:
-        pass
+        """Byte order and alignment mean nothing for a single byte."""
 
 
 class EncodedArray:
@@ -44,8 +44,7 @@ class EncodedArray:
 def read_restricted(path: Path) -> object:
     """Read a pickle file; NumPy arrays become `EncodedArray`, strings of Python 2 bytes.
 
-    Raises:
-        InputError: the file is larger than 1 GiB, is no whole pickle, or wants to make or call anything else.
+    Raises `InputError` if the file is larger than 1 GiB, is no whole pickle, or wants to make or call anything else.
     """
     if (size := path.stat().st_size) > MAX_BYTES:
         raise InputError(f"{path} is too large to be read: {size:,} bytes, more than {MAX_BYTES:,}.")
@@ -69,7 +68,7 @@ class _Reader(pickle.Unpickler):
         self._may_copy = len(data)
 
     def find_class(self, module: str, name: str) -> Callable:
-        """Return what a name stands for; called by the unpickler instead of importing anything."""
+        """Return what a name stands for, instead of importing it."""
         known: dict[str, Callable] = {}
         if module in ("builtins", "__builtin__", "_codecs"):
             known = dict.fromkeys(("bytes", "bytearray", "encode"), self._as_bytes)
@@ -90,17 +89,13 @@ class _Reader(pickle.Unpickler):
         return value.encode("latin1")
 
 
-def _empty(*_arguments: object) -> EncodedArray:
-    return EncodedArray()
-
-
 def _from_buffer(data: object, dtype: object, shape: object, _order: object) -> EncodedArray:
     array = EncodedArray()
     array.__setstate__((1, shape, dtype, False, data))
     return array
 
 
-def _dtype(name: object, *_arguments: object) -> _Dtype:
+def _dtype(name: object, *_: object) -> _Dtype:
     if type(name) not in (bytes, str):  # whose text could be endless
         raise pickle.UnpicklingError("a NumPy dtype without a name")
     return _Dtype(name.decode() if isinstance(name, bytes) else name)
@@ -112,6 +107,5 @@ def _boolean(dtype: object, data: object) -> bool:
     return data == b"\1"
 
 
-_NUMPY: dict[str, Callable] = {
-    "_reconstruct": _empty, "ndarray": _empty, "_frombuffer": _from_buffer, "dtype": _dtype, "scalar": _boolean
-}  # fmt: skip
+_NUMPY: dict[str, Callable] = dict.fromkeys(("_reconstruct", "ndarray"), lambda *_: EncodedArray())
+_NUMPY |= {"_frombuffer": _from_buffer, "dtype": _dtype, "scalar": _boolean}

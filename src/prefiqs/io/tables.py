@@ -115,7 +115,8 @@ def read_text_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
 
 def _what_is_wrong(path: Path, columns: Mapping[str, str]) -> str:
     """Name the first line that does not fit."""
-    form = " ".join(name.upper() for name in columns)
+    names = [name.upper() for name in columns]
+    form = " ".join(names if len(names) < 6 else [*names[:3], "…", names[-1]])
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             try:

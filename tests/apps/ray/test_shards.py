@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import prefiqs
-from prefiqs.apps.ray.shards import missing_shards, shard_path
+from prefiqs.apps.ray.cluster import missing_shards, shard_path
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import whole_file
 

@@ -109,13 +109,13 @@ write_embeddings_on_ray("sface", {jobs}, {str(study.images)!r}, np.array({ROWS})
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
-        context.setattr("prefiqs.apps.ray.variants._assemble", stopped)
+        context.setattr("prefiqs.apps.ray.variants.row_writer", stopped)
         write(study, tmp_path / "sface")
     assert len(shards(out)) == SHARDS and before.items() <= shards(out).items()
     times = [written for _, written in sorted(shards(out).items())]
     assert times == sorted(times), "group after group"
     with monkeypatch.context() as context:
-        context.setattr("prefiqs.apps.ray.cluster.Cluster._connected", None)  # nothing is left to do for one
+        context.setattr("prefiqs.apps.ray.cluster.Cluster._shares", None)  # nothing is left to do for one
         write(study, tmp_path / "sface")
     assert_equal_to_local(study, tmp_path / "sface")
 

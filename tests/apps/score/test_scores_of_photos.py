@@ -9,7 +9,7 @@ from small_networks import TinyNet, embedded_by_hand
 import prefiqs
 from prefiqs.apps.score import scorer as scoring
 from prefiqs.apps.score.rows import COLUMNS
-from prefiqs.apps.score.scorer import PhotoEmbedder, PhotoScorer, describe
+from prefiqs.apps.score.scorer import PhotoScorer, describe
 from prefiqs.errors import InputError
 from prefiqs.faces.find import find_images
 from prefiqs.methods._scorer import Scored
@@ -70,7 +70,7 @@ def test_rows_do_not_depend_on_how_many_faces_are_scored_at_once(photos, two_fac
 
 
 def test_embeddings(photos):
-    rows = rows_of(PhotoEmbedder(TinyNet(), device="cpu"), photos)
+    rows = rows_of(PhotoScorer(None, TinyNet(), device="cpu"), photos)
     ok = [row for row in rows if row["status"] == "ok"]
     images = np.stack([prefiqs.align(row["path"]).image for row in ok])
     raw = np.stack([row["embedding"] for row in ok])

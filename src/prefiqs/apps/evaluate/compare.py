@@ -1,7 +1,6 @@
 """From a user's embeddings, pairs and scores to curves, areas, tables and figures: what `prefiqs evaluate` does."""
 
 from base64 import b64encode
-from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,13 +13,13 @@ from prefiqs import __version__
 from prefiqs.apps.evaluate.inputs import EvaluationInputs
 from prefiqs.apps.evaluate.operating_points import mapped_points, points_at_percentiles
 from prefiqs.errors import InputError
-from prefiqs.evaluation.comparison import Bootstraps, Comparison, Curves, RandomOrders
+from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.evaluation.error_rates import is_resolvable
 from prefiqs.evaluation.inputs import check_choice
 from prefiqs.evaluation.score_mapping import KINDS
 from prefiqs.evaluation.tables import areas_table, curves_table, differences_table, intervals_table, random_table
-from prefiqs.io.atomic import write_text
+from prefiqs.io.atomic import read_text, write_text
 from prefiqs.io.tables import write_table
 from prefiqs.reporting.figures.areas import pauc_intervals
 from prefiqs.reporting.figures.curves import edc_figure
@@ -29,14 +28,8 @@ from prefiqs.reporting.html.pages import STATIC, render
 from prefiqs.reporting.tables import Table
 
 RANDOM_ORDERS = 10
-RANDOM_LABEL = "random order"
-AREAS = "Areas under the error-versus-discard curves of {} (smaller is better)"
-DIFFERENCES = "Differences of pAUC·10³ from {} (below 0 is better)"
 _METHOD = {"key": "method"}
 _DOTS = 110  # an inch, of figures on the page: sharp at its width
-
-Shown = Table | tuple[str, Figure]
-"""A table, or a caption and a figure."""
 
 
 @dataclass(frozen=True)
@@ -70,32 +63,43 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
 
     Raises `InputError`, before anything is written, for scores that cannot be mapped.
     """
+    methods, limit = list(inputs.scores), settings.limit
     subjects = inputs.subjects if settings.resample_unit == "people" else None
     verifier = {inputs.verifier: inputs.embeddings}
     comparison = Comparison(verifier, inputs.pairs, inputs.genuine, inputs.scores, subjects=subjects)
     curves = comparison.curves(settings)
     random = comparison.random_orders(settings, RANDOM_ORDERS)
     bootstraps = comparison.bootstrap(settings, settings.resamples, settings.seed) if settings.resamples else {}
-    areas = _areas(curves, random, bootstraps, settings, title)
-    shown: dict[str, Shown] = {"areas": areas}
+    chance, intervals = random_table(random), intervals_table(bootstraps, limit)
+    areas = _areas(areas_table(curves, limit), chance, intervals, settings, title)
+    shown: dict[str, Table | tuple[str, Figure]] = {"areas": areas}
     for fmr in settings.fmrs:
-        drawn = {method: curves[inputs.verifier, method, fmr] for method in inputs.scores}
-        figure = edc_figure(drawn, title, settings.limit, random[inputs.verifier, fmr])
+        drawn = {method: curves[inputs.verifier, method, fmr] for method in methods}
+        figure = edc_figure(drawn, title, limit, random[inputs.verifier, fmr])
         shown[f"edc-{fmr:g}"] = f"Error-versus-discard curves at FMR {fmr:g}", figure
-    if bootstraps:
-        shown |= _uncertainty(list(inputs.scores), bootstraps, random, settings)
+    for fmr in settings.fmrs if bootstraps else ():
+        of_fmr = intervals[intervals["fmr"] == fmr].assign(label=intervals["key"])
+        figure = pauc_intervals(of_fmr, chance[chance["fmr"] == fmr], f"FMR {fmr:g}")
+        shown[f"intervals-{fmr:g}"] = f"pAUC with 95 % intervals at FMR {fmr:g}", figure
+    if bootstraps and len(methods) > 1:
+        differences = differences_table(bootstraps, methods[0], limit).rename(columns=_METHOD)
+        caption = f"Differences of pAUC·10³ from {methods[0]} (below 0 is better)"
+        notes = "low, high: ends of the 95 % interval, paired by resample."
+        shown["differences"] = Table(differences, caption, digits=2, notes=notes)
     shown["operating_points"] = points_at_percentiles(comparison, inputs, settings)
     if kind := settings.score_mapping:
         shown["mapped_operating_points"] = mapped_points(inputs, kind, settings, settings.seed)
 
     write_table(curves_table(curves).rename(columns=_METHOD), folder / "curves.csv")
-    write_table(random_table(random), folder / "random.csv")
+    write_table(chance, folder / "random.csv")
     for name, result in shown.items():
         if isinstance(result, Table):
             result.write(folder / name)
         else:
             save_figure(result[1], folder / f"{name}.png")
-    write_text(_page(title, facts(inputs, settings), shown.values()), folder / "report.html")
+    parts = [_part(result) for result in shown.values()]
+    page = {"title": title, "facts": facts(inputs, settings), "parts": parts, "style": read_text(STATIC / "style.css")}
+    write_text(render("standalone", **page, version=__version__), folder / "report.html")
     return areas
 
 
@@ -103,13 +107,14 @@ def facts(inputs: EvaluationInputs, settings: Settings) -> dict[str, str]:
     """Return what a reader must know to compare numbers, by what it is about."""
     impostors = int((~inputs.genuine).sum())
     people = "as listed" if inputs.named_people else "inferred from genuine pairs"
-    negated = f"; scores negated, as lower is better: {', '.join(inputs.lower_is_better)}"
+    negated = ", ".join(method for method, sign in inputs.sign.items() if sign < 0)
     rows = {
         "embeddings": f"{inputs.verifier}, {inputs.embeddings.shape[1]}-d, cosine similarity",
         "images": f"{len(inputs.names):,} in pairs; {inputs.unused:,} embedded images occur in no pair",
         "people": f"{len(set(inputs.subjects)):,}, {people}",
         "pairs": f"{int(inputs.genuine.sum()):,} genuine, {impostors:,} impostor",
-        "quality": "higher is better; a pair is as good as its worse image" + negated * bool(inputs.lower_is_better),
+        "quality": "higher is better; a pair is as good as its worse image"
+        + (f"; scores negated, as lower is better: {negated}" if negated else ""),
         "discarding": "all pairs, lowest quality first",
         "threshold": f"{settings.threshold}; {settings.rule} to the target FMR",
         "area": f"trapezoids in steps of {settings.step:g} up to {settings.limit:g} (pAUC) and to the last step (AUC), "
@@ -124,66 +129,40 @@ def facts(inputs: EvaluationInputs, settings: Settings) -> dict[str, str]:
     return rows
 
 
-def _areas(curves: Curves, random: RandomOrders, bootstraps: Bootstraps, settings: Settings, title: str) -> Table:
+def _areas(areas: pd.DataFrame, chance: pd.DataFrame, intervals: pd.DataFrame, settings: Settings, title: str) -> Table:
     """Return areas with the random order among them, and their intervals; by FMR, the best first."""
-    areas = areas_table(curves, settings.limit)
-    start = areas.drop_duplicates(["verifier", "fmr"]).drop(columns=["auc", "key"]).assign(key=RANDOM_LABEL)
-    start["pauc"] = [1e3 * random[of].pauc.mean() for of in zip(start["verifier"], start["fmr"], strict=True)]
+    of_all = areas.drop_duplicates("fmr")[["verifier", "fmr", "fnmr", "fmr_resolvable"]]
+    start = of_all.assign(key="random order", pauc=chance["pauc_mean"].to_numpy())
     areas = pd.concat([areas.assign(random=False), start.assign(random=True)], ignore_index=True)
     notes = (
         f"fnmr: with nothing discarded. pauc: ·10³, up to a discard fraction of {settings.limit:g}, threshold "
         f"{settings.threshold}; smaller is better. fmr_resolvable: at least 1/FMR impostor pairs are left up to there."
     )
-    hidden, intervals = ["verifier", "random"], list[str]()
-    if bootstraps:
-        ends = intervals_table(bootstraps, settings.limit)
+    hidden = ["verifier", "random"]
+    if settings.resamples:
         columns = ["verifier", "key", "fmr", "pauc_low", "pauc_high", "unit", "undefined"]
-        areas = areas.merge(ends[columns], "left", columns[:3])
+        areas = areas.merge(intervals[columns], "left", columns[:3])
         notes += f" In brackets: 95 % bootstrap interval over {settings.resample_unit}."
-        hidden, intervals = [*hidden, "unit", "undefined"], ["pauc"]
+        hidden += ["unit", "undefined"]
     order = areas["fmr"].map(settings.fmrs.index)
-    areas = areas.iloc[np.lexsort([areas["pauc"], order])].rename(columns=_METHOD)
-    best, digits = {"pauc": "min", "auc": "min"}, {"fnmr": 4, "pauc": 2, "auc": 2}
     return Table(
-        areas,
-        AREAS.format(title),
-        best,
-        digits,
-        notes,
+        areas.iloc[np.lexsort([areas["pauc"], order])].rename(columns=_METHOD),
+        f"Areas under the error-versus-discard curves of {title} (smaller is better)",
+        best={"pauc": "min", "auc": "min"},
+        digits={"fnmr": 4, "pauc": 2, "auc": 2},
+        notes=notes,
         hidden=hidden,
         not_in_csv=["random"],
-        within=dict.fromkeys(best, ["fmr", "random"]),  # the random order does not compete
-        intervals=intervals,
+        within=dict.fromkeys(["pauc", "auc"], ["fmr", "random"]),  # the random order does not compete
+        intervals=["pauc"] if settings.resamples else (),
     )
 
 
-def _uncertainty(
-    methods: list[str], bootstraps: Bootstraps, random: RandomOrders, settings: Settings
-) -> dict[str, Shown]:
-    """Intervals as a figure for each FMR, and the differences from the first method."""
-    shown: dict[str, Shown] = {}
-    intervals, chance = intervals_table(bootstraps, settings.limit), random_table(random)
-    for fmr in settings.fmrs:
-        of_fmr = intervals[intervals["fmr"] == fmr].assign(label=intervals["key"])
-        figure = pauc_intervals(of_fmr, chance[chance["fmr"] == fmr], f"FMR {fmr:g}")
-        shown[f"intervals-{fmr:g}"] = f"pAUC with 95 % intervals at FMR {fmr:g}", figure
-    if len(methods) > 1:
-        differences = differences_table(bootstraps, methods[0], settings.limit).rename(columns=_METHOD)
-        notes = "low, high: ends of the 95 % interval, paired by resample."
-        shown["differences"] = Table(differences, DIFFERENCES.format(methods[0]), digits=2, notes=notes)
-    return shown
-
-
-def _page(title: str, about: dict[str, str], shown: Iterable[Shown]) -> str:
-    """One page that stands alone: no script, no other file, no request to any host."""
-    parts = []
-    for result in shown:
-        if isinstance(result, Table):
-            table = result.text().to_html(index=False, border=0, na_rep="–", float_format="{:g}".format)
-            parts.append((result.caption, f'<div class="scroll" tabindex="0">{table}</div>'))
-        else:
-            caption, picture = result[0], b64encode(as_png(result[1], _DOTS)).decode()
-            text = f"{escape(caption)}; the numbers are in the tables."
-            parts.append((caption, f'<img alt="{text}" src="data:image/png;base64,{picture}">'))
-    style = (STATIC / "style.css").read_text(encoding="utf-8")
-    return render("standalone", title=title, facts=about, parts=parts, style=style, version=__version__)
+def _part(result: Table | tuple[str, Figure]) -> tuple[str, str]:
+    """Caption and HTML; a page stands alone: no script, no other file, no request to any host."""
+    if isinstance(result, Table):
+        table = result.text().to_html(index=False, border=0, na_rep="–", float_format="{:g}".format)
+        return result.caption, f'<div class="scroll" tabindex="0">{table}</div>'
+    caption, picture = result[0], b64encode(as_png(result[1], _DOTS)).decode()
+    text = f"{escape(caption)}; the numbers are in the tables."
+    return caption, f'<img alt="{text}" src="data:image/png;base64,{picture}">'

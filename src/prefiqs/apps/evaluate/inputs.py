@@ -24,7 +24,7 @@ class EvaluationInputs:
         subjects: person shown in each image, n strings; `named_people`: listed in a file, not inferred from the pairs.
         pairs: int64 P×2, rows of `names`. genuine: bool P.
         scores: float64 n by method, higher = better.
-        lower_is_better: methods whose scores were negated for that.
+        sign: by method, −1 if its scores were negated because lower is better, else 1.
         unused: number of embedded images that occur in no pair.
     """
 
@@ -36,7 +36,7 @@ class EvaluationInputs:
     pairs: np.ndarray
     genuine: np.ndarray
     scores: dict[str, np.ndarray]
-    lower_is_better: tuple[str, ...]
+    sign: dict[str, int]
     unused: int
 
 
@@ -69,15 +69,15 @@ def read_inputs(
                 f"{listed[right]!r} of {people[right]} the other way round ({int(wrong.sum())} such pairs)."
             )
     return EvaluationInputs(
-        verifier=embeddings.stem,
-        names=listed,
-        embeddings=embedded.vectors[used],
-        subjects=people,
-        named_people=embedded.subjects is not None,
-        pairs=compact,
-        genuine=genuine,
+        embeddings.stem,
+        listed,
+        embedded.vectors[used],
+        people,
+        embedded.subjects is not None,
+        compact,
+        genuine,
         scores={method: values[used] for method, values in by_method.items()},
-        lower_is_better=tuple(lower_is_better),
+        sign={method: -1 if method in lower_is_better else 1 for method in by_method},
         unused=len(embedded.names) - len(used),
     )
 

@@ -16,11 +16,9 @@ from prefiqs.evaluation.operating_points import operating_points
 from prefiqs.evaluation.score_mapping import fit_mapping, fitting_half
 from prefiqs.reporting.tables import Table
 
-POINTS = "Operating points: images below a percentile of the scores are rejected"
-MAPPED = "Operating points on a scale of 0 to 100 ({}), on people it was not fitted on"
 PERCENTILES = (0, 1, 2, 5, 10, 20, 30, 50)
-_DIGITS = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4}
 LEVELS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90)
+_DIGITS = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4}
 
 
 def points_at_percentiles(comparison: Comparison, inputs: EvaluationInputs, protocol: EdcProtocol) -> Table:
@@ -31,14 +29,15 @@ def points_at_percentiles(comparison: Comparison, inputs: EvaluationInputs, prot
     thresholds = {m: np.quantile(scores, np.array(PERCENTILES) / 100) for m, scores in comparison.scores.items()}
     table = _by_method(comparison, thresholds, protocol)
     table.insert(1, "percentile", np.tile(np.repeat(PERCENTILES, len(protocol.fmrs)), len(thresholds)))
-    table["rejection_threshold"] *= [_sign(inputs, method) for method in table["method"]]
+    table["rejection_threshold"] *= table["method"].map(inputs.sign)
     notes = (
         "rejection_threshold: on the method's own scale; images below it are rejected (above it, where lower is "
         "better), and pairs with one of them. The similarity threshold is fixed at the FMR with nothing rejected; "
         "fmr_resolvable: at least 1/FMR impostor pairs set it."
     )
     digits = _DIGITS | {"rejection_threshold": _decimals(table, "rejection_threshold")}
-    return Table(table, POINTS, digits=digits, notes=notes)
+    caption = "Operating points: images below a percentile of the scores are rejected"
+    return Table(table, caption, digits=digits, notes=notes)
 
 
 def mapped_points(inputs: EvaluationInputs, kind: str, protocol: EdcProtocol, seed: int) -> Table:
@@ -51,15 +50,14 @@ def mapped_points(inputs: EvaluationInputs, kind: str, protocol: EdcProtocol, se
     Raises InputError for too few people, or no genuine or impostor pair among those held out.
     """
     fitting = fitting_half(inputs.subjects, seed)
-    mappings, mapped, below = {}, {}, []
+    mapped, scores, below = {}, [], []
     for method, quality in inputs.scores.items():
-        own = _sign(inputs, method) * quality
-        mapping = fit_mapping(own[fitting], kind, method, lower_is_better=_sign(inputs, method) < 0)
-        mappings[method], mapped[method] = mapping, mapping.apply(own)
+        mapping = fit_mapping(quality[fitting], kind, method)
+        mapped[method] = mapping.apply(quality)
+        scores += (inputs.sign[method] * mapping.inverse(LEVELS)).tolist()
         below += [np.mean(mapped[method][fitting] < level) for level in LEVELS]
-    table = _by_method(_without(inputs, fitting, mapped), dict.fromkeys(mapped, LEVELS), protocol)
-    levels = zip(table["method"], table["rejection_threshold"], strict=True)
-    score = np.array([float(mappings[method].inverse(level)) for method, level in levels])
+    table = _by_method(_held_out(inputs, fitting, mapped), dict.fromkeys(mapped, LEVELS), protocol)
+    score = np.repeat(scores, len(protocol.fmrs))
     table.insert(2, "score", np.where(np.isfinite(score), score, np.nan))  # no score becomes 0 on a sigmoid
     table.insert(3, "images_below_fitted", np.repeat(below, len(protocol.fmrs)))
     notes = (
@@ -67,7 +65,8 @@ def mapped_points(inputs: EvaluationInputs, kind: str, protocol: EdcProtocol, se
         "among the half of the people that the mapping was fitted on; everything else is of the other half."
     )
     digits = _DIGITS | {"rejection_threshold": 0, "score": _decimals(table, "score"), "images_below_fitted": 3}
-    return Table(table, MAPPED.format(kind), digits=digits, notes=notes)
+    caption = f"Operating points on a scale of 0 to 100 ({kind}), on people it was not fitted on"
+    return Table(table, caption, digits=digits, notes=notes)
 
 
 def _by_method(comparison: Comparison, thresholds: Mapping[Any, ArrayLike], protocol: EdcProtocol) -> pd.DataFrame:
@@ -81,14 +80,9 @@ def _decimals(points: pd.DataFrame, column: str) -> int:
     return max(0, 3 - math.floor(math.log10(spread))) if spread > 0 else 3
 
 
-def _sign(inputs: EvaluationInputs, method: str) -> int:
-    """Return the factor that turns a quality into the method's own score, and back."""
-    return -1 if method in inputs.lower_is_better else 1
-
-
-def _without(inputs: EvaluationInputs, gone: np.ndarray, scores: dict[str, np.ndarray]) -> Comparison:
-    """Compare the pairs of people of whom no image is gone; images in no such pair are left out."""
-    kept = ~gone[inputs.pairs].any(axis=1)
+def _held_out(inputs: EvaluationInputs, fitting: np.ndarray, scores: dict[str, np.ndarray]) -> Comparison:
+    """Compare the pairs of people none of whose images are in the half fitted on."""
+    kept = ~fitting[inputs.pairs].any(axis=1)
     rows, pairs = np.unique(inputs.pairs[kept], return_inverse=True)
     genuine = inputs.genuine[kept]
     if not 0 < genuine.sum() < len(genuine):
@@ -96,6 +90,5 @@ def _without(inputs: EvaluationInputs, gone: np.ndarray, scores: dict[str, np.nd
             f"The half of the people held out has {int(genuine.sum())} genuine and {int((~genuine).sum())} impostor "
             "pairs, but both kinds are needed. Choose another --seed, or leave --score-mapping out."
         )
-    embeddings = {inputs.verifier: inputs.embeddings[rows]}
     held_out = {method: values[rows] for method, values in scores.items()}
-    return Comparison(embeddings, pairs.reshape(-1, 2), genuine, held_out)
+    return Comparison({inputs.verifier: inputs.embeddings[rows]}, pairs.reshape(-1, 2), genuine, held_out)

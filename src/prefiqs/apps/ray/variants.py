@@ -3,15 +3,13 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from prefiqs import __version__
-from prefiqs.apps.ray.cluster import Cluster, require_ray
-from prefiqs.apps.ray.shards import missing_shards, shard_path
+from prefiqs.apps.ray.cluster import Cluster, missing_shards, shard_path
 from prefiqs.assets.fetch import file_sha256
 from prefiqs.errors import InputError
 from prefiqs.io.arrays import read_array, row_writer, write_array
@@ -33,7 +31,6 @@ def write_embeddings_on_ray(
     device: str = "auto",
     workers: int | None = None,
     shard_size: int = 1024,
-    address: str | None = None,
 ) -> None:
     """Write what `write_embeddings` writes of a network and its pruned variants, equal to 1e-6, by workers.
 
@@ -46,9 +43,9 @@ def write_embeddings_on_ray(
         jobs: what to embed with, in the order of `paths`, which are all in one folder.
         images: a .npy file of aligned faces, uint8 n×112×112×3, which workers map into memory.
         rows: of those faces that are embedded, at least one, in the order of the results.
-        shard_size: faces that a worker does at a time. workers, device, address: as for `Cluster`.
+        shard_size: faces that a worker does at a time. workers, device: as for `Cluster`.
     """
-    require_ray()
+    cluster = Cluster(workers, device)
     from prefiqs.embedding.embedder import NETWORKS_AT_ONCE
     from prefiqs.models.weights import published_weights
     from prefiqs.pruning.mask import load_mask
@@ -77,11 +74,13 @@ def write_embeddings_on_ray(
     except InputError:  # shards of another run, which are of no use to anybody
         shutil.rmtree(out)
         missing = missing_shards(out, len(tiles), record)
-    build = partial(_tile_writer, model, images, batch_size)
-    list(Cluster(workers, device, address).map(build, [tiles[i] for i in missing]))
-    for g, group in enumerate(groups):
-        shards = [path for _, _, path in tiles[g * len(ranges) : (g + 1) * len(ranges)]]
-        _assemble(shards, paths[group], len(rows))
+    list(cluster.map(partial(_tile_writer, model, images, batch_size), [tiles[i] for i in missing]))
+    for number, path in enumerate(paths):
+        group, row = divmod(number, NETWORKS_AT_ONCE)
+        tables = [read_array(shard, mapped=True)[row] for *_, shard in tiles[group * len(ranges) :][: len(ranges)]]
+        with row_writer(path, (len(rows), tables[0].shape[1]), np.float32) as append:
+            for table in tables:
+                append(table)
     shutil.rmtree(out)
 
 
@@ -105,13 +104,3 @@ def _tile_writer(model: str, images: Path, batch_size: int | None, device: str, 
         write_array(np.stack(prepared[tuple(jobs)](faces[rows])), path)
 
     return write
-
-
-def _assemble(shards: Sequence[Path], paths: Sequence[Path], count: int) -> None:
-    """The .npy files of a group of networks, from its shards in order."""
-    size = read_array(shards[0], mapped=True).shape[2]
-    with ExitStack() as stack:
-        appends = [stack.enter_context(row_writer(path, (count, size), np.float32)) for path in paths]
-        for shard in shards:
-            for append, table in zip(appends, read_array(shard), strict=True):
-                append(table)

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prefiqs import __version__
-from prefiqs.apps.ray.cluster import Cluster, require_ray
-from prefiqs.apps.ray.shards import missing_shards, shard_path
+from prefiqs.apps.ray.cluster import Cluster, missing_shards, shard_path
 from prefiqs.apps.score.rows import SCHEMA, Row
-from prefiqs.apps.score.scorer import PhotoEmbedder, PhotoRows, PhotoScorer, describe
+from prefiqs.apps.score.scorer import PhotoScorer, describe
 from prefiqs.faces.find import Shard, find_images
 from prefiqs.io.atomic import whole_file
 
@@ -23,22 +22,6 @@ _EMBEDDINGS = pa.schema([
     pa.field("embedding", pa.list_(pa.float32())) if field.name == "score" else field
     for field in SCHEMA if field.name != "drift"
 ])  # fmt: skip
-
-
-class RayScorer:
-    """What `PhotoScorer` does, by the workers of a cluster; a shard at a time is lost if the run dies."""
-
-    def __init__(
-        self, cluster: Cluster, method: str, model: str, aligned: bool = False, all_faces: bool = False, **options: Any
-    ):
-        require_ray()
-        self.cluster, self.settings = cluster, describe(method, model, options, aligned, all_faces)
-        self.make = partial(PhotoScorer, method, model, aligned, all_faces, **options)
-
-    def __call__(self, shards: Sequence[Shard]) -> Iterator[list[Row]]:
-        """The rows of each photo, in order."""
-        for rows in self.cluster.map(partial(_all_rows, self.make), shards):
-            yield from rows
 
 
 @dataclass(frozen=True)
@@ -50,6 +33,43 @@ class Summary:
     failed: int
     shards: int
     skipped: int
+
+    def __str__(self) -> str:
+        return (f"{self.images} images in {self.shards} shards, {self.failed} of them without a result; "
+                f"{self.skipped} shards existed already")  # fmt: skip
+
+
+class RayScorer:
+    """What `PhotoScorer` does, by the workers of a cluster; a shard at a time is lost if the run dies."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        method: str | None,
+        model: str,
+        aligned: bool = False,
+        all_faces: bool = False,
+        **options: Any,
+    ):
+        self.cluster, self.settings = cluster, describe(method, model, options, aligned, all_faces)
+        self.schema = _EMBEDDINGS if method is None else SCHEMA
+        self.make = partial(PhotoScorer, method, model, aligned, all_faces, **options)
+
+    def __call__(self, shards: Sequence[Shard]) -> Iterator[list[Row]]:
+        """The rows of each photo, in order."""
+        for rows in self.cluster.map(partial(_row_maker, self.make), shards):
+            yield from rows
+
+    def write(self, source: str | Path | Sequence[str | Path], out: str | Path, shard_size: int) -> Summary:
+        """Let the workers write the rows; see `score_dataset`."""
+        shards = find_images([source] if isinstance(source, str | Path) else source, shard_size)
+        out, content = Path(out).absolute(), hashlib.sha256("\n".join(map(repr, shards)).encode()).hexdigest()
+        record = {"settings": self.settings, "columns": self.schema.names, "source_sha256": content}
+        missing = missing_shards(out, len(shards), record | {"prefiqs": __version__})
+        items = [(shards[number], shard_path(out, number)) for number in missing]
+        counts = list(self.cluster.map(partial(_shard_writer, self.make, self.schema), items))
+        images, failed = np.array(counts, int).reshape(-1, 2).sum(0).tolist()
+        return Summary(images, failed, len(missing), len(shards) - len(missing))
 
 
 def score_dataset(
@@ -85,10 +105,8 @@ def score_dataset(
         InputError: Ray is missing; a source, method, option or device does not exist; the output folder was started
             with other settings; or, after all other shards are done, some files could not be read completely.
     """
-    require_ray()
-    settings = describe(method, model, options, aligned, all_faces)
-    make = partial(PhotoScorer, method, model, aligned, all_faces, **options)
-    return _write_dataset(source, out, settings, make, SCHEMA, Cluster(workers, device, address), shard_size)
+    scorer = RayScorer(Cluster(workers, device, address), method, model, aligned, all_faces, **options)
+    return scorer.write(source, out, shard_size)
 
 
 def embed_dataset(
@@ -106,38 +124,15 @@ def embed_dataset(
 
     The column `embedding` (float32, d values) replaces score and drift.
     """
-    require_ray()
-    settings = describe("embedding", model, {}, aligned, all_faces)
-    make = partial(PhotoEmbedder, model, aligned, all_faces)
-    return _write_dataset(source, out, settings, make, _EMBEDDINGS, Cluster(workers, device, address), shard_size)
+    return RayScorer(Cluster(workers, device, address), None, model, aligned, all_faces).write(source, out, shard_size)
 
 
-def _write_dataset(
-    source: str | Path | Sequence[str | Path],
-    out: str | Path,
-    settings: str,
-    make: Callable[..., PhotoRows],
-    schema: pa.Schema,
-    cluster: Cluster,
-    shard_size: int,
-) -> Summary:
-    sources = [source] if isinstance(source, str | Path) else source
-    shards, out = find_images(sources, shard_size), Path(out).absolute()
-    content = hashlib.sha256("\n".join(map(repr, shards)).encode()).hexdigest()
-    record = {"settings": settings, "columns": schema.names, "source_sha256": content, "prefiqs": __version__}
-    missing = missing_shards(out, len(shards), record)
-    items = [(shards[number], shard_path(out, number)) for number in missing]
-    counts = np.array(list(cluster.map(partial(_shard_writer, make, schema), items)), int).reshape(-1, 2)
-    images, failed = counts.sum(0).tolist()
-    return Summary(images, failed, len(missing), len(shards) - len(missing))
-
-
-def _all_rows(make: Callable[..., PhotoRows], **computing: Any) -> Callable[[Shard], list[list[Row]]]:
+def _row_maker(make: Callable[..., PhotoScorer], **computing: Any) -> Callable[[Shard], list[list[Row]]]:
     rows = make(**computing)
     return lambda shard: list(rows([shard]))
 
 
-def _shard_writer(make: Callable[..., PhotoRows], schema: pa.Schema, **computing: Any) -> Callable:
+def _shard_writer(make: Callable[..., PhotoScorer], schema: pa.Schema, **computing: Any) -> Callable:
     """From a shard and a path to its file; how many images it has, and how many of them failed."""
     rows = make(**computing)
 

@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,6 @@ is no score; `settings`: the method, its network and options. What does not exis
 
 FORMATS = (".csv", ".parquet", ".txt")
 _MISSING = "NA"
-_PARSING = ParseOptions(newlines_in_values=True)
-_CONVERTING = ConvertOptions(column_types=SCHEMA, null_values=[_MISSING])  # in columns of numbers
 _ROWS_AT_ONCE = 4096
 
 
@@ -50,11 +48,6 @@ def photo_rows(photo: Photo, results: Sequence[Mapping[str, Any]], settings: str
         about = {"face": number, "confidence": _rounded(face.confidence, 4), "status": "ok"}
         found.append(dict(zip(_PLACES, places, strict=True)) | about | dict(result))
     return [dict.fromkeys(COLUMNS) | {"path": photo.name, "settings": settings} | row for row in found]
-
-
-def score_values(score: float, drift: float | None) -> dict[str, float | None]:
-    """Score and drift of a face as they are written: nine digits hold all of a float32."""
-    return {"score": float(f"{score:.9g}"), "drift": None if drift is None else _rounded(drift, 7)}
 
 
 def _rounded(value: float, digits: int) -> float | None:
@@ -76,16 +69,14 @@ def write_rows(rows: Iterable[Row], path: Path) -> None:
         write_score_file(scores, np.array([*scores.values()]), path)
         return
     with whole_file(path) as partial:
-        if path.suffix == ".parquet":
-            rows = iter(rows)
-            with pq.ParquetWriter(partial, SCHEMA) as parquet:
-                while part := list(islice(rows, _ROWS_AT_ONCE)):
-                    parquet.write_table(pa.Table.from_pylist(part, SCHEMA))
-        else:
+        if path.suffix == ".csv":
             with partial.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(COLUMNS)
-                writer.writerows(map(csv_values, rows))
+                csv.writer(file, lineterminator="\n").writerows(chain([COLUMNS], map(csv_values, rows)))
+            return
+        rows = iter(rows)
+        with pq.ParquetWriter(partial, SCHEMA) as parquet:
+            while part := list(islice(rows, _ROWS_AT_ONCE)):
+                parquet.write_table(pa.Table.from_pylist(part, SCHEMA))
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -99,7 +90,8 @@ def read_rows(path: Path) -> Iterator[Row]:
             with pq.ParquetFile(path) as file:
                 yield from _rows_of(file.schema_arrow, file.iter_batches(_ROWS_AT_ONCE))
         else:
-            with open_csv(path, parse_options=_PARSING, convert_options=_CONVERTING) as file:
+            converting = ConvertOptions(column_types=SCHEMA, null_values=[_MISSING])  # in columns of numbers
+            with open_csv(path, None, ParseOptions(newlines_in_values=True), converting) as file:
                 yield from _rows_of(file.schema, file)
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0]

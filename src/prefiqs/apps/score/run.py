@@ -4,26 +4,18 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from tqdm import tqdm
 
 from prefiqs.apps.score.journal import ScoreJournal
-from prefiqs.apps.score.rows import COLUMNS, FORMATS, Row, csv_values
+from prefiqs.apps.score.ray import RayScorer
+from prefiqs.apps.score.rows import COLUMNS, FORMATS, csv_values
+from prefiqs.apps.score.scorer import PhotoScorer
 from prefiqs.errors import InputError
 from prefiqs.faces.find import Shard
-
-
-class Executor(Protocol):
-    """What makes rows of photos, in order: `PhotoScorer` in this process, `RayScorer` on a cluster."""
-
-    settings: str
-
-    def __call__(self, shards: Sequence[Shard]) -> Iterator[list[Row]]:
-        """The rows of each photo."""
 
 
 def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, folder: bool = False) -> None:
@@ -44,7 +36,9 @@ def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, fo
         raise InputError(f"{out} would have one line per photo. With --all-faces, choose a .csv or .parquet as --out.")
 
 
-def write_scores(scorer: Executor, shards: Sequence[Shard], out: Path, resume: bool = False) -> tuple[int, int]:
+def write_scores(
+    scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], out: Path, resume: bool = False
+) -> tuple[int, int]:
     """Score photos into a .csv, .parquet or .txt, which appears at the end; see `ScoreJournal` for what happens before.
 
     Returns the number of photos, and of those among them without a score.
@@ -65,7 +59,7 @@ def write_scores(scorer: Executor, shards: Sequence[Shard], out: Path, resume: b
         return len(every), sum(not journal.done[name] for name in every)
 
 
-def print_scores(scorer: Executor, shards: Sequence[Shard], as_json: bool = False) -> tuple[int, int]:
+def print_scores(scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], as_json: bool = False) -> tuple[int, int]:
     """Score photos onto stdout, as CSV or as a JSON object a line; returns the same as `write_scores`."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if not as_json:

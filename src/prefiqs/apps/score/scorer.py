@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from prefiqs.apps.score.rows import Row, photo_rows, score_values
+from prefiqs.apps.score.rows import Row, photo_rows
 from prefiqs.assets.fetch import file_sha256
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.faces.find import Shard
@@ -24,16 +24,29 @@ _MOST_FACES = 512  # 20 MB that wait to be scored, and as many photos that are r
 _PATIENCE = 2.0  # seconds after which those that wait are scored, so that little is lost when a run dies
 
 
-class PhotoRows:
-    """The rows of any number of photos; memory does not grow with it. Subclasses say what `results` a face has.
+class PhotoScorer:
+    """Finds and scores the faces of any number of photos, from any thread; memory does not grow with their number.
 
-    settings: what decides about the results, as text. aligned, all_faces: as for `FaceReader`. threads: that read
-    photos; by default one a core.
+    method, model, options: as for `prefiqs.scorer`; without a method, rows have `embedding`, raw, float32 d, instead of
+    a score. aligned, all_faces: as for `FaceReader`. threads: that read photos; by default one a core.
+    settings: what decides about the rows, as text.
     """
 
-    def __init__(self, settings: str, aligned: bool = False, all_faces: bool = False, threads: int | None = None):
-        self.settings, self.threads = settings, threads or os.cpu_count() or 1
-        self.reader = FaceReader(aligned, all_faces)
+    def __init__(
+        self,
+        method: str | None = "prefiqs",
+        model: FaceModel | str = "sface",
+        aligned: bool = False,
+        all_faces: bool = False,
+        threads: int | None = None,
+        **options: Any,
+    ):
+        self.settings = describe(method, model, options, aligned, all_faces)
+        self.threads, self.reader = threads or os.cpu_count() or 1, FaceReader(aligned, all_faces)
+        if method is None:
+            self.embed = Embedder([as_model(model, **options)], **options)
+        else:
+            self.score = PreparedScorer(method, model, **options)
 
     def __call__(self, shards: Iterable[Shard]) -> Iterator[list[Row]]:
         """The rows of each photo (see `COLUMNS`), in order; a bad photo has a row with the reason."""
@@ -51,71 +64,38 @@ class PhotoRows:
                 patience = max(_PATIENCE, began - started)  # a slow method is not asked for every few faces
         yield from self._rows(waiting)
 
-    def results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
-        """What the rows say of aligned faces, n×112×112×3, n ≥ 1, by column."""
-        raise NotImplementedError
-
     def _rows(self, photos: list[Photo]) -> Iterator[list[Row]]:
         faces = [face.image for photo in photos for face in photo.faces]
-        results = iter(self.results(np.stack(faces)) if faces else ())
+        results = iter(self._results(np.stack(faces)) if faces else ())
         for photo in photos:
             yield photo_rows(photo, [next(results) for _ in photo.faces], self.settings)
 
-
-class PhotoScorer(PhotoRows):
-    """Finds and scores the faces of photos, from any thread; method, model, options: as for `prefiqs.scorer`."""
-
-    def __init__(
-        self,
-        method: str = "prefiqs",
-        model: FaceModel | str = "sface",
-        aligned: bool = False,
-        all_faces: bool = False,
-        threads: int | None = None,
-        **options: Any,
-    ):
-        super().__init__(describe(method, model, options, aligned, all_faces), aligned, all_faces, threads)
-        self.score = PreparedScorer(method, model, **options)
-
-    def results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
-        """Score and drift."""
+    def _results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
+        if hasattr(self, "embed"):
+            return [{"embedding": row} for row in self.embed(faces)[0]]
         scored = self.score(faces)
-        drifts = [None] * len(faces) if scored.drift is None else scored.drift
-        return [score_values(*both) for both in zip(scored.score, drifts, strict=True)]
+        scores = [float(f"{score:.9g}") for score in scored.score]  # nine digits hold all of a float32
+        drifts = [None] * len(faces) if scored.drift is None else [round(float(drift), 7) for drift in scored.drift]
+        return [{"score": score, "drift": drift} for score, drift in zip(scores, drifts, strict=True)]
 
 
-class PhotoEmbedder(PhotoRows):
-    """Finds and embeds the faces of photos: rows with `embedding`, raw, float32 d, instead of a score."""
-
-    def __init__(
-        self,
-        model: FaceModel | str = "sface",
-        aligned: bool = False,
-        all_faces: bool = False,
-        threads: int | None = None,
-        device: str = "auto",
-    ):
-        super().__init__(describe("embedding", model, {}, aligned, all_faces), aligned, all_faces, threads)
-        self.raw = Embedder([as_model(model, device)], device=device)
-
-    def results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
-        """The raw embedding."""
-        return [{"embedding": row} for row in self.raw(faces)[0]]
-
-
-def describe(method: str, model: FaceModel | str, options: Mapping[str, Any], aligned: bool, all_faces: bool) -> str:
-    """All that decides about results, as text: the method (or "embedding"), its network and options, and the photos.
+def describe(
+    method: str | None, model: FaceModel | str, options: Mapping[str, Any], aligned: bool, all_faces: bool
+) -> str:
+    """All that decides about rows, as text: the method (or "embedding"), its network and options, and the photos.
 
     Files, which may change under their names, are named with a checksum: weights, calibrations.
     """
-    deciding = deciding_options(method, options) if method != "embedding" else {}
+    deciding = {} if method is None else deciding_options(method, options)
     if isinstance(model, FaceModel):
         network = model.name
     else:
         weights = Path(model) if Path(model).is_file() else published_weights(model)
         network = f"{model} ({', '.join(map(_checksum, files_of(weights)))})"
     texts = [f"{name}={_named(value)}" for name, value in deciding.items()]
-    return " ".join([method, network, *texts, *["aligned"] * aligned, *["all-faces"] * all_faces])
+    return " ".join(
+        ["embedding" if method is None else method, network, *texts, *["aligned"] * aligned, *["all-faces"] * all_faces]
+    )
 
 
 def _named(value: object) -> str:
