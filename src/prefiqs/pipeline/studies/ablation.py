@@ -106,11 +106,12 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
 
     drawn = range(grid.seed, grid.seed + chosen.seeds)
     variants = _variants(stages, chosen.ratios, drawn)
-    ready = [ratio for ratio in grid.ratios if PruningSpec(ratio) in grid.specs]
-    published = [PruningSpec(ratio) for ratio in sorted({*chosen.ratios, *ready})]
+    ready = grid.specs_of(model)
+    ratios = {*chosen.ratios, *(ratio for ratio in grid.ratios if PruningSpec(ratio) in ready)}
+    published = [PruningSpec(ratio) for ratio in sorted(ratios)]
     # By specification and whether batch norm is fused: what the pipeline has is read, the rest is computed.
     needed = dict.fromkeys([(spec, False) for spec in published] + [(s, v.fused) for v in variants for s in v.specs])
-    new = [(spec, is_fused) for spec, is_fused in needed if is_fused or spec not in grid.specs]
+    new = [(spec, is_fused) for spec, is_fused in needed if is_fused or spec not in ready]
     wholes = [fused if is_fused else network for _, is_fused in new]
     pruned = [apply_mask(whole, select_mask(whole, spec)) for whole, (spec, _) in zip(wholes, new, strict=True)]
     found = dict(zip(new, Embedder(pruned, embed.batch_size, embed.device)(images), strict=True))
@@ -123,6 +124,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     frame = _compared(scores, resampled, chance, protocol.limit)
     answers = frame.drop(columns=["pauc_low", "pauc_high"])
     clear = answers[(answers["difference_low"] > 0) | (answers["difference_high"] < 0)]
+    clear = clear.rename(columns={"difference_low": "low", "difference_high": "high"})
     seeds = answers[answers["variant"].isin([f"seed {seed}" for seed in drawn])].groupby("ratio")["pauc"]
     cosine = answers[answers["variant"] == COSINE].set_index("ratio")["spearman"]
 
@@ -165,9 +167,7 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
             "spearman_cosine": cosine.to_dict(),
             "removed_alike_when_folded": {r: _removed_alike(network, fused, PruningSpec(r)) for r in chosen.ratios},
             "best_ratios_by_fmr": smallest.groupby("fmr", sort=False)["ratio"].agg(list).to_dict(),
-            "differences_without_0": clear.rename(columns=lambda name: name.removeprefix("difference_")).to_dict(
-                "records"
-            ),
+            "differences_without_0": clear.to_dict("records"),
             "forward_passes": len(new) * len(images),
             "ser_fiq_passes": passes.frame.to_dict("records"),
         },
