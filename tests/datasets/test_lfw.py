@@ -62,8 +62,33 @@ def test_the_list_of_pairs(source):
     assert (pairs.dtype, genuine.dtype, folds.dtype) == (np.int32, bool, np.int8)
 
 
+def test_lists_without_folds_and_as_csv(tmp_path):
+    """Those of view 1 have one number in their first line; Kaggle's has names of columns, and ten folds."""
+    (tmp_path / "pairsDevTest.txt").write_text("2\n" + "".join(PAIRS.splitlines(keepends=True)[1:5]))
+    names, pairs, genuine, folds = read_lfw_pairs(tmp_path / "pairsDevTest.txt")
+    assert names == NAMES[:6] and pairs.tolist() == ROWS[:4]
+    assert genuine.tolist() == [True, True, False, False] and folds is None
+    csv = "name,imagenum1,imagenum2,\r\n" + "Ann_A,1,3,\r\nBo-B,1,2,\r\nAnn_A,1,Bo-B,2\r\nCy_de_C,12,Dee,1\r\n" * 10
+    (tmp_path / "pairs.csv").write_text(csv, newline="")
+    names, pairs, genuine, folds = read_lfw_pairs(tmp_path / "pairs.csv")
+    assert names == NAMES[:6] and pairs.tolist() == ROWS[:4] * 10
+    assert genuine.tolist() == [True, True, False, False] * 10
+    assert folds.tolist() == [fold for fold in range(10) for _ in range(4)]
+    (tmp_path / "pairs.csv").write_text(csv.replace("Ann_A,1,3,", "Ann_A,1,Bo-B,1", 1))
+    with pytest.raises(InputError, match="Fold 1 of .* has 1 genuine pairs, not 2"):
+        read_lfw_pairs(tmp_path / "pairs.csv")
+
+
+def test_view_1_is_a_benchmark_without_folds(tmp_path):
+    (tmp_path / "pairsDevTrain.txt").write_text("2\n" + "".join(PAIRS.splitlines(keepends=True)[1:5]))
+    write_folder(tmp_path / "lfw")
+    benchmark = build_lfw(tmp_path, align)
+    assert len(benchmark.images) == 6 and benchmark.folds is None
+
+
 FORMS = {
     "deep funneled folder": lambda p: write_folder(p / "lfw-deepfunneled"),
+    "folder in a folder": lambda p: write_folder(p / "lfw-deepfunneled" / "lfw-deepfunneled"),
     "funneled folder": lambda p: write_folder(p / "lfw_funneled"),
     "folder": lambda p: write_folder(p / "lfw"),
     "lfw-deepfunneled.tar": lambda p: write_archive(p / "lfw-deepfunneled.tar", "w", "lfw-deepfunneled"),
@@ -164,7 +189,8 @@ def test_links_and_strange_names_in_an_archive_are_passed_over(source):
 
 WRONG_LISTS = {
     "no header": (PAIRS[4:], "Line 1 of"),
-    "header of people.txt": ("10\n" + PAIRS[4:], "Line 1 of"),
+    "header of people.txt": ("10\n" + PAIRS[4:], "has 8 pairs after line 1, which promises 20"),
+    "header of people.csv": ("name,images\n" + PAIRS[4:], "Line 1 of"),
     "two fields": (
         PAIRS.replace("Dee\t1\t2", "Dee\t1"),
         r"Line 6 of .* is not of the form `NAME I J` or `NAME I OTHER J`",

@@ -69,8 +69,8 @@ def _card(name: str, title: str, licence: str, images: int, *official: SourceFor
 
 INSIGHTFACE = (
     _card("agedb-30", "AgeDB, 30 years apart", "research, non-commercial", 12_000),
-    _card("cfp-fp", "CFP, frontal to profile", "research", 14_000, cfp_format("FP")),
-    _card("cfp-ff", "CFP, frontal to frontal", "research", 14_000, cfp_format("FF")),
+    _card("cfp-fp", "CFP, frontal to profile", "research", 5_901, cfp_format("FP")),
+    _card("cfp-ff", "CFP, frontal to frontal", "research", 4_764, cfp_format("FF")),
     _card("calfw", "Cross-Age LFW", "research", 12_000),
     _card("cplfw", "Cross-Pose LFW", "research", 12_000),
 )

@@ -19,6 +19,7 @@ from prefiqs.faces.decode import decode_photo, read_photo
 from prefiqs.faces.find import tar_members
 
 _FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw")
+_LISTS = ("pairs.txt", "pairs.csv", "pairsDevTest.txt", "pairsDevTrain.txt")
 _ARCHIVES = tuple(
     f"{stem}{ending}" for stem in ("lfw-deepfunneled", "lfw-funneled", "lfw") for ending in (".tar", ".tgz", ".tar.gz")
 )
@@ -29,21 +30,25 @@ _NAME = r"([^/\\\0\s.][^/\\\0\s]*)"
 _PAIR = re.compile(rf"{_NAME}\s+(\d{{1,9}})\s+(?:{_NAME}\s+)?(\d{{1,9}})")
 
 
-def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """Read pairs in the format of LFW's view 2, which XQLFW shares; `InputError` names a line or fold of another form.
+def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray | None]:
+    """Read a list of pairs of LFW or XQLFW; `InputError` names a line or fold of another form.
 
-    The first line holds the number of folds F and of pairs of each kind N; each fold has 2N lines, N genuine pairs
-    (`NAME I J`) and N impostor pairs (`NAME I OTHER J`).
+    `pairs.txt` (view 2): the first line holds the number of folds F and of pairs of each kind N; each fold has 2N
+    lines, N genuine pairs (`NAME I J`) and N impostor pairs (`NAME I OTHER J`). `pairsDevTrain.txt` and
+    `pairsDevTest.txt` (view 1) have N alone and no folds. `pairs.csv`, as Kaggle gives out view 2, has names of columns
+    in the first line, commas, and ten folds.
 
     Returns:
         The photos that occur, `NAME/NAME_0001.jpg`, in the order in which they are first named; int32 P×2, rows of
-        them; bool P, whether a pair is genuine; int8 P, its fold.
+        them; bool P, whether a pair is genuine; int8 P, its fold, or None.
     """
     header, *lines = path.read_text(encoding="utf-8", errors="replace").rstrip().split("\n")
-    counts = re.fullmatch(r"([1-9]\d?)\s+([1-9]\d{0,5})", header.strip(), re.ASCII)
+    if path.suffix == ".csv":
+        header, lines = f"10 {len(lines) // 20}", [line.rstrip(", \r").replace(",", " ") for line in lines]
+    counts = re.fullmatch(r"(?:([1-9]\d?)\s+)?([1-9]\d{0,5})", header.strip(), re.ASCII)
     if counts is None:
         raise InputError(f"Line 1 of {path} does not hold the numbers of folds and of pairs, such as `10 300`.")
-    folds, each = map(int, counts.groups())
+    folds, each = int(counts[1] or 1), int(counts[2])
     if len(lines) != 2 * folds * each:
         raise InputError(f"{path} has {len(lines)} pairs after line 1, which promises {2 * folds * each}.")
     rows: dict[str, int] = {}
@@ -59,19 +64,20 @@ def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.nd
     for fold, count in enumerate(genuine.reshape(folds, -1).sum(axis=1), 1):
         if count != each:
             raise InputError(f"Fold {fold} of {path} has {count} genuine pairs, not {each}.")
-    return list(rows), pairs, genuine, np.repeat(np.arange(folds, dtype=np.int8), 2 * each)
+    return list(rows), pairs, genuine, np.repeat(np.arange(folds, dtype=np.int8), 2 * each) if counts[1] else None
 
 
 def build_lfw(folder: Path, align: Align) -> Benchmark:
-    """LFW's view 2 from the official files: `pairs.txt`, and the photos as a folder or as the archive itself.
+    """LFW from the official files: a list of pairs, and the photos as a folder or as the archive itself.
 
-    Of the 13,233 photos, the 7,701 that occur in pairs are used. The first is taken of the folders lfw-deepfunneled,
-    lfw_funneled and lfw, then of the archives; an archive is read where it lies. The face in the middle of a photo is
+    Of the 13,233 photos, those that occur in pairs are used, 7,701 in `pairs.txt`. The first is taken of the lists (see
+    `read_lfw_pairs`), of the folders lfw-deepfunneled, lfw_funneled and lfw (also one in another of its name, as Kaggle
+    nests it), then of the archives; an archive is read where it lies. The face in the middle of a photo is
     the person meant (`central_face`). A photo in which no face is seen is in `excluded`, and its pairs are left out.
 
     Raises `InputError` if a file is missing or not of its format, or a photo named in a pair is not there.
     """
-    names, pairs, genuine, folds = read_lfw_pairs(folder / "pairs.txt")
+    names, pairs, genuine, folds = read_lfw_pairs(next(folder / name for name in _LISTS if (folder / name).is_file()))
     faces, reasons = align_photos(_read_photos(folder, names), align)
     if missing := [name for name in names if name not in faces and name not in reasons]:
         raise InputError(f"Photo not found in {folder}: {missing[0]} ({len(missing)} of {len(names)} are missing).")
@@ -94,7 +100,8 @@ def build_lfw_photos(folder: Path, align: Align) -> Benchmark:
 
 def _read_photos(folder: Path, names: list[str] | None) -> Iterator[tuple[str, np.ndarray]]:
     """Name and pixels of those photos that are there; of all photos for None."""
-    if top := next((folder / name for name in _FOLDERS if (folder / name).is_dir()), None):
+    tops = (top for name in _FOLDERS for top in (folder / name / name, folder / name))
+    if top := next((top for top in tops if top.is_dir()), None):
         for name in names or sorted(path.relative_to(top).as_posix() for path in top.glob("*/*.jpg")):
             if (top / name).is_file():
                 yield name, read_photo(top / name)
@@ -122,6 +129,6 @@ LFW = BenchmarkCard(
     "Labeled Faces in the Wild, view 2",
     "https://vis-www.cs.umass.edu/lfw (or the copy that scikit-learn's fetch_lfw_pairs names)",
     "research",
-    (SourceFormat((_FOLDERS + _ARCHIVES, ("pairs.txt",)), build_lfw), bin_format("lfw.bin"), PREPARED),
+    (SourceFormat((_FOLDERS + _ARCHIVES, _LISTS), build_lfw), bin_format("lfw.bin"), PREPARED),
     images=7_701,
 )
