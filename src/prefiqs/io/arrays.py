@@ -21,8 +21,7 @@ def write_array(array: np.ndarray, path: str | Path) -> None:
 def row_writer(path: str | Path, shape: tuple[int, ...], dtype: DTypeLike) -> Iterator[Callable[[np.ndarray], None]]:
     """Write an array of this shape as .npy a few rows at a time: gives the function that adds rows, k×`shape[1:]`.
 
-    The file appears when the context ends without an error. Raises `InputError` for rows of another shape or type, or
-    another number of rows.
+    Raises `InputError` for rows of another shape or type, or another number of rows.
     """
     written, dtype = 0, np.dtype(dtype)
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}

@@ -12,10 +12,9 @@ from prefiqs.errors import InputError
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a path of its own beside `path`, to write to; the file takes its place when the context ends.
+    """Give a path beside `path` to write to; the file takes its place when the context ends without an error.
 
-    An error in the context leaves what was there. Several processes and threads may write the same file; the last one
-    to end wins. The folder is made.
+    Several processes and threads may write the same file; the last one to end wins. The folder is made.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

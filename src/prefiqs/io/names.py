@@ -15,10 +15,10 @@ _PREPARED_FOLDER = "images"
 
 
 def prepared_names(names: Iterable[str]) -> list[str]:
-    """Return what images are called in a folder that CR-FIQA's tools prepare: the file name, or the path if ambiguous.
+    """Return what CR-FIQA's tools call images in a prepared folder: the file name, or the path if ambiguous.
 
-    Names come without `.jpg`, and other characters than letters, digits and `_@#-` become `_`, because these tools
-    split at spaces and dots. Raises `InputError` if two images would have one name.
+    Without `.jpg`; characters other than letters, digits and `_@#-` become `_`, because these tools split at spaces and
+    dots. Raises `InputError` if two images would have one name.
     """
     bare = [_PHOTO.sub("", name) for name in names]
     for candidates in ([PurePosixPath(name).name for name in bare], bare):
@@ -64,7 +64,6 @@ class ImageNameIndex:
 
 
 def _file(path: str) -> str:
-    """Return the name of a file in a prepared folder, as if it were the only one."""
     return prepared_names([PurePosixPath(path).name])[0]
 
 

@@ -1,9 +1,8 @@
 """A reader for pickles of unknown origin: lists, tuples, bytes, NumPy arrays of bytes and booleans.
 
 The recipe of Python's documentation ("Restricting Globals"), made stricter: the names by which Python and NumPy write
-bytes, uint8 arrays and booleans stand for functions of this module, and any other name is refused. Nothing that a pickle
-chooses is run or imported, and what it makes is at most a few times as large as the file. NumPy's own constructors would
-reserve as much memory as a pickle says.
+bytes, uint8 arrays and booleans stand for functions of this module, and any other name is refused. Nothing that a
+pickle chooses is run or imported, and what it makes is at most a few times as large as the file.
 """
 
 import io

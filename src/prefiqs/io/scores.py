@@ -52,9 +52,9 @@ def read_image_scores(
 
     Args:
         files: method and path; None = the method is the column `method`, or else the name of the file without suffix.
-        images: the n images; lines of other images do not matter.
+        images: lines of other images do not matter.
         lower_is_better: methods whose scores are negated.
-        used: rows of the images that need a score, None = all; the others have NaN if they have none.
+        used: rows of the images that need a score, None = all; the others may have NaN.
 
     Raises:
         InputError: another form, a method in two files, an unknown method in `lower_is_better`, an image without a
@@ -90,34 +90,32 @@ def find_score_files(folder: str | Path, benchmark: str) -> dict[str, Path]:
 def read_published_scores(
     folder: str | Path, benchmark: str, names: Collection[str], lower_is_better: Collection[str] = LOWER_IS_BETTER
 ) -> dict[str, np.ndarray]:
-    """Read the scores of every method that `find_score_files` finds, for the n images `names`, all of which need one.
+    """Read the scores of every method that `find_score_files` finds; else as `read_image_scores`.
 
-    Returns and raises what `read_image_scores` does, but methods of `lower_is_better` without a file do not matter.
+    names: of the n images, all of which need a score. Methods of `lower_is_better` without a file do not matter.
     """
-    files = find_score_files(folder, benchmark)
-    images = ImageNameIndex(names, f"the benchmark {benchmark}")
+    files, images = find_score_files(folder, benchmark), ImageNameIndex(names, f"the benchmark {benchmark}")
     return read_image_scores(files.items(), images, files.keys() & lower_is_better)
 
 
 def _read(path: Path, label: str | None) -> dict[str, tuple[Iterable[str], np.ndarray]]:
     """Return names and scores by method."""
-    if is_table(path):
-        table = read_user_table(path)
-        names = names_of(table, path)
-        if "score" not in table:
-            raise InputError(f"{path} has no column score, only {', '.join(map(str, table.columns))}.")
-        scores = pd.to_numeric(table["score"], errors="coerce").to_numpy(float)
-        if "method" in table:
-            parts = table.groupby("method", sort=False).indices
-            return {method: (names.iloc[rows], scores[rows]) for method, rows in parts.items()}
+    if not is_table(path):
+        return {label or path.stem: read_score_file(path)}
+    table = read_user_table(path)
+    names = names_of(table, path)
+    if "score" not in table:
+        raise InputError(f"{path} has no column score, only {', '.join(map(str, table.columns))}.")
+    scores = pd.to_numeric(table["score"], errors="coerce").to_numpy(float)
+    if "method" not in table:
         return {label or path.stem: (names, scores)}
-    return {label or path.stem: read_score_file(path)}
+    parts = table.groupby("method", sort=False).indices
+    return {method: (names.iloc[rows], scores[rows]) for method, rows in parts.items()}
 
 
 def _aligned(
     method: str, path: Path, listed: Iterable[str], values: np.ndarray, images: ImageNameIndex, used: np.ndarray
 ) -> np.ndarray:
-    """Return the scores in the order of the images."""
     rows = images.rows(listed)
     known = (rows >= 0) & np.isfinite(values)
     rows, values = rows[known], values[known]

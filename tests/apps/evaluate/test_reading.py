@@ -255,11 +255,11 @@ def test_embeddings_that_do_not_fit(tmp_path):
     np.save(tmp_path / "e.npy", np.ones(3))
     refused(r"e.npy holds float64 of shape \(3,\), not one row of floats", "e.npy")
     np.save(tmp_path / "e.npy", np.array([{}]), allow_pickle=True)
-    refused("e.npy is not a .npy file of numbers", "e.npy")
+    refused("e.npy is not a .npy array, or is damaged", "e.npy")
     (tmp_path / "e.txt").write_text("a 1 2\nb 1\n")
-    refused("Line 2 of .*e.txt is not `NAME` and 2 numbers", "e.txt")
+    refused("Line 2 of .*e.txt is not of the form `NAME V1 V2`", "e.txt")
     (tmp_path / "e.txt").write_text("a 1 2\nb 1 x\n")
-    refused("Line 2 of .*e.txt is not `NAME` and 2 numbers", "e.txt")
+    refused("Line 2 of .*e.txt is not of the form `NAME V1 V2`", "e.txt")
     refused("list of names belongs to a .npy file", "e.txt", "names.txt")
     pd.DataFrame({"name": ["a", "b"], "e": [[1.0, 2.0], [1.0]]}).to_parquet(tmp_path / "e.parquet")
     refused("vector in row [12] of .* numbers, others have", "e.parquet")
@@ -274,7 +274,7 @@ def test_embeddings_that_do_not_fit(tmp_path):
     refused(r"b.npy holds float64 of shape \(3, 1\), not a vector of floats", "folder")
     np.savez(tmp_path / "folder" / "b.npy", np.ones(3))
     (tmp_path / "folder" / "b.npy.npz").replace(tmp_path / "folder" / "b.npy")
-    refused("b.npy is not a .npy file of numbers", "folder")
+    refused("b.npy is not a .npy array, or is damaged", "folder")
 
 
 def test_people_who_contradict_the_pairs(brought, tmp_path):

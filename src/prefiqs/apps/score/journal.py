@@ -17,8 +17,8 @@ from prefiqs.errors import InputError
 class ScoreJournal:
     """The rows that a run has so far. A context manager; one run at a time can be inside.
 
-    The file is OUT.progress: a line with the settings, then a line a photo. OUT.lock is locked meanwhile; the lock ends
-    with the process, however that ends. `finish` turns the journal into OUT.
+    The file is OUT.progress: a line with the settings, then a line a photo. OUT.lock is locked meanwhile, at most until
+    the process ends. `finish` turns the journal into OUT.
 
     settings: what decides about scores. resume: continue a run that was stopped, or extend the table that exists.
     `done`: names of the photos that have rows, and whether each has a score.

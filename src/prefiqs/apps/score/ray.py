@@ -43,21 +43,15 @@ class RayScorer:
     """What `PhotoScorer` does, by the workers of a cluster; a shard at a time is lost if the run dies."""
 
     def __init__(
-        self,
-        cluster: Cluster,
-        method: str | None,
-        model: str,
-        aligned: bool = False,
-        all_faces: bool = False,
-        **options: Any,
+        self, cluster: Cluster, method: str | None, model: str, aligned: bool, all_faces: bool, **options: Any
     ):
         self.cluster, self.settings = cluster, describe(method, model, options, aligned, all_faces)
         self.schema = _EMBEDDINGS if method is None else SCHEMA
-        self.make = partial(PhotoScorer, method, model, aligned, all_faces, **options)
+        self.build = partial(_worker, partial(PhotoScorer, method, model, aligned, all_faces, **options), self.schema)
 
     def __call__(self, shards: Sequence[Shard]) -> Iterator[list[Row]]:
         """The rows of each photo, in order."""
-        for rows in self.cluster.map(partial(_row_maker, self.make), shards):
+        for rows in self.cluster.map(self.build, [(shard, None) for shard in shards]):
             yield from rows
 
     def write(self, source: str | Path | Sequence[str | Path], out: str | Path, shard_size: int) -> Summary:
@@ -67,7 +61,7 @@ class RayScorer:
         record = {"settings": self.settings, "columns": self.schema.names, "source_sha256": content}
         missing = missing_shards(out, len(shards), record | {"prefiqs": __version__})
         items = [(shards[number], shard_path(out, number)) for number in missing]
-        counts = list(self.cluster.map(partial(_shard_writer, self.make, self.schema), items))
+        counts = list(self.cluster.map(self.build, items))
         images, failed = np.array(counts, int).reshape(-1, 2).sum(0).tolist()
         return Summary(images, failed, len(missing), len(shards) - len(missing))
 
@@ -127,20 +121,18 @@ def embed_dataset(
     return RayScorer(Cluster(workers, device, address), None, model, aligned, all_faces).write(source, out, shard_size)
 
 
-def _row_maker(make: Callable[..., PhotoScorer], **computing: Any) -> Callable[[Shard], list[list[Row]]]:
-    rows = make(**computing)
-    return lambda shard: list(rows([shard]))
+def _worker(make: Callable[..., PhotoScorer], schema: pa.Schema, **computing: Any) -> Callable:
+    """From a shard to the rows of each photo; or from a shard and a path to its file, and the numbers of photos and of
+    those among them that failed."""
+    scorer = make(**computing)
 
-
-def _shard_writer(make: Callable[..., PhotoScorer], schema: pa.Schema, **computing: Any) -> Callable:
-    """From a shard and a path to its file; how many images it has, and how many of them failed."""
-    rows = make(**computing)
-
-    def write(item: tuple[Shard, Path]) -> tuple[int, int]:
+    def work(item: tuple[Shard, Path | None]) -> list[list[Row]] | tuple[int, int]:
         shard, path = item
-        photos = list(rows([shard]))
+        photos = list(scorer([shard]))
+        if path is None:
+            return photos
         with whole_file(path) as unfinished:
             pq.write_table(pa.Table.from_pylist([row for photo in photos for row in photo], schema), unfinished)
         return len(photos), sum(all(row["status"] != "ok" for row in photo) for photo in photos)
 
-    return write
+    return work

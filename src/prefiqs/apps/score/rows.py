@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow.csv import ConvertOptions, ParseOptions, open_csv
+from pyarrow.csv import ConvertOptions, ParseOptions, read_csv
 
 from prefiqs.errors import InputError
 from prefiqs.faces.reader import Photo
@@ -87,19 +87,14 @@ def read_rows(path: Path) -> Iterator[Row]:
         )
     try:
         if path.suffix == ".parquet":
-            with pq.ParquetFile(path) as file:
-                yield from _rows_of(file.schema_arrow, file.iter_batches(_ROWS_AT_ONCE))
+            table = pq.ParquetFile(path).read()
         else:
             converting = ConvertOptions(column_types=SCHEMA, null_values=[_MISSING])  # in columns of numbers
-            with open_csv(path, None, ParseOptions(newlines_in_values=True), converting) as file:
-                yield from _rows_of(file.schema, file)
+            table = read_csv(path, None, ParseOptions(newlines_in_values=True), converting)
+        if (found := tuple(table.column_names)) != COLUMNS:
+            raise pa.ArrowInvalid(f"its columns are {', '.join(found[:8]) or 'none'}")
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} is not a table of `prefiqs score` ({reason}). Choose another --out.") from error
-
-
-def _rows_of(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:
-    if tuple(schema.names) != COLUMNS:
-        raise pa.ArrowInvalid(f"its columns are {', '.join(schema.names[:8]) or 'none'}")
-    for batch in batches:
+    for batch in table.to_batches(_ROWS_AT_ONCE):
         yield from batch.to_pylist()
