@@ -157,7 +157,7 @@ def test_an_image_without_a_score(tmp_path, last):
 def test_all_methods_higher_is_better(tmp_path):
     write(tmp_path / "CRFIQAL_XQLFW.txt", *PUBLISHED)
     write(tmp_path / "PFE_XQLFW.txt", *PUBLISHED)
-    scores = read_published_scores(tmp_path, "xqlfw", NAMES)
+    scores = read_published_scores(tmp_path, "xqlfw", NAMES, lower_is_better=["PFE"])
     assert set(scores) == {"CRFIQAL", "PFE"}
     assert scores["CRFIQAL"].tolist() == [2.0250001, -0.5, 0.75]
     assert scores["PFE"].tolist() == [-2.0250001, 0.5, -0.75]  # uncertainty: lower is better

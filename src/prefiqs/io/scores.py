@@ -16,13 +16,11 @@ from prefiqs.io.atomic import read_text, write_text
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.tables import is_table, names_of, read_user_table
 
-LOWER_IS_BETTER = frozenset({"PFE"})
-"""Published methods whose score falls with quality."""
 ROUNDING = 1e-4
 """How far two scores of an image may differ; some lists name images twice, and on a GPU the last digits vary."""
 
 
-def write_score_file(names: Iterable[str], scores: np.ndarray, path: str | Path) -> None:
+def write_score_file(names: Iterable[str], scores: Iterable[float], path: str | Path) -> None:
     """Write scores in the text form of the field's tools: one image a line, `PATH SCORE`."""
     write_text("".join(f"{name} {score:.9g}\n" for name, score in zip(names, scores, strict=True)), path)
 
@@ -88,7 +86,7 @@ def find_score_files(folder: str | Path, benchmark: str) -> dict[str, Path]:
 
 
 def read_published_scores(
-    folder: str | Path, benchmark: str, names: Collection[str], lower_is_better: Collection[str] = LOWER_IS_BETTER
+    folder: str | Path, benchmark: str, names: Collection[str], lower_is_better: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
     """Read the scores of every method that `find_score_files` finds; else as `read_image_scores`.
 

@@ -48,10 +48,7 @@ def is_table(path: Path) -> bool:
 
 
 def read_user_table(path: Path) -> pd.DataFrame:
-    """Read a user's table; in CSV, names stay text even if they are digits, and empty cells and NA are missing.
-
-    Raises `InputError` if there is no such file, or it cannot be read.
-    """
+    """Read a user's table; in CSV, names stay text even if they are digits, and empty cells and NA are missing."""
     require_file(path)
     try:
         if path.suffix == ".parquet":
@@ -81,21 +78,17 @@ def complete_column(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
 
 
 def location_of_row(path: Path, row: int) -> str:
-    """Return where a reader finds a row, counted from 0: the line of a CSV or text file, the row of a Parquet file."""
+    """Return where a reader finds a row, counted from 0: line N of a CSV or text file, row N of a Parquet file."""
     if path.suffix == ".parquet":
         return f"row {row + 1} of {path}"
     return f"line {row + (2 if path.suffix == '.csv' else 1)} of {path}"
 
 
 def read_text_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Read a list, without header, of millions of lines without making a Python object of each number.
+    """Read a list without header, of up to millions of lines, whose columns are separated by spaces or tabs.
 
-    Args:
-        path: the file; columns are separated by spaces or tabs.
-        columns: type of each column by name, in their order: `str`, `int32` or `float64`.
-
-    Raises:
-        InputError: no such file, or the first line that has other columns or a value that cannot be read.
+    columns: type of each by name, in their order: `str`, `int32` or `float64`. Raises `InputError` if there is no such
+    file, or for the first line that has other columns or a value that cannot be read.
     """
     require_file(path)
     try:

@@ -11,8 +11,13 @@ import numpy as np
 from prefiqs import __version__
 from prefiqs.apps.ray.cluster import Cluster, missing_shards, shard_path
 from prefiqs.assets.fetch import file_sha256
+from prefiqs.embedding import embedder
 from prefiqs.errors import InputError
 from prefiqs.io.arrays import read_array, row_writer, write_array
+from prefiqs.models.loading import load_model
+from prefiqs.models.weights import published_weights
+from prefiqs.pruning.mask import load_mask
+from prefiqs.pruning.prune import apply_mask
 
 Job = tuple[Path | None, str]
 """The mask of a pruned network (None: unpruned), and what it sees, "plain" or "mirrored" faces."""
@@ -35,21 +40,14 @@ def write_embeddings_on_ray(
     """Write what `write_embeddings` writes of a network and its pruned variants, equal to 1e-6, by workers.
 
     Shards are in a hidden folder beside that of `paths` (DVC empties an output folder before it runs a stage again)
-    until all exist and are put together here. A run that was interrupted continues when it is called again; shards of
-    other settings or files are deleted.
+    until all exist and are put together here. An interrupted run continues when this is called again; shards of other
+    settings or files are deleted.
 
-    Args:
-        model: name of the network.
-        jobs: what to embed with, in the order of `paths`, which are all in one folder.
-        images: a .npy file of aligned faces, uint8 n×112×112×3, which workers map into memory.
-        rows: of those faces that are embedded, at least one, in the order of the results.
-        shard_size: faces that a worker does at a time. workers, device: as for `Cluster`.
+    jobs: what to embed with, in the order of `paths`, which are all in one folder. images: a .npy file of aligned
+    faces, uint8 n×112×112×3, which workers map into memory. rows: of those, at least one, in the order of the results.
+    shard_size: faces that a worker does at a time. workers, device: as for `Cluster`.
     """
-    cluster = Cluster(workers, device)
-    from prefiqs.embedding.embedder import NETWORKS_AT_ONCE
-    from prefiqs.models.weights import published_weights
-    from prefiqs.pruning.mask import load_mask
-
+    cluster, at_once = Cluster(workers, device), embedder.NETWORKS_AT_ONCE
     jobs = [(mask and Path(mask).absolute(), view) for mask, view in jobs]
     for mask in {mask for mask, _ in jobs if mask}:
         load_mask(mask)  # for its errors
@@ -58,10 +56,10 @@ def write_embeddings_on_ray(
                          f"{shard_size}.")  # fmt: skip
     folder, images = Path(paths[0]).absolute().parent, Path(images).absolute()
     out = folder.with_name(f".{folder.name}.shards")
-    groups = [slice(i, i + NETWORKS_AT_ONCE) for i in range(0, len(jobs), NETWORKS_AT_ONCE)]
+    groups = [jobs[i : i + at_once] for i in range(0, len(jobs), at_once)]
     ranges = [rows[i : i + shard_size] for i in range(0, len(rows), shard_size)]
     # Group after group, so that a worker seldom prepares other networks.
-    tiles = [(jobs[group], some, shard_path(out, g * len(ranges) + r, ".npy"))
+    tiles = [(group, some, shard_path(out, g * len(ranges) + r, ".npy"))
              for g, group in enumerate(groups) for r, some in enumerate(ranges)]  # fmt: skip
     record = {
         "model": model, "weights_sha256": file_sha256(published_weights(model)),
@@ -76,23 +74,19 @@ def write_embeddings_on_ray(
         missing = missing_shards(out, len(tiles), record)
     list(cluster.map(partial(_tile_writer, model, images, batch_size), [tiles[i] for i in missing]))
     for number, path in enumerate(paths):
-        group, row = divmod(number, NETWORKS_AT_ONCE)
-        tables = [read_array(shard, mapped=True)[row] for *_, shard in tiles[group * len(ranges) :][: len(ranges)]]
-        with row_writer(path, (len(rows), tables[0].shape[1]), np.float32) as append:
-            for table in tables:
-                append(table)
+        group, row = divmod(number, at_once)
+        shards = [shard for *_, shard in tiles[group * len(ranges) :][: len(ranges)]]
+        size = read_array(shards[0], mapped=True).shape[2]
+        with row_writer(path, (len(rows), size), np.float32) as append:
+            for shard in shards:
+                append(read_array(shard, mapped=True)[row])
     shutil.rmtree(out)
 
 
 def _tile_writer(model: str, images: Path, batch_size: int | None, device: str, threads: int) -> Callable[[Tile], None]:
     """From a tile to its file; the networks of a group are kept until a tile needs another group."""
-    from prefiqs.embedding.embedder import Embedder
-    from prefiqs.models.loading import load_model
-    from prefiqs.pruning.mask import load_mask
-    from prefiqs.pruning.prune import apply_mask
-
     network, faces = load_model(model, device=device), read_array(images, mapped=True)
-    prepared: dict[tuple[Job, ...], Embedder] = {}
+    prepared: dict[tuple[Job, ...], embedder.Embedder] = {}
 
     def write(tile: Tile) -> None:
         jobs, rows, path = tile
@@ -100,7 +94,8 @@ def _tile_writer(model: str, images: Path, batch_size: int | None, device: str, 
             prepared.clear()  # before the next networks are made
             masks = dict.fromkeys(mask for mask, _ in jobs)
             networks = {mask: apply_mask(network, load_mask(mask)) if mask else network for mask in masks}
-            prepared[tuple(jobs)] = Embedder([(networks[mask], view) for mask, view in jobs], batch_size, device)
+            made = [(networks[mask], view) for mask, view in jobs]
+            prepared[tuple(jobs)] = embedder.Embedder(made, batch_size, device)
         write_array(np.stack(prepared[tuple(jobs)](faces[rows])), path)
 
     return write

@@ -7,7 +7,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.csv import ConvertOptions, ParseOptions, read_csv
@@ -66,7 +65,7 @@ def write_rows(rows: Iterable[Row], path: Path) -> None:
     """
     if path.suffix == ".txt":
         scores = {row["path"]: row["score"] for row in rows if row["score"] is not None}
-        write_score_file(scores, np.array([*scores.values()]), path)
+        write_score_file(scores, scores.values(), path)
         return
     with whole_file(path) as partial:
         if path.suffix == ".csv":

@@ -4,15 +4,16 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from prefiqs.apps.score.journal import ScoreJournal
 from prefiqs.apps.score.ray import RayScorer
-from prefiqs.apps.score.rows import COLUMNS, FORMATS, csv_values
+from prefiqs.apps.score.rows import COLUMNS, FORMATS, Row, csv_values
 from prefiqs.apps.score.scorer import PhotoScorer
 from prefiqs.errors import InputError
 from prefiqs.faces.find import Shard
@@ -51,10 +52,8 @@ def write_scores(
         skip = [frozenset(some) & journal.done.keys() for some in names]
         waiting = [replace(shard, skip=done) for shard, some, done in zip(shards, names, skip, strict=True)
                    if len(done) < len(some)]  # fmt: skip
-        with _bar(len(every), sum(map(len, skip))) as bar:
-            for rows in scorer(waiting):
-                journal.append(rows)
-                bar.update()
+        for rows in _progress(scorer(waiting), len(every), sum(map(len, skip))):
+            journal.append(rows)
         journal.finish()
         return len(every), sum(not journal.done[name] for name in every)
 
@@ -65,20 +64,18 @@ def print_scores(scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], as_js
     if not as_json:
         writer.writerow(COLUMNS)
     photos = lost = 0
-    with _bar(sum(len(shard.names()) for shard in shards)) as bar:
-        for rows in scorer(shards):
-            for row in rows:
-                print(json.dumps(row)) if as_json else writer.writerow(csv_values(row))
-            sys.stdout.flush()
-            photos += 1
-            lost += all(row["score"] is None for row in rows)
-            bar.update()
+    for rows in _progress(scorer(shards), sum(len(shard.names()) for shard in shards)):
+        for row in rows:
+            print(json.dumps(row)) if as_json else writer.writerow(csv_values(row))
+        sys.stdout.flush()
+        photos += 1
+        lost += all(row["score"] is None for row in rows)
     return photos, lost
 
 
-def _bar(total: int, done: int = 0) -> tqdm:
+def _progress(rows: Iterator[list[Row]], total: int, done: int = 0) -> Iterable[list[Row]]:
     """A bar on a terminal; elsewhere, such as in a log, a line a minute."""
-    options = {"total": total, "initial": done, "unit": "photo", "desc": "scoring"}
-    if sys.stderr.isatty():
-        return tqdm(**options, dynamic_ncols=True)
-    return tqdm(**options, delay=60, mininterval=60, maxinterval=120, bar_format="{desc}: {n_fmt} of {total_fmt}\n")
+    options: dict[str, Any] = {"dynamic_ncols": True}
+    if not sys.stderr.isatty():
+        options = {"delay": 60, "mininterval": 60, "maxinterval": 120, "bar_format": "{desc}: {n_fmt} of {total_fmt}\n"}
+    return tqdm(rows, "scoring", total, initial=done, unit="photo", **options)
