@@ -56,9 +56,7 @@ def read_restricted(path: Path) -> object:
         return _Reader(data).load()
     except Exception as error:  # a hostile or damaged pickle can raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"{path} is not a pickle of images and booleans: {reason}. Get the file from its owners again."
-        ) from error
+        raise InputError(f"{path} is not a pickle of images and booleans: {reason}. Get the file again.") from error
 
 
 class _Reader(pickle.Unpickler):

@@ -121,17 +121,14 @@ def _aligned(
     scores[rows[::-1]] = values[::-1]  # the first score of each image
     far = np.abs(values - scores[rows]) > ROUNDING * np.maximum(np.abs(values), np.abs(scores[rows]))
     if far.any():
-        row, other = rows[far][0], values[far][0]
-        raise InputError(
-            f"{path} has two scores of {images.all[row]!r} for {method}: {scores[row]:.9g} and {other:.9g}."
-        )
+        row = rows[far][0]
+        two = f"{scores[row]:.9g} and {values[far][0]:.9g}"
+        raise InputError(f"{path} has two scores of {images.all[row]!r} for {method}: {two}.")
     if len(lacking := used[~np.isfinite(scores[used])]):
         raise InputError(
             f"{path} has no finite score of {images.all[lacking[0]]!r} for {method} ({len(lacking)} of {len(used)} "
             "images lack one). Score them, or leave their pairs out."
         )
     if np.ptp(scores[used]) == 0:
-        raise InputError(
-            f"{path} has the score {scores[used[0]]:.9g} of {method} for every image, so it cannot rank the images."
-        )
+        raise InputError(f"{path} has the same score of {method} for every image: {scores[used[0]]:.9g}.")
     return scores

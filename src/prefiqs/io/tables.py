@@ -125,7 +125,5 @@ def _what_is_wrong(path: Path, columns: Mapping[str, str]) -> str:
 def require_files(folder: Path, names: Iterable[str]) -> None:
     """Raise `InputError` unless a folder has all these files."""
     if missing := [name for name in names if not (folder / name).is_file()]:
-        first = folder / missing[0]
-        raise InputError(
-            f"File not found: {first} ({len(missing)} listed files are missing). Unpack the data set again."
-        )
+        more = f"{len(missing)} listed files are missing"
+        raise InputError(f"File not found: {folder / missing[0]} ({more}). Unpack the data set again.")

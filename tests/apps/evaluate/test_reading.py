@@ -156,7 +156,7 @@ BROKEN_SCORES = {
     "nan": (lambda b: lines_of(b, **{b.names[3]: "nan"}), "no finite score of 'person0/person0_0003.jpg'"),
     "infinite": (lambda b: lines_of(b, **{b.names[3]: "inf"}), "no finite score of 'person0/person0_0003.jpg'"),
     "twice": (lambda b: lines_of(b) + f"{b.names[5]} 77\n", "two scores of 'person1/person1_0001.jpg' for q.* and 77"),
-    "constant": (lambda b: lines_of(b, **dict.fromkeys(b.names, 0.5)), "the score 0.5 of q for every image"),
+    "constant": (lambda b: lines_of(b, **dict.fromkeys(b.names, 0.5)), "the same score of q for every image: 0.5"),
     "no number": (lambda b: lines_of(b, **{b.names[3]: "good"}), "Line 4 of .* is not of the form `PATH SCORE`"),
 }
 

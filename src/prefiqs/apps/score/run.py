@@ -28,9 +28,7 @@ def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, fo
         raise InputError("--json writes to stdout. Choose either --json or --out.")
     elif folder:
         if not resume and any(out.glob("part-*")):
-            raise InputError(
-                f"{out} has results of an earlier run. Continue it with --resume, or choose another --out."
-            )
+            raise InputError(f"{out} has results of an earlier run. Continue it with --resume or choose another --out.")
     elif out.suffix not in FORMATS or out.is_dir():
         raise InputError(f"--out must be a file that ends in {', '.join(FORMATS)}, not {out}.")
     elif all_faces and out.suffix == ".txt":
