@@ -39,10 +39,7 @@ def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None
     for name, path in paths.items():  # all are checked before the first download, which may take minutes
         missing, wrong = _check(ASSETS[name], path, ASSETS[name].sha256)
         if wrong:
-            raise AssetError(
-                f"Asset {name} is damaged or a different file: {wrong}. Nothing was changed. Move the file away and "
-                "fetch again, or replace it with the published one."
-            )
+            raise AssetError(f"Asset {name}: {wrong}. Nothing was changed. Move the file away and fetch again.")
         if missing:
             to_do[name] = missing
     failures = []
@@ -113,10 +110,8 @@ def _obtain(asset: Asset, parts: list[str], path: Path, downloads: Path) -> None
                     os.replace(target / part, path / part)
                 return
     except OSError as error:
-        raise AssetError(
-            f"Cannot write asset {asset.name} to {path} ({error}). Free some disk space, or choose another folder with "
-            "the environment variable PREFIQS_DATA."
-        ) from error
+        todo = "Free some disk space, or choose another folder with the environment variable PREFIQS_DATA."
+        raise AssetError(f"Cannot write asset {asset.name} to {path} ({error}). {todo}") from error
     what = f"{len(parts)} files ({', '.join(parts[:_SHOWN])}, …) in {path}"
     if THIS in parts:
         what = f"the file at {path} (sha256 {asset.sha256[THIS]})"

@@ -29,9 +29,8 @@ def row_writer(path: str | Path, shape: tuple[int, ...], dtype: DTypeLike) -> It
     def append(rows: np.ndarray) -> None:
         nonlocal written
         if rows.shape[1:] != shape[1:] or rows.dtype != dtype:
-            raise InputError(
-                f"Row {written} of {path} must be {dtype} of shape {shape[1:]}, not {rows.dtype} {rows.shape[1:]}."
-            )
+            found = f"{rows.dtype} {rows.shape[1:]}"
+            raise InputError(f"Row {written} of {path} must be {dtype} of shape {shape[1:]}, not {found}.")
         file.write(np.ascontiguousarray(rows).data)
         written += len(rows)
 

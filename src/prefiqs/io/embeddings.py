@@ -44,10 +44,8 @@ def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
         found = _from_array(path, names) if path.suffix == ".npy" else _from_table(path)
     lengths = np.linalg.norm(found.vectors.astype(np.float64), axis=1)
     if len(bad := np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))):
-        raise InputError(
-            f"The embedding of {found.names.all[bad[0]]!r} in {path} is zero or not finite ({len(bad)} such images). "
-            "Leave these images and their pairs out."
-        )
+        what = f"The embedding of {found.names.all[bad[0]]!r} in {path} is zero or not finite"
+        raise InputError(f"{what} ({len(bad)} such images). Leave these images and their pairs out.")
     return found
 
 

@@ -34,10 +34,8 @@ def read_pairs(path: Path, images: ImageNameIndex) -> tuple[np.ndarray, np.ndarr
     pairs = np.column_stack([_rows(table[side], images) for side in _SIDES])
     if len(unknown := np.argwhere(pairs < 0)):
         row, side = unknown[0]
-        raise InputError(
-            f"The image {table[_SIDES[side]].iloc[row]} in {location_of_row(path, row)} is not one of the "
-            f"{len(images)} known ones ({len(set(unknown[:, 0]))} such pairs)."
-        )
+        what = f"The image {table[_SIDES[side]].iloc[row]} in {location_of_row(path, row)}"
+        raise InputError(f"{what} is not one of the {len(images)} known ones ({len(set(unknown[:, 0]))} such pairs).")
     genuine = table["genuine"].to_numpy(bool)
     if not 0 < genuine.sum() < len(genuine):
         counts = f"{genuine.sum()} genuine and {(~genuine).sum()} impostor pairs"

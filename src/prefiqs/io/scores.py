@@ -125,10 +125,9 @@ def _aligned(
         two = f"{scores[row]:.9g} and {values[far][0]:.9g}"
         raise InputError(f"{path} has two scores of {images.all[row]!r} for {method}: {two}.")
     if len(lacking := used[~np.isfinite(scores[used])]):
-        raise InputError(
-            f"{path} has no finite score of {images.all[lacking[0]]!r} for {method} ({len(lacking)} of {len(used)} "
-            "images lack one). Score them, or leave their pairs out."
-        )
+        what = f"{path} has no finite score of {images.all[lacking[0]]!r} for {method}"
+        counts = f"{len(lacking)} of {len(used)} images lack one"
+        raise InputError(f"{what} ({counts}). Score them, or leave their pairs out.")
     if np.ptp(scores[used]) == 0:
         raise InputError(f"{path} has the same score of {method} for every image: {scores[used[0]]:.9g}.")
     return scores
