@@ -102,8 +102,7 @@ def _exported(graph: QualityGraph) -> onnx.ModelProto:
     level = log.level
     log.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"), torch.no_grad():
             program = torch.onnx.export(
                 graph, (faces,), dynamo=True, opset_version=OPSET, verbose=False,
                 input_names=["images"], output_names=OUTPUTS, dynamic_shapes=({0: "n"},),

@@ -56,7 +56,7 @@ def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None
 
 
 def status(root: Path | str | None = None) -> dict[str, Literal["verified", "wrong", "missing"]]:
-    """Say of every asset in `root` whether it is verified, wrong, or missing as a whole or in part; fetches nothing."""
+    """Return whether each asset in `root` is verified, wrong, or missing (as a whole or in part); fetches nothing."""
     found = {name: _check(asset, _place(name, root), asset.sha256) for name, asset in ASSETS.items()}
     return {
         name: "wrong" if wrong else "missing" if missing else "verified" for name, (missing, wrong) in found.items()
@@ -74,7 +74,7 @@ def _place(name: str, root: Path | str | None) -> Path:
 
 
 def _check(asset: Asset, path: Path, parts: Iterable[str]) -> tuple[list[str], str]:
-    """The `parts` of an asset that are missing at `path`, and a text that names those with another checksum."""
+    """The parts that are missing at `path`, and a text that names those with another checksum."""
     missing, wrong = [], []
     for part in parts:
         file = path / part

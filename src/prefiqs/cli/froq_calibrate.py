@@ -22,7 +22,8 @@ def froq_calibrate(
     from prefiqs.methods.froq import calibrate
     from prefiqs.models.loading import load_model
 
-    found = [FaceReader(aligned)(image) for shard in find_images(photos) for image in shard.images()]
+    images = (image for shard in find_images(photos) for image in shard.images())
+    found = list(map(FaceReader(aligned), images))
     faces = [face.image for photo in found for face in photo.faces]
     calibration = calibrate(np.stack(faces) if faces else np.empty(0), load_model(model))
     calibration.save(out)

@@ -31,7 +31,7 @@ class Embeddings:
 
 
 def read_embeddings(path: Path, names: Path | None = None) -> Embeddings:
-    """Read embeddings in any of the forms above; `names` goes with `.npy` alone.
+    """Read embeddings in any of the forms above; `names` is for `.npy` only.
 
     Raises `InputError` for another form, unequal lengths, a name that occurs twice, or a vector that is zero or not
     finite.

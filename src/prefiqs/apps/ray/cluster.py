@@ -1,4 +1,4 @@
-"""A pool of workers on a Ray cluster, each a process with networks that it loads, prunes and compiles once."""
+"""A pool of workers on a Ray cluster, each with networks that it loads once, and the folders of shards they write."""
 
 import json
 import math

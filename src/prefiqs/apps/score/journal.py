@@ -36,8 +36,7 @@ class ScoreJournal:
         self.out.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.out.with_name(self.out.name + ".lock"), timeout=0)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a file system without flock: filelock has another way
+            with warnings.catch_warnings(action="ignore"):  # a file system without flock: filelock has another way
                 self._lock.acquire()
         except Timeout:
             raise InputError(
@@ -106,7 +105,7 @@ class ScoreJournal:
         self.done[rows[0]["path"]] = any(row["score"] is not None for row in rows)
 
     def _lines(self) -> Iterator[tuple[int, dict | list]]:
-        """The complete lines, each with the offset at which it ends."""
+        """The complete lines, each with the offset of its end."""
         with self.path.open("rb") as file, suppress(ValueError):
             for line in file:
                 if not line.endswith(b"\n"):

@@ -1,4 +1,4 @@
-"""The score table: its rows, one a face or one that says why a photo has none, and its files."""
+"""The score table and its files: one row a face, or one that says why a photo has no score."""
 
 import csv
 import math

@@ -1,4 +1,4 @@
-"""What `prefiqs score` does: the rows of photos on stdout or in a file, with a progress bar."""
+"""What `prefiqs score` does: write the rows of photos to stdout or to a file, with a progress bar."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ from prefiqs.faces.find import Shard
 
 
 def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, folder: bool = False) -> None:
-    """Raise `InputError` for an output that is impossible; `folder`: it is to be a folder of shards."""
+    """Raise `InputError` for an output that is impossible; `folder`: `out` will be a folder of shards."""
     if out is None:
         if resume:
             raise InputError("--resume needs --out: there is nothing to continue on stdout.")
@@ -38,9 +38,9 @@ def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, fo
 def write_scores(
     scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], out: Path, resume: bool = False
 ) -> tuple[int, int]:
-    """Score photos into a .csv, .parquet or .txt, which appears at the end; see `ScoreJournal` for what happens before.
+    """Score photos into a .csv, .parquet or .txt, which appears at the end; until then, rows are in a `ScoreJournal`.
 
-    Returns the number of photos, and of those among them without a score.
+    Returns the number of photos, and how many of them have no score.
     """
     names = [shard.names() for shard in shards]
     every = [name for some in names for name in some]

@@ -1,4 +1,4 @@
-"""Rows of photos: their faces found by threads, and scored or embedded, the same however they come in portions."""
+"""Rows of photos: threads find the faces, which are scored or embedded; rows do not depend on how photos are grouped."""
 
 import os
 import time
