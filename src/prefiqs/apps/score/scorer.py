@@ -1,4 +1,4 @@
-"""Rows of photos: threads find the faces, which are scored or embedded; rows do not depend on how photos are grouped."""
+"""Rows of photos: threads find the faces, which are scored or embedded, however the photos are grouped."""
 
 import os
 import time
