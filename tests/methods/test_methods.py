@@ -147,16 +147,16 @@ def test_methods_of_transformers_refuse_other_networks(tiny, faces, method):
 def test_methods_that_prune_need_a_network_with_weights(assets, faces):
     for method in ("prefiqs", "prefiqs-fast", "jacobian"):
         with pytest.raises(InputError, match="network loaded from ONNX or TFLite cannot be pruned"):
-            prefiqs.score(faces, method, "mobilefacenet-512")
+            prefiqs.score(faces, method, "mobilefacenet-192")
 
 
 @look_inside
 def test_methods_that_look_inside_need_a_network_with_layers(assets, faces, method):
     with pytest.raises(
         InputError,
-        match=f"{method} needs the layers of .*, but mobilefacenet-512 is a finished graph",
+        match=f"{method} needs the layers of .*, but mobilefacenet-192 is a TFLite graph",
     ):
-        prefiqs.score(faces, method, "mobilefacenet-512")
+        prefiqs.score(faces, method, "mobilefacenet-192")
 
 
 @look_inside

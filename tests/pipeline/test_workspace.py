@@ -36,7 +36,7 @@ def test_networks_and_methods_are_checked_but_weights_may_be_missing():
     run_parameters(ROOT, None, few | {"models.cross": "[iresnet50]"}, "try")
     with pytest.raises(ConfigError, match="`models.cross`: Unknown model 'mobilfacenet'"):
         run_parameters(ROOT, None, few | {"models.cross": "[mobilfacenet]"}, "try")
-    faceqan = "{method: faceqan, model: mobilefacenet-512, options: {}}"
+    faceqan = "{method: faceqan, model: mobilefacenet-192, options: {}}"
     with pytest.raises(ConfigError, match="`methods.known.a`: The method faceqan needs the layers"):
         run_parameters(ROOT, None, few | {"methods.known.a": faceqan, "methods.compared": "[a]"}, "try")
 
