@@ -146,7 +146,7 @@ def test_methods_of_transformers_refuse_other_networks(tiny, faces, method):
 
 def test_methods_that_prune_need_a_network_with_weights(assets, faces):
     for method in ("prefiqs", "prefiqs-fast", "jacobian"):
-        with pytest.raises(InputError, match="network loaded from ONNX or TFLite cannot be pruned"):
+        with pytest.raises(InputError, match="a TFLite network cannot be pruned"):
             prefiqs.score(faces, method, "mobilefacenet-192")
 
 

@@ -37,8 +37,8 @@ def prunable_weights(model: nn.Module, layers: str | tuple[str, ...] = "all") ->
     kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
     found = {name: layer.weight for name, layer in model.named_modules() if isinstance(layer, kinds)}
     if not found:
-        raise InputError("The network has no convolution or linear layers of PyTorch: a network loaded from ONNX or "
-                         "TFLite cannot be pruned. Use one with a checkpoint, such as sface.")  # fmt: skip
+        raise InputError("The network has no convolution or linear layers of PyTorch: a TFLite network cannot be "
+                         "pruned. Use a checkpoint or an ONNX file.")  # fmt: skip
     wanted = set(found)
     if layers != "all":
         below = {layer: {name for name in found if f"{name}.".startswith(f"{layer}.")} for layer in layers}
