@@ -92,10 +92,9 @@ def describe(
     else:
         weights = Path(model) if Path(model).is_file() else published_weights(model)
         network = f"{model} ({', '.join(map(_checksum, files_of(weights)))})"
-    texts = [f"{name}={_named(value)}" for name, value in deciding.items()]
-    return " ".join(
-        ["embedding" if method is None else method, network, *texts, *["aligned"] * aligned, *["all-faces"] * all_faces]
-    )
+    texts = ["embedding" if method is None else method, network]
+    texts += [f"{name}={_named(value)}" for name, value in deciding.items()]
+    return " ".join([*texts, *["aligned"] * aligned, *["all-faces"] * all_faces])
 
 
 def _named(value: object) -> str:
