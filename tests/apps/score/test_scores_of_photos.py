@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 from small_networks import TinyNet, embedded_by_hand
 
@@ -113,8 +114,9 @@ def test_settings_tell_a_changed_file(faces, tmp_path):
         settings.add(describe("froq", TinyNet(), {"calibration": str(path)}, False, False))
     assert len(settings) == 2 and all(str(path) in text for text in settings)
     path = tmp_path / "model.onnx"
-    for content in (b"one", b"two"):
-        path.write_bytes(content)
+    graph = onnx.helper.make_graph([], "net", [], [])
+    for producer in ("one", "two"):
+        path.write_bytes(onnx.helper.make_model(graph, producer_name=producer).SerializeToString())
         settings.add(describe("norm", str(path), {}, False, False))
     path.with_suffix(".json").write_text("{}")
     settings.add(describe("norm", str(path), {}, False, False))
