@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from small_networks import TinyNet
 
+from prefiqs.assets.registry import ASSETS
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import InputSpec
 from prefiqs.models.zoo import MODELS
 
-BGR = {"magface", "adaface-ir18", "adaface-ir50", "adaface-ir101"}
+BGR = {"lightqnet", "magface", "adaface-ir18", "adaface-ir50", "adaface-ir101"}
 SCALE = {
     "sface": lambda x: (x - 127.5) / 128,
     "mobilefacenet-512": lambda x: (x - 127.5) / 128,
@@ -16,6 +17,7 @@ SCALE = {
     "lresnet100e-ir": lambda x: (x - 127.5) / 128,
     "mobilefacenet-y1": lambda x: x,  # its file scales the pixels
     "magface": lambda x: x / 255,
+    "lightqnet": lambda x: (x - 128) / 128,
 }
 
 
@@ -46,8 +48,8 @@ def test_the_registry_holds_the_names_of_the_design():
     assert set((wanted + "cvlface-vit-s cvlface-vit-b vit-fiqa-t vit-fiqa-c").split()) <= MODELS.keys()
 
 
-def test_the_registry_names_assets_that_exist(assets):
-    assert {card.asset for card in MODELS.values() if card.asset} <= assets.keys()
+def test_the_registry_names_assets_that_exist():
+    assert {card.asset for card in MODELS.values() if card.asset} <= ASSETS.keys()
 
 
 @pytest.mark.parametrize("values", [("RGB", 0, 1), ("grey", 0, 1), ("rgb", 0, 0), ("rgb", 0, -1), ("bgr", np.nan, 1)])

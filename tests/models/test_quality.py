@@ -1,5 +1,6 @@
 """Trained quality networks: those of the registry against their own code, graphs against what they should compute."""
 
+import json
 from dataclasses import replace
 from functools import partial
 
@@ -13,8 +14,11 @@ from published_layouts import drawn, iresnet_forward, iresnet_shapes
 from small_networks import prepared_by_hand, synthetic_faces
 
 import prefiqs
-from prefiqs.errors import InputError
-from prefiqs.models.quality import CRFiqa, QualityGraph, QualityInput
+from prefiqs.errors import AssetError, InputError
+from prefiqs.models.face_model import QualityInput
+from prefiqs.models.loading import load_model
+from prefiqs.models.quality import CRFiqa, QualityGraph
+from prefiqs.models.weights import known_models
 from prefiqs.models.zoo import MODELS
 
 FACES = synthetic_faces(5, seed=3)
@@ -163,3 +167,37 @@ def test_each_method_refuses_the_networks_of_the_other(tiny):
         prefiqs.score(FACES, "norm", model)
     with pytest.raises(InputError, match="quality-network needs a network that gives one number a face, but tiny-0"):
         prefiqs.score(FACES, "quality-network", tiny)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".pb"])
+def test_a_file_of_the_users_that_is_declared_as_one(tmp_path, monkeypatch, suffix):
+    monkeypatch.setenv("PREFIQS_DATA", str(tmp_path))
+    path = tmp_path / "checkpoints" / f"mine{suffix}"
+    path.parent.mkdir()
+    if suffix == ".pb":
+        path.write_bytes(frozen_mean(112))
+    else:
+        write_onnx(path, ["n", 3, 112, 112], [("ReduceMean", ["faces"], ["quality"], ("axes", [1, 2, 3]))])
+    path.with_suffix(".json").write_text(json.dumps({"colour": "rgb", "mean": 100, "std": 2, "better": "lower"}))
+    expected = [-(face.mean() - 100) / 2 for face in FACES]
+    for name in ("mine", "mine", str(path)):  # the second time from its copy
+        np.testing.assert_allclose(prefiqs.score(FACES, "quality-network", name), expected, rtol=1e-5)
+    path.unlink()
+    assert known_models()[-1] == "mine"
+    np.testing.assert_allclose(prefiqs.score(FACES, "quality-network", "mine"), expected, rtol=1e-5)
+
+
+def test_a_frozen_graph_must_be_declared(tmp_path):
+    (tmp_path / "mine.pb").write_bytes(frozen_mean(112))
+    with pytest.raises(
+        InputError, match=r'mine.pb can be used as a quality network only. Declare it in mine.json: .*"lower"'
+    ):
+        load_model(str(tmp_path / "mine.pb"))
+
+
+def test_another_lightqnet_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFIQS_DATA", str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "lightqnet.pb").write_bytes(frozen_mean(96))
+    with pytest.raises(AssetError, match="lightqnet is damaged or a different file: .*not 057b8ea27149"):
+        load_model("lightqnet")

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,23 @@ class InputSpec:
         if self.colour not in ("rgb", "bgr") or not (math.isfinite(self.mean) and 0 < self.std < math.inf):
             raise InputError("The colour must be 'rgb' or 'bgr', and mean and std > 0 numbers on the 0…255 scale, "
                              f"not {self}.")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class QualityInput(InputSpec):
+    """How a quality network wants its pixels, and which of its values are good: the higher or the lower ones."""
+
+    better: Literal["higher", "lower"] = "higher"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.better not in ("higher", "lower"):
+            raise InputError(f"Better values of a quality network are 'higher' or 'lower', not {self.better!r}.")
+
+
+def declared_as(colour: Any, mean: Any, std: Any, better: Any = None) -> InputSpec:
+    """What a declaration means: a `QualityInput` if it says which values are better."""
+    return InputSpec(colour, mean, std) if better is None else QualityInput(colour, mean, std, better)
 
 
 ARCFACE_INPUT = InputSpec("rgb", mean=127.5, std=127.5)  # of ArcFace and of most networks after it

@@ -9,8 +9,9 @@ import torch
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.graph import GraphModel
-from prefiqs.models.onnx_network import declared_input, load_onnx
+from prefiqs.models.onnx_network import declared_input
 from prefiqs.models.weights import card_of, published_weights
+from prefiqs.models.zoo import load_file
 
 _CPU = torch.device("cpu")
 
@@ -22,7 +23,8 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
         name: one of `MODELS`; the path of an ONNX file, or of MXNet's NAME-0000.params beside its NAME-symbol.json; or
             NAME, with such a file in `checkpoints/` of the data folder. The network gets RGB, (x − 127.5)/128, or
             pixels as they are if it scales them itself, unless NAME.json beside it says otherwise, such as
-            `{"colour": "bgr", "mean": 127.5, "std": 127.5}`.
+            `{"colour": "bgr", "mean": 127.5, "std": 127.5}`. With `"better": "higher"` or `"lower"` besides, the
+            file, ONNX or a frozen TensorFlow graph (.pb), is a quality network.
         weights: a file to use instead of the published weights: the authors' checkpoint, or the same tensors with our
             layer names (.pth, .pt, .ckpt, .bin or .safetensors; for a network that is not built here, its own file).
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
@@ -32,11 +34,11 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
             `load_onnx`); AssetError: the weights cannot be downloaded.
     """
     target = resolve_device(device)
-    if name.endswith((".onnx", ".params")):
+    if name.endswith((".onnx", ".params", ".pb")):
         if weights is not None:
             raise InputError(f"{name} holds its own weights; leave out weights={str(weights)!r}.")
         path = _existing(name)
-        return load_onnx(path.stem, declared_input(path), path).to(target)
+        return load_file(path.stem, declared_input(path), path).to(target)
     card = card_of(name)
     return card.load(_existing(weights) if weights else published_weights(name)).to(target)
 

@@ -25,7 +25,7 @@ from torch import Tensor, fx, nn
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models import onnx_functions
-from prefiqs.models.face_model import FaceModel, InputSpec
+from prefiqs.models.face_model import FaceModel, InputSpec, declared_as
 from prefiqs.models.mxnet import read_mxnet, symbol_file
 
 _TOLERANCE = 1e-4  # of a coordinate of a normalised embedding, between PyTorch and OpenVINO
@@ -130,14 +130,15 @@ def declaration_of(path: Path) -> Path:
 def declared_input(path: Path) -> InputSpec | None:
     """How a network wants its pixels, as the file beside it says; None without such a file.
 
-    The file looks like `{"colour": "bgr", "mean": 127.5, "std": 127.5}`; `InputError` if it does not.
+    The file looks like `{"colour": "bgr", "mean": 127.5, "std": 127.5}`, with `"better": "higher"` or `"lower"` besides
+    for a quality network; `InputError` if it does not.
     """
     declaration = declaration_of(path)
     if not declaration.is_file():
         return None
     try:
         declared = json.loads(declaration.read_text(encoding="utf-8"))
-        return InputSpec(declared["colour"], declared["mean"], declared["std"])
+        return declared_as(declared["colour"], declared["mean"], declared["std"], declared.get("better"))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         wanted = '{"colour": "rgb" or "bgr", "mean": …, "std": …}'
         raise InputError(f"{declaration} must hold {wanted} ({error}).") from error

@@ -7,9 +7,7 @@ CVPR 2023. `QualityFace`: the package qualityface of PyPI, a MobileNetV2 (Sandle
 `QualityGraph`: any other, as a finished graph. Layer names are those of the published checkpoints.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import openvino as ov
@@ -20,7 +18,7 @@ from torch import Tensor, nn
 
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
-from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
+from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec, QualityInput
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.iresnet import IResNet
 
@@ -28,18 +26,6 @@ GRAPHS = (".onnx", ".pb")  # what a quality network that is not built here may c
 # Of MobileNetV2, stage by stage: how much wider a block is inside, its outputs, number of blocks, stride of the first.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 _FIRST_WIDTH, _LAST_WIDTH = 32, 1280
-
-
-@dataclass(frozen=True)
-class QualityInput(InputSpec):
-    """How a quality network wants its pixels, and which of its values are good: the higher or the lower ones."""
-
-    better: Literal["higher", "lower"] = "higher"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.better not in ("higher", "lower"):
-            raise InputError(f"Better values of a quality network are 'higher' or 'lower', not {self.better!r}.")
 
 
 class CRFiqa(IResNet):

@@ -18,6 +18,8 @@ from prefiqs.io.atomic import whole_file, write_text
 from prefiqs.models.onnx_network import declaration_of, declared_input, files_of, read_network
 from prefiqs.models.zoo import MODELS, ModelCard
 
+_GRAPHS = (".onnx", ".pb")  # as which other networks than those built here are kept
+
 
 def published_weights(name: str, into: Path | None = None) -> Path:
     """The weights of a network, a file NAME/model.* in `into` or in one of the two folders, made first if need be.
@@ -82,9 +84,9 @@ def weights_state(name: str) -> str:
 
 
 def known_models() -> list[str]:
-    """Names of the registry, then those that the user's own ONNX and MXNet files make."""
+    """Names of the registry, then those that the user's own ONNX, MXNet and TensorFlow files make."""
     own = {declaration_of(path).stem for path in _own_files()}
-    own |= {path.parent.name for folder in _folders() for path in folder.glob("*/model.onnx")}
+    own |= {path.parent.name for folder in _folders() for path in folder.glob("*/model.*") if path.suffix in _GRAPHS}
     return [*MODELS, *sorted(own - MODELS.keys())]
 
 
@@ -92,7 +94,7 @@ def card_of(name: str) -> ModelCard:
     """The card of a network, made up for a file of the user's; `InputError` if there is neither."""
     if name in MODELS:
         return MODELS[name]
-    own = [*_own_files(name), *(folder / name / "model.onnx" for folder in _folders())]
+    own = [*_own_files(name), *(folder / name / f"model{suffix}" for folder in _folders() for suffix in _GRAPHS)]
     if path := next((path for path in own if path.is_file()), None):
         return ModelCard(name, "file of your own", str(path), "not known", None, declared_input(path), None)
     raise InputError(f"Unknown model {name!r}; choose one of {', '.join(sorted(known_models()))}, or put your own at "
@@ -123,7 +125,8 @@ def _made(card: ModelCard) -> list[Path]:
 def _file_name(card: ModelCard) -> str:
     if card.network:
         return "model.safetensors"
-    return "model.tflite" if card.asset and ASSETS[card.asset].path.endswith(".tflite") else "model.onnx"
+    suffix = Path(ASSETS[card.asset].path if card.asset else card.source).suffix
+    return f"model{suffix if suffix in ('.tflite', '.pb') else '.onnx'}"
 
 
 def _checkpoint(card: ModelCard) -> Path | None:
@@ -136,8 +139,8 @@ def _checkpoint(card: ModelCard) -> Path | None:
 
 
 def _own_files(name: str | None = None) -> list[Path]:
-    """The user's files that say how a network is built, ONNX or MXNet; only those of one network if it is named."""
-    files = [path for path in sorted(_checkpoints().glob("*")) if path.suffix in (".onnx", ".params")]
+    """The user's ONNX, MXNet and TensorFlow files; only those of one network if it is named."""
+    files = [path for path in sorted(_checkpoints().glob("*")) if path.suffix in (".onnx", ".params", ".pb")]
     return [path for path in files if name in (None, declaration_of(path).stem)]
 
 

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 
 from prefiqs.assets.registry import ASSETS
+from prefiqs.errors import InputError
 from prefiqs.models.checkpoints import ENDINGS, PLAIN, Layout, load_strictly, read_backbone
-from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
+from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec, QualityInput, declared_as
 from prefiqs.models.graph import GraphModel
-from prefiqs.models.onnx_network import load_onnx
+from prefiqs.models.onnx_network import declaration_of, load_onnx
+from prefiqs.models.quality import QualityGraph
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,24 @@ class ModelCard:
     def load(self, path: Path) -> FaceModel:
         """The network with the weights of a file, on the CPU; `InputError` for a file that does not fit."""
         if self.network is None:
-            if self.input_spec and path.suffix == ".tflite":
-                return GraphModel(self.name, self.input_spec, path)
-            return load_onnx(self.name, self.input_spec, path)
+            return load_file(self.name, self.input_spec, path)
         state = read_backbone(path, self.layouts)
         with torch.device("meta"):  # weights that are about to be replaced need neither time nor random numbers
             model = self.network(name=self.name, input_spec=self.input_spec)
         load_strictly(model.to_empty(device="cpu"), state, path)
         return model
+
+
+def load_file(name: str, input_spec: InputSpec | None, path: Path) -> FaceModel:
+    """The network in a file that says how it is built; what it is for is declared by its input."""
+    if isinstance(input_spec, QualityInput):
+        return QualityGraph(name, input_spec, path)
+    if path.suffix == ".pb":
+        raise InputError(f"{path} can be used as a quality network only. Declare it in {declaration_of(path).name}: "
+                         '{"colour": …, "mean": …, "std": …, "better": "higher" or "lower"}.')  # fmt: skip
+    if input_spec and path.suffix == ".tflite":
+        return GraphModel(name, input_spec, path)
+    return load_onnx(name, input_spec, path)
 
 
 def _card(name: str, **entry: Any) -> ModelCard:
@@ -66,7 +78,7 @@ def _card(name: str, **entry: Any) -> ModelCard:
     if asset:
         entry |= {"source": str(ASSETS[asset].sources[0]), "licence": ASSETS[asset].licence}
     if "input" in entry:
-        entry["input_spec"] = InputSpec(**entry.pop("input"))
+        entry["input_spec"] = declared_as(**entry.pop("input"))
     entry |= {key: tuple(entry[key]) for key in ("seen", "endings") if key in entry}
     if "layouts" in entry:
         entry["layouts"] = tuple(_layout(**layout) for layout in entry["layouts"])
