@@ -199,5 +199,5 @@ def test_another_lightqnet_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFIQS_DATA", str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "lightqnet.pb").write_bytes(frozen_mean(96))
-    with pytest.raises(AssetError, match="lightqnet is damaged or a different file: .*not 057b8ea27149"):
+    with pytest.raises(AssetError, match="Asset lightqnet: .*checkpoints/lightqnet.pb has sha256 .*, not 057b8ea27149"):
         load_model("lightqnet")
