@@ -148,18 +148,10 @@ class Prune(Block):
         Name, Some[Literal["unstructured-l1", "unstructured-random", "structured-l1", "structured-random"]]
     ]
 
-    @model_validator(mode="after")
-    def _main_for_all(self) -> Self:
-        for model in self.strategies:
-            if not set(self.main) <= set(self.specs_of(model)):
-                main = f"{self.main[0].granularity}-{self.main[0].criterion}"
-                raise ValueError(f"`strategies` must give {model} {main}, the main one of this run")
-        return self
-
     def specs_of(self, model: str) -> list[PruningSpec]:
-        """How an estimator is pruned: the part of the grid that `strategies` gives it, or all of it."""
+        """How an estimator is pruned: all of the grid, or `main` and the strategies that `strategies` gives it."""
         kept = self.strategies.get(model)
-        return [s for s in self.specs if kept is None or f"{s.granularity}-{s.criterion}" in kept]
+        return [s for s in self.specs if kept is None or s in self.main or f"{s.granularity}-{s.criterion}" in kept]
 
     @property
     def specs(self) -> list[PruningSpec]:
