@@ -62,7 +62,6 @@ def _fold_constants(traced: torch.fx.GraphModule) -> None:
     traced.recompile()
 
 
-# Gradients are those of the input: the weights are fixed.
 def _scale_and_shape(x, weight, variance, eps):
     shape = (1, -1) + (1,) * (x.dim() - 2)
     return (1 if weight is None else weight) * torch.rsqrt(variance + eps), shape
@@ -74,6 +73,7 @@ def _inference_batch_norm(x, weight, bias, mean, variance, training, momentum, e
     return x * scale.reshape(shape) + offset.reshape(shape), x.new_empty(0), x.new_empty(0)
 
 
+# This and the next give the gradient of the input alone, because weights are fixed.
 def _inference_batch_norm_backward(gradient, x, weight, mean, variance, saved_mean, saved_rstd, training, eps, wanted):
     scale, shape = _scale_and_shape(x, weight, variance, eps)
     return gradient * scale.reshape(shape), None, None

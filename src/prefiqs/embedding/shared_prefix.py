@@ -46,7 +46,7 @@ class SharedPrefix(FaceModel):
         return torch.cat(self.model(prepared).chunk(self.copies), dim=1)
 
 
-class _EachItsOwn(nn.Module):  # layer for each equal part of the batch
+class _EachItsOwn(nn.Module):  # one layer for each equal part of the batch
     def __init__(self, layers: Sequence[nn.Module]):
         super().__init__()
         self.layers = nn.ModuleList(layers)

@@ -26,12 +26,13 @@ _SMALLEST_INPUT = 64
 
 @dataclass(frozen=True, eq=False)
 class AlignedFace:
-    """A face cut out of a photo."""
+    """A face cut out of a photo: `image` uint8 RGB 112×112×3; `box` (x, y, width, height) and `landmarks` 5×2 (eyes,
+    nose, mouth corners, left of the image first) in pixels of the photo; the detector's `confidence` in [0, 1]."""
 
-    image: np.ndarray = field(repr=False)  # uint8 RGB 112×112×3
-    box: np.ndarray  # x, y, width, height in pixels of the photo
-    landmarks: np.ndarray  # 5×2 in pixels of the photo: eyes, nose, mouth corners, left of the image first
-    confidence: float  # of the detector, in [0, 1]
+    image: np.ndarray = field(repr=False)
+    box: np.ndarray
+    landmarks: np.ndarray
+    confidence: float
 
 
 @overload
@@ -52,12 +53,10 @@ def align(image: np.ndarray | str | Path, all_faces: bool = False) -> AlignedFac
     faces = sorted(_detect(photo), key=lambda f: -f[2] * f[3])
     if not faces:
         raise NoFaceFound(f"No face was found in this photo of {photo.shape[1]}×{photo.shape[0]} pixels.")
-    aligned = [
-        AlignedFace(
-            align_to_template(photo, face[4:14].reshape(5, 2)), face[:4], face[4:14].reshape(5, 2), float(face[14])
-        )
-        for face in (faces if all_faces else faces[:1])
-    ]
+    aligned = []
+    for face in faces if all_faces else faces[:1]:
+        landmarks = face[4:14].reshape(5, 2)
+        aligned.append(AlignedFace(align_to_template(photo, landmarks), face[:4], landmarks, float(face[14])))
     return aligned if all_faces else aligned[0]
 
 

@@ -150,8 +150,7 @@ def token_attention(
     """
     network = quality_network(model, device)
     if not network.leading_tokens:
-        raise InputError(f"{network.name} has no quality token: it reads the quality from the embedding. Use variant "
-                         "(T), such as vit-fiqa-t.")  # fmt: skip
+        raise InputError(f"{network.name} has no quality token: use a network of variant (T), such as vit-fiqa-t.")
     maps = Embedder([_TokenAttention(network)], batch_size, device)(images)[0]
     side = isqrt(network.pos_embed.shape[1] - 1)
     return maps.reshape(-1, len(network.blocks), side, side)
