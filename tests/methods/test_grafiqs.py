@@ -1,5 +1,7 @@
 """GraFIQs against one face at a time, layer by layer in float64, and the networks it refuses."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -165,8 +167,12 @@ def test_networks_without_their_batch_norms(tiny, faces):
     with pytest.raises(InputError, match=f"{message} tiny-0 has them folded"):
         prefiqs.score(faces, "grafiqs", fuse_batch_norm(tiny))
     vit = ViT(patch=28, width=8, depth=1, heads=2, embedding_size=4)  # its batch norms are over vectors
-    with pytest.raises(InputError, match=f"{message} vit has none with"):
+    with pytest.raises(InputError, match=f"{message} vit has 0 of them for 1 convolutions"):
         prefiqs.score(faces, "grafiqs", vit)
+    exported = copy.deepcopy(tiny)
+    exported.depthwise_bn = nn.Identity()
+    with pytest.raises(InputError, match=rf"{message} tiny-0 has 2 of them for 3 convolutions \(exporters fold them"):
+        prefiqs.score(faces, "grafiqs", exported)
     tiny.stem_bn = nn.BatchNorm2d(8, track_running_stats=False)
     with pytest.raises(InputError, match=f"{message} tiny-0 has none with"):
         prefiqs.score(faces, "grafiqs", tiny.eval())
