@@ -50,7 +50,7 @@ STAGES = {
     },
     "publish": {
         "cmd": "mkdir -p reports/${run} && cp data/results/slow/o reports/${run}/o && test ${edc.limit} != 0.15",
-        "deps": ["data/results/slow"],
+        "deps": ["data/results/slow", "data/methods", "data/results/jacobian", "data/results/verification"],
         "params": ["run", "edc.limit"],
         "outs": [{"reports/${run}": {"cache": False}}],
     },
@@ -60,8 +60,18 @@ STAGES = {
 @pytest.fixture
 def compendium(tmp_path):
     """A compendium of two stages, run once with DVC; a line in the file `log` for each run of the first stage."""
-    for folder in ("notebooks", "src/prefiqs", "data/paper", "data/sources/x", "data/checkpoints", "data/external"):
+    for folder in ("notebooks", "src/prefiqs"):
         (tmp_path / folder).mkdir(parents=True)
+    for folder in (
+        "paper",
+        "sources/x",
+        "checkpoints",
+        "external",
+        "methods",
+        "results/jacobian",
+        "results/verification",
+    ):
+        (tmp_path / "data" / folder).mkdir(parents=True)
     (tmp_path / "data/sources/x/faces").write_text("faces")
     for name in ("params.yaml", ".prefiqs-root", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path / name)

@@ -22,6 +22,7 @@ from prefiqs.pipeline.studies.fetch import check_networks
 
 _FILES = ("dvc.yaml", "requirements.lock", MARK)
 _FOLDERS = ("notebooks", "src/prefiqs", "data/paper")
+_COLLECTED = ("data/methods", "data/results/jacobian", "data/results/verification")  # read even if nothing fills them
 _LINKED = ("data/sources", "data/checkpoints", "data/external")  # what users put in place, which can be large
 
 
@@ -78,6 +79,8 @@ def _prepare(root: Path, workspace: Path, content: Mapping[str, Any]) -> None:
         shutil.copytree(root / name, workspace / name, ignore=ignored)
     for name in _FILES:
         shutil.copyfile(root / name, workspace / name)
+    for name in _COLLECTED:
+        (workspace / name).mkdir(parents=True, exist_ok=True)
     for name in _LINKED:
         link = workspace / name
         if not link.exists():
