@@ -94,14 +94,20 @@ def _uses(params: Params, thorough: bool = True) -> Iterator[tuple[str, str, Cal
     """The key of params.yaml that names a network, its name, and a check of what it is wanted for."""
     specs = [PruningSpec(0.5, granularity) for granularity in params.prune.granularities]
     for name in params.models.quality:
-        yield "models.quality", name, lambda network: select_masks(network, specs)
+        yield "models.quality", name, lambda network: select_masks(_checked_verifier(network), specs)
     for name in params.models.cross:
-        yield "models.cross", name, lambda network: network
+        yield "models.cross", name, _checked_verifier
     for name, entry in params.methods.entries.items():
         yield f"methods.known.{name}", entry.model, partial(_check_method, entry, thorough)
     for name in params.transformer.models:
         yield "transformer.models", name, partial(PreparedScorer, "ex-fiqa")
         yield "transformer.models", name, partial(PreparedScorer, "vitnt-fiqa")
+
+
+def _checked_verifier(network: FaceModel) -> FaceModel:
+    if network.embedding_size == 1:
+        raise InputError(f"{network.name} judges faces and gives no embedding, so it cannot verify.")
+    return network
 
 
 def _check_method(entry: Method, thorough: bool, network: FaceModel) -> None:
