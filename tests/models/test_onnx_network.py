@@ -150,9 +150,15 @@ def test_lengths_come_from_the_second_output_if_the_first_is_normalised(tmp_path
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_drift_is_that_of_the_file_with_masked_weights(tmp_path):
+@pytest.mark.parametrize("exporter", ["classic", "new"])
+def test_drift_is_that_of_the_file_with_masked_weights(tmp_path, exporter):
     """The weights of the file are masked for ONNX Runtime."""
-    path, _ = exported(tmp_path, "plain", 1)
+    if exporter == "classic":
+        path, _ = exported(tmp_path, "plain", 1)
+    else:
+        torch.manual_seed(0)
+        path, example = tmp_path / "new.onnx", (torch.ones(1, 3, 112, 112),)
+        torch.onnx.export(Network("plain"), example, path, input_names=["x"], dynamo=True, external_data=False)
     network = load_onnx("own", SPEC, path)
     pruned = prune(network, 0.5)
     proto, masked_tensors = onnx.load(path), 0
