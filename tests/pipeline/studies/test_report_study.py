@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ import yaml
 from small_run import ROOT, SMALL, small_run, write_derivatives, write_embeddings, write_method_scores, write_scores
 
 from prefiqs.io.tables import write_table
-from prefiqs.pipeline.params import overlaid, read_yaml
+from prefiqs.pipeline.params import Params, overlaid, read_yaml
 from prefiqs.pipeline.studies.edc import edc_study
 from prefiqs.pipeline.studies.jacobian import jacobian_study
 from prefiqs.pipeline.studies.paper import paper_study
@@ -110,3 +111,12 @@ def test_the_papers_tables_of_a_run(run, tmp_path):
     assert comparable.loc["Table 5", ["printed", "comparable"]].tolist() == [540, 0]
     assert comparable.loc["Table 4", "reason"] == "no results on LFW"
     assert comparable["printed"].sum() == len(pd.read_csv(ROOT / "data" / "paper" / "printed.csv"))
+
+
+def test_tables_of_a_run_without_derivatives_and_accuracies(run):
+    content = run.params.model_dump()
+    for block in ("jacobian", "verification"):
+        content[block]["benchmarks"] = []
+    content["verification"]["flip_test"] = content["report"]["labelled"] = []
+    tables = paper_study(replace(run, params=Params.checked(content))).tables
+    assert set(tables) == {"paper-table1", "companion"}  # the areas of this run are at other FMR

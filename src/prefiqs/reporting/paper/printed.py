@@ -126,7 +126,7 @@ def _beside(printed: pd.DataFrame, results: pd.DataFrame, table: int) -> pd.Data
     if table in (2, 3):  # printed is the mean over the FR models
         wanted = wanted.assign(verifier=[list(VERIFIERS)] * len(wanted)).explode("verifier")
     keys, sentences = list(conditions), [*conditions.values(), ""]
-    results = results.rename(columns={"benchmark": "column"})
+    results = results.rename(columns={"benchmark": "column"}).reindex(columns=[*keys, value])
     results = results.astype({key: wanted[key].dtype for key in keys})  # an empty table has no types
 
     met = np.zeros(len(wanted), int)
