@@ -69,36 +69,30 @@ def _flatten(x: Tensor, axis: int = 1) -> Tensor:
     return x.flatten(1)
 
 
-def _squeeze(x: Tensor, operand: list[int] | None = None, axes: list[int] | None = None) -> Tensor:
-    chosen = operand if operand is not None else axes
-    return x.squeeze(tuple(chosen) if chosen is not None else tuple(range(1, x.ndim)))
+def _squeeze(x: Tensor, axes: list[int] | None = None) -> Tensor:
+    return x.squeeze(tuple(axes) if axes is not None else tuple(range(1, x.ndim)))
 
 
-def _unsqueeze(x: Tensor, operand: list[int] | None = None, axes: list[int] | None = None) -> Tensor:
-    chosen = operand if operand is not None else axes or []
-    ndim = x.ndim + len(chosen)
-    for axis in sorted(a % ndim for a in chosen):
+def _unsqueeze(x: Tensor, axes: list[int]) -> Tensor:
+    for axis in sorted(a % (x.ndim + len(axes)) for a in axes):
         x = x.unsqueeze(axis)
     return x
 
 
-def _clip(x: Tensor, low: float | None = None, high: float | None = None, min: float | None = None,
-          max: float | None = None) -> Tensor:  # fmt: skip
-    return x.clamp(low if low is not None else min, high if high is not None else max)
+def _clip(x: Tensor, low: float | None = None, high: float | None = None) -> Tensor:
+    return x if low is None and high is None else x.clamp(low, high)
 
 
-def _reduce(x: Tensor, operand: list[int] | None = None, axes: list[int] | None = None, keepdims: int = 1,
-            noop_with_empty_axes: int = 0, kind: str = "mean") -> Tensor:  # fmt: skip
-    chosen = operand if operand is not None else axes
-    if not chosen:
-        if noop_with_empty_axes:
-            return x
-        chosen = list(range(x.ndim))
+def _reduce(x: Tensor, axes: list[int] | None = None, keepdims: int = 1, noop_with_empty_axes: int = 0,
+            kind: str = "mean") -> Tensor:  # fmt: skip
+    if not axes and noop_with_empty_axes:
+        return x
+    axes = axes or list(range(x.ndim))
     if kind in _ORDERS:
-        return torch.linalg.vector_norm(x, _ORDERS[kind], chosen, bool(keepdims))
+        return torch.linalg.vector_norm(x, _ORDERS[kind], axes, bool(keepdims))
     if kind == "sum_square":
         x, kind = x.square(), "sum"
-    return getattr(torch, kind)(x, dim=chosen, keepdim=bool(keepdims))
+    return getattr(torch, kind)(x, dim=axes, keepdim=bool(keepdims))
 
 
 def _softmax(x: Tensor, axis: int | None = None, opset: int = 13) -> Tensor:
@@ -112,26 +106,21 @@ def _concat(*parts: Tensor, axis: int = 0) -> Tensor:
     return torch.cat([torch.as_tensor(part) for part in parts], axis)
 
 
-def _split(x: Tensor, sizes: list[int] | None = None, split: list[int] | None = None, axis: int = 0,
-           num_outputs: int | None = None) -> tuple[Tensor, ...]:  # fmt: skip
-    chosen = sizes or split or -(-x.shape[axis] // (num_outputs or 2))
-    return torch.split(x, chosen, axis)
+def _split(x: Tensor, sizes: list[int] | None = None, axis: int = 0, num_outputs: int = 2) -> tuple[Tensor, ...]:
+    return torch.split(x, sizes or -(-x.shape[axis] // num_outputs), axis)  # type: ignore[arg-type]
 
 
-def _slice(x: Tensor, starts: list[int] | None = None, ends: list[int] | None = None, axes: list[int] | None = None,
-           steps: list[int] | None = None, **_: Any) -> Tensor:  # fmt: skip
-    starts, ends = starts or [], ends or []
+def _slice(x: Tensor, starts: list[int], ends: list[int], axes: list[int] | None = None,
+           steps: list[int] | None = None) -> Tensor:  # fmt: skip
     for start, end, axis, step in zip(
         starts, ends, axes or range(len(starts)), steps or [1] * len(starts), strict=True
     ):
-        x = x.index_select(axis, torch.tensor(range(x.shape[axis])[start:end:step])) if step != 1 else (
-            x.narrow(axis, *_bounds(start, end, x.shape[axis])))  # fmt: skip
+        places = range(x.shape[axis])[start:end:step]
+        if step == 1:
+            x = x.narrow(axis, places.start, len(places))
+        else:
+            x = x.index_select(axis, torch.tensor(places, device=x.device))
     return x
-
-
-def _bounds(start: int, end: int, size: int) -> tuple[int, int]:
-    first, stop, _ = slice(start, end).indices(size)
-    return first, max(stop - first, 0)
 
 
 def _tile(x: Tensor, repeats: list[int]) -> Tensor:
@@ -144,14 +133,12 @@ def _gather(x: Tensor, indices: Any, axis: int = 0) -> Tensor:
     return found.reshape([*x.shape[: axis % x.ndim], *chosen.shape, *x.shape[axis % x.ndim + 1 :]])
 
 
-def _pad(x: Tensor, pads: list[int] | None = None, value: float | None = None, axes: list[int] | None = None,
+def _pad(x: Tensor, pads: list[int], value: float | None = None, axes: list[int] | None = None,
          mode: str = "constant") -> Tensor:  # fmt: skip
-    chosen = [a % x.ndim for a in axes] if axes else list(range(x.ndim))
-    half = len(pads or []) // 2
-    before, behind = [0] * x.ndim, [0] * x.ndim
-    for axis, low, high in zip(chosen, (pads or [])[:half], (pads or [])[half:], strict=True):
-        before[axis], behind[axis] = low, high
-    flat = [n for pair in zip(before[::-1], behind[::-1], strict=True) for n in pair]
+    half, flat = len(pads) // 2, [0] * 2 * x.ndim  # for PyTorch: before and behind, the last axis first
+    for axis, before, behind in zip(axes or range(x.ndim), pads[:half], pads[half:], strict=True):
+        place = 2 * (x.ndim - 1 - axis % x.ndim)
+        flat[place : place + 2] = before, behind
     return F.pad(x, flat, mode={"edge": "replicate"}.get(mode, mode), value=value if mode == "constant" else None)
 
 
@@ -234,7 +221,7 @@ def _shape(x: Tensor) -> Tensor:
 
 
 _POOL = frozenset({"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"})
-_REDUCE = frozenset({"axes", "keepdims", "noop_with_empty_axes"})
+_REDUCE = frozenset({"keepdims", "noop_with_empty_axes"})
 _ORDERS = {"l1": 1, "l2": 2}
 
 
@@ -248,6 +235,12 @@ def _reduction(kind: str) -> Function:
 
 _SAME_NAME = "Abs Add Ceil Cos Erf Exp Floor Log MatMul Mul Neg Pow Reciprocal Relu Sigmoid Sin Sqrt Sub Tanh Where"
 
+# Operands that were attributes in early opsets, in their order.
+ATTRIBUTES = {
+    "Clip": ("min", "max"), "Pad": ("pads", "value"), "Slice": ("starts", "ends", "axes"), "Split": ("split",),
+    **dict.fromkeys(("Squeeze", "Unsqueeze"), ("axes",)),
+    **{f"Reduce{kind}": ("axes",) for kind in ("L1", "L2", "Max", "Mean", "Min", "Sum", "SumSquare")},
+}  # fmt: skip
 FUNCTIONS: dict[str, Function] = {
     **{name: Function(getattr(torch, name.lower())) for name in _SAME_NAME.split()},
     "And": Function(torch.logical_and),

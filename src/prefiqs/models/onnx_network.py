@@ -225,6 +225,8 @@ class _Reading:
     def _read(self, node: onnx.NodeProto) -> Sequence[Any]:
         attributes = {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute}
         inputs: list[Any] = [self.known[name] if name else None for name in node.input]
+        if len(inputs) == 1:
+            inputs += [attributes.pop(name, None) for name in onnx_functions.ATTRIBUTES.get(node.op_type, ())]
         if node.op_type == "Shape" and isinstance(inputs[0], _Value):
             shape = inputs[0].example.shape[attributes.get("start", 0) : attributes.get("end")]
             return [torch.tensor(shape)]
