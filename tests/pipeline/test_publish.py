@@ -26,6 +26,8 @@ def compendium(tmp_path):
             folder = tmp_path / item.results
             folder.mkdir(parents=True)
             (folder / "numbers.json").write_text(json.dumps({"folder": item.results}))
+            (folder / "table.csv").write_text("a\n1\n")
+            (folder / "01_of_the_stage.ipynb").write_text("{}")
     report = tmp_path / "data" / "report"
     report.mkdir(parents=True)
     (report / "README.md").write_text("# Results\n")
@@ -51,7 +53,7 @@ def test_stages_are_expanded_by_the_parameters(compendium):
 def test_a_removed_benchmark_leaves_no_trace(compendium):
     run = open_run(compendium)
     first = publish(run)
-    assert (first / "edc" / "orl" / "sface" / "numbers.json").is_file()
+    assert (first / "edc" / "orl" / "sface" / "table.csv").is_file()
     (first / "edc" / "leftover.txt").write_text("of a former run")
     changed = set_params(
         compendium,
@@ -65,7 +67,14 @@ def test_a_removed_benchmark_leaves_no_trace(compendium):
     assert second == first
     names = {p.relative_to(second).as_posix() for p in second.rglob("*") if p.is_file()}
     assert not any("edc/orl/" in n or "method/orl/" in n or "vitnt" in n or "leftover" in n for n in names)
-    assert {"edc/orl-xq/sface/numbers.json", "method/orl-xq/ex-fiqa/numbers.json", "manifest.json"} <= names
+    assert {"edc/orl-xq/sface/table.csv", "method/orl-xq/ex-fiqa/01_of_the_stage.ipynb", "manifest.json"} <= names
+
+
+def test_notebooks_may_stay_out_and_numbers_are_published_once(compendium):
+    (compendium / "data" / "report" / "numbers.json").write_text("{}")
+    folder = publish(set_params(compendium, {"report": {"notebooks": False}}))
+    assert [path.parent for path in folder.rglob("numbers.json")] == [folder]
+    assert not list(folder.rglob("*.ipynb")) and list(folder.rglob("table.csv"))
 
 
 def test_the_manifest_is_shown_on_the_page(compendium):
@@ -84,5 +93,5 @@ def test_a_stage_that_has_not_run_is_named_and_the_old_results_stay(compendium):
     shutil.rmtree(compendium / "data" / "results" / "edc" / "orl" / "sface")
     with pytest.raises(InputError, match=r"No results in .*edc.orl.sface"):
         publish(open_run(compendium))
-    assert (before / "edc" / "orl" / "sface" / "numbers.json").is_file()
+    assert (before / "edc" / "orl" / "sface" / "table.csv").is_file()
     assert [p.name for p in before.parent.iterdir()] == ["default"], "nothing half-done stays beside it"

@@ -287,6 +287,7 @@ class Precision(Extra):
 class Report(Block):
     note: str
     not_comparable: str
+    notebooks: bool
     claims: Names
     labelled: Names
     gallery_ratio: Share

@@ -26,17 +26,19 @@ _DURATIONS = Path("data/executed/durations.json")  # seconds by the folder that 
 def publish(run: Run) -> Path:
     """Write the folder of published results of a run and return it; one that is there is replaced as a whole.
 
-    It holds the report, `STAGE/ITEM/…`, and manifest.json. Raises `InputError` if a stage has not run yet.
+    It holds the report with all numbers in one file, `STAGE/ITEM/…`, and manifest.json. Raises `InputError` if a stage has not run yet.
     """
     root, out = run.layout.root, run.layout.report(run.params.run)
     folders = [item.results for item in stage_items(root) if item.results]
     made = manifest(root, run.params.run, folders)
+    left_out = shutil.ignore_patterns("numbers.json", *([] if run.params.report.notebooks else ["*.ipynb"]))
     with whole_folder(out) as new:
         for folder in ("data/report", *folders):
             if not (root / folder).is_dir():
                 raise InputError(f"No results in {root / folder}; run `dvc repro` first.")
-            target = new / folder.removeprefix(RESULTS) if folder in folders else new
-            shutil.copytree(root / folder, target, dirs_exist_ok=True)
+        shutil.copytree(root / "data" / "report", new, dirs_exist_ok=True)
+        for folder in folders:
+            shutil.copytree(root / folder, new / folder.removeprefix(RESULTS), ignore=left_out)
         _link_notebooks(new)
         write_text(json.dumps(made, indent=1) + "\n", new / "manifest.json")
         write_text(f"{read_text(new / 'README.md')}\n{as_markdown(made)}", new / "README.md")

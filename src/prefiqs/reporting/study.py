@@ -19,7 +19,7 @@ from prefiqs.reporting.tables import Table
 
 
 def saved_as(name: str) -> Any:
-    """An attribute of a `Study` with the name of its file, without suffix."""
+    """An attribute of a `Study` with the name of its file, without suffix; a frame in Parquet with `.parquet`."""
     return field(metadata={"file": name})
 
 

@@ -116,7 +116,7 @@ def test_findings_say_what_the_numbers_say(run, study):
 def test_what_is_written(study, tmp_path):
     study.write(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("areas.csv", "edc.csv", "against-norm.csv", "random.csv", "random-edc.csv", "table3.csv", "table3.md"),
+        *("areas.csv", "edc.parquet", "against-norm.csv", "random.csv", "random-edc.csv", "table3.csv", "table3.md"),
         *("pauc.png", "intervals.png", "edc.png", "numbers.json"),
     }
     assert json.loads((tmp_path / "numbers.json").read_text())["resamples"] == 5

@@ -37,7 +37,7 @@ class EdcStudy(Study):
     """
 
     areas: pd.DataFrame = saved_as("areas")
-    points: pd.DataFrame = saved_as("edc")
+    points: pd.DataFrame = saved_as("edc.parquet")
     against_norm: pd.DataFrame = saved_as("against-norm")
     random: pd.DataFrame = saved_as("random")
     random_points: pd.DataFrame = saved_as("random-edc")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from prefiqs.io.tables import read_table
+from prefiqs.io.tables import read_parquet, read_table
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.curves import edc_grid
@@ -56,14 +56,15 @@ def paper_study(run: Run) -> PaperStudy:
         params.report.gallery_ratio,
         reason,
     )
-    curves, chance = (_collected(run, "edc", name, paired) for name in ("edc.csv", "random-edc.csv"))
+    curves, chance = (_collected(run, "edc", name, paired) for name in ("edc.parquet", "random-edc.csv"))
     return PaperStudy(tables, {model: _grid(run, model, curves, chance) for model in params.models.quality})
 
 
 def _collected(run: Run, stage: str, name: str, benchmarks: Iterable[str]) -> pd.DataFrame:
     """A table of a stage, of all benchmarks and quality estimators, with the columns benchmark and estimator."""
+    read = read_parquet if name.endswith(".parquet") else read_table
     parts = [
-        read_table(run.layout.results(stage, benchmark, model) / name).assign(benchmark=benchmark, estimator=model)
+        read(run.layout.results(stage, benchmark, model) / name).assign(benchmark=benchmark, estimator=model)
         for benchmark, model in product(benchmarks, run.params.models.quality)
     ]
     return (

@@ -115,7 +115,7 @@ def _links(run: Run, stages: Iterable[str], item: Iterable[str]) -> Iterator[str
 def _notebooks(run: Run, folders: Iterable[str]) -> dict[str, list[str]]:
     """Links to the executed copies of each notebook, by its title."""
     links: dict[tuple[str, str], list[str]] = {}
-    for folder in folders:
+    for folder in folders if run.params.report.notebooks else ():
         for path in sorted(run.layout.results(folder).glob("*.ipynb")):
             title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].removeprefix("# ")
             item = ", ".join(folder.split("/")[1:]) or "open"
