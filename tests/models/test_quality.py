@@ -163,9 +163,9 @@ def test_which_values_are_better():
 
 def test_each_method_refuses_the_networks_of_the_other(tiny):
     model = MODELS["qualityface"].network()
-    with pytest.raises(InputError, match="qualityface gives a quality, no embedding; use the method quality-network"):
+    with pytest.raises(InputError, match="qualityface has no embeddings, only a quality; use the method quality-"):
         prefiqs.score(FACES, "norm", model)
-    with pytest.raises(InputError, match="quality-network needs a network that gives one number a face, but tiny-0"):
+    with pytest.raises(InputError, match="quality-network needs a network with one output per face, but tiny-0"):
         prefiqs.score(FACES, "quality-network", tiny)
 
 

@@ -30,7 +30,7 @@ LARGEST = 2**31 - 2**20  # bytes of weights in one file: protobuf takes 2 GiB, a
 class QualityGraph(nn.Module):
     """Aligned faces, uint8 RGB n×112×112×3, to quality and drift, float32 n, and normalised embeddings, n×d.
 
-    An unstructured pruning is a mask over the weights of the network: a byte a weight, not four.
+    Unstructured pruning is stored as a mask over the weights of the network: one byte per weight, not four.
     """
 
     def __init__(self, model: FaceModel, spec: PruningSpec):
@@ -58,12 +58,12 @@ class QualityGraph(nn.Module):
 
 
 def export_onnx(model: FaceModel | str, spec: PruningSpec, path: str | Path) -> dict[str, str]:
-    """Write PreFIQs on a network as one .onnx file, preprocessing included; returns the metadata that it carries.
+    """Write PreFIQs with a network to one .onnx file, preprocessing included; returns the metadata in that file.
 
     Input `images`: uint8 n×112×112×3, RGB, any n, aligned. Outputs: `score` float32 n in [0, 1], higher = better;
     `drift` float32 n in [0, 2]; `embedding` float32 n×d of the original network, L2-normalised.
 
-    Raises `InputError` for another ending, a network without weights, or one too large for a single file.
+    Raises `InputError` for another file extension, a network without weights, or one too large for a single file.
     """
     path = Path(path)
     if path.suffix != ".onnx":
@@ -92,7 +92,7 @@ def export_onnx(model: FaceModel | str, spec: PruningSpec, path: str | Path) -> 
 
 
 def _exported(graph: QualityGraph) -> onnx.ModelProto:
-    """The graph by PyTorch's exporter, without its messages."""
+    """Export the graph with PyTorch's exporter, and suppress its messages."""
     try:
         import onnxscript  # noqa: F401
     except ImportError as error:

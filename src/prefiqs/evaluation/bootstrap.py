@@ -4,17 +4,18 @@ Over pairs: as many pairs as there are, drawn with replacement. Intervals are to
 people.
 
 Over people: as many people as there are, drawn with replacement. A genuine pair counts as often as its person was
-drawn, an impostor pair the product of both counts; copies of one person are not compared. This is the vertex bootstrap
-of Snijders & Borgatti (Connections 22(2), 1999), examined for face verification by Fogliato, Patil & Perona (IJCV,
-arXiv:2306.01198). It ignores what different people share, such as a session, and overstates the variance where pairs
-depend little on their people (Owen & Eckles, Annals of Applied Statistics 6(3), 2012).
+drawn; an impostor pair counts as often as the product of both counts. Copies of one person are not compared. This is
+the vertex bootstrap of Snijders & Borgatti (Connections 22(2), 1999), examined for face verification by Fogliato, Patil
+& Perona (IJCV, arXiv:2306.01198). It ignores what different people share, such as a session, and overstates the
+variance where pairs depend little on their people (Owen & Eckles, Annals of Applied Statistics 6(3), 2012).
 
 All methods see the same resamples, so differences are paired. The threshold is found again in each resample.
 
-With few impostor pairs the threshold rests on the most similar ones, which no resample exceeds. In simulations with
+With few impostor pairs, the threshold depends on the most similar ones, which no resample exceeds. In simulations with
 independent pairs, 95 % intervals over pairs held the true pAUC in 92-94 % of 150 trials with 20/fmr impostor pairs, in
-86 % with 3/fmr (LFW at 1e-3), and in 24 % with 0.3/fmr (LFW at 1e-4): do not quote those. Where people differ, those
-over pairs held it in 65-75 % of 100 trials, those over people in 90-93 %; differences in 90-92 % and 96-99 %.
+86 % with 3/fmr (LFW at 1e-3), and in 24 % with 0.3/fmr (LFW at 1e-4): do not quote those. Where people differ,
+intervals over pairs held it in 65-75 % of 100 trials, and intervals over people in 90-93 %; for differences, 90-92 %
+and 96-99 %.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -90,7 +91,7 @@ def bootstrap_curves(
 
     discarding: of P pairs. orders: by key, (P,) in which a quality measure discards them, see `sort_by_quality`.
     people, seed: see `resampled_weights`; verifiers with the same ones share their resamples.
-    Raises InputError without a measure or a resample, and as `resampled_weights` does.
+    Raises InputError if there is no measure or no resample, and as `resampled_weights` does.
     """
     if not orders or resamples < 1:
         raise InputError(f"A bootstrap needs a quality measure and a resample, not {len(orders)} and {resamples}.")

@@ -1,4 +1,4 @@
-"""An error-versus-discard curve and the areas under it, and what discarding in random order gives beside it."""
+"""An error-versus-discard curve and the areas under it, and the same for discarding in random order."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +53,7 @@ class Curve:
 
 
 def points_up_to(limit: float, curve: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the discard fractions and FNMR below which the pAUC of a `Curve`, or of a frame of its points, lies."""
+    """Return the points under which the pAUC of a `Curve`, or of a frame of its points, lies: discard, FNMR."""
     discard = np.append(curve.discard[curve.discard < limit], limit)
     return discard, np.interp(discard, curve.discard, curve.fnmr)
 

@@ -1,8 +1,8 @@
-"""What is left of sorted pairs at every step of an error-versus-discard curve, also of pairs that count several times.
+"""Which of the sorted pairs are left at each step of an error-versus-discard curve, even if pairs count several times.
 
-A bootstrap resample is a whole-number weight of every pair. The FNMR equals, to the last digit, that of the list in
-which pair i stands weights[i] times, side by side, so a cut may fall between two copies of one pair. All sorting is
-done before; a curve takes two passes over the pairs, and looks only at the most similar impostor pairs.
+A bootstrap resample gives each pair an integer weight. The FNMR equals, to the last digit, that of a list in which pair
+i occurs weights[i] times in a row, so a cut may fall between two copies of one pair. Pairs are sorted once, beforehand.
+A curve takes two passes over the pairs, and looks only at the most similar impostor pairs.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""False match rate (FMR), false non-match rate (FNMR), and the threshold that belongs to a target FMR.
+"""False match rate (FMR), false non-match rate (FNMR), and the threshold for a target FMR.
 
 A pair matches if and only if similarity > threshold, for both rates. The published ERC code of CR-FIQA counts an
-impostor *at* the threshold as a match but a genuine pair there as a non-match: one too many when the two coincide.
+impostor *at* the threshold as a match but a genuine pair there as a non-match: one error too many if both occur.
 """
 
 import math
@@ -22,12 +22,12 @@ def check_fmr(fmr: float) -> None:
 
 
 def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest") -> float:
-    """Return the threshold whose empirical FMR answers to the target `fmr`; NaN when there is no impostor.
+    """Return the threshold whose empirical FMR corresponds to the target `fmr`; NaN if there is no impostor pair.
 
     Candidates are the distinct impostor similarities, each the smallest threshold of its FMR.
 
     impostor_sorted: (n,) float, ascending, larger = more alike. fmr: target in (0, 1).
-    rule: "nearest", the FMR closest to the target, of two equally close ones the larger, as in published code;
+    rule: "nearest", the FMR closest to the target (of two equally close ones, the larger, as in published code);
         "conservative", the largest FMR not above the target (0 if need be).
     Raises InputError for another rule or target.
     """

@@ -21,7 +21,7 @@ def operating_points(
     """Return one row a verifier, key, rejection threshold and FMR, in this order.
 
     rejection_thresholds: by key, on the scale of its scores. An image is rejected if its score is below, a pair if one
-    of its images is. The similarity threshold is that of `fmr` with nothing rejected, fixed as in a recogniser in use;
+    of its images is. The similarity threshold is that of `fmr` with nothing rejected, fixed as in deployment;
     rule: see `error_rates.threshold_at_fmr`; fmr_resolvable: at least 1/fmr impostor pairs set it.
 
     images_rejected, pairs_rejected: shares in [0, 1]. fnmr: of the pairs left, NaN without a genuine one.

@@ -1,9 +1,9 @@
-"""From a method's own scores to 0 … 100, as in ISO/IEC 29794-5; the order of the images stays.
+"""Map a method's own scores to 0 … 100, as in ISO/IEC 29794-5; the order of the images does not change.
 
 Two kinds. `sigmoid`: 100 / (1 + exp((x₀ − x)/w)), as OFIQ, the reference implementation of the standard, maps its
 measures; x₀ is the median of the set it is fitted on, and w such that quartiles at equal distances from the median
 become 25 and 75. `percentile`: the share of the set that is worse, in percent. Both say how a face compares with that
-set: a value is no probability, and no threshold carries over to another method or set. Values are not rounded to whole
+set. A value is no probability, and no threshold carries over to another method or set. Values are not rounded to whole
 numbers as in the standard, because that would make ties.
 """
 

@@ -1,9 +1,9 @@
 """From images to templates (sets of images of one person), the units that IJB-C compares.
 
 As in the published 1:1 evaluations of IJB-C (insightface `eval_ijbc.py`, CR-FIQA `ijb_pair_file.py`), features are
-*not* normalised, so that a long one counts for more; those of one medium (a photo, or the frames of one video) within a
+*not* normalised, so a longer one has more weight; those of one medium (a photo, or the frames of one video) within a
 template are averaged; the means of its media are added up and the sum is L2-normalised. insightface also multiplies by
-the face detector's score; here, as in CR-FIQA, it is not used. The quality of a template is the smallest of its images'
+the face detector's score; here, as in CR-FIQA, it is not used. The quality of a template is that of its worst image
 (CR-FIQA; Boutros et al., CVPR 2023). The feature of the mirror image is added by the embedding (`flip_test`).
 """
 

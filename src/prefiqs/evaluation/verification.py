@@ -38,7 +38,7 @@ def verification_accuracy(
     """Return mean, standard deviation and per-fold accuracy.
 
     embeddings: (n, d) float, normalised or raw. pairs: (P, 2) int, image indices. genuine: (P,) bool.
-    folds: the number of folds, contiguous runs of pairs as of an unshuffled KFold; or (P,) int, the fold of each pair,
+    folds: the number of folds, contiguous runs of pairs as in an unshuffled KFold; or (P,) int, the fold of each pair,
         where a negative number excludes the pair.
     thresholds: "grid", 0 to 3.99 in steps of 0.01, or "exact", every distinct distance of the other folds and infinity.
         Of equally good thresholds, the smallest is used.

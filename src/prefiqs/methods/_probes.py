@@ -32,14 +32,14 @@ def require_layers(model: FaceModel, method: str) -> None:
 
 
 def require_length(model: FaceModel, method: str) -> None:
-    """Raise `InputError` for a network all of whose embeddings have length 1."""
+    """Raise `InputError` for a network that normalises its embeddings: their length then says nothing about a face."""
     if model.normalised:
         raise InputError(f"The method {method} needs the length of embeddings, but {model.name} normalises them. "
-                         "Use a file that gives raw embeddings, or another method.")  # fmt: skip
+                         "Use a network that outputs raw embeddings, or another method.")  # fmt: skip
 
 
 def private_copy(model: FaceModel, method: str, device: str) -> FaceModel:
-    """The network on a device as nobody else has it, so that hooks may be put into it; errors as `require_layers`."""
+    """A private copy of the network on a device, which may be given hooks; raises as `require_layers` does."""
     require_layers(model, method)
     return on_device(model, resolve_device(device), private=True)
 
@@ -53,7 +53,7 @@ def with_fixed_weights(model: FaceModel) -> Callable[[Tensor], Tensor]:
 def derivatives(
     function: Callable, model: FaceModel, batch_size: int, name: str
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """From aligned faces to what a function gives for them, prepared as for `model`; see `derivative_engine`."""
+    """Turn a function of prepared faces into one of aligned faces, prepared for `model`; see `derivative_engine`."""
     engine = derivative_engine(function, model.device, batch_size, name)
 
     def tables(images: np.ndarray) -> list[np.ndarray]:

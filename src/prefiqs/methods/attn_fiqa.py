@@ -1,10 +1,10 @@
 """ATTN-FIQA: in a good face, the patches of a vision transformer attend to one another strongly.
 
 Source: Ozgur et al., "ATTN-FIQA: Interpretable Attention-based Face Image Quality Assessment with Vision Transformers",
-FG 2026 (arXiv 2604.22841). Quality = mean over heads, queries and keys of q·k/√d, the attention before its softmax, in
-one block, by default the last. Its map shows how much of it each patch receives, as in the authors' published code. The
-mean over the queries is taken first, so that no matrix of tokens × tokens is held. A quality token counts as a token.
-Cost: one forward pass up to that block. No training.
+FG 2026 (arXiv 2604.22841). Quality = mean over heads, queries and keys of q·k/√d, the attention before the softmax, in
+one block, by default the last. The map shows how much of it each patch receives, as in the authors' published code. We
+average over the queries first, so no tokens × tokens matrix is stored. A quality token counts as a token. Cost: one
+forward pass up to that block. No training.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,8 @@ from prefiqs.models.vit import ViT
 def scorer(model: FaceModel, block: int | None = None, batch_size: int | None = None, device: str = "auto") -> Scorer:
     """Quality of n aligned faces by a vision transformer of this package, float32 n, unbounded, higher = better.
 
-    block: whose attention is read, 1 the first; None for the last. Later blocks are not run.
+    block: the block whose attention is read, counted from 1; None = the last. Later blocks are not run.
+    Raises `InputError` for another network or block.
     """
     transformer = require_transformer(model, "ATTN-FIQA")
     depth = len(transformer.blocks)
@@ -40,12 +41,12 @@ def scorer(model: FaceModel, block: int | None = None, batch_size: int | None = 
 def attention_by_block(
     model: FaceModel | str, images: np.ndarray, batch_size: int | None = None, device: str = "auto"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The quality that `scorer` reads from each of the L blocks, and its map, from one pass of the network.
+    """The quality that `scorer` reads from each of the L blocks, and its map, all from one forward pass.
 
     Returns:
         Scores, float32 n×L, higher = better, and maps, float32 n×L×g×g: the attention before the softmax that each
-        patch receives, the mean over heads and queries. g×g is the grid of patches, top left first. Where there is no
-        quality token, a score is the mean of its map.
+        patch receives, averaged over heads and queries. g×g is the grid of patches, top left first. Without a quality
+        token, a score is the mean of its map.
     """
     transformer = require_transformer(as_model(model, device), "ATTN-FIQA")
     network = _ReceivedAttention(transformer, range(1, len(transformer.blocks) + 1))
@@ -56,7 +57,7 @@ def attention_by_block(
 
 
 class _ReceivedAttention(Probe):
-    """What each token receives of the attention before the softmax in each of some blocks, n×blocks·tokens."""
+    """The attention before the softmax that each token receives in each of the given blocks, n×(blocks·tokens)."""
 
     model: ViT
 

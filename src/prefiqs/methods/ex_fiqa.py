@@ -37,8 +37,8 @@ def scorer(
 ) -> Scorer:
     """Quality of n aligned faces by a network with a quality head, float32 n, unbounded, higher = better.
 
-    exit: the quality behind this block, 1 the first; later blocks are not run. fusion: of all exits, "mean" (EX-FIQA-F)
-    or "depth" (EX-FIQA-FW); "depth" if neither is given.
+    exit: the block after which quality is read, counted from 1; later blocks are not run. fusion: of all exits, "mean"
+    (EX-FIQA-F) or "depth" (EX-FIQA-FW). If neither is given, fusion is "depth".
     """
     depth = len(quality_network(model).blocks)
     if exit is None:
@@ -85,7 +85,7 @@ def quality_network(model: FaceModel | str, device: str = "auto") -> ViTFiqa:
 
 
 class Exits(Probe):
-    """The quality behind each of some blocks; blocks behind the last of them are not run."""
+    """The quality after each of the given blocks; blocks after the last of them are not run."""
 
     model: ViTFiqa
     weight: Tensor
@@ -143,10 +143,10 @@ class _TokenAttention(Probe):
 def token_attention(
     model: FaceModel | str, images: np.ndarray, batch_size: int | None = None, device: str = "auto"
 ) -> np.ndarray:
-    """Softmax attention of the quality token to the g×g patches in each of the L blocks, mean over the heads.
+    """Softmax attention of the quality token to the g×g patches in each of the L blocks, averaged over heads.
 
-    float32 n×L×g×g, top left first; a map sums to 1 less what the token takes from itself. Raises `InputError` for a
-    network without quality token.
+    float32 n×L×g×g, top left first; a map sums to 1 minus the attention of the token to itself. Raises `InputError` for
+    a network without a quality token.
     """
     network = quality_network(model, device)
     if not network.leading_tokens:
@@ -156,7 +156,7 @@ def token_attention(
     return maps.reshape(-1, len(network.blocks), side, side)
 
 
-class _Stopped(nn.Module):  # behind a block, where it reads the quality by the separate heads, as published
+class _Stopped(nn.Module):  # after a block, where the separate heads read the quality, as published
     def __init__(self, model: ViTFiqa, exit: int):
         super().__init__()
         self.model, self.exit = model, exit

@@ -41,8 +41,8 @@ def scorer(
 ) -> Scorer:
     """Quality of n aligned faces, float32 n in [−1, 1], higher = better.
 
-    k: noisy copies of each face. iterations: l, how often their similarity is measured. epsilon: size of the first
-    noise and of a step, as a share of the pixel range, in (0, 1). p: exponent. seed: of the first noise.
+    k: number of noisy copies of each face. iterations: l, how often their similarity is measured. epsilon: size of the
+    initial noise and of each step, as a share of the pixel range, in (0, 1). p: exponent. seed: of the initial noise.
     """
     own = private_copy(model, "faceqan", device)
     if k < 1 or iterations < 1 or not 0 < epsilon < 1 or not p > 0:
@@ -79,8 +79,8 @@ def scorer(
 
 
 def embeddings_and_gradient(model: FaceModel) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """From a prepared face and its k noisy copies to their embeddings, (1 + k)×d, and the gradient of 1 − cosine
-    similarity with respect to each copy, k×3×112×112."""
+    """A function that maps a prepared face and its k noisy copies to their embeddings, (1 + k)×d, and the gradient of
+    1 − cosine similarity with respect to each copy, k×3×112×112."""
     forward = with_fixed_weights(model)
 
     def function(prepared: Tensor) -> tuple[Tensor, Tensor]:

@@ -41,13 +41,13 @@ _VIEWS = 2 + _NOISY_FACES + (FACE_SIZE // _SQUARE) ** 2
 
 @dataclass(frozen=True)
 class Calibration:
-    """Which layers of one network FROQ listens to."""
+    """The layers of one network whose activation norms FROQ reads."""
 
-    model: str  # its name
+    model: str  # name of the network
     layers: tuple[str, ...]  # in the order in which they were added
-    correlation: float  # Spearman's, of their mean norm with the pseudo-labels, in [−1, 1]
-    alone: tuple[float, ...]  # that of each layer by itself
-    faces: int  # how many calibrated it
+    correlation: float  # Spearman correlation of their mean norm with the pseudo-labels, in [−1, 1]
+    alone: tuple[float, ...]  # the same for each layer by itself
+    faces: int  # number of calibration faces
 
     def save(self, path: str | Path) -> None:
         """Write this calibration as JSON."""
@@ -70,14 +70,14 @@ def scorer(
     batch_size: int | None = None,
     device: str = "auto",
 ) -> Scorer:
-    """Quality of n aligned faces, float32 n, at least 0, higher = better, by a calibration of `model` or its file."""
+    """Quality of n aligned faces, float32 n, at least 0, higher = better, by a calibration of `model`, or its file."""
     own = private_copy(model, "froq", device)
     if calibration is None:
         raise InputError(f"froq needs a calibration of {model.name}. Make one with `prefiqs froq-calibrate`.")
     if not isinstance(calibration, Calibration):
         calibration = Calibration.load(calibration)
     if calibration.model != model.name:
-        raise InputError(f"This calibration is of {calibration.model}, not of {model.name}. Calibrate again.")
+        raise InputError(f"This calibration was made for {calibration.model}, not for {model.name}. Calibrate again.")
     norms = Embedder([LayerNorms(own, calibration.layers)], batch_size, device)
     return lambda images: Scored(norms(images)[0].mean(1, dtype=np.float64))
 
@@ -100,7 +100,7 @@ def calibrate(
     own = private_copy(model, "froq", device)
     if len(images) < 3 or candidates < 1:
         counts = f"{len(images)} and {candidates}"
-        raise InputError(f"Calibration needs at least 3 faces, better hundreds, and 1 candidate, but has {counts}.")
+        raise InputError(f"Calibration needs at least 3 faces (better: hundreds) and 1 candidate, but got {counts}.")
     labels = pseudo_labels(images, own, seed, batch_size)
     layers = firing_layers(own)
     norms = Embedder([LayerNorms(own, layers)], batch_size, device)(images)[0].astype(np.float64)
@@ -121,7 +121,7 @@ def calibrate(
 
 
 def firing_layers(model: FaceModel) -> tuple[str, ...]:
-    """Names of the modules that give a tensor, but not (a view of) another's, in the order in which they fire."""
+    """Names of the modules whose tensor is not (a view of) that of another module, in the order in which they fire."""
     blank = torch.zeros(1, 3, FACE_SIZE, FACE_SIZE, device=model.device)
     names = [name for name, _ in model.named_modules() if name]
     with torch.no_grad(), _watch(model, names) as seen:
@@ -164,10 +164,10 @@ def _watch(model: FaceModel, layers: Sequence[str]) -> Iterator[dict[str, Tensor
 
 
 def pseudo_labels(images: np.ndarray, model: FaceModel, seed: int = 0, batch_size: int | None = None) -> np.ndarray:
-    """How alike the embeddings of a face and of its disturbed views are: float64 n in [−1, 1], higher = better.
+    """How similar the embeddings of a face and of its distorted views are: float64 n in [−1, 1], higher = better.
 
-    The mean of the cosine similarities to the mirror image, to noisy faces (their mean; `seed` is that of the noise),
-    and to faces with one black square each (their mean).
+    The mean of three cosine similarities: to the mirror image, to noisy faces (averaged; `seed` is that of the noise),
+    and to faces with one black square each (averaged).
     """
     size = batch_size or min(BATCH_SIZES[model.device.type], _VIEWS)
     (engine,) = model_engines([model], size)

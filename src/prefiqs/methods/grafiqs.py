@@ -8,14 +8,15 @@ As in the published implementation: only batch norms over feature maps are used 
 and no variance), gradients are taken with respect to activations, and statistics are computed per face. Faces can share
 a batch, because the running statistics are fixed.
 
-It depends on the network. On 925 photos of 250 people of LFW (FMR 0.001, verified by sface), pAUC·10³ at "image" is 8.4
-with mobilefacenet-y1 but 11.6 with sface; 20 random orders have 12.0 to 16.7, the norm of sface 4.0. At block 4 of
-sface it is 15.3, no better than chance. Folded batch norms are not the reason: sface has all 28 of its own, and their
-running means agree with the means of these faces (correlation over channels 0.7 to 1.0, by layer). But scores by sface
-run against its norm (Spearman −0.36; with y1 +0.21), also if only its first 5 or last 15 batch norms count, or if
-discrepancies are taken relative to the running variances (on 248 of the photos). The scores of y1 follow the sharpness
-of a face (Spearman 0.38, variance of the Laplacian), those of sface do not (0.06). What in sface causes this is open.
-Where batch norms were folded on export, their statistics are lost, and the network is refused.
+How well it works depends on the network. We measured pAUC·10³ on 925 photos of 250 people of LFW (FMR 0.001, verified
+by sface). At "image", it is 8.4 with mobilefacenet-y1 but 11.6 with sface. At block 4 of sface, it is 15.3, no better
+than chance: 20 random orders have 12.0 to 16.7, and the norm of sface has 4.0. Folded batch norms are not the reason.
+sface has all 28 of its own, and their running means agree with the means of these faces (correlation over channels 0.7
+to 1.0, by layer). But the scores of sface run against its norm (Spearman −0.36; with y1 +0.21). They still do if only
+its first 5 or last 15 batch norms count, or if discrepancies are relative to the running variances (on 248 of the
+photos). The scores of y1 follow the sharpness of a face (Spearman 0.38 with the variance of the Laplacian); those of
+sface do not (0.06). We do not know what causes this in sface. A network whose batch norms were folded on export has
+lost their statistics, and is refused.
 """
 
 from collections.abc import Callable
@@ -48,7 +49,7 @@ def scorer(model: FaceModel, block: str | int = "image", batch_size: int = 4, de
 def block_ends(model: nn.Module) -> dict[int, str]:
     """The modules whose outputs are those of the blocks 1…4: the last (up to) four stages before the embedding layer.
 
-    In networks for faces each halves the resolution, from 56×56 to 7×7: `layer1` … `layer4` of an IResNet, the four
+    In FR networks, each stage halves the resolution, from 56×56 to 7×7: `layer1` … `layer4` of an IResNet, the four
     widths of an IR network's `body`, and blocks 1-2, 3-4, 5-10 and 11-12 of SFace.
     """
     embedding = embedding_layer(model)
@@ -58,7 +59,7 @@ def block_ends(model: nn.Module) -> dict[int, str]:
 
 
 def gradient_magnitude(model: FaceModel, block: str | int) -> Callable[[Tensor], Tensor]:
-    """From n prepared faces to Σ |∂L/∂z| of each."""
+    """A function that maps n prepared faces to Σ |∂L/∂z| of each."""
     norms = _batch_norms(model)
     ends: dict[Any, str] = {"image": "", **block_ends(model)}
     if block not in ends:
@@ -102,7 +103,7 @@ def _discrepancy(features: Tensor, norm: nn.BatchNorm2d) -> Tensor:
 
 
 def _batch_norms(model: FaceModel) -> list[nn.BatchNorm2d]:
-    """The batch norms over feature maps; `InputError` where some are missing or have no running statistics."""
+    """The batch norms over feature maps; `InputError` if any are missing or have no running statistics."""
     modules = list(model.modules())
     norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
     convolutions = sum(isinstance(module, nn.Conv2d) for module in modules)
@@ -110,10 +111,10 @@ def _batch_norms(model: FaceModel) -> list[nn.BatchNorm2d]:
     if any(isinstance(module, FusedBatchNorm) for module in modules):
         found = "them folded into other layers"
     elif not norms or len(norms) < convolutions:
-        found = f"{len(norms)} of them for {convolutions} convolutions (exporters fold them into these)"
+        found = f"{len(norms)} of them for {convolutions} convolutions (exporters fold them into those)"
     elif any(norm.running_mean is None for norm in norms):
         found = "none with running statistics"
     if found:
         raise InputError("GraFIQs needs the batch norms over feature maps with which a network was trained, but "
-                         f"{model.name} has {found}. Use a convolutional network as published.")  # fmt: skip
+                         f"{model.name} has {found}. Use a convolutional network that still has them.")  # fmt: skip
     return norms

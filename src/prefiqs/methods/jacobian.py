@@ -61,7 +61,7 @@ def _drifts(
 
 
 def normalised_jvp(model: FaceModel, *pruned: FaceModel) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """From prepared faces to ê(x) and, of each pruned network, J_θ(x)·Δθ, all n×d; on a CPU all share one pass."""
+    """A function that maps prepared faces to ê(x) and J_θ(x)·Δθ of each pruned network, n×d; a CPU needs one pass."""
     primals = {name: weight.detach() for name, weight in prunable_weights(model).items()}
     steps = [
         {name: other.detach() - primals[name] for name, other in weights_like(model, network).items()}

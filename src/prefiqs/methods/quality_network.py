@@ -1,8 +1,8 @@
-"""Quality network: what a network says that was trained to judge faces.
+"""Quality network: the output of a network that was trained to predict face quality.
 
 Source: that of the network, such as Boutros et al., "CR-FIQA", CVPR 2023, or Chen et al., "LightQNet", IEEE SPL 2021.
-The score is the one number that the network gives, negated if it was declared that lower is better. Cost: one forward
-pass. Unlike most methods here, it needs a network that was trained for quality.
+The score is the single output of the network, negated if the network is declared as lower = better. Cost: one forward
+pass. Most other methods here need no network that was trained for quality.
 """
 
 from prefiqs.embedding.embedder import Embedder
@@ -14,7 +14,7 @@ from prefiqs.models.face_model import FaceModel
 def scorer(model: FaceModel, batch_size: int | None = None, device: str = "auto") -> Scorer:
     """Quality of n aligned faces by a quality network, float32 n, unbounded, higher = better."""
     if model.embedding_size != 1:
-        raise InputError(f"The method quality-network needs a network that gives one number a face, but {model.name} "
-                         f"gives {model.embedding_size}. Use one such as qualityface.")  # fmt: skip
+        raise InputError(f"The method quality-network needs a network with one output per face, but {model.name} "
+                         f"has {model.embedding_size}. Use a quality network such as qualityface.")  # fmt: skip
     quality = Embedder([model], batch_size, device)
     return lambda images: Scored(quality(images)[0][:, 0])

@@ -90,7 +90,7 @@ class PreparedScorer:
         self.chunk = max(self.card.chunk, batch_size or 1) if self.card.chunk else usual
         self.model = as_model(model, device)
         if self.model.embedding_size == 1 and method != "quality-network":
-            raise InputError(f"{self.model.name} gives a quality, no embedding; use the method quality-network.")
+            raise InputError(f"{self.model.name} has no embeddings, only a quality; use the method quality-network.")
         self._score = self.card.module.scorer(self.model, **options)
 
     def __call__(self, images: np.ndarray | Iterable[np.ndarray], progress: bool = False) -> Scored:

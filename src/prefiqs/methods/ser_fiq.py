@@ -70,7 +70,7 @@ def scorer(
 
 
 def mean_pairwise_distance(embeddings: Tensor) -> Tensor:
-    """Mean Euclidean distance of all pairs of the T normalised embeddings of each face: T×n×d to float64 n."""
+    """Mean Euclidean distance over all pairs of the T normalised embeddings of each face: T×n×d to float64 n."""
     rows = nn.functional.normalize(embeddings.double().transpose(0, 1), dim=2)
     products = rows @ rows.transpose(1, 2)  # in float64: small distances keep their digits
     squares = products.diagonal(dim1=1, dim2=2)
@@ -82,8 +82,8 @@ def mean_pairwise_distance(embeddings: Tensor) -> Tensor:
 class _Masks:
     """The dropout masks of a few passes, `kept` (passes×D)."""
 
-    # Features that the same passes keep are a class: their products with the layer's weights are summed once, and each
-    # pass adds up the classes that it keeps. Seven passes then cost as much as two do one by one.
+    # Features that are kept by the same passes form a class. Their products with the layer's weights are summed once,
+    # and each pass adds up the classes that it keeps. Seven passes then cost as much as two that run one by one.
     def __init__(self, kept: np.ndarray, device: torch.device):
         passes = len(kept)
         classes = 2 ** np.arange(passes) @ kept

@@ -113,7 +113,7 @@ class _Stability(Probe):
 
 
 def require_transformer(model: FaceModel, method: str) -> ViT:
-    """The network, if it is a vision transformer of this package; else `InputError`, which names the method."""
+    """Return the network; `InputError`, which names the method, if it is no vision transformer of this package."""
     if not isinstance(model, ViT):
         raise InputError(f"{method} needs a vision transformer of this package, which {model.name} "
                          f"({type(model).__name__}) is not. Load one such as vit-prefiqs.")  # fmt: skip

@@ -62,7 +62,7 @@ class MethodId:
             return "true severity" if self.supervised == "oracle" else self.method
         title, options = METHODS[self.method].title, dict(self.options)
         if self.method == "quality-network":
-            title = self.network  # which is all there is to it
+            title = self.network  # the network is the method
         spec = {name: options[name] for name in PruningSpec.__annotations__ if name in options}
         if self.method == "prefiqs" and set(_PRUNING) <= spec.keys():
             return f"{title}, {PruningSpec(**spec).label}"

@@ -1,4 +1,4 @@
-"""Execute a notebook as a stage of the pipeline, and keep it executed: the same results give the same bytes."""
+"""Execute a notebook as a stage of the pipeline, and keep the executed copy: the same results give the same bytes."""
 
 import os
 import sys
@@ -43,10 +43,10 @@ class InterpreterKernelManager(AsyncKernelManager):
 
 
 def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str, Any]) -> float:
-    """Execute a notebook in the current folder, write it, executed, into `folder`, and return the seconds that it took.
+    """Execute a notebook in the current folder, write the executed copy to `folder`, and return the seconds it took.
 
     A notebook that declares the parameter `out` is given `folder`, to write its tables and figures to. While it runs,
-    and when a cell fails, the executed notebook stands at data/executed/NAME.ipynb, with times and warnings.
+    and when a cell fails, the executed notebook is at data/executed/NAME.ipynb, with times and warnings.
 
     Raises `InputError` if there is no such notebook, or if its cell tagged "parameters" lacks a parameter (papermill
     only warns), and `PrefiqsError` if a cell fails or Python dies.
@@ -87,7 +87,7 @@ def run_notebook(source: str | Path, folder: str | Path, parameters: Mapping[str
 
 def _without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drop times, versions, the random id of the injected cell, and standard error, which shows times and paths."""
-    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})  # a text arrives in pieces, cut by the clock
+    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})  # output arrives in pieces, split by timing
     notebook.metadata = nbformat.from_dict({
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

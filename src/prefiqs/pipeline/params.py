@@ -149,7 +149,7 @@ class Prune(Block):
     ]
 
     def specs_of(self, model: str) -> list[PruningSpec]:
-        """How an estimator is pruned: all of the grid, or `main` and the strategies that `strategies` gives it."""
+        """How an estimator is pruned: with the whole grid, or with `main` and what `strategies` lists for it."""
         kept = self.strategies.get(model)
         return [s for s in self.specs if kept is None or s in self.main or f"{s.granularity}-{s.criterion}" in kept]
 
@@ -228,7 +228,7 @@ class Verification(Block):
     flip_test: Names
 
     def specs(self, pruned: list[PruningSpec]) -> list[PruningSpec]:
-        """The pruned networks of Table 4, of those that an estimator has."""
+        """The specifications of Table 4, out of those of an estimator."""
         return [spec for spec in pruned if spec.ratio in self.ratios] or pruned
 
 
@@ -362,7 +362,7 @@ class Params(Block):
         return min(self.prune.main, key=lambda spec: abs(spec.ratio - self.report.gallery_ratio))
 
     def faces_of(self, name: str) -> str:
-        """The benchmark whose faces a pair set compares; a benchmark itself."""
+        """The benchmark whose faces a pair set compares; for a benchmark, itself."""
         return {made.name: made.source for made in self.benchmarks.pair_sets}.get(name, name)
 
     def source_of(self, benchmark: str) -> str | None:

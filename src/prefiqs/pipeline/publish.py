@@ -1,4 +1,4 @@
-"""Copy what a run shows to `reports/RUN`, whole, and nothing that today's parameters do not name, with its manifest."""
+"""Copy the results that the current parameters name to `reports/RUN`, with a manifest; nothing else remains there."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ _DURATIONS = Path("data/executed/durations.json")  # seconds by the folder that 
 
 
 def publish(run: Run) -> Path:
-    """Write the folder of published results of a run and return it; one that is there is replaced as a whole.
+    """Write the folder of published results of a run and return it; an existing one is replaced as a whole.
 
     It holds the report with all numbers in one file, `STAGE/ITEM/…`, and manifest.json. Raises `InputError` if a stage
     has not run yet.
@@ -60,7 +60,7 @@ def _link_notebooks(folder: Path) -> None:
 
 
 def note_duration(root: Path, folder: str | Path, seconds: float) -> None:
-    """Note how long the stage took that writes `folder`, for the manifest."""
+    """Note how long the stage that writes `folder` took, for the manifest."""
     noted = _durations(root) | {Path(folder).as_posix(): round(seconds, 1)}
     write_text(json.dumps(noted, indent=1) + "\n", root / _DURATIONS)
 
@@ -70,7 +70,7 @@ def _durations(root: Path) -> dict[str, float]:
 
 
 def manifest(root: Path, run: str, folders: Iterable[str]) -> dict[str, Any]:
-    """What can be said of a run that has just ended; `folders`: those below data/results that its stages wrote."""
+    """Describe a run that has just ended; `folders`: those below data/results that its stages wrote."""
     import torch
 
     noted = _durations(root)
@@ -118,7 +118,7 @@ def _commit(root: Path) -> str | None:
 
 
 def git(root: Path, *arguments: str) -> str:
-    """What a git command prints; `InputError` where there is no git, or no clone, as in an unpacked archive."""
+    """The output of a git command; `InputError` without git or outside a clone, such as in an unpacked archive."""
     command = ["git", *arguments]
     try:
         return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, encoding="utf-8").stdout

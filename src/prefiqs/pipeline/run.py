@@ -29,7 +29,7 @@ class Run:
     params: Params
 
     def benchmark(self, name: str) -> Benchmark:
-        """A benchmark that the pipeline has built; of a pair set, that of its faces with these pairs."""
+        """A benchmark that the pipeline has built; for a pair set, the benchmark of its faces with its pairs."""
         benchmark = load_benchmark(self.params.faces_of(name), self.layout.data)
         for made in self.params.benchmarks.pair_sets:
             if made.name == name:
@@ -73,7 +73,7 @@ class Run:
         """Every score there is of a benchmark: PreFIQs and the norm of `model`, compared methods, score files of other
         tools, and the true severity of degraded images.
 
-        Of a method that runs on several networks: on `model`, else on the first of `methods.compared`.
+        If a method runs on several networks: its scores on `model`, else by its first entry in `methods.compared`.
         """
         benchmark, compared = self.params.faces_of(benchmark), dict[str, str]()
         for name, entry in self.params.methods.entries.items():

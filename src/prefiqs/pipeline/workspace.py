@@ -22,7 +22,7 @@ from prefiqs.pipeline.studies.fetch import check_networks
 
 _FILES = ("dvc.yaml", "requirements.lock", MARK)
 _FOLDERS = ("notebooks", "src/prefiqs", "data/paper")
-_COLLECTED = ("data/methods", "data/results/jacobian", "data/results/verification")  # read even if nothing fills them
+_COLLECTED = ("data/methods", "data/results/jacobian", "data/results/verification")  # read even if no stage fills them
 _LINKED = ("data/sources", "data/checkpoints", "data/external")  # what users put in place, which can be large
 
 
@@ -32,7 +32,7 @@ def run_parameters(root: Path, preset: str | None, settings: Mapping[str, str], 
     preset: a name of presets/, or the path of a YAML file, with what differs from params.yaml. settings: values in YAML
     by dotted key, such as "0.2" for `edc.limit`. name: of the run.
 
-    Raises `ConfigError` for an unknown preset, key, network or option, or values that do not go together.
+    Raises `ConfigError` for an unknown preset, key, network or option, or values that contradict each other.
     """
     content = read_yaml(root / "params.yaml")
     if preset:

@@ -79,7 +79,7 @@ def test_bootstrap_intervals_figures_and_the_page(run, brought, tmp_path):
     assert set(re.findall(r'(?:src|href)="([^"]{0,9})', page)) == {"data:imag", "data:,"}  # nothing from elsewhere
     assert len(re.findall(r'<img alt="[^"]+"', page)) == page.count("<img") == 2
     assert f"<td>{areas['pauc'].iloc[0]:.2f}".rstrip("0") in page
-    assert "scores negated, as lower is better: poor" in page and "1/FMR" not in page
+    assert "scores negated, because lower is better: poor" in page and "1/FMR" not in page
 
 
 def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):

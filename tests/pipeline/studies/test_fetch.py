@@ -34,7 +34,7 @@ def test_the_default_run_is_right_before_anything_is_downloaded(tmp_path, monkey
         ({"models": {"cross": ["mobilfacenet"]}}, "models.cross", "mobilfacenet"),
         ({"models": {"cross": ["iresnet50"]}}, "models.cross", "The weights of iresnet50 are missing"),
         ({"models": {"quality": ["mobilefacenet-192"]}}, "models.quality", "cannot be pruned"),
-        ({"models": {"cross": ["qualityface"]}}, "models.cross", "qualityface judges faces and gives no embedding"),
+        ({"models": {"cross": ["qualityface"]}}, "models.cross", "qualityface is a quality network without embeddings"),
         ({"transformer": {"models": ["sface"]}}, "transformer.models", "sface"),
         (compared("ser-fiq", method="ser-fiq", model="sface", options={"pases": 5}), "methods.known.ser-fiq", "pases"),
         (compared("a", method="ser-fiq", model="sface", options={"passes": 1}), "methods.known.a", "2 passes"),

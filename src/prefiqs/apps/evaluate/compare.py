@@ -29,7 +29,7 @@ from prefiqs.reporting.tables import Table
 
 RANDOM_ORDERS = 10
 _METHOD = {"key": "method"}
-_DOTS = 110  # an inch, of figures on the page: sharp at its width
+_DOTS = 110  # per inch, of figures on the page: sharp at its width
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
 
 
 def facts(inputs: EvaluationInputs, settings: Settings) -> dict[str, str]:
-    """Return what a reader must know to compare numbers, by what it is about."""
+    """Return what a reader must know to compare the numbers, by topic."""
     impostors = int((~inputs.genuine).sum())
     people = "as listed" if inputs.named_people else "inferred from genuine pairs"
     negated = ", ".join(method for method, sign in inputs.sign.items() if sign < 0)
@@ -114,7 +114,7 @@ def facts(inputs: EvaluationInputs, settings: Settings) -> dict[str, str]:
         "people": f"{len(set(inputs.subjects)):,}, {people}",
         "pairs": f"{int(inputs.genuine.sum()):,} genuine, {impostors:,} impostor",
         "quality": "higher is better; a pair is as good as its worse image"
-        + (f"; scores negated, as lower is better: {negated}" if negated else ""),
+        + (f"; scores negated, because lower is better: {negated}" if negated else ""),
         "discarding": "all pairs, lowest quality first",
         "threshold": f"{settings.threshold}; {settings.rule} to the target FMR",
         "area": f"trapezoids in steps of {settings.step:g} up to {settings.limit:g} (pAUC) and to the last step (AUC), "
@@ -130,7 +130,7 @@ def facts(inputs: EvaluationInputs, settings: Settings) -> dict[str, str]:
 
 
 def _areas(areas: pd.DataFrame, chance: pd.DataFrame, intervals: pd.DataFrame, settings: Settings, title: str) -> Table:
-    """Return areas with the random order among them, and their intervals; by FMR, the best first."""
+    """Return the areas, random order included, with their intervals; best first for each FMR."""
     of_all = areas.drop_duplicates("fmr")[["verifier", "fmr", "fnmr", "fmr_resolvable"]]
     start = of_all.assign(key="random order", pauc=chance["pauc_mean"].to_numpy())
     areas = pd.concat([areas.assign(random=False), start.assign(random=True)], ignore_index=True)
@@ -159,7 +159,7 @@ def _areas(areas: pd.DataFrame, chance: pd.DataFrame, intervals: pd.DataFrame, s
 
 
 def _part(result: Table | tuple[str, Figure]) -> tuple[str, str]:
-    """Caption and HTML; a page stands alone: no script, no other file, no request to any host."""
+    """Caption and HTML. The page is self-contained: no scripts, no other files, no requests to any host."""
     if isinstance(result, Table):
         table = result.text().to_html(index=False, border=0, na_rep="–", float_format="{:g}".format)
         return result.caption, f'<div class="scroll" tabindex="0">{table}</div>'

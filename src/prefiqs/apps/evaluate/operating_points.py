@@ -31,9 +31,9 @@ def points_at_percentiles(comparison: Comparison, inputs: EvaluationInputs, prot
     table.insert(1, "percentile", np.tile(np.repeat(PERCENTILES, len(protocol.fmrs)), len(thresholds)))
     table["rejection_threshold"] *= table["method"].map(inputs.sign)
     notes = (
-        "rejection_threshold: on the method's own scale; images below it are rejected (above it, where lower is "
-        "better), and pairs with one of them. The similarity threshold is fixed at the FMR with nothing rejected; "
-        "fmr_resolvable: at least 1/FMR impostor pairs set it."
+        "rejection_threshold: on the method's own scale. Images below it (above it, if lower is better) "
+        "are rejected, and so are pairs with one of them. The similarity threshold is fixed at the FMR with nothing "
+        "rejected; fmr_resolvable: at least 1/FMR impostor pairs set it."
     )
     digits = _DIGITS | {"rejection_threshold": _decimals(table, "rejection_threshold")}
     caption = "Operating points: images below a percentile of the scores are rejected"
@@ -62,10 +62,10 @@ def mapped_points(inputs: EvaluationInputs, kind: str, protocol: EdcProtocol, se
     table.insert(3, "images_below_fitted", np.repeat(below, len(protocol.fmrs)))
     notes = (
         "rejection_threshold: of 100; score: the same on the method's own scale. images_below_fitted: share below it "
-        "among the half of the people that the mapping was fitted on; everything else is of the other half."
+        "among the half of the people that the mapping was fitted on; everything else refers to the other half."
     )
     digits = _DIGITS | {"rejection_threshold": 0, "score": _decimals(table, "score"), "images_below_fitted": 3}
-    caption = f"Operating points on a scale of 0 to 100 ({kind}), on people it was not fitted on"
+    caption = f"Operating points on a scale of 0 to 100 ({kind}), for people it was not fitted on"
     return Table(table, caption, digits=digits, notes=notes)
 
 
@@ -81,7 +81,7 @@ def _decimals(points: pd.DataFrame, column: str) -> int:
 
 
 def _held_out(inputs: EvaluationInputs, fitting: np.ndarray, scores: dict[str, np.ndarray]) -> Comparison:
-    """Compare the pairs of people none of whose images are in the half fitted on."""
+    """Compare the pairs without an image in the half that the mapping was fitted on."""
     kept = ~fitting[inputs.pairs].any(axis=1)
     rows, pairs = np.unique(inputs.pairs[kept], return_inverse=True)
     genuine = inputs.genuine[kept]

@@ -20,11 +20,11 @@ _RECORD = "_run.json"  # readers of Parquet folders ignore names that begin with
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where to work; `InputError` if Ray is missing.
+    """The Ray cluster to work on; `InputError` if Ray is not installed.
 
-    workers: processes that share the cores, and the GPUs if there are fewer of those; by default one a GPU, or one a
-    machine where there are none. device: "auto" (GPUs where the cluster has them), "cpu" or "cuda". address: of a
-    running Ray cluster; by default the one this process is connected to, or else one made here.
+    workers: number of processes, which share the cores, and the GPUs if there are fewer GPUs than processes; default:
+    one per GPU, or one per machine if there are none. device: "auto" (GPUs if the cluster has any), "cpu" or "cuda".
+    address: of a running Ray cluster; default: the one this process is connected to, or else one started here.
     """
 
     workers: int | None = None
@@ -40,7 +40,7 @@ class Cluster:
     def map(self, build: Callable[..., Callable[[Any], Any]], items: Sequence[Any]) -> Iterator[Any]:
         """Map a function over items, in order; `build` makes it in each worker, given `device` and `threads`.
 
-        A worker that dies is started again and its item is done again. An item that fails with an error of this package
+        A worker that dies is restarted, and its item is repeated. An item that fails with an error of this package
         does not stop the others.
 
         Raises `InputError` if there is no room for the workers, `build` fails, or, at the end, an item has failed.
@@ -52,7 +52,7 @@ class Cluster:
         errors = []
         with ExitStack() as stack:
             if not ray.is_initialized():
-                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report its use over the network
+                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports its use over the network
                 own = {} if self.address else {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
                 # "local": without it, Ray would join any cluster that it finds running on this machine.
                 ray.init(self.address or "local", log_to_driver=False, logging_level="ERROR", **own)
@@ -74,7 +74,7 @@ class Cluster:
             raise InputError(f"{errors[0]} {len(errors)} of {len(items)} shards failed; the others are complete.")
 
     def _shares(self, nodes: Sequence[Mapping[str, Any]]) -> tuple[int, int, float]:
-        """Workers, cores and GPUs (or a share of one) of each, so that all of them find their place at once."""
+        """Number of workers, and cores and GPUs (or a share of one) for each, so that all of them fit at once."""
         nodes = [node["Resources"] for node in nodes if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
         gpus = 0 if self.device == "cpu" else int(sum(node.get("GPU", 0) for node in nodes))
         if self.device.startswith("cuda") and not gpus:

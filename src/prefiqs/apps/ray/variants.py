@@ -37,15 +37,15 @@ def write_embeddings_on_ray(
     workers: int | None = None,
     shard_size: int = 1024,
 ) -> None:
-    """Write what `write_embeddings` writes of a network and its pruned variants, equal to 1e-6, by workers.
+    """Let workers write what `write_embeddings` writes for a network and its pruned variants, equal to 1e-6.
 
-    Shards are in a hidden folder beside that of `paths` (DVC empties an output folder before it runs a stage again)
-    until all exist and are put together here. An interrupted run continues when this is called again; shards of other
-    settings or files are deleted.
+    Shards are kept in a hidden folder beside that of `paths`, because DVC empties an output folder before it reruns a
+    stage. When all exist, they are joined. To continue an interrupted run, call this again; shards of other settings or
+    files are deleted.
 
     jobs: what to embed with, in the order of `paths`, which are all in one folder. images: a .npy file of aligned
-    faces, uint8 n×112×112×3, which workers map into memory. rows: of those, at least one, in the order of the results.
-    shard_size: faces that a worker does at a time. workers, device: as for `Cluster`.
+    faces, uint8 n×112×112×3, which workers map into memory. rows: faces to embed, at least one, in the order of the
+    results. shard_size: number of faces that a worker embeds at a time. workers, device: as for `Cluster`.
     """
     cluster, at_once = Cluster(workers, device), embedder.NETWORKS_AT_ONCE
     jobs = [(mask and Path(mask).absolute(), view) for mask, view in jobs]
@@ -69,7 +69,7 @@ def write_embeddings_on_ray(
     }  # fmt: skip
     try:
         missing = missing_shards(out, len(tiles), record)
-    except InputError:  # shards of another run, which are of no use to anybody
+    except InputError:  # shards of another run, which are useless here
         shutil.rmtree(out)
         missing = missing_shards(out, len(tiles), record)
     list(cluster.map(partial(_tile_writer, model, images, batch_size), [tiles[i] for i in missing]))
@@ -84,7 +84,7 @@ def write_embeddings_on_ray(
 
 
 def _tile_writer(model: str, images: Path, batch_size: int | None, device: str, threads: int) -> Callable[[Tile], None]:
-    """From a tile to its file; the networks of a group are kept until a tile needs another group."""
+    """A function that writes a tile to its file; it keeps a group of networks until a tile needs another group."""
     network, faces = load_model(model, device=device), read_array(images, mapped=True)
     prepared: dict[tuple[Job, ...], embedder.Embedder] = {}
 

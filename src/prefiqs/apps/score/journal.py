@@ -15,12 +15,12 @@ from prefiqs.errors import InputError
 
 
 class ScoreJournal:
-    """The rows that a run has so far. A context manager; one run at a time can be inside.
+    """The rows that a run has written so far. A context manager that only one run can enter at a time.
 
-    The file is OUT.progress: a line with the settings, then a line a photo. OUT.lock is locked meanwhile, at most until
-    the process ends. `finish` turns the journal into OUT.
+    The file is OUT.progress: one line with the settings, then one line per photo. OUT.lock stays locked meanwhile, at
+    most until the process ends. `finish` turns the journal into OUT.
 
-    settings: what decides about scores. resume: continue a run that was stopped, or extend the table that exists.
+    settings: everything that affects scores. resume: continue a run that was stopped, or extend the table that exists.
     `done`: names of the photos that have rows, and whether each has a score.
 
     Raises `InputError` if another run is writing OUT, or rows exist that have other settings or are not to be resumed.
@@ -36,7 +36,7 @@ class ScoreJournal:
         self.out.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.out.with_name(self.out.name + ".lock"), timeout=0)
         try:
-            with warnings.catch_warnings(action="ignore"):  # a file system without flock: filelock has another way
+            with warnings.catch_warnings(action="ignore"):  # without flock, filelock has a fallback
                 self._lock.acquire()
         except Timeout:
             raise InputError(

@@ -40,7 +40,7 @@ class Summary:
 
 
 class RayScorer:
-    """What `PhotoScorer` does, by the workers of a cluster; a shard at a time is lost if the run dies."""
+    """Does on the workers of a cluster what `PhotoScorer` does; a run that dies loses its unfinished shards."""
 
     def __init__(
         self, cluster: Cluster, method: str | None, model: str, aligned: bool, all_faces: bool, **options: Any
@@ -122,8 +122,8 @@ def embed_dataset(
 
 
 def _worker(make: Callable[..., PhotoScorer], schema: pa.Schema, **computing: Any) -> Callable:
-    """From a shard to the rows of each photo; or from a shard and a path to its file, and the numbers of photos and of
-    those among them that failed."""
+    """A function of a shard and a path. Without a path, it returns the rows of each photo; with one, it writes them
+    there and returns the number of photos and how many of them failed."""
     scorer = make(**computing)
 
     def work(item: tuple[Shard, Path | None]) -> list[list[Row]] | tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The score table and its files: one row a face, or one that says why a photo has no score."""
+"""The score table and its files: one row per face, or one row that says why a photo has no score."""
 
 import csv
 import math
@@ -81,7 +81,7 @@ def write_rows(rows: Iterable[Row], path: Path) -> None:
 def read_rows(path: Path) -> Iterator[Row]:
     """The rows of a .csv or .parquet that `write_rows` wrote; `InputError` for any other file."""
     if path.suffix == ".txt":
-        raise InputError(f"{path} does not say how its scores were made and cannot be extended. Choose another --out.")
+        raise InputError(f"{path} does not say how its scores were made: it cannot be extended. Choose another --out.")
     try:
         if path.suffix == ".parquet":
             table = pq.ParquetFile(path).read()

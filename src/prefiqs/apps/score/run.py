@@ -20,7 +20,7 @@ from prefiqs.faces.find import Shard
 
 
 def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, folder: bool = False) -> None:
-    """Raise `InputError` for an output that is impossible; `folder`: `out` will be a folder of shards."""
+    """Raise `InputError` for output options that do not go together; `folder`: `out` will be a folder of shards."""
     if out is None:
         if resume:
             raise InputError("--resume needs --out: there is nothing to continue on stdout.")
@@ -38,7 +38,7 @@ def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, fo
 def write_scores(
     scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], out: Path, resume: bool = False
 ) -> tuple[int, int]:
-    """Score photos into a .csv, .parquet or .txt, which appears at the end; until then, rows are in a `ScoreJournal`.
+    """Score photos and write a .csv, .parquet or .txt at the end; until then, rows are in a `ScoreJournal`.
 
     Returns the number of photos, and how many of them have no score.
     """
@@ -57,7 +57,7 @@ def write_scores(
 
 
 def print_scores(scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], as_json: bool = False) -> tuple[int, int]:
-    """Score photos onto stdout, as CSV or as a JSON object a line; returns the same as `write_scores`."""
+    """Score photos and print CSV, or one JSON object per line; returns the same as `write_scores`."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if not as_json:
         writer.writerow(COLUMNS)
@@ -72,7 +72,7 @@ def print_scores(scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], as_js
 
 
 def _progress(rows: Iterator[list[Row]], total: int, done: int = 0) -> Iterable[list[Row]]:
-    """A bar on a terminal; elsewhere, such as in a log, a line a minute."""
+    """A progress bar on a terminal; elsewhere, such as in a log, one line per minute."""
     options: dict[str, Any] = {"dynamic_ncols": True}
     if not sys.stderr.isatty():
         options = {"delay": 60, "mininterval": 60, "maxinterval": 120, "bar_format": "{desc}: {n_fmt} of {total_fmt}\n"}

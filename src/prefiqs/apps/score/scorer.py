@@ -1,4 +1,4 @@
-"""Rows of photos: threads find the faces, which are scored or embedded, however the photos are grouped."""
+"""From photos to rows: threads find the faces, which are scored or embedded, however the photos are grouped."""
 
 import os
 import time
@@ -20,16 +20,16 @@ from prefiqs.models.loading import as_model
 from prefiqs.models.onnx_network import files_of
 from prefiqs.models.weights import published_weights
 
-_MOST_FACES = 512  # 20 MB that wait to be scored, and as many photos that are read ahead
-_PATIENCE = 2.0  # seconds after which those that wait are scored, so that little is lost when a run dies
+_MOST_FACES = 512  # waiting to be scored (20 MB); as many photos are read ahead
+_PATIENCE = 2.0  # seconds after which waiting faces are scored, so that little is lost when a run dies
 
 
 class PhotoScorer:
     """Finds and scores the faces of any number of photos, from any thread; memory does not grow with their number.
 
     method, model, options: as for `prefiqs.scorer`; without a method, rows have `embedding`, raw, float32 d, instead of
-    a score. aligned, all_faces: as for `FaceReader`. threads: that read photos; by default one a core.
-    settings: what decides about the rows, as text.
+    a score. aligned, all_faces: as for `FaceReader`. threads: how many read photos; default: one per core.
+    settings: everything that affects the rows, as text.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class PhotoScorer:
                 started = time.monotonic()
                 yield from self._rows(waiting)
                 waiting, began = [], time.monotonic()
-                patience = max(_PATIENCE, began - started)  # a slow method is not asked for every few faces
+                patience = max(_PATIENCE, began - started)  # a slow method is not called for every few faces
         yield from self._rows(waiting)
 
     def _rows(self, photos: list[Photo]) -> Iterator[list[Row]]:
@@ -74,7 +74,7 @@ class PhotoScorer:
         if hasattr(self, "embed"):
             return [{"embedding": row} for row in self.embed(faces)[0]]
         scored = self.score(faces)
-        scores = [float(f"{score:.9g}") for score in scored.score]  # nine digits hold all of a float32
+        scores = [float(f"{score:.9g}") for score in scored.score]  # nine digits identify a float32
         drifts = [None] * len(faces) if scored.drift is None else [round(float(drift), 7) for drift in scored.drift]
         return [{"score": score, "drift": drift} for score, drift in zip(scores, drifts, strict=True)]
 
@@ -82,9 +82,9 @@ class PhotoScorer:
 def describe(
     method: str | None, model: FaceModel | str, options: Mapping[str, Any], aligned: bool, all_faces: bool
 ) -> str:
-    """All that decides about rows, as text: the method (or "embedding"), its network and options, and the photos.
+    """Everything that affects rows, as text: the method (or "embedding"), its network and options, and the photos.
 
-    Files, which may change under their names, are named with a checksum: weights, calibrations.
+    Weights and calibrations are named with a checksum, because a file may change under its name.
     """
     deciding = {} if method is None else deciding_options(method, options)
     if isinstance(model, FaceModel):

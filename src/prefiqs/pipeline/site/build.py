@@ -113,7 +113,7 @@ def _results(run: Run) -> pd.DataFrame:
 
 
 class _Renderer(mistune.HTMLRenderer):
-    """Wide tables scroll in a box of their own, images are loaded when seen, tags are shown as text."""
+    """Wide tables scroll in a box of their own, images load when they come into view, tags are shown as text."""
 
     def __init__(self, link: Callable[[str], str]):
         super().__init__(escape=True)
@@ -127,7 +127,7 @@ class _Renderer(mistune.HTMLRenderer):
         return super().link(text, self._link(url), title)
 
     def inline_html(self, html: str) -> str:
-        return html if html == "<br>" else mistune.escape(html)  # which tables of the pipeline hold
+        return html if html == "<br>" else mistune.escape(html)  # tables of the pipeline contain it
 
     def inline_math(self, text: str) -> str:
         return convert(text)

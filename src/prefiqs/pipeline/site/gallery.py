@@ -23,8 +23,8 @@ def write_gallery(run: Run, name: str, site: Path) -> dict[str, Any]:
 
     Data are JavaScript, not JSON, because a page opened from a file may not fetch another file.
 
-    Returns numbers of faces, `groups` of methods (a title, and the row and label of each), `kinds` of degradation, and
-    whether faces are shown.
+    Returns the numbers of faces, `groups` of methods (a title, and the row and label of each method), the `kinds` of
+    degradation, and whether faces are shown.
     """
     benchmark = run.benchmark(name)
     total = len(benchmark.images)

@@ -45,7 +45,7 @@ def _by_raw_distance(raw: np.ndarray, raw_pruned: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Variant:
-    """An answer to one question at one ratio: the mean `quality`, of raw embeddings, under some pruned networks.
+    """An answer to one question at one ratio: the `quality` from raw embeddings, averaged over pruned networks.
 
     fused: batch norm was folded into the layers before their weights were ranked.
     """
@@ -62,7 +62,7 @@ class AblationStudy(Study):
     """Variants of PreFIQs that differ from the published one in one choice each; pAUC·10³, lower is better.
 
     fusing_error: the largest difference that fusing batch norm makes to a normalised embedding, nothing pruned.
-    failing: of the `genuine` pairs, those that fail with nothing discarded.
+    failing: how many of the `genuine` pairs are false non-matches with nothing discarded.
     """
 
     table: Table = saved_as("ablation")

@@ -18,7 +18,7 @@ FACES_SHOWN = 20
 class AgreementStudy(Study):
     """Rank correlations of PreFIQs, the norm, compared methods and the true severity on one benchmark.
 
-    faces: what every method says of the same faces, each of another person; None where faces must not be drawn.
+    faces: what each method says of the same faces, all of different people; None if faces must not be drawn.
     """
 
     correlations: pd.DataFrame = saved_as("ranks")
@@ -51,7 +51,7 @@ def _faces(faces: Benchmark, scores: pd.DataFrame) -> Figure:
 
 
 def spread_over_people(order: np.ndarray, subjects: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` rows of an order, each of another person: at even steps, or the nearest that shows a new one."""
+    """At most `count` rows of an order, evenly spaced; each row is the nearest that shows a new person."""
     taken: dict[str, int] = {}  # position in the order by person
     for step in np.linspace(0, len(order) - 1, min(count, len(set(subjects)))):
         by_distance = np.argsort(np.abs(np.arange(len(order)) - step), kind="stable")

@@ -18,7 +18,7 @@ SHOWN, COLUMNS = 24, 8
 class AlignStudy(Study):
     """A benchmark as the later stages read it, and some of its faces, unless they may not be shown.
 
-    numbers: by_fiducials: photos aligned by points that come with the data set, as the detector found no face (CFP).
+    numbers: by_fiducials counts photos aligned by the points of the data set, as the detector found no face (CFP).
     """
 
     benchmark: Benchmark

@@ -19,7 +19,7 @@ Verdict = tuple[str, bool, str, str, bool]  # claim, from_paper, text, evidence,
 def judge(run: Run, numbers: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """One row a claim, benchmark of `report.claims` and estimator; numbers: by stage and item, such as `edc-orl-sface`.
 
-    from_paper: or what every quality measure must face. text: the claim. evidence: the numbers behind the verdict.
+    from_paper: False if every quality measure must face it. text: the claim. evidence: the numbers behind the verdict.
     """
     rows = []
     for benchmark, model in product(run.params.report.claims, run.params.models.quality):

@@ -19,7 +19,7 @@ COLUMNS = ["key", "label", "method", "network", "milliseconds", "plain"]
 
 
 class CostStudy(Study):
-    """Milliseconds an image of each method and of a plain pass of its network, measured with so many faces at once."""
+    """Milliseconds per image of each method and of a plain pass of its network, measured with `faces` at once."""
 
     table: Table = saved_as("costs")
     faces: int
@@ -51,7 +51,7 @@ def cost_study(run: Run) -> CostStudy:
 def milliseconds_per_image(work: Mapping[str, Callable], images: np.ndarray, rounds: int = 3) -> dict[str, float]:
     """Milliseconds that each kind of work takes an image: its shortest run over the number of images.
 
-    In every round all kinds take their turn, so that what else the machine does affects all alike.
+    Each round runs all kinds in turn, so that other load on the machine affects all of them alike.
     """
     if not len(images):
         raise InputError("There are no images to time methods on.")

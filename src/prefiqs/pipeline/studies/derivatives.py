@@ -26,7 +26,7 @@ class DerivativesStudy:
     """Jacobian drift ‖J·Δθ‖ and discrete drift D of the faces of a benchmark, by unstructured L1 pruning.
 
     scores: minus the drifts of all faces at `jacobian.ratio`. ablation: the drifts of a few faces at every ratio of the
-    grid: ratio, face (row of the benchmark), jacobian, discrete. No `Study`, whose module the stage would depend on.
+    grid: ratio, face (row of the benchmark), jacobian, discrete. Not a `Study`: the stage would depend on its module.
     """
 
     scores: Scores

@@ -26,14 +26,14 @@ from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 
 class EdcStudy(Study):
-    """Curves of every score of a benchmark for every verifier, and what they come to.
+    """The curve of each score of a benchmark for each verifier, with areas and findings.
 
     Areas are pAUC·10³, smaller = better; FNMR and FMR are shares in [0, 1]. Frames are as in `evaluation.tables`, and
-    each row says which method it is of (`key` and `identity.COLUMNS`). Table, figures and numbers are about the first
-    FMR and the threshold convention of the parameters.
+    each row identifies its method (`key` and `identity.COLUMNS`). Table, figures and numbers are for the first FMR and
+    the threshold convention of the parameters.
 
-    areas: for both conventions; pauc_low, pauc_high: 95 % interval, where it was resampled. by_ratio, same_model: where
-    the estimator verifies. findings: a paragraph a verifier, and how far to rely on them.
+    areas: for both conventions; pauc_low, pauc_high: 95 % interval, if it was resampled. by_ratio, same_model: with the
+    estimator as verifier. findings: one paragraph per verifier, and how far to rely on them.
     """
 
     areas: pd.DataFrame = saved_as("areas")

@@ -41,10 +41,10 @@ class EmbedStudy(Study):
 
 
 def embed_study(run: Run, benchmark: str, model: str) -> EmbedStudy:
-    """Embed a benchmark with a network and its pruned variants, and with mirrored faces where Table 4 flips them.
+    """Embed a benchmark with a network and its pruned variants, also with mirrored faces where Table 4 needs them.
 
-    The tables are written as they come, since they need not fit in memory. Untouched faces of a degraded benchmark have
-    been embedded with its source, so their rows are copied.
+    Tables are written as they are computed, because they may not fit in memory. The unchanged faces of a cross-quality
+    benchmark were embedded with its source, so their rows are copied.
     """
     prune, verification = run.params.prune, run.params.verification
     specs = prune.specs_of(model)

@@ -77,7 +77,7 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
         ),
         received=attention_grid(
             images[shown],
-            maps - maps.min((2, 3), keepdims=True),  # which may be negative
+            maps - maps.min((2, 3), keepdims=True),  # maps may be negative
             exits,
             [f"{score:.2f}" for score in by_received[shown, -1]],
             withheld,

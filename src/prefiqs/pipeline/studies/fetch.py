@@ -41,7 +41,7 @@ def fetch_study(run: Run) -> FetchStudy:
     """Check the parameters, then bring the assets of this run to data/assets and its weights to data/weights.
 
     Raises:
-        ConfigError: a network or method of params.yaml that cannot be used; AssetError: an asset that cannot be had.
+        ConfigError: a network or method of params.yaml cannot be used; AssetError: an asset cannot be obtained.
     """
     check_networks(run.params)
     names = dict.fromkeys(network for _, network, _ in _uses(run.params))
@@ -73,11 +73,11 @@ def _table(rows: list[tuple], columns: list[str], caption: str) -> Table:
 def check_networks(params: Params, thorough: bool = True) -> None:
     """Check what params.yaml says about networks before anything runs; nothing is downloaded, no weights are read.
 
-    thorough: if False, in seconds instead of minutes: weights may be missing, and methods that take derivatives are not
-    compiled, so that a wrong value of their options is not seen.
+    thorough: if False, this takes seconds instead of minutes: weights may be missing, and methods that take derivatives
+    are not compiled, so a wrong value of one of their options goes unnoticed.
 
     Raises:
-        ConfigError: a network that is unknown, cannot be had, or cannot do what the named key of params.yaml wants.
+        ConfigError: a network that is unknown, missing, or unsuitable for the key of params.yaml that names it.
     """
     network_of = cache(_network)
     for key, name, check in _uses(params, thorough):
@@ -91,7 +91,7 @@ def check_networks(params: Params, thorough: bool = True) -> None:
 
 
 def _uses(params: Params, thorough: bool = True) -> Iterator[tuple[str, str, Callable[[FaceModel], object]]]:
-    """The key of params.yaml that names a network, its name, and a check of what it is wanted for."""
+    """The key of params.yaml that names a network, its name, and a check that it suits that key."""
     specs = [PruningSpec(0.5, granularity) for granularity in params.prune.granularities]
     for name in params.models.quality:
         yield "models.quality", name, lambda network: select_masks(_checked_verifier(network), specs)
@@ -106,7 +106,7 @@ def _uses(params: Params, thorough: bool = True) -> Iterator[tuple[str, str, Cal
 
 def _checked_verifier(network: FaceModel) -> FaceModel:
     if network.embedding_size == 1:
-        raise InputError(f"{network.name} judges faces and gives no embedding, so it cannot verify.")
+        raise InputError(f"{network.name} is a quality network without embeddings, so it cannot verify.")
     return network
 
 
@@ -122,7 +122,7 @@ def _check_method(entry: Method, thorough: bool, network: FaceModel) -> None:
 
 
 def _network(name: str) -> FaceModel | None:
-    """A network without its weights; one whose file says how it is built as it is, or None if that is not here yet."""
+    """A network without its weights. If only its file says how it is built, the loaded file; None if not here yet."""
     card = card_of(name)
     if card.network:
         return card.network(name=name, input_spec=card.input_spec)

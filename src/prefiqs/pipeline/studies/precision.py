@@ -21,7 +21,7 @@ EXACT = "fp32"
 class PrecisionStudy(Study):
     """PreFIQs (unstructured L1) in float32 and in reduced precisions; pAUC·10³ (lower is better), verified in float32.
 
-    by_precision: the rows of `table`, indexed by the ratio. numbers: rounding says how far rounding alone moves a
+    by_precision: the rows of `table`, indexed by the ratio. numbers: `rounding` is how far rounding alone moves a
     normalised embedding (median).
     """
 

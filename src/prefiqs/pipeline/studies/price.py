@@ -41,8 +41,8 @@ FORMULAS = {  # from the embedding e, the pruned one e_ρ, the drift D between b
 class Candidate(NamedTuple):
     """A score that could take the place of PreFIQs: `score` is a key of `FORMULAS`, `group` the idea behind it.
 
-    stage: the first that is pruned, "" for none. onwards: whether all stages behind it are, too. ratio: None for the
-    mean over all ratios, and where nothing is pruned. passes: forward passes of a face, counted in multiply-adds.
+    stage: the first pruned stage, "" if none. onwards: whether all later stages are pruned, too. ratio: None for the
+    mean over all ratios, and if nothing is pruned. passes: forward passes per face, counted in multiply-adds.
     """
 
     group: str
@@ -80,7 +80,7 @@ class PriceStudy(Study):
 
 
 def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
-    """Prune each stage of a network, and each with all behind it, and compare every score that this gives."""
+    """Prune each stage of a network, alone and together with all later ones, and compare all resulting scores."""
     edc, faces, usual = run.params.edc, run.benchmark(benchmark), run.params.report.gallery_ratio
     verifiers, protocol = run.verifiers(model), edc.at_first_fmr
     ratios = sorted({*run.params.price.ratios, usual, FAST_RATIO})

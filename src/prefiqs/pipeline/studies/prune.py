@@ -14,7 +14,7 @@ BYTES_OF_A_WEIGHT = 4
 
 
 class PruneStudy(Study):
-    """The share of its weights that each pruned network lacks. `dense_megabytes`: of copies instead of masks."""
+    """The share of weights removed from each pruned network. `dense_megabytes`: of copies instead of masks."""
 
     sparsity: pd.DataFrame = saved_as("sparsity")
     by_ratio: Table

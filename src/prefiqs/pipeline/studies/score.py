@@ -16,9 +16,9 @@ ENDS = 100  # lowest- and highest-scored faces whose degradations are counted
 
 
 class ScoreStudy(Study):
-    """Drifts, and the faces at both ends of the quality under the usual pruning, unless they may not be shown.
+    """Drifts, and the faces of lowest and highest quality under the usual pruning, unless they may not be shown.
 
-    numbers: `worst` and `best` count the degradations of the `ENDS` faces at either end, where there are any.
+    numbers: `worst` and `best` count the degradations of the `ENDS` faces at either end, if there are any.
     """
 
     medians: dict[str, float]

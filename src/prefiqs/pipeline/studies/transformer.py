@@ -1,4 +1,4 @@
-"""What each block of a transformer is worth for what it costs: by exit, by number of blocks, by the attention read."""
+"""pAUC against the cost of each block of a transformer: by exit, by number of blocks, by the attention read."""
 
 from collections.abc import Mapping
 
@@ -108,7 +108,7 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
 def _operating_point(
     candidates: pd.DataFrame, verifier: str, resampled: BootstrapCurves, limit: float
 ) -> tuple[pd.Series, pd.Series]:
-    """The rows of the smallest area, and of the earliest block with 0 in the 95 % interval of the difference."""
+    """The row with the smallest area, and that of the earliest block with 0 in the 95 % interval of the difference."""
     best = candidates.loc[candidates[verifier].idxmin()]
     rows = (row for _, row in candidates.iterrows())
     return best, next(row for row in rows if resampled.difference(row["key"], best["key"], limit).low <= 0)
