@@ -124,7 +124,7 @@ def test_a_repeated_image_has_one_score(tmp_path):
     again = PUBLISHED[0], "quality_data/XQLFW/images/Bo_0002.jpg -0.50000001"
     path = write(tmp_path / "CRFIQAL_XQLFW.txt", *PUBLISHED, *again)
     assert scores_of(path, NAMES)[1] == -0.5
-    assert read_published_scores(tmp_path, "xqlfw", NAMES)["CRFIQAL"][1] == -0.5
+    assert read_published_scores(tmp_path, "xqlfw", NAMES, ())["CRFIQAL"][1] == -0.5
 
 
 @pytest.mark.parametrize(
@@ -133,14 +133,14 @@ def test_a_repeated_image_has_one_score(tmp_path):
 def test_the_pipeline_and_the_command_line_rank_repeated_images_alike(tmp_path, lines, worst):
     """Once, the last of two nearly equal scores counted here and the first one there."""
     path = write(tmp_path / "m_set.txt", *lines)
-    pipeline, command = read_published_scores(tmp_path, "set", ["a", "b"])["m"], scores_of(path, ["a", "b"])
+    pipeline, command = read_published_scores(tmp_path, "set", ["a", "b"], ())["m"], scores_of(path, ["a", "b"])
     np.testing.assert_array_equal(pipeline, command)
     assert ["a", "b"][np.argmin(pipeline)] == worst
 
 
 def test_scores_that_contradict_are_refused_by_both(tmp_path):
     path = write(tmp_path / "CRFIQAL_XQLFW.txt", *PUBLISHED, "quality_data/XQLFW/images/Bo_0002.jpg 0.5")
-    for read in (lambda: scores_of(path, NAMES), lambda: read_published_scores(tmp_path, "xqlfw", NAMES)):
+    for read in (lambda: scores_of(path, NAMES), lambda: read_published_scores(tmp_path, "xqlfw", NAMES, ())):
         with pytest.raises(InputError, match=r"CRFIQAL_XQLFW.txt has two scores of 'Bo/Bo_0002.jpg' .*: -0.5 and 0.5"):
             read()
 

@@ -72,7 +72,7 @@ def test_the_network_computes_what_its_layers_say(tmp_path, arrays):
 
 def test_an_unknown_operator_is_named(tmp_path, arrays):
     path = write_mxnet(tmp_path, arrays, [("Correlation", "f", {}, ["data"])])
-    with pytest.raises(InputError, match="MXNet operator Correlation is not known"):
+    with pytest.raises(InputError, match="net-0000.params: The MXNet operator Correlation is not supported"):
         read_mxnet(path)
 
 
@@ -88,4 +88,38 @@ def test_both_files_are_needed(tmp_path, arrays):
     path = write_mxnet(tmp_path, arrays)
     (tmp_path / "net-symbol.json").unlink()
     with pytest.raises(InputError, match=r"File not found: .*net-symbol.json"):
+        read_mxnet(path)
+
+
+@pytest.mark.parametrize("text", ["-" * 5000 + "1", "-" * 100_000 + "1"])
+def test_a_crafted_option_is_one_sentence(tmp_path, arrays, text):
+    path = write_mxnet(tmp_path, arrays, [("_minus_scalar", "minus", {"scalar": text}, ["data"])])
+    with pytest.raises(InputError, match="is not an MXNet network, or is damaged"):
+        read_mxnet(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [({}, 0.25), ({"count_include_pad": "False"}, 1.0), ({"pool_type": "max"}, 1.0)]
+)
+def test_average_pooling_counts_its_padding(tmp_path, arrays, options, expected):
+    """MXNet does unless told otherwise, ONNX does not."""
+    values = {"kernel": "(2, 2)", "stride": "(2, 2)", "pad": "(1, 1)", "pool_type": "avg"} | options
+    nodes = [("Pooling", "p", values, ["data"]), ("Flatten", "f", {}, ["p"])]
+    proto = read_mxnet(write_mxnet(tmp_path, arrays, nodes))
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"data": np.ones((1, 3, 112, 112), np.float32)})
+    assert found[0, 0] == pytest.approx(expected)  # of the corner, three quarters of which are padding
+
+
+@pytest.mark.parametrize(
+    ("operator", "options", "message"),
+    [
+        ("BatchNorm", {"axis": "3"}, "axis=3"),
+        ("FullyConnected", {"flatten": "false"}, "flatten=False"),
+        ("Pooling", {"pooling_convention": "same", "kernel": "(2, 2)"}, "pooling_convention=same"),
+    ],
+)
+def test_options_that_would_be_misread_are_refused(tmp_path, arrays, operator, options, message):
+    path = write_mxnet(tmp_path, arrays, [(operator, "n", options, ["data"])])
+    with pytest.raises(InputError, match=f"n has {message}, which is not supported"):
         read_mxnet(path)

@@ -93,7 +93,7 @@ def test_an_unknown_operator_is_named(tmp_path):
     weight = numpy_helper.from_array(np.ones(1, np.float32), "unused")
     graph = helper.make_graph(nodes, "g", [faces], [result], [weight])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), tmp_path / "x.onnx")
-    with pytest.raises(InputError, match="operator LpPool is not known"):
+    with pytest.raises(InputError, match="operator LpPool is not supported"):
         load_onnx("x", SPEC, tmp_path / "x.onnx")
 
 
@@ -135,18 +135,95 @@ def test_a_file_for_pixels_in_0_to_1_must_be_declared(tmp_path):
     np.testing.assert_allclose(network(network.prepare(face)).detach().numpy(), np.full((1, 3), 1.0), rtol=1e-6)
 
 
-def test_lengths_come_from_the_second_output_if_the_first_is_normalised(tmp_path):
+def test_embeddings_end_before_the_file_normalises_them(tmp_path):
+    """Wherever that is, and whatever other outputs say; a vector that is turned around cannot be undone."""
     nodes = [*MEANS, helper.make_node("ReduceL2", ["f"], ["length"], axes=[1], keepdims=1),
-             helper.make_node("Div", ["f", "length"], ["unit"]), helper.make_node("Neg", ["unit"], ["y"])]  # fmt: skip
-    both = load_onnx("both", SPEC, graph_of(tmp_path / "both.onnx", nodes, [("y", 3), ("length", 1)]))
+             helper.make_node("Reciprocal", ["length"], ["factor"]), helper.make_node("Mul", ["factor", "f"], ["unit"]),
+             helper.make_node("Identity", ["unit"], ["y"]), helper.make_node("Neg", ["unit"], ["away"]),
+             helper.make_node("Neg", ["length"], ["quality"])]  # fmt: skip
+    network = load_onnx("cut", SPEC, graph_of(tmp_path / "cut.onnx", nodes, [("y", 3), ("quality", 1)]))
     face = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
-    expected = -((face.astype(float) - 127.5) / 128).mean((1, 2))
-    np.testing.assert_allclose(both(both.prepare(face)).numpy(), expected, atol=1e-5)
-    alone = load_onnx("alone", SPEC, graph_of(tmp_path / "alone.onnx", nodes, [("y", 3)]))
-    assert alone.normalised and not both.normalised
+    expected = ((face.astype(float) - 127.5) / 128).mean((1, 2))
+    np.testing.assert_allclose(network(network.prepare(face)).numpy(), expected, atol=1e-5)
+    alone = load_onnx("alone", SPEC, graph_of(tmp_path / "alone.onnx", nodes, [("away", 3)]))
+    assert alone.normalised and not network.normalised
     for method in ("norm", "prefiqs-fast"):
         with pytest.raises(InputError, match=f"{method} needs the length of embeddings, but alone normalises them"):
             scorer(method, alone)
+
+
+def test_a_batch_norm_on_the_pixels_scales_them(tmp_path):
+    """As `bn_data` of MXNet's ResNets does; its colours have other means, which is no scaling."""
+    tensors = {"g": np.full(3, 1 / 64), "b": [-2, 0, 2], "m": np.zeros(3), "v": np.ones(3)}
+    nodes = [
+        helper.make_node("BatchNormalization", ["x", "g", "b", "m", "v"], ["s"], epsilon=0.0),
+        helper.make_node("GlobalAveragePool", ["s"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["y"]),
+    ]
+    network = load_onnx("n", None, graph_of(tmp_path / "n.onnx", nodes, [("y", 3)], **tensors))
+    assert network.input_spec == InputSpec("rgb", 0, 1)
+    with pytest.raises(InputError, match="scales pixels itself"):
+        load_onnx("n", InputSpec("rgb", 127.5, 1), tmp_path / "n.onnx")
+
+
+class Token(nn.Module):
+    """A class token before the patches, attention over three parts of one product, and the token's row at the end."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.token = nn.Conv2d(3, 12, 28, stride=28), nn.Parameter(torch.randn(1, 1, 12))
+        self.qkv, self.norm, self.fc = nn.Linear(12, 36), nn.LayerNorm(12), nn.Linear(12, 8)
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1)
+        q, k, v = self.qkv(self.norm(x)).chunk(3, dim=-1)
+        x = x + (q @ k.transpose(1, 2)).softmax(-1) @ v
+        return self.fc(x[:, 0])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("opset", [11, 17])
+@pytest.mark.parametrize("batch", [1, 2, None])
+def test_a_transformer_takes_any_number_of_faces(tmp_path, batch, opset):
+    """Through the engine too, which traces the network for two faces and then gets more."""
+    torch.manual_seed(0)
+    network, path = Token().eval(), tmp_path / "vit.onnx"
+    free = None if batch else {"x": {0: "n"}}
+    example = torch.ones(batch or 2, 3, 112, 112)
+    torch.onnx.export(network, example, path, input_names=["x"], opset_version=opset, dynamo=False, dynamic_axes=free)
+    ours = load_onnx("own", SPEC, path)
+    faces = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
+    with torch.no_grad():
+        expected = nn.functional.normalize(network(ours.prepare(faces))).numpy()
+    np.testing.assert_allclose(embed(ours, faces), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([helper.make_node("Conv", ["x", "w"], ["c"], domain="com.microsoft")], "operator com.microsoft.Conv is not"),
+        ([helper.make_node("ConstantOfShape", ["big"], ["c"])], "A constant of shape .* is not supported"),
+        ([helper.make_node("Flatten", ["x"], ["c"], axis=0)], "Flatten from axis 0 on is not supported"),
+    ],
+)
+def test_what_is_not_supported_is_one_sentence(tmp_path, nodes, message):
+    path = graph_of(tmp_path / "n.onnx", [*nodes, *MEANS[:1], helper.make_node("Flatten", ["p"], ["y"])], [("y", 3)],
+                    w=np.ones((3, 3, 1, 1)))  # fmt: skip
+    proto = onnx.load(path)
+    proto.graph.initializer.append(numpy_helper.from_array(np.array([2**20, 2**20]), "big"))
+    onnx.save(proto, path)
+    with pytest.raises(InputError, match=f"n.onnx: .*{message}"):
+        load_onnx("n", SPEC, path)
+
+
+def test_a_large_batch_is_refused(tmp_path):
+    path = graph_of(tmp_path / "n.onnx", [*MEANS[:1], helper.make_node("Flatten", ["p"], ["y"])], [("y", 3)])
+    proto = onnx.load(path)
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 100_000
+    onnx.save(proto, path)
+    with pytest.raises(InputError, match="takes 100000 faces at once; export it for at most 64"):
+        load_onnx("n", SPEC, path)
 
 
 @pytest.mark.filterwarnings("ignore")

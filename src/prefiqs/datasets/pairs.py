@@ -70,13 +70,19 @@ def with_all_genuine_pairs(benchmark: Benchmark, across: str, impostors: int, se
         impostors, seed: as for `cross_source_pairs`.
 
     Raises:
-        InputError: the benchmark has no such column, compares templates, or is left without genuine or impostor pairs.
+        InputError: the benchmark has no such column, compares templates, knows people by its pairs only, or is left
+            without genuine or impostor pairs.
     """
     index, name = benchmark.index, benchmark.name
+    if any(subject.startswith(INFERRED) for subject in benchmark.subjects):
+        raise InputError(f"{name} was read from files without people's names, so the genuine pairs among all its faces "
+                         "are not known. Use its official files.")  # fmt: skip
     if benchmark.templates is not None or across not in index:
         lacks = "compares templates, not faces" if benchmark.templates is not None else f"has no column {across!r}"
         raise InputError(f"{name} {lacks}, so it cannot have the pair set that `benchmarks.pair_sets` asks for.")
     pairs, genuine = cross_source_pairs(benchmark.subjects, index[across].to_numpy(), impostors, seed)
+    if genuine.all() or not genuine.any():
+        raise InputError(f"{name} has no {'impostor' if genuine.any() else 'genuine'} pairs across {across!r}.")
     return replace(benchmark, pairs=pairs, genuine=genuine, folds=None)
 
 

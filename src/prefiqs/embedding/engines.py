@@ -60,7 +60,10 @@ def _graph(model: FaceModel, graphs: dict[tuple, ov.Model]) -> ov.Model:
     if isinstance(model, GraphModel):
         return model.graph.clone()
     # The printed form tells strides, epsilons and the like apart, which are constants of the graph too.
-    build = (type(model), repr(model), *((name, w.shape) for name, w in model.state_dict().items()))
+    state = model.state_dict()
+    fixed = [w.numpy().tobytes() for name, w in state.items()
+             if not w.is_floating_point() and not name.endswith("num_batches_tracked")]  # fmt: skip
+    build = (type(model), repr(model), *((name, w.shape) for name, w in state.items()), *fixed)
     example = torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)
     if build not in graphs:
         graphs[build] = openvino_graph(model, example)

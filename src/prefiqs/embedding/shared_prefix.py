@@ -15,7 +15,7 @@ from prefiqs.embedding.embedder import Embedder
 from prefiqs.embedding.flops import flops
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import FaceModel
-from prefiqs.pruning.mask import prunable_weights, weights_like
+from prefiqs.pruning.mask import embedding_layer, prunable_weights, weights_like
 from prefiqs.pruning.stages import block_of
 
 
@@ -37,7 +37,9 @@ class SharedPrefix(FaceModel):
         for name in differing:
             layers = [copy.deepcopy(network.get_submodule(name)) for network in networks]
             self.model.set_submodule(name, _EachItsOwn(layers))
-        start = self.model.get_submodule(block_of(model, differing[0]))
+        # A block may have a path around the first layer that differs; there is none around the embedding layer.
+        alone = differing == [embedding_layer(model)]
+        start = self.model.get_submodule(differing[0] if alone else block_of(model, differing[0]))
         start.register_forward_pre_hook(lambda _, inputs: (torch.cat([inputs[0]] * self.copies),))
         self.training = False
 

@@ -86,11 +86,11 @@ def find_score_files(folder: str | Path, benchmark: str) -> dict[str, Path]:
 
 
 def read_published_scores(
-    folder: str | Path, benchmark: str, names: Collection[str], lower_is_better: Collection[str] = ()
+    folder: str | Path, benchmark: str, names: Collection[str], lower_is_better: Collection[str]
 ) -> dict[str, np.ndarray]:
     """Read the scores of every method that `find_score_files` finds; else as `read_image_scores`.
 
-    names: of the n images, all of which need a score. Methods of `lower_is_better` without a file do not matter.
+    names: of the n images, all of which need a score. Methods of `lower_is_better` without a file are ignored.
     """
     files, images = find_score_files(folder, benchmark), ImageNameIndex(names, f"the benchmark {benchmark}")
     return read_image_scores(files.items(), images, files.keys() & lower_is_better)

@@ -1,4 +1,4 @@
-"""FR networks that MXNet wrote, as insightface gave out those of the ArcFace paper: turned into ONNX.
+"""FR networks in MXNet's format, such as those that insightface published with ArcFace, converted to ONNX.
 
 Source: MXNet's NDArray file format and symbol JSON (`NAME-0000.params`, `NAME-symbol.json`). Nothing in these files can
 run code, and every size is checked against the length of the file.
@@ -19,13 +19,15 @@ from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 
 _LIST, _DENSE, _SHAPED = 0x112, (0xF993FAC9, 0xF993FACA), 0xF993FAC8
+# What a file that is damaged or made up can raise.
+_DAMAGES = (AttributeError, LookupError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError, struct.error)
 _TYPES = {0: np.float32, 1: np.float64, 2: np.float16}
 
 
 def read_mxnet(params: Path) -> onnx.ModelProto:
     """Read `NAME-0000.params` and `NAME-symbol.json` beside it as an ONNX network from n×3×112×112 to embeddings.
 
-    Raises InputError for a file that is missing, damaged, or has an operator that is not known (it is named).
+    Raises InputError for a file that is missing, damaged, or has an operator that is not supported (it is named).
     """
     symbol = symbol_file(params)
     try:
@@ -33,7 +35,9 @@ def read_mxnet(params: Path) -> onnx.ModelProto:
         return _onnx(nodes, _parameters(params.read_bytes()))
     except OSError as error:
         raise InputError(f"File not found: {error.filename}.") from error
-    except (ValueError, KeyError, TypeError, IndexError, struct.error, SyntaxError) as error:
+    except InputError as error:
+        raise InputError(f"{params}: {error}") from error
+    except _DAMAGES as error:
         raise InputError(f"{params} or {symbol.name} is not an MXNet network, or is damaged ({error}).") from error
 
 
@@ -101,13 +105,18 @@ def _onnx(symbol: dict[str, Any], parameters: dict[str, np.ndarray]) -> onnx.Mod
     outputs: list[str] = []
     for entry in symbol["nodes"]:
         name, attributes = entry["name"], entry.get("attrs") or entry.get("param") or {}
+        if any(output for _, output, *_ in entry["inputs"]):
+            raise InputError(f"{name} takes the second output of a node, which is not supported.")
         inputs = [outputs[source] for source, *_ in entry["inputs"]]
         outputs.append(name)
         if entry["op"] == "null":
             continue
         if entry["op"] not in _OPERATORS:
-            raise InputError(f"The MXNet operator {entry['op']} is not known, so the network cannot be loaded.")
+            raise InputError(f"The MXNet operator {entry['op']} is not supported.")
         values = {key: _value(text) for key, text in attributes.items()}
+        for key, only in _ONLY.items():
+            if values.get(key, only[0]) not in only:
+                raise InputError(f"{name} has {key}={values[key]}, which is not supported.")
         nodes += _OPERATORS[entry["op"]](name, inputs, values, constants)
     head = outputs[symbol["heads"][0][0]]
     given = {name for node in nodes for name in node.input} - {name for node in nodes for name in node.output}
@@ -119,9 +128,13 @@ def _onnx(symbol: dict[str, Any], parameters: dict[str, np.ndarray]) -> onnx.Mod
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+# Options of which only some values are read.
+_ONLY = {"axis": (1,), "flatten": (True,), "pooling_convention": ("valid", "full")}
+
+
 def _value(text: str) -> Any:
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(text.capitalize() if text in ("true", "false") else text)
     except (ValueError, SyntaxError):
         return text
 
@@ -149,7 +162,7 @@ def _leaky_relu(name: str, inputs: list[str], values: dict, constants: dict) -> 
     if values.get("act_type", "leaky") == "leaky":
         return [helper.make_node("LeakyRelu", inputs, [name], alpha=float(values.get("slope", 0.25)))]
     if values["act_type"] != "prelu":
-        raise InputError(f"The MXNet activation {values['act_type']} is not known, so the network cannot be loaded.")
+        raise InputError(f"The MXNet activation {values['act_type']} is not supported.")
     slope = constants[inputs[1]]
     constants[inputs[1]] = slope.reshape(-1, 1, 1)
     return [helper.make_node("PRelu", inputs, [name])]
@@ -172,7 +185,10 @@ def _pooling(name: str, inputs: list[str], values: dict, constants: dict) -> lis
     kind = {"max": "Max", "avg": "Average"}[values.get("pool_type", "max")]
     if values.get("global_pool"):
         return [helper.make_node(f"Global{kind}Pool", inputs, [name])]
-    return [helper.make_node(f"{kind}Pool", inputs, [name], kernel_shape=list(values["kernel"]),
+    options: dict[str, Any] = {}
+    if kind == "Average":  # whose default is the other one in ONNX
+        options["count_include_pad"] = int(values.get("count_include_pad", True))
+    return [helper.make_node(f"{kind}Pool", inputs, [name], kernel_shape=list(values["kernel"]), **options,
                              strides=list(values.get("stride", (1, 1))), pads=list(values.get("pad", (0, 0))) * 2,
                              ceil_mode=int(values.get("pooling_convention") == "full"))]  # fmt: skip
 

@@ -6,6 +6,7 @@ Source: the ONNX operator specification, opsets 7 to 23.
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
+from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,6 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 (its usual name)
 
 from prefiqs.errors import InputError
+
+# A few bytes of a made-up file must not fill the memory.
+_LARGEST_CONSTANT, _WIDEST_PADDING = 2**26, 256
 
 
 class Function(NamedTuple):
@@ -64,8 +68,8 @@ def _expand(x: Tensor, shape: list[int]) -> Tensor:
 
 
 def _flatten(x: Tensor, axis: int = 1) -> Tensor:
-    if axis % (x.ndim + 1) != 1:
-        raise InputError(f"Flatten from axis {axis} on is not known for faces.")
+    if (axis + x.ndim if axis < 0 else axis) != 1:
+        raise InputError(f"Flatten from axis {axis} on is not supported.")
     return x.flatten(1)
 
 
@@ -115,15 +119,15 @@ def _slice(x: Tensor, starts: list[int], ends: list[int], axes: list[int] | None
     for start, end, axis, step in zip(
         starts, ends, axes or range(len(starts)), steps or [1] * len(starts), strict=True
     ):
-        places = range(x.shape[axis])[start:end:step]
-        if step == 1:
-            x = x.narrow(axis, places.start, len(places))
-        else:
-            x = x.index_select(axis, torch.tensor(places, device=x.device))
+        if step < 0:
+            raise InputError("A Slice that runs backwards is not supported.")
+        x = x[(slice(None),) * (axis % x.ndim) + (slice(start, end, step),)]  # no size is fixed: the batch is free
     return x
 
 
 def _tile(x: Tensor, repeats: list[int]) -> Tensor:
+    if prod(repeats) * x.numel() > _LARGEST_CONSTANT:
+        raise InputError(f"A tensor repeated {repeats} times is not supported.")
     return x.repeat(repeats)
 
 
@@ -139,6 +143,10 @@ def _pad(x: Tensor, pads: list[int], value: float | None = None, axes: list[int]
     for axis, before, behind in zip(axes or range(x.ndim), pads[:half], pads[half:], strict=True):
         place = 2 * (x.ndim - 1 - axis % x.ndim)
         flat[place : place + 2] = before, behind
+    if max(flat) > _WIDEST_PADDING:
+        raise InputError(f"A padding by {max(flat)} is not supported.")
+    while flat and flat[-2:] == [0, 0]:
+        del flat[-2:]
     return F.pad(x, flat, mode={"edge": "replicate"}.get(mode, mode), value=value if mode == "constant" else None)
 
 
@@ -153,14 +161,14 @@ def _pool(x: Tensor, kind: str = "max", **attributes: Any) -> Tensor:
         counted = bool(attributes.get("count_include_pad"))
         return F.avg_pool2d(x, kernel, stride, (top, left), bool(attributes.get("ceil_mode")), counted)
     if not attributes.get("count_include_pad"):
-        raise InputError("An average over a window with uneven padding is not known.")
+        raise InputError("An average over a window with uneven padding is not supported.")
     return F.avg_pool2d(F.pad(x, (left, right, top, bottom)), kernel, stride)
 
 
 def _cast(x: Tensor, to: int = 1) -> Tensor:
     kinds = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: torch.float64}
     if to not in kinds:
-        raise InputError("Numbers of reduced precision in an ONNX file are not known; export it in float32.")
+        raise InputError("Numbers of reduced precision in an ONNX file are not supported; export it in float32.")
     return x.to(torch.float32 if to == 11 and x.is_floating_point() else kinds[to])
 
 
@@ -169,6 +177,8 @@ def _constant(value: Tensor | None = None, **other: Any) -> Tensor:
 
 
 def _constant_of_shape(shape: list[int], value: Tensor | None = None) -> Tensor:
+    if prod(shape) > _LARGEST_CONSTANT:
+        raise InputError(f"A constant of shape {shape} is not supported.")
     filler = torch.zeros(1) if value is None else value
     return filler.expand(shape).clone() if shape else filler.reshape(())
 
@@ -201,6 +211,8 @@ def _prelu(x: Tensor, slope: Tensor) -> Tensor:
 
 
 def _range(start: int, limit: int, delta: int) -> Tensor:
+    if abs(limit - start) > _LARGEST_CONSTANT:
+        raise InputError(f"A range from {start} to {limit} is not supported.")
     return torch.arange(start, limit, delta)
 
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import openvino as ov
 import torch
 from google.protobuf.message import DecodeError
 from onnx import helper, numpy_helper
-from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
 from torch import Tensor, fx, nn
 
 from prefiqs.errors import InputError
@@ -31,22 +32,34 @@ from prefiqs.models.mxnet import read_mxnet, symbol_file
 _TOLERANCE = 1e-4  # of a coordinate of a normalised embedding, between PyTorch and OpenVINO
 _SCALED = InputSpec("rgb", mean=127.5, std=128.0)  # for files of which nothing else is known
 _PIXELS = InputSpec("rgb", mean=0, std=1)  # for files that scale pixels themselves
-_ON_PIXELS = ("Identity", "Cast", "Transpose", "Sub", "Add", "Mul", "Div")
+_STANDARD = ("", "ai.onnx")  # the domain of ONNX's own operators
+_ON_PIXELS = ("Identity", "Cast", "Transpose", "Sub", "Add", "Mul", "Div", "BatchNormalization")
+_LARGEST_BATCH, _FREE_BATCH = 64, 5  # that a file may be written for; the example of one that is written for any
+# What a file that is damaged or made up can raise in PyTorch, ONNX and OpenVINO.
+_DAMAGES = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    StopIteration,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 _WIDEST = 16  # range of the pixels that layers see, at most; those of unscaled pixels have 255
 
 
 class OnnxNetwork(FaceModel):
     """An FR network from an ONNX file: prepared faces, float32 n×3×112×112, to raw embeddings n×d.
 
-    If the file normalises its embeddings, the network ends before that, or the length that is its second output is
-    multiplied in; where neither is possible, `normalised` is true.
+    If the file normalises its embeddings, the network ends before that; where it cannot, `normalised` is true.
 
     Args:
         input_spec: None if nobody declared it: pixels as they are for a file that scales them itself, else RGB,
             (x - 127.5)/128.
 
     Raises:
-        InputError: it is no network from faces to embeddings, has an operator that is not known (it is named), or
+        InputError: it is no network from faces to embeddings, has an operator that is not supported (it is named), or
             scales pixels that `input_spec` scales too.
     """
 
@@ -54,7 +67,7 @@ class OnnxNetwork(FaceModel):
         reading = _Reading(proto)
         scale = reading.pixel_scale
         if scale * 255 <= _WIDEST:
-            if input_spec and input_spec.std != 1:
+            if input_spec and (input_spec.mean, input_spec.std) != (0, 1):
                 raise InputError("It scales pixels itself, so its input must be declared with mean 0 and std 1.")
             input_spec = input_spec or _PIXELS
         elif scale != 1 and input_spec is None:
@@ -80,19 +93,19 @@ def load_onnx(name: str, input_spec: InputSpec | None, path: Path) -> OnnxNetwor
     proto = read_network(path)
     try:
         network = OnnxNetwork(name, input_spec, proto)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    faces = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, FACE_SIZE, FACE_SIZE)))
-    prepared = ((faces - network.input_spec.mean) / network.input_spec.std).float()
-    theirs = _by_openvino(proto, prepared.numpy())
-    try:
+        count = _input_shape(proto.graph)[0] + 2  # another number of faces than that of the file
+        faces = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (count, 3, FACE_SIZE, FACE_SIZE)))
+        prepared = ((faces - network.input_spec.mean) / network.input_spec.std).float()
         with torch.no_grad():
             ours = network(prepared).numpy()
-    except RuntimeError as error:
-        raise InputError(f"{path} was not understood: it cannot be given another number of faces ({error}).") from error
-    difference = np.abs(_unit(ours) - _unit(theirs)).max()
+        theirs = _by_openvino(proto, prepared.numpy())
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except _DAMAGES as error:
+        raise InputError(f"Cannot convert {path} ({' '.join(str(error).split())[:300]}).") from error
+    difference = np.abs(_unit(ours) - _unit(theirs)).max() if ours.shape == theirs.shape else np.inf
     if not difference <= _TOLERANCE:
-        raise InputError(f"{path} was not understood: its embeddings differ from OpenVINO's by {difference:.2g}.")
+        raise InputError(f"Cannot convert {path}: its embeddings differ from OpenVINO's by {difference:.2g}.")
     return network
 
 
@@ -114,11 +127,14 @@ def files_of(path: Path) -> list[Path]:
     others = [symbol_file(path)] if path.suffix == ".params" else []
     if path.suffix == ".onnx":
         try:
-            tensors = onnx.load(path, load_external_data=False).graph.initializer
-        except DecodeError as error:
+            tensors = _get_all_tensors(onnx.load(path, load_external_data=False))
+            locations = {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
+        except (DecodeError, ValueError) as error:
             raise InputError(f"{path} is not an ONNX file ({error}).") from error
-        locations = {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
         others = [path.parent / location for location in sorted(locations)]
+    for other in others:
+        if not (other.is_file() and other.resolve().is_relative_to(path.parent.resolve())):
+            raise InputError(f"{other}, which belongs to {path}, is not a file in its folder.")
     return [path, *others, *[file for file in [declaration_of(path)] if file.is_file()]]
 
 
@@ -151,7 +167,8 @@ def _by_openvino(proto: onnx.ModelProto, prepared: np.ndarray) -> np.ndarray:
     faces = prepared.transpose(0, 2, 3, 1) if channels_last else prepared
     graph.reshape([batch, *faces.shape[1:]])
     compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return np.concatenate([compiled(np.repeat(face[None], batch, axis=0))[0][:1] for face in faces])
+    parts = [np.resize(faces[i : i + batch], (batch, *faces.shape[1:])) for i in range(0, len(faces), batch)]
+    return np.concatenate([compiled(part)[0] for part in parts])[: len(faces)]
 
 
 def _unit(embeddings: np.ndarray) -> np.ndarray:
@@ -159,7 +176,7 @@ def _unit(embeddings: np.ndarray) -> np.ndarray:
 
 
 def _input_shape(graph: onnx.GraphProto) -> tuple[int, bool]:
-    """The batch size that a graph was written for (5 if it is free), and whether channels come last."""
+    """The batch size that a graph was written for (an example if it is free), and whether channels come last."""
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
     shape = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim] if len(inputs) == 1 else []
@@ -167,7 +184,9 @@ def _input_shape(graph: onnx.GraphProto) -> tuple[int, bool]:
     if len(shape) != 4 or tuple(shape[1:]) not in faces:
         taken = ", ".join("×".join(str(d or "?") for d in _dims(value)) for value in inputs)
         raise InputError(f"The network must take one input of {FACE_SIZE}×{FACE_SIZE} colour faces, not {taken}.")
-    return shape[0] or 5, faces[tuple(shape[1:])]
+    if shape[0] > _LARGEST_BATCH:
+        raise InputError(f"The network takes {shape[0]} faces at once; export it for at most {_LARGEST_BATCH}.")
+    return shape[0] if shape[0] > 0 else _FREE_BATCH, faces[tuple(shape[1:])]
 
 
 def _dims(value: onnx.ValueInfoProto) -> list[int]:
@@ -190,7 +209,7 @@ class _Reading:
 
     def __init__(self, proto: onnx.ModelProto):
         self.graph = proto.graph
-        self.opset = max(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
+        self.opset = max(entry.version for entry in proto.opset_import if entry.domain in _STANDARD)
         self.batch, channels_last = _input_shape(self.graph)
         self.root, self.fx = nn.Module(), fx.Graph()
         self.known: dict[str, Any] = {t.name: _tensor(t) for t in self.graph.initializer}
@@ -209,12 +228,14 @@ class _Reading:
                     continue
                 try:
                     outputs = self._read(node)
-                except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
+                except InputError:
+                    raise
+                except _DAMAGES as error:
                     raise InputError(f"The operator {node.op_type} {node.name} cannot be read ({error}).") from error
                 self.known |= dict(zip(node.output, outputs, strict=False))
                 if pixels & set(node.input) and node.op_type in _ON_PIXELS and isinstance(outputs[0], _Value):
                     pixels.add(node.output[0])
-                    self.pixel_scale = float(outputs[0].example.std() / faces.std())
+                    self.pixel_scale = _spread(outputs[0].example) / _spread(faces)
             embedding = self._embedding()
         self.fx.output(embedding.node)
         self.body, self.result = fx.GraphModule(self.root, self.fx), embedding.example
@@ -223,6 +244,10 @@ class _Reading:
         self.body.recompile()
 
     def _read(self, node: onnx.NodeProto) -> Sequence[Any]:
+        function = onnx_functions.FUNCTIONS.get(node.op_type)
+        if node.domain not in _STANDARD or (function is None and node.op_type not in _LAYERS):
+            operator = ".".join(filter(None, [node.domain, node.op_type]))
+            raise InputError(f"The ONNX operator {operator} is not supported.")
         attributes = {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute}
         inputs: list[Any] = [self.known[name] if name else None for name in node.input]
         if len(inputs) == 1:
@@ -233,25 +258,26 @@ class _Reading:
         alone = inputs and isinstance(inputs[0], _Value) and not any(isinstance(i, _Value) for i in inputs[1:])
         if alone and (layer := self._layer(node, attributes, inputs)):
             return layer
-        function = onnx_functions.FUNCTIONS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         if function is None:
-            operator = ".".join(filter(None, [node.domain, node.op_type]))
-            raise InputError(f"The ONNX operator {operator} is not known, so the network cannot be loaded.")
+            raise InputError(f"The ONNX operator {node.op_type} is not supported in this form.")
         arguments: list[Any] = [
             _plain(v) if isinstance(v, Tensor) and i in function.static else v for i, v in enumerate(inputs)
         ]
         if any(isinstance(arguments[i], _Value) for i in function.static if i < len(arguments)):
-            raise InputError(
-                f"The operator {node.op_type} takes a shape that depends on the faces, which is not known."
-            )
+            raise InputError(f"The operator {node.op_type} takes a shape that depends on the faces.")
         options = {k: v for k, v in attributes.items() if k in function.options} | dict(function.fixed)
         if "opset" in function.options:
             options["opset"] = self.opset
+        if node.op_type == "Split":
+            options.setdefault("num_outputs", len(node.output))
         if not any(isinstance(a, _Value) for a in arguments):
             found = function.call(*arguments, **options)
             return found if isinstance(found, tuple) else [found]
         if node.op_type in ("Reshape", "Expand"):
-            arguments[1] = [-1, *function.call(arguments[0].example, *arguments[1:], **options).shape[1:]]
+            shape = function.call(arguments[0].example, *arguments[1:], **options).shape
+            if len(shape) == 2 and shape[0] == len(arguments[0].example) == self.batch:
+                return [self._call(torch.flatten, arguments[0], 1)]  # through which channels can be followed
+            arguments[1] = [-1, *shape[1:]]
         arguments = [self._row(a, node.op_type) if isinstance(a, Tensor) else a for a in arguments]
         value = self._call(function.call, *arguments, **options)
         if isinstance(value.example, tuple):
@@ -281,7 +307,7 @@ class _Reading:
             return None
         output = node.output[0]
         if node.op_type == "MatMul" and (bias := self._bias_behind(output, layer)):
-            layer.bias, output = nn.Parameter(self.known[bias[0]].clone()), bias[1]
+            layer.bias, output = nn.Parameter(self.known[bias[0]].float()), bias[1]
             self.absorbed.add(output)
         name = self._place(node, layer)
         found = _Value(self.fx.call_module(name, (value.node,)), layer(value.example))
@@ -303,7 +329,7 @@ class _Reading:
         layer.eval()
         name = re.sub(r"\.(weight|gamma|slope)$", "", node.input[1])
         taken = dict(self.root.named_modules())
-        if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) or name in taken:
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) or name in taken or any(map(iskeyword, name.split("."))):
             name = f"{node.op_type.lower()}_{len(taken)}"
         parent = self.root
         *parents, child = name.split(".")
@@ -329,21 +355,23 @@ class _Reading:
 
     def _embedding(self) -> _Value:
         """The embedding, before the file normalises it if it does: its length is a quality measure."""
-        first, *others = (self.known[value.name] for value in self.graph.output)
+        first = self.known[self.graph.output[0].name]
         if not isinstance(first, _Value) or first.example.ndim != 2 or first.example.shape[0] != self.batch:
             shape = "×".join(map(str, first.example.shape)) if isinstance(first, _Value) else "a constant"
             raise InputError(f"The first output must be embeddings, n×d, not {shape}.")
         if not _unit_length(first):
             return first
-        (last,) = (node for node in self.graph.node if self.graph.output[0].name in node.output)
-        for before in (self.known[name] for name in last.input):
+        for before in self.known.values():
             alike = isinstance(before, _Value) and before.example.shape == first.example.shape
             if alike and torch.allclose(nn.functional.normalize(before.example), first.example, atol=1e-5):
                 return before
-        for length in others:  # as AdaFace's exports have it
-            if isinstance(length, _Value) and length.example.shape == (self.batch, 1):
-                return self._call(torch.mul, first, length)
         return first
+
+
+def _spread(images: Tensor) -> float:
+    """The largest standard deviation of a colour, in n×3×h×w or n×h×w×3."""
+    colours = images.movedim(-1, 1) if images.shape[-1] == 3 else images
+    return float(colours.transpose(0, 1).flatten(1).std(1).max())
 
 
 def _unit_length(value: _Value) -> bool:
@@ -370,7 +398,7 @@ def _plain(value: Any) -> Any:
 def _conv(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | None = None) -> nn.Module:
     spatial = weight.ndim - 2
     if spatial != 2:
-        raise InputError(f"Convolutions over {spatial} axes are not known.")
+        raise InputError(f"Convolutions over {spatial} axes are not supported.")
     stride, dilation = attributes.get("strides", [1, 1]), attributes.get("dilations", [1, 1])
     pads = onnx_functions.padding(attributes, example.shape[2:], weight.shape[2:], stride, dilation)
     even = pads[:2] == pads[2:]

@@ -9,7 +9,7 @@ from prefiqs.assets.fetch import fetch_all
 from prefiqs.assets.registry import ASSETS
 from prefiqs.errors import ConfigError, InputError
 from prefiqs.faces.align import read_photo
-from prefiqs.methods._probes import require_layers
+from prefiqs.methods._probes import require_layers, require_length
 from prefiqs.methods.registry import METHODS, PreparedScorer, deciding_options
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel
 from prefiqs.models.graph import GraphModel
@@ -92,11 +92,13 @@ def check_networks(params: Params, thorough: bool = True) -> None:
 
 def _uses(params: Params, thorough: bool = True) -> Iterator[tuple[str, str, Callable[[FaceModel], object]]]:
     """The key of params.yaml that names a network, its name, and a check that it suits that key."""
-    specs = [PruningSpec(0.5, granularity) for granularity in params.prune.granularities]
     for name in params.models.quality:
-        yield "models.quality", name, lambda network: select_masks(_checked_verifier(network), specs)
+        granularities = dict.fromkeys(spec.granularity for spec in params.prune.specs_of(name))
+        yield "models.quality", name, partial(_check_estimator, [PruningSpec(0.5, each) for each in granularities])
+    for name in params.prune.strategies:
+        yield "prune.strategies", name, _check_verifier
     for name in params.models.cross:
-        yield "models.cross", name, _checked_verifier
+        yield "models.cross", name, _check_verifier
     for name, entry in params.methods.entries.items():
         yield f"methods.known.{name}", entry.model, partial(_check_method, entry, thorough)
     for name in params.transformer.models:
@@ -104,10 +106,15 @@ def _uses(params: Params, thorough: bool = True) -> Iterator[tuple[str, str, Cal
         yield "transformer.models", name, partial(PreparedScorer, "vitnt-fiqa")
 
 
-def _checked_verifier(network: FaceModel) -> FaceModel:
+def _check_verifier(network: FaceModel) -> None:
     if network.embedding_size == 1:
         raise InputError(f"{network.name} is a quality network without embeddings, so it cannot verify.")
-    return network
+
+
+def _check_estimator(specs: list[PruningSpec], network: FaceModel) -> None:
+    _check_verifier(network)
+    select_masks(network, specs)
+    require_length(network, "norm")  # to which every estimator is compared
 
 
 def _check_method(entry: Method, thorough: bool, network: FaceModel) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from prefiqs.embedding.shared_prefix import shared_embedder, shared_passes
 from prefiqs.embedding.vectors import normalise
+from prefiqs.errors import InputError
 from prefiqs.evaluation.comparison import Bootstraps
 from prefiqs.evaluation.tables import areas_table, differences_table, random_table
 from prefiqs.methods import prefiqs_fast
@@ -86,6 +87,8 @@ def price_study(run: Run, benchmark: str, model: str) -> PriceStudy:
     ratios = sorted({*run.params.price.ratios, usual, FAST_RATIO})
     network = load_model(model, device=run.params.embed.device)
     stages = network_stages(network)
+    if len(stages) < 3:
+        raise InputError(f"{model} is not built in stages, which are pruned one by one. Use a network such as sface.")
     # Only faces that are compared with another have to be embedded; what the others score does not matter.
     used = np.unique(faces.pairs) if faces.templates is None else np.arange(len(faces.images))
     found = list(candidates(network, stages, ratios, np.asarray(faces.images)[used], run.params.embed))
