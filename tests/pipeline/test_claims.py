@@ -79,6 +79,7 @@ def test_all_claims_hold_where_the_numbers_say_so(run):
         ({"structured l1": [4, 2, 6]}, {}, "granularity"),  # as good is not better
         ({"unstructured random": [7, 1.5, 9]}, {}, "criterion"),
         ({}, {"spearman": 0.89}, "jacobian"),
+        ({}, {"spearman": None}, "jacobian"),
         ({}, {"jacobian": 21.1}, "jacobian"),
         ({}, {"ours": 20.5}, "random-order"),
         ({}, {"ours": 15.5}, "norm"),

@@ -63,6 +63,10 @@ def _about_the_jacobian(found: Mapping[str, Any] | None) -> Iterator[Verdict]:
         return
     jacobian, discrete = found["pauc_jacobian"], found["pauc_discrete"]
     text = f"Jacobian and discrete drift rank images alike (Spearman ≥ {SAME_RANKING:g}, pAUC within {SAME_AREA:.0%})"
+    if found["spearman"] is None:  # as where the smallest weights do nothing
+        evidence = f"they do not rank images at all: every drift is the same at ρ = {found['ratio']:g}"
+        yield "jacobian", True, text, evidence, False
+        return
     evidence = f"Spearman {found['spearman']:.4f}, pAUC {jacobian:.2f} and {discrete:.2f} at ρ = {found['ratio']:g}"
     holds = found["spearman"] >= SAME_RANKING and abs(jacobian - discrete) / discrete <= SAME_AREA
     yield "jacobian", True, text, evidence, holds
