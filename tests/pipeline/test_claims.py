@@ -7,7 +7,7 @@ import pytest
 
 from prefiqs.io.tables import write_table
 from prefiqs.pipeline.layout import Layout
-from prefiqs.pipeline.params import Params
+from prefiqs.pipeline.params import Params, overlaid, read_yaml
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.claims import judge
 
@@ -19,7 +19,8 @@ VERIFIERS = ["sface", "other"]
 
 @pytest.fixture
 def run(tmp_path):
-    return Run(Layout(tmp_path), Params.read(ROOT / "params.yaml"))
+    one = {"models": {"quality": ["sface"]}}
+    return Run(Layout(tmp_path), Params.checked(overlaid(read_yaml(ROOT / "params.yaml"), one)))
 
 
 def write_areas(run, **pauc):
