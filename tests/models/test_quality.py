@@ -95,7 +95,7 @@ def test_the_order_of_colours_counts(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "nodes", "outputs", "message"),
     [
-        (["n", 3, 112, 112], mean_over([2, 3]), ["quality"], "must give one number a face: it is declared"),
+        (["n", 3, 112, 112], mean_over([2, 3]), ["quality"], "must give one number per face: it is declared"),
         (["n", 3, 112, 112], mean_over([1, 2, 3]), ["quality", "sum"], "colour faces alone and give one number"),
         (["n", 112, 112], mean_over([1, 2]), ["quality"], "must take colour faces alone"),
         (["n", 1, 112, 112], mean_over([1, 2, 3]), ["quality"], "must take colour faces alone"),

@@ -54,7 +54,7 @@ class Source:
     def deliver(self, parts: Iterable[str], target: Path, downloads: Path) -> None:
         """Write each part (a path below the asset, or `THIS`) to `target / part`; a package is kept in `downloads`.
 
-        Raises `AssetError` with the reason in few words if the source cannot be reached or lacks a part.
+        Raises `AssetError` with a short reason if the source cannot be reached or lacks a part.
         """
         if self.kind == "file":
             root = compendium_root() or compendium_root(__file__)

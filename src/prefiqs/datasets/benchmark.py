@@ -49,7 +49,7 @@ class Benchmark:
 
     Attributes:
         images: n faces, uint8 112×112×3, RGB; a read-only memory map when loaded, an array or `LazyFaces` when built.
-        index: one row an image: name, subject, source, degradation, severity (0 … 1, 0 = none); quality (higher =
+        index: one row per image: name, subject, source, degradation, severity (0 … 1, 0 = none); quality (higher =
             better) where the data set has such labels; sha256 of the pixels, which `save_benchmark` adds.
         pairs: int32 P×2, rows of `images`, but of `templates` in a benchmark that has them. May be empty.
         genuine: bool P, whether both sides of a pair show one person.

@@ -31,7 +31,7 @@ _PAIR = re.compile(rf"{_NAME}\s+(\d{{1,9}})\s+(?:{_NAME}\s+)?(\d{{1,9}})")
 
 
 def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray | None]:
-    """Read a list of pairs of LFW or XQLFW; `InputError` names a line or fold of another form.
+    """Read a list of pairs of LFW or XQLFW; `InputError` names a line or fold in another format.
 
     `pairs.txt` (view 2): the first line holds the number of folds F and of pairs of each kind N; each fold has 2N
     lines, N genuine pairs (`NAME I J`) and N impostor pairs (`NAME I OTHER J`). `pairsDevTrain.txt` and

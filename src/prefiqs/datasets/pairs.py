@@ -45,10 +45,10 @@ def cross_source_pairs(
     genuine = genuine[source[genuine[:, 0]] != source[genuine[:, 1]]]
     genuine = genuine[np.lexsort(genuine.T[::-1])]
 
-    def partners(i: int) -> np.ndarray:  # among the images from i on, as a mask
+    def partners(i: int) -> np.ndarray:  # which of the images from i on, bool
         return (person[i:] != person[i]) & (source[i:] != source[i])
 
-    # Impostor pairs in ascending order have numbers: some are drawn, and only their pairs are formed.
+    # Impostor pairs are numbered in ascending order: some numbers are drawn, and only their pairs are formed.
     rng = np.random.default_rng(seed)
     ends = np.cumsum([0, *(np.count_nonzero(partners(i)) for i in range(len(person)))])
     numbers = rng.choice(int(ends[-1]), min(impostors, int(ends[-1])), replace=False)

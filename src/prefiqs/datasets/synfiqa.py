@@ -17,7 +17,7 @@ def build_synfiqa(folder: Path) -> Benchmark:
     """Read `data/IDENTITY/NAME.jpg`, aligned, 112×112, and `Quality-Scores.txt` (`/IDENTITY/NAME.jpg LABEL`).
 
     There are no pairs; the labels are `quality` in the index, 0 … 1, higher = better. The reference images `Ref-*.jpg`
-    have no label and stay out. Raises `InputError` for a file that is missing or a line of another form.
+    have no label and stay out. Raises `InputError` for a file that is missing or a line in another format.
     """
     labels = read_text_table(folder / _LABELS, {"path": "str", "label": "float64"})
     names = labels["path"].str.lstrip("/").to_numpy()

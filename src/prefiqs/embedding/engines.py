@@ -56,7 +56,7 @@ def model_engines(models: Sequence[FaceModel], batch_size: int, precision: str =
 
 
 def _graph(model: FaceModel, graphs: dict[tuple, ov.Model]) -> ov.Model:
-    """The graph of a network, to be used up. `graphs` keeps one of each build; others are copies with new weights."""
+    """The graph of a network, for one use. `graphs` keeps one of each build; others are copies with new weights."""
     if isinstance(model, GraphModel):
         return model.graph.clone()
     # The printed form tells strides, epsilons and the like apart, which are constants of the graph too.

@@ -18,7 +18,7 @@ def operating_points(
     fmrs: Sequence[float] = (1e-3,),
     rule: str = "nearest",
 ) -> pd.DataFrame:
-    """Return one row a verifier, key, rejection threshold and FMR, in this order.
+    """Return one row per verifier, key, rejection threshold and FMR, in this order.
 
     rejection_thresholds: by key, on the scale of its scores. An image is rejected if its score is below, a pair if one
     of its images is. The similarity threshold is that of `fmr` with nothing rejected, fixed as in deployment;

@@ -9,7 +9,7 @@ from prefiqs.evaluation.comparison import Bootstraps, Curves, RandomOrders
 
 
 def areas_table(curves: Curves, limit: float) -> pd.DataFrame:
-    """Return one row a curve: verifier, key, fmr, fnmr (nothing discarded), pauc, auc (·10³), fmr_resolvable.
+    """Return one row per curve: verifier, key, fmr, fnmr (nothing discarded), pauc, auc (·10³), fmr_resolvable.
 
     limit: upper end of pauc and of fmr_resolvable, which is False where a point up to there is (see `Curve`).
     """
@@ -21,7 +21,7 @@ def areas_table(curves: Curves, limit: float) -> pd.DataFrame:
 
 
 def curves_table(curves: Curves) -> pd.DataFrame:
-    """Return one row a point of a curve; columns as the fields of `Curve`; fmr_realised is its `fmr`."""
+    """Return one row per point of a curve; columns as the fields of `Curve`; fmr_realised is its `fmr`."""
     parts = []
     for (verifier, key, fmr), curve in curves.items():
         points = pd.DataFrame(vars(curve)).drop(columns="target_fmr")
@@ -31,7 +31,7 @@ def curves_table(curves: Curves) -> pd.DataFrame:
 
 
 def random_table(orders: RandomOrders) -> pd.DataFrame:
-    """Return one row a verifier and FMR: mean, standard deviation and range of the random orders' pAUC·10³."""
+    """Return one row per verifier and FMR: mean, standard deviation and range of the random orders' pAUC·10³."""
     rows = []
     for (verifier, fmr), order in orders.items():
         area = {f"pauc_{name}": 1e3 * getattr(order.pauc, name)() for name in ("mean", "std", "min", "max")}
@@ -40,7 +40,7 @@ def random_table(orders: RandomOrders) -> pd.DataFrame:
 
 
 def random_curves_table(orders: RandomOrders) -> pd.DataFrame:
-    """Return one row a point: mean FNMR of the random orders, and its 5 % (low) and 95 % quantile (high)."""
+    """Return one row per point: mean FNMR of the random orders, and its 5 % (low) and 95 % quantile (high)."""
     parts = []
     for (verifier, fmr), order in orders.items():
         low, high = order.band(0.9)
@@ -50,7 +50,7 @@ def random_curves_table(orders: RandomOrders) -> pd.DataFrame:
 
 
 def intervals_table(bootstraps: Bootstraps, limit: float, level: float = 0.95) -> pd.DataFrame:
-    """Return one row a verifier, key and FMR: pauc and the ends of its interval at `level` (·10³).
+    """Return one row per verifier, key and FMR: pauc and the ends of its interval at `level` (·10³).
 
     unit: what was drawn. undefined: resamples without an area, left out.
     """
@@ -64,7 +64,7 @@ def intervals_table(bootstraps: Bootstraps, limit: float, level: float = 0.95) -
 
 
 def differences_table(bootstraps: Bootstraps, reference: Hashable, limit: float, level: float = 0.95) -> pd.DataFrame:
-    """Return one row a verifier, FMR and key other than `reference`: its pAUC minus that of `reference`, paired.
+    """Return one row per verifier, FMR and key other than `reference`: its pAUC minus that of `reference`, paired.
 
     difference, low, high: the difference and its interval at `level`, ·10³; below 0 = better than the reference.
     share_better: share of the resamples in which it is better.

@@ -17,7 +17,7 @@ from prefiqs.faces.find import EncodedImage
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo and its faces, the largest first, or one sentence on why there is none."""
+    """A photo and its faces, the largest first, or the reason why there is none."""
 
     name: str
     faces: list[AlignedFace]  # with NaN for box, landmarks and confidence if the photo was aligned already

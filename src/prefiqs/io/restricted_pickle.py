@@ -43,7 +43,7 @@ class EncodedArray:
 def read_restricted(path: Path) -> object:
     """Read a pickle file; NumPy arrays become `EncodedArray`, strings of Python 2 bytes.
 
-    Raises `InputError` if the file is larger than 1 GiB, is no whole pickle, or wants to make or call anything else.
+    Raises `InputError` if the file is larger than 1 GiB, is no complete pickle, or wants to make or call anything else.
     """
     if (size := path.stat().st_size) > MAX_BYTES:
         raise InputError(f"{path} is too large to be read: {size:,} bytes, more than {MAX_BYTES:,}.")

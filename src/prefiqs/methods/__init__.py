@@ -1,1 +1,1 @@
-"""Quality methods, one a file: aligned faces in, one number a face out, higher = better."""
+"""Quality methods, one a file: aligned faces in, one number per face out, higher = better."""

@@ -29,7 +29,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class QualityInput(InputSpec):
-    """How a quality network wants its pixels, and which of its values are good: the higher or the lower ones."""
+    """How a quality network wants its pixels, and whether its higher or lower values are better."""
 
     better: Literal["higher", "lower"] = "higher"
 

@@ -76,7 +76,7 @@ class IResNet(FaceModel):
 
 
 def _mxnet_names() -> dict[str, str]:
-    """Our name of each tensor by that in the MXNet networks that insightface gave out with the paper of ArcFace."""
+    """Our name of each tensor by that in the MXNet networks that insightface published with ArcFace."""
     layers = {"conv0": "conv1", "bn0": "bn1", "relu0": "prelu", "bn1": "bn2", "pre_fc1": "fc", "fc1": "features"}
     parts = {"bn1": "bn1", "conv1": "conv1", "bn2": "bn2", "relu1": "prelu", "conv2": "conv2", "bn3": "bn3"}
     parts |= {"conv1sc": "downsample.0", "sc": "downsample.1"}

@@ -86,7 +86,7 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int =
 
 
 class QualityGraph(GraphModel):
-    """An ONNX network or a frozen TensorFlow graph that gives one number a face, run by OpenVINO on the CPU.
+    """An ONNX network or a frozen TensorFlow graph that gives one number per face, run by OpenVINO on the CPU.
 
     Faces are resized (bilinearly) to the size that the file asks for. `InputError` for a file that is anything else.
     """
@@ -101,14 +101,14 @@ class QualityGraph(GraphModel):
         except RuntimeError:
             given = None
         if given != (2, 1):
-            raise InputError(f"{path} must give one number a face: it is declared as a quality network.")
+            raise InputError(f"{path} must give one number per face: it is declared as a quality network.")
 
     def adapted(self, graph: ov.Model, path: Path) -> ov.Model:
         """The graph with faces of 112×112 as its input, n×3×112×112, and qualities n×1 as its output."""
         shape = [d.get_length() if d.is_static else -1 for d in graph.input(0).get_partial_shape()]
         layout = next((name for name in ("NCHW", "NHWC") if len(shape) == 4 and shape[name.index("C")] == 3), None)
         if layout is None or len(graph.inputs) + len(graph.outputs) != 2:
-            raise InputError(f"{path} must take colour faces alone and give one number a face, but it takes "
+            raise InputError(f"{path} must take colour faces alone and give one number per face, but it takes "
                              f"{graph.inputs} and gives {graph.outputs}.")  # fmt: skip
         free = [side == -1 and axis in "HW" for axis, side in zip(layout, shape, strict=True)]
         graph.reshape([FACE_SIZE if any_size else side for any_size, side in zip(free, shape, strict=True)])

@@ -29,7 +29,7 @@ BYTES_OF_A_FACE, BYTES_OF_A_PAIR = 3 * FACE_SIZE**2, 10
 def plan(params: Params, items: Iterable[StageItem], data: Path) -> pd.DataFrame:
     """Estimate the cost of a run: `items` are its stages; `data` is where benchmarks are, if they are built.
 
-    Returns one row a stage: stage, runs, forward_passes, megabytes (of results, with the copy in DVC's cache). Passes
+    Returns one row per stage: stage, runs, forward_passes, megabytes (of results, with the copy in DVC's cache). Passes
     and megabytes are missing where a benchmark is neither built nor of a published size.
     """
     images = {name: _images(name, params, data) for name in params.benchmarks.all}

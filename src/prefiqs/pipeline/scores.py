@@ -19,7 +19,7 @@ class Scores:
 
     Attributes:
         names: of the n images.
-        methods: one row a method: `key` and the columns of `prefiqs.pipeline.identity.COLUMNS`.
+        methods: one row per method: `key` and the columns of `prefiqs.pipeline.identity.COLUMNS`.
         values: float32 n by key, higher = better.
     """
 
@@ -43,7 +43,7 @@ class Scores:
         return cls(values["name"].to_numpy(), methods, {key: values[key].to_numpy() for key in methods["key"]})
 
     def write(self, folder: str | Path) -> None:
-        """Write `scores.parquet` (name, one column a method's key) and `methods.parquet` into a folder."""
+        """Write `scores.parquet` (name, one column per method's key) and `methods.parquet` into a folder."""
         write_table(pd.DataFrame({"name": self.names, **self.values}), Path(folder) / "scores.parquet")
         write_table(self.methods, Path(folder) / "methods.parquet")
 

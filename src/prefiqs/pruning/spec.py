@@ -14,7 +14,7 @@ RANKINGS = ("global", "layerwise")
 
 @dataclass(frozen=True)
 class PruningSpec:
-    """How to prune a network; `InputError` for a value that is unknown, or values that do not go together.
+    """How to prune a network; `InputError` for a value that is unknown, or values that contradict each other.
 
     Attributes:
         ratio: share of the weights (unstructured) or of the channels (structured) to remove, in (0, 1).

@@ -22,7 +22,7 @@ _DIGITS = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4}
 
 
 def points_at_percentiles(comparison: Comparison, inputs: EvaluationInputs, protocol: EdcProtocol) -> Table:
-    """Return one row a method, percentile of its scores, and FMR: the columns of `operating_points`, and percentile.
+    """Return one row per method, percentile of its scores, and FMR: the columns of `operating_points`, and percentile.
 
     Rejection thresholds are on the method's own scale; where lower is better, images above them are rejected.
     """
@@ -43,7 +43,7 @@ def points_at_percentiles(comparison: Comparison, inputs: EvaluationInputs, prot
 def mapped_points(inputs: EvaluationInputs, kind: str, protocol: EdcProtocol, seed: int) -> Table:
     """Fit a mapping of each method on one half of the people, drawn by `seed`, and judge it on the other half.
 
-    Returns one row a method, rejection threshold on the scale of 0 … 100, and FMR: the columns of `operating_points` on
+    Returns one row per method, rejection threshold on the scale 0 … 100, and FMR: the columns of `operating_points` on
     the people held out, with `score` (the threshold on the method's own scale) and `images_below_fitted`, the share
     below it in the half fitted on. Where both shares agree, the scale holds for people it has not seen.
 

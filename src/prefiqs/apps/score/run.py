@@ -20,7 +20,7 @@ from prefiqs.faces.find import Shard
 
 
 def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, folder: bool = False) -> None:
-    """Raise `InputError` for output options that do not go together; `folder`: `out` will be a folder of shards."""
+    """Raise `InputError` for output options that contradict each other; `folder`: `out` will be a folder of shards."""
     if out is None:
         if resume:
             raise InputError("--resume needs --out: there is nothing to continue on stdout.")

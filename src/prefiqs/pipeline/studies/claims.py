@@ -32,7 +32,7 @@ def judge(run: Run, numbers: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _mean_areas(run: Run, benchmark: str, model: str) -> pd.DataFrame:
-    """Mean pAUC·10³ over the verifiers, one row a ratio, one column a strategy (granularity, criterion)."""
+    """Mean pAUC·10³ over the verifiers, one row per ratio, one column per strategy (granularity, criterion)."""
     edc = run.params.edc
     areas = read_table(run.layout.results("edc", benchmark, model) / "areas.csv")
     pruned = (areas["method"] == "prefiqs") & areas["granularity"].notna()

@@ -70,7 +70,7 @@ class Candidate(NamedTuple):
 class PriceStudy(Study):
     """Scores that need only a part of the network to be pruned, by their cost; pAUC·10³, lower is better.
 
-    table: one row a candidate, the smallest mean first. areas: one row a candidate and verifier. chosen: the best
+    table: one row per candidate, the smallest mean first. areas: one row per candidate and verifier. chosen: the best
     candidate of at most `CHEAP` passes, the best of all, and prefiqs-fast.
     """
 

@@ -22,7 +22,7 @@ def pauc_intervals(table: pd.DataFrame, random: pd.DataFrame, title: str) -> Fig
     """Draw one point and interval a method, one panel a verifier, methods in the order of the table; lower is better.
 
     table: columns verifier, key, label, pauc, pauc_low, pauc_high (pAUC·10³ and its 95 % interval, or NaN).
-    random: one row a verifier, as of `random_table`, at that FMR.
+    random: one row per verifier, as of `random_table`, at that FMR.
     """
     verifiers, methods = table["verifier"].unique(), table.drop_duplicates("key").set_index("key")["label"]
     columns = min(4, len(verifiers))
@@ -86,7 +86,7 @@ def lines_by_ratio(
 def ratio_by_fmr(table: pd.DataFrame, title: str) -> Figure:
     """Show the pAUC of each pruning ratio ρ (columns) at each FMR (rows) as a heat map; lower is better.
 
-    table: columns ratio, fmr, pauc (pAUC·10³), one row a cell; the colour is relative to the smallest at the same FMR.
+    table: columns ratio, fmr, pauc (pAUC·10³), one row per cell; colours are relative to the smallest at the same FMR.
     """
     areas = table.pivot(index="fmr", columns="ratio", values="pauc").sort_index(ascending=False)
     relative = areas.div(areas.min(axis=1), axis=0)

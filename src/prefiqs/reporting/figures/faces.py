@@ -36,7 +36,7 @@ def face_grid(images: Sequence[np.ndarray], captions: Sequence[str], columns: in
 def attention_grid(
     images: Sequence[np.ndarray], maps: np.ndarray, exits: Sequence[int], labels: Sequence[str], withheld: bool = False
 ) -> Figure:
-    """Draw attention maps over faces: one row a face, first the face itself, then one column a block.
+    """Draw attention maps over faces: one row per face, first the face itself, then one column per block.
 
     images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, as of `token_attention`; each on its own scale, from
         0 to its largest value. A patch is as large as fits g times into the face.
@@ -68,7 +68,7 @@ def attention_grid(
 def method_agreement(images: Sequence[np.ndarray], percentiles: pd.DataFrame, captions: Sequence[str]) -> Figure:
     """Draw faces in a row, and below each what every method says of it.
 
-    images: n faces, uint8 112×112×3, RGB. percentiles: n rows, one column a method (its label): the share (%) of all
+    images: n faces, uint8 112×112×3, RGB. percentiles: n rows, one column per method (its label): the share (%) of all
         faces that the method scores lower. captions: n, of long ones the end is shown.
     """
     captions = [c if len(c) <= MOST_LETTERS else f"…{c[1 - MOST_LETTERS :]}" for c in captions]

@@ -1,4 +1,4 @@
-"""What the paper prints, one row a number, and beside it the number of a run or why there is none."""
+"""What the paper prints, one row per number, and beside it the number of a run or why there is none."""
 
 from dataclasses import dataclass
 
@@ -57,7 +57,7 @@ _CONDITIONS = {
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The results of a run, one row a number: areas are ·10³, benchmarks have the paper's name (`paper_name`).
+    """The results of a run, one row per number: areas are ·10³, benchmarks have the paper's name (`paper_name`).
 
     areas: benchmark, estimator (the network of the quality), verifier, key, label, method, network (missing or "" for
         scores that came as a file), granularity, criterion, ratio, supervision ("oracle" for the true severity),

@@ -131,7 +131,7 @@ def _accuracy(accuracy: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> 
 
 
 def _comparison(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, ratio: float) -> Table:
-    """Table 5: one block an FR model, one row a method, in the order of the paper."""
+    """Table 5: one block per FR model, one row per method, in the order of the paper."""
     part = paper.of_table5(areas, estimator, printed, ratio).drop_duplicates(["benchmark", "verifier", "key"])
     methods = printed.drop_duplicates("method").set_index("method")
     part["supervision"] = part["printed_as"].map(methods["supervision"]).fillna(part["supervision"])
@@ -162,7 +162,7 @@ def _comparison(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, rati
 
 
 def _companion(beside: pd.DataFrame) -> Table:
-    """All printed numbers beside ours as one table, one block a printed table."""
+    """All printed numbers beside ours as one table, one block per printed table."""
     spec = beside["granularity"] + " " + beside["criterion"] + beside["ratio"].map(", ρ = {:g}".format)
     verifier = beside["verifier"].map(paper.VERIFIERS).add(": ").fillna("")
     row = beside["drift"].map(DRIFTS).fillna(verifier + beside["method"]).fillna(spec).fillna(UNPRUNED)
