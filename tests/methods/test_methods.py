@@ -138,7 +138,7 @@ def test_unknown_methods(tiny, faces):
         prefiqs.score(faces, "brisque", tiny)
 
 
-@pytest.mark.parametrize("method", NETWORKS.keys() - {"quality-network"})
+@pytest.mark.parametrize("method", sorted(NETWORKS.keys() - {"quality-network"}))
 def test_methods_of_transformers_refuse_other_networks(tiny, faces, method):
     with pytest.raises(InputError, match=r"tiny-0 \(TinyNet\) (is not|has no quality head)\. Load "):
         prefiqs.score(faces, method, tiny)
