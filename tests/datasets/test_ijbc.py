@@ -121,7 +121,7 @@ def test_windows_line_ends_and_trailing_blanks(folder):
             POINTS,
             2,
             "2.jpg 1 2 3 4 5 6 7 8 9 10",
-            r"Line 2 of .* is not of the form `NAME X1 Y1 .* Y5 SCORE`: '2.jpg 1 2",
+            r"Line 2 of .* is not of the form `NAME X1 Y1 … SCORE`: '2.jpg 1 2",
         ),
         (POINTS, 3, "3.jpg 1 2 3 4 5 x 7 8 9 10 0.9", "Line 3 of .*name_5pts_score.txt"),
         (POINTS, 3, "3.jpg 1 2 3 4 5 nan 7 8 9 10 0.9", "Line 3 of .*name_5pts_score.txt"),

@@ -196,5 +196,5 @@ def test_a_network_without_weights(granularity):
             super().__init__()
             self._modules.clear()
 
-    with pytest.raises(InputError, match="network loaded from ONNX or TFLite cannot be pruned"):
+    with pytest.raises(InputError, match="a TFLite network cannot be pruned"):
         prefiqs.prune(Weightless(), 0.4, granularity)

@@ -15,7 +15,15 @@ from prefiqs.datasets.synfiqa import SYNFIQA
 from prefiqs.datasets.xqlfw import XQLFW
 from prefiqs.errors import InputError
 
-_CARDS = (ORL, LFW, *INSIGHTFACE, ADIENCE, XQLFW, IJBC, SYNFIQA)
+_CARDS = (
+    ORL,
+    LFW,
+    *INSIGHTFACE,
+    ADIENCE,
+    XQLFW,
+    IJBC,
+    SYNFIQA,
+)
 BENCHMARKS: dict[str, BenchmarkCard] = {card.name: card for card in _CARDS}
 
 

@@ -9,7 +9,7 @@ from torch.func import functional_call
 from prefiqs.embedding.derivatives import derivative_engine
 from prefiqs.embedding.embedder import batches, run_padded
 from prefiqs.errors import InputError
-from prefiqs.models.face_model import FaceModel, require_eval_mode
+from prefiqs.models.face_model import FaceModel, normalises, require_eval_mode
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import on_device, resolve_device
 
@@ -31,9 +31,9 @@ def require_layers(model: FaceModel, method: str) -> None:
     require_eval_mode(model)
 
 
-def require_length(model: FaceModel, method: str) -> None:
+def require_length(model: FaceModel, method: str, device: str) -> None:
     """Raise `InputError` for a network that normalises its embeddings: their length then says nothing about a face."""
-    if model.normalised:
+    if normalises(on_device(model, resolve_device(device))):
         raise InputError(f"The method {method} needs the length of embeddings, but {model.name} normalises them. "
                          "Use a network that outputs raw embeddings, or another method.")  # fmt: skip
 

@@ -110,7 +110,7 @@ def _batch_norms(model: FaceModel) -> list[nn.BatchNorm2d]:
     found = ""
     if any(isinstance(module, FusedBatchNorm) for module in modules):
         found = "them folded into other layers"
-    elif 2 * len(norms) < convolutions or not norms:
+    elif not norms or len(norms) < convolutions:
         found = f"{len(norms)} of them for {convolutions} convolutions (exporters fold them into those)"
     elif any(norm.running_mean is None for norm in norms):
         found = "none with running statistics"

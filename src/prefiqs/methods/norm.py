@@ -13,6 +13,6 @@ from prefiqs.models.face_model import FaceModel
 
 def scorer(model: FaceModel, batch_size: int | None = None, device: str = "auto") -> Scorer:
     """Quality of n aligned faces, float32 n, at least 0, higher = better."""
-    require_length(model, "norm")
+    require_length(model, "norm", device)
     raw = Embedder([model], batch_size, device)
     return lambda images: Scored(np.linalg.norm(raw(images)[0], axis=1))

@@ -28,7 +28,7 @@ def scorer(
 ) -> Scorer:
     """Quality of n aligned faces, float32 n, at most the length of the pruned embedding, higher = better; `ratio` in
     (0, 1) counts the weights of the embedding layer alone."""
-    require_length(model, "prefiqs-fast")
+    require_length(model, "prefiqs-fast", device)
     pruned = prune(model, ratio, "unstructured", criterion, seed, embedding_layer(model))
     raw = shared_embedder(model, [pruned], batch_size, device)
 

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -73,18 +72,18 @@ class FaceModel(nn.Module):
         pixels = np.ascontiguousarray(faces.transpose(0, 3, 1, 2), np.float32)
         return torch.from_numpy((pixels - spec.mean) / spec.std).to(self.device)
 
-    @cached_property
-    def normalised(self) -> bool:
-        """Whether all embeddings come out with length 1, so that their length says nothing about a face."""
-        noise = torch.rand(2, 3, FACE_SIZE, FACE_SIZE, generator=torch.Generator().manual_seed(0)).to(self.device)
-        with torch.no_grad():
-            lengths = torch.linalg.vector_norm(self(2 * noise - 1), dim=1)
-        return bool((lengths - 1).abs().max() < 1e-4)
-
     @property
     def device(self) -> torch.device:
         """The device of the weights; `cpu` for a network that holds none of its own."""
         return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+
+def normalises(model: FaceModel) -> bool:
+    """Whether all embeddings of a network have length 1, so that their length says nothing about a face."""
+    noise = torch.rand(2, 3, FACE_SIZE, FACE_SIZE, generator=torch.Generator().manual_seed(0)).to(model.device)
+    with torch.no_grad():
+        lengths = torch.linalg.vector_norm(model(2 * noise - 1), dim=1)
+    return bool((lengths - 1).abs().max() < 1e-4)
 
 
 def require_eval_mode(*models: nn.Module) -> None:

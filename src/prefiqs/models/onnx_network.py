@@ -52,7 +52,7 @@ _WIDEST = 16  # range of the pixels that layers see, at most; those of unscaled 
 class OnnxNetwork(FaceModel):
     """An FR network from an ONNX file: prepared faces, float32 n×3×112×112, to raw embeddings n×d.
 
-    If the file normalises its embeddings, the network ends before that; where it cannot, `normalised` is true.
+    If the file normalises its embeddings, the network ends before that; where it cannot, `normalises` tells.
 
     Args:
         input_spec: None if nobody declared it: pixels as they are for a file that scales them itself, else RGB,
@@ -193,7 +193,7 @@ def _dims(value: onnx.ValueInfoProto) -> list[int]:
     return [d.dim_value for d in value.type.tensor_type.shape.dim]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Value:
     """What depends on the faces: a node of the fx graph, and the tensor that it has for the example."""
 

@@ -114,7 +114,7 @@ def _check_verifier(network: FaceModel) -> None:
 def _check_estimator(specs: list[PruningSpec], network: FaceModel) -> None:
     _check_verifier(network)
     select_masks(network, specs)
-    require_length(network, "norm")  # to which every estimator is compared
+    require_length(network, "norm", "cpu")  # to which every estimator is compared
 
 
 def _check_method(entry: Method, thorough: bool, network: FaceModel) -> None:
