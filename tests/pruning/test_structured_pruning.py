@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 import torch_pruning as tp
-from small_networks import PRUNABLE, assert_same_state, prepared_by_hand, weights_of
+from small_networks import PRUNABLE, TinyNet, assert_same_state, prepared_by_hand, weights_of
 
 import prefiqs
+from prefiqs.errors import InputError
 from prefiqs.pruning.spec import CRITERIA
 
 
@@ -89,3 +90,17 @@ def test_every_layer_keeps_a_channel(tiny, criterion):
 def test_a_ratio_that_leaves_nothing_to_rank_is_refused(tiny):
     with pytest.raises(prefiqs.PrefiqsError, match="A ratio of 0.99 removes no channel, or would remove nearly all"):
         prefiqs.prune(tiny, 0.99, "structured")
+
+
+class Regrouped(TinyNet):
+    """Its channels go through a reshape whose sizes are written down, as in some ONNX files."""
+
+    def forward(self, prepared):
+        features = self.stem_prelu(self.stem_bn(self.stem(prepared))).reshape(-1, 8, 784).reshape(-1, 8, 28, 28)
+        features = self.pointwise_prelu(self.pointwise_bn(self.pointwise(self.depthwise_bn(self.depthwise(features)))))
+        return self.embedding_bn(self.embedding(features.flatten(1)))
+
+
+def test_channels_that_cannot_be_followed_are_refused():
+    with pytest.raises(InputError, match="Structured pruning does not support tiny-0: DepGraph cannot follow"):
+        prefiqs.prune(Regrouped(), 0.5, granularity="structured")

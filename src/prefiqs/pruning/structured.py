@@ -33,7 +33,13 @@ def select_channels(model: nn.Module, spec: PruningSpec) -> PruningMask:
         global_pruning=True,
         ignored_layers=[model.get_submodule(embedding_layer(model))],
     )
-    pruner.step()
+    try:
+        pruner.step()
+        with torch.no_grad():
+            model(_EXAMPLE)
+    except (IndexError, RuntimeError) as error:
+        raise InputError(f"Structured pruning does not support {model.name}: DepGraph cannot follow its channels. Use "
+                         'granularity="unstructured".') from error  # fmt: skip
     history = pruner.DG.pruning_history()
     if not history:
         raise InputError(f"A ratio of {spec.ratio} removes no channel, or would remove nearly all; choose another.")
