@@ -1,60 +1,20 @@
 """Networks that MXNet wrote: files made here byte by byte, compared with the same layers in PyTorch."""
 
-import json
-import struct
-
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from mxnet_files import mxnet_arrays, write_mxnet
 from torch.nn import functional as F
 
 from prefiqs.errors import InputError
 from prefiqs.models.mxnet import read_mxnet
 
-SHAPES = {
-    "c_weight": (4, 3, 3, 3), "b_gamma": (4,), "b_beta": (4,), "b_mean": (4,), "b_var": (4,), "a_gamma": (4,),
-    "f_weight": (5, 4 * 56 * 56), "f_bias": (5,),
-}  # fmt: skip
-NODES = [
-    ("_minus_scalar", "minus", {"scalar": "127.5"}, ["data"]),
-    ("_mul_scalar", "times", {"scalar": "0.0078125"}, ["minus"]),
-    ("Convolution", "c", {"kernel": "(3, 3)", "num_filter": "4", "stride": "(2, 2)", "pad": "(1, 1)",
-                          "no_bias": "True"}, ["times", "c_weight"]),
-    ("BatchNorm", "b", {"eps": "2e-05", "fix_gamma": "True"}, ["c", "b_gamma", "b_beta", "b_mean", "b_var"]),
-    ("LeakyReLU", "a", {"act_type": "prelu"}, ["b", "a_gamma"]),
-    ("FullyConnected", "f", {"num_hidden": "5"}, ["a", "f_weight", "f_bias"]),
-]  # fmt: skip
-
-
-def mxnet_arrays():
-    random = np.random.default_rng(0)
-    found = {name: random.normal(size=shape).astype(np.float32) for name, shape in SHAPES.items()}
-    return found | {"b_var": np.abs(found["b_var"]) + 0.5}
-
 
 @pytest.fixture
 def arrays():
     return mxnet_arrays()
-
-
-def write_mxnet(folder, arrays, nodes=NODES):
-    entries = [{"op": "null", "name": name, "inputs": []} for name in ["data", *arrays]]
-    place = {name: i for i, name in enumerate(["data", *arrays, *(name for _, name, _, _ in nodes)])}
-    for op, name, attributes, inputs in nodes:
-        entries.append({"op": op, "name": name, "attrs": attributes, "inputs": [[place[i], 0, 0] for i in inputs]})
-    (folder / "net-symbol.json").write_text(json.dumps({"nodes": entries, "heads": [[len(entries) - 1, 0, 0]]}))
-    content = struct.pack("<QQQ", 0x112, 0, len(arrays))
-    for values in arrays.values():
-        content += struct.pack(f"<IiI{values.ndim}q", 0xF993FAC9, 0, values.ndim, *values.shape)
-        content += struct.pack("<iii", 1, 0, 0) + values.tobytes()
-    content += struct.pack("<Q", len(arrays))
-    for name in arrays:
-        key = f"{'aux' if name.endswith(('_mean', '_var')) else 'arg'}:{name}".encode()
-        content += struct.pack("<Q", len(key)) + key
-    (folder / "net-0000.params").write_bytes(content)
-    return folder / "net-0000.params"
 
 
 def test_the_network_computes_what_its_layers_say(tmp_path, arrays):

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from mxnet_files import write_mxnet
 from published_layouts import (
     drawn,
     ir_forward,
@@ -24,7 +25,6 @@ from published_layouts import (
 )
 from safetensors.torch import save_file
 from small_networks import synthetic_faces, unit_rows
-from test_mxnet import write_mxnet
 
 import prefiqs
 from prefiqs.errors import InputError

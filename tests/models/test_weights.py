@@ -13,11 +13,11 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from mxnet_files import mxnet_arrays, write_mxnet
 from onnx import TensorProto, helper, numpy_helper
 from published_layouts import drawn, iresnet_shapes
 from safetensors.torch import load_file
 from small_networks import assert_same_state, synthetic_faces
-from test_mxnet import mxnet_arrays, write_mxnet
 
 from prefiqs.apps.score.scorer import describe
 from prefiqs.errors import AssetError, InputError

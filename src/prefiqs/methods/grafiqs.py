@@ -8,15 +8,9 @@ As in the published implementation: only batch norms over feature maps are used 
 and no variance), gradients are taken with respect to activations, and statistics are computed per face. Faces can share
 a batch, because the running statistics are fixed.
 
-How well it works depends on the network. We measured pAUC·10³ on 925 photos of 250 people of LFW (FMR 0.001, verified
-by sface). At "image", it is 8.4 with mobilefacenet-y1 but 11.6 with sface. At block 4 of sface, it is 15.3, no better
-than chance: 20 random orders have 12.0 to 16.7, and the norm of sface has 4.0. Folded batch norms are not the reason.
-sface has all 28 of its own, and their running means agree with the means of these faces (correlation over channels 0.7
-to 1.0, by layer). But the scores of sface run against its norm (Spearman −0.36; with y1 +0.21). They still do if only
-its first 5 or last 15 batch norms count, or if discrepancies are relative to the running variances (on 248 of the
-photos). The scores of y1 follow the sharpness of a face (Spearman 0.38 with the variance of the Laplacian); those of
-sface do not (0.06). We do not know what causes this in sface. A network whose batch norms were folded on export has
-lost their statistics, and is refused.
+How well it works depends on the network. With sface, scores run against the embedding norm, although sface has all of
+its batch norms; we do not know why. `prefiqs run wild-methods` compares it on two networks. A network whose batch norms
+were folded on export has lost their statistics, and is refused.
 """
 
 from collections.abc import Callable

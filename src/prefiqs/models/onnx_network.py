@@ -20,7 +20,7 @@ import openvino as ov
 import torch
 from google.protobuf.message import DecodeError
 from onnx import helper, numpy_helper
-from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
+from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 from torch import Tensor, fx, nn
 
 from prefiqs.errors import InputError
@@ -127,7 +127,9 @@ def files_of(path: Path) -> list[Path]:
     others = [symbol_file(path)] if path.suffix == ".params" else []
     if path.suffix == ".onnx":
         try:
-            tensors = _get_all_tensors(onnx.load(path, load_external_data=False))
+            graph = onnx.load(path, load_external_data=False).graph
+            constants = [a.t for node in graph.node for a in node.attribute if a.HasField("t")]
+            tensors = [*graph.initializer, *constants]
             locations = {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
         except (DecodeError, ValueError) as error:
             raise InputError(f"{path} is not an ONNX file ({error}).") from error
@@ -232,6 +234,7 @@ class _Reading:
                     raise
                 except _DAMAGES as error:
                     raise InputError(f"The operator {node.op_type} {node.name} cannot be read ({error}).") from error
+                # A file may name outputs that only training needs; a node that takes one is refused.
                 self.known |= dict(zip(node.output, outputs, strict=False))
                 if pixels & set(node.input) and node.op_type in _ON_PIXELS and isinstance(outputs[0], _Value):
                     pixels.add(node.output[0])
