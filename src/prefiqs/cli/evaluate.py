@@ -13,7 +13,10 @@ def evaluate(
     scores: Annotated[
         list[str], Argument(help="Score files (`PATH SCORE` text, or tables: .csv, .parquet), or METHOD=FILE.")
     ],
-    embeddings: Annotated[Path, Option(help=".npy (see --names), table, `NAME v1 v2 …` text, or folder of NAME.npy.")],
+    embeddings: Annotated[
+        list[str],
+        Option(help=".npy, table, `NAME v1 v2 …` text or folder of NAME.npy, or VERIFIER=FILE; may be repeated."),
+    ],
     pairs: Annotated[Path, Option(help="`NAME NAME 1|0` text, or a table with columns left, right, genuine.")],
     out: Annotated[Path, Option(help="Folder for tables, figures and report.html.")],
     names: Annotated[Path | None, Option(help="Names of the rows of a .npy: one per line, or a table.")] = None,

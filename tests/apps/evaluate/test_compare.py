@@ -173,3 +173,23 @@ def test_too_few_people_to_hold_any_out_and_nothing_is_written(run, brought, tmp
     code, _, err = run("evaluate", *arguments)
     assert code == 1 and "needs at least 4 people, to hold half of them out; there are 3" in err
     assert not (tmp_path / "r").exists()
+
+
+def test_several_verifiers_are_each_judged_as_if_alone(run, brought, tmp_path):
+    np.save(tmp_path / "halves.npy", brought.vectors[:, :6])
+    options = ["--fmr", 0.01, "--fmr", 0.05, "--bootstrap", 10]
+    both = ["--embeddings", f"half={tmp_path}/halves.npy"]
+    code, out, err = run("evaluate", *given(brought), *both, "--out", tmp_path / "both", *options)
+    assert code == 0, err
+    assert "| half " in out and {"edc-half-0.05.png", "edc-vectors-0.01.png"} <= {
+        path.name for path in (tmp_path / "both").iterdir()
+    }
+    alone = given(brought)
+    alone[alone.index("--embeddings") + 1] = both[1]
+    code, out, err = run("evaluate", *alone, "--out", tmp_path / "alone", *options)
+    assert code == 0 and "half" not in out and (tmp_path / "alone" / "edc-0.05.png").exists(), err
+    for table in ("areas", "curves", "differences", "operating_points"):
+        together, single = (pd.read_csv(tmp_path / folder / f"{table}.csv") for folder in ("both", "alone"))
+        part = together[together["verifier"] == "half"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, single)
+        assert len(together) == 2 * len(single)

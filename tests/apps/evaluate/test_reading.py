@@ -134,7 +134,7 @@ def test_images_without_pairs_need_no_score(brought, tmp_path):
     (tmp_path / "few.txt").write_text("\n".join(few) + "\n")
     scores = dict(zip(brought.names, brought.good, strict=True))
     (tmp_path / "q.txt").write_text("".join(f"{n} {scores[n]:.17g}\n" for n in used))
-    inputs = read_inputs([f"{tmp_path}/q.txt"], brought.folder / "vectors.npy", tmp_path / "few.txt",
+    inputs = read_inputs([f"{tmp_path}/q.txt"], [f"{brought.folder}/vectors.npy"], tmp_path / "few.txt",
                              brought.folder / "names.txt")  # fmt: skip
     assert sorted(inputs.names) == used and inputs.unused == 80 - len(used)
     by_name = dict(zip(inputs.names, inputs.scores["q"], strict=True))
@@ -198,7 +198,7 @@ def test_a_path_may_hold_an_equals_sign(brought, tmp_path):
     (tmp_path / "run=3").mkdir()
     path = tmp_path / "run=3" / "m.txt"
     path.write_text(lines_of(brought))
-    others = brought.folder / "vectors.npy", brought.folder / "pairs.txt", brought.folder / "names.txt"
+    others = [f"{brought.folder}/vectors.npy"], brought.folder / "pairs.txt", brought.folder / "names.txt"
     for given, method in ((str(path), "m"), (f"mine={path}", "mine"), (f"mine={brought.folder}/good.txt", "mine")):
         assert list(read_inputs([given], *others).scores) == [method]
     with pytest.raises(InputError, match="File not found: .*run=4/m.txt"):
@@ -281,5 +281,23 @@ def test_people_who_contradict_the_pairs(brought, tmp_path):
     index = pd.DataFrame({"name": brought.names, "subject": np.roll(brought.subjects, 1)})
     index.to_csv(tmp_path / "index.csv", index=False)
     with pytest.raises(InputError, match="pairs.txt contradicts the people listed: it has 'person"):
-        read_inputs([f"{brought.folder}/good.txt"], brought.folder / "vectors.npy", brought.folder / "pairs.txt",
+        read_inputs([f"{brought.folder}/good.txt"], [f"{brought.folder}/vectors.npy"], brought.folder / "pairs.txt",
                       tmp_path / "index.csv")  # fmt: skip
+
+
+def test_several_verifiers_in_any_order_of_images(brought, tmp_path):
+    order = np.random.default_rng(1).permutation(80)
+    rolled = pd.DataFrame(brought.vectors[:, ::-1] ** 3, brought.names).iloc[order]
+    rolled.rename_axis("name").to_csv(tmp_path / "other.csv")
+    vectors, files = f"{brought.folder}/vectors.npy", (brought.folder / "pairs.txt", brought.folder / "index.csv")
+    scores = [f"{brought.folder}/good.txt"]
+    found = read_inputs(scores, [f"a={vectors}", f"{tmp_path}/other.csv"], *files)
+    assert list(found.verifiers) == ["a", "other"]
+    places = [brought.names.index(name) for name in found.names]
+    np.testing.assert_array_equal(found.verifiers["a"], brought.vectors[places])
+    np.testing.assert_allclose(found.verifiers["other"], (brought.vectors[:, ::-1] ** 3)[places], rtol=1e-6)
+    with pytest.raises(InputError, match="Two verifiers are called 'vectors'. Call one of them NAME="):
+        read_inputs(scores, [vectors, vectors], *files)
+    rolled.iloc[1:].rename_axis("name").to_csv(tmp_path / "less.csv")
+    with pytest.raises(InputError, match=rf"less has no embedding of '{rolled.index[0]}' \(1 of 80 images"):
+        read_inputs(scores, [vectors, f"{tmp_path}/less.csv"], *files)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from prefiqs import __version__
 from prefiqs.apps.evaluate.inputs import EvaluationInputs
-from prefiqs.apps.evaluate.operating_points import mapped_points, points_at_percentiles
+from prefiqs.apps.evaluate.operating_points import hidden_verifier, mapped_points, points_at_percentiles
 from prefiqs.errors import InputError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.edc import EdcProtocol
@@ -57,26 +57,29 @@ class Settings(EdcProtocol):
 def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: str) -> Table:
     """Write all results into a folder, the page `report.html` last, and return the table of areas.
 
-    Files: `areas` (CSV, Markdown), `curves.csv`, `random.csv`, `edc-FMR.png` for each FMR; with a bootstrap also
-    `differences` to the first method, and `intervals-FMR.png`. `operating_points` (CSV, Markdown) helps to choose a
-    rejection threshold; with a mapping also `mapped_operating_points`.
+    Files: `areas` (CSV, Markdown), `curves.csv`, `random.csv`, `edc-FMR.png` for each FMR (`edc-VERIFIER-FMR.png` where
+    there are several verifiers); with a bootstrap also `differences` to the first method, and `intervals-FMR.png`.
+    `operating_points` (CSV, Markdown) helps to choose a rejection threshold; with a mapping also
+    `mapped_operating_points`.
 
     Raises `InputError`, before anything is written, for scores that cannot be mapped.
     """
     methods, limit = list(inputs.scores), settings.limit
     subjects = inputs.subjects if settings.resample_unit == "people" else None
-    verifier = {inputs.verifier: inputs.embeddings}
-    comparison = Comparison(verifier, inputs.pairs, inputs.genuine, inputs.scores, subjects=subjects)
+    comparison = Comparison(inputs.verifiers, inputs.pairs, inputs.genuine, inputs.scores, subjects=subjects)
     curves = comparison.curves(settings)
     random = comparison.random_orders(settings, RANDOM_ORDERS)
     bootstraps = comparison.bootstrap(settings, settings.resamples, settings.seed) if settings.resamples else {}
     chance, intervals = random_table(random), intervals_table(bootstraps, limit)
-    areas = _areas(areas_table(curves, limit), chance, intervals, settings, title)
+    hidden = hidden_verifier(inputs)
+    areas = _areas(areas_table(curves, limit), chance, intervals, settings, title, hidden)
     shown: dict[str, Table | tuple[str, Figure]] = {"areas": areas}
-    for fmr in settings.fmrs:
-        drawn = {method: curves[inputs.verifier, method, fmr] for method in methods}
-        figure = edc_figure(drawn, title, limit, random[inputs.verifier, fmr])
-        shown[f"edc-{fmr:g}"] = f"Error-versus-discard curves at FMR {fmr:g}", figure
+    for verifier, fmr in random:
+        drawn = {method: curves[verifier, method, fmr] for method in methods}
+        by = "" if hidden else f"{verifier}-"
+        figure = edc_figure(drawn, title if hidden else f"{title}, {verifier}", limit, random[verifier, fmr])
+        caption = f"Error-versus-discard curves at FMR {fmr:g}" + ("" if hidden else f", verifier {verifier}")
+        shown[f"edc-{by}{fmr:g}"] = caption, figure
     for fmr in settings.fmrs if bootstraps else ():
         of_fmr = intervals[intervals["fmr"] == fmr].assign(label=intervals["key"])
         figure = pauc_intervals(of_fmr, chance[chance["fmr"] == fmr], f"FMR {fmr:g}")
@@ -85,7 +88,7 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
         differences = differences_table(bootstraps, methods[0], limit).rename(columns=_METHOD)
         caption = f"Differences of pAUC·10³ from {methods[0]} (below 0 is better)"
         notes = "low, high: ends of the 95 % interval, paired by resample."
-        shown["differences"] = Table(differences, caption, digits=2, notes=notes)
+        shown["differences"] = Table(differences, caption, digits=2, notes=notes, hidden=hidden)
     shown["operating_points"] = points_at_percentiles(comparison, inputs, settings)
     if kind := settings.score_mapping:
         shown["mapped_operating_points"] = mapped_points(inputs, kind, settings, settings.seed)
@@ -109,7 +112,8 @@ def facts(inputs: EvaluationInputs, settings: Settings) -> dict[str, str]:
     people = "as listed" if inputs.named_people else "inferred from genuine pairs"
     negated = ", ".join(method for method, sign in inputs.sign.items() if sign < 0)
     rows = {
-        "embeddings": f"{inputs.verifier}, {inputs.embeddings.shape[1]}-d, cosine similarity",
+        "embeddings": "; ".join(f"{name}, {vectors.shape[1]}-d" for name, vectors in inputs.verifiers.items())
+        + "; cosine similarity",
         "images": f"{len(inputs.names):,} in pairs; {inputs.unused:,} embedded images occur in no pair",
         "people": f"{len(set(inputs.subjects)):,}, {people}",
         "pairs": f"{int(inputs.genuine.sum()):,} genuine, {impostors:,} impostor",
@@ -129,22 +133,29 @@ def facts(inputs: EvaluationInputs, settings: Settings) -> dict[str, str]:
     return rows
 
 
-def _areas(areas: pd.DataFrame, chance: pd.DataFrame, intervals: pd.DataFrame, settings: Settings, title: str) -> Table:
-    """Return the areas, random order included, with their intervals; best first for each FMR."""
-    of_all = areas.drop_duplicates("fmr")[["verifier", "fmr", "fnmr", "fmr_resolvable"]]
+def _areas(
+    areas: pd.DataFrame,
+    chance: pd.DataFrame,
+    intervals: pd.DataFrame,
+    settings: Settings,
+    title: str,
+    hidden: list[str],
+) -> Table:
+    """Return the areas, random order included, with their intervals; best first for each verifier and FMR."""
+    of_all = areas.drop_duplicates(["verifier", "fmr"])[["verifier", "fmr", "fnmr", "fmr_resolvable"]]
     start = of_all.assign(key="random order", pauc=chance["pauc_mean"].to_numpy())
     areas = pd.concat([areas.assign(random=False), start.assign(random=True)], ignore_index=True)
     notes = (
         f"fnmr: with nothing discarded. pauc: ·10³, up to a discard fraction of {settings.limit:g}, threshold "
         f"{settings.threshold}; smaller is better. fmr_resolvable: at least 1/FMR impostor pairs are left up to there."
     )
-    hidden = ["verifier", "random"]
+    hidden = [*hidden, "random"]
     if settings.resamples:
         columns = ["verifier", "key", "fmr", "pauc_low", "pauc_high", "unit", "undefined"]
         areas = areas.merge(intervals[columns], "left", columns[:3])
         notes += f" In brackets: 95 % bootstrap interval over {settings.resample_unit}."
         hidden += ["unit", "undefined"]
-    order = areas["fmr"].map(settings.fmrs.index)
+    order = areas.groupby(["verifier", "fmr"], sort=False).ngroup()
     return Table(
         areas.iloc[np.lexsort([areas["pauc"], order])].rename(columns=_METHOD),
         f"Areas under the error-versus-discard curves of {title} (smaller is better)",
@@ -153,7 +164,7 @@ def _areas(areas: pd.DataFrame, chance: pd.DataFrame, intervals: pd.DataFrame, s
         notes=notes,
         hidden=hidden,
         not_in_csv=["random"],
-        within=dict.fromkeys(["pauc", "auc"], ["fmr", "random"]),  # the random order does not compete
+        within=dict.fromkeys(["pauc", "auc"], ["verifier", "fmr", "random"]),  # the random order does not compete
         intervals=["pauc"] if settings.resamples else (),
     )
 

@@ -22,13 +22,14 @@ _DIGITS = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4}
 
 
 def points_at_percentiles(comparison: Comparison, inputs: EvaluationInputs, protocol: EdcProtocol) -> Table:
-    """Return one row per method, percentile of its scores, and FMR: the columns of `operating_points`, and percentile.
+    """Return one row per verifier, method, percentile of its scores, and FMR: the columns of `operating_points`, and
+    percentile.
 
     Rejection thresholds are on the method's own scale; where lower is better, images above them are rejected.
     """
     thresholds = {m: np.quantile(scores, np.array(PERCENTILES) / 100) for m, scores in comparison.scores.items()}
     table = _by_method(comparison, thresholds, protocol)
-    table.insert(1, "percentile", np.tile(np.repeat(PERCENTILES, len(protocol.fmrs)), len(thresholds)))
+    table.insert(2, "percentile", np.resize(np.repeat(PERCENTILES, len(protocol.fmrs)), len(table)))
     table["rejection_threshold"] *= table["method"].map(inputs.sign)
     notes = (
         "rejection_threshold: on the method's own scale. Images below it (above it, if lower is better) "
@@ -37,15 +38,16 @@ def points_at_percentiles(comparison: Comparison, inputs: EvaluationInputs, prot
     )
     digits = _DIGITS | {"rejection_threshold": _decimals(table, "rejection_threshold")}
     caption = "Operating points: images below a percentile of the scores are rejected"
-    return Table(table, caption, digits=digits, notes=notes)
+    return Table(table, caption, digits=digits, notes=notes, hidden=hidden_verifier(inputs))
 
 
 def mapped_points(inputs: EvaluationInputs, kind: str, protocol: EdcProtocol, seed: int) -> Table:
     """Fit a mapping of each method on one half of the people, drawn by `seed`, and judge it on the other half.
 
-    Returns one row per method, rejection threshold on the scale 0 … 100, and FMR: the columns of `operating_points` on
-    the people held out, with `score` (the threshold on the method's own scale) and `images_below_fitted`, the share
-    below it in the half fitted on. Where both shares agree, the scale holds for people it has not seen.
+    Returns one row per verifier, method, rejection threshold on the scale 0 … 100, and FMR: the columns of
+    `operating_points` on the people held out, with `score` (the threshold on the method's own scale) and
+    `images_below_fitted`, the share below it in the half fitted on. Where both shares agree, the scale holds for people
+    it has not seen.
 
     Raises InputError for too few people, or no genuine or impostor pair among those held out.
     """
@@ -57,21 +59,26 @@ def mapped_points(inputs: EvaluationInputs, kind: str, protocol: EdcProtocol, se
         scores += (inputs.sign[method] * mapping.inverse(LEVELS)).tolist()
         below += [np.mean(mapped[method][fitting] < level) for level in LEVELS]
     table = _by_method(_held_out(inputs, fitting, mapped), dict.fromkeys(mapped, LEVELS), protocol)
-    score = np.repeat(scores, len(protocol.fmrs))
-    table.insert(2, "score", np.where(np.isfinite(score), score, np.nan))  # no score becomes 0 on a sigmoid
-    table.insert(3, "images_below_fitted", np.repeat(below, len(protocol.fmrs)))
+    score = np.resize(np.repeat(scores, len(protocol.fmrs)), len(table))
+    table.insert(3, "score", np.where(np.isfinite(score), score, np.nan))  # no score becomes 0 on a sigmoid
+    table.insert(4, "images_below_fitted", np.resize(np.repeat(below, len(protocol.fmrs)), len(table)))
     notes = (
         "rejection_threshold: of 100; score: the same on the method's own scale. images_below_fitted: share below it "
         "among the half of the people that the mapping was fitted on; everything else refers to the other half."
     )
     digits = _DIGITS | {"rejection_threshold": 0, "score": _decimals(table, "score"), "images_below_fitted": 3}
     caption = f"Operating points on a scale of 0 to 100 ({kind}), for people it was not fitted on"
-    return Table(table, caption, digits=digits, notes=notes)
+    return Table(table, caption, digits=digits, notes=notes, hidden=hidden_verifier(inputs))
+
+
+def hidden_verifier(inputs: EvaluationInputs) -> list[str]:
+    """Return the column of verifiers if there is but one, which then need not be printed."""
+    return ["verifier"] if len(inputs.verifiers) == 1 else []
 
 
 def _by_method(comparison: Comparison, thresholds: Mapping[Any, ArrayLike], protocol: EdcProtocol) -> pd.DataFrame:
     table = operating_points(comparison, thresholds, protocol.fmrs, protocol.rule)
-    return table.drop(columns="verifier").rename(columns={"key": "method"})
+    return table.rename(columns={"key": "method"})
 
 
 def _decimals(points: pd.DataFrame, column: str) -> int:
@@ -91,4 +98,6 @@ def _held_out(inputs: EvaluationInputs, fitting: np.ndarray, scores: dict[str, n
             "pairs, but both kinds are needed. Choose another --seed, or leave --score-mapping out."
         )
     held_out = {method: values[rows] for method, values in scores.items()}
-    return Comparison({inputs.verifier: inputs.embeddings[rows]}, pairs.reshape(-1, 2), genuine, held_out)
+    return Comparison(
+        {name: vectors[rows] for name, vectors in inputs.verifiers.items()}, pairs.reshape(-1, 2), genuine, held_out
+    )
