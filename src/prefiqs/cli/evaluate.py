@@ -30,8 +30,7 @@ def evaluate(
     max_discard: Annotated[float, Option(help="Upper limit of the discard fraction for pAUC.")] = 0.3,
     bootstrap: Annotated[int, Option(help="Bootstrap resamples for 95 % intervals; 0 = none.")] = 0,
     resample_unit: Annotated[str, Option(help="Unit that the bootstrap resamples: people or pairs.")] = "people",
-    score_mapping: Annotated[str | None, Option(help="sigmoid or percentile: map scores to 0 to 100.")] = None,
-    seed: Annotated[int, Option(help="Seed of the bootstrap and of the split of people for --score-mapping.")] = 0,
+    seed: Annotated[int, Option(help="Seed of the bootstrap.")] = 0,
     title: Annotated[str | None, Option(help="Title of the report; default: the name of the folder.")] = None,
 ) -> None:
     """Compare quality scores on your own embeddings and pairs: EDC figures, pAUC tables, a one-page report.
@@ -42,8 +41,8 @@ def evaluate(
     from prefiqs.apps.evaluate import compare
     from prefiqs.apps.evaluate.inputs import read_inputs
 
-    draws = bootstrap, resample_unit, seed
-    settings = compare.Settings(tuple(fmr), threshold, threshold_rule, step, max_discard, *draws, score_mapping)
+    protocol = tuple(fmr), threshold, threshold_rule, step, max_discard
+    settings = compare.Settings(*protocol, bootstrap, resample_unit, seed)
     inputs = read_inputs(scores, embeddings, pairs, names, lower_is_better or ())
     areas = compare.evaluate(inputs, settings, out, title or out.absolute().name)
     print(areas.markdown())

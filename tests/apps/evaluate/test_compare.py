@@ -11,7 +11,6 @@ import prefiqs
 from prefiqs.apps.evaluate.compare import Settings
 from prefiqs.cli import main
 from prefiqs.errors import InputError
-from prefiqs.evaluation.score_mapping import fit_mapping, fitting_half
 
 
 @pytest.fixture
@@ -97,7 +96,6 @@ def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):
         (["--max-discard", 0.99], "must lie between one step (0.05) and the last one (0.95), not at 0.99"),
         (["--bootstrap", -1], "cannot be -1; 0 means no intervals"),
         (["--resample-unit", "faces"], "Unknown resample unit 'faces'; choose one of people, pairs"),
-        (["--score-mapping", "line"], "Unknown score mapping 'line'; choose one of sigmoid, percentile"),
     ],
 )
 def test_errors_are_one_sentence_and_nothing_is_written(run, brought, tmp_path, options, message):
@@ -145,34 +143,6 @@ def test_operating_points_at_percentiles_on_the_scale_of_the_file(run, brought, 
         assert row["pairs_rejected"] == pytest.approx(1 - left.mean())
         assert row["fnmr"] == pytest.approx((similarity[left & brought.genuine] <= cutoff).mean())
     assert "Operating points: images below" in (tmp_path / "report.html").read_text()
-
-
-@pytest.mark.parametrize("kind", ["sigmoid", "percentile"])
-def test_a_mapping_is_judged_on_people_it_has_not_seen(run, brought, tmp_path, kind):
-    options = ["--fmr", 0.05, "--score-mapping", kind, "--seed", 3]
-    code, _, err = run("evaluate", *given(brought), "--out", tmp_path, *options)
-    assert code == 0, err
-    table = pd.read_csv(tmp_path / "mapped_operating_points.csv").set_index(["method", "rejection_threshold"])
-    fitting = fitting_half(brought.subjects, 3)
-    for method, own in {"good": brought.good, "poor": -brought.poor}.items():
-        mapping = fit_mapping(own[fitting], kind, method, method == "poor")
-        mapped, held = mapping.apply(own), ~fitting[brought.pairs].any(axis=1)
-        row = table.loc[(method, 40)]
-        assert row["images_below_fitted"] == pytest.approx((mapped[fitting] < 40).mean())
-        assert row["images_rejected"] == pytest.approx((mapped[~fitting] < 40).mean())
-        assert row["pairs_rejected"] == pytest.approx((mapped[brought.pairs[held]].min(1) < 40).mean())
-        assert mapping.apply(row["score"]) == pytest.approx(40)
-
-
-def test_too_few_people_to_hold_any_out_and_nothing_is_written(run, brought, tmp_path):
-    names = [n for n, s in zip(brought.names, brought.subjects, strict=True) if s in ("person0", "person1", "person2")]
-    lines = (brought.folder / "pairs.txt").read_text().splitlines()
-    few = [line for line in lines if set(line.split()[:2]) <= set(names)]
-    (tmp_path / "few.txt").write_text("\n".join(few) + "\n")
-    arguments = [*given(brought)[:-1], tmp_path / "few.txt", "--out", tmp_path / "r", "--score-mapping", "sigmoid"]
-    code, _, err = run("evaluate", *arguments)
-    assert code == 1 and "needs at least 4 people, to hold half of them out; there are 3" in err
-    assert not (tmp_path / "r").exists()
 
 
 def test_several_verifiers_are_each_judged_as_if_alone(run, brought, tmp_path):

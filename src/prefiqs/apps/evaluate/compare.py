@@ -11,13 +11,12 @@ from matplotlib.figure import Figure
 
 from prefiqs import __version__
 from prefiqs.apps.evaluate.inputs import EvaluationInputs
-from prefiqs.apps.evaluate.operating_points import hidden_verifier, mapped_points, points_at_percentiles
+from prefiqs.apps.evaluate.operating_points import hidden_verifier, points_at_percentiles
 from prefiqs.errors import InputError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.evaluation.error_rates import is_resolvable
 from prefiqs.evaluation.inputs import check_choice
-from prefiqs.evaluation.score_mapping import KINDS
 from prefiqs.evaluation.tables import areas_table, curves_table, differences_table, intervals_table, random_table
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.io.tables import write_table
@@ -34,22 +33,18 @@ _DOTS = 110  # per inch, of figures on the page: sharp at its width
 
 @dataclass(frozen=True)
 class Settings(EdcProtocol):
-    """How curves are drawn, areas taken, and intervals and mappings made.
+    """How curves are drawn, areas taken, and intervals made.
 
     resamples: of the bootstrap; 0 = no intervals. resample_unit: "people" or "pairs". seed: of all draws.
-    score_mapping: "sigmoid" or "percentile", see `evaluation.score_mapping`; None = no scale of 0 … 100.
     """
 
     resamples: int = 0
     resample_unit: str = "people"
     seed: int = 0
-    score_mapping: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice(self.resample_unit, "resample_unit", ("people", "pairs"))
-        if self.score_mapping is not None:
-            check_choice(self.score_mapping, "score_mapping", KINDS)
         if self.resamples < 0:
             raise InputError(f"The number of bootstrap resamples cannot be {self.resamples}; 0 means no intervals.")
 
@@ -59,10 +54,7 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
 
     Files: `areas` (CSV, Markdown), `curves.csv`, `random.csv`, `edc-FMR.png` for each FMR (`edc-VERIFIER-FMR.png` where
     there are several verifiers); with a bootstrap also `differences` to the first method, and `intervals-FMR.png`.
-    `operating_points` (CSV, Markdown) helps to choose a rejection threshold; with a mapping also
-    `mapped_operating_points`.
-
-    Raises `InputError`, before anything is written, for scores that cannot be mapped.
+    `operating_points` (CSV, Markdown) helps to choose a rejection threshold.
     """
     methods, limit = list(inputs.scores), settings.limit
     subjects = inputs.subjects if settings.resample_unit == "people" else None
@@ -90,8 +82,6 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
         notes = "low, high: ends of the 95 % interval, paired by resample."
         shown["differences"] = Table(differences, caption, digits=2, notes=notes, hidden=hidden)
     shown["operating_points"] = points_at_percentiles(comparison, inputs, settings)
-    if kind := settings.score_mapping:
-        shown["mapped_operating_points"] = mapped_points(inputs, kind, settings, settings.seed)
 
     write_table(curves_table(curves).rename(columns=_METHOD), folder / "curves.csv")
     write_table(chance, folder / "random.csv")
