@@ -10,6 +10,14 @@ from prefiqs.errors import InputError
 ray_option = partial(Option, rich_help_panel="Ray")
 
 Model = Annotated[str, Option(help="Face recognition model (see `prefiqs list models`), or an .onnx file.")]
+Methods = Annotated[
+    str,
+    Option(
+        "--method",
+        help="Quality methods, separated by commas (see `prefiqs list methods`); METHOD@MODEL names a network.",
+        rich_help_panel="Method",
+    ),
+]
 Aligned = Annotated[bool, Option("--aligned", help="The photos are already aligned 112×112 faces.")]
 AllFaces = Annotated[bool, Option("--all-faces", help="Write one row per face, not only for the largest.")]
 Device = Annotated[str, Option(help="auto (a GPU if available), cpu, cuda or cuda:N.")]

@@ -23,7 +23,7 @@ def score(
     all_faces: shared.AllFaces = False,
     device: shared.Device = "auto",
     batch_size: Annotated[int | None, Option(min=1, help="Faces per batch.")] = None,
-    method: Annotated[str, _method(help="Quality method (see `prefiqs list methods`).")] = "prefiqs",
+    method: shared.Methods = "prefiqs",
     model: shared.Model = "sface",
     ratio: Annotated[float | None, _method(help="Pruning ratio, for methods that prune.")] = None,
     option: Annotated[list[str] | None, _method("-o", help="NAME=VALUE: another option of the method.")] = None,
@@ -40,8 +40,8 @@ def score(
 ) -> None:
     """Score the faces in photos; a higher score means a more recognisable face.
 
-    The columns are path, face (its number in the photo), score, drift, box, landmarks, confidence, status and settings.
-    If a photo cannot be read or has no face, the status says why, and the run continues. With --out, results are
+    The columns are path, face (its number in the photo), method, score, drift, box, landmarks, confidence, status and
+    settings. If a photo cannot be read or has no face, the status says why, and the run continues. With --out, results are
     written to FILE.progress first and to FILE at the end. An interrupted run can be resumed with --resume.
 
     PHOTOS may also be Parquet files with a column of image bytes, tar files of images, or folders of these. For very
@@ -70,16 +70,17 @@ def score(
     options: dict[str, Any] = {name: _json_value(text) for name, text in shared.name_value_pairs("-o", option).items()}
     options |= {name: value for name, value in {"ratio": ratio, "batch_size": batch_size}.items() if value is not None}
     into_folder = engine == "ray" and out is not None and not out.suffix
-    check_out(out, resume, as_json, all_faces, into_folder)
+    methods = method.split(",")
+    check_out(out, resume, as_json, all_faces or len(methods) > 1, into_folder)
     if engine == "local" and (workers is not None or address is not None):
         raise InputError("--workers and --address need --engine ray.")
     if out is not None and into_folder:
-        summary = score_dataset(photos, out, method, model, aligned, workers, device, shard_size, address, all_faces,
+        summary = score_dataset(photos, out, methods, model, aligned, workers, device, shard_size, address, all_faces,
                                 **options)  # fmt: skip
         lost = summary.failed
         print(summary, file=sys.stderr)
     else:
-        shards, given = find_images(photos, shard_size), (method, model, aligned, all_faces)
+        shards, given = find_images(photos, shard_size), (methods, model, aligned, all_faces)
         scorer: PhotoScorer | RayScorer
         if engine == "ray":
             scorer = RayScorer(Cluster(workers, device, address), *given, **options)

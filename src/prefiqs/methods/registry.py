@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from numbers import Integral, Real
@@ -154,11 +154,8 @@ def deciding_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises `InputError` for an unknown method or option, and for a value of another type than that of the option.
     """
-    if method not in METHODS:
-        raise InputError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
-    function = METHODS[method].module.scorer
-    hints, parameters = get_type_hints(function), list(inspect.signature(function).parameters.values())[1:]
-    known = {parameter.name: parameter.default for parameter in parameters}
+    known = _defaults(method)
+    hints = get_type_hints(METHODS[method].module.scorer)
     if unknown := sorted(options.keys() - known.keys()):
         raise InputError(f"Unknown option {unknown[0]!r} of {method}; its options are {', '.join(known)}.")
     for name, value in options.items():
@@ -170,6 +167,24 @@ def deciding_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if (batch_size := options.get("batch_size")) is not None and batch_size < 1:
         raise InputError(f"The batch size must be at least 1, not {batch_size}.")
     return {name: value for name, value in (known | dict(options)).items() if name not in _COMPUTING}
+
+
+def shared_options(methods: Sequence[str], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For each method those of `options` that it has, and those that none has, so that they are refused.
+
+    Raises `InputError` for an unknown method.
+    """
+    known = [_defaults(method).keys() for method in methods]
+    foreign = options.keys() - set().union(*known)
+    return [{name: value for name, value in options.items() if name in names | foreign} for names in known]
+
+
+def _defaults(method: str) -> dict[str, Any]:
+    """The options of a method, also those that change the speed only, with their defaults."""
+    if method not in METHODS:
+        raise InputError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
+    parameters = inspect.signature(METHODS[method].module.scorer).parameters.values()
+    return {parameter.name: parameter.default for parameter in list(parameters)[1:]}
 
 
 def _kinds(hint: Any) -> list[Any]:

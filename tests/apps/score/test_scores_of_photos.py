@@ -13,8 +13,10 @@ from prefiqs.apps.score.rows import COLUMNS
 from prefiqs.apps.score.scorer import PhotoScorer, describe
 from prefiqs.errors import InputError
 from prefiqs.faces.find import find_images
+from prefiqs.faces.reader import FaceReader
 from prefiqs.methods._scorer import Scored
 from prefiqs.methods.froq import calibrate
+from prefiqs.methods.registry import PreparedScorer
 
 
 def rows_of(scorer, paths):
@@ -34,9 +36,9 @@ def test_scores_and_drift_are_those_of_the_api(photos, scorer):
     moved = embedded_by_hand(TinyNet(), images) - embedded_by_hand(pruned, images)
     np.testing.assert_allclose([r["drift"] for r in ok], np.linalg.norm(moved, axis=1), atol=1e-6)
     for row, face in zip(ok, faces, strict=True):
-        places = [row[name] for name in COLUMNS[4:18]]
+        places = [row[name] for name in COLUMNS[5:19]]
         np.testing.assert_allclose(places, [*face.box, *face.landmarks.ravel()], atol=0.0051)
-        assert COLUMNS[4:10] == ("x", "y", "width", "height", "left_eye_x", "left_eye_y")
+        assert COLUMNS[5:11] == ("x", "y", "width", "height", "left_eye_x", "left_eye_y")
         assert row["confidence"] == pytest.approx(face.confidence, abs=1e-4)
         assert row["face"] == 1
 
@@ -45,7 +47,7 @@ def test_bad_photos_have_a_reason_and_no_numbers(photos, scorer):
     lost = [row for row in rows_of(scorer, photos) if row["status"] != "ok"]
     assert lost[0]["status"] == "No face was found in this photo of 200×200 pixels."
     assert "4b.jpg is not an image that OpenCV can read." in lost[1]["status"]
-    numbers = set(COLUMNS) - {"path", "status", "settings"}
+    numbers = set(COLUMNS) - {"path", "method", "status", "settings"}
     assert {row[name] for row in lost for name in numbers} == {None}
 
 
@@ -124,6 +126,41 @@ def test_settings_tell_a_changed_file(faces, tmp_path):
 
 
 def test_a_score_that_is_not_finite_is_a_reason(photos, scorer, monkeypatch):
-    monkeypatch.setattr(scorer, "score", lambda faces: Scored(np.full(len(faces), np.nan, np.float32)))
+    monkeypatch.setattr(PreparedScorer, "__call__", lambda self, faces: Scored(np.full(len(faces), np.nan, np.float32)))
     (row,) = rows_of(scorer, photos[:1])
     assert (row["score"], row["drift"], row["status"]) == (None, None, "The score is not finite (nan).")
+
+
+def test_several_methods_find_each_face_once_and_score_as_each_alone(photos, monkeypatch):
+    methods = {"prefiqs": {"ratio": 0.2}, "norm": {}, "ser-fiq": {}}
+    alone = {m: rows_of(PhotoScorer(m, TinyNet(), device="cpu", **own), photos) for m, own in methods.items()}
+    found = []
+    original = FaceReader.__call__
+    monkeypatch.setattr(FaceReader, "__call__", lambda self, image: found.append(image) or original(self, image))
+    rows = rows_of(PhotoScorer(list(methods), TinyNet(), device="cpu", ratio=0.2), photos)
+    assert len(found) == len(photos)
+    assert len(rows) == 3 * len(photos)
+    for method, expected in alone.items():
+        assert [row for row in rows if row["method"] == method] == expected
+
+
+def test_a_method_may_name_its_network(photos):
+    rows = rows_of(PhotoScorer(["norm", "norm@mobilefacenet-512"], TinyNet(), device="cpu"), photos[:1])
+    assert [row["method"] for row in rows] == ["norm", "norm@mobilefacenet-512"]
+    face = prefiqs.align(photos[0]).image[None]
+    expected = [prefiqs.score(face, "norm", model)[0] for model in (TinyNet(), "mobilefacenet-512")]
+    np.testing.assert_allclose([row["score"] for row in rows], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("methods", "options", "reason"),
+    [
+        (["norm", "norm"], {}, "The method norm is given twice"),
+        (["norm", "nrom"], {}, "Unknown method 'nrom'"),
+        (["norm", "prefiqs"], {"ratoi": 0.4}, "Unknown option 'ratoi' of norm"),
+        (["norm", "prefiqs"], {"ratio": "much"}, "The option ratio of prefiqs must be float"),
+    ],
+)
+def test_methods_that_do_not_go_together_are_refused(methods, options, reason):
+    with pytest.raises(InputError, match=reason):
+        PhotoScorer(methods, TinyNet(), device="cpu", **options)

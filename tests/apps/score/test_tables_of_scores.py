@@ -56,7 +56,7 @@ def test_stdout(scorer, photos, expected, capsys, tmp_path):
     [
         (("x.xls", False, False, False), "--out must be a file that ends in .csv, .parquet, .txt, not x.xls"),
         (("x.csv", False, True, False), "Choose either --json or --out"),
-        (("x.txt", False, False, True), "With --all-faces, choose a .csv or .parquet"),
+        (("x.txt", False, False, True), "With --all-faces or several methods, choose a .csv"),
         ((None, True, False, False), "--resume needs --out"),
     ],
 )

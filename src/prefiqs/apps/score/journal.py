@@ -10,7 +10,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from prefiqs.apps.score.rows import Row, read_rows, write_rows
+from prefiqs.apps.score.rows import AND, Row, read_rows, write_rows
 from prefiqs.errors import InputError
 
 
@@ -89,7 +89,7 @@ class ScoreJournal:
             for name, of_photo in groupby(read_rows(self.out), key=lambda row: row["path"]):
                 if name not in self.done:
                     rows = list(of_photo)
-                    self._check(rows[0]["settings"], self.out)
+                    self._check(AND.join(dict.fromkeys(row["settings"] for row in rows)), self.out)
                     self.append(rows)
 
     def _check(self, settings: str | None, path: Path) -> None:

@@ -20,7 +20,7 @@ from prefiqs.io.atomic import whole_file
 
 _EMBEDDINGS = pa.schema([
     pa.field("embedding", pa.list_(pa.float32())) if field.name == "score" else field
-    for field in SCHEMA if field.name != "drift"
+    for field in SCHEMA if field.name not in ("method", "drift")
 ])  # fmt: skip
 
 
@@ -43,7 +43,13 @@ class RayScorer:
     """Does on the workers of a cluster what `PhotoScorer` does; a run that dies loses its unfinished shards."""
 
     def __init__(
-        self, cluster: Cluster, method: str | None, model: str, aligned: bool, all_faces: bool, **options: Any
+        self,
+        cluster: Cluster,
+        method: str | Sequence[str] | None,
+        model: str,
+        aligned: bool,
+        all_faces: bool,
+        **options: Any,
     ):
         self.cluster, self.settings = cluster, describe(method, model, options, aligned, all_faces)
         self.schema = _EMBEDDINGS if method is None else SCHEMA
@@ -69,7 +75,7 @@ class RayScorer:
 def score_dataset(
     source: str | Path | Sequence[str | Path],
     out: str | Path,
-    method: str = "prefiqs",
+    method: str | Sequence[str] = "prefiqs",
     model: str = "sface",
     aligned: bool = False,
     workers: int | None = None,
@@ -88,7 +94,8 @@ def score_dataset(
         source: a folder of photos, of .parquet files with a column of image bytes (and optionally a column `name`), or
             of .tar files (WebDataset shards); one such file; or several of these.
         out: a folder for the shards, which `pandas.read_parquet` reads as one table.
-        method, model, options: as for `prefiqs.scorer`; the model by name or as an .onnx file.
+        method: one or several; each has a row per face.
+        model, options: as for `prefiqs.scorer`; the model by name or as an .onnx file.
         aligned: whether the images are aligned 112×112 faces; if not, the largest face is detected and aligned.
         workers, device, address: as for `Cluster`.
         shard_size: images per shard, in folders and Parquet files; a tar file is always one shard. If a worker crashes,

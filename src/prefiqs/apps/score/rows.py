@@ -23,22 +23,27 @@ _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 _PLACES = ("x", "y", "width", "height", *(f"{point}_{axis}" for point in _POINTS for axis in "xy"))
 
 SCHEMA = pa.schema({
-    "path": pa.string(), "face": pa.int32(), "score": pa.float64(), "drift": pa.float64(),
+    "path": pa.string(), "face": pa.int32(), "method": pa.string(), "score": pa.float64(), "drift": pa.float64(),
     **dict.fromkeys(_PLACES, pa.float64()), "confidence": pa.float64(), "status": pa.string(), "settings": pa.string(),
 })  # fmt: skip
 COLUMNS = tuple(SCHEMA.names)
 """Columns of the table. `path`: of the photo, or FILE/NAME in a Parquet or tar file; `face`: number within the photo, 1
-is the largest; `score`: higher = better; `drift` in [0, 2], of methods that have one; `x` to `right_mouth_y`: box and
-landmarks in pixels of the photo; `confidence` of the detector in [0, 1]; `status`: "ok", or one sentence on why there
-is no score; `settings`: the method, its network and options. What does not exist is missing (None; NA in CSV)."""
+is the largest; `method`: as it was asked for; `score`: higher = better; `drift` in [0, 2], of methods that have one;
+`x` to `right_mouth_y`: box and landmarks in pixels of the photo; `confidence` of the detector in [0, 1]; `status`:
+"ok", or one sentence on why there is no score; `settings`: the method, its network and options. What does not exist is
+missing (None; NA in CSV)."""
 
+AND = "; "  # between the settings of several methods
 FORMATS = (".csv", ".parquet", ".txt")
 _MISSING = "NA"
 _ROWS_AT_ONCE = 4096
 
 
-def photo_rows(photo: Photo, results: Sequence[Mapping[str, Any]], settings: str) -> list[Row]:
-    """The rows of a photo; `results`: what was computed of each face, by column, such as score and drift."""
+def photo_rows(photo: Photo, results: Sequence[Mapping[str, Any]], **of_all: str | None) -> list[Row]:
+    """The rows of a photo. results: what was computed of each face, by column, such as score and drift.
+
+    of_all: what all rows have, the method and its settings.
+    """
     found: list[Row] = [] if photo.faces else [{"status": photo.reason}]
     for number, (face, result) in enumerate(zip(photo.faces, results, strict=True), 1):
         if not math.isfinite(result.get("score", 0)):
@@ -46,7 +51,7 @@ def photo_rows(photo: Photo, results: Sequence[Mapping[str, Any]], settings: str
         places = [_rounded(value, 2) for value in (*face.box, *face.landmarks.ravel())]  # 1/100 pixel
         about = {"face": number, "confidence": _rounded(face.confidence, 4), "status": "ok"}
         found.append(dict(zip(_PLACES, places, strict=True)) | about | dict(result))
-    return [dict.fromkeys(COLUMNS) | {"path": photo.name, "settings": settings} | row for row in found]
+    return [dict.fromkeys(COLUMNS) | {"path": photo.name} | of_all | row for row in found]
 
 
 def _rounded(value: float, digits: int) -> float | None:

@@ -19,8 +19,11 @@ from prefiqs.errors import InputError
 from prefiqs.faces.find import Shard
 
 
-def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, folder: bool = False) -> None:
-    """Raise `InputError` for output options that contradict each other; `folder`: `out` will be a folder of shards."""
+def check_out(out: Path | None, resume: bool, as_json: bool, several: bool, folder: bool = False) -> None:
+    """Raise `InputError` for output options that contradict each other.
+
+    several: a photo may have several rows. folder: `out` will be a folder of shards.
+    """
     if out is None:
         if resume:
             raise InputError("--resume needs --out: there is nothing to continue on stdout.")
@@ -31,8 +34,9 @@ def check_out(out: Path | None, resume: bool, as_json: bool, all_faces: bool, fo
             raise InputError(f"{out} has results of an earlier run. Continue it with --resume or choose another --out.")
     elif out.suffix not in FORMATS or out.is_dir():
         raise InputError(f"--out must be a file that ends in {', '.join(FORMATS)}, not {out}.")
-    elif all_faces and out.suffix == ".txt":
-        raise InputError(f"{out} would have one line per photo. With --all-faces, choose a .csv or .parquet as --out.")
+    elif several and out.suffix == ".txt":
+        raise InputError(f"{out} would have one line per photo. With --all-faces or several methods, choose a .csv or "
+                         ".parquet as --out.")  # fmt: skip
 
 
 def write_scores(

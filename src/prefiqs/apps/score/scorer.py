@@ -2,19 +2,22 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from prefiqs.apps.score.rows import Row, photo_rows
+from prefiqs.apps.score.rows import AND, Row, photo_rows
 from prefiqs.assets.fetch import file_sha256
 from prefiqs.embedding.embedder import Embedder
+from prefiqs.errors import InputError
 from prefiqs.faces.find import Shard
 from prefiqs.faces.reader import FaceReader, Photo, prefetch
-from prefiqs.methods.registry import PreparedScorer, deciding_options
+from prefiqs.methods.registry import PreparedScorer, deciding_options, shared_options
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import as_model
 from prefiqs.models.onnx_network import files_of
@@ -24,17 +27,42 @@ _MOST_FACES = 512  # waiting to be scored (20 MB); as many photos are read ahead
 _PATIENCE = 2.0  # seconds after which waiting faces are scored, so that little is lost when a run dies
 
 
+class Wanted(NamedTuple):
+    """A method with its network and options; without a method, the raw embedding is wanted."""
+
+    name: str | None  # as the user wrote it
+    method: str | None
+    model: FaceModel | str
+    options: dict[str, Any]
+
+
+def wanted_methods(
+    method: str | Sequence[str] | None, model: FaceModel | str, options: Mapping[str, Any]
+) -> list[Wanted]:
+    """What `PhotoScorer` is asked for; `InputError` for a method or option that is not known, or a method twice."""
+    if method is None:
+        return [Wanted(None, None, model, dict(options))]
+    names = [method] if isinstance(method, str) else list(method)
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise InputError(f"The method {repeated[0]} is given twice.")
+    parts = [name.partition("@") for name in names]
+    own = shared_options([base for base, _, _ in parts], options)
+    named = zip(names, parts, own, strict=True)
+    return [Wanted(name, base, network or model, some) for name, (base, _, network), some in named]
+
+
 class PhotoScorer:
     """Finds and scores the faces of any number of photos, from any thread; memory does not grow with their number.
 
-    method, model, options: as for `prefiqs.scorer`; without a method, rows have `embedding`, raw, float32 d, instead of
-    a score. aligned, all_faces: as for `FaceReader`. threads: how many read photos; default: one per core.
-    settings: everything that affects the rows, as text.
+    method: one or several, METHOD or METHOD@NETWORK, each with a row per face; without any, rows have `embedding`, raw,
+    float32 d, instead of a score. model: the network of methods that name none. options: as for `prefiqs.scorer`; each
+    method takes those that it has. aligned, all_faces: as for `FaceReader`. threads: how many read photos; default: one
+    per core. settings: everything that affects the rows, as text.
     """
 
     def __init__(
         self,
-        method: str | None = "prefiqs",
+        method: str | Sequence[str] | None = "prefiqs",
         model: FaceModel | str = "sface",
         aligned: bool = False,
         all_faces: bool = False,
@@ -43,10 +71,17 @@ class PhotoScorer:
     ):
         self.settings = describe(method, model, options, aligned, all_faces)
         self.threads, self.reader = threads or os.cpu_count() or 1, FaceReader(aligned, all_faces)
-        if method is None:
-            self.embed = Embedder([as_model(model, **options)], **options)
-        else:
-            self.score = PreparedScorer(method, model, **options)
+        load = lru_cache(None)(partial(as_model, device=options.get("device", "auto")))  # once for all methods
+        self._measures: list[tuple[dict[str, str | None], Callable[[np.ndarray], list[dict[str, Any]]]]] = []
+        wanted = wanted_methods(method, model, options)
+        for one, settings in zip(wanted, _described(wanted, aligned, all_faces), strict=True):
+            network = load(one.model)
+            measure = (
+                partial(_embeddings, Embedder([network], **one.options))
+                if one.method is None
+                else partial(_scores, PreparedScorer(one.method, network, **one.options))
+            )
+            self._measures.append(({"method": one.name, "settings": settings}, measure))
 
     def __call__(self, shards: Iterable[Shard]) -> Iterator[list[Row]]:
         """The rows of each photo (see `COLUMNS`), in order; a bad photo has a row with the reason."""
@@ -66,35 +101,53 @@ class PhotoScorer:
 
     def _rows(self, photos: list[Photo]) -> Iterator[list[Row]]:
         faces = [face.image for photo in photos for face in photo.faces]
-        results = iter(self._results(np.stack(faces)) if faces else ())
+        stacked = np.stack(faces) if faces else None
+        results = [([] if stacked is None else measure(stacked), about) for about, measure in self._measures]
+        start = 0
         for photo in photos:
-            yield photo_rows(photo, [next(results) for _ in photo.faces], self.settings)
+            end = start + len(photo.faces)
+            yield [row for found, about in results for row in photo_rows(photo, found[start:end], **about)]
+            start = end
 
-    def _results(self, faces: np.ndarray) -> Sequence[Mapping[str, Any]]:
-        if hasattr(self, "embed"):
-            return [{"embedding": row} for row in self.embed(faces)[0]]
-        scored = self.score(faces)
-        scores = [float(f"{score:.9g}") for score in scored.score]  # nine digits identify a float32
-        drifts = [None] * len(faces) if scored.drift is None else [round(float(drift), 7) for drift in scored.drift]
-        return [{"score": score, "drift": drift} for score, drift in zip(scores, drifts, strict=True)]
+
+def _embeddings(embedder: Embedder, faces: np.ndarray) -> list[dict[str, Any]]:
+    return [{"embedding": row} for row in embedder(faces)[0]]
+
+
+def _scores(scorer: PreparedScorer, faces: np.ndarray) -> list[dict[str, Any]]:
+    scored = scorer(faces)
+    scores = [float(f"{score:.9g}") for score in scored.score]  # nine digits identify a float32
+    drifts = [None] * len(faces) if scored.drift is None else [round(float(drift), 7) for drift in scored.drift]
+    return [{"score": score, "drift": drift} for score, drift in zip(scores, drifts, strict=True)]
 
 
 def describe(
-    method: str | None, model: FaceModel | str, options: Mapping[str, Any], aligned: bool, all_faces: bool
+    method: str | Sequence[str] | None,
+    model: FaceModel | str,
+    options: Mapping[str, Any],
+    aligned: bool,
+    all_faces: bool,
 ) -> str:
-    """Everything that affects rows, as text: the method (or "embedding"), its network and options, and the photos.
+    """Everything that affects rows, as text: methods (or "embedding"), their networks and options, and the photos.
 
     Weights and calibrations are named with a checksum, because a file may change under its name.
     """
-    deciding = {} if method is None else deciding_options(method, options)
-    if isinstance(model, FaceModel):
-        network = model.name
-    else:
-        weights = Path(model) if Path(model).is_file() else published_weights(model)
-        network = f"{model} ({', '.join(map(_checksum, files_of(weights)))})"
-    texts = ["embedding" if method is None else method, network]
-    texts += [f"{name}={_named(value)}" for name, value in deciding.items()]
-    return " ".join([*texts, *["aligned"] * aligned, *["all-faces"] * all_faces])
+    return AND.join(_described(wanted_methods(method, model, options), aligned, all_faces))
+
+
+def _described(wanted: Iterable[Wanted], aligned: bool, all_faces: bool) -> list[str]:
+    texts = []
+    for _, method, model, options in wanted:
+        deciding = {} if method is None else deciding_options(method, options)
+        if isinstance(model, FaceModel):
+            network = model.name
+        else:
+            weights = Path(model) if Path(model).is_file() else published_weights(model)
+            network = f"{model} ({', '.join(map(_checksum, files_of(weights)))})"
+        words = ["embedding" if method is None else method, network]
+        words += [f"{name}={_named(value)}" for name, value in deciding.items()]
+        texts.append(" ".join([*words, *["aligned"] * aligned, *["all-faces"] * all_faces]))
+    return texts
 
 
 def _named(value: object) -> str:
