@@ -66,6 +66,23 @@ def test_a_path_is_read(assets, photos):
         np.testing.assert_array_equal(prefiqs.align(given).image, expected)
 
 
+def test_frames_of_opencv(assets, photos):
+    """BGR in, RGB out; the same face, whatever the order and the layout of memory."""
+    photo = photos[0].copy()
+    photo[..., 0] //= 2  # so that the channels differ
+    expected = prefiqs.align(photo)
+    for frame in (cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), photo[..., ::-1]):
+        face = prefiqs.align(frame, colour="bgr")
+        np.testing.assert_array_equal(face.image, expected.image)
+        np.testing.assert_array_equal(face.landmarks, expected.landmarks)
+        (one,) = prefiqs.align(frame, all_faces=True, colour="bgr")
+        np.testing.assert_array_equal(one.image, expected.image)
+    path = assets["orl"] / "s1" / "1.pgm"
+    np.testing.assert_array_equal(prefiqs.align(path, colour="bgr").image, prefiqs.align(path).image)
+    with pytest.raises(InputError, match='Unknown colour order \'BGR\'; choose "rgb" or "bgr"'):
+        prefiqs.align(photo, colour="BGR")
+
+
 def test_an_enlarged_photo_has_enlarged_landmarks(photos):
     """The detector sees the same pixels, and the middle of pixel 0 is that of pixel 1 of the three it becomes."""
     for photo in photos:
@@ -117,7 +134,9 @@ def test_the_largest_face_comes_first(photos):
     assert first.box[2] * first.box[3] > second.box[2] * second.box[3]
     assert (first.landmarks[:, 0] > 150).all()
     assert (second.landmarks[:, 0] < 112).all()
-    np.testing.assert_array_equal(prefiqs.align(canvas).image, first.image)
+    largest = prefiqs.align(canvas)
+    np.testing.assert_array_equal(largest.image, first.image)
+    assert largest.faces == first.faces == second.faces == 2
     assert len(prefiqs.align(photos[0], all_faces=True)) == 1
 
 
@@ -230,4 +249,6 @@ def test_photos_are_turned_upright(tmp_path):
 def test_faces_are_compared_by_identity_and_printed_without_pixels(photos):
     first, second = prefiqs.align(photos[0]), prefiqs.align(photos[0])
     assert first != second and len({first, second}) == 2
-    assert "image" not in repr(first) and len(repr(first)) < 1000
+    x, y, width, height = first.box.round().astype(int)
+    expected = f"AlignedFace(box=[{x}, {y}, {width}, {height}], confidence={first.confidence:.2f}, faces=1)"
+    assert repr(first) == expected

@@ -40,9 +40,10 @@ def score(
 ) -> None:
     """Score the faces in photos; a higher score means a more recognisable face.
 
-    The columns are path, face (its number in the photo), method, score, drift, box, landmarks, confidence, status and
-    settings. If a photo cannot be read or has no face, the status says why, and the run continues. With --out, results
-    are written to FILE.progress first and to FILE at the end. An interrupted run can be resumed with --resume.
+    The columns are path, face (its number in the photo), method, score, drift, box, landmarks, confidence, acquisition
+    hints (faces in the photo, distance of the eyes, roll, yaw, sharpness …), status and settings. If a photo cannot be
+    read or has no face, the status says why, and the run continues. With --out, results are written to FILE.progress
+    first and to FILE at the end. An interrupted run can be resumed with --resume.
 
     PHOTOS may also be Parquet files with a column of image bytes, tar files of images, or folders of these. For very
     large data sets, use --engine ray with a folder as --out; workers write Parquet shards there.

@@ -1,7 +1,7 @@
 """From a photo to aligned faces: YuNet landmarks, then a similarity transform onto the ArcFace template."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, overload
@@ -13,7 +13,7 @@ from prefiqs.assets.fetch import fetch
 from prefiqs.assets.location import data_root
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.decode import read_photo
-from prefiqs.faces.template import align_to_template
+from prefiqs.faces.template import align_to_template, share_outside
 
 # YuNet was trained on faces of about 10 to 300 pixels: the longer side of a photo is brought into this range.
 _SMALLEST_SIDE, _LARGEST_SIDE = 336, 1024
@@ -24,39 +24,64 @@ _CONFIDENCE = 0.6
 _SMALLEST_INPUT = 64
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AlignedFace:
-    """A face cut out of a photo: `image` uint8 RGB 112×112×3; `box` (x, y, width, height) and `landmarks` 5×2 (eyes,
-    nose, mouth corners, left of the image first) in pixels of the photo; the detector's `confidence` in [0, 1]."""
+    """A face cut out of a photo. What is not known of a face that was aligned elsewhere is NaN, or None.
 
-    image: np.ndarray = field(repr=False)
+    image: uint8 RGB 112×112×3.
+    box: x, y, width, height in pixels of the photo.
+    landmarks: eyes, nose and mouth corners, left of the image first, 5×2, in pixels of the photo.
+    confidence: the detector's, in [0, 1].
+    outside: share of `image` that lies outside the photo (filled with its edge), in [0, 1].
+    faces: how many faces the photo has.
+    """
+
+    image: np.ndarray
     box: np.ndarray
     landmarks: np.ndarray
     confidence: float
+    outside: float = float("nan")
+    faces: int | None = None
+
+    def __repr__(self) -> str:
+        box = ", ".join(f"{value:.0f}" for value in self.box)
+        return f"AlignedFace(box=[{box}], confidence={self.confidence:.2f}, faces={self.faces})"
 
 
 @overload
-def align(image: np.ndarray | str | Path, all_faces: Literal[False] = False) -> AlignedFace: ...
+def align(
+    image: np.ndarray | str | Path, all_faces: Literal[False] = False, colour: Literal["rgb", "bgr"] = "rgb"
+) -> AlignedFace: ...
 @overload
-def align(image: np.ndarray | str | Path, all_faces: Literal[True]) -> list[AlignedFace]: ...
-def align(image: np.ndarray | str | Path, all_faces: bool = False) -> AlignedFace | list[AlignedFace]:
+def align(
+    image: np.ndarray | str | Path, all_faces: Literal[True], colour: Literal["rgb", "bgr"] = "rgb"
+) -> list[AlignedFace]: ...
+def align(
+    image: np.ndarray | str | Path, all_faces: bool = False, colour: Literal["rgb", "bgr"] = "rgb"
+) -> AlignedFace | list[AlignedFace]:
     """Detect the largest face in a photo, or all faces, largest first; align them to the ArcFace template (112×112).
 
-    image: uint8 RGB h×w×3 (OpenCV's own readers return BGR: convert it first), or the path of a photo. Raises
-    `NoFaceFound` if there is none, `InputError` for no RGB photo, `AssetError` if the detector cannot be fetched.
+    image: uint8 h×w×3, or the path of a photo. colour: the channels of an array; "bgr" for frames of OpenCV. Faces
+    are RGB in any case. Raises `NoFaceFound` if there is none, `InputError` for what is no such photo, `AssetError` if
+    the detector cannot be fetched.
     """
     photo = read_photo(Path(image)) if isinstance(image, str | Path) else image
     if not isinstance(photo, np.ndarray):
         raise InputError(f"A photo must be an array or a path, not {type(photo).__name__}.")
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
         raise InputError(f"A photo must be uint8 RGB h×w×3, not {photo.dtype} {photo.shape}.")
-    faces = sorted(_detect(photo), key=lambda f: -f[2] * f[3])
-    if not faces:
+    if colour not in ("rgb", "bgr"):
+        raise InputError(f'Unknown colour order {colour!r}; choose "rgb" or "bgr".')
+    if colour == "bgr" and photo is image:
+        photo = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+    found = sorted(_detect(photo), key=lambda f: -f[2] * f[3])
+    if not found:
         raise NoFaceFound(f"No face was found in this photo of {photo.shape[1]}×{photo.shape[0]} pixels.")
     aligned = []
-    for face in faces if all_faces else faces[:1]:
+    for face in found if all_faces else found[:1]:
         landmarks = face[4:14].reshape(5, 2)
-        aligned.append(AlignedFace(align_to_template(photo, landmarks), face[:4], landmarks, float(face[14])))
+        crop, outside = align_to_template(photo, landmarks), share_outside(photo.shape, landmarks)
+        aligned.append(AlignedFace(crop, face[:4], landmarks, float(face[14]), outside, len(found)))
     return aligned if all_faces else aligned[0]
 
 

@@ -20,6 +20,14 @@ def align_to_template(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return cv2.warpAffine(image, transform, (FACE_SIZE, FACE_SIZE), borderMode=cv2.BORDER_REPLICATE)
 
 
+def share_outside(shape: tuple[int, ...], landmarks: np.ndarray) -> float:
+    """Share of an aligned face, in [0, 1], that is not in the photo of `shape` (height, width, …), to about 0.01."""
+    to_photo = cv2.invertAffineTransform(similarity_transform(landmarks, ARCFACE_TEMPLATE))
+    middles = np.mgrid[:FACE_SIZE:2, :FACE_SIZE:2][::-1].reshape(2, -1) + 0.5  # of four pixels each
+    x, y = to_photo[:, :2] @ middles + to_photo[:, 2:] + 0.5  # a pixel reaches from its number to the next
+    return float(1 - ((x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])).mean())
+
+
 def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The 2×3 matrix that turns, scales and moves `source` (n×2) onto `target` with the least squared error.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -13,6 +14,7 @@ from prefiqs.apps.score.rows import COLUMNS
 from prefiqs.apps.score.scorer import PhotoScorer, describe
 from prefiqs.errors import InputError
 from prefiqs.faces.find import find_images
+from prefiqs.faces.hints import explain, observe
 from prefiqs.faces.reader import FaceReader
 from prefiqs.methods._scorer import Scored
 from prefiqs.methods.froq import calibrate
@@ -40,14 +42,18 @@ def test_scores_and_drift_are_those_of_the_api(photos, scorer):
         np.testing.assert_allclose(places, [*face.box, *face.landmarks.ravel()], atol=0.0051)
         assert COLUMNS[5:11] == ("x", "y", "width", "height", "left_eye_x", "left_eye_y")
         assert row["confidence"] == pytest.approx(face.confidence, abs=1e-4)
-        assert row["face"] == 1
+        assert (row["face"], row["faces"]) == (1, 1)
+        seen = observe(face)
+        assert {name: row[name] for name in seen} == seen
+        assert row["hints"] == explain(seen, face.confidence, 1)
 
 
 def test_bad_photos_have_a_reason_and_no_numbers(photos, scorer):
     lost = [row for row in rows_of(scorer, photos) if row["status"] != "ok"]
     assert lost[0]["status"] == "No face was found in this photo of 200×200 pixels."
     assert "4b.jpg is not an image that OpenCV can read." in lost[1]["status"]
-    numbers = set(COLUMNS) - {"path", "method", "status", "settings"}
+    numbers = set(COLUMNS) - {"path", "hints", "method", "status", "settings"}
+    assert {row["hints"] for row in lost} == {""}
     assert {row[name] for row in lost for name in numbers} == {None}
 
 
@@ -55,7 +61,8 @@ def test_all_faces_or_the_largest(two_faces, scorer):
     faces = prefiqs.align(two_faces, all_faces=True)
     expected = prefiqs.score(np.stack([face.image for face in faces]), "prefiqs", TinyNet())
     rows = rows_of(PhotoScorer("prefiqs", TinyNet(), device="cpu", all_faces=True), [two_faces])
-    assert [row["face"] for row in rows] == [1, 2]
+    assert [(row["face"], row["faces"]) for row in rows] == [(1, 2), (2, 2)]
+    assert all("one of 2 faces" in row["hints"] for row in rows)
     assert rows[0]["x"] > 150 > rows[1]["x"]
     np.testing.assert_allclose([row["score"] for row in rows], expected, atol=1e-6)
     (largest,) = rows_of(scorer, [two_faces])
@@ -82,6 +89,15 @@ def test_embeddings(photos):
     np.testing.assert_allclose(
         raw / np.linalg.norm(raw, axis=1)[:, None], embedded_by_hand(TinyNet(), images), atol=1e-6
     )
+
+
+def test_what_is_known_of_a_face_that_was_aligned_before(photos, tmp_path):
+    face = prefiqs.align(photos[0])
+    cv2.imwrite(str(tmp_path / "face.png"), face.image[..., ::-1])
+    (row,) = rows_of(PhotoScorer("norm", TinyNet(), device="cpu", aligned=True), [tmp_path / "face.png"])
+    seen = observe(face)
+    assert all(row[name] is None for name in ("x", "confidence", "faces", "eye_distance", "roll", "yaw", "cut"))
+    assert all(row[name] == seen[name] for name in ("sharpness", "brightness", "clipped"))
 
 
 def test_what_is_wrong_is_said_before_any_photo_is_read():

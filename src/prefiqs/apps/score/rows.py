@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pyarrow.csv import ConvertOptions, ParseOptions, read_csv
 
 from prefiqs.errors import InputError
+from prefiqs.faces.hints import explain, observe
 from prefiqs.faces.reader import Photo
 from prefiqs.io.atomic import whole_file
 from prefiqs.io.scores import write_score_file
@@ -21,17 +22,20 @@ Row = dict[str, Any]  # text, numbers and None, by the name of the column
 # Left and right as seen in the image.
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 _PLACES = ("x", "y", "width", "height", *(f"{point}_{axis}" for point in _POINTS for axis in "xy"))
+_SEEN = ("eye_distance", "roll", "yaw", "cut", "sharpness", "brightness", "clipped")
 
 SCHEMA = pa.schema({
     "path": pa.string(), "face": pa.int32(), "method": pa.string(), "score": pa.float64(), "drift": pa.float64(),
-    **dict.fromkeys(_PLACES, pa.float64()), "confidence": pa.float64(), "status": pa.string(), "settings": pa.string(),
+    **dict.fromkeys(_PLACES, pa.float64()), "confidence": pa.float64(), "faces": pa.int32(),
+    **dict.fromkeys(_SEEN, pa.float64()), "hints": pa.string(), "status": pa.string(), "settings": pa.string(),
 })  # fmt: skip
 COLUMNS = tuple(SCHEMA.names)
 """Columns of the table. `path`: of the photo, or FILE/NAME in a Parquet or tar file; `face`: number within the photo, 1
 is the largest; `method`: as it was asked for; `score`: higher = better; `drift` in [0, 2], of methods that have one;
-`x` to `right_mouth_y`: box and landmarks in pixels of the photo; `confidence` of the detector in [0, 1]; `status`:
-"ok", or one sentence on why there is no score; `settings`: the method, its network and options. What does not exist is
-missing (None; NA in CSV)."""
+`x` to `right_mouth_y`: box and landmarks in pixels of the photo; `confidence` of the detector in [0, 1]; `faces`: how
+many the photo has; `eye_distance` to `clipped`: see `prefiqs.faces.hints.observe`; `hints`: what stands out of that, in
+words, or empty; `status`: "ok", or one sentence on why there is no score; `settings`: the method, its network and
+options. What does not exist is missing (None; NA in CSV)."""
 
 AND = "; "  # between the settings of several methods
 FORMATS = (".csv", ".parquet", ".txt")
@@ -49,9 +53,14 @@ def photo_rows(photo: Photo, results: Sequence[Mapping[str, Any]], **of_all: str
         if not math.isfinite(result.get("score", 0)):
             result = {"status": f"The score is not finite ({result['score']})."}
         places = [_rounded(value, 2) for value in (*face.box, *face.landmarks.ravel())]  # 1/100 pixel
-        about = {"face": number, "confidence": _rounded(face.confidence, 4), "status": "ok"}
+        seen = observe(face)
+        about = {
+            "face": number, "confidence": _rounded(face.confidence, 4), "faces": face.faces, "status": "ok",
+            **{name: _rounded(value, 3) for name, value in seen.items()},
+            "hints": explain(seen, face.confidence, face.faces),
+        }  # fmt: skip
         found.append(dict(zip(_PLACES, places, strict=True)) | about | dict(result))
-    return [dict.fromkeys(COLUMNS) | {"path": photo.name} | of_all | row for row in found]
+    return [dict.fromkeys(COLUMNS) | {"path": photo.name, "hints": ""} | of_all | row for row in found]
 
 
 def _rounded(value: float, digits: int) -> float | None:
