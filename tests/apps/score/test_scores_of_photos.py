@@ -38,9 +38,9 @@ def test_scores_and_drift_are_those_of_the_api(photos, scorer):
     moved = embedded_by_hand(TinyNet(), images) - embedded_by_hand(pruned, images)
     np.testing.assert_allclose([r["drift"] for r in ok], np.linalg.norm(moved, axis=1), atol=1e-6)
     for row, face in zip(ok, faces, strict=True):
-        places = [row[name] for name in COLUMNS[5:19]]
+        places = [row[name] for name in COLUMNS[6:20]]
         np.testing.assert_allclose(places, [*face.box, *face.landmarks.ravel()], atol=0.0051)
-        assert COLUMNS[5:11] == ("x", "y", "width", "height", "left_eye_x", "left_eye_y")
+        assert COLUMNS[6:12] == ("x", "y", "width", "height", "left_eye_x", "left_eye_y")
         assert row["confidence"] == pytest.approx(face.confidence, abs=1e-4)
         assert (row["face"], row["faces"]) == (1, 1)
         seen = observe(face)

@@ -20,7 +20,7 @@ from prefiqs.io.atomic import whole_file
 
 _EMBEDDINGS = pa.schema([
     pa.field("embedding", pa.list_(pa.float32())) if field.name == "score" else field
-    for field in SCHEMA if field.name not in ("method", "drift")
+    for field in SCHEMA if field.name not in ("method", "drift", "percentile")
 ])  # fmt: skip
 
 

@@ -26,13 +26,14 @@ _SEEN = ("eye_distance", "roll", "yaw", "cut", "sharpness", "brightness", "clipp
 
 SCHEMA = pa.schema({
     "path": pa.string(), "face": pa.int32(), "method": pa.string(), "score": pa.float64(), "drift": pa.float64(),
-    **dict.fromkeys(_PLACES, pa.float64()), "confidence": pa.float64(), "faces": pa.int32(),
+    "percentile": pa.float64(), **dict.fromkeys(_PLACES, pa.float64()), "confidence": pa.float64(), "faces": pa.int32(),
     **dict.fromkeys(_SEEN, pa.float64()), "hints": pa.string(), "status": pa.string(), "settings": pa.string(),
 })  # fmt: skip
 COLUMNS = tuple(SCHEMA.names)
 """Columns of the table. `path`: of the photo, or FILE/NAME in a Parquet or tar file; `face`: number within the photo, 1
 is the largest; `method`: as it was asked for; `score`: higher = better; `drift` in [0, 2], of methods that have one;
-`x` to `right_mouth_y`: box and landmarks in pixels of the photo; `confidence` of the detector in [0, 1]; `faces`: how
+`percentile`: share (%) of the faces of `reference.REFERENCE` that score lower, where they were scored with the same
+settings; `x` to `right_mouth_y`: box and landmarks in pixels of the photo; `confidence` of the detector in [0, 1]; `faces`: how
 many the photo has; `eye_distance` to `clipped`: see `prefiqs.faces.hints.observe`; `hints`: what stands out of that, in
 words, or empty; `status`: "ok", or one sentence on why there is no score; `settings`: the method, its network and
 options. What does not exist is missing (None; NA in CSV)."""
@@ -94,6 +95,12 @@ def write_rows(rows: Iterable[Row], path: Path) -> None:
 
 def read_rows(path: Path) -> Iterator[Row]:
     """The rows of a .csv or .parquet that `write_rows` wrote; `InputError` for any other file."""
+    for batch in read_scores(path).to_batches(_ROWS_AT_ONCE):
+        yield from batch.to_pylist()
+
+
+def read_scores(path: Path) -> pa.Table:
+    """The same as a table."""
     if path.suffix == ".txt":
         raise InputError(f"{path} does not say how its scores were made: it cannot be extended. Choose another --out.")
     try:
@@ -107,5 +114,4 @@ def read_rows(path: Path) -> Iterator[Row]:
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} is not a table of `prefiqs score` ({reason}). Choose another --out.") from error
-    for batch in table.to_batches(_ROWS_AT_ONCE):
-        yield from batch.to_pylist()
+    return table

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from prefiqs.apps.score.reference import percentile_of
 from prefiqs.apps.score.rows import AND, Row, photo_rows
 from prefiqs.assets.fetch import file_sha256
 from prefiqs.embedding.embedder import Embedder
@@ -76,11 +77,12 @@ class PhotoScorer:
         wanted = wanted_methods(method, model, options)
         for one, settings in zip(wanted, _described(wanted, aligned, all_faces), strict=True):
             network = load(one.model)
-            measure = (
-                partial(_embeddings, Embedder([network], **one.options))
-                if one.method is None
-                else partial(_scores, PreparedScorer(one.method, network, **one.options))
-            )
+            if one.method is None:
+                measure = partial(_embeddings, Embedder([network], **one.options))
+            else:
+                (plain,) = _described([one], False, False)
+                scorer = PreparedScorer(one.method, network, **one.options)
+                measure = partial(_scores, scorer, percentile_of(plain))
             self._measures.append(({"method": one.name, "settings": settings}, measure))
 
     def __call__(self, shards: Iterable[Shard]) -> Iterator[list[Row]]:
@@ -114,11 +116,16 @@ def _embeddings(embedder: Embedder, faces: np.ndarray) -> list[dict[str, Any]]:
     return [{"embedding": row} for row in embedder(faces)[0]]
 
 
-def _scores(scorer: PreparedScorer, faces: np.ndarray) -> list[dict[str, Any]]:
+def _scores(
+    scorer: PreparedScorer, percentile: Callable[[float], float | None], faces: np.ndarray
+) -> list[dict[str, Any]]:
     scored = scorer(faces)
     scores = [float(f"{score:.9g}") for score in scored.score]  # nine digits identify a float32
     drifts = [None] * len(faces) if scored.drift is None else [round(float(drift), 7) for drift in scored.drift]
-    return [{"score": score, "drift": drift} for score, drift in zip(scores, drifts, strict=True)]
+    return [
+        {"score": score, "drift": drift, "percentile": percentile(score)}
+        for score, drift in zip(scores, drifts, strict=True)
+    ]
 
 
 def describe(

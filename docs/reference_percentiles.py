@@ -1,0 +1,28 @@
+"""Makes the percentiles that `prefiqs score` compares scores with: python docs/reference_percentiles.py.
+
+Needs the benchmark `lfw`, which `prefiqs run wild` builds.
+"""
+
+import csv
+from itertools import product
+
+import numpy as np
+
+from prefiqs.apps.score.reference import FILE
+from prefiqs.apps.score.scorer import describe
+from prefiqs.datasets.benchmark import load_benchmark
+from prefiqs.io.atomic import whole_file
+from prefiqs.methods.registry import score
+
+SETTINGS = [
+    *product(["prefiqs", "prefiqs-fast", "norm", "ser-fiq"], ["sface", "mobilefacenet-512"]),
+    ("quality-network", "qualityface"),
+]
+
+if __name__ == "__main__":
+    faces = load_benchmark("lfw").images
+    with whole_file(FILE) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        for method, model in SETTINGS:
+            percentiles = np.percentile(score(faces, method, model, progress=True), range(101))
+            line = [describe(method, model, {}, False, False), *(f"{value:.7g}" for value in percentiles)]
+            csv.writer(file, lineterminator="\n").writerow(line)

@@ -1,0 +1,52 @@
+"""The best photos of each person, or of each folder, from a table of scores."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from prefiqs.errors import InputError
+
+COLUMNS = ("person", "rank", "of", "path", "score", "percentile", "hints")
+
+
+def best_photos(table: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The `count` best photos of each person by the score of their largest face; all that there are if fewer.
+
+    table: of `prefiqs score` by one method, with a column `person`. Returns `COLUMNS`, people in order of appearance;
+    `rank` 1 is the best, and `of` the number of the person's photos that have a score. A person without any has one row
+    that is empty but for `hints`, the reason why a photo has no score.
+    """
+    if len(methods := table["method"].unique()) > 1:
+        raise InputError(f"The table has scores of {', '.join(methods)}. Choose one method.")
+    first = table[table["face"].isna() | (table["face"] == 1)]
+    chosen = []
+    for person, photos in first.groupby("person", sort=False):
+        scored = photos.dropna(subset="score").sort_values("score", ascending=False, kind="stable").head(count)
+        scored = scored.assign(rank=range(1, len(scored) + 1), of=photos["score"].count())
+        if scored.empty:
+            lost = {"person": person, "of": 0, "hints": f"No photo has a score. {photos['status'].iloc[0]}"}
+            scored = pd.DataFrame([lost])
+        chosen.append(scored.reindex(columns=COLUMNS))
+    return pd.concat(chosen, ignore_index=True).astype({"rank": "Int64", "of": "Int64"})
+
+
+def copy_photos(best: pd.DataFrame, photos: Path, folder: Path) -> int:
+    """Copy photos to FOLDER/PERSON/NAME and return how many; files that are there already are not replaced.
+
+    photos: folder that relative paths start from. Raises `InputError` before anything is copied if a photo is not a
+    file of its own, or a copy would replace another file.
+    """
+    rows = best.dropna(subset="path")
+    copies = {folder / str(person) / Path(path).name: photos / path for person, path in zip(rows["person"], rows["path"])}  # noqa: B905
+    if len(copies) < len(rows):
+        raise InputError(f"Two of the best photos of one person have the same file name; {folder} cannot hold both.")
+    for copy, photo in copies.items():
+        if not photo.is_file():
+            raise InputError(f"File not found: {photo}. Only photos that are files of their own can be copied.")
+        if copy.exists():
+            raise InputError(f"{copy} exists. Choose another folder for --copy-to.")
+    for copy, photo in copies.items():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(photo, copy)
+    return len(copies)

@@ -1,0 +1,114 @@
+"""Scored photos as one page: distribution, the lowest and highest faces with reasons, and a threshold to try."""
+
+import json
+import os
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from prefiqs import __version__
+from prefiqs.errors import InputError
+from prefiqs.faces.decode import decode_face, decode_photo, read_file
+from prefiqs.faces.find import EncodedImage, find_images
+from prefiqs.faces.template import align_to_template
+from prefiqs.io.atomic import read_text, write_text
+from prefiqs.reporting.html.pages import STATIC, render
+
+MOST_NAMES = 5000  # of rejected photos that the page lists
+_JPEG_QUALITY = 85
+_LANDMARKS = [f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"]
+
+
+def write_page(table: pd.DataFrame, path: Path, title: str, photos: Path, worst: int = 60, best: int = 24) -> None:
+    """Write a self-contained page on a table of `prefiqs score`: no other files, no requests to any host.
+
+    photos: folder that relative paths in the table start from. worst, best: how many faces are shown of either end.
+    """
+    scored, failed = table.dropna(subset="score"), table[table["score"].isna()].drop_duplicates("path")
+    methods = {name: rows.sort_values("score", kind="stable") for name, rows in scored.groupby("method", sort=False)}
+    ends = {name: (rows.head(worst), rows.tail(best)[::-1]) for name, rows in methods.items()}
+    shown = pd.concat([rows for pair in ends.values() for rows in pair]) if ends else scored
+    pictures = _pictures(shown.drop_duplicates(["path", "face"]), photos)
+
+    def link(name: str) -> str:
+        return quote(os.path.relpath(photos / name, path.parent).replace(os.sep, "/"))
+
+    def faces(rows: pd.DataFrame) -> list[dict[str, Any]]:
+        return [
+            {"name": row.path, "link": link(row.path), "picture": pictures.get((row.path, row.face)), "score": row.score,
+             "percentile": _or_none(row.percentile), "hints": row.hints or ""}
+            for row in rows.itertuples()
+        ]  # fmt: skip
+
+    data = [
+        {"scores": rows["score"].tolist(), "names": rows["path"].head(MOST_NAMES).tolist(),
+         "lowest": faces(ends[name][0]), "highest": faces(ends[name][1])}
+        for name, rows in methods.items()
+    ]  # fmt: skip
+    count = table["path"].nunique()
+    facts = {
+        "photos": f"{count:,}, {count - len(failed):,} with a score and {len(failed):,} without",
+        "faces": f"{scored.drop_duplicates(['path', 'face']).shape[0]:,} scored",
+        "settings": "; ".join(dict.fromkeys(table["settings"])),
+        "reading": "Scores compare photos scored with the same settings. They are not probabilities, and no threshold "
+        "suits all uses. Reasons are hints for the photographer; they do not enter the score.",
+    }
+    page = render(
+        "photos", title=title, facts=facts, version=__version__, methods=list(methods), most_names=f"{MOST_NAMES:,}",
+        failed=[(row.path, link(row.path), row.status) for row in failed.itertuples()],
+        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
+        style=read_text(STATIC / "style.css"), script=read_text(STATIC / "photos.js"),
+    )  # fmt: skip
+    write_text(page, path)
+
+
+def _pictures(rows: pd.DataFrame, photos: Path) -> dict[tuple[str, int], str]:
+    """The aligned faces of these rows as data URIs, by path and face; what is no longer there is left out."""
+    found = {}
+    by_path = dict(iter(rows.groupby("path")))
+    for image in _encoded(by_path, photos):
+        for row in by_path[image.name].to_dict("records"):
+            try:
+                face = _face(image, row)
+            except (InputError, OSError):
+                continue  # the page says that the photo was not found
+            jpeg = BytesIO()
+            Image.fromarray(face).save(jpeg, "JPEG", quality=_JPEG_QUALITY)
+            found[row["path"], row["face"]] = f"data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode()}"
+    return found
+
+
+def _face(image: EncodedImage, row: dict[str, Any]) -> np.ndarray:
+    landmarks = np.array([row[name] for name in _LANDMARKS], float).reshape(5, 2)
+    if np.isnan(landmarks).all():
+        return decode_face(image.read(), image.name)
+    return align_to_template(decode_photo(image.read(), image.name), landmarks)
+
+
+def _encoded(names: Iterable[str], photos: Path) -> Iterator[EncodedImage]:
+    """The images of these names, FILE/NAME inside packed sets, that are still there."""
+    packed: dict[Path, set[str]] = {}
+    for name in names:
+        path = photos / name
+        if path.is_file():
+            yield EncodedImage(name, partial(read_file, path))
+        elif file := next((parent for parent in path.parents if parent.is_file()), None):
+            packed.setdefault(file, set()).add(name)
+    for file, inside in packed.items():
+        for shard in find_images([file]):
+            for image in shard.images():
+                name = os.path.relpath(image.name, photos) if image.name not in inside else image.name
+                if name in inside:
+                    yield image._replace(name=name)
+
+
+def _or_none(value: float) -> float | None:
+    return None if pd.isna(value) else float(value)

@@ -1,0 +1,51 @@
+"""`prefiqs best`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from prefiqs.cli import _shared as shared
+
+
+def best(
+    people: Annotated[Path, Argument(help="A folder with a folder per person, or a table of `prefiqs score`.")],
+    count: Annotated[int, Option("-k", min=1, help="Photos per person.")] = 1,
+    copy_to: Annotated[Path | None, Option(help="Copy them to this folder, one folder per person.")] = None,
+    photos: Annotated[Path, Option(help="Folder that relative paths in a table start from.")] = Path(),
+    method: shared.Method = "prefiqs",
+    model: shared.Model = "sface",
+    aligned: shared.Aligned = False,
+    device: shared.Device = "auto",
+) -> None:
+    """Choose the best photos of each person by the score of the largest face; prints CSV with reasons.
+
+    In a table, the folder of a photo is its person.
+
+    Examples:
+
+        prefiqs best people/ -k 1
+
+        prefiqs best scores.csv -k 3 --copy-to enrolment/
+    """
+    import pandas as pd
+
+    from prefiqs.apps.score.best import best_photos, copy_photos
+    from prefiqs.apps.score.rows import read_scores
+    from prefiqs.apps.score.scorer import PhotoScorer
+    from prefiqs.datasets.people import people_by_folder
+    from prefiqs.faces.find import find_images
+
+    if people.is_dir():
+        rows = PhotoScorer(method, model, aligned, device=device)(find_images([people]))
+        table = pd.DataFrame([row for of_photo in rows for row in of_photo])
+        table["person"] = table["path"].map(people_by_folder(table["path"], people))
+        table = table.dropna(subset="person")
+    else:
+        table = read_scores(people).to_pandas()
+        table["person"] = [str(Path(path).parent) for path in table["path"]]
+    chosen = best_photos(table, count)
+    chosen.to_csv(sys.stdout, index=False, lineterminator="\n", na_rep="NA")
+    if copy_to:
+        print(f"{copy_photos(chosen, photos, copy_to)} photos copied to {copy_to}", file=sys.stderr)

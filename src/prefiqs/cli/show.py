@@ -1,0 +1,41 @@
+"""`prefiqs show`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+_SHOWN = ["path", "face", "method", "score", "percentile", "hints"]
+
+
+def show(
+    table: Annotated[Path, Argument(help="A .csv or .parquet of `prefiqs score`.")],
+    worst: Annotated[int, Option(min=0, help="How many of the lowest scores.")] = 20,
+    best: Annotated[int, Option(min=0, help="How many of the highest scores.")] = 0,
+    html: Annotated[Path | None, Option(help="Write a self-contained page with the faces, too.")] = None,
+    photos: Annotated[Path, Option(help="Folder that relative paths in the table start from.")] = Path(),
+) -> None:
+    """Show the lowest and highest scores of a table, with reasons; as a page, with the faces and a threshold to try.
+
+    Examples:
+
+        prefiqs show scores.csv --worst 20
+
+        prefiqs show scores.csv --worst 100 --best 50 --html scores.html
+    """
+    from prefiqs.apps.score.page import write_page
+    from prefiqs.apps.score.rows import read_scores
+
+    rows = read_scores(table).to_pandas()
+    for method, scored in rows.dropna(subset="score").sort_values("score", kind="stable").groupby("method", sort=False):
+        for end, some in (("lowest", scored.head(worst)), ("highest", scored.tail(best)[::-1])):
+            if len(some):
+                print(f"The {len(some)} {end} scores of {method}:\n")
+                shown = some[_SHOWN].drop(columns="method").fillna("")
+                print(shown.to_markdown(index=False, disable_numparse=True), end="\n\n")
+    lost = rows.loc[rows["score"].isna(), "path"].nunique()
+    print(f"{rows['path'].nunique():,} photos, {lost:,} without a score", file=sys.stderr)
+    if html:
+        write_page(rows, html, table.name, photos, worst, best)
+        print(f"page: {html}", file=sys.stderr)
