@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import CHROMIUM, FLAGS
 from hypothesis import settings
 from small_networks import TinyNet, synthetic_faces
 
@@ -63,3 +65,34 @@ def orl_embeddings(assets, orl) -> dict[str, np.ndarray]:
     from prefiqs.embedding.embedder import embed
 
     return dict(zip(REAL_MODELS, embed(list(REAL_MODELS), orl.images, device="cpu"), strict=True))
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=CHROMIUM,
+            args=FLAGS,
+            env={**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))},
+        )
+        context.set_default_timeout(10_000)
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def page(context):
+    """A page on which nothing may go wrong: no error, no message, no request but of files, none of those in vain."""
+    page, wrong = context.new_page(), []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    # a picture that was still on its way when the reader left is none in vain
+    page.on(
+        "requestfailed", lambda r: None if r.failure == "net::ERR_ABORTED" else wrong.append(f"{r.url} {r.failure}")
+    )
+    page.on("request", lambda r: None if r.url.startswith(("file://", "data:")) else wrong.append(r.url))
+    yield page
+    page.close()
+    assert not wrong

@@ -10,6 +10,7 @@ from prefiqs.errors import InputError
 ray_option = partial(Option, rich_help_panel="Ray")
 
 Model = Annotated[str, Option(help="Face recognition model (see `prefiqs list models`), or an .onnx file.")]
+Method = Annotated[str, Option(help="Quality method (see `prefiqs list methods`).", rich_help_panel="Method")]
 Methods = Annotated[
     str,
     Option(

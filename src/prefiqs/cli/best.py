@@ -21,7 +21,7 @@ def best(
 ) -> None:
     """Choose the best photos of each person by the score of the largest face; prints CSV with reasons.
 
-    In a table, the folder of a photo is its person.
+    In a table, the folder of a photo is its person, and --method is needed only if it has several.
 
     Examples:
 
@@ -44,6 +44,7 @@ def best(
         table = table.dropna(subset="person")
     else:
         table = read_scores(people).to_pandas()
+        table = table[table["method"] == method] if table["method"].nunique() > 1 else table
         table["person"] = [str(Path(path).parent) for path in table["path"]]
     chosen = best_photos(table, count)
     chosen.to_csv(sys.stdout, index=False, lineterminator="\n", na_rep="NA")

@@ -28,6 +28,10 @@ def score(
     ratio: Annotated[float | None, _method(help="Pruning ratio, for methods that prune.")] = None,
     option: Annotated[list[str] | None, _method("-o", help="NAME=VALUE: another option of the method.")] = None,
     out: Annotated[Path | None, _output(help=".csv, .parquet or .txt (`PATH SCORE`); default: CSV on stdout.")] = None,
+    html: Annotated[
+        Path | None,
+        _output(help="Also write a page with the faces; the table is then written, too, if need be beside it."),
+    ] = None,
     resume: Annotated[bool, _output("--resume", help="Keep existing rows and score the remaining photos.")] = False,
     strict: Annotated[bool, _output("--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.")] = False,
     as_json: Annotated[bool, _output("--json", help="Print one JSON object per line on stdout.")] = False,
@@ -56,6 +60,8 @@ def score(
 
         prefiqs score faces/ --aligned --method prefiqs-fast --out scores.txt
 
+        prefiqs score holiday/ --html report.html
+
         prefiqs score portrait.jpg --json --strict
 
         prefiqs score holiday/ --method froq -o calibration=froq.json
@@ -63,11 +69,15 @@ def score(
         prefiqs score shards/ --aligned --engine ray --workers 8 --out scores.parquet
     """
     from prefiqs.apps.ray.cluster import Cluster
+    from prefiqs.apps.score.page import write_page
     from prefiqs.apps.score.ray import RayScorer, score_dataset
+    from prefiqs.apps.score.rows import read_scores
     from prefiqs.apps.score.run import check_out, print_scores, write_scores
     from prefiqs.apps.score.scorer import PhotoScorer
     from prefiqs.faces.find import find_images
 
+    if html and not out:
+        out = html.with_suffix(".csv")
     options: dict[str, Any] = {name: _json_value(text) for name, text in shared.name_value_pairs("-o", option).items()}
     options |= {name: value for name, value in {"ratio": ratio, "batch_size": batch_size}.items() if value is not None}
     into_folder = engine == "ray" and out is not None and not out.suffix
@@ -89,6 +99,9 @@ def score(
             scorer = PhotoScorer(*given, device=device, **options)
         found, lost = write_scores(scorer, shards, out, resume) if out else print_scores(scorer, shards, as_json)
         print(f"{found} photos, {found - lost} scored, {lost} without a score", file=sys.stderr)
+    if out and html:
+        write_page(read_scores(out).to_pandas(), html, html.stem)
+        print(f"page: {html}, table: {out}", file=sys.stderr)
     if strict and lost:
         raise Exit(_UNSCORED)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-_SHOWN = ["path", "face", "method", "score", "percentile", "hints"]
+_SHOWN = ["path", "face", "score", "percentile", "hints"]
 
 
 def show(
@@ -32,7 +32,7 @@ def show(
         for end, some in (("lowest", scored.head(worst)), ("highest", scored.tail(best)[::-1])):
             if len(some):
                 print(f"The {len(some)} {end} scores of {method}:\n")
-                shown = some[_SHOWN].drop(columns="method").fillna("")
+                shown = some[_SHOWN].astype({"face": int}).astype(object).fillna("")
                 print(shown.to_markdown(index=False, disable_numparse=True), end="\n\n")
     lost = rows.loc[rows["score"].isna(), "path"].nunique()
     print(f"{rows['path'].nunique():,} photos, {lost:,} without a score", file=sys.stderr)

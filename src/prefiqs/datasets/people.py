@@ -9,8 +9,8 @@ from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.pairs import cross_source_pairs
 from prefiqs.datasets.source import Align, face_index
 from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.find import find_images
 from prefiqs.faces.decode import decode_photo
+from prefiqs.faces.find import find_images
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.tables import complete_column, names_of, read_user_table
 

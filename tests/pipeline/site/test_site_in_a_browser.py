@@ -1,25 +1,14 @@
 """The site as a reader meets it: in headless Chromium, from files, by mouse and by keyboard, wide and narrow."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
+from browser import needs_chromium
 
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.site.build import build_site
 from prefiqs.pruning.spec import PruningSpec
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = next((p for p in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if p.exists()), None)
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in /usr/bin (Debian's package chromium)"),
-]
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+pytestmark = needs_chromium
 NOTEBOOK, TABLE = "edc/toy-xq/sface/13_edc", "edc/toy-xq/sface/table3"
 PAGES = ["index", "results", "gallery-toy", "gallery-toy-xq", "report", NOTEBOOK, TABLE]
 FIRST = MethodId.of_spec("sface", PruningSpec(0.4))  # the method chosen when the page opens
@@ -35,36 +24,6 @@ def project(make, tmp_path_factory):
 @pytest.fixture(scope="module")
 def site(project):
     return build_site(project.run, project.folder / "site")
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    with sync_api.sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=CHROMIUM,
-            args=FLAGS,
-            env={**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))},
-        )
-        context.set_default_timeout(10_000)
-        yield context
-        context.close()
-
-
-@pytest.fixture
-def page(context):
-    """A page on which nothing may go wrong: no error, no message, no request but of files, none of those in vain."""
-    page, wrong = context.new_page(), []
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    # a picture that was still on its way when the reader left is none in vain
-    page.on(
-        "requestfailed", lambda r: None if r.failure == "net::ERR_ABORTED" else wrong.append(f"{r.url} {r.failure}")
-    )
-    page.on("request", lambda r: None if r.url.startswith(("file://", "data:")) else wrong.append(r.url))
-    yield page
-    page.close()
-    assert not wrong
 
 
 def visit(page, site, name, width=1200):

@@ -17,8 +17,6 @@ def best_photos(table: pd.DataFrame, count: int) -> pd.DataFrame:
     `rank` 1 is the best, and `of` the number of the person's photos that have a score. A person without any has one row
     that is empty but for `hints`, the reason why a photo has no score.
     """
-    if len(methods := table["method"].unique()) > 1:
-        raise InputError(f"The table has scores of {', '.join(methods)}. Choose one method.")
     first = table[table["face"].isna() | (table["face"] == 1)]
     chosen = []
     for person, photos in first.groupby("person", sort=False):
@@ -38,7 +36,7 @@ def copy_photos(best: pd.DataFrame, photos: Path, folder: Path) -> int:
     file of its own, or a copy would replace another file.
     """
     rows = best.dropna(subset="path")
-    copies = {folder / str(person) / Path(path).name: photos / path for person, path in zip(rows["person"], rows["path"])}  # noqa: B905
+    copies = {folder / row.person / Path(row.path).name: photos / row.path for row in rows.itertuples()}
     if len(copies) < len(rows):
         raise InputError(f"Two of the best photos of one person have the same file name; {folder} cannot hold both.")
     for copy, photo in copies.items():

@@ -15,6 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from prefiqs import __version__
+from prefiqs.apps.score.rows import LANDMARKS
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import decode_face, decode_photo, read_file
 from prefiqs.faces.find import EncodedImage, find_images
@@ -24,10 +25,11 @@ from prefiqs.reporting.html.pages import STATIC, render
 
 MOST_NAMES = 5000  # of rejected photos that the page lists
 _JPEG_QUALITY = 85
-_LANDMARKS = [f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"]
 
 
-def write_page(table: pd.DataFrame, path: Path, title: str, photos: Path, worst: int = 60, best: int = 24) -> None:
+def write_page(
+    table: pd.DataFrame, path: Path, title: str, photos: Path = Path(), worst: int = 60, best: int = 24
+) -> None:
     """Write a self-contained page on a table of `prefiqs score`: no other files, no requests to any host.
 
     photos: folder that relative paths in the table start from. worst, best: how many faces are shown of either end.
@@ -43,8 +45,8 @@ def write_page(table: pd.DataFrame, path: Path, title: str, photos: Path, worst:
 
     def faces(rows: pd.DataFrame) -> list[dict[str, Any]]:
         return [
-            {"name": row.path, "link": link(row.path), "picture": pictures.get((row.path, row.face)), "score": row.score,
-             "percentile": _or_none(row.percentile), "hints": row.hints or ""}
+            {"name": row.path, "link": link(row.path), "picture": pictures.get((row.path, row.face)),
+             "score": row.score, "percentile": _or_none(row.percentile), "hints": row.hints}
             for row in rows.itertuples()
         ]  # fmt: skip
 
@@ -87,7 +89,7 @@ def _pictures(rows: pd.DataFrame, photos: Path) -> dict[tuple[str, int], str]:
 
 
 def _face(image: EncodedImage, row: dict[str, Any]) -> np.ndarray:
-    landmarks = np.array([row[name] for name in _LANDMARKS], float).reshape(5, 2)
+    landmarks = np.array([row[name] for name in LANDMARKS], float).reshape(5, 2)
     if np.isnan(landmarks).all():
         return decode_face(image.read(), image.name)
     return align_to_template(decode_photo(image.read(), image.name), landmarks)

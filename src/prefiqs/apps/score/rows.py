@@ -21,7 +21,8 @@ Row = dict[str, Any]  # text, numbers and None, by the name of the column
 
 # Left and right as seen in the image.
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
-_PLACES = ("x", "y", "width", "height", *(f"{point}_{axis}" for point in _POINTS for axis in "xy"))
+LANDMARKS = tuple(f"{point}_{axis}" for point in _POINTS for axis in "xy")
+_PLACES = ("x", "y", "width", "height", *LANDMARKS)
 _SEEN = ("eye_distance", "roll", "yaw", "cut", "sharpness", "brightness", "clipped")
 
 SCHEMA = pa.schema({
@@ -33,10 +34,10 @@ COLUMNS = tuple(SCHEMA.names)
 """Columns of the table. `path`: of the photo, or FILE/NAME in a Parquet or tar file; `face`: number within the photo, 1
 is the largest; `method`: as it was asked for; `score`: higher = better; `drift` in [0, 2], of methods that have one;
 `percentile`: share (%) of the faces of `reference.REFERENCE` that score lower, where they were scored with the same
-settings; `x` to `right_mouth_y`: box and landmarks in pixels of the photo; `confidence` of the detector in [0, 1]; `faces`: how
-many the photo has; `eye_distance` to `clipped`: see `prefiqs.faces.hints.observe`; `hints`: what stands out of that, in
-words, or empty; `status`: "ok", or one sentence on why there is no score; `settings`: the method, its network and
-options. What does not exist is missing (None; NA in CSV)."""
+settings; `x` to `right_mouth_y`: box and landmarks in pixels of the photo; `confidence` of the detector in [0, 1];
+`faces`: how many the photo has; `eye_distance` to `clipped`: see `prefiqs.faces.hints.observe`; `hints`: what stands
+out of that, in words, or empty; `status`: "ok", or one sentence on why there is no score; `settings`: the method, its
+network and options. What does not exist is missing (None; NA in CSV)."""
 
 AND = "; "  # between the settings of several methods
 FORMATS = (".csv", ".parquet", ".txt")

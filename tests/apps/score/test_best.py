@@ -1,0 +1,77 @@
+"""The best photos of each person."""
+
+import shutil
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from prefiqs.apps.score.best import best_photos, copy_photos
+from prefiqs.cli import app
+from prefiqs.errors import InputError
+
+TABLE = pd.DataFrame({
+    "path": ["a/1", "a/2", "a/2", "a/3", "b/1", "b/2", "c/1"],
+    "person": list("aaaabbc"),
+    "face": [1, 1, 2, 1, 1, None, None],
+    "score": [0.5, 0.9, 0.95, 0.7, 0.1, None, None],
+    "percentile": [None] * 7,
+    "hints": ["", "dark", "", "", "blurred", "", ""],
+    "status": ["ok"] * 5 + ["No face."] * 2,
+})  # fmt: skip
+
+
+def test_the_best_by_the_largest_face_and_why_a_person_has_none():
+    best = best_photos(TABLE, 2)
+    assert best[["person", "rank", "of", "path"]].dropna().to_numpy().tolist() == [
+        ["a", 1, 3, "a/2"], ["a", 2, 3, "a/3"], ["b", 1, 1, "b/1"],
+    ]  # fmt: skip
+    assert best["hints"].tolist() == ["dark", "", "blurred", "No photo has a score. No face."]
+    assert best["of"].tolist() == [3, 3, 1, 0]
+
+
+def test_copies_lie_in_a_folder_per_person_and_replace_nothing(tmp_path):
+    for name in ("a/2", "a/3", "b/1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    best = best_photos(TABLE, 2)
+    assert copy_photos(best, tmp_path, tmp_path / "out") == 3
+    assert (tmp_path / "out/a/2").read_text() == "a/2"
+    with pytest.raises(InputError, match="exists"):
+        copy_photos(best, tmp_path, tmp_path / "out")
+    (tmp_path / "b/1").unlink()
+    with pytest.raises(InputError, match="File not found"):
+        copy_photos(best, tmp_path, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_command_takes_a_folder_of_people_or_a_table(photos, tmp_path):
+    people = tmp_path / "people"
+    for person, some in {"anna": photos[:2], "ben": photos[4:6]}.items():
+        (people / person).mkdir(parents=True)
+        for photo in some:
+            shutil.copy(photo, people / person)
+    scored = CliRunner().invoke(app, ["score", str(people), "--out", str(tmp_path / "s.csv")])
+    assert scored.exit_code == 0, scored.output
+    table = pd.read_csv(tmp_path / "s.csv")
+    expected = table.loc[table.groupby(table["path"].str.split("/").str[-2])["score"].idxmax(), "path"].tolist()
+    by_folder = CliRunner().invoke(app, ["best", str(people), "--copy-to", str(tmp_path / "chosen")])
+    assert by_folder.exit_code == 0, by_folder.output
+    by_table = CliRunner().invoke(app, ["best", str(tmp_path / "s.csv")])
+    for result, names in ((by_folder, ["anna", "ben"]), (by_table, [str(people / p) for p in ("anna", "ben")])):
+        lines = [line.split(",") for line in result.stdout.splitlines()]
+        assert lines[0][:4] == ["person", "rank", "of", "path"]
+        assert [line[0] for line in lines[1:]] == names
+        assert [line[3] for line in lines[1:]] == expected
+    assert len(list((tmp_path / "chosen").rglob("*.*"))) == 2
+
+
+def test_show_prints_the_lowest_with_their_reasons(photos, tmp_path):
+    CliRunner().invoke(app, ["score", str(photos[0].parent), "--method", "norm", "--out", str(tmp_path / "s.csv")])
+    table = pd.read_csv(tmp_path / "s.csv").dropna(subset="score").sort_values("score")
+    arguments = ["show", str(tmp_path / "s.csv"), "--worst", "2", "--html", str(tmp_path / "p.html")]
+    shown = CliRunner().invoke(app, arguments)
+    assert shown.exit_code == 0, shown.output
+    rows = [line for line in shown.stdout.splitlines() if str(photos[0].parent) in line]
+    assert [row.split("|")[1].strip() for row in rows] == table["path"].head(2).tolist()
+    assert (tmp_path / "p.html").is_file()

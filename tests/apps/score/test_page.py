@@ -1,0 +1,128 @@
+"""The page of scored photos: what it holds, and how it behaves in a browser."""
+
+import base64
+import io
+import json
+import re
+import tarfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from browser import needs_chromium
+from PIL import Image
+from small_networks import TinyNet
+
+import prefiqs
+from prefiqs.apps.score.page import write_page
+from prefiqs.apps.score.rows import read_scores
+from prefiqs.apps.score.run import write_scores
+from prefiqs.apps.score.scorer import PhotoScorer
+from prefiqs.faces.find import find_images
+
+
+@pytest.fixture(scope="module")
+def table(photos, tmp_path_factory):
+    """Two methods on seven photos, two of which have no face."""
+    out = tmp_path_factory.mktemp("table") / "scores.csv"
+    write_scores(PhotoScorer(["prefiqs", "norm"], TinyNet(), device="cpu"), find_images(photos), out)
+    return read_scores(out).to_pandas()
+
+
+@pytest.fixture(scope="module")
+def written(table, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    write_page(table, path, "My photos", worst=3, best=2)
+    return path
+
+
+def data_of(path) -> list[dict]:
+    return json.loads(re.search(r"const METHODS = (.*);\n", path.read_text())[1])
+
+
+def test_both_ends_in_order_with_the_faces_as_aligned(table, written):
+    prefiqs_data, norm_data = data_of(written)
+    for data, method in ((prefiqs_data, "prefiqs"), (norm_data, "norm")):
+        scores = table[table["method"] == method].set_index("path")["score"].dropna().sort_values()
+        assert data["scores"] == scores.tolist()
+        assert [face["name"] for face in data["lowest"]] == scores.index[:3].tolist()
+        assert [face["name"] for face in data["highest"]] == scores.index[::-1][:2].tolist()
+    face = prefiqs_data["lowest"][0]
+    shown = Image.open(io.BytesIO(base64.b64decode(face["picture"].partition(",")[2])))
+    expected = prefiqs.align(face["name"]).image
+    assert np.abs(np.asarray(shown, int) - expected).mean() < 2  # as JPEG
+
+
+def test_links_lead_from_the_page_to_the_photos(written):
+    for face in data_of(written)[0]["lowest"]:
+        assert (written.parent / face["link"]).resolve().is_file()
+
+
+def test_photos_without_a_score_stand_there_once_with_their_reason(written):
+    text = written.read_text()
+    assert text.count("No face was found in this photo") == 1
+    assert "7, 5 with a score and 2 without" in text
+
+
+def test_names_from_photos_cannot_become_code(table, tmp_path):
+    evil = '</script><script>alert("x")</script>.png'
+    write_page(table.assign(path=table["path"].replace(table["path"].iloc[0], evil)), tmp_path / "p.html", "x")
+    assert "<script>alert" not in (tmp_path / "p.html").read_text()
+    assert evil in {face["name"] for face in data_of(tmp_path / "p.html")[0]["lowest"]}
+
+
+def test_photos_that_are_gone_have_no_picture(table, tmp_path):
+    write_page(table.assign(path="gone/" + table["path"].str.rsplit("/").str[-1]), tmp_path / "p.html", "x")
+    assert {face["picture"] for face in data_of(tmp_path / "p.html")[0]["lowest"]} == {None}
+
+
+def test_photos_in_a_tar_file_are_shown(photos, tmp_path):
+    with tarfile.open(tmp_path / "set.tar", "w") as tar:
+        for photo in photos[:2]:
+            tar.add(photo, photo.name)
+    out = tmp_path / "scores.csv"
+    write_scores(PhotoScorer("norm", TinyNet(), device="cpu"), find_images([tmp_path / "set.tar"]), out)
+    write_page(read_scores(out).to_pandas(), tmp_path / "p.html", "x")
+    faces = data_of(tmp_path / "p.html")[0]["lowest"]
+    assert len(faces) == 2 - pd.read_csv(out)["score"].isna().sum()
+    assert all(face["picture"] for face in faces)
+
+
+def test_aligned_faces_are_shown_as_they_are(photos, tmp_path):
+    face = prefiqs.align(photos[0]).image
+    Image.fromarray(face).save(tmp_path / "face.png")
+    out = tmp_path / "scores.csv"
+    write_scores(PhotoScorer("norm", TinyNet(), aligned=True, device="cpu"), find_images([tmp_path / "face.png"]), out)
+    write_page(read_scores(out).to_pandas(), tmp_path / "p.html", "x")
+    (shown,) = data_of(tmp_path / "p.html")[0]["lowest"]
+    picture = Image.open(io.BytesIO(base64.b64decode(shown["picture"].partition(",")[2])))
+    assert np.abs(np.asarray(picture, int) - face).mean() < 2
+
+
+class TestInABrowser:
+    pytestmark = needs_chromium
+
+    def test_the_threshold_says_what_is_rejected(self, page, written, table):
+        page.goto(written.as_uri())
+        scores = table[table["method"] == "prefiqs"].dropna(subset="score").sort_values("score")
+        page.fill("#threshold", str(scores["score"].iloc[2]))
+        assert page.inner_text("#share").startswith("2 of 5 faces (40.0 %) score below")
+        assert page.locator("#lowest li.rejected").count() == 2
+        assert page.input_value("#names").splitlines() == scores["path"].tolist()[:2]
+        page.locator("#rejected").evaluate("e => { e.value = 5; e.dispatchEvent(new Event('input')); }")
+        assert page.inner_text("#share").startswith("5 of 5 faces")
+        page.locator("#rejected").evaluate("e => { e.value = 0; e.dispatchEvent(new Event('input')); }")
+        assert page.inner_text("#share").startswith("0 of 5 faces")
+        assert page.input_value("#names") == ""
+
+    def test_another_method_shows_its_own_scores(self, page, written, table):
+        page.goto(written.as_uri())
+        page.select_option("#method", label="norm")
+        lowest = table[table["method"] == "norm"].dropna(subset="score").sort_values("score")["path"].head(3)
+        assert page.locator("#lowest a").all_inner_texts() == lowest.tolist()
+
+    @pytest.mark.parametrize("width", [400, 1200])
+    def test_nothing_is_wider_than_the_window(self, page, written, width):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(written.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
