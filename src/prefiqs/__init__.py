@@ -20,6 +20,7 @@ _MODULE_OF = {
     "jacobian_drift": "methods.jacobian",
     "score": "methods.registry",
     "scorer": "methods.registry",
+    "photo_scorer": "apps.score.scorer",
     "exfiqa_scores": "methods.ex_fiqa",
     "load_benchmark": "datasets.benchmark",
     "score_dataset": "apps.score.ray",

@@ -1,5 +1,6 @@
 """Rows of scores: equal to the API on the same faces, whatever the chunks, one a face."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
@@ -180,3 +181,26 @@ def test_a_method_may_name_its_network(photos):
 def test_methods_that_do_not_go_together_are_refused(methods, options, reason):
     with pytest.raises(InputError, match=reason):
         PhotoScorer(methods, TinyNet(), device="cpu", **options)
+
+
+def test_one_call_from_photo_to_score(photos, two_faces):
+    ready = prefiqs.photo_scorer("norm", TinyNet(), device="cpu", batch_size=1)
+    expected = rows_of(PhotoScorer("norm", TinyNet(), device="cpu", batch_size=1), photos[:1])
+    assert ready(photos[0]) == expected
+    frame = cv2.imread(str(two_faces))
+    every = prefiqs.photo_scorer("norm", TinyNet(), colour="bgr", all_faces=True, device="cpu", batch_size=1)
+    rows = every(frame)
+    assert [row["face"] for row in rows] == [1, 2]
+    faces = prefiqs.align(two_faces, all_faces=True)
+    expected_scores = [prefiqs.score(face.image[None], "norm", TinyNet(), batch_size=1)[0] for face in faces]
+    np.testing.assert_allclose([row["score"] for row in rows], expected_scores, rtol=1e-6)
+    with pytest.raises(prefiqs.NoFaceFound):
+        ready(np.full((200, 200, 3), 127, np.uint8))
+
+
+def test_a_photo_scorer_is_used_by_several_threads(photos):
+    good = [photo for photo in photos if "b" not in photo.stem]
+    ready = prefiqs.photo_scorer("norm", TinyNet(), device="cpu", batch_size=1)
+    expected = [ready(photo) for photo in good]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ready, good * 5)) == expected * 5

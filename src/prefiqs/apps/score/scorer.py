@@ -4,10 +4,11 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -15,9 +16,11 @@ from prefiqs.apps.score.reference import percentile_of
 from prefiqs.apps.score.rows import AND, Row, photo_rows
 from prefiqs.assets.fetch import file_sha256
 from prefiqs.embedding.embedder import Embedder
-from prefiqs.errors import InputError
+from prefiqs.errors import InputError, NoFaceFound
+from prefiqs.faces.align import AlignedFace, align
 from prefiqs.faces.find import Shard
 from prefiqs.faces.reader import FaceReader, Photo, prefetch
+from prefiqs.faces.template import ARCFACE_TEMPLATE, FACE_SIZE
 from prefiqs.methods.registry import PreparedScorer, deciding_options, shared_options
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import as_model
@@ -96,20 +99,59 @@ class PhotoScorer:
             full = max(len(waiting), sum(len(p.faces) for p in waiting)) >= _MOST_FACES
             if full or time.monotonic() - began > patience:
                 started = time.monotonic()
-                yield from self._rows(waiting)
+                yield from self.rows_of(waiting)
                 waiting, began = [], time.monotonic()
                 patience = max(_PATIENCE, began - started)  # a slow method is not called for every few faces
-        yield from self._rows(waiting)
+        yield from self.rows_of(waiting)
 
-    def _rows(self, photos: list[Photo]) -> Iterator[list[Row]]:
+    def rows_of(self, photos: Sequence[Photo]) -> list[list[Row]]:
+        """The rows of each photo, its faces scored together with those of the others."""
         faces = [face.image for photo in photos for face in photo.faces]
         stacked = np.stack(faces) if faces else None
         results = [([] if stacked is None else measure(stacked), about) for about, measure in self._measures]
-        start = 0
-        for photo in photos:
-            end = start + len(photo.faces)
-            yield [row for found, about in results for row in photo_rows(photo, found[start:end], **about)]
-            start = end
+        ends = np.cumsum([len(photo.faces) for photo in photos])
+        return [
+            [row for found, about in results for row in photo_rows(photo, found[end - len(photo.faces) : end], **about)]
+            for photo, end in zip(photos, ends, strict=True)
+        ]
+
+    def warm_up(self) -> None:
+        """Compile what is compiled at the first faces, and load the detector."""
+        blank = np.zeros((FACE_SIZE, FACE_SIZE, 3), np.uint8)
+        self.rows_of([Photo("", [AlignedFace(blank, np.zeros(4), ARCFACE_TEMPLATE, 0.0)])])
+        with suppress(NoFaceFound):
+            align(blank)
+
+
+def photo_scorer(
+    method: str | Sequence[str] = "prefiqs",
+    model: FaceModel | str = "sface",
+    colour: Literal["rgb", "bgr"] = "rgb",
+    all_faces: bool = False,
+    **options: Any,
+) -> Callable[[np.ndarray | str | Path], list[Row]]:
+    """Prepare everything from photo to score once, for a service that scores one photo after the other.
+
+    Args:
+        method, model, options: as for `prefiqs.scorer`; several methods give a row each. Choose `batch_size=1` for the
+            lowest latency.
+        colour: the channels of arrays; "bgr" for frames of OpenCV.
+        all_faces: give rows of every face, largest first, not only of the largest.
+
+    Returns:
+        A function from a photo (a path, or uint8 h×w×3) to rows as in `prefiqs score`: `rows[0]["score"]`. It raises
+        `NoFaceFound` and `InputError` as `prefiqs.align` does, and it is thread-safe. Detector and networks are loaded
+        and compiled here, so its first call is as fast as any.
+    """
+    scorer = PhotoScorer(method, model, all_faces=all_faces, **options)
+
+    def rows(photo: np.ndarray | str | Path) -> list[Row]:
+        faces = align(photo, all_faces=True, colour=colour)
+        name = "" if isinstance(photo, np.ndarray) else str(photo)
+        return scorer.rows_of([Photo(name, faces if all_faces else faces[:1])])[0]
+
+    scorer.warm_up()
+    return rows
 
 
 def _embeddings(embedder: Embedder, faces: np.ndarray) -> list[dict[str, Any]]:
