@@ -150,7 +150,7 @@ def test_a_photo_that_is_missing(source, archive):
 def test_a_photo_that_is_broken(source):
     write_folder(source / "lfw")
     (source / "lfw" / NAMES[2]).write_bytes(b"broken")
-    with pytest.raises(InputError, match=f"{NAMES[2]} is not an image that OpenCV can read"):
+    with pytest.raises(InputError, match=f"{NAMES[2]} is not an image that can be read"):
         build_lfw(source, align)
 
 

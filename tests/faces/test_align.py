@@ -218,7 +218,7 @@ def test_files_that_are_no_photos(assets, tmp_path):
     (tmp_path / "words.jpg").write_text("no photo, only words")
     (tmp_path / "empty.jpg").touch()
     for name in ("words.jpg", "empty.jpg"):
-        with pytest.raises(InputError, match=f"{name} is not an image that OpenCV can read"):
+        with pytest.raises(InputError, match=f"{name} is not an image that can be read"):
             prefiqs.align(tmp_path / name)
     for path in (tmp_path / "missing.jpg", tmp_path):
         with pytest.raises(InputError, match=f"File not found: {path}"):

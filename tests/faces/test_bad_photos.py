@@ -91,7 +91,7 @@ def test_odd_photos_of_a_face_are_that_face(face, landmarks, tmp_path, name, sav
     assert difference.mean() < 8  # palettes and moved landmarks; a wrong colour or bit depth is at 40 and more
 
 
-NO_IMAGE = "is not an image that OpenCV can read"
+NO_IMAGE = "is not an image that can be read"
 
 
 @pytest.mark.parametrize(

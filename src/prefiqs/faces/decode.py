@@ -1,4 +1,4 @@
-"""From the bytes of an image file to pixels."""
+"""From the bytes of an image file to pixels: OpenCV for what it does right, Pillow for all else."""
 
 from contextlib import suppress
 from io import BytesIO
@@ -6,19 +6,34 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
+from PIL.ImageFile import ImageFile
 
 from prefiqs.errors import InputError
+from prefiqs.faces.colour import to_srgb
+from prefiqs.faces.samples import Samples, deep_samples, eight_bits, slim_png
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.atomic import require_file
 
 # Photos in folders and archives are recognised by these endings, in lower case.
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"})
+PHOTO_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".webp", ".gif", ".tif", ".tiff",
+    ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc",
+    ".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".pfm",
+})  # fmt: skip
+# Readers of TIFF would take the small preview in most of these for the photo.
+_RAW_SUFFIXES = frozenset({
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
+    ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+})  # fmt: skip
 MOST_PIXELS = 2**27  # of a photo: finding faces in so many takes 1.7 GB
+_PLAIN = ("JPEG", "MPO", "PNG", "WEBP", "BMP")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "PPM", "GIF", "TIFF", "AVIF", "JPEG2000")  # others may run a program
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 def read_photo(path: Path) -> np.ndarray:
-    """Read a photo as uint8 RGB h×w×3, turned upright by its EXIF orientation; `InputError` if it is not an image."""
+    """Read a photo as `decode_photo` does; `InputError` if it is not an image."""
     return decode_photo(read_file(path), str(path))
 
 
@@ -29,25 +44,20 @@ def read_file(path: Path) -> bytes:
 
 
 def decode_photo(data: bytes | bytearray, name: str) -> np.ndarray:
-    """Decode an encoded image to uint8 RGB h×w×3, upright; `InputError` if it is none, or has over `MOST_PIXELS`."""
-    # A few bytes can claim billions of pixels, for which OpenCV would allocate memory before it looks at them, so the
-    # header is read first.
+    """Decode the first image of a file to uint8 RGB h×w×3, upright, in sRGB; what is transparent becomes white.
+
+    More than 8 bits per sample are scaled to 8, from the range that is declared or, failing that, used.
+
+    Raises `InputError` for no image, over `MOST_PIXELS`, a camera's raw file, or samples of an unknown range.
+    """
     try:
-        with Image.open(BytesIO(data)) as header:
-            pixels = header.width * header.height
-    except Image.DecompressionBombError:
-        pixels = MOST_PIXELS + 1
-    except Exception:  # Pillow can raise anything for a header that is damaged, or not an image's
-        pixels = 0
-    if pixels > MOST_PIXELS:
-        raise InputError(f"{name} has more than {MOST_PIXELS:,} pixels. Make it smaller.")
-    photo = None
-    with suppress(cv2.error):  # sides or contents that OpenCV refuses
-        # Decoded from memory: cv2.imread cannot open every path on every system and prints instead of raising.
-        photo = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if pixels else None
-    if photo is None:
-        raise InputError(f"{name} is not an image that OpenCV can read.")
-    return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+        if Path(name).suffix.lower() in _RAW_SUFFIXES:
+            raise InputError("is a camera's raw file. Export it as JPEG or TIFF.")
+        return _decode(slim_png(bytes(data)) if data.startswith(b"\x89PNG") else bytes(data))
+    except InputError as error:
+        raise InputError(f"{name} {error}") from error
+    except Exception as error:  # Pillow and OpenCV can raise anything for a file that is damaged, or not an image's
+        raise InputError(f"{name} is not an image that can be read.") from error
 
 
 def decode_face(data: bytes | bytearray, name: str) -> np.ndarray:
@@ -57,3 +67,69 @@ def decode_face(data: bytes | bytearray, name: str) -> np.ndarray:
     if (height, width) != (FACE_SIZE, FACE_SIZE):
         raise InputError(f"{name} has {width}×{height} pixels, but aligned faces have {FACE_SIZE}×{FACE_SIZE}.")
     return face
+
+
+def _decode(data: bytes) -> np.ndarray:
+    # A few bytes can claim billions of pixels, for which decoders allocate memory before they look at them, so the
+    # header is read first.
+    if deep := deep_samples(data):
+        _check_size(deep.width, deep.height)
+        return _decode_deep(data, deep)
+    with _open(data) as image:
+        _check_size(*image.size)
+        profile = image.info.get("icc_profile") or b""
+        if image.format in _PLAIN and image.mode in ("1", "L", "P", "RGB") and not image.has_transparency_data:
+            # OpenCV turns these upright, and scores were always made from its decoding of them. In memory: cv2.imread
+            # cannot open every path on every system and prints instead of raising.
+            photo = cv2.cvtColor(_opencv(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+            if not profile:
+                return photo
+            return np.array(to_srgb(Image.fromarray(photo[..., 0] if image.mode == "L" else photo), profile))
+        image.load()
+        upright: Image.Image = image
+        with suppress(Exception):  # damaged metadata
+            upright = ImageOps.exif_transpose(image)
+        return _on_white(upright, profile)
+
+
+def _open(data: bytes) -> ImageFile:
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
+        from pillow_heif import HeifImageFile  # which takes a while
+
+        return HeifImageFile(BytesIO(data))
+    try:
+        return Image.open(BytesIO(data), formats=_FORMATS)
+    except Image.DecompressionBombError:
+        _check_size(MOST_PIXELS, MOST_PIXELS)
+        raise
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise InputError(f"has more than {MOST_PIXELS:,} pixels. Make it smaller.")
+
+
+def _opencv(data: bytes, flag: int) -> np.ndarray:
+    """The image h×w, h×w×3 BGR or h×w×4 BGRA; raises what OpenCV does for what it refuses."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    if image is None:
+        raise cv2.error("no image")
+    return image
+
+
+def _decode_deep(data: bytes, deep: Samples) -> np.ndarray:
+    values = _opencv(data, cv2.IMREAD_UNCHANGED)
+    colours = eight_bits(values if values.ndim == 2 else values[..., 2::-1], deep.declared)
+    image = Image.fromarray(255 - colours if deep.inverted else colours)
+    if values.ndim == 3 and values.shape[2] == 4:
+        image.putalpha(Image.fromarray(eight_bits(values[..., 3], deep.declared)))
+    image.getexif()[274] = deep.orientation
+    return _on_white(ImageOps.exif_transpose(image), deep.profile)
+
+
+def _on_white(image: Image.Image, profile: bytes) -> np.ndarray:
+    if not image.has_transparency_data:
+        return np.array(to_srgb(image, profile))
+    alpha = image.convert("RGBA").getchannel("A")
+    opaque = to_srgb(image.convert("L" if image.mode == "LA" else "RGB"), profile)
+    return np.array(Image.composite(opaque, Image.new("RGB", image.size, "white"), alpha))

@@ -1,0 +1,125 @@
+"""Images with more than 8 bits per sample: what their headers declare, and how they become 8 bits."""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from prefiqs.errors import InputError
+
+_LONG = 2**19
+_GAP = rb"(?:\s|#[^\n]*\n)+"
+_NETPBM = re.compile(
+    rb"P[2356]" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)\s"
+    rb"|P[Ff]\s+(\d+)\s+(\d+)\s"
+    rb"|P7\s(?:[^\n]*\n)*?WIDTH\s+(\d+)\s(?:[^\n]*\n)*?HEIGHT\s+(\d+)\s(?:[^\n]*\n)*?MAXVAL\s+(\d+)\s"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a header says: sides in pixels; the `declared` value of white, 0 if there is none (`inverted`: of black);
+    the ICC `profile`; and the EXIF `orientation` that the decoder does not apply."""
+
+    width: int
+    height: int
+    declared: float = 0
+    inverted: bool = False
+    profile: bytes = b""
+    orientation: int = 1
+
+
+def deep_samples(data: bytes) -> Samples | None:
+    """What is declared of an image that has over 8 bits per sample, or is a PAM or PFM; None for all others.
+
+    Raises `InputError`, with the end of a sentence, for a raw file or samples that would be read wrong.
+    """
+    if data.startswith(b"\x89PNG"):
+        return _png(data) if data[24] == 16 else None
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return _tiff(data)
+    if data[4:8] == b"jP  " or data.startswith(b"\xff\x4f\xff\x51"):
+        return _jpeg2000(data)
+    if (found := _NETPBM.match(data)) and not (found[3] and int(found[3]) < 256):
+        width, height, white = [*(int(number) for number in found.groups() if number), 0][:3]
+        return Samples(width, height, white)
+    return None
+
+
+def eight_bits(values: np.ndarray, declared: float = 0) -> np.ndarray:
+    """Samples of any type as uint8 of the same shape; white is `declared`, or (0) the top of the range that is used.
+
+    That is 8, 10, 12, 14 or 16 bits if the top bit is in use; of floats, 1 or 255. Raises `InputError`, with the end of
+    a sentence, if it cannot be told.
+    """
+    most, least = values.max(), values.min()
+    unknown = InputError(f"has samples from {least:.6g} to {most:.6g}, and it cannot be told which value is white. "
+                         "Save it with 8 bits.")  # fmt: skip
+    if values.dtype.kind == "f":
+        white = declared if declared >= most else 1 if most <= 1.1 else 255 if 128 <= most <= 255 else 0
+        if not (white and least >= -0.1 * white):  # 10 % for what resampling overshoots
+            raise unknown
+        return np.rint(values.clip(0, white) * (255 / white)).astype(np.uint8)
+    if not declared or declared >= 65535 or most > declared:  # the usual value says nothing
+        bits = next((bits for bits in (8, 10, 12, 14) if most < 2**bits), 16)
+        if least < 0 or (0 < most < 2 ** (bits - 1) and bits < 16):
+            raise unknown
+        declared = 2**bits - 1
+    return (values.astype(np.uint32) * 256 // (int(declared) + 1)).astype(np.uint8)  # of whole bits: the highest 8
+
+
+def slim_png(data: bytes) -> bytes:
+    """A PNG without texts and the like, nor metadata so long that libraries refuse the file; else the same bytes."""
+    kept = [
+        whole for kind, content, whole in _png_chunks(data)
+        if kind[:1].isupper() or kind in (b"acTL", b"fcTL", b"fdAT")
+        or (kind in (b"tRNS", b"iCCP", b"eXIf", b"sBIT") and len(content) < _LONG)
+    ]  # fmt: skip
+    return data if sum(map(len, kept)) + 8 == len(data) else b"".join([data[:8], *kept])
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes | memoryview, bytes | memoryview]]:
+    """Kind, content and the whole of each chunk; the last may be cut short."""
+    view, start = memoryview(data), 8
+    while start + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, start)
+        yield kind, view[start + 8 : start + 8 + length], view[start : start + 12 + length]
+        start += 12 + length
+
+
+def _png(data: bytes) -> Samples:
+    with Image.open(BytesIO(data), formats=["PNG"]) as image:
+        significant = next((bytes(content) for kind, content, _ in _png_chunks(data) if kind == b"sBIT"), b"")
+        declared = 2 ** max(significant) - 1 if significant else 0
+        profile, orientation = image.info.get("icc_profile", b""), image.getexif().get(274, 1)
+        return Samples(image.width, image.height, declared, False, profile, orientation)
+
+
+def _tiff(data: bytes) -> Samples | None:
+    file = BytesIO(data)
+    tags = ImageFileDirectory_v2(file.read(16 if 43 in data[2:4] else 8))
+    file.seek(tags.next)
+    tags.load(file)
+    photometric, samples = tags.get(262, 1), tags.get(277, 1)
+    if 50706 in tags or photometric in (32803, 34892) or tags.get(254, 0) & 1:
+        raise InputError("is a camera's raw file. Export it as JPEG or TIFF.")
+    if max(tags.get(258, (1,))) <= 8:
+        return None
+    if photometric not in (0, 1, 2) or samples == 2 or (samples > 1 and tags.get(284, 1) != 1):
+        raise InputError("has over 8 bits per sample in CMYK, Lab, grey with transparency, or one plane per colour. "
+                         "Save it with 8 bits.")  # fmt: skip
+    declared = tags.get(341, tags.get(281, 0))
+    declared = max(declared) if isinstance(declared, tuple) else declared
+    return Samples(tags[256], tags[257], float(declared), photometric == 0, tags.get(34675, b""))
+
+
+def _jpeg2000(data: bytes) -> Samples | None:
+    start = data.index(b"\xff\x4f\xff\x51")
+    right, bottom, left, top = struct.unpack_from(">4I", data, start + 8)
+    bits = (data[start + 42] & 127) + 1
+    return Samples(right - left, bottom - top, 2**bits - 1) if bits > 8 else None
