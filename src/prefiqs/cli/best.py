@@ -34,14 +34,14 @@ def best(
     from prefiqs.apps.score.best import best_photos, copy_photos
     from prefiqs.apps.score.rows import read_scores
     from prefiqs.apps.score.scorer import PhotoScorer
-    from prefiqs.datasets.people import people_by_folder
+    from prefiqs.datasets.people import people_in
     from prefiqs.faces.find import find_images
 
     if people.is_dir():
-        rows = PhotoScorer(method, model, aligned, device=device)(find_images([people]))
+        person_of, _ = people_in(people)
+        rows = PhotoScorer(method, model, aligned, device=device)(find_images(person_of))
         table = pd.DataFrame([row for of_photo in rows for row in of_photo])
-        table["person"] = table["path"].map(people_by_folder(table["path"], people))
-        table = table.dropna(subset="person")
+        table["person"] = table["path"].map(person_of)
     else:
         table = read_scores(people).to_pandas()
         table = table[table["method"] == method] if table["method"].nunique() > 1 else table

@@ -1,6 +1,5 @@
-"""Anybody's own photos: a folder with a folder per person, or a table that says who is shown in which photo."""
+"""Anybody's own photos: a folder with one folder per person, or a table that says who is shown in which photo."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,56 +8,49 @@ from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.pairs import cross_source_pairs
 from prefiqs.datasets.source import Align, face_index
 from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.decode import decode_photo
+from prefiqs.faces.decode import read_photo
 from prefiqs.faces.find import find_images
-from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.tables import complete_column, names_of, read_user_table
 
 IMPOSTORS, SEED = 100_000, 0  # pairs drawn, and their seed
 
 
-def people_by_folder(names: Iterable[str], folder: Path) -> dict[str, str]:
-    """Who is shown in each photo: the first folder below `folder`; photos that lie in no such folder are left out.
+def people_in(source: Path) -> tuple[dict[str, str], list[str]]:
+    """Who is shown in each photo, by its path, and the photos of which this is not known.
 
-    Raises `InputError` if there are fewer than two people.
+    source: a folder, where the first folder below is the person; or a table with the columns name, a path that may
+        start from the table's folder, and subject.
+
+    Raises `InputError` for a table without these columns, a photo that is not found, or fewer than two people.
     """
-    below = {name: Path(name).relative_to(folder).parts for name in names}
-    people = {name: parts[0] for name, parts in below.items() if len(parts) > 1}
-    return _checked(people, f"{folder} must have a folder of photos for each person")
-
-
-def people_by_table(names: Iterable[str], path: Path) -> dict[str, str]:
-    """Who is shown in each photo by a table with the columns name and subject; photos that it lacks are left out.
-
-    Raises `InputError` for a table without these columns, or with fewer than two people.
-    """
-    table = read_user_table(path)
-    listed = ImageNameIndex(names_of(table, path), str(path))
-    if "subject" not in table:
-        raise InputError(f"{path} has no column subject, only {', '.join(map(str, table.columns))}.")
-    subjects, names = complete_column(table, "subject", path).to_numpy(), list(names)
-    found = zip(names, listed.rows(names), strict=True)
-    return _checked({name: subjects[row] for name, row in found if row >= 0}, f"{path} must name the people in photos")
-
-
-def _checked(people: dict[str, str], wanted: str) -> dict[str, str]:
+    if source.is_dir():
+        files = [Path(name) for shard in find_images([source]) for name in shard.names()]
+        people = {str(file): file.relative_to(source).parts[0] for file in files if file.parent != source}
+        loose, wanted = [str(file) for file in files if file.parent == source], "one folder of photos per person"
+    else:
+        table = read_user_table(source)
+        if "subject" not in table:
+            raise InputError(f"{source} has no column subject, only {', '.join(map(str, table.columns))}.")
+        files = [file if (file := Path(name)).exists() else source.parent / name for name in names_of(table, source)]
+        people = dict(zip(map(str, files), complete_column(table, "subject", source), strict=True))
+        loose, wanted = [], "photos of several people"
+    if missing := [name for name in people if not Path(name).is_file()]:
+        raise InputError(f"File not found: {missing[0]} ({len(missing)} such photos in {source}).")
     if len(found := set(people.values())) < 2:
-        raise InputError(f"{wanted}; {len(found)} found, and at least two are needed.")
-    return people
+        raise InputError(f"{source} must hold {wanted}; {len(found)} found, but at least two people are needed.")
+    return people, loose
 
 
 def build_people(folder: Path, align: Align) -> Benchmark:
-    """A folder per person as a benchmark: the largest face of each photo, all genuine pairs, sampled impostors.
+    """A folder of people as a benchmark: the largest face of each photo, all genuine pairs, sampled impostor pairs.
 
     Photos without a face, and those in no person's folder, are `excluded` with the reason.
     """
-    images = {image.name: image for shard in find_images([folder]) for image in shard.images()}
-    people = people_by_folder(images, folder)
-    excluded = {name: "It lies in no person's folder." for name in images.keys() - people.keys()}
-    faces = {}
+    people, loose = people_in(folder)
+    faces, excluded = {}, dict.fromkeys(loose, "It lies in no person's folder.")
     for name in people:
         try:
-            faces[name] = align(decode_photo(images[name].read(), name))[0].image
+            faces[name] = align(read_photo(Path(name)))[0].image
         except (NoFaceFound, InputError) as error:
             excluded[name] = str(error)
     names = [Path(name).relative_to(folder).as_posix() for name in faces]

@@ -10,6 +10,7 @@ from prefiqs.datasets.insightface_bin import INSIGHTFACE
 from prefiqs.datasets.lfw import LFW
 from prefiqs.datasets.orl import ORL
 from prefiqs.datasets.pairs import INFERRED
+from prefiqs.datasets.people import build_people
 from prefiqs.datasets.source import Align, BenchmarkCard
 from prefiqs.datasets.synfiqa import SYNFIQA
 from prefiqs.datasets.xqlfw import XQLFW
@@ -30,10 +31,14 @@ BENCHMARKS: dict[str, BenchmarkCard] = {card.name: card for card in _CARDS}
 def build_benchmark(name: str, root: str | Path, align: Align) -> Benchmark:
     """Build a benchmark from the files of its owners, in the folder sources/NAME of the data root.
 
-    Raises `InputError` for an unknown name, a missing file (which, and where to get it), or one of another format.
+    Any other name is that of a folder of people there, see `build_people`. Raises `InputError` if there is no such
+    folder, for a missing file (which, and where to get it), or one of another format.
     """
     if name not in BENCHMARKS:
-        raise InputError(f"Unknown benchmark {name!r}; choose one of {', '.join(BENCHMARKS)}.")
+        if not (folder := Path(root) / "sources" / name).is_dir():
+            choice = f"choose one of {', '.join(BENCHMARKS)}, or put one folder per person into {folder}"
+            raise InputError(f"Unknown benchmark {name!r}; {choice}.")
+        return build_people(folder, align)
     card = BENCHMARKS[name]
     folder = card.folder(root)
     if missing := card.missing(root):
