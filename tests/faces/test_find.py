@@ -1,8 +1,11 @@
 """Which images are found in what is named: files, folders, globs, and sets packed as Parquet or tar files."""
 
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,6 +129,70 @@ def test_images_as_structs_and_without_names(tmp_path):
     assert [*first.values(), *second.values()] == [*[image["bytes"] for image in images], b""]
 
 
+def test_images_have_the_paths_that_hubs_give_them(tmp_path):
+    """As Hugging Face's datasets write them; where paths are missing or repeated, the row tells images apart."""
+    for file, paths, expected in (
+        ("a", ["s1/a b.jpg", "s2/a b.jpg", "ü.png"], ["s1/a b.jpg", "s2/a b.jpg", "ü.png"]),
+        ("b", ["x.jpg", None, ""], ["x.jpg", "1", "2"]),
+        ("c", ["x.jpg", "y.jpg", "x.jpg"], ["0/x.jpg", "1/y.jpg", "2/x.jpg"]),
+    ):
+        images = [{"bytes": path.encode() if path else b"", "path": path} for path in paths]
+        pd.DataFrame({"image": images, "label": [1, 2, 3]}).to_parquet(tmp_path / f"{file}.parquet", row_group_size=2)
+        shards = find_images([tmp_path / f"{file}.parquet"], 1)
+        assert [name for shard in shards for name in shard.names()] == [
+            f"{tmp_path}/{file}.parquet/{name}" for name in expected
+        ]
+        read = [(image.name, image.read()) for shard in shards for image in shard.images()]
+        assert [data for _, data in read] == [image["bytes"] for image in images]
+
+
+def test_links_are_followed_and_loops_end(tmp_path):
+    """Folder and glob alike; the real path wins, and a folder counts once."""
+    for name in ("p/a.jpg", "e/b.jpg", "e/deep/c.jpg", "f/d.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "p" / "link").symlink_to("../e")
+    (tmp_path / "p" / "another").symlink_to(tmp_path / "e")
+    (tmp_path / "p" / "itself").symlink_to("itself")
+    (tmp_path / "p" / "file.jpg").symlink_to("../f/d.jpg")
+    (tmp_path / "e" / "loop").symlink_to("../p")
+    (tmp_path / "e" / "up").symlink_to(".")
+    (tmp_path / "e" / "deep" / "up").symlink_to("../deep")
+    expected = ["a.jpg", "another/b.jpg", "another/deep/c.jpg", "file.jpg"]
+    assert names([tmp_path / "p"], tmp_path / "p") == expected
+    for pattern in ("p/**/*.jpg", "p/**", "**/p/**/*.jpg", "[p]/**/*.[j]pg"):
+        assert sorted(names([tmp_path / pattern], tmp_path / "p")) == expected
+    (tmp_path / "p" / "z").mkdir()
+    (tmp_path / "p" / "b").symlink_to("z")
+    (tmp_path / "p" / "z" / "e.jpg").touch()
+    assert names([tmp_path / "p"], tmp_path / "p") == [*expected, "z/e.jpg"]
+
+
+def test_what_desktops_servers_and_notebooks_leave_is_passed_over_and_counted(tmp_path):
+    wanted = ["a.jpg", "b/c.HEIC"]
+    left = [".DS_Store", "._a.jpg", ".ipynb_checkpoints/a.jpg", "@eaDir/a.jpg/SYNO.jpg", "b/__MACOSX/a.jpg",
+            "Thumbs.db", "lost+found/x.jpg", "b/$RECYCLE.BIN/a.jpg", "v.MOV", "w.mov", "README", "scores.csv",
+            "raw.NEF", "out/_run.json", "out/part-00000000.parquet", ".hidden.jpg"]  # fmt: skip
+    for name in wanted + left:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    passed_over = Counter()
+    (shard,) = find_images([tmp_path], passed_over=passed_over)
+    assert [Path(name).relative_to(tmp_path).as_posix() for name in shard.names()] == wanted
+    assert passed_over == {"hidden": 4, "@eaDir/": 1, "__MACOSX/": 1, ".db": 1, "lost+found/": 1, "$RECYCLE.BIN/": 1,
+                           ".mov": 2, "without ending": 1, ".csv": 1, ".nef": 1, "folder of results": 1}  # fmt: skip
+    for pattern in ("**/*", "**", "*", "**/*.*"):
+        assert sorted(names([tmp_path / pattern], tmp_path)) == wanted
+    find_images([tmp_path / "*.*"], passed_over=(counted := Counter()))
+    assert (counted[".csv"], counted[".db"]) == (1, 1)
+    assert names([tmp_path / ".hidden.jpg", tmp_path / "@eaDir"], tmp_path) == [".hidden.jpg", "@eaDir/a.jpg/SYNO.jpg"]
+
+
+def test_every_missing_file_is_counted(folder):
+    with pytest.raises(InputError, match=r"File not found: .*no1.jpg \(and 2 other files that were named\)"):
+        find_images([folder / "b.jpg", folder / "no1.jpg", folder / "no2.jpg", folder / "no3"])
+
+
 def test_a_table_of_scores_beside_photos_is_not_a_set_of_images(folder):
     pd.DataFrame({"path": ["a"], "score": [1.0]}).to_parquet(folder / "scores.parquet")
     assert "scores.parquet" not in names([folder], folder)
@@ -133,11 +200,25 @@ def test_a_table_of_scores_beside_photos_is_not_a_set_of_images(folder):
         find_images([folder / "scores.parquet"])
 
 
-def test_a_compressed_tar_file_is_not_unpacked(packed, tmp_path):
-    """A few kilobytes could become any number of gigabytes."""
-    (tmp_path / "0.tar").write_bytes(gzip.compress((packed / "tar" / "0.tar").read_bytes()))
-    with pytest.raises(InputError, match="0.tar is not a complete tar file"):
-        contents(find_images([tmp_path / "0.tar"]))
+@pytest.mark.parametrize("name", ["0.tar.gz", "0.TGZ", "0.tar.bz2", "0.tbz2", "0.tar.xz", "0.txz", "0.tar"])
+def test_compressed_tar_files(packed, tmp_path, name):
+    """Known by their endings, and read whatever their endings are."""
+    pack = bz2.compress if "b" in name else lzma.compress if "x" in name else gzip.compress
+    (tmp_path / name).write_bytes(pack((packed / "tar" / "0.tar").read_bytes()))
+    (images,) = contents(find_images([tmp_path]))
+    assert images == dict(list(IMAGES.items())[:4])
+
+
+def test_members_of_tar_files_that_are_passed_over_or_too_large(tmp_path):
+    with tarfile.open(tmp_path / "mac.tgz", "w:gz") as tar:
+        for member in ("./a/1.jpg", "./a/._1.jpg", "__MACOSX/a/1.jpg", "a/.hidden/1.jpg", "a/1.json", "a/1.JPE"):
+            tar.addfile(tarfile.TarInfo(member))
+    assert names([tmp_path], tmp_path / "mac.tgz") == ["a/1.jpg", "a/1.JPE"]
+    header = tarfile.TarInfo("bomb.png")
+    header.size = 2**31
+    (tmp_path / "bomb.tar.gz").write_bytes(gzip.compress(header.tobuf() + bytes(99999)))
+    with pytest.raises(InputError, match="bomb.tar.gz/bomb.png has 2,147,483,648 bytes, but a photo may have"):
+        find_images([tmp_path / "bomb.tar.gz"])[0].names()
 
 
 def test_sets_that_cannot_be_used(packed, folder):

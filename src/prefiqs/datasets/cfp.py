@@ -151,7 +151,7 @@ def _files(folder: Path, ending: str) -> Iterator[tuple[str, bytes]]:
         def wanted(member: tarfile.TarInfo) -> bool:
             return member.name.endswith(ending) and member.size < _LARGEST_FILE
 
-        for name, content in tar_members(source, wanted, compressed=True):
+        for name, content in tar_members(source, wanted):
             yield name.partition("cfp-dataset/")[2], content
 
 

@@ -110,7 +110,7 @@ def _read_photos(folder: Path, names: list[str] | None) -> Iterator[tuple[str, n
     if archive is None:
         raise InputError(f"Photos not found: {', '.join(_FOLDERS)} or an archive of it in {folder}.")
     wanted, seen = None if names is None else set(names), set()
-    for member, content in tar_members(archive, _is_photo, compressed=True):
+    for member, content in tar_members(archive, _is_photo):
         name = _MEMBER.sub(r"\1", member)
         if name not in seen and (wanted is None or name in wanted):
             seen.add(name)

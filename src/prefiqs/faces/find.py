@@ -5,12 +5,13 @@ import lzma
 import os
 import tarfile
 import zlib
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain, groupby, repeat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -19,7 +20,12 @@ import pyarrow.parquet as pq
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import PHOTO_SUFFIXES, read_file
 
+RUN_RECORD = "_run.json"  # marks a folder of results; readers of Parquet folders ignore names that begin like this
+_HIDDEN, _RESULTS = "hidden", "folder of results"
 _ROWS_AT_ONCE = 64
+_MOST_BYTES = 2**30  # of a photo in a tar file, which may be compressed
+_TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
+_OF_SYSTEMS = {"@eadir", "__macosx", "lost+found", "#recycle", "$recycle.bin", "system volume information"}
 
 
 class EncodedImage(NamedTuple):
@@ -49,7 +55,7 @@ class Shard:
         file = self.files[0]
         match _kind(file):
             case ".tar":
-                packed = tar_members(file, lambda member: _is_photo(Path(member.name)), content)
+                packed = tar_members(file, partial(_is_packed_photo, file), content)
             case ".parquet":
                 packed = _rows(file, self.groups, content)
             case _:
@@ -58,14 +64,14 @@ class Shard:
 
 
 def tar_members(
-    path: Path, wanted: Callable[[tarfile.TarInfo], bool], content: bool = True, compressed: bool = False
+    path: Path, wanted: Callable[[tarfile.TarInfo], bool], content: bool = True
 ) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the wanted files in a tar file; `InputError` if it is damaged.
+    """Name and content of the wanted files in a tar file, compressed or not; `InputError` if it is damaged.
 
-    In one that may be `compressed`, files can be of any size: `wanted` decides which are small enough.
+    In a compressed one, a file can be of any size: `wanted` decides which are small enough.
     """
     try:
-        with tarfile.open(path, "r:*" if compressed else "r:") as tar:
+        with tarfile.open(path) as tar:
             for member in tar:
                 if member.isfile() and wanted(member):
                     file = tar.extractfile(member) if content else None
@@ -74,20 +80,32 @@ def tar_members(
         raise InputError(f"{path} is not a complete tar file ({' '.join(str(error).split())}).") from error
 
 
-def find_images(given: Iterable[str | Path], shard_size: int = 1024) -> list[Shard]:
+def find_images(
+    given: Iterable[str | Path], shard_size: int = 1024, passed_over: Counter[str] | None = None
+) -> list[Shard]:
     """Find photos in files, folders (searched at any depth) and globs, each once, folders in the order of their paths.
 
     Parquet files (one column of image bytes, possibly a column `name`) and tar files are image sets; a folder may hold
     such files instead of photos. A file that is named itself counts whatever its ending is. A shard has `shard_size`
     images, but row groups and tar files are not split.
 
-    Raises `InputError` for a file that does not exist, a glob without a match, no images at all, or a folder with
-    several kinds of images; `OSError` for a folder that cannot be read.
+    Links to folders are followed, but a folder is searched once, however many links lead to it. `passed_over` counts
+    the files that are not meant, by ending: those that are no photos, hidden ones, folders of systems and of results.
+
+    Raises `InputError` for files that do not exist, a glob without a match, no images at all, or a folder with several
+    kinds of images; `OSError` for a folder that cannot be read.
     """
     if shard_size < 1:
         raise InputError(f"A shard must have at least one image, not {shard_size}.")
     paths = [Path(path) for path in given]
-    files = dict.fromkeys(file for path in paths for file in _files(path))
+    missing = [path for path in paths if not (path.exists() or glob.has_magic(str(path)))]
+    if missing:
+        others = f" (and {len(missing) - 1} other files that were named)" if len(missing) > 1 else ""
+        raise InputError(f"File not found: {missing[0]}{others}.")
+    left: dict[Path, str] = {}  # what is passed over, and as what it counts
+    files = dict.fromkeys(file for path in paths for file in _files(path, left))
+    if passed_over is not None:
+        passed_over.update(kind for path, kind in left.items() if path not in files)
     if not files:
         endings = ", ".join(sorted(PHOTO_SUFFIXES))
         raise InputError(f"No photos found in {', '.join(map(str, paths))}. Photos end in {endings}.")
@@ -108,30 +126,89 @@ def path_text(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, left: dict[Path, str]) -> list[Path]:
     if path.is_dir():
-        return _below(path)
+        return _below(path, left)
     if path.exists():
         return [path]
-    if not glob.has_magic(str(path)):
-        raise InputError(f"File not found: {path}.")
-    matches = map(Path, sorted(glob.glob(str(path), recursive=True)))
-    files = [file for match in matches for file in (_below(match) if match.is_dir() else [match]) if _is_image(file)]
+    files = []
+    for match in _glob(path, left):
+        if (match / RUN_RECORD).is_file():
+            left[match] = _RESULTS
+        elif match.is_dir():
+            files += _below(match, left)
+        elif _is_image(match):
+            files.append(match)
+        else:
+            left[match] = _ending(match)
     if not files:
         raise InputError(f"No photos match {path}.")
     return files
 
 
-def _below(folder: Path) -> list[Path]:
-    def stop(error: OSError) -> None:  # os.walk would ignore a folder that it cannot read
-        raise error
+def _glob(pattern: Path, left: dict[Path, str]) -> list[Path]:
+    """What a glob matches; `**` means the folders that are searched without a glob, so that loops of links end."""
+    place = pattern.parts.index("**") if "**" in pattern.parts else len(pattern.parts)
+    head, star, tail = pattern.parts[:place], pattern.parts[place:], pattern.parts[place + 1 :]
+    tops = sorted(glob.glob(str(Path(*head))))
+    matches: Iterable[Path] = map(Path, tops)
+    if tail:
+        folders = (folder for top in tops if os.path.isdir(top) for folder, _ in _search(top, {}))
+        matches = chain.from_iterable(_glob(Path(glob.escape(folder), *tail), left) for folder in folders)
+    return [match for match in matches if star or not any(map(_is_of_system, set(match.parts) - set(head)))]
 
-    found = sorted(Path(place, name) for place, _, names in os.walk(folder, onerror=stop) for name in names)
-    files = [file for file in found if _is_image(file)]
+
+def _below(folder: Path, left: dict[Path, str]) -> list[Path]:
+    files = []
+    for place, names in _search(str(folder), left):
+        for name in names:
+            file = Path(place, name)
+            if name.startswith("."):
+                left[file] = _HIDDEN
+            elif _is_image(file):
+                files.append(file)
+            else:
+                left[file] = _ending(file)
     if len(kinds := {_kind(file) or "photos" for file in files}) > 1:
         kind = ", ".join(sorted(kinds))
         raise InputError(f"{folder} holds several kinds of images ({kind}). Name the files you mean, such as '*.jpg'.")
-    return files
+    return sorted(files)
+
+
+def _search(top: str, left: dict[Path, str]) -> Iterator[tuple[str, list[str]]]:
+    """Folders from `top` downwards and the names of their files; links come last, so that real paths win."""
+
+    def stop(error: OSError) -> None:  # os.walk would ignore a folder that it cannot read
+        raise error
+
+    searched, waiting = set(), deque([top])
+    while waiting:
+        start = waiting.popleft()
+        for place, folders, names in os.walk(start, onerror=stop):
+            status = os.stat(place)
+            identity = (status.st_dev, status.st_ino)
+            if place != top and RUN_RECORD in names:
+                left[Path(place)] = _RESULTS
+                folders.clear()
+                continue
+            if identity in searched:
+                folders.clear()
+                continue
+            searched.add(identity)
+            unwanted = list(filter(_is_of_system, folders))
+            left |= {Path(place, name): _HIDDEN if name[0] == "." else f"{name}/" for name in unwanted}
+            folders[:] = sorted(set(folders) - set(unwanted))
+            waiting += (path for name in folders if os.path.islink(path := os.path.join(place, name)))
+            yield place, names
+
+
+def _is_of_system(name: str) -> bool:
+    """Whether a name is that of a hidden file or folder, or of a folder that systems add."""
+    return name.startswith(".") or name.lower() in _OF_SYSTEMS
+
+
+def _ending(file: Path) -> str:
+    return file.suffix.lower() or "without ending"
 
 
 def _is_image(file: Path) -> bool:
@@ -140,12 +217,22 @@ def _is_image(file: Path) -> bool:
     return bool(_image_columns(file)) if kind == ".parquet" else kind == ".tar" or _is_photo(file)
 
 
-def _is_photo(file: Path) -> bool:
+def _is_photo(file: Path | PurePosixPath) -> bool:
     return file.suffix.lower() in PHOTO_SUFFIXES
 
 
+def _is_packed_photo(file: Path, member: tarfile.TarInfo) -> bool:
+    name = PurePosixPath(member.name)
+    if not _is_photo(name) or any(map(_is_of_system, name.parts)):
+        return False
+    if member.size > _MOST_BYTES:
+        raise InputError(f"{file}/{name} has {member.size:,} bytes, but a photo may have {_MOST_BYTES:,}.")
+    return True
+
+
 def _kind(file: Path) -> str:
-    return ending if (ending := file.suffix.lower()) in (".parquet", ".tar") else ""
+    name = file.name.lower()
+    return ".tar" if name.endswith(_TAR_SUFFIXES) else ".parquet" if name.endswith(".parquet") else ""
 
 
 def _row_groups(path: Path, shard_size: int) -> Iterator[range]:
@@ -167,9 +254,7 @@ def _rows(path: Path, groups: range, content: bool) -> Iterator[tuple[str, bytes
     (column,) = _image_columns(path)
     with _parquet(path) as file:
         counts = [file.metadata.row_group(group).num_rows for group in range(groups.stop)]
-        names = [str(row) for row in range(sum(counts[: groups.start]), sum(counts))]  # unless there is such a column
-        if "name" in file.schema_arrow.names:
-            names = file.read_row_groups(groups, ["name"])["name"].to_pylist()
+        names = _row_names(path, path.stat().st_mtime_ns)[sum(counts[: groups.start]) : sum(counts)]
         if not content:
             yield from zip(names, repeat(b""))
             return
@@ -177,6 +262,22 @@ def _rows(path: Path, groups: range, content: bool) -> Iterator[tuple[str, bytes
         cells = chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
         for name, cell in zip(names, cells, strict=True):
             yield name, (cell["bytes"] if isinstance(cell, dict) else cell) or b""
+
+
+@lru_cache(maxsize=2)  # a file is read once, although it may make many shards
+def _row_names(path: Path, _changed: int) -> list[str]:
+    """A name for each row: its column `name`; or the `path` of the image, with the row if not distinct; or the row."""
+    (column,) = _image_columns(path)
+    with _parquet(path) as file:
+        rows, fields = range(file.metadata.num_rows), file.schema_arrow
+        if "name" in fields.names:
+            return list(map(str, file.read(["name"])["name"].to_pylist()))
+        kind = fields.field(column).type
+        if not (pa.types.is_struct(kind) and kind.get_field_index("path") >= 0):
+            return list(map(str, rows))
+        paths = [cell and cell["path"] for cell in file.read([f"{column}.path"])[column].to_pylist()]
+    names = [text or str(row) for row, text in zip(rows, paths, strict=True)]
+    return names if len(set(names)) == len(names) else [f"{row}/{name}" for row, name in enumerate(names)]
 
 
 def _image_columns(path: Path) -> list[str]:

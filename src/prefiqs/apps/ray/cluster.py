@@ -12,10 +12,10 @@ from typing import Any
 
 from prefiqs.assets.location import data_root
 from prefiqs.errors import InputError, PrefiqsError
+from prefiqs.faces.find import RUN_RECORD
 from prefiqs.io.atomic import read_text, write_text
 
 _OBJECT_STORE = 100 * 2**20  # bytes of Ray's shared memory, which is hardly used
-_RECORD = "_run.json"  # readers of Parquet folders ignore names that begin with an underscore or a dot
 
 
 @dataclass(frozen=True)
@@ -127,16 +127,16 @@ def missing_shards(out: Path, count: int, settings: Mapping[str, object]) -> lis
     """
     record = json.loads(json.dumps({**settings, "shards": count}))  # as it will be read back
     found = {path.stem for path in out.glob("part-*")}
-    if (out / _RECORD).is_file():
-        before = json.loads(read_text(out / _RECORD))
+    if (out / RUN_RECORD).is_file():
+        before = json.loads(read_text(out / RUN_RECORD))
         if changed := [key for key in {**before, **record} if before.get(key) != record.get(key)]:
             raise InputError(f"{out} was started with other settings: "
                              + "; ".join(f"{key} was {before.get(key)!r}, now {record.get(key)!r}" for key in changed)
                              + ". Use these settings, or choose another folder.")  # fmt: skip
     elif found:
-        raise InputError(f"{out} has shards from another source (without {_RECORD}). Choose another folder.")
+        raise InputError(f"{out} has shards from another source (without {RUN_RECORD}). Choose another folder.")
     else:
-        write_text(json.dumps(record, indent=1) + "\n", out / _RECORD)
+        write_text(json.dumps(record, indent=1) + "\n", out / RUN_RECORD)
     for leftover in out.glob(".*.partial"):  # of workers that were killed
         leftover.unlink(missing_ok=True)
     return [i for i in range(count) if shard_path(out, i).stem not in found]
