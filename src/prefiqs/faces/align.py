@@ -20,6 +20,7 @@ _SMALLEST_SIDE, _LARGEST_SIDE = 336, 1024
 # Tight crops leave the detector no context: the edge is repeated by this share of each side before detection.
 _PADDING = 0.25
 _CONFIDENCE = 0.6
+LANDMARK_DIGITS = 2  # after the decimal point, as tables hold them, so that a crop can be made again from a table
 # Given a strip thinner than this, YuNet reports faces of any size in it, even infinite ones.
 _SMALLEST_INPUT = 64
 
@@ -79,7 +80,7 @@ def align(
         raise NoFaceFound(f"No face was found in this photo of {photo.shape[1]}×{photo.shape[0]} pixels.")
     aligned = []
     for face in found if all_faces else found[:1]:
-        landmarks = face[4:14].reshape(5, 2)
+        landmarks = face[4:14].reshape(5, 2).round(LANDMARK_DIGITS)
         crop, outside = align_to_template(photo, landmarks), share_outside(photo.shape, landmarks)
         aligned.append(AlignedFace(crop, face[:4], landmarks, float(face[14]), outside, len(found)))
     return aligned if all_faces else aligned[0]

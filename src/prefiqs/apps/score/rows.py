@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pyarrow.csv import ConvertOptions, ParseOptions, read_csv
 
 from prefiqs.errors import InputError
+from prefiqs.faces.align import LANDMARK_DIGITS
 from prefiqs.faces.hints import explain, observe
 from prefiqs.faces.reader import Photo
 from prefiqs.io.atomic import whole_file
@@ -54,7 +55,7 @@ def photo_rows(photo: Photo, results: Sequence[Mapping[str, Any]], **of_all: str
     for number, (face, result) in enumerate(zip(photo.faces, results, strict=True), 1):
         if not math.isfinite(result.get("score", 0)):
             result = {"status": f"The score is not finite ({result['score']})."}
-        places = [_rounded(value, 2) for value in (*face.box, *face.landmarks.ravel())]  # 1/100 pixel
+        places = [_rounded(value, LANDMARK_DIGITS) for value in (*face.box, *face.landmarks.ravel())]
         seen = observe(face)
         about = {
             "face": number, "confidence": _rounded(face.confidence, 4), "faces": face.faces, "status": "ok",
