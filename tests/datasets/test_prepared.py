@@ -57,11 +57,8 @@ def test_the_folder_of_xqlfw(tmp_path):
         ("00000 00001 1\n00000 00009 1\n", "image 00009 in line 2 of .*pair_list.txt is not one of the 2 known ones"),
         ("00000 00001\n", "Line 1 of .*pair_list.txt is not of the form `LEFT RIGHT GENUINE`"),
         ("00000 00001 2\n", "label in line 1 of .*pair_list.txt is 2"),
-        ("00000 00001 1\n\n", "Line 2 of .*pair_list.txt is not of the form `LEFT RIGHT GENUINE`"),
-        (
-            "00000, 00001, 1\n",
-            "Line 1 of .*pair_list.txt is not of the form `LEFT RIGHT GENUINE`|image 00000, in line 1",
-        ),
+        ("00000 00001 1\n\n00000 00001 0 1\n", "Line 3 of .*pair_list.txt is not of the form `LEFT RIGHT GENUINE`"),
+        ("00000, 00002, 1\n", "image 00002 in line 1 of .*pair_list.txt is not one of the 2 known ones"),
     ],
 )
 def test_a_pair_list_that_is_not_of_the_format(tmp_path, pairs, message):

@@ -26,7 +26,7 @@ def score_file(tmp_path_factory):
     return tmp_path_factory.mktemp("scores") / "scores.txt"
 
 
-@given(lines=st.lists(st.tuples(TEXT_NAMES, st.floats(width=32, allow_nan=False)), max_size=20))
+@given(lines=st.lists(st.tuples(TEXT_NAMES, st.floats(width=32, allow_nan=False)), min_size=1, max_size=20))
 def test_score_files_round_trip(score_file, lines):
     names, scores = [name for name, _ in lines], np.array([score for _, score in lines], np.float32)
     write_score_file(names, scores, score_file)
@@ -47,7 +47,7 @@ def test_score_files_of_other_tools(score_file):
     assert (names, scores.tolist()) == (["a.jpg", "b c.jpg", "/d.jpg"], [1, 2.5, -3])
 
 
-@pytest.mark.parametrize("line", ["b.jpg", "b.jpg good", "0.5", "", "b.jpg,0.5", " 0.5"])
+@pytest.mark.parametrize("line", ["b.jpg", "b.jpg good", "0.5", "b.jpg,0.5", " 0.5", "b.jpg 1_0"])
 def test_a_line_that_is_no_score(score_file, line):
     score_file.write_text(f"a.jpg 1\n{line}\nc.jpg\n")
     with pytest.raises(

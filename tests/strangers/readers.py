@@ -37,7 +37,7 @@ from prefiqs.faces.decode import decode_photo, read_photo
 from prefiqs.io.arrays import read_array
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.scores import read_image_scores, read_score_file
-from prefiqs.io.tables import read_text_table
+from prefiqs.io.user_tables import read_user_table
 from prefiqs.models.checkpoints import read_checkpoint, read_tensors
 from prefiqs.models.onnx_network import declared_input
 from prefiqs.pipeline.params import Params
@@ -121,7 +121,7 @@ def adience(path: Path) -> object:
 def prepared(other: str, content: bytes) -> Callable[[Path], object]:
     def read(path: Path) -> object:
         beside(path, other, content)
-        for name in ("1.jpg", "2.jpg"):
+        for name in ("1.jpg", "2.jpg", "3.jpg"):
             beside(path, f"images/{name}", image(".png"))
         return read_prepared(path.parent)
 
@@ -160,7 +160,7 @@ BENCHMARK = {
     "index.parquet": parquet(name=["a", "b"], subject=["1", "2"]),
     "pairs.parquet": parquet(left=[0, 1], right=[1, 0], genuine=[True, False], fold=[0, -1]),
 }
-PATHS, PAIRS = b"x/y/images/1.jpg\nx/y/images/2.jpg\n", b"1 2 1\n2 1.jpg 0\n"
+PATHS, PAIRS = b"x/y/images/1.jpg\nx/y/images/2.jpg\nx/y/images/3.jpg\n", b"1 2 1\n3 1.jpg 0\n"
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ READERS = {
     "score file": Reader("m_b.txt", read_score_file, (b"a/1.jpg 0.5\nb c/2.jpg -1e3\n",)),
     "method scores": Reader("m_b.txt", method_scores, (b"a/1.jpg 0.5\na/2.jpg 1\n",)),
     "text table": Reader(
-        "t.txt", lambda path: read_text_table(path, {"a": "str", "b": "int32", "c": "float64"}), (b"x 1 2.5\ny\t2 3\n",)
+        "t.txt", lambda path: read_user_table(path, {"a": "str", "b": "int32", "c": "float64"}), (b"x 1 2.5\ny\t2 3\n",)
     ),
     "SynFIQA": Reader("Quality-Scores.txt", lambda path: build_synfiqa(path.parent), (b"/1/a.jpg\t0.5\n",)),
     "LFW pairs": Reader("pairs.txt", read_lfw_pairs, (b"1 1\nAnn_B 1 2\nAnn_B 1 Cy 3\n",)),

@@ -11,15 +11,18 @@ _FMRS = [1e-3, 1e-4]
 
 def evaluate(
     scores: Annotated[
-        list[str], Argument(help="Score files (`PATH SCORE` text, or tables: .csv, .parquet), or METHOD=FILE.")
+        list[str], Argument(help="Score files (`PATH SCORE` text or tables), FILE:COLUMN, or METHOD=FILE.")
     ],
     embeddings: Annotated[
         list[str],
-        Option(help=".npy, table, `NAME v1 v2 …` text or folder of NAME.npy, or VERIFIER=FILE; may be repeated."),
+        Option(help="Array, table, `NAME v1 v2 …` text or folder of NAME.npy, or VERIFIER=FILE; may be repeated."),
     ],
-    pairs: Annotated[Path, Option(help="`NAME NAME 1|0` text, or a table with columns left, right, genuine.")],
+    pairs: Annotated[Path, Option(help="`NAME NAME 1|0` text, a table with columns left, right, genuine, or LFW's.")],
     out: Annotated[Path, Option(help="Folder for tables, figures and report.html.")],
-    names: Annotated[Path | None, Option(help="Names of the rows of a .npy: one per line, or a table.")] = None,
+    names: Annotated[Path | None, Option(help="Names of the rows of an array: one per line, or a table.")] = None,
+    templates: Annotated[
+        Path | None, Option(help="`NAME TEMPLATE MEDIUM` text or a table, where --pairs compares templates (IJB-C).")
+    ] = None,
     lower_is_better: Annotated[list[str] | None, Option(help="Method with lower = better; may be repeated.")] = None,
     fmr: Annotated[list[float], Option(help="Target FMR; may be repeated.")] = _FMRS,
     threshold: Annotated[str, Option(help="recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")] = "recomputed",
@@ -43,7 +46,7 @@ def evaluate(
 
     protocol = tuple(fmr), threshold, threshold_rule, step, max_discard
     settings = compare.Settings(*protocol, bootstrap, resample_unit, seed)
-    inputs = read_inputs(scores, embeddings, pairs, names, lower_is_better or ())
+    inputs = read_inputs(scores, embeddings, pairs, names, lower_is_better or (), templates)
     areas = compare.evaluate(inputs, settings, out, title or out.absolute().name)
     print(areas.markdown())
     print(f"{len(inputs.names)} images, {len(inputs.pairs)} pairs; report: {out / 'report.html'}", file=sys.stderr)

@@ -7,7 +7,6 @@ them for its `eval_ijbc.py`.
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark, Templates
 from prefiqs.datasets.pairs import linked
@@ -15,7 +14,10 @@ from prefiqs.datasets.source import BenchmarkCard, LazyFaces, SourceFormat, face
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import read_photo
 from prefiqs.faces.template import align_to_template
-from prefiqs.io.tables import read_text_table, require_files
+from prefiqs.io.pairs import read_template_pairs
+from prefiqs.io.tables import require_files
+from prefiqs.io.templates import read_templates
+from prefiqs.io.user_tables import read_user_table
 
 _CROPS = "loose_crop"
 _LISTS = _POINTS, _MEDIA, _PAIRS = "ijbc_name_5pts_score.txt", "ijbc_face_tid_mid.txt", "ijbc_template_pair_label.txt"
@@ -35,24 +37,17 @@ def build_ijbc(folder: Path) -> Benchmark:
     """
     meta = folder / "meta" if (folder / "meta").is_dir() else folder
     columns = {"name": "str", **dict.fromkeys(_COORDINATES, "float64"), "score": "float64"}
-    faces = read_text_table(meta / _POINTS, columns)
+    faces = read_user_table(meta / _POINTS, columns)
     names, landmarks = faces["name"].to_numpy(), faces[_COORDINATES].to_numpy().reshape(-1, 5, 2)
 
-    listed = read_text_table(meta / _MEDIA, {"name": "str", "template": "int32", "medium": "int32"})
+    listed, *numbers = read_templates(meta / _MEDIA)
     if len(listed) != len(faces):
         raise InputError(f"{meta / _MEDIA} has {len(listed)} lines for {len(faces)} images.")
-    if len(different := np.flatnonzero(listed["name"] != names)):
+    if len(different := np.flatnonzero(np.array(listed, object) != names)):
         line, there = different[0], f"{_POINTS} has {names[different[0]]} there"
-        raise InputError(f"Line {line + 1} of {meta / _MEDIA} names image {listed['name'][line]}; {there}.")
-    templates = Templates.of(listed["template"].to_numpy(), listed["medium"].to_numpy())
-
-    table = read_text_table(meta / _PAIRS, {"template1": "int32", "template2": "int32", "label": "int32"})
-    pairs = pd.Index(templates.ids).get_indexer(table[["template1", "template2"]].to_numpy().ravel()).reshape(-1, 2)
-    if len(wrong := np.flatnonzero((pairs < 0).any(axis=1) | ~table["label"].isin([0, 1]))):
-        row = " ".join(map(str, table.iloc[wrong[0]]))
-        raise InputError(f"Line {wrong[0] + 1} of {meta / _PAIRS} is not two templates that have images, and 1 "
-                         f"(genuine) or 0 (not): {row}.")  # fmt: skip
-    pairs, genuine = pairs.astype(np.int32), table["label"].to_numpy() == 1
+        raise InputError(f"Line {line + 1} of {meta / _MEDIA} names image {listed[line]}; {there}.")
+    templates = Templates.of(*numbers)
+    pairs, genuine = read_template_pairs(meta / _PAIRS, templates.ids)
 
     crops = folder / _CROPS
     require_files(crops, names)

@@ -30,6 +30,16 @@ _NAME = r"([^/\\\0\s.][^/\\\0\s]*)"
 _PAIR = re.compile(rf"{_NAME}\s+(\d{{1,9}})\s+(?:{_NAME}\s+)?(\d{{1,9}})")
 
 
+def is_lfw_list(path: Path) -> bool:
+    """Whether a list of pairs is of a form of `read_lfw_pairs`, by its beginning; no other list begins so."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return (
+            re.match(rb"[1-9]\d?([ \t]+\d+)?\s*[\r\n]|[1-9]\d{0,5}\s*[\r\n]|name,imagenum", file.read(99)) is not None
+        )
+
+
 def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray | None]:
     """Read a list of pairs of LFW or XQLFW; `InputError` names a line or fold in another format.
 

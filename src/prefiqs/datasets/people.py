@@ -10,7 +10,7 @@ from prefiqs.datasets.source import Align, face_index
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.decode import read_photo
 from prefiqs.faces.find import find_images
-from prefiqs.io.tables import complete_column, names_of, read_user_table
+from prefiqs.io.user_tables import complete_column, find_column, names_of, read_user_table
 
 IMPOSTORS, SEED = 100_000, 0  # pairs drawn, and their seed
 
@@ -28,11 +28,12 @@ def people_in(source: Path) -> tuple[dict[str, str], list[str]]:
         people = {str(file): file.relative_to(source).parts[0] for file in files if file.parent != source}
         loose, wanted = [str(file) for file in files if file.parent == source], "one folder of photos per person"
     else:
-        table = read_user_table(source)
-        if "subject" not in table:
-            raise InputError(f"{source} has no column subject, only {', '.join(map(str, table.columns))}.")
+        table = read_user_table(source, {"name": "str", "subject": "str"})
+        column = find_column(table, "subject")
+        if column is None:
+            raise InputError(f"{source} has no column subject, only {', '.join(table.columns)}.")
         files = [file if (file := Path(name)).exists() else source.parent / name for name in names_of(table, source)]
-        people = dict(zip(map(str, files), complete_column(table, "subject", source), strict=True))
+        people = dict(zip(map(str, files), complete_column(table, column, source), strict=True))
         loose, wanted = [], "photos of several people"
     if missing := [name for name in people if not Path(name).is_file()]:
         raise InputError(f"File not found: {missing[0]} ({len(missing)} such photos in {source}).")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from prefiqs.errors import InputError
-from prefiqs.io.atomic import damaged, whole_file
+from prefiqs.io.atomic import damaged, require_file, whole_file
 
 
 def write_array(array: np.ndarray, path: str | Path) -> None:
@@ -52,3 +52,13 @@ def read_array(path: Path, mapped: bool = False) -> np.ndarray:
             return np.lib.format.read_array(file, allow_pickle=False)
     except Exception as error:  # a damaged file can raise anything
         raise damaged("a .npy array", path, error) from error
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read a .npz file, by name; `InputError` if it is not there, is damaged, or holds Python objects."""
+    require_file(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except Exception as error:  # a damaged file can raise anything
+        raise damaged("a .npz archive", path, error) from error

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: an interrupted run leaves the old file or the new one, and so does a crash."""
 
+import codecs
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,12 +60,20 @@ def write_bytes(content: bytes, path: str | Path) -> None:
 
 
 def read_text(path: str | Path) -> str:
-    """Read a UTF-8 text file; `InputError` if there is none, or it holds other bytes."""
+    """Read a text file in UTF-8, or UTF-16 with its mark; whatever its ends of lines are, they become `\\n`.
+
+    Raises `InputError` if there is none, or it holds other bytes (an older encoding cannot be told from another one).
+    """
     require_file(path)
+    content = Path(path).read_bytes()
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return Path(path).read_text(encoding="utf-8")
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text ({error}).") from error
+        raise InputError(f"{path} is not UTF-8 text ({error}). Save it as UTF-8.") from error
+    if "\0" in text:
+        raise InputError(f"{path} is not text: it holds NUL characters. If it is UTF-16, save it as UTF-8.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def require_file(path: str | Path) -> None:

@@ -1,17 +1,22 @@
 """One image, many spellings: which row of an array a name in another file means."""
 
+import logging
 import re
 from collections.abc import Iterable
-from contextlib import suppress
+from os.path import commonprefix
 from pathlib import PurePosixPath
+from unicodedata import normalize
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
 
 from prefiqs.errors import InputError
 
-_PHOTO = re.compile(r"\.(jpe?g|png|bmp|pgm|ppm|webp|tiff?)$", re.IGNORECASE)
+_PHOTO = re.compile(r"\.(jpe?g|jpe|jfif|png|bmp|gif|p[bgnp]m|webp|tiff?|hei[cf]|avif|jp2|j2k|npy)$", re.IGNORECASE)
 _PREPARED_FOLDER = "images"
+_AMBIGUOUS = -1
+_UNKNOWN = -2
 
 
 def prepared_names(names: Iterable[str]) -> list[str]:
@@ -22,55 +27,126 @@ def prepared_names(names: Iterable[str]) -> list[str]:
     """
     bare = [_PHOTO.sub("", name) for name in names]
     for candidates in ([PurePosixPath(name).name for name in bare], bare):
-        safe = [re.sub(r"[^\w@#-]", "_", name) for name in candidates]
+        safe = [_safe(name) for name in candidates]
         if len(set(safe)) == len(safe):
             return safe
     raise InputError(f"Several images would be called {max(safe, key=safe.count)!r} in a prepared folder. Rename them.")
 
 
 class ImageNameIndex:
-    """The names of n images, by row; `InputError` if two of `source` are equal.
+    """The names of n images, by row; `InputError` if two of `source`, the path they are from, are equal.
 
-    Another file may name an image by the same name, by a path that ends in it or in which it ends, with or without the
-    suffix of an image file (`/data/lfw/images/A_0001.jpg`, `images/A_0001.jpg`, `A_0001`), or as `prepared_names` has
-    it, be it with the path of a prepared folder (`quality_data/XQLFW/images/A_0001.jpg`).
+    Another file may name an image by another path: with other folders above, relative or absolute, with `\\\\`, with
+    characters escaped as in a URL, with or without the suffix of an image file. The image is the one whose path has the
+    longest end in common, if that is one image alone and its path ends in the other one or the other way round. Two
+    paths may also begin in different folders if all images of each file lie there; this is said. Or an image is called
+    as `prepared_names` has it, be it with the path of a prepared folder (`quality_data/XQLFW/images/A_0001.jpg`).
     """
 
     def __init__(self, names: Iterable[str], source: str):
-        self.all = list(names)
+        self.all, self._source = list(names), source
         self._own: dict[str, int] = {}
-        self._short: dict[str, int] = {}
         for row, name in enumerate(self.all):
             if self._own.setdefault(name, row) != row:
                 raise InputError(f"The image {name!r} occurs twice in {source}. Names must be unique.")
-            file = _file(name)
-            self._short[file] = -1 if file in self._short else row  # −1: ambiguous without the folder
-        with suppress(InputError):  # then no tool could have prepared these images
-            self._short |= {name: row for row, name in enumerate(prepared_names(self.all))}
+        self._paths = [*map(_parts, self.all)]
+        self._root = _root(self._paths)
+        self._by_end: dict[int, dict[tuple[str, ...], int]] = {}
+        whole = [_safe("/".join(path)) for path in self._paths]
+        self._prepared = dict(zip(whole, range(len(whole)), strict=True)) if len(set(whole)) == len(whole) else {}
 
     def __len__(self) -> int:
         return len(self.all)
 
     def rows(self, asked: Iterable[str]) -> np.ndarray:
-        """Return the row of each name, int64 (k,); −1 for an unknown one."""
-        number, distinct = pd.factorize(np.asarray(asked, object))
-        return np.array([self._row(str(name)) for name in distinct], np.int64)[number]
+        """Return the row of each name, int64 (k,); −1 for a name of no image, or of several."""
+        number, distinct = pd.factorize(asked if isinstance(asked, pd.Series) else np.array([*asked], object))
+        paths = [_parts(str(name)) for name in distinct]
+        root, rows, elsewhere = _root(paths), np.empty(len(paths), np.int64), []
+        for i, (name, path) in enumerate(zip(distinct, paths, strict=True)):
+            rows[i] = self._own.get(name, _UNKNOWN)
+            if rows[i] == _UNKNOWN:
+                rows[i], common = self._find(path)
+                if common:
+                    fits = self._fits(path, self._paths[rows[i]], common, root)
+                    if fits == "elsewhere":
+                        elsewhere.append(i)
+                    rows[i] = rows[i] if fits else _UNKNOWN
+        found = rows >= 0
+        if elsewhere or found.any() and self._may_be_another_set(root):
+            i = elsewhere[0] if elsewhere else int(found.argmax())
+            message = "%r is taken for %r of %s (%d images). One is in %r, the other in %r: are they of one data set?"
+            places = "/".join(root), "/".join(self._root) or self._source
+            count = len(elsewhere) or found.sum()
+            logging.getLogger(__name__).warning(message, distinct[i], self.all[rows[i]], self._source, count, *places)
+        return np.where(found, rows, -1)[number]
 
-    def _row(self, asked: str) -> int:
-        if asked in self._own:
-            return self._own[asked]
-        row = self._short.get(_file(asked), -1)
-        return row if row >= 0 and not _contradict(asked, self.all[row]) else -1
+    def why_unknown(self, name: str) -> str:
+        """Return what is to be said of a name that `rows` does not know."""
+        path = _parts(name)
+        row, _ = self._find(path)
+        alike = [self.all[i] for i, own in enumerate(self._paths) if own[-1] == path[-1]][:2]
+        if row == _AMBIGUOUS:
+            return f"could be any of several images, such as {alike[0]} and {alike[1]}"
+        nearest = f"; {alike[0]} is in another folder" if alike else ""
+        return f"is not one of the {len(self)} known ones{nearest}"
+
+    def _find(self, path: tuple[str, ...]) -> tuple[int, int]:
+        """Return the row with the longest common end, and how many parts it has, 0 for the name of a prepared image."""
+        for length in range(len(path), 0, -1):
+            row = self._ends(length).get(path[-length:], _UNKNOWN)
+            if row != _UNKNOWN:
+                return row, length if row >= 0 else 0
+        return self._prepared.get(path[-1], _UNKNOWN), 0
+
+    def _ends(self, length: int) -> dict[tuple[str, ...], int]:
+        if length not in self._by_end:
+            rows = self._by_end[length] = {}
+            for row, path in enumerate(self._paths):
+                if len(path) >= length:
+                    end = path[-length:]
+                    rows[end] = _AMBIGUOUS if end in rows else row
+        return self._by_end[length]
+
+    def _fits(self, asked: tuple[str, ...], own: tuple[str, ...], common: int, root: tuple[str, ...]) -> str:
+        """Return "" for paths of one name in folders of different names: a/1.jpg is not b/1.jpg."""
+        if common == min(len(asked), len(own)):
+            return "end"
+        prepared = [_PREPARED_FOLDER in path[-2:-1] for path in (asked, own)]
+        if prepared[0] != prepared[1]:
+            return "end"  # a prepared folder has other folders above its images than the images had before
+        above = len(asked) - common <= len(root) and len(own) - common <= len(self._root)
+        return "elsewhere" if above and common - all(prepared) > 1 else ""
+
+    def _may_be_another_set(self, root: tuple[str, ...]) -> bool:
+        """Whether images are called by mere numbers, as any data set may call them, and `root` is a folder not ours."""
+        folder = next((part for part in reversed(root) if part != _PREPARED_FOLDER), None)
+        if folder is None or not all(path[-1].isdecimal() for path in self._paths):
+            return False
+        return _joined(folder) not in {run for part in (*self._root, *_parts(self._source)) for run in _runs(part)}
 
 
-def _file(path: str) -> str:
-    return prepared_names([PurePosixPath(path).name])[0]
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w@#-]", "_", name)
 
 
-def _contradict(a: str, b: str) -> bool:
-    """Return whether two paths have one file name in folders of different names: a/1.jpg is not b/1.jpg."""
-    left, right = ((*PurePosixPath(path).parent.parts, _file(path)) for path in (a, b))
-    if (_PREPARED_FOLDER in left[-2:-1]) != (_PREPARED_FOLDER in right[-2:-1]):
-        return False  # a prepared folder has other folders above its images than the images had before
-    shared = min(len(left), len(right))
-    return left[-1] == right[-1] and left[-shared:] != right[-shared:]
+def _parts(name: str) -> tuple[str, ...]:
+    """Return the folders and the file of a path, as they can be compared."""
+    name = normalize("NFC", (unquote(name) if "%" in name else name).replace("\\", "/"))
+    *folders, file = [part for part in name.split("/") if part not in ("", ".")] or [name]
+    return (*folders, _safe(_PHOTO.sub("", file)))
+
+
+def _root(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the folders in which all these images lie."""
+    return tuple(commonprefix([path[:-1] for path in paths]))
+
+
+def _joined(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _runs(text: str) -> set[str]:
+    """Return what words in a row make: lfw-a_30 → lfw, lfwa, lfwa30, a, a30, 30."""
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    return {"".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}

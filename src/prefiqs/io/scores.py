@@ -1,7 +1,13 @@
 """Quality scores of other tools and of users.
 
 * text, `PATH SCORE` a line (a path may hold spaces), as CR-FIQA, GraFIQs, ViT-FIQA and `prefiqs score` write it;
-* a CSV or Parquet table with the columns name and score, and `method` where it holds several methods.
+* a table with columns for name and score (see `user_tables`), and `method` or `settings` if it holds several methods;
+* a shard folder of `prefiqs score --engine ray`;
+* OFIQ's CSV: its score is `UnifiedQualityScore`;
+* FILE:COLUMN, any other column of a table.
+
+An image that could not be scored, by the word of the file, has NaN: the `status` of its row is not "ok", or OFIQ's
+scalar is −1. Where a photo has several faces, the first one counts, which is the largest.
 """
 
 import re
@@ -12,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.errors import InputError
-from prefiqs.io.atomic import read_text, write_text
+from prefiqs.io.atomic import write_text
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.tables import is_table, names_of, read_user_table
+from prefiqs.io.user_tables import find_column, names_of, number_column, read_user_table
 
 ROUNDING = 1e-4
 """How far two scores of an image may differ; some lists name images twice, and on a GPU the last digits vary."""
@@ -27,17 +33,8 @@ def write_score_file(names: Iterable[str], scores: Iterable[float], path: str | 
 
 def read_score_file(path: Path) -> tuple[list[str], np.ndarray]:
     """Read `PATH SCORE` lines: names and float64 scores; `InputError` names the first line that has another form."""
-    names, scores = [], []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        name, _, score = line.strip().rpartition(" ")
-        try:
-            scores.append(float(score))
-        except ValueError:
-            name = ""
-        if not name:
-            raise InputError(f"Line {number} of {path} is not of the form `PATH SCORE`: {line!r}.")
-        names.append(name)
-    return names, np.array(scores)
+    table = read_user_table(path, {"path": "str", "score": "float64"})
+    return names_of(table, path).tolist(), number_column(table, "score", path)
 
 
 def read_image_scores(
@@ -48,24 +45,28 @@ def read_image_scores(
 ) -> dict[str, np.ndarray]:
     """Read the scores of n images from files of any form above: float64 (n,) by method, higher = better.
 
+    Images that a method failed on, by its own word, have NaN.
+
     Args:
-        files: method and path; None = the method is the column `method`, or else the name of the file without suffix.
+        files: method and path, or FILE:COLUMN; None = the method is what the column `method` says, or COLUMN, or else
+            the name of the file without suffix. Several methods of one file are called by `method`, or by `settings`
+            where that does not tell them apart; if a method is given, it stands in front.
         images: lines of other images do not matter.
         lower_is_better: methods whose scores are negated.
         used: rows of the images that need a score, None = all; the others may have NaN.
 
     Raises:
         InputError: another form, a method in two files, an unknown method in `lower_is_better`, an image without a
-            finite score, two scores of one image that differ by more than `ROUNDING` (otherwise the first one counts),
-            or equal scores of all images.
+            finite score that is not marked as a failure, two scores of one image that differ by more than `ROUNDING`
+            (otherwise the first one counts), or equal scores of all images.
     """
     used = np.arange(len(images)) if used is None else used
     found: dict[str, np.ndarray] = {}
     for label, path in files:
-        for method, (listed, values) in _read(path, label).items():
+        for method, rows in _read(path, label).items():
             if method in found:
                 raise InputError(f"The method {method!r} occurs again in {path}. Call it NAME={path}.")
-            found[method] = _aligned(method, path, listed, values, images, used)
+            found[method] = _aligned(method, path, rows, images, used)
     if unknown := sorted(set(lower_is_better) - found.keys()):
         raise InputError(f"There are no scores of {', '.join(unknown)}, only of {', '.join(found)}.")
     return {method: -values if method in lower_is_better else values for method, values in found.items()}
@@ -93,29 +94,53 @@ def read_published_scores(
     names: of the n images, all of which need a score. Methods of `lower_is_better` without a file are ignored.
     """
     files, images = find_score_files(folder, benchmark), ImageNameIndex(names, f"the benchmark {benchmark}")
-    return read_image_scores(files.items(), images, files.keys() & lower_is_better)
+    scores = read_image_scores(files.items(), images, files.keys() & lower_is_better)
+    if failed := [method for method, values in scores.items() if np.isnan(values).any()]:
+        raise InputError(f"{files[failed[0]]} marks images as failed. Remove the file, or score these images.")
+    return scores
 
 
-def _read(path: Path, label: str | None) -> dict[str, tuple[Iterable[str], np.ndarray]]:
-    """Return names and scores by method."""
-    if not is_table(path):
-        return {label or path.stem: read_score_file(path)}
-    table = read_user_table(path)
-    names = names_of(table, path)
-    if "score" not in table:
-        raise InputError(f"{path} has no column score, only {', '.join(map(str, table.columns))}.")
-    scores = pd.to_numeric(table["score"], errors="coerce").to_numpy(float)
-    if "method" not in table:
-        return {label or path.stem: (names, scores)}
-    parts = table.groupby("method", sort=False).indices
-    return {method: (names.iloc[rows], scores[rows]) for method, rows in parts.items()}
+def split_column(path: Path) -> tuple[Path, str | None]:
+    """Return the file and the column of FILE:COLUMN, or a path as it is."""
+    file, colon, column = str(path).rpartition(":")
+    return (Path(file), column) if colon and not path.exists() and Path(file).exists() else (path, None)
 
 
-def _aligned(
-    method: str, path: Path, listed: Iterable[str], values: np.ndarray, images: ImageNameIndex, used: np.ndarray
-) -> np.ndarray:
-    rows = images.rows(listed)
+def _read(given: Path, label: str | None) -> dict[str, pd.DataFrame]:
+    """Return the columns name, score and failed by method."""
+    path, asked = split_column(given)
+    table = largest_faces(read_user_table(path, {"path": "str", "score": "float64"}))
+    names, column = names_of(table, path), asked or find_column(table, "score")
+    if column is None or column not in table:
+        raise InputError(f"{path} has no column {column or 'score'}, only {', '.join(table.columns)}.")
+    rows = pd.DataFrame({"name": names, "score": number_column(table, column, path), "failed": False})
+    if "status" in table:
+        rows["failed"] = table["status"].ne("ok").to_numpy()
+    elif any(name.startswith("UnifiedQualityScore") for name in table):
+        scalar = column if f"{column}.scalar" not in table else f"{column}.scalar"
+        rows["failed"] = number_column(table, scalar, path) == -1
+    rows.loc[rows["failed"], "score"] = np.nan
+    method, settings = (table[name].fillna("").astype(str) if name in table else pd.Series("", table.index)
+                        for name in ("method", "settings"))  # fmt: skip
+    of_method = settings.groupby(method).nunique()
+    called = method.where(method.map(of_method) == 1, settings)
+    if called.nunique() == 1:
+        own = "" if asked else method.iloc[0]
+        return {label or asked or own or path.stem: rows}
+    parts = rows.groupby(called, sort=False)
+    return {f"{label} {method}" if label else str(method): part for method, part in parts}
+
+
+def largest_faces(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the first, the largest, face of each photo, of a table that `prefiqs score` wrote."""
+    return table[~(table["face"] > 1)] if {"face", "status", "settings"} <= set(table) else table
+
+
+def _aligned(method: str, path: Path, listed: pd.DataFrame, images: ImageNameIndex, used: np.ndarray) -> np.ndarray:
+    rows, values = images.rows(listed["name"]), listed["score"].to_numpy()
     known = (rows >= 0) & np.isfinite(values)
+    failed = np.isin(used, rows[listed["failed"].to_numpy(bool)])
+    unknown = listed["name"].to_numpy()[rows < 0]
     rows, values = rows[known], values[known]
     scores = np.full(len(images), np.nan)
     scores[rows[::-1]] = values[::-1]  # the first score of each image
@@ -124,10 +149,13 @@ def _aligned(
         row = rows[far][0]
         two = f"{scores[row]:.9g} and {values[far][0]:.9g}"
         raise InputError(f"{path} has two scores of {images.all[row]!r} for {method}: {two}.")
-    if len(lacking := used[~np.isfinite(scores[used])]):
+    if len(lacking := used[~np.isfinite(scores[used]) & ~failed]):
         what = f"{path} has no finite score of {images.all[lacking[0]]!r} for {method}"
         counts = f"{len(lacking)} of {len(used)} images lack one"
-        raise InputError(f"{what} ({counts}). Score them, or leave their pairs out.")
-    if np.ptp(scores[used]) == 0:
-        raise InputError(f"{path} has the same score of {method} for every image: {scores[used[0]]:.9g}.")
+        other = f" It names {unknown[0]!r}, which {images.why_unknown(unknown[0])}." if len(unknown) else ""
+        raise InputError(f"{what} ({counts}).{other} Score them, or leave their pairs out.")
+    if np.isnan(scores[used]).all():
+        raise InputError(f"{path} has no score of {method} at all: every image is marked as failed.")
+    if np.nanmin(scores[used]) == np.nanmax(scores[used]):
+        raise InputError(f"{path} has the same score of {method} for every image: {np.nanmin(scores[used]):.9g}.")
     return scores

@@ -188,10 +188,10 @@ def test_score_files_and_directions_that_do_not_fit(brought, tmp_path):
     refused("File not found: .*none.txt", tmp_path / "none.txt")
     (tmp_path / "latin.txt").write_bytes("Zoë.jpg 1\n".encode("latin-1"))
     refused(r"latin.txt is not UTF-8 text", tmp_path / "latin.txt")
-    (tmp_path / "no.csv").write_text("name,quality\na,1\n")
-    refused(r"no.csv has no column score, only name, quality", tmp_path / "no.csv")
+    (tmp_path / "no.csv").write_text("name,sharpness\na,1\n")
+    refused(r"no.csv has no column score, only name, sharpness", tmp_path / "no.csv")
     (tmp_path / "no.parquet").write_bytes(b"PAR1 no table")
-    refused(r"no.parquet cannot be read as a table with a header", tmp_path / "no.parquet")
+    refused(r"no.parquet cannot be read as a table", tmp_path / "no.parquet")
 
 
 def test_a_path_may_hold_an_equals_sign(brought, tmp_path):
@@ -229,7 +229,7 @@ def test_pair_tables_that_do_not_fit(tmp_path):
     (tmp_path / "p.csv").write_text("left,right,genuine\na,b,1\na,x,0\n")
     with pytest.raises(InputError, match=r"image x in line 3 of .*p.csv"):
         read_pairs(tmp_path / "p.csv", names)
-    (tmp_path / "p.csv").write_text("left,right,same\na,b,1\n")
+    (tmp_path / "p.csv").write_text("left,right,kind\na,b,1\n")
     with pytest.raises(InputError, match="no column genuine; left, right and genuine are needed"):
         read_pairs(tmp_path / "p.csv", names)
     pd.DataFrame({"left": [0, 1], "right": [1, 3], "genuine": [1, 0]}).to_parquet(tmp_path / "p.parquet")
@@ -280,7 +280,7 @@ def test_embeddings_that_do_not_fit(tmp_path):
 def test_people_who_contradict_the_pairs(brought, tmp_path):
     index = pd.DataFrame({"name": brought.names, "subject": np.roll(brought.subjects, 1)})
     index.to_csv(tmp_path / "index.csv", index=False)
-    with pytest.raises(InputError, match="pairs.txt contradicts the people listed: it has 'person"):
+    with pytest.raises(InputError, match="pairs.txt has person.* pair, which contradicts the people listed"):
         read_inputs([f"{brought.folder}/good.txt"], [f"{brought.folder}/vectors.npy"], brought.folder / "pairs.txt",
                       tmp_path / "index.csv")  # fmt: skip
 

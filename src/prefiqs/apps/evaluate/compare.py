@@ -57,8 +57,9 @@ def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: 
     `operating_points` (CSV, Markdown) helps to choose a rejection threshold.
     """
     methods, limit = list(inputs.scores), settings.limit
-    subjects = inputs.subjects if settings.resample_unit == "people" else None
-    comparison = Comparison(inputs.verifiers, inputs.pairs, inputs.genuine, inputs.scores, subjects=subjects)
+    subjects = inputs.subjects if settings.resamples and settings.resample_unit == "people" else None
+    pairs = inputs.pairs, inputs.genuine
+    comparison = Comparison(inputs.verifiers, *pairs, inputs.scores, inputs.templates, subjects)
     curves = comparison.curves(settings)
     random = comparison.random_orders(settings, RANDOM_ORDERS)
     bootstraps = comparison.bootstrap(settings, settings.resamples, settings.seed) if settings.resamples else {}

@@ -1,16 +1,21 @@
 """The embeddings, pairs and scores that a user brings, read and brought into one order."""
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from prefiqs.datasets.pairs import people_of
+from prefiqs.datasets.benchmark import Templates
+from prefiqs.datasets.lfw import is_lfw_list, read_lfw_pairs
+from prefiqs.datasets.pairs import linked, people_of
 from prefiqs.errors import InputError
-from prefiqs.io.embeddings import Embeddings, read_embeddings
-from prefiqs.io.pairs import read_pairs
-from prefiqs.io.scores import read_image_scores
+from prefiqs.io.embeddings import Embeddings, is_array, read_embeddings
+from prefiqs.io.names import ImageNameIndex
+from prefiqs.io.pairs import read_pairs, read_template_pairs
+from prefiqs.io.scores import read_image_scores, split_column
+from prefiqs.io.templates import read_templates
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +25,10 @@ class EvaluationInputs:
     Attributes:
         names: of n images, those that occur in pairs.
         verifiers: embeddings by name, float n×d each, not normalised.
-        subjects: person shown in each image, n strings; `named_people`: listed in a file, not inferred from the pairs.
-        pairs: int64 P×2, rows of `names`. genuine: bool P.
+        templates: the sets of images that are compared; None if single images are.
+        subjects: person shown in each image or, if there are any, template, as text; `named_people`: listed in a file,
+            not inferred from the pairs.
+        pairs: int P×2, rows of `names` or `templates`. genuine: bool P.
         scores: float64 n by method, higher = better.
         sign: by method, −1 if its scores were negated because lower is better, else 1.
         failed: by method, how many images it could not score, by its own word; those scores are NaN.
@@ -30,6 +37,7 @@ class EvaluationInputs:
 
     names: list[str]
     verifiers: dict[str, np.ndarray]
+    templates: Templates | None
     subjects: np.ndarray
     named_people: bool
     pairs: np.ndarray
@@ -46,62 +54,106 @@ def read_inputs(
     pairs: Path,
     names: Path | None = None,
     lower_is_better: Collection[str] = (),
+    templates: Path | None = None,
 ) -> EvaluationInputs:
     """Read score files (PATH or METHOD=PATH), embeddings (PATH or VERIFIER=PATH) and a pair list; formats as in `io`.
 
-    names: of the rows of all embeddings that are .npy files.
+    names: of the rows of all embeddings that are arrays. templates: which images make up which template, where `pairs`
+    has pairs of templates; without `names`, rows of arrays are its lines. Pairs may also be LFW's or XQLFW's own list.
 
     Raises `InputError` for what these readers refuse, for two verifiers of one name, for an image of a pair that a
     verifier has no embedding of, and for people who contradict the pair list.
     """
-    found: dict[str, Embeddings] = {}
-    for given in embeddings:
-        label, path = _labelled(given)
-        verifier = label or path.stem
-        if verifier in found:
-            raise InputError(f"Two verifiers are called {verifier!r}. Call one of them NAME={path}.")
-        found[verifier] = read_embeddings(path, names if path.suffix == ".npy" or len(embeddings) == 1 else None)
+    listed, *numbers = ([],) if templates is None else read_templates(templates)
+    found = _read_verifiers(embeddings, names or listed or None)
     embedded = next(iter(found.values()))
-    rows, genuine = read_pairs(pairs, embedded.names)
-    used, compact = np.unique(rows, return_inverse=True)
-    by_method = read_image_scores(map(_labelled, scores), embedded.names, lower_is_better, used)
-    compact = compact.reshape(rows.shape)
-    listed = [embedded.names.all[row] for row in used]
-    if embedded.subjects is None:
-        people = np.array(people_of(listed, compact[genuine]))
+    if templates is None:
+        rows, genuine = _read_pairs(pairs, embedded.names)
+        used, compact = np.unique(rows, return_inverse=True)
+        compact, sets = compact.reshape(rows.shape), None
+        listed = [embedded.names.all[row] for row in used]
+        who = np.array(people_of(listed, compact[genuine]))
     else:
-        people = embedded.subjects[used]
-        wrong = (people[compact[:, 0]] == people[compact[:, 1]]) != genuine
-        if wrong.any():
-            left, right = compact[wrong.argmax()]
-            raise InputError(
-                f"{pairs} contradicts the people listed: it has {listed[left]!r} of {people[left]} and "
-                f"{listed[right]!r} of {people[right]} the other way round ({int(wrong.sum())} such pairs)."
-            )
+        used, sets = embedded.names.rows(listed), Templates.of(*numbers)
+        compact, genuine = read_template_pairs(pairs, sets.ids)
+        who = sets.ids[linked(len(sets), compact[genuine])].astype(str)
     verifiers = {}
     for verifier, own in found.items():
         places = used if own is embedded else own.names.rows(listed)
         if len(lacking := np.flatnonzero(places < 0)):
-            what = f"{verifier} has no embedding of {listed[lacking[0]]!r}"
-            raise InputError(f"{what} ({len(lacking)} of {len(used)} images in pairs lack one). Leave their pairs out.")
-        verifiers[verifier] = own.vectors[places]
+            name = listed[lacking[0]]
+            counts = f"{len(lacking)} of {len(listed)} images lack one"
+            raise InputError(f"{verifier} has no embedding of {name!r} ({counts}): it {own.names.why_unknown(name)}.")
+        in_order = np.array_equal(places, np.arange(len(own.names)))
+        verifiers[verifier] = own.vectors if in_order else own.vectors[places]
+    by_method = read_image_scores(map(_labelled, scores), embedded.names, lower_is_better, used)
+    by_method = {method: values[used] for method, values in by_method.items()}
+    if embedded.subjects is not None:
+        who = _listed_people(embedded.subjects[used], sets, listed)
+    number = np.unique(who, return_inverse=True)[1]
+    wrong = (number[compact[:, 0]] == number[compact[:, 1]]) != genuine
+    if wrong.any():
+        row = int(wrong.argmax())
+        left, right = (f"{listed[i] if sets is None else sets.ids[i]} ({who[i]})" for i in compact[row])
+        what = f"{pairs} has {left} and {right} as {'a genuine' if genuine[row] else 'an impostor'} pair"
+        if embedded.subjects is not None:
+            raise InputError(f"{what}, which contradicts the people listed ({int(wrong.sum())} such pairs).")
+        logging.getLogger(__name__).warning(
+            "%s, although other genuine pairs connect them (%d such pairs): is a label wrong?", what, wrong.sum()
+        )
     return EvaluationInputs(
         listed,
         verifiers,
-        people,
+        sets,
+        who,
         embedded.subjects is not None,
         compact,
         genuine,
-        scores={method: values[used] for method, values in by_method.items()},
+        by_method,
         sign={method: -1 if method in lower_is_better else 1 for method in by_method},
-        failed=dict.fromkeys(by_method, 0),
-        unused=len(embedded.names) - len(used),
+        failed={method: int(np.isnan(values).sum()) for method, values in by_method.items()},
+        unused=len(embedded.names) - len(set(used.tolist())),
     )
+
+
+def _read_verifiers(embeddings: Collection[str], names: Path | list[str] | None) -> dict[str, Embeddings]:
+    found: dict[str, Embeddings] = {}
+    for given in embeddings:
+        label, path = _labelled(given)
+        verifier = label or (path.name if path.is_dir() else path.stem)
+        if verifier in found:
+            raise InputError(f"Two verifiers are called {verifier!r}. Call one of them NAME={path}.")
+        found[verifier] = read_embeddings(path, names if is_array(path) or len(embeddings) == 1 else None)
+    return found
+
+
+def _read_pairs(path: Path, images: ImageNameIndex) -> tuple[np.ndarray, np.ndarray]:
+    if not is_lfw_list(path):
+        return read_pairs(path, images)
+    names, local, genuine, _ = read_lfw_pairs(path)
+    rows = images.rows(names)
+    if len(lacking := np.flatnonzero(rows < 0)):
+        name = names[lacking[0]]
+        raise InputError(f"The image {name} of {path} {images.why_unknown(name)} ({len(lacking)} such images).")
+    return rows[local], genuine
+
+
+def _listed_people(subjects: np.ndarray, sets: Templates | None, listed: list[str]) -> np.ndarray:
+    """Return who is shown in each image or, if there are any, template."""
+    if sets is None:
+        return subjects
+    people = subjects[np.unique(sets.rows, return_index=True)[1]]
+    if len(wrong := np.flatnonzero(people[sets.rows] != subjects)):
+        image, template = wrong[0], sets.ids[sets.rows[wrong[0]]]
+        raise InputError(
+            f"Template {template} has images of several people: {listed[image]!r} is of {subjects[image]}."
+        )
+    return people
 
 
 def _labelled(given: str) -> tuple[str | None, Path]:
     """Return the name, if given, and the path of NAME=PATH or PATH; a path may hold a `=` itself."""
     name, equals, path = given.partition("=")
-    if not equals or Path(given).exists() or not Path(path).exists():
+    if not equals or Path(given).exists() or not split_column(Path(path))[0].exists():
         return None, Path(given)
     return name, Path(path)
