@@ -7,6 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 _FMRS = [1e-3, 1e-4]
+_TARGETS = [0.05]
 
 
 def evaluate(
@@ -31,22 +32,30 @@ def evaluate(
     ] = "nearest",
     step: Annotated[float, Option(help="Step of the discard fraction.")] = 0.05,
     max_discard: Annotated[float, Option(help="Upper limit of the discard fraction for pAUC.")] = 0.3,
-    bootstrap: Annotated[int, Option(help="Bootstrap resamples for 95 % intervals; 0 = none.")] = 0,
+    target_fnmr: Annotated[
+        list[float], Option(help="Wanted FNMR, to find the rejection threshold for; may be repeated.")
+    ] = _TARGETS,
+    groups: Annotated[str | None, Option(help="FILE:COLUMN, a table of images or subjects and their group.")] = None,
+    bootstrap: Annotated[int, Option(help="Bootstrap resamples for 95 % intervals and the verdict; 0 = none.")] = 1000,
     resample_unit: Annotated[str, Option(help="Unit that the bootstrap resamples: people or pairs.")] = "people",
     seed: Annotated[int, Option(help="Seed of the bootstrap.")] = 0,
     title: Annotated[str | None, Option(help="Title of the report; default: the name of the folder.")] = None,
 ) -> None:
-    """Compare quality scores on your own embeddings and pairs: EDC figures, pAUC tables, a one-page report.
+    """Say which quality scores, and which threshold, suit your recogniser: verdict, tables, figures, one-page report.
+
+    Give the score files of cheap methods first: of those that cannot be told apart, the first is recommended.
 
     Example: prefiqs evaluate CRFIQAL_lfw.txt PFE=pfe.txt --lower-is-better PFE --embeddings lfw_ArcFaceModel/
-    --pairs lfw/pair_list.txt --bootstrap 1000 --out lfw-report
+    --pairs lfw/pair_list.txt --out lfw-report
     """
     from prefiqs.apps.evaluate import compare
+    from prefiqs.apps.evaluate.groups import read_groups
     from prefiqs.apps.evaluate.inputs import read_inputs
 
     protocol = tuple(fmr), threshold, threshold_rule, step, max_discard
-    settings = compare.Settings(*protocol, bootstrap, resample_unit, seed)
+    settings = compare.Settings(*protocol, bootstrap, resample_unit, seed, tuple(target_fnmr))
     inputs = read_inputs(scores, embeddings, pairs, names, lower_is_better or (), templates)
-    areas = compare.evaluate(inputs, settings, out, title or out.absolute().name)
-    print(areas.markdown())
+    grouping = read_groups(groups, inputs) if groups else None
+    report = compare.evaluate(inputs, settings, out, title or out.absolute().name, grouping)
+    print(report.markdown())
     print(f"{len(inputs.names)} images, {len(inputs.pairs)} pairs; report: {out / 'report.html'}", file=sys.stderr)

@@ -69,15 +69,25 @@ class BootstrapCurves:
         """Return the percentile interval of the area, low and high; NaN when no resample has an area."""
         return _percentiles(self.pauc(key, limit), level)
 
+    def best(self, limit: float = 0.3) -> Hashable:
+        """Return the key of the smallest area, the first of equal ones; None if no area is defined."""
+        areas = {key: curve.pauc(limit) for key, curve in self.curves.items()}
+        return min((key for key in areas if not np.isnan(areas[key])), key=areas.__getitem__, default=None)
+
     def difference(self, first: Hashable, second: Hashable, limit: float = 0.3, level: float = 0.95) -> Difference:
         """Return the area of `first` minus that of `second`, paired by resample."""
-        differences = self.pauc(first, limit) - self.pauc(second, limit)
-        defined = differences[~np.isnan(differences)]
-        return Difference(
-            self.curves[first].pauc(limit) - self.curves[second].pauc(limit),
-            *_percentiles(differences, level),
-            float(np.mean(defined < 0)) if len(defined) else np.nan,
-        )
+        estimate = self.curves[first].pauc(limit) - self.curves[second].pauc(limit)
+        return _difference(estimate, self.pauc(first, limit) - self.pauc(second, limit), level)
+
+    def gain(self, key: Hashable, limit: float = 0.3, level: float = 0.95) -> Difference:
+        """Return the area minus that of discarding in random order, paired by resample.
+
+        A random order leaves the FNMR as it is, on average over all orders, so its area is `limit` times the FNMR with
+        nothing discarded. (In simulations the mean area of 200 random orders was within 0.5 % of that where at least
+        ten false matches were expected, and 2 % below where it was a third of one.)
+        """
+        estimate = self.curves[key].pauc(limit) - limit * self.curves[key].fnmr[0]
+        return _difference(estimate, self.pauc(key, limit) - limit * self.fnmr[key][:, 0], level)
 
 
 def bootstrap_curves(
@@ -145,6 +155,49 @@ def _numbered(people: ArrayLike, genuine: NDArray[np.bool_]) -> NDArray[np.int64
             "person, an impostor pair two. Are pairs and subjects of the same benchmark?"
         )
     return sides
+
+
+def numbered_people(names: ArrayLike) -> NDArray[np.int32]:
+    """Return the people of n images, (n,), numbered from 0 by first occurrence; InputError if a name is missing."""
+    numbers = pd.factorize(np.asarray(names))[0].astype(np.int32)
+    if missing := (numbers < 0).sum():
+        raise InputError(f"{missing} of {len(numbers)} images have no person; name these people or leave them out.")
+    return numbers
+
+
+def people_draws(n_people: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Return how often each person was drawn, (resamples, n_people), as many draws a resample as there are people."""
+    rng = np.random.default_rng(seed)
+    drawn = (rng.integers(0, n_people, n_people) for _ in range(resamples))
+    return np.array([np.bincount(people, minlength=n_people) for people in drawn], np.float64).reshape(-1, n_people)
+
+
+def share_interval(
+    hits: NDArray, total: NDArray, draws: NDArray[np.float64], level: float = 0.95
+) -> tuple[float, float]:
+    """Return the percentile interval of a share, the sum of `hits` over that of `total`, over people.
+
+    hits, total: (people,) how many items a person has, and how many of them count. draws: see `people_draws`; resamples
+    with nothing in `total` are left out. NaN without resamples or without any item.
+
+    Where nothing or everything counts, all resamples agree, however few people there are. Then the far end is the exact
+    binomial bound of Clopper and Pearson (Biometrika 26(4), 1934) with people as trials: with no error among ten
+    people, the share is in [0, 0.31].
+    """
+    people = int((total > 0).sum())
+    if not len(draws) or not people:
+        return np.nan, np.nan
+    bound = 1 - ((1 - level) / 2) ** (1 / people)
+    if hits.sum() in (0, total.sum()):
+        return (0.0, bound) if hits.sum() == 0 else (1 - bound, 1.0)
+    of = draws @ total
+    return _percentiles((draws @ hits)[of > 0] / of[of > 0], level)
+
+
+def _difference(estimate: float, resampled: NDArray[np.float64], level: float) -> Difference:
+    defined = resampled[~np.isnan(resampled)]
+    better = float(np.mean(defined < 0)) if len(defined) else np.nan
+    return Difference(estimate, *_percentiles(resampled, level), better)
 
 
 def _percentiles(values: NDArray[np.float64], level: float) -> tuple[float, float]:

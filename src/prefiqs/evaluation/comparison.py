@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prefiqs.errors import InputError
-from prefiqs.evaluation.bootstrap import BootstrapCurves, bootstrap_curves
+from prefiqs.evaluation.bootstrap import BootstrapCurves, bootstrap_curves, numbered_people
 from prefiqs.evaluation.curve import Curve, RandomOrder
 from prefiqs.evaluation.discarding import SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.edc import EdcProtocol
@@ -50,7 +50,7 @@ class Comparison:
         for verifier, rows in embeddings.items():
             units = rows if templates is None else pool_templates(rows, templates)
             self.similarities[verifier] = SimilarityRanks(cosine_similarity(units, pairs), genuine)
-        self._people = None if subjects is None else np.asarray(subjects)[self.pairs]
+        self._subjects = None if subjects is None else numbered_people(subjects)
         self._set_scores(scores)
 
     def _set_scores(self, scores: Mapping[Any, ArrayLike]) -> None:
@@ -106,6 +106,7 @@ class Comparison:
         found: Bootstraps = {}
         for verifier, similarity in self.similarities.items():
             discarding = protocol.discarding(similarity)
-            of_targets = bootstrap_curves(discarding, self._orders, self._people, resamples, seed)
+            people = None if self._subjects is None else self._subjects[self.pairs]
+            of_targets = bootstrap_curves(discarding, self._orders, people, resamples, seed)
             found |= {(verifier, fmr): curves for fmr, curves in zip(protocol.fmrs, of_targets, strict=True)}
         return found

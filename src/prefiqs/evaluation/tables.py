@@ -63,17 +63,21 @@ def intervals_table(bootstraps: Bootstraps, limit: float, level: float = 0.95) -
     return pd.DataFrame(rows, columns=columns)
 
 
-def differences_table(bootstraps: Bootstraps, reference: Hashable, limit: float, level: float = 0.95) -> pd.DataFrame:
+def differences_table(
+    bootstraps: Bootstraps, reference: Hashable | None, limit: float, level: float = 0.95
+) -> pd.DataFrame:
     """Return one row per verifier, FMR and key other than `reference`: its pAUC minus that of `reference`, paired.
 
+    reference: None is the best one of each verifier and FMR.
     difference, low, high: the difference and its interval at `level`, ·10³; below 0 = better than the reference.
     share_better: share of the resamples in which it is better.
     """
     rows = []
     for (verifier, fmr), drawn in bootstraps.items():
-        for key in (key for key in drawn.curves if key != reference):
-            *ends, share_better = drawn.difference(key, reference, limit, level)
+        other = drawn.best(limit) if reference is None else reference
+        for key in (key for key in drawn.curves if other not in (None, key)):
+            *ends, share_better = drawn.difference(key, other, limit, level)
             per_mille = [1e3 * value for value in ends]
-            rows.append((verifier, key, reference, fmr, *per_mille, share_better, len(drawn.fnmr[key]), drawn.unit))
+            rows.append((verifier, key, other, fmr, *per_mille, share_better, len(drawn.fnmr[key]), drawn.unit))
     columns = ["difference", "low", "high", "share_better", "resamples", "unit"]
     return pd.DataFrame(rows, columns=["verifier", "key", "reference", "fmr", *columns])

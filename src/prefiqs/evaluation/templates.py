@@ -48,13 +48,14 @@ def pool_templates(embeddings: ArrayLike, templates: ImageTemplates) -> NDArray[
 def template_quality(scores: ArrayLike, templates: ImageTemplates) -> NDArray[np.float64]:
     """Return the quality of each template, the smallest of its images', float64 (T,), larger = better.
 
-    scores: (n,) float, one an image. Raises InputError for NaN or another number of scores than images.
+    scores: (n,) float, one an image; +∞ if it failed, so that it does not count. A template of failures only has −∞.
+    Raises InputError for NaN or another number of scores than images.
     """
     scores = as_scores(scores, "scores")
     rows = _rows(templates, len(scores))
     smallest = np.full(rows.max(initial=-1) + 1, np.inf)
     np.minimum.at(smallest, rows, scores)
-    return smallest
+    return np.where(smallest == np.inf, -np.inf, smallest)
 
 
 def _rows(templates: ImageTemplates, n_images: int) -> NDArray[np.integer]:

@@ -51,8 +51,10 @@ class Embeddings:
 def read_embeddings(path: Path, names: Path | Sequence[str] | None = None) -> Embeddings:
     """Read embeddings in any of the forms above; `names`, or the file that lists them, is for arrays only.
 
-    Raises `InputError` for another form, unequal lengths, a name that occurs twice, or a vector that is zero or not
-    finite.
+    An image that could not be embedded (a failure to acquire) has a row of NaN.
+
+    Raises `InputError` for another form, unequal lengths, a name that occurs twice, or any other vector that is zero or
+    not finite.
     """
     if is_array(path):
         found = _from_array(path, names)
@@ -63,9 +65,13 @@ def read_embeddings(path: Path, names: Path | Sequence[str] | None = None) -> Em
     else:
         found = _from_table(path)
     squares = np.einsum("nd,nd->n", found.vectors, found.vectors, dtype=np.float64)
-    if len(bad := np.flatnonzero(~(np.isfinite(squares) & (squares > 0)))):
+    unusable = np.flatnonzero(~(np.isfinite(squares) & (squares > 0)))
+    if bad := [row for row in unusable if not np.isnan(found.vectors[row]).all()]:
         what = f"The embedding of {found.names.all[bad[0]]!r} in {path} is zero or not finite"
-        raise InputError(f"{what} ({len(bad)} such images). Leave these images and their pairs out.")
+        raise InputError(
+            f"{what} ({len(bad)} such images). Fill its row with NaN if the face "
+            "could not be embedded, or leave these images and their pairs out."
+        )
     return found
 
 

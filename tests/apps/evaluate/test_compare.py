@@ -2,15 +2,19 @@
 
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import prefiqs
-from prefiqs.apps.evaluate.compare import Settings
+from prefiqs.apps.evaluate.compare import Settings, evaluate
+from prefiqs.apps.evaluate.inputs import read_inputs
 from prefiqs.cli import main
 from prefiqs.errors import InputError
+
+CLEAR = ["--fmr", 0.1, "--max-discard", 0.8, "--bootstrap", 200, "--target-fnmr", 0.3]  # good beats random order
 
 
 @pytest.fixture
@@ -26,7 +30,19 @@ def run(monkeypatch, capsys):
 
 def given(brought):
     files = [brought.folder / name for name in ("good.txt", "poor.csv", "vectors.npy", "index.csv", "pairs.txt")]
-    return [*files[:2], "--lower-is-better", "poor", "--embeddings", files[2], "--names", files[3], "--pairs", files[4]]
+    fast = ["--bootstrap", 20]  # typer takes the last value given
+    return [
+        *files[:2],
+        *fast,
+        "--lower-is-better",
+        "poor",
+        "--embeddings",
+        files[2],
+        "--names",
+        files[3],
+        "--pairs",
+        files[4],
+    ]
 
 
 @pytest.mark.parametrize("threshold", ["recomputed", "fixed"])
@@ -77,14 +93,16 @@ def test_bootstrap_intervals_figures_and_the_page(run, brought, tmp_path):
     assert "<h1>Mine &amp; &lt;yours&gt;</h1>" in page and "<script" not in page
     assert set(re.findall(r'(?:src|href)="([^"]{0,9})', page)) == {"data:imag", "data:,"}  # nothing from elsewhere
     assert len(re.findall(r'<img alt="[^"]+"', page)) == page.count("<img") == 2
-    assert f"<td>{areas['pauc'].iloc[0]:.2f}".rstrip("0") in page
-    assert "scores negated, because lower is better: poor" in page and "1/FMR" not in page
+    assert f"<td><strong>{areas['pauc'].iloc[0]:.2f}</strong> [" in page
+    assert "scores negated, because lower is better: poor" in page and "do not rely" not in page
 
 
 def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):
-    code, _, err = run("evaluate", *given(brought), "--out", tmp_path, "--fmr", 0.0001)
+    code, out, err = run("evaluate", *given(brought), "--out", tmp_path, "--fmr", 0.0001)
     assert code == 0, err
-    assert "fewer than 1/FMR impostor pairs at FMR 0.0001" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "at FMR 0.0001, fewer than ten false matches are expected among the impostor pairs: do not rely" in page
+    assert "Do not rely on this: at this FMR, 0.3 false matches are expected" in page and "Do not rely" in out
 
 
 @pytest.mark.parametrize(
@@ -94,6 +112,9 @@ def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):
         (["--threshold", "best"], "Unknown threshold 'best'; choose one of recomputed, fixed"),
         (["--threshold-rule", "best"], "Unknown rule 'best'; choose one of nearest, conservative"),
         (["--max-discard", 0.99], "must lie between one step (0.05) and the last one (0.95), not at 0.99"),
+        (["--target-fnmr", 5], "The target FNMR must be above 0 and below 1, not 5.0; 0.05 is usual"),
+        (["--groups", "people.csv"], "--groups needs FILE:COLUMN, such as people.csv:sex, not 'people.csv'"),
+        (["--groups", "nowhere.csv:sex"], "nowhere.csv"),
         (["--bootstrap", -1], "cannot be -1; 0 means no intervals"),
         (["--resample-unit", "faces"], "Unknown resample unit 'faces'; choose one of people, pairs"),
     ],
@@ -163,3 +184,131 @@ def test_several_verifiers_are_each_judged_as_if_alone(run, brought, tmp_path):
         part = together[together["verifier"] == "half"].reset_index(drop=True)
         pd.testing.assert_frame_equal(part, single)
         assert len(together) == 2 * len(single)
+
+
+def test_the_verdict_comes_first(run, brought, tmp_path):
+    copy = tmp_path / "copy.txt"  # nearly as good: no sample tells them apart
+    lines = (brought.folder / "good.txt").read_text().splitlines()
+    copy.write_text("\n".join(f"{line}1" for line in lines) + "\n")
+    options = [*CLEAR, "--target-fnmr", 0.0001]
+    code, out, err = run("evaluate", copy, *given(brought), "--out", tmp_path / "r", *options)
+    assert code == 0, err
+    first, page = out.split("\n")[0], (tmp_path / "r" / "report.html").read_text()
+    assert first.startswith("**FMR 0.1**: The best method is ")
+    assert "It cannot be told apart from" in first and "the 95 % interval of the difference contains 0" in first
+    assert "Not shown to beat random order: poor." in first
+    assert "Recommended: copy, the first of these in the order given." in first
+    points = pd.read_csv(tmp_path / "r" / "target_fnmr.csv").set_index(["method", "target_fnmr"])
+    row = points.loc[("copy", 0.3)]
+    assert f"Set the recogniser's similarity threshold to {row['similarity_threshold']:.4f}." in first
+    level = f"{row['rejection_threshold']:.6g}".replace("-", "−")
+    assert f"For an FNMR of at most 30 %, reject images that copy scores below {level}: " in first
+    assert f"{row['images_rejected']:.1%}".replace("%", " %") + " of the images and" in first
+    assert "No rejection threshold of copy reaches an FNMR of at most 0.01 %." in first
+    assert page.index("The best method is") < page.index("<dl>") < page.index("<table")
+    areas = out.index("Areas under the error-versus-discard curves")
+    assert areas < out.index("What to set in the recogniser") < out.index("Operating points for a wanted FNMR")
+    assert "(smaller is better)" in out and "| random order " in out
+
+
+def test_without_a_bootstrap_there_is_no_verdict_on_methods(run, brought, tmp_path):
+    code, out, err = run("evaluate", *given(brought), "--out", tmp_path, "--fmr", 0.01, "--bootstrap", 0)
+    assert code == 0, err
+    assert out.startswith("**FMR 0.01**: Set the recogniser's similarity threshold to 0.")
+    assert "best" not in out.split("\n")[0] and not (tmp_path / "differences.csv").exists()
+
+
+def test_thresholds_where_lower_is_better_are_on_the_scale_of_the_file(run, brought, tmp_path):
+    scores = tmp_path / "flipped.txt"
+    lines = (brought.folder / "good.txt").read_text().splitlines()
+    scores.write_text("".join(f"{n} {-float(s):.17g}\n" for n, s in (line.split() for line in lines)))
+    files = [scores, *given(brought)[2:4], "--lower-is-better", "flipped", *given(brought)[6:]]
+    code, out, err = run("evaluate", *files, "--out", tmp_path / "r", *CLEAR)
+    assert code == 0, err
+    row = pd.read_csv(tmp_path / "r" / "target_fnmr.csv").iloc[0]
+    assert f"reject images that flipped scores above {row['rejection_threshold']:.6g}" in out
+    assert row["images_rejected"] == pytest.approx((-brought.good > row["rejection_threshold"] + 1e-9).mean())
+
+
+@pytest.fixture
+def failing(brought):
+    """Two images without a score of good, one without an embedding, read as NaN."""
+    files = [str(file) for file in given(brought)[:2]]
+    inputs = read_inputs(files, [str(brought.folder / "vectors.npy")], brought.folder / "pairs.txt",
+                         brought.folder / "index.csv", ["poor"])  # fmt: skip
+    order = [inputs.names.index(name) for name in brought.names]
+    vectors, good = inputs.verifiers["vectors"].copy(), inputs.scores["good"].copy()
+    vectors[order[40]], good[[order[3], order[77]]] = np.nan, np.nan
+    return replace(inputs, verifiers={"vectors": vectors}, scores=inputs.scores | {"good": good}), order
+
+
+def test_failures_to_acquire_are_rejected_first(failing, brought, tmp_path):
+    inputs, order = failing
+    evaluate(inputs, Settings((0.01,), resamples=5, target_fnmrs=(0.9,)), tmp_path, "t")
+    kept = (brought.pairs != 40).all(axis=1)
+    good = np.where(np.isin(np.arange(80), [3, 77]), -np.inf, brought.good)
+    similarity, genuine = brought.similarity()[kept], brought.genuine[kept]
+    by_name = sorted(range(len(inputs.pairs)), key=lambda i: tuple(inputs.pairs[i]))
+    assert len(by_name) == len(brought.pairs)
+    at = [tuple(np.array(order)[pair]) for pair in brought.pairs[kept]]
+    assert sorted(at) == sorted(tuple(pair) for pair in inputs.pairs if order[40] not in pair)
+    areas = pd.read_csv(tmp_path / "areas.csv").set_index("method")
+    curve = prefiqs.error_discard_curve(similarity, genuine, brought.quality(good)[kept], 0.01)
+    assert areas.loc["good", "pauc"] == pytest.approx(1e3 * curve.pauc(0.3))
+    points = pd.read_csv(tmp_path / "operating_points.csv").set_index(["method", "percentile"])
+    assert points.loc[("good", 0), "images_rejected"] == 3 / 80 and points.loc[("poor", 0), "images_rejected"] == 1 / 80
+    lost = np.isin(brought.pairs, [3, 40, 77]).any(axis=1).mean()
+    assert points.loc[("good", 0), "pairs_rejected"] == pytest.approx(lost)
+    page = (tmp_path / "report.html").read_text()
+    assert "vectors has no embedding of 1 of 80 images (1.2%), in 2.5% of the pairs" in page
+    assert "good has no score of 2 of 80 images (2.5%). These images are rejected first (ISO/IEC 19795-1)" in page
+
+
+def test_groups_of_people_and_of_images(run, brought, tmp_path):
+    sex = {f"person{i}": "f" if i < 5 else "m" for i in range(20)}
+    pd.DataFrame({"subject": [*sex, "nobody"], "sex": [*sex.values(), "x"]}).to_csv(tmp_path / "p.csv", index=False)
+    glasses = pd.Series(["1", "0", "", "1"] * 20)
+    pd.DataFrame({"path": [f"/data/{n}" for n in brought.names], "worn": glasses}).to_csv(
+        tmp_path / "i.csv", index=False
+    )
+    tables = {}
+    for given_groups in ("p.csv:sex", "i.csv:worn"):
+        options = ["--fmr", 0.01, "--fmr", 0.05, "--groups", tmp_path / given_groups, "--target-fnmr", 0.3]
+        code, _, err = run("evaluate", *given(brought), "--out", tmp_path / "r", *options)
+        assert code == 0, err
+        tables[given_groups] = pd.read_csv(tmp_path / "r" / "groups.csv")
+        page = (tmp_path / "r" / "report.html").read_text()
+        assert "Groups: images rejected and errors left at each operating point (good, vectors, 0.01)" in page
+        assert (tmp_path / "r" / "groups.png").exists() and (tmp_path / "r" / "group_scores.csv").exists()
+        apart = pd.read_csv(tmp_path / "r" / "group_differentials.csv")
+        assert {"fta_dd", "fta_dd_low", "fta_dd_chance", "mdg_dd"} <= set(apart)
+    people, images = tables["p.csv:sex"], tables["i.csv:worn"]
+    assert set(people["group"]) == {"f", "m"} and set(images["group"].astype(str)) == {"0", "1"}
+    assert set(images["images"]) == {20, 40}  # those without a value are in no group
+    row = people[(people["method"] == "poor") & (people["percentile"] == 20) & (people["group"] == "f")].iloc[0]
+    of_group = np.isin(brought.subjects, [p for p, s in sex.items() if s == "f"])
+    # The file has negated scores: images above the threshold are rejected.
+    assert row["rejected"] == pytest.approx((-brought.poor[of_group] > row["rejection_threshold"] + 1e-9).mean())
+    assert (row["people"], row["images"], row["genuine"]) == (5, 20, 30)
+    assert "few people" in (tmp_path / "r" / "groups.md").read_text() or len(set(people["people"])) == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"name": ["person0/person0_0000.jpg"] * 2, "g": ["a", "b"]}, "two values of g for 'person0"),
+        (
+            {"name": ["x.jpg", "y.jpg"], "g": ["a", "b"]},
+            "names none of the images or people that are compared",
+        ),
+        ({"subject": ["person1", "person2"], "g": ["a", "a"]}, "has 1 values here; 2 to 20 can be compared"),
+        ({"subject": [f"person{i}" for i in range(20)], "age": range(20)}, "has no column 'g', only subject, age"),
+        ({"subject": [f"person{i % 20}" for i in range(40)], "g": [*"ab"] * 10 + [*"ba"] * 10}, "two values of g for"),
+        ({"who": ["person1"], "g": ["a"]}, "has no column name, path, image or file, only who, g"),
+    ],
+)
+def test_errors_of_groups(run, brought, tmp_path, table, message):
+    pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
+    code, _, err = run("evaluate", *given(brought), "--out", tmp_path / "r", "--groups", tmp_path / "t.csv:g")
+    assert code == 1 and re.search(message, err) and err.count("\n") == 1
+    assert not (tmp_path / "r").exists()

@@ -1,8 +1,9 @@
 """From a user's embeddings, pairs and scores to curves, areas, tables and figures: what `prefiqs evaluate` does."""
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
+from itertools import starmap
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +11,35 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs import __version__
+from prefiqs.apps.evaluate.groups import group_tables
 from prefiqs.apps.evaluate.inputs import EvaluationInputs
-from prefiqs.apps.evaluate.operating_points import hidden_verifier, points_at_percentiles
+from prefiqs.apps.evaluate.operating_points import PERCENTILES, percentile_table, target_table, threshold_table
+from prefiqs.apps.evaluate.verdict import verdicts_in_words
 from prefiqs.errors import InputError
-from prefiqs.evaluation.comparison import Comparison
+from prefiqs.evaluation.bootstrap import numbered_people, people_draws
+from prefiqs.evaluation.comparison import Bootstraps, Comparison
 from prefiqs.evaluation.edc import EdcProtocol
-from prefiqs.evaluation.error_rates import is_resolvable
+from prefiqs.evaluation.groups import Grouping
 from prefiqs.evaluation.inputs import check_choice
+from prefiqs.evaluation.operating_points import (
+    operating_points,
+    percentile_points,
+    similarity_thresholds,
+    target_points,
+)
 from prefiqs.evaluation.tables import areas_table, curves_table, differences_table, intervals_table, random_table
+from prefiqs.evaluation.verdict import verdict
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.io.tables import write_table
 from prefiqs.reporting.figures.areas import pauc_intervals
 from prefiqs.reporting.figures.curves import edc_figure
+from prefiqs.reporting.figures.groups import group_shares
 from prefiqs.reporting.figures.style import as_png, save_figure
 from prefiqs.reporting.html.pages import STATIC, render
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.tables import CellStyle, Table
 
 RANDOM_ORDERS = 10
+_HTML = CellStyle(escape, "<strong>{}</strong>", "{}", "{} [{}, {}]")
 _METHOD = {"key": "method"}
 _DOTS = 110  # per inch, of figures on the page: sharp at its width
 
@@ -35,69 +48,137 @@ _DOTS = 110  # per inch, of figures on the page: sharp at its width
 class Settings(EdcProtocol):
     """How curves are drawn, areas taken, and intervals made.
 
-    resamples: of the bootstrap; 0 = no intervals. resample_unit: "people" or "pairs". seed: of all draws.
+    resamples: of the bootstrap; 0 = no intervals and no verdict. resample_unit: "people" or "pairs", for the areas.
+    seed: of all draws. target_fnmrs: for which the lowest rejection threshold is sought, each in (0, 1).
     """
 
-    resamples: int = 0
+    resamples: int = 1000
     resample_unit: str = "people"
     seed: int = 0
+    target_fnmrs: tuple[float, ...] = (0.05,)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice(self.resample_unit, "resample_unit", ("people", "pairs"))
         if self.resamples < 0:
             raise InputError(f"The number of bootstrap resamples cannot be {self.resamples}; 0 means no intervals.")
+        for target in self.target_fnmrs:
+            if not 0 < target < 1:
+                raise InputError(f"The target FNMR must be above 0 and below 1, not {target}; 0.05 is usual.")
 
 
-def evaluate(inputs: EvaluationInputs, settings: Settings, folder: Path, title: str) -> Table:
-    """Write all results into a folder, the page `report.html` last, and return the table of areas.
+@dataclass(frozen=True)
+class Report:
+    """What was found. verdicts: a paragraph by heading. tables: by name; the files have the same names."""
 
-    Files: `areas` (CSV, Markdown), `curves.csv`, `random.csv`, `edc-FMR.png` for each FMR (`edc-VERIFIER-FMR.png` where
-    there are several verifiers); with a bootstrap also `differences` to the first method, and `intervals-FMR.png`.
-    `operating_points` (CSV, Markdown) helps to choose a rejection threshold.
+    verdicts: dict[str, str]
+    tables: dict[str, Table]
+
+    def markdown(self) -> str:
+        """The verdict and the tables that say which method and which threshold to take."""
+        verdicts = [f"**{heading}**: {text}\n" for heading, text in self.verdicts.items()]
+        shown = ("areas", "similarity_thresholds", "target_fnmr")
+        return "\n".join([*verdicts, *(self.tables[name].markdown() for name in shown if name in self.tables)])
+
+
+def evaluate(
+    inputs: EvaluationInputs, settings: Settings, folder: Path, title: str, grouping: Grouping | None = None
+) -> Report:
+    """Write all results into a folder, the page `report.html` last, and return the verdict and the tables.
+
+    Files: `areas`, `similarity_thresholds`, `operating_points` and `target_fnmr` (CSV, Markdown), `curves.csv`,
+    `random.csv`, `edc-FMR.png` for each FMR (`edc-VERIFIER-FMR.png` where there are several verifiers); with a
+    bootstrap also `differences` to the best method, and `intervals-FMR.png`; with `grouping` the tables of
+    `groups.group_tables`, and `groups.png`.
     """
-    methods, limit = list(inputs.scores), settings.limit
-    subjects = inputs.subjects if settings.resamples and settings.resample_unit == "people" else None
-    pairs = inputs.pairs, inputs.genuine
-    comparison = Comparison(inputs.verifiers, *pairs, inputs.scores, inputs.templates, subjects)
+    limit, hidden = settings.limit, ["verifier"] if len(inputs.verifiers) == 1 else []
+    comparison, lost = comparison_of(inputs, settings.resample_unit)
     curves = comparison.curves(settings)
     random = comparison.random_orders(settings, RANDOM_ORDERS)
     bootstraps = comparison.bootstrap(settings, settings.resamples, settings.seed) if settings.resamples else {}
     chance, intervals = random_table(random), intervals_table(bootstraps, limit)
-    hidden = hidden_verifier(inputs)
-    areas = _areas(areas_table(curves, limit), chance, intervals, settings, title, hidden)
-    shown: dict[str, Table | tuple[str, Figure]] = {"areas": areas}
+    thresholds = similarity_thresholds(comparison, settings.fmrs, settings.rule)
+    tables = {"areas": _areas(areas_table(curves, limit), chance, intervals, settings, title, hidden)}
+    if bootstraps and len(inputs.scores) > 1:
+        differences = differences_table(bootstraps, None, limit).rename(columns=_METHOD)
+        caption = "Differences of pAUC·10³ from the best method (above 0 is worse)"
+        notes = (
+            "low, high: ends of the 95 % interval, paired by resample. Where it holds 0, the two cannot be told apart."
+        )
+        tables["differences"] = Table(differences, caption, digits=2, notes=notes, hidden=hidden)
+    tables["similarity_thresholds"] = threshold_table(thresholds, hidden)
+    people = numbered_people(inputs.subjects)
+    draws = people_draws(int(people.max()) + 1, settings.resamples, settings.seed)
+    at_percentiles = percentile_points(comparison, thresholds, PERCENTILES)
+    at_targets = target_points(comparison, thresholds, settings.target_fnmrs)
+    targets = operating_points(comparison, at_targets, people, draws, lost)
+    verdicts = verdicts_in_words(bootstraps, thresholds, targets, inputs.sign, limit)
+    if len(targets):
+        tables["target_fnmr"] = target_table(targets, inputs.sign, hidden)
+    found = operating_points(comparison, at_percentiles, people, draws, lost)
+    tables["operating_points"] = percentile_table(found, inputs.sign, hidden)
+
+    figures = {}
     for verifier, fmr in random:
-        drawn = {method: curves[verifier, method, fmr] for method in methods}
+        drawn = {method: curves[verifier, method, fmr] for method in inputs.scores}
         by = "" if hidden else f"{verifier}-"
         figure = edc_figure(drawn, title if hidden else f"{title}, {verifier}", limit, random[verifier, fmr])
         caption = f"Error-versus-discard curves at FMR {fmr:g}" + ("" if hidden else f", verifier {verifier}")
-        shown[f"edc-{by}{fmr:g}"] = caption, figure
+        figures[f"edc-{by}{fmr:g}"] = caption, figure
     for fmr in settings.fmrs if bootstraps else ():
         of_fmr = intervals[intervals["fmr"] == fmr].assign(label=intervals["key"])
         figure = pauc_intervals(of_fmr, chance[chance["fmr"] == fmr], f"FMR {fmr:g}")
-        shown[f"intervals-{fmr:g}"] = f"pAUC with 95 % intervals at FMR {fmr:g}", figure
-    if bootstraps and len(methods) > 1:
-        differences = differences_table(bootstraps, methods[0], limit).rename(columns=_METHOD)
-        caption = f"Differences of pAUC·10³ from {methods[0]} (below 0 is better)"
-        notes = "low, high: ends of the 95 % interval, paired by resample."
-        shown["differences"] = Table(differences, caption, digits=2, notes=notes, hidden=hidden)
-    shown["operating_points"] = points_at_percentiles(comparison, inputs, settings)
+        figures[f"intervals-{fmr:g}"] = f"pAUC with 95 % intervals at FMR {fmr:g}", figure
+    shown = tables
+    if grouping is not None:
+        points = pd.concat([at_percentiles, at_targets], ignore_index=True)
+        of_groups = group_tables(comparison, points, grouping, draws, settings.seed, inputs.sign, hidden)
+        method = _method_to_show(bootstraps, comparison, limit)
+        shown = tables | {name: _part_of(table, method) for name, table in of_groups.items()}
+        tables |= of_groups
+        at_percentiles = shown["groups"].frame.dropna(subset="percentile")
+        figures["groups"] = shown["groups"].caption, group_shares(at_percentiles, f"{title}, {method}")
 
     write_table(curves_table(curves).rename(columns=_METHOD), folder / "curves.csv")
     write_table(chance, folder / "random.csv")
-    for name, result in shown.items():
-        if isinstance(result, Table):
-            result.write(folder / name)
-        else:
-            save_figure(result[1], folder / f"{name}.png")
-    parts = [_part(result) for result in shown.values()]
-    page = {"title": title, "facts": facts(inputs, settings), "parts": parts, "style": read_text(STATIC / "style.css")}
+    for name, table in tables.items():
+        table.write(folder / name)
+    for name, (_, figure) in figures.items():
+        save_figure(figure, folder / f"{name}.png")
+    page = {
+        "title": title,
+        "verdicts": verdicts,
+        "facts": facts(inputs, settings, thresholds),
+        "parts": [*map(_table_part, shown.values()), *starmap(_figure_part, figures.values())],
+        "style": read_text(STATIC / "style.css"),
+    }
     write_text(render("standalone", **page, version=__version__), folder / "report.html")
-    return areas
+    return Report(verdicts, tables)
 
 
-def facts(inputs: EvaluationInputs, settings: Settings) -> dict[str, str]:
+def comparison_of(inputs: EvaluationInputs, resample_unit: str = "people") -> tuple[Comparison, int]:
+    """Return what is compared, and how many pairs cannot be, because an image has no embedding (a row of NaN).
+
+    Failures to acquire (ISO/IEC 19795-1) are rejected first: an image without a score, or without an embedding, has the
+    score −∞; a template has that only if none of its images has a score. Pairs without a similarity have no place in a
+    curve; operating points count them as rejected.
+    """
+    pairs, genuine, verifiers = inputs.pairs, inputs.genuine, inputs.verifiers
+    missing = np.zeros(len(inputs.names), bool)
+    for vectors in verifiers.values() if inputs.templates is None else ():
+        missing |= np.isnan(vectors[:, 0])
+    if missing.any():
+        kept = ~missing[pairs].any(axis=1)
+        pairs, genuine = pairs[kept], genuine[kept]
+        verifiers = {name: np.where(missing[:, None], v.dtype.type(1), v) for name, v in verifiers.items()}
+    failed = -np.inf if inputs.templates is None else np.inf  # of a template, the smallest score counts
+    scores = {method: np.where(missing | np.isnan(of), failed, of) for method, of in inputs.scores.items()}
+    subjects = inputs.subjects if resample_unit == "people" else None
+    comparison = Comparison(verifiers, pairs, genuine, scores, inputs.templates, subjects)
+    return comparison, len(inputs.pairs) - len(pairs)
+
+
+def facts(inputs: EvaluationInputs, settings: Settings, thresholds: pd.DataFrame) -> dict[str, str]:
     """Return what a reader must know to compare the numbers, by topic."""
     impostors = int((~inputs.genuine).sum())
     people = "as listed" if inputs.named_people else "inferred from genuine pairs"
@@ -108,20 +189,59 @@ def facts(inputs: EvaluationInputs, settings: Settings) -> dict[str, str]:
         "images": f"{len(inputs.names):,} in pairs; {inputs.unused:,} embedded images occur in no pair",
         "people": f"{len(set(inputs.subjects)):,}, {people}",
         "pairs": f"{int(inputs.genuine.sum()):,} genuine, {impostors:,} impostor",
+        "failures to acquire": _failures(inputs),
         "quality": "higher is better; a pair is as good as its worse image"
         + (f"; scores negated, because lower is better: {negated}" if negated else ""),
         "discarding": "all pairs, lowest quality first",
         "threshold": f"{settings.threshold}; {settings.rule} to the target FMR",
         "area": f"trapezoids in steps of {settings.step:g} up to {settings.limit:g} (pAUC) and to the last step (AUC), "
         "not divided by their width, ·10³; smaller is better",
-        "random order": f"mean of {RANDOM_ORDERS} orders",
+        "random order": f"mean of {RANDOM_ORDERS} orders; the verdict compares with their expectation",
     }
     if settings.resamples:
         rows["intervals"] = f"95 %, {settings.resamples:,} bootstrap resamples of {settings.resample_unit}"
-    few = [f"{fmr:g}" for fmr in settings.fmrs if not is_resolvable(impostors, fmr)]
+    few = [f"{fmr:g}" for fmr in thresholds.loc[~thresholds["reliable"], "fmr"].unique()]
     if few:
-        rows["caution"] = f"fewer than 1/FMR impostor pairs at FMR {', '.join(few)}: do not rely on these areas"
+        rows["caution"] = (
+            f"at FMR {', '.join(few)}, fewer than ten false matches are expected among the impostor pairs: do not rely "
+            "on these numbers"
+        )
     return rows
+
+
+def _failures(inputs: EvaluationInputs) -> str:
+    """Say how many images have no embedding or no score, and what that means."""
+    n, said = len(inputs.names), []
+    for name, vectors in inputs.verifiers.items():
+        if inputs.templates is None and (missing := np.isnan(vectors[:, 0])).any():
+            pairs = missing[inputs.pairs].any(axis=1).mean()
+            said.append(f"{name} has no embedding of {_of(missing.sum(), n)}, in {pairs:.1%} of the pairs")
+    for method, scores in inputs.scores.items():
+        if missing := np.isnan(scores).sum():
+            said.append(f"{method} has no score of {_of(missing, n)}")
+    if not said:
+        return "none: every image has an embedding and a score of each method"
+    return "; ".join(said) + ". These images are rejected first (ISO/IEC 19795-1)"
+
+
+def _of(count: int, n: int) -> str:
+    return f"{count:,} of {n:,} images ({count / n:.1%})"
+
+
+def _method_to_show(bootstraps: Bootstraps, comparison: Comparison, limit: float) -> str:
+    """Return the method whose groups the page shows: the recommended one of the first verifier and FMR, or the best."""
+    for drawn in bootstraps.values():
+        judged = verdict(drawn, limit)
+        return judged.recommended or judged.best or next(iter(comparison.scores))
+    return next(iter(comparison.scores))
+
+
+def _part_of(table: Table, method: str) -> Table:
+    """Return the rows of a method for the first verifier and FMR: all of them would fill a page."""
+    frame = table.frame[table.frame["method"] == method]
+    first = {column: frame[column].iloc[0] for column in ("verifier", "fmr") if column in frame}
+    frame = frame[(frame[[*first]] == pd.Series(first)).all(axis=1)].drop(columns="method")
+    return replace(table, frame=frame, caption=f"{table.caption} ({', '.join(map(str, [method, *first.values()]))})")
 
 
 def _areas(
@@ -160,11 +280,16 @@ def _areas(
     )
 
 
-def _part(result: Table | tuple[str, Figure]) -> tuple[str, str]:
+def _table_part(table: Table) -> tuple[str, str]:
     """Caption and HTML. The page is self-contained: no scripts, no other files, no requests to any host."""
-    if isinstance(result, Table):
-        table = result.text().to_html(index=False, border=0, na_rep="–", float_format="{:g}".format)
-        return result.caption, f'<div class="scroll" tabindex="0">{table}</div>'
-    caption, picture = result[0], b64encode(as_png(result[1], _DOTS)).decode()
-    text = f"{escape(caption)}; the numbers are in the tables."
-    return caption, f'<img alt="{text}" src="data:image/png;base64,{picture}">'
+    cells = table.cells(_HTML).set_axis([escape(str(name)) for name in table.shown()], axis=1)
+    rows = cells.to_html(index=False, border=0, escape=False)
+    return table.caption, f'<div class="scroll" tabindex="0">{rows}</div><p class="caption">{escape(table.notes)}</p>'
+
+
+def _figure_part(caption: str, figure: Figure) -> tuple[str, str]:
+    picture = b64encode(as_png(figure, _DOTS)).decode()
+    return (
+        caption,
+        f'<img alt="{escape(caption)}; the numbers are in the tables." src="data:image/png;base64,{picture}">',
+    )

@@ -1,54 +1,65 @@
-"""Operating points of a user's methods, at percentiles of their scores."""
+"""Operating points of a user's methods: at percentiles of their scores, and for a wanted FNMR."""
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
-from prefiqs.apps.evaluate.inputs import EvaluationInputs
-from prefiqs.evaluation.comparison import Comparison
-from prefiqs.evaluation.edc import EdcProtocol
-from prefiqs.evaluation.operating_points import operating_points
 from prefiqs.reporting.tables import Table
 
 PERCENTILES = (0, 1, 2, 5, 10, 20, 30, 50)
-_DIGITS = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4}
+_DIGITS = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4, "similarity_threshold": 4}
+_NOTES = (
+    "rejection_threshold: on the method's own scale. Images below it (above it, if lower is better) are rejected, and "
+    "so are pairs with one of them; images without a score are always rejected. fnmr: of the pairs left, at the "
+    "similarity threshold, which is fixed at the FMR with nothing rejected; in brackets its 95 % interval over people, "
+    "at these thresholds. reliable: at least ten false matches are expected at the FMR."
+)
 
 
-def points_at_percentiles(comparison: Comparison, inputs: EvaluationInputs, protocol: EdcProtocol) -> Table:
-    """Return one row per verifier, method, percentile of its scores, and FMR: the columns of `operating_points`, and
-    percentile.
-
-    Rejection thresholds are on the method's own scale; where lower is better, images above them are rejected.
-    """
-    thresholds = {m: np.quantile(scores, np.array(PERCENTILES) / 100) for m, scores in comparison.scores.items()}
-    table = _by_method(comparison, thresholds, protocol)
-    table.insert(2, "percentile", np.resize(np.repeat(PERCENTILES, len(protocol.fmrs)), len(table)))
-    table["rejection_threshold"] *= table["method"].map(inputs.sign)
+def threshold_table(thresholds: pd.DataFrame, hidden: list[str]) -> Table:
+    """Return the table of `evaluation.operating_points.similarity_thresholds`."""
     notes = (
-        "rejection_threshold: on the method's own scale. Images below it (above it, if lower is better) "
-        "are rejected, and so are pairs with one of them. The similarity threshold is fixed at the FMR with nothing "
-        "rejected; fmr_resolvable: at least 1/FMR impostor pairs set it."
+        "similarity_threshold: the cosine above which two images match. fnmr: with nothing rejected. false_matches: "
+        "how many are expected among the impostor pairs; reliable: at least ten."
     )
-    digits = _DIGITS | {"rejection_threshold": _decimals(table, "rejection_threshold")}
-    caption = "Operating points: images below a percentile of the scores are rejected"
-    return Table(table, caption, digits=digits, notes=notes, hidden=hidden_verifier(inputs))
+    digits = {"similarity_threshold": 4, "fmr_realised": 6, "fnmr": 4, "false_matches": 1}
+    caption = "What to set in the recogniser: its similarity threshold at each FMR"
+    return Table(thresholds, caption, digits=digits, notes=notes, hidden=hidden)
 
 
-def hidden_verifier(inputs: EvaluationInputs) -> list[str]:
-    """Return the column of verifiers if there is but one, which then need not be printed."""
-    return ["verifier"] if len(inputs.verifiers) == 1 else []
+def percentile_table(points: pd.DataFrame, sign: Mapping[str, int], hidden: list[str]) -> Table:
+    """Return the table of `evaluation.operating_points.operating_points` at percentiles. sign: of each method."""
+    return _table(points, "Operating points: images below a percentile of the scores are rejected", sign, hidden)
 
 
-def _by_method(comparison: Comparison, thresholds: Mapping[Any, ArrayLike], protocol: EdcProtocol) -> pd.DataFrame:
-    table = operating_points(comparison, thresholds, protocol.fmrs, protocol.rule)
-    return table.rename(columns={"key": "method"})
+def target_table(points: pd.DataFrame, sign: Mapping[str, int], hidden: list[str]) -> Table:
+    """Return the same for target FNMRs; no threshold means that none reaches the target."""
+    caption = "Operating points for a wanted FNMR: the lowest rejection threshold that reaches it"
+    notes = (
+        "For a target also: ten non-matches are expected among the pairs left. Without a threshold: none reaches the "
+        "target while 1/target genuine pairs are left. Thresholds were chosen on these pairs, so expect a somewhat "
+        "larger FNMR on others."
+    )
+    return _table(points, caption, sign, hidden, notes)
 
 
-def _decimals(points: pd.DataFrame, column: str) -> int:
-    """Return enough decimals to tell the values of each method apart: scores may be of any size."""
-    spread = points.groupby("method")[column].agg(np.ptp).min()
-    return max(0, 3 - math.floor(math.log10(spread))) if spread > 0 else 3
+def on_own_scale(points: pd.DataFrame, sign: Mapping[str, int]) -> pd.DataFrame:
+    """Return points with the column method instead of key, thresholds on the scale of the method's own scores."""
+    points = points.rename(columns={"key": "method"})
+    return points.assign(rejection_threshold=points["rejection_threshold"] * points["method"].map(sign))
+
+
+def decimals(points: pd.DataFrame) -> int:
+    """Return enough decimals to tell the thresholds of each method apart: scores may be of any size."""
+    spread = points.groupby("method")["rejection_threshold"].agg(np.ptp)
+    spread = spread[spread > 0].min()
+    return max(0, 3 - math.floor(math.log10(spread))) if spread > 0 else 4
+
+
+def _table(points: pd.DataFrame, caption: str, sign: Mapping[str, int], hidden: list[str], notes: str = "") -> Table:
+    points = on_own_scale(points, sign)
+    digits = _DIGITS | {"rejection_threshold": decimals(points)}
+    notes = f"{_NOTES} {notes}".strip()
+    return Table(points, caption, digits=digits, notes=notes, hidden=hidden, intervals=["fnmr"])

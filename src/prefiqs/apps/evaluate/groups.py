@@ -1,0 +1,128 @@
+"""What a rejection threshold does to groups of people: reads `--groups FILE:COLUMN`, makes tables and a figure."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from prefiqs.apps.evaluate.inputs import EvaluationInputs
+from prefiqs.apps.evaluate.operating_points import decimals, on_own_scale
+from prefiqs.errors import InputError
+from prefiqs.evaluation.bootstrap import numbered_people
+from prefiqs.evaluation.comparison import Comparison
+from prefiqs.evaluation.groups import QUANTILES, Grouping, differentials, group_points, group_scores
+from prefiqs.io.names import ImageNameIndex
+from prefiqs.io.user_tables import find_column, names_of, read_user_table
+from prefiqs.reporting.tables import Table
+
+FEW = 10  # people: below this, a note says so
+MOST = 20  # groups
+_DIFFERENTIALS = (
+    "fta_dd: Gini coefficient of the shares that the groups lose at the threshold; mdg_dd: mean over all thresholds of "
+    "the largest minus the smallest share. Both in [0, 1], 0 = equal. In brackets: 95 % interval over people. _chance: "
+    "what 95 % of random exchanges of groups between people stay below, so a value below it shows no difference."
+)
+
+
+def read_groups(given: str, inputs: EvaluationInputs) -> Grouping:
+    """Read FILE:COLUMN, a table with a column that names images (or people: `subject`) and one of groups.
+
+    An image without a row or without a value is in no group, nor is a template with images of several groups. Raises InputError for another form, an unknown column, an
+    image or a person in two groups, fewer than two groups or more than 20.
+    """
+    file, _, column = given.rpartition(":")
+    path = Path(file)
+    if not file:
+        raise InputError(f"--groups needs FILE:COLUMN, such as people.csv:sex, not {given!r}.")
+    table = read_user_table(path)
+    if column not in table:
+        raise InputError(f"{path} has no column {column!r}, only {', '.join(map(str, table.columns))}.")
+    table = table[table[column].notna() & (table[column].astype(str).str.strip() != "")]
+    values = np.array([f"{value:g}" if isinstance(value, float) else str(value).strip() for value in table[column]])
+    who = find_column(table, "subject")
+    if who is not None and find_column(table, "name") is None:
+        people = pd.Index(np.unique(inputs.subjects))
+        asked, rows = table[who].astype(str).to_numpy(), people.get_indexer(table[who].astype(str))
+        place = people.get_indexer(inputs.subjects)
+    else:
+        asked = names_of(table, path).to_numpy()
+        rows, place = ImageNameIndex(inputs.names, "the images").rows(asked), np.arange(len(inputs.names))
+    asked, rows, values = asked[rows >= 0], rows[rows >= 0], values[rows >= 0]
+    if not len(rows):
+        raise InputError(f"{path} names none of the images or people that are compared.")
+    names, number = np.unique(values, return_inverse=True)
+    if not 2 <= len(names) <= MOST:
+        raise InputError(f"The column {column} of {path} has {len(names)} values here; 2 to {MOST} can be compared.")
+    of = np.full(place.max() + 1, -1)
+    of[rows] = number
+    if len(twice := np.flatnonzero(of[rows] != number)):
+        raise InputError(f"{path} has two values of {column} for {asked[twice[0]]!r}.")
+    group = of[place]
+    if inputs.templates is not None and len(group) == len(inputs.names):
+        of_images, rows = group, inputs.templates.rows
+        group = of_images[np.unique(rows, return_index=True)[1]]
+        group[rows[group[rows] != of_images]] = -1
+    return Grouping(names.tolist(), group, numbered_people(inputs.subjects))
+
+
+def group_tables(
+    comparison: Comparison,
+    points: pd.DataFrame,
+    grouping: Grouping,
+    draws: NDArray[np.float64],
+    seed: int,
+    sign: Mapping[str, int],
+    hidden: list[str],
+) -> dict[str, Table]:
+    """Return the tables `groups`, `group_differentials` and `group_scores`; columns as of `evaluation.groups`.
+
+    points: those of percentiles and of targets. sign: of each method.
+    """
+    found = on_own_scale(group_points(comparison, points, grouping, draws), sign)
+    digits = {"rejection_threshold": decimals(found), "percentile": 0}
+    printed = {f"{share}, %": _percent(found, share) for share in ("rejected", "fnmr")}
+    note = np.where(found["people"] < FEW, "few people", "")
+    numbers = [f"{share}{end}" for share in ("rejected", "fnmr") for end in ("", "_low", "_high")]
+    caption = "Groups: images rejected and errors left at each operating point"
+    notes = (
+        "In brackets: 95 % intervals over people; where nothing or everything counts, the far end is the exact "
+        f"binomial bound with people as trials. few people: fewer than {FEW}. A genuine pair is in a group if both "
+        "images are."
+    )
+    hidden_here = [*hidden, "similarity_threshold", "reliable", *numbers]
+    groups = Table(
+        found.assign(**printed, note=note), caption, digits=digits, notes=notes, hidden=hidden_here,
+        not_in_csv=[*printed, "note"],
+    )  # fmt: skip
+    apart = on_own_scale(
+        points.merge(differentials(comparison, points, grouping, draws, seed), on=["key", "rejection_threshold"]), sign
+    )
+    intervals = ["fta_dd", "mdg_dd"] if len(draws) else []
+    differential = Table(
+        apart, "Groups: differentials after ISO/IEC 29794-1", digits={**digits, "fta_dd": 3, "mdg_dd": 3},
+        notes=_DIFFERENTIALS, hidden=[*hidden, "similarity_threshold", "reliable"], intervals=intervals,
+    )  # fmt: skip
+    spread = group_scores(comparison, grouping, draws).rename(columns={"key": "method"})
+    quantiles = [f"q{100 * q:g}" for q in QUANTILES]
+    places = decimals(spread.rename(columns={"q50": "rejection_threshold"}))
+    negated = ", ".join(method for method, factor in sign.items() if factor < 0)
+    notes = "q5 … q95: quantiles of the scores, with 95 % intervals over people." + (
+        f" Negated, because lower is better: {negated}." if negated else ""
+    )
+    scores = Table(
+        spread, "Groups: how the scores are spread", digits={"without_score": 3, **dict.fromkeys(quantiles, places)},
+        notes=notes, intervals=quantiles if len(draws) else [],
+    )  # fmt: skip
+    return {"groups": groups, "group_differentials": differential, "group_scores": scores}
+
+
+def _percent(table: pd.DataFrame, share: str) -> list[str]:
+    """Print shares in percent with their intervals; the wider the interval, the fewer decimals."""
+    cells = []
+    for value, low, high in 100 * table[[share, f"{share}_low", f"{share}_high"]].to_numpy():
+        places = 1 if np.isnan(high) or high - low < 5 else 0
+        interval = "" if np.isnan(high) else f" [{low:.{places}f}, {high:.{places}f}]"
+        cells.append("–" if np.isnan(value) else f"{value:.{places}f}{interval}")
+    return cells
