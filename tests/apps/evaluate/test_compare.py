@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 import prefiqs
-from prefiqs.apps.evaluate.compare import Settings, evaluate
-from prefiqs.apps.evaluate.inputs import read_inputs
+from prefiqs.apps.evaluate.compare import Settings, comparison_of, evaluate
+from prefiqs.apps.evaluate.groups import read_groups
+from prefiqs.apps.evaluate.inputs import EvaluationInputs, read_inputs
 from prefiqs.cli import main
+from prefiqs.datasets.benchmark import Templates
 from prefiqs.errors import InputError
 
 CLEAR = ["--fmr", 0.1, "--max-discard", 0.8, "--bootstrap", 200, "--target-fnmr", 0.3]  # good beats random order
@@ -302,9 +304,9 @@ def test_groups_of_people_and_of_images(run, brought, tmp_path):
             "names none of the images or people that are compared",
         ),
         ({"subject": ["person1", "person2"], "g": ["a", "a"]}, "has 1 values here; 2 to 20 can be compared"),
-        ({"subject": [f"person{i}" for i in range(20)], "age": range(20)}, "has no column 'g', only subject, age"),
+        ({"subject": [f"person{i}" for i in range(20)], "age": range(20)}, "has no column 'g' beside one of images"),
         ({"subject": [f"person{i % 20}" for i in range(40)], "g": [*"ab"] * 10 + [*"ba"] * 10}, "two values of g for"),
-        ({"who": ["person1"], "g": ["a"]}, "has no column name, path, image or file, only who, g"),
+        ({"who": ["person1"], "g": ["a"]}, "has no column 'g' beside one of images \\(name\\) or people \\(subject\\)"),
     ],
 )
 def test_errors_of_groups(run, brought, tmp_path, table, message):
@@ -312,3 +314,38 @@ def test_errors_of_groups(run, brought, tmp_path, table, message):
     code, _, err = run("evaluate", *given(brought), "--out", tmp_path / "r", "--groups", tmp_path / "t.csv:g")
     assert code == 1 and re.search(message, err) and err.count("\n") == 1
     assert not (tmp_path / "r").exists()
+
+
+def test_templates_and_their_groups(brought, tmp_path):
+    """Two templates a person, of two images each; one image failed, which its template survives."""
+    pairs = np.column_stack(np.triu_indices(40, 1))
+    sets = Templates.of(np.arange(80) // 2, np.zeros(80, int))
+    scores = np.where(np.isin(np.arange(80), [0, 10, 11]), np.nan, brought.good)
+    subjects = brought.subjects[::2]
+    genuine = subjects[pairs[:, 0]] == subjects[pairs[:, 1]]
+    inputs = EvaluationInputs(
+        brought.names,
+        {"v": brought.vectors},
+        sets,
+        subjects,
+        True,
+        pairs,
+        genuine,
+        {"m": scores},
+        {"m": 1},
+        {"m": 3},
+        0,
+    )
+    comparison, lost = comparison_of(inputs)
+    expected = np.array([brought.good[1], *brought.good.reshape(40, 2)[1:].min(1)])
+    expected[5] = -np.inf
+    np.testing.assert_array_equal(comparison.scores["m"], expected)
+    assert lost == 0
+    groups = ["a"] * 40 + ["b"] * 40
+    groups[3] = "b"
+    pd.DataFrame({"name": brought.names, "g": groups}).to_csv(tmp_path / "g.csv", index=False)
+    grouping = read_groups(f"{tmp_path}/g.csv:g", inputs)
+    assert grouping.group.tolist() == [0, -1, *[0] * 18, *[1] * 20]  # the second template has images of both
+    report = evaluate(inputs, Settings((0.05,), resamples=3), tmp_path / "r", "t", grouping)
+    assert set(report.tables["groups"].frame["images"]) == {19, 20}
+    assert "m has no score of 3 of 80 images (3.8%)" in (tmp_path / "r" / "report.html").read_text()

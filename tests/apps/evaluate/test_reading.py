@@ -245,6 +245,8 @@ def test_embeddings_that_do_not_fit(tmp_path):
     np.save(tmp_path / "e.npy", np.array([[1, 0], [np.nan, 1], [0, 0]]))
     (tmp_path / "names.txt").write_text("a\nb\nc\n")
     refused(r"embedding of 'b' in .*e.npy is zero or not finite \(2 such images\)", "e.npy", "names.txt")
+    np.save(tmp_path / "e.npy", np.array([[1, 0], [np.nan, np.nan], [0, 1]]))  # a face that could not be embedded
+    assert np.isnan(read_embeddings(tmp_path / "e.npy", tmp_path / "names.txt").vectors).sum() == 2
     np.save(tmp_path / "e.npy", np.eye(3))
     (tmp_path / "two.txt").write_text("a\nb\n")
     refused("e.npy has 3 rows, but .*two.txt has 2 names", "e.npy", "two.txt")

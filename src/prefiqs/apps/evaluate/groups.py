@@ -29,16 +29,18 @@ _DIFFERENTIALS = (
 def read_groups(given: str, inputs: EvaluationInputs) -> Grouping:
     """Read FILE:COLUMN, a table with a column that names images (or people: `subject`) and one of groups.
 
-    An image without a row or without a value is in no group, nor is a template with images of several groups. Raises InputError for another form, an unknown column, an
-    image or a person in two groups, fewer than two groups or more than 20.
+    An image without a row or without a value is in no group, nor is a template with images of several groups.
+    Raises InputError for another form, an unknown column, an image or a person in two groups, fewer than two groups or
+    more than 20.
     """
     file, _, column = given.rpartition(":")
     path = Path(file)
     if not file:
         raise InputError(f"--groups needs FILE:COLUMN, such as people.csv:sex, not {given!r}.")
-    table = read_user_table(path)
-    if column not in table:
-        raise InputError(f"{path} has no column {column!r}, only {', '.join(map(str, table.columns))}.")
+    tables = (read_user_table(path, {field: "str"}) for field in ("name", "subject"))
+    table = next((table for table in tables if column in table), None)
+    if table is None:
+        raise InputError(f"{path} has no column {column!r} beside one of images (name) or people (subject).")
     table = table[table[column].notna() & (table[column].astype(str).str.strip() != "")]
     values = np.array([f"{value:g}" if isinstance(value, float) else str(value).strip() for value in table[column]])
     who = find_column(table, "subject")
