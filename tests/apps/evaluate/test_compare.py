@@ -280,7 +280,7 @@ def test_groups_of_people_and_of_images(run, brought, tmp_path):
         assert code == 0, err
         tables[given_groups] = pd.read_csv(tmp_path / "r" / "groups.csv")
         page = (tmp_path / "r" / "report.html").read_text()
-        assert "Groups: images rejected and errors left at each operating point (good, vectors, 0.01)" in page
+        assert "Groups: images rejected and errors left at each operating point (good, FMR 0.01; all others" in page
         assert (tmp_path / "r" / "groups.png").exists() and (tmp_path / "r" / "group_scores.csv").exists()
         apart = pd.read_csv(tmp_path / "r" / "group_differentials.csv")
         assert {"fta_dd", "fta_dd_low", "fta_dd_chance", "mdg_dd"} <= set(apart)

@@ -101,11 +101,13 @@ def evaluate(
     tables = {"areas": _areas(areas_table(curves, limit), chance, intervals, settings, title, hidden)}
     if bootstraps and len(inputs.scores) > 1:
         differences = differences_table(bootstraps, None, limit).rename(columns=_METHOD)
+        differences = _ordered(differences, "difference")
         caption = "Differences of pAUC·10³ from the best method (above 0 is worse)"
         notes = (
             "low, high: ends of the 95 % interval, paired by resample. Where it holds 0, the two cannot be told apart."
         )
-        tables["differences"] = Table(differences, caption, digits=2, notes=notes, hidden=hidden)
+        hidden_here = [*hidden, "resamples", "unit"]
+        tables["differences"] = Table(differences, caption, digits=2, notes=notes, hidden=hidden_here)
     tables["similarity_thresholds"] = threshold_table(thresholds, hidden)
     people = numbered_people(inputs.subjects)
     draws = people_draws(int(people.max()) + 1, settings.resamples, settings.seed)
@@ -129,13 +131,13 @@ def evaluate(
         of_fmr = intervals[intervals["fmr"] == fmr].assign(label=intervals["key"])
         figure = pauc_intervals(of_fmr, chance[chance["fmr"] == fmr], f"FMR {fmr:g}")
         figures[f"intervals-{fmr:g}"] = f"pAUC with 95 % intervals at FMR {fmr:g}", figure
-    shown = tables
+    method = _method_to_show(bootstraps, comparison, limit)
+    shown = tables | {"operating_points": _part_of(tables["operating_points"], method)}
     if grouping is not None:
         points = pd.concat([at_percentiles, at_targets], ignore_index=True)
         of_groups = group_tables(comparison, points, grouping, draws, settings.seed, inputs.sign, hidden)
-        method = _method_to_show(bootstraps, comparison, limit)
-        shown = tables | {name: _part_of(table, method) for name, table in of_groups.items()}
         tables |= of_groups
+        shown |= {name: _part_of(table, method, "verifier", "fmr") for name, table in of_groups.items()}
         at_percentiles = shown["groups"].frame.dropna(subset="percentile")
         figures["groups"] = shown["groups"].caption, group_shares(at_percentiles, f"{title}, {method}")
 
@@ -145,11 +147,12 @@ def evaluate(
         table.write(folder / name)
     for name, (_, figure) in figures.items():
         save_figure(figure, folder / f"{name}.png")
+    first, *rest = shown.values()
     page = {
         "title": title,
         "verdicts": verdicts,
         "facts": facts(inputs, settings, thresholds),
-        "parts": [*map(_table_part, shown.values()), *starmap(_figure_part, figures.values())],
+        "parts": [_table_part(first), *starmap(_figure_part, figures.values()), *map(_table_part, rest)],
         "style": read_text(STATIC / "style.css"),
     }
     write_text(render("standalone", **page, version=__version__), folder / "report.html")
@@ -236,12 +239,28 @@ def _method_to_show(bootstraps: Bootstraps, comparison: Comparison, limit: float
     return next(iter(comparison.scores))
 
 
-def _part_of(table: Table, method: str) -> Table:
-    """Return the rows of a method for the first verifier and FMR: all of them would fill a page."""
+def _part_of(table: Table, method: str, *firsts: str) -> Table:
+    """Return the rows of a method, of `firsts` those with the first value only: all of them would fill the page."""
     frame = table.frame[table.frame["method"] == method]
-    first = {column: frame[column].iloc[0] for column in ("verifier", "fmr") if column in frame}
-    frame = frame[(frame[[*first]] == pd.Series(first)).all(axis=1)].drop(columns="method")
-    return replace(table, frame=frame, caption=f"{table.caption} ({', '.join(map(str, [method, *first.values()]))})")
+    only = {column: frame[column].iloc[0] for column in firsts if column in frame}
+    frame = frame[(frame[[*only]] == pd.Series(only)).all(axis=1)]
+    said = ", ".join(
+        [
+            method,
+            *(
+                f"{column} {value}".replace("fmr", "FMR")
+                for column, value in only.items()
+                if column not in table.hidden
+            ),
+        ]
+    )
+    caption = f"{table.caption} ({said}; all others are in the CSV file)"
+    return replace(table, frame=frame, caption=caption, hidden=[*table.hidden, "method", *only])
+
+
+def _ordered(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Sort by a column within each verifier and FMR."""
+    return table.iloc[np.lexsort([table[column], table.groupby(["verifier", "fmr"], sort=False).ngroup()])]
 
 
 def _areas(
@@ -258,17 +277,20 @@ def _areas(
     areas = pd.concat([areas.assign(random=False), start.assign(random=True)], ignore_index=True)
     notes = (
         f"fnmr: with nothing discarded. pauc: ·10³, up to a discard fraction of {settings.limit:g}, threshold "
-        f"{settings.threshold}; smaller is better. fmr_resolvable: at least 1/FMR impostor pairs are left up to there."
+        f"{settings.threshold}; smaller is better."
     )
     hidden = [*hidden, "random"]
+    if areas["fmr_resolvable"].all():
+        hidden += ["fmr_resolvable"]
+    else:
+        notes += " fmr_resolvable: at least 1/FMR impostor pairs are left up to there."
     if settings.resamples:
         columns = ["verifier", "key", "fmr", "pauc_low", "pauc_high", "unit", "undefined"]
         areas = areas.merge(intervals[columns], "left", columns[:3])
         notes += f" In brackets: 95 % bootstrap interval over {settings.resample_unit}."
         hidden += ["unit", "undefined"]
-    order = areas.groupby(["verifier", "fmr"], sort=False).ngroup()
     return Table(
-        areas.iloc[np.lexsort([areas["pauc"], order])].rename(columns=_METHOD),
+        _ordered(areas, "pauc").rename(columns=_METHOD),
         f"Areas under the error-versus-discard curves of {title} (smaller is better)",
         best={"pauc": "min", "auc": "min"},
         digits={"fnmr": 4, "pauc": 2, "auc": 2},

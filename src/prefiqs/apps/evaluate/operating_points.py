@@ -9,7 +9,7 @@ import pandas as pd
 from prefiqs.reporting.tables import Table
 
 PERCENTILES = (0, 1, 2, 5, 10, 20, 30, 50)
-_DIGITS = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4, "similarity_threshold": 4}
+_DIGITS = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4}
 _NOTES = (
     "rejection_threshold: on the method's own scale. Images below it (above it, if lower is better) are rejected, and "
     "so are pairs with one of them; images without a score are always rejected. fnmr: of the pairs left, at the "
@@ -62,4 +62,6 @@ def _table(points: pd.DataFrame, caption: str, sign: Mapping[str, int], hidden: 
     points = on_own_scale(points, sign)
     digits = _DIGITS | {"rejection_threshold": decimals(points)}
     notes = f"{_NOTES} {notes}".strip()
-    return Table(points, caption, digits=digits, notes=notes, hidden=hidden, intervals=["fnmr"])
+    return Table(
+        points, caption, digits=digits, notes=notes, hidden=[*hidden, "similarity_threshold"], intervals=["fnmr"]
+    )

@@ -47,7 +47,8 @@ def target_in_words(point: Any, sign: int) -> str:
         return f"No rejection threshold of {point.key} reaches {wanted}."
     where = f"{'below' if sign > 0 else 'above'} {sign * point.rejection_threshold:.6g}".replace("-", "−")
     cost = f"{point.images_rejected:.1%} of the images and {point.pairs_rejected:.1%} of the pairs".replace("%", " %")
-    return f"For {wanted}, reject images that {point.key} scores {where}: {cost} are lost."
+    rough = "" if point.reliable else " There are too few pairs for more than a rough figure."
+    return f"For {wanted}, reject images that {point.key} scores {where}: {cost} are lost.{rough}"
 
 
 def in_words(judged: Verdict, area: float | None) -> str:
