@@ -14,7 +14,8 @@ def expand_lists(given: Iterable[str | Path]) -> list[Path]:
     """Replace `@FILE` by the paths in a list, and `-` by those on standard input; other paths stay as they are.
 
     Lists are UTF-8, or UTF-16 with its mark; lines end as on any system, or all in NUL (`find -print0`). A path may be
-    in quotes, and have `\\` for `/`. It is relative to the working directory or, if it is not there, to the list's folder.
+    in quotes, and have `\\` for `/`. It is relative to the working directory or, if it is not there, to the folder of
+    the list.
 
     Raises `InputError` for a list that is missing or empty, and for missing files, how many and the first.
     """

@@ -1,6 +1,8 @@
 """The aligned faces of many photos, found by threads ahead of whoever needs them."""
 
 import logging
+import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -55,13 +57,21 @@ class FaceReader:
 
 
 def prefetch(function: Callable, items: Iterable, threads: int | None, lookahead: int) -> Iterator:
-    """Map a function over items in threads (None: Python's default number), in order, at most `lookahead` ahead."""
+    """Map a function over items in threads (None: one per core), in order.
+
+    At most `lookahead` items are worked on ahead, and no more than are asked for in half a second (two a thread at
+    least), so that little is lost when a run dies.
+    """
+    threads = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future] = deque()
+        taken, began = 0, time.monotonic()
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                while waiting and (len(waiting) > lookahead or waiting[0].done()):
+                ahead = min(lookahead, max(2 * threads, 0.5 * taken / (time.monotonic() - began + 1e-6)))
+                while waiting and (len(waiting) > ahead or waiting[0].done()):
+                    taken += 1
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -20,4 +20,5 @@ class Slow(PhotoScorer):
             yield rows
 
 
-write_scores(Slow("prefiqs", TinyNet(), device="cpu"), find_images(sys.argv[2:]), Path(sys.argv[1]))
+RESUME = Path(sys.argv[1] + ".progress").exists()
+write_scores(Slow("prefiqs", TinyNet(), device="cpu"), find_images(sys.argv[2:]), Path(sys.argv[1]), RESUME)

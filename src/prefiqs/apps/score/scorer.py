@@ -15,7 +15,7 @@ import numpy as np
 from prefiqs.apps.score.reference import percentile_of
 from prefiqs.apps.score.rows import AND, Row, photo_rows
 from prefiqs.assets.fetch import file_sha256
-from prefiqs.embedding.embedder import Embedder
+from prefiqs.embedding.embedder import BATCH_SIZES, Embedder
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.align import AlignedFace, align
 from prefiqs.faces.find import Shard
@@ -28,7 +28,9 @@ from prefiqs.models.onnx_network import files_of
 from prefiqs.models.weights import published_weights
 
 _MOST_FACES = 512  # waiting to be scored (20 MB); as many photos are read ahead
-_PATIENCE = 2.0  # seconds after which waiting faces are scored, so that little is lost when a run dies
+# So that a run that dies loses at most two seconds of work: seconds after which the faces that fill whole chunks are
+# scored, which should take about as long, and after which the others are.
+_PATIENCE, _LONGEST = 0.5, 1.2
 
 
 class Wanted(NamedTuple):
@@ -76,33 +78,46 @@ class PhotoScorer:
         self.settings = describe(method, model, options, aligned, all_faces)
         self.threads, self.reader = threads or os.cpu_count() or 1, FaceReader(aligned, all_faces)
         load = lru_cache(None)(partial(as_model, device=options.get("device", "auto")))  # once for all methods
+        self._chunk = 1  # faces that are measured at once
         self._measures: list[tuple[dict[str, str | None], Callable[[np.ndarray], list[dict[str, Any]]]]] = []
         wanted = wanted_methods(method, model, options)
         for one, settings in zip(wanted, _described(wanted, aligned, all_faces), strict=True):
             network = load(one.model)
             if one.method is None:
-                measure = partial(_embeddings, Embedder([network], **one.options))
+                embedder = Embedder([network], **one.options)
+                measure = partial(_embeddings, embedder)
+                self._chunk = embedder.batch_size or BATCH_SIZES[embedder.device.type]
             else:
                 (plain,) = _described([one], False, False)
                 scorer = PreparedScorer(one.method, network, **one.options)
                 measure = partial(_scores, scorer, percentile_of(plain))
+                self._chunk = max(self._chunk, scorer.chunk)
             self._measures.append(({"method": one.name, "settings": settings}, measure))
 
     def __call__(self, shards: Iterable[Shard]) -> Iterator[list[Row]]:
         """The rows of each photo (see `COLUMNS`), in order; a bad photo has a row with the reason."""
         images = chain.from_iterable(shard.images() for shard in shards)
-        waiting: list[Photo] = []
-        began, patience = time.monotonic(), _PATIENCE
+        waiting: list[tuple[float, Photo]] = []  # and when they came
+        faces, most = 0, self._chunk
         # While some faces are scored the threads go on with the next photos.
-        for photo in prefetch(self.reader, images, self.threads, lookahead=_MOST_FACES):
-            waiting.append(photo)
-            full = max(len(waiting), sum(len(p.faces) for p in waiting)) >= _MOST_FACES
-            if full or time.monotonic() - began > patience:
-                started = time.monotonic()
-                yield from self.rows_of(waiting)
-                waiting, began = [], time.monotonic()
-                patience = max(_PATIENCE, began - started)  # a slow method is not called for every few faces
-        yield from self.rows_of(waiting)
+        for photo in prefetch(self.reader, images, self.threads, _MOST_FACES):
+            waiting.append((time.monotonic(), photo))
+            faces += len(photo.faces)
+            age = waiting[-1][0] - waiting[0][0]
+            if faces < most and len(waiting) < _MOST_FACES and age < _PATIENCE:
+                continue
+            ends = np.cumsum([len(photo.faces) for _, photo in waiting])
+            whole = faces // self._chunk * self._chunk
+            ready = len(waiting) if age > _LONGEST else int(np.searchsorted(ends, whole, "right"))
+            scored = int(ends[ready - 1]) if ready else 0
+            started = time.monotonic()
+            rows = self.rows_of([photo for _, photo in waiting[:ready]])
+            if scored:
+                rate = scored / (time.monotonic() - started)
+                most = min(max(int(rate * _PATIENCE), self._chunk), _MOST_FACES)
+            waiting, faces = waiting[ready:], faces - scored
+            yield from rows
+        yield from self.rows_of([photo for _, photo in waiting])
 
     def rows_of(self, photos: Sequence[Photo]) -> list[list[Row]]:
         """The rows of each photo, its faces scored together with those of the others."""
