@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,9 +19,19 @@ _output = partial(Option, rich_help_panel="Output")
 
 
 def score(
-    photos: Annotated[list[Path], Argument(help="Photos, folders (searched at any depth), or globs in quotes.")],
+    photos: Annotated[
+        list[Path],
+        Argument(
+            help="Photos, folders (searched at any depth), globs in quotes, "
+            "@LIST (one path a line), or - (a list on standard input)."
+        ),
+    ],
     aligned: shared.Aligned = False,
     all_faces: shared.AllFaces = False,
+    landmarks: Annotated[
+        Path | None,
+        Option(help="A table or text file with five points per face (`PATH x1 y1 … x5 y5`), instead of detection."),
+    ] = None,
     device: shared.Device = "auto",
     batch_size: Annotated[int | None, Option(min=1, help="Faces per batch.")] = None,
     method: shared.Methods = "prefiqs",
@@ -33,6 +44,7 @@ def score(
         _output(help="Also write a page with the faces; the table is then written, too, if need be beside it."),
     ] = None,
     resume: Annotated[bool, _output("--resume", help="Keep existing rows and score the remaining photos.")] = False,
+    force: Annotated[bool, _output("--force", help="Replace a file with scores of other photos or settings.")] = False,
     strict: Annotated[bool, _output("--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.")] = False,
     as_json: Annotated[bool, _output("--json", help="Print one JSON object per line on stdout.")] = False,
     engine: Annotated[
@@ -74,7 +86,8 @@ def score(
     from prefiqs.apps.score.rows import read_scores
     from prefiqs.apps.score.run import check_out, print_scores, write_scores
     from prefiqs.apps.score.scorer import PhotoScorer
-    from prefiqs.faces.find import find_images
+    from prefiqs.faces.find import find_images, in_words
+    from prefiqs.faces.lists import expand_lists
 
     if html and not out:
         out = html.with_suffix(".csv")
@@ -82,23 +95,26 @@ def score(
     options |= {name: value for name, value in {"ratio": ratio, "batch_size": batch_size}.items() if value is not None}
     into_folder = engine == "ray" and out is not None and not out.suffix
     methods = method.split(",")
-    check_out(out, resume, as_json, all_faces or len(methods) > 1, into_folder)
+    photos = expand_lists(photos)
+    check_out(out, resume, as_json, all_faces or len(methods) > 1, into_folder, force)
     if engine == "local" and (workers is not None or address is not None):
         raise InputError("--workers and --address need --engine ray.")
     if out is not None and into_folder:
         summary = score_dataset(photos, out, methods, model, aligned, workers, device, shard_size, address, all_faces,
-                                **options)  # fmt: skip
+                                landmarks, **options)  # fmt: skip
         lost = summary.failed
         print(summary, file=sys.stderr)
     else:
-        shards, given = find_images(photos, shard_size), (methods, model, aligned, all_faces)
+        passed_over: Counter[str] = Counter()
+        shards, given = find_images(photos, shard_size, passed_over), (methods, model, aligned, all_faces)
         scorer: PhotoScorer | RayScorer
         if engine == "ray":
-            scorer = RayScorer(Cluster(workers, device, address), *given, **options)
+            scorer = RayScorer(Cluster(workers, device, address), *given, landmarks=landmarks, **options)
         else:
-            scorer = PhotoScorer(*given, device=device, **options)
-        found, lost = write_scores(scorer, shards, out, resume) if out else print_scores(scorer, shards, as_json)
-        print(f"{found} photos, {found - lost} scored, {lost} without a score", file=sys.stderr)
+            scorer = PhotoScorer(*given, landmarks=landmarks, device=device, **options)
+        found, lost = write_scores(scorer, shards, out, resume, force) if out else print_scores(scorer, shards, as_json)
+        told = f"{found} photos, {found - lost} scored, {lost} without a score. {in_words(passed_over)}"
+        print(told.rstrip(), file=sys.stderr)
     if out and html:
         write_page(read_scores(out).to_pandas(), html, html.stem)
         print(f"page: {html}, table: {out}", file=sys.stderr)

@@ -21,7 +21,7 @@ from prefiqs.errors import InputError
 from prefiqs.faces.decode import PHOTO_SUFFIXES, read_file
 
 RUN_RECORD = "_run.json"  # marks a folder of results; readers of Parquet folders ignore names that begin like this
-_HIDDEN, _RESULTS = "hidden", "folder of results"
+_HIDDEN, _RESULTS = "hidden", "with results"
 _ROWS_AT_ONCE = 64
 _MOST_BYTES = 2**30  # of a photo in a tar file, which may be compressed
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
@@ -102,13 +102,14 @@ def find_images(
     if missing:
         others = f" (and {len(missing) - 1} other files that were named)" if len(missing) > 1 else ""
         raise InputError(f"File not found: {missing[0]}{others}.")
+    passed_over = Counter() if passed_over is None else passed_over
     left: dict[Path, str] = {}  # what is passed over, and as what it counts
     files = dict.fromkeys(file for path in paths for file in _files(path, left))
-    if passed_over is not None:
-        passed_over.update(kind for path, kind in left.items() if path not in files)
+    passed_over.update(kind for path, kind in left.items() if path not in files)
     if not files:
         endings = ", ".join(sorted(PHOTO_SUFFIXES))
-        raise InputError(f"No photos found in {', '.join(map(str, paths))}. Photos end in {endings}.")
+        what = f"No photos found in {', '.join(map(str, paths))}. Photos end in {endings}. {in_words(passed_over)}"
+        raise InputError(what.strip())
     shards: list[Shard] = []
     for kind, alike in groupby(files, _kind):
         if kind == ".tar":
@@ -119,6 +120,12 @@ def find_images(
             photos = tuple(alike)
             shards += (Shard(photos[i : i + shard_size]) for i in range(0, len(photos), shard_size))
     return shards
+
+
+def in_words(passed_over: Counter[str]) -> str:
+    """What `find_images` counted, in words; nothing if there is nothing."""
+    counts = ", ".join(f"{count} {kind}" for kind, count in passed_over.most_common())
+    return f"Passed over: {counts}." if counts else ""
 
 
 def path_text(path: Path) -> str:

@@ -7,14 +7,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from prefiqs.assets.fetch import fetch
 from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.align import AlignedFace, align
+from prefiqs.faces.align import LANDMARK_DIGITS, AlignedFace, align
 from prefiqs.faces.decode import decode_face, decode_photo
 from prefiqs.faces.find import EncodedImage
+from prefiqs.faces.landmarks import GivenLandmarks
+from prefiqs.faces.template import align_to_template, share_outside
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,18 @@ class Photo:
 class FaceReader:
     """Reads photos, which may be `aligned` already, and finds the largest face or `all_faces`.
 
-    Never stops for a bad photo. Raises `InputError` for both options, `AssetError` if the detector cannot be fetched.
+    landmarks: a file with the faces of each photo (see `GivenLandmarks`), the first or all of which are taken.
+
+    Never stops for a bad photo. Raises `InputError` for options that exclude each other, and `AssetError` if the
+    detector cannot be fetched.
     """
 
-    def __init__(self, aligned: bool = False, all_faces: bool = False):
-        if aligned and all_faces:
-            raise InputError("An aligned photo is one face: choose either aligned or all faces.")
-        if not aligned:
+    def __init__(self, aligned: bool = False, all_faces: bool = False, landmarks: Path | None = None):
+        if aligned and (all_faces or landmarks):
+            other = "all faces" if all_faces else "landmarks"
+            raise InputError(f"An aligned photo is one face: choose either aligned or {other}.")
+        self.given = GivenLandmarks(landmarks) if landmarks else None
+        if not (aligned or landmarks):
             fetch("yunet")  # so that it is missed before the first photo
         self.aligned, self.all_faces = aligned, all_faces
 
@@ -46,6 +54,11 @@ class FaceReader:
             if self.aligned:
                 face = decode_face(image.read(), name)
                 return Photo(name, [AlignedFace(face, np.full(4, np.nan), np.full((5, 2), np.nan), np.nan)])
+            if self.given:
+                points = self.given.of(name)
+                wanted = points if self.all_faces else points[:1]
+                photo = decode_photo(image.read(), name)
+                return Photo(name, [_cut_out(photo, face, len(points)) for face in wanted])
             photo = decode_photo(image.read(), name)
             return Photo(name, align(photo, all_faces=True) if self.all_faces else [align(photo)])
         except (InputError, NoFaceFound) as error:
@@ -54,6 +67,12 @@ class FaceReader:
             reason = f"Cannot read {name}: {(error.strerror or str(error)).lower()}."
         logging.getLogger(__name__).info("%s: %s", name, reason)
         return Photo(name, [], reason)
+
+
+def _cut_out(photo: np.ndarray, landmarks: np.ndarray, faces: int) -> AlignedFace:
+    landmarks = landmarks.round(LANDMARK_DIGITS)
+    crop, outside = align_to_template(photo, landmarks), share_outside(photo.shape, landmarks)
+    return AlignedFace(crop, np.full(4, np.nan), landmarks, np.nan, outside, faces)
 
 
 def prefetch(function: Callable, items: Iterable, threads: int | None, lookahead: int) -> Iterator:

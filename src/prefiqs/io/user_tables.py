@@ -22,7 +22,7 @@ from prefiqs.io.atomic import read_text, require_file
 ALIASES = {
     "name": (
         "name", "path", "image", "file", "filename", "filepath", "imagename", "imagepath", "imagefile", "img",
-        "imgname", "imgpath",
+        "imgname", "imgpath", "imageid",
     ),
     "subject": ("subject", "person", "identity", "subjectid", "personid"),
     "score": ("score", "quality", "qualityscore", "unifiedqualityscore", "unifiedqualityscore.scalar"),

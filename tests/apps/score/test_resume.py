@@ -36,9 +36,9 @@ class Counting:
             yield from self.scorer([Shard((path,))])
 
 
-def write(scorer, photos, out, resume=False):
+def write(scorer, photos, out, resume=False, force=False):
     """How many photos have no score."""
-    return write_scores(scorer, find_images(photos), out, resume)[1]
+    return write_scores(scorer, find_images(photos), out, resume, force)[1]
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def whole(scorer, photos, tmp_path):
     return (tmp_path / "whole.csv").read_bytes()
 
 
-def stopped(scorer, photos, out, after):
+def stopped(scorer, photos, out, after, force=False):
     with pytest.raises(KeyboardInterrupt):
-        write(Counting(scorer, photos[after]), photos, out)
+        write(Counting(scorer, photos[after]), photos, out, force=force)
     return out.with_name("scores.csv.progress")
 
 
@@ -120,7 +120,7 @@ def test_rows_of_other_photos_are_kept(scorer, photos, out):
 
 def test_an_earlier_table_does_not_join_a_run_that_did_not_want_it(scorer, photos, out, whole):
     out.write_text("another table\n")
-    stopped(scorer, photos, out, 3)
+    stopped(scorer, photos, out, 3, force=True)
     assert out.read_text() == "another table\n"
     write(scorer, photos, out, resume=True)
     assert out.read_bytes() == whole
@@ -138,11 +138,41 @@ def test_other_settings_are_refused(scorer, photos, out):
         with pytest.raises(InputError, match="scores.csv has scores made with other options .prefiqs tiny-0 ratio=0.4"):
             write(other, photos, out, resume=True)
     assert out.read_bytes() == before
-    progress = stopped(scorer, photos, out, 3)
+    progress = stopped(scorer, photos, out, 3, force=True)
     for other in others:
         with pytest.raises(InputError, match="scores.csv.progress has scores made with other options"):
             write(other, photos, out, resume=True)
     assert progress.read_bytes().count(b"\n") == 4
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "scores.parquet", "scores.txt"])
+def test_scores_of_other_photos_or_settings_are_replaced_only_by_force(scorer, photos, tmp_path, name):
+    out, other = tmp_path / name, PhotoScorer("norm", TinyNet(), device="cpu")
+    write(scorer, photos[:4], out)
+    before = out.read_bytes()
+    for given, which, found in (
+        (scorer, photos[:3], "scores of other photos"),
+        (scorer, photos[:5], "scores of other photos"),
+        (other, photos[:4], "scores of other settings"),
+    ):
+        found = "contents that may be needed" if name == "scores.txt" else found
+        with pytest.raises(InputError, match=f"{name} has {found}. Replace it with --force, keep its rows with --res"):
+            write(given, which, out)
+    assert out.read_bytes() == before
+    if name != "scores.txt":
+        write(scorer, photos[:4], out)  # the same photos and settings: nothing is lost
+        assert out.read_bytes() == before
+    write(other, photos, out, force=True)
+    write(other, photos, tmp_path / f"whole-{name}")
+    assert out.read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
+
+
+def test_a_stopped_run_can_start_anew(scorer, photos, out, whole):
+    stopped(scorer, photos[::-1], out, 3)
+    counting = Counting(scorer)
+    write(counting, photos, out, force=True)
+    assert counting.seen == photos and out.read_bytes() == whole
+    assert [path.name for path in out.parent.glob("scores.csv*")] == ["scores.csv"]
 
 
 @pytest.mark.parametrize("content", ["", "path,score\na.jpg,0.5\n", "no table", "\x00"])

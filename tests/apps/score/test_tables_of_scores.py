@@ -20,7 +20,8 @@ def write(scorer, photos, out, resume=False):
 
 @pytest.fixture
 def expected(scorer, photos):
-    return pd.DataFrame([row for rows in scorer(find_images(photos)) for row in rows])
+    rows = [row for rows in scorer(find_images(photos)) for row in rows]
+    return pd.DataFrame(rows).astype({"percentile": float})  # which no row has here
 
 
 def read_csv(path):
@@ -63,6 +64,9 @@ def test_stdout(scorer, photos, expected, capsys, tmp_path):
         (("x.csv", False, True, False), "Choose either --json or --out"),
         (("x.txt", False, False, True), "With --all-faces or several methods, choose a .csv"),
         ((None, True, False, False), "--resume needs --out"),
+        ((None, False, False, False, False, True), "--force needs --out"),
+        (("x.csv", True, False, False, False, True), "Choose either"),
+        (("x", False, False, False, True, True), "--force replaces a file. Delete the folder x"),
     ],
 )
 def test_impossible_outputs(arguments, message, tmp_path):

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from prefiqs.apps.score.rows import AND, Row, read_rows, write_rows
+from prefiqs.apps.score.rows import AND, Row, read_rows, read_scores, write_rows
 from prefiqs.errors import InputError
 
 
@@ -21,13 +21,14 @@ class ScoreJournal:
     most until the process ends. `finish` turns the journal into OUT.
 
     settings: everything that affects scores. resume: continue a run that was stopped, or extend the table that exists.
-    `done`: names of the photos that have rows, and whether each has a score.
+    force: replace what exists. photos: the names that the table will have; a table of the same photos and settings may
+    be replaced without `force`. `done`: names of the photos that have rows, and whether each has a score.
 
     Raises `InputError` if another run is writing OUT, or rows exist that have other settings or are not to be resumed.
     """
 
-    def __init__(self, out: Path, settings: str, resume: bool):
-        self.out, self.settings, self.resume = out, settings, resume
+    def __init__(self, out: Path, settings: str, resume: bool, force: bool = False, photos: Iterable[str] = ()):
+        self.out, self.settings, self.resume, self.force, self.photos = out, settings, resume, force, photos
         self.path = out.with_name(out.name + ".progress")
         self.done: dict[str, bool] = {}
         self._finished = False
@@ -75,9 +76,14 @@ class ScoreJournal:
                 header = line
             else:
                 self._note(line)
+        if self.force:
+            self.done = {}
         if self.done and not self.resume:
             raise InputError(f"{self.path} has the results of an interrupted run ({len(self.done)} photos). Continue "
-                             "it with --resume, or delete that file.")  # fmt: skip
+                             "it with --resume, or start anew with --force.")  # fmt: skip
+        if not (self.resume or self.force) and self.out.exists() and (others := self._others()):
+            raise InputError(f"{self.out} has {others}. Replace it with --force, keep its rows with --resume, or "
+                             "choose another --out.")  # fmt: skip
         if self.done:
             self._check(header.get("settings"), self.path)
         else:
@@ -91,6 +97,16 @@ class ScoreJournal:
                     rows = list(of_photo)
                     self._check(AND.join(dict.fromkeys(row["settings"] for row in rows)), self.out)
                     self.append(rows)
+
+    def _others(self) -> str:
+        """What is in the table but not of this run; nothing if only that would be written anew."""
+        try:
+            table = read_scores(self.out).select(["path", "settings"])
+        except InputError:
+            return "contents that may be needed"
+        if set(table["path"].unique().to_pylist()) != set(self.photos):
+            return "scores of other photos"
+        return "" if AND.join(table["settings"].unique().to_pylist()) == self.settings else "scores of other settings"
 
     def _check(self, settings: str | None, path: Path) -> None:
         if settings != self.settings:

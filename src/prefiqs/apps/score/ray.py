@@ -1,6 +1,7 @@
 """Scores and embeddings of photos on a Ray cluster: the rows of `PhotoScorer`, or Parquet shards written by workers."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from prefiqs import __version__
 from prefiqs.apps.ray.cluster import Cluster, missing_shards, shard_path
 from prefiqs.apps.score.rows import SCHEMA, Row
 from prefiqs.apps.score.scorer import PhotoScorer, describe
-from prefiqs.faces.find import Shard, find_images
+from prefiqs.faces.find import Shard, find_images, in_words
 from prefiqs.io.atomic import whole_file
 
 _EMBEDDINGS = pa.schema([
@@ -27,16 +28,17 @@ _EMBEDDINGS = pa.schema([
 @dataclass(frozen=True)
 class Summary:
     """What a run did: `images`, how many of them `failed` (a row with the reason), in how many `shards`; and how many
-    shards were `skipped` because an earlier run had written them."""
+    shards were `skipped` because an earlier run had written them; and which files were `passed_over`, in words."""
 
     images: int
     failed: int
     shards: int
     skipped: int
+    passed_over: str = ""
 
     def __str__(self) -> str:
         return (f"{self.images} images in {self.shards} shards, {self.failed} of them without a result; "
-                f"{self.skipped} shards existed already")  # fmt: skip
+                f"{self.skipped} shards existed already. {self.passed_over}").rstrip()  # fmt: skip
 
 
 class RayScorer:
@@ -49,11 +51,16 @@ class RayScorer:
         model: str,
         aligned: bool,
         all_faces: bool,
+        landmarks: Path | None = None,
         **options: Any,
     ):
-        self.cluster, self.settings = cluster, describe(method, model, options, aligned, all_faces)
+        self.cluster, self.settings = cluster, describe(method, model, options, aligned, all_faces, landmarks)
         self.schema = _EMBEDDINGS if method is None else SCHEMA
-        self.build = partial(_worker, partial(PhotoScorer, method, model, aligned, all_faces, **options), self.schema)
+        self.build = partial(
+            _worker,
+            partial(PhotoScorer, method, model, aligned, all_faces, landmarks=landmarks, **options),
+            self.schema,
+        )
 
     def __call__(self, shards: Sequence[Shard]) -> Iterator[list[Row]]:
         """The rows of each photo, in order."""
@@ -62,14 +69,15 @@ class RayScorer:
 
     def write(self, source: str | Path | Sequence[str | Path], out: str | Path, shard_size: int) -> Summary:
         """Let the workers write the rows; see `score_dataset`."""
-        shards = find_images([source] if isinstance(source, str | Path) else source, shard_size)
+        passed_over: Counter[str] = Counter()
+        shards = find_images([source] if isinstance(source, str | Path) else source, shard_size, passed_over)
         out, content = Path(out).absolute(), hashlib.sha256("\n".join(map(repr, shards)).encode()).hexdigest()
         record = {"settings": self.settings, "columns": self.schema.names, "source_sha256": content}
         missing = missing_shards(out, len(shards), record | {"prefiqs": __version__})
         items = [(shards[number], shard_path(out, number)) for number in missing]
         counts = list(self.cluster.map(self.build, items))
         images, failed = np.array(counts, int).reshape(-1, 2).sum(0).tolist()
-        return Summary(images, failed, len(missing), len(shards) - len(missing))
+        return Summary(images, failed, len(missing), len(shards) - len(missing), in_words(passed_over))
 
 
 def score_dataset(
@@ -83,6 +91,7 @@ def score_dataset(
     shard_size: int = 1024,
     address: str | None = None,
     all_faces: bool = False,
+    landmarks: str | Path | None = None,
     **options: Any,
 ) -> Summary:
     """Score a data set of any size into Parquet shards with the columns of `prefiqs score`, on a Ray cluster.
@@ -101,12 +110,14 @@ def score_dataset(
         shard_size: images per shard, in folders and Parquet files; a tar file is always one shard. If a worker crashes,
             its current shard is computed again. A GPU needs several thousand images per shard to stay busy.
         all_faces: write one row per face, largest first.
+        landmarks: a file with the faces of each photo (see `GivenLandmarks`), instead of detecting them.
 
     Raises:
         InputError: Ray is missing; a source, method, option or device does not exist; the output folder was started
             with other settings; or, after all other shards are done, some files could not be read completely.
     """
-    scorer = RayScorer(Cluster(workers, device, address), method, model, aligned, all_faces, **options)
+    points = None if landmarks is None else Path(landmarks)
+    scorer = RayScorer(Cluster(workers, device, address), method, model, aligned, all_faces, points, **options)
     return scorer.write(source, out, shard_size)
 
 

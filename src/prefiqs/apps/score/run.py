@@ -19,17 +19,23 @@ from prefiqs.errors import InputError
 from prefiqs.faces.find import Shard
 
 
-def check_out(out: Path | None, resume: bool, as_json: bool, several: bool, folder: bool = False) -> None:
+def check_out(
+    out: Path | None, resume: bool, as_json: bool, several: bool, folder: bool = False, force: bool = False
+) -> None:
     """Raise `InputError` for output options that contradict each other.
 
     several: a photo may have several rows. folder: `out` will be a folder of shards.
     """
     if out is None:
-        if resume:
-            raise InputError("--resume needs --out: there is nothing to continue on stdout.")
+        if resume or force:
+            raise InputError(f"--{'resume' if resume else 'force'} needs --out.")
+    elif resume and force:
+        raise InputError("--resume keeps the rows that exist, --force replaces them. Choose either.")
     elif as_json:
         raise InputError("--json writes to stdout. Choose either --json or --out.")
     elif folder:
+        if force:
+            raise InputError(f"--force replaces a file. Delete the folder {out}, or choose another --out.")
         if not resume and any(out.glob("part-*")):
             raise InputError(f"{out} has results of an earlier run. Continue it with --resume or choose another --out.")
     elif out.suffix not in FORMATS or out.is_dir():
@@ -40,9 +46,11 @@ def check_out(out: Path | None, resume: bool, as_json: bool, several: bool, fold
 
 
 def write_scores(
-    scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], out: Path, resume: bool = False
+    scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], out: Path, resume: bool = False, force: bool = False
 ) -> tuple[int, int]:
     """Score photos and write a .csv, .parquet or .txt at the end; until then, rows are in a `ScoreJournal`.
+
+    resume: keep the rows that exist. force: replace a file with other contents than a table of these photos.
 
     Returns the number of photos, and how many of them have no score.
     """
@@ -50,7 +58,7 @@ def write_scores(
     every = [name for some in names for name in some]
     if repeated := [name for name, count in Counter(every).items() if count > 1]:
         raise InputError(f"{repeated[0]} occurs more than once. A table needs images with distinct names.")
-    with ScoreJournal(out, scorer.settings, resume) as journal:
+    with ScoreJournal(out, scorer.settings, resume, force, every) as journal:
         skip = [frozenset(some) & journal.done.keys() for some in names]
         waiting = [replace(shard, skip=done) for shard, some, done in zip(shards, names, skip, strict=True)
                    if len(done) < len(some)]  # fmt: skip

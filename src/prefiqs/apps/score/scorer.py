@@ -62,8 +62,8 @@ class PhotoScorer:
 
     method: one or several, METHOD or METHOD@NETWORK, each with a row per face; without any, rows have `embedding`, raw,
     float32 d, instead of a score. model: the network of methods that name none. options: as for `prefiqs.scorer`; each
-    method takes those that it has. aligned, all_faces: as for `FaceReader`. threads: how many read photos; default: one
-    per core. settings: everything that affects the rows, as text.
+    method takes those that it has. aligned, all_faces, landmarks: as for `FaceReader`. threads: how many read photos;
+    default: one per core. settings: everything that affects the rows, as text.
     """
 
     def __init__(
@@ -73,15 +73,16 @@ class PhotoScorer:
         aligned: bool = False,
         all_faces: bool = False,
         threads: int | None = None,
+        landmarks: Path | None = None,
         **options: Any,
     ):
-        self.settings = describe(method, model, options, aligned, all_faces)
-        self.threads, self.reader = threads or os.cpu_count() or 1, FaceReader(aligned, all_faces)
+        self.settings = describe(method, model, options, aligned, all_faces, landmarks)
+        self.threads, self.reader = threads or os.cpu_count() or 1, FaceReader(aligned, all_faces, landmarks)
         load = lru_cache(None)(partial(as_model, device=options.get("device", "auto")))  # once for all methods
         self._chunk = 1  # faces that are measured at once
         self._measures: list[tuple[dict[str, str | None], Callable[[np.ndarray], list[dict[str, Any]]]]] = []
         wanted = wanted_methods(method, model, options)
-        for one, settings in zip(wanted, _described(wanted, aligned, all_faces), strict=True):
+        for one, settings in zip(wanted, _described(wanted, aligned, all_faces, landmarks), strict=True):
             network = load(one.model)
             if one.method is None:
                 embedder = Embedder([network], **one.options)
@@ -191,15 +192,18 @@ def describe(
     options: Mapping[str, Any],
     aligned: bool,
     all_faces: bool,
+    landmarks: Path | None = None,
 ) -> str:
     """Everything that affects rows, as text: methods (or "embedding"), their networks and options, and the photos.
 
     Weights and calibrations are named with a checksum, because a file may change under its name.
     """
-    return AND.join(_described(wanted_methods(method, model, options), aligned, all_faces))
+    return AND.join(_described(wanted_methods(method, model, options), aligned, all_faces, landmarks))
 
 
-def _described(wanted: Iterable[Wanted], aligned: bool, all_faces: bool) -> list[str]:
+def _described(wanted: Iterable[Wanted], aligned: bool, all_faces: bool, landmarks: Path | None = None) -> list[str]:
+    of_photos = ["aligned"] * aligned + ["all-faces"] * all_faces
+    of_photos += [f"landmarks={_checksum(landmarks)}"] if landmarks else []
     texts = []
     for _, method, model, options in wanted:
         deciding = {} if method is None else deciding_options(method, options)
@@ -210,7 +214,7 @@ def _described(wanted: Iterable[Wanted], aligned: bool, all_faces: bool) -> list
             network = f"{model} ({', '.join(map(_checksum, files_of(weights)))})"
         words = ["embedding" if method is None else method, network]
         words += [f"{name}={_named(value)}" for name, value in deciding.items()]
-        texts.append(" ".join([*words, *["aligned"] * aligned, *["all-faces"] * all_faces]))
+        texts.append(" ".join([*words, *of_photos]))
     return texts
 
 

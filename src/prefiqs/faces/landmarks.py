@@ -1,0 +1,72 @@
+"""Five points per face that a data set brings, instead of those of the detector."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prefiqs.errors import InputError
+from prefiqs.io.names import ImageNameIndex
+from prefiqs.io.user_tables import location_of_row, names_of, number_column, read_user_table
+
+_POINTS = (
+    ("lefteye", "leye", "eyeleft"),
+    ("righteye", "reye", "eyeright"),
+    ("nose", "nosetip"),
+    ("leftmouth", "mouthleft", "lmouth", "leftmouthcorner", "mouthleftcorner"),
+    ("rightmouth", "mouthright", "rmouth", "rightmouthcorner", "mouthrightcorner"),
+)
+_SWAPPED = [1, 0, 2, 4, 3]
+
+
+class GivenLandmarks:
+    """The points in a file, by photo: `PATH x1 y1 … x5 y5` (more numbers may follow) or a table with a header.
+
+    The order is eyes, nose, corners of the mouth. Tables call their columns as those of `prefiqs score` (left_eye_x),
+    in any common spelling (lefteye_x, nose_tip_x, mouth_left_x), or x1 … y5. Photos may be named by another path (see
+    `ImageNameIndex`), and have several rows, one a face.
+
+    Raises `InputError` for a file without such columns, or a row with some of the ten numbers only.
+    """
+
+    def __init__(self, path: Path):
+        table = read_user_table(path, {"name": "str"}, vector=True)
+        names, columns = names_of(table, path).to_numpy(), _columns(table, path)
+        points = np.column_stack([number_column(table, column, path) for column in columns])
+        known = np.isfinite(points)
+        if len(bad := np.flatnonzero(known.any(1) & ~known.all(1))):
+            raise InputError(f"Coordinates are missing in {location_of_row(table, int(bad[0]), path)}.")
+        rows: dict[str, list[np.ndarray]] = defaultdict(list)
+        for name, face, complete in zip(names, points.reshape(-1, 5, 2), known.all(1), strict=True):
+            if complete and not any(np.array_equal(face, other) for other in rows[name]):  # a row for each method
+                rows[name].append(_as_seen(face))
+        self.path, self._faces, self._index = path, list(rows.values()), ImageNameIndex(rows, str(path))
+
+    def of(self, name: str) -> list[np.ndarray]:
+        """The faces of a photo, each float64 5×2 in pixels; `InputError` if it has none in the file."""
+        row = int(self._index.rows([name])[0])
+        if row < 0 or not self._faces[row]:
+            raise InputError(f"{self.path} has no landmarks of {name}.")
+        return self._faces[row]
+
+
+def _columns(table: pd.DataFrame, path: Path) -> list[str]:
+    plain = {re.sub(r"[\s_.-]", "", column.lower()): column for column in reversed(table.columns)}
+    for spellings in ([[f"{axis}{i}"] for i in range(1, 6) for axis in "xy"],
+                      [[f"v{i}"] for i in range(1, 11)],
+                      [[text for name in names for text in (name + axis, axis + name)]
+                       for names in _POINTS for axis in "xy"]):  # fmt: skip
+        found = [next((plain[text] for text in some if text in plain), None) for some in spellings]
+        if all(found):
+            return [column for column in found if column]
+    columns = ", ".join(table.columns[:12])
+    raise InputError(f"{path} must have ten coordinates: left_eye_x, left_eye_y, right_eye_x … right_mouth_y, x1, y1 … "
+                     f"y5, or text `PATH x1 y1 … x5 y5`. Its columns are {columns}.")  # fmt: skip
+
+
+def _as_seen(face: np.ndarray) -> np.ndarray:
+    """Left as seen in the image: points that are called by the person's left would be mirrored, which no photo is."""
+    eyes, down = face[1] - face[0], face[3:].mean(0) - face[:2].mean(0)
+    return face[_SWAPPED] if eyes[0] * down[1] - eyes[1] * down[0] < 0 else face
