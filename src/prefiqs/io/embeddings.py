@@ -5,7 +5,7 @@
 * `.npz` with one such array, and the names as an array of text;
 * a table (see `user_tables`) with a column for names, if need be `subject`, and the vector: one column of lists, or of
   their text `[0.1, …]`, or columns that are numbered, such as e0, e1 …; other columns are passed over;
-* a shard folder of `prefiqs embed-dataset`;
+* a shard folder of `prefiqs embed-dataset`, whose photos without a face have NaN;
 * text, `NAME v1 v2 … vd` a line, as MagFace's tools write it;
 * a folder of `NAME.npy`, one vector each, as CR-FIQA's tools write it.
 """
@@ -133,15 +133,10 @@ def _from_table(path: Path) -> Embeddings:
         raise InputError(f"{path} has {what}; its other columns are {columns}. One column of lists, or one family of "
                          "numbered columns (e0, e1 …) is needed.")  # fmt: skip
     if lists:
-        known = rest[lists[0]].notna().to_numpy()
-        if not known.all() and "status" in table:
-            row = int(known.argmin())
-            logging.getLogger(__name__).warning(
-                "%s has no embedding of %d images, such as %s: %s", path, (~known).sum(), names.iloc[row],
-                table["status"].iloc[row],
-            )  # fmt: skip
-            table, names, rest = table[known], names[known], rest[known]
-        vectors, used = _from_lists(rest[lists[0]], path), lists
+        known, used = rest[lists[0]].notna().to_numpy() | ("status" not in table), lists
+        embedded = _from_lists(rest[lists[0]][known], path)
+        vectors = np.full((len(rest), embedded.shape[1]), np.nan, np.result_type(embedded, np.float32))
+        vectors[known] = embedded
     else:
         used = next(iter(families.values()))
         vectors = np.column_stack([number_column(rest, column, path) for column in used])

@@ -61,10 +61,12 @@ class ImageNameIndex:
     def rows(self, asked: Iterable[str]) -> np.ndarray:
         """Return the row of each name, int64 (k,); −1 for a name of no image, or of several."""
         number, distinct = pd.factorize(asked if isinstance(asked, pd.Series) else np.array([*asked], object))
+        rows = np.array([self._own.get(name, _UNKNOWN) for name in distinct], np.int64)
+        if (rows >= 0).all():
+            return rows[number]
         paths = [_parts(str(name)) for name in distinct]
-        root, rows, elsewhere = _root(paths), np.empty(len(paths), np.int64), []
-        for i, (name, path) in enumerate(zip(distinct, paths, strict=True)):
-            rows[i] = self._own.get(name, _UNKNOWN)
+        root, elsewhere = _root(paths), []
+        for i, path in enumerate(paths):
             if rows[i] == _UNKNOWN:
                 rows[i], common = self._find(path)
                 if common:
