@@ -14,7 +14,7 @@ from prefiqs.cli.list import listing
 from prefiqs.errors import PrefiqsError
 
 COMMANDS = (
-    "score", "show", "best", "evaluate", "export", "froq_calibrate", "embed_dataset", "fetch",
+    "score", "show", "best", "benchmark", "evaluate", "export", "froq_calibrate", "embed_dataset", "fetch",
     "plan", "run", "notebook", "publish", "check", "site",
 )  # fmt: skip
 """Each is a module of this folder with a function of the same name."""

@@ -1,0 +1,139 @@
+"""Which quality measure, and which threshold, for one's own recogniser: from photos of people to a report."""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prefiqs.apps.evaluate.compare import Report, Settings, evaluate
+from prefiqs.apps.evaluate.groups import read_groups
+from prefiqs.apps.evaluate.inputs import EvaluationInputs, labelled
+from prefiqs.apps.score.rows import LANDMARKS, read_scores
+from prefiqs.apps.score.run import write_scores
+from prefiqs.apps.score.scorer import PhotoScorer, describe
+from prefiqs.datasets.pairs import cross_source_pairs
+from prefiqs.datasets.people import IMPOSTORS, people_in
+from prefiqs.datasets.source import LazyFaces
+from prefiqs.embedding.embedder import write_embeddings
+from prefiqs.errors import InputError
+from prefiqs.faces.decode import read_photo
+from prefiqs.faces.find import find_images
+from prefiqs.faces.template import align_to_template
+from prefiqs.io.arrays import read_array
+from prefiqs.io.atomic import read_text, write_text
+from prefiqs.io.names import ImageNameIndex
+from prefiqs.io.scores import read_image_scores
+from prefiqs.models.loading import load_model
+
+
+def benchmark(
+    people: Path,
+    out: Path,
+    methods: Sequence[str],
+    model: str,
+    verifiers: Mapping[str, str],
+    settings: Settings,
+    scores: Collection[str] = (),
+    lower_is_better: Collection[str] = (),
+    impostors: int = IMPOSTORS,
+    groups: str | None = None,
+    device: str = "auto",
+) -> Report:
+    """Score and embed the largest face of each photo, compare all genuine and sampled impostor pairs, and report.
+
+    What was computed before is found again in `out`, if photos, networks and options are the same. The numbers are
+    those of the pipeline for a benchmark of the same faces (`build_people`).
+
+    Args:
+        people: as for `people_in`.
+        out: folder for `scores.parquet`, `embeddings/` and what `evaluate` writes.
+        methods, model: as for `PhotoScorer`.
+        verifiers: FR networks that compare the faces, names or files of weights by label.
+        scores, lower_is_better: score files of other tools for the same photos, as for `read_image_scores`.
+        impostors: number of pairs drawn by `settings.seed`.
+        groups: FILE:COLUMN, as for `read_groups`.
+
+    Raises:
+        InputError: as these functions do, and if no two photos of a person show a face.
+    """
+    person_of, loose = people_in(people)
+    shards = find_images(person_of)
+    write_scores(PhotoScorer(methods, model, device=device), shards, out / "scores.parquet", resume=True)
+    table = read_scores(out / "scores.parquet").to_pandas()
+    largest = table[table["path"].isin(person_of) & (table["face"] == 1)]
+    of_photo = largest.drop_duplicates("path").set_index("path")
+    failed = [name for name in person_of if name not in of_photo.index]
+    names = [*of_photo.index, *failed]
+    subjects = np.array([person_of[name] for name in names], object)
+    faces = len(of_photo)
+    pairs, genuine = cross_source_pairs(subjects[:faces], np.arange(faces), impostors, settings.seed)
+    if genuine.all() or not genuine.any():
+        lacking = "photos of different people" if genuine.all() else "photos of one person"
+        raise InputError(f"{people} has no two {lacking} in which a face was found.")
+    lost, lost_genuine = _pairs_of_failures(subjects, faces, (~genuine).sum(), settings.seed)
+    vectors = _embeddings(of_photo, verifiers, out / "embeddings", device)
+    images = ImageNameIndex(names, str(people))
+    by_method = largest.set_index("path").groupby("method", sort=False)["score"]
+    found = {method: rows.reindex(names).to_numpy(float) for method, rows in by_method}
+    found |= read_image_scores(map(labelled, scores), images, lower_is_better, np.arange(faces))
+    inputs = EvaluationInputs(
+        names=names,
+        verifiers={
+            name: np.pad(of, ((0, len(failed)), (0, 0)), constant_values=np.nan) for name, of in vectors.items()
+        },
+        subjects=subjects,
+        named_people=True,
+        pairs=np.concatenate([pairs, lost]),
+        genuine=np.concatenate([genuine, lost_genuine]),
+        scores=found,
+        sign={method: -1 if method in lower_is_better else 1 for method in found},
+        failed={method: int(np.isnan(values).sum()) for method, values in found.items()},
+        unused=0,
+    )
+    return evaluate(inputs, settings, out, people.name, read_groups(groups, inputs) if groups else None)
+
+
+def _pairs_of_failures(subjects: np.ndarray, faces: int, impostors: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs that photos without a face would have had, int64 (P, 2), and bool (P,), whether they are genuine.
+
+    subjects: of n images, those from number `faces` on without a face. All genuine pairs, and as large a share of the
+    impostor pairs as `impostors` is of those among the faces.
+    """
+    rng, kept = np.random.default_rng(seed), []
+    same = pd.Series(subjects[:faces]).value_counts().to_numpy()
+    rate = impostors / ((faces**2 - (same**2).sum()) / 2)
+    for failed in range(faces, len(subjects)):
+        is_genuine = subjects[:failed] == subjects[failed]
+        partners = np.flatnonzero(is_genuine | (rng.random(failed) < rate))
+        kept.append(np.column_stack([partners, np.full(len(partners), failed), is_genuine[partners]]))
+    table = np.concatenate([np.empty((0, 3), np.int64), *kept])
+    return table[:, :2], table[:, 2].astype(bool)
+
+
+def _embeddings(photos: pd.DataFrame, verifiers: Mapping[str, str], folder: Path, device: str) -> dict[str, np.ndarray]:
+    """Raw embeddings, float32 n×d by verifier, of the faces with these landmarks, indexed by path."""
+    landmarks = photos[list(LANDMARKS)].to_numpy(float)
+    digest = hashlib.sha256(json.dumps(photos.index.tolist()).encode() + landmarks.tobytes()).hexdigest()
+
+    def face(row: int) -> np.ndarray:
+        return align_to_template(read_photo(Path(photos.index[row])), landmarks[row].reshape(5, 2))
+
+    made_of = {
+        name: json.dumps({"network": describe(None, weights, {}, False, False), "faces": digest})
+        for name, weights in verifiers.items()
+    }
+    missing = [name for name in verifiers if not _is_current(folder / name, made_of[name])]
+    files = [folder / f"{name}.npy" for name in missing]
+    networks = (load_model(verifiers[name], device=device) for name in missing)
+    write_embeddings(networks, LazyFaces(len(photos), face), len(photos), files, device=device)
+    for name in missing:
+        write_text(made_of[name], folder / f"{name}.json")
+    return {name: read_array(folder / f"{name}.npy") for name in verifiers}
+
+
+def _is_current(stem: Path, made_of: str) -> bool:
+    record, array = stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.npy")
+    return array.is_file() and record.is_file() and read_text(record) == made_of

@@ -1,0 +1,58 @@
+"""`prefiqs benchmark`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from prefiqs.cli import _shared as shared
+
+_METHODS = "norm,prefiqs-fast,quality-network@qualityface,ser-fiq,prefiqs"  # in the order of their cost
+_FMRS = [1e-3, 1e-4]
+_TARGETS = [0.05]
+
+
+def benchmark(
+    people: Annotated[
+        Path, Argument(help="A folder with one folder per person, or a table with columns name (path) and subject.")
+    ],
+    out: Annotated[Path, Option(help="Folder for scores, embeddings, tables and report.html.")],
+    method: shared.Methods = _METHODS,
+    model: shared.Model = "sface",
+    verifier: Annotated[
+        list[str] | None,
+        Option(help="Your recogniser: a model, or an .onnx file; may be repeated. Default: --model."),
+    ] = None,
+    scores: Annotated[
+        list[str] | None, Option(help="Score file of another tool for these photos, or METHOD=FILE; may be repeated.")
+    ] = None,
+    lower_is_better: Annotated[list[str] | None, Option(help="Method with lower = better; may be repeated.")] = None,
+    fmr: Annotated[list[float], Option(help="Target FMR; may be repeated.")] = _FMRS,
+    impostors: Annotated[int, Option(min=1, help="Impostor pairs to draw; all genuine pairs are compared.")] = 100_000,
+    target_fnmr: Annotated[
+        list[float], Option(help="Wanted FNMR, to find the rejection threshold for; may be repeated.")
+    ] = _TARGETS,
+    groups: Annotated[str | None, Option(help="FILE:COLUMN, a table of images or subjects and their group.")] = None,
+    bootstrap: Annotated[int, Option(help="Bootstrap resamples of people for 95 % intervals.")] = 1000,
+    seed: Annotated[int, Option(help="Seed of impostor pairs and bootstrap.")] = 0,
+    device: shared.Device = "auto",
+) -> None:
+    """Find the quality method and the threshold for your own recogniser and photos: from a folder to a report.
+
+    Aligns, scores and embeds the photos, compares all genuine pairs and a sample of impostors, and says which method
+    is best, below which score to reject, and what that costs. What was computed before is reused.
+
+    Example: prefiqs benchmark people/ --verifier mine.onnx --out report
+    """
+    from prefiqs.apps import benchmark as app
+    from prefiqs.apps.evaluate.compare import Settings
+
+    verifiers = {Path(given).stem if Path(given).is_file() else given: given for given in verifier or [model]}
+    settings = Settings(tuple(fmr), resamples=bootstrap, seed=seed, target_fnmrs=tuple(target_fnmr))
+    report = app.benchmark(
+        people, out, method.split(","), model, verifiers, settings, scores or (), lower_is_better or (), impostors,
+        groups, device,
+    )  # fmt: skip
+    print(report.markdown())
+    print(f"report: {out / 'report.html'}", file=sys.stderr)

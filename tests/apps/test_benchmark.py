@@ -1,0 +1,129 @@
+"""From photos of people to a report: the numbers of the pipeline, nothing computed twice, failures counted."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import prefiqs
+from prefiqs.apps import benchmark as app
+from prefiqs.apps.evaluate.compare import Settings
+from prefiqs.cli import app as cli
+from prefiqs.datasets.people import build_people
+from prefiqs.errors import InputError
+from prefiqs.evaluation.comparison import Comparison
+from prefiqs.evaluation.tables import areas_table
+
+METHODS = ["norm", "prefiqs-fast"]
+VERIFIERS = {"sface": "sface", "own": "mobilefacenet-512"}
+SETTINGS = Settings((0.01,), resamples=20, target_fnmrs=(0.5,))
+
+
+@pytest.fixture(scope="module")
+def people(assets, tmp_path_factory):
+    """Ten people with four photos each, some blurred; one photo of nothing, and a broken one."""
+    folder = tmp_path_factory.mktemp("photos") / "people"
+    for person in range(1, 11):
+        (folder / f"s{person}").mkdir(parents=True)
+        for photo in range(1, 5):
+            image = cv2.imread(str(assets["orl"] / f"s{person}" / f"{photo}.pgm"))
+            image = cv2.GaussianBlur(image, (0, 0), 2) if (person + photo) % 2 == 0 else image
+            cv2.imwrite(str(folder / f"s{person}" / f"{photo}.png"), image)
+    cv2.imwrite(str(folder / "s1" / "nothing.png"), np.full((112, 92, 3), 127, np.uint8))
+    (folder / "s2" / "broken.jpg").write_bytes(b"no image")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def report(people, out):
+    return app.benchmark(people, out, METHODS, "sface", VERIFIERS, SETTINGS)
+
+
+def test_the_areas_are_those_of_the_pipeline_for_the_same_faces(report, people):
+    faces = build_people(people, lambda photo: prefiqs.align(photo, all_faces=True))
+    embeddings = dict(zip(VERIFIERS, prefiqs.embed(list(VERIFIERS.values()), faces.images), strict=True))
+    scores = {method: prefiqs.score(faces.images, method, "sface") for method in METHODS}
+    comparison = Comparison(embeddings, faces.pairs, faces.genuine, scores)
+    expected = areas_table(comparison.curves(SETTINGS), SETTINGS.limit)
+    found = report.tables["areas"].frame.rename(columns={"method": "key"})
+    both = expected.merge(found, on=["verifier", "key", "fmr"], suffixes=("", "_found"))
+    assert len(both) == len(expected) == 4
+    np.testing.assert_allclose(both["pauc_found"], both["pauc"], rtol=1e-9)
+    np.testing.assert_allclose(both["fnmr_found"], both["fnmr"], rtol=1e-9)
+
+
+def test_photos_without_a_face_count_as_rejected(report, out):
+    table = pd.read_parquet(out / "scores.parquet")
+    assert table.loc[table["score"].isna(), "path"].nunique() == 2
+    lost = report.tables["operating_points"].frame.query("percentile == 0")
+    np.testing.assert_allclose(lost["images_rejected"], 2 / 42)
+    assert "has no embedding of 2 of 42 images" in (out / "report.html").read_text()
+
+
+def test_nothing_is_computed_again_unless_photos_or_networks_change(people, out, report, monkeypatch):
+    embedded, scored = [], []
+    original = app.write_embeddings
+
+    def counted(jobs, *others, **options):
+        embedded.extend(jobs := list(jobs))
+        original(jobs, *others, **options)
+
+    monkeypatch.setattr(app, "write_embeddings", counted)
+    call = app.PhotoScorer.__call__
+    monkeypatch.setattr(app.PhotoScorer, "rows_of", lambda self, photos: scored.extend(photos) or [])
+    again = app.benchmark(people, out, METHODS, "sface", VERIFIERS, SETTINGS)
+    assert not scored and not embedded and call
+    pd.testing.assert_frame_equal(again.tables["areas"].frame, report.tables["areas"].frame)
+    more = VERIFIERS | {"small": "mobilefacenet-192"}
+    app.benchmark(people, out, METHODS, "sface", more, SETTINGS)
+    assert len(embedded) == 1 and not scored
+    with pytest.raises(InputError, match="made with other options"):
+        app.benchmark(people, out, ["norm"], "sface", VERIFIERS, SETTINGS)
+
+
+def test_scores_of_another_tool_join_the_comparison(people, out, report, tmp_path):
+    table = pd.read_parquet(out / "scores.parquet").dropna(subset="score").query("method == 'norm'")
+    (tmp_path / "mine.txt").write_text("".join(f"{row.path} {-row.score}\n" for row in table.itertuples()))
+    given = [str(tmp_path / "mine.txt")]
+    areas = app.benchmark(people, out, METHODS, "sface", VERIFIERS, SETTINGS, given, ["mine"]).tables["areas"].frame
+    paucs = areas.set_index(["method", "verifier"])["pauc"]
+    assert paucs["mine", "own"] == paucs["norm", "own"]
+
+
+def test_the_pairs_that_failures_would_have_had():
+    subjects = np.array([*np.repeat(np.arange(100), 4), 0, 0, 99], object)
+    pairs, genuine = app._pairs_of_failures(subjects, 400, 400 * 396 // 4, 0)
+    assert genuine.sum() == 4 + 5 + 4
+    assert (subjects[pairs[:, 0]] == subjects[pairs[:, 1]]).tolist() == genuine.tolist()
+    assert len({tuple(sorted(pair)) for pair in pairs.tolist()}) == len(pairs)
+    assert (pairs.max(axis=1) >= 400).all()
+    assert 0.4 < (~genuine).sum() / (3 * 400) < 0.6  # half of all impostor pairs were drawn
+
+
+def test_the_command_with_groups(people, tmp_path):
+    groups = pd.DataFrame({"subject": [f"s{i}" for i in range(1, 11)], "glasses": ["yes", "no"] * 5})
+    groups.to_csv(tmp_path / "groups.csv", index=False)
+    arguments = ["benchmark", str(people), "--method", "norm", "--verifier", "mobilefacenet-512", "--fmr", "0.1"]
+    arguments += ["--bootstrap", "20", "--groups", f"{tmp_path / 'groups.csv'}:glasses", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    assert "norm" in result.stdout
+    assert {"report.html", "scores.parquet", "areas.csv", "groups.csv"} <= {
+        p.name for p in (tmp_path / "out").iterdir()
+    }
+
+
+def test_people_without_two_photos_of_a_face(people, tmp_path):
+    for person in ("s3", "s5"):
+        (tmp_path / "few" / person).mkdir(parents=True)
+        shutil.copy(people / person / "1.png", tmp_path / "few" / person)
+    with pytest.raises(InputError, match="no two photos of one person in which a face was found"):
+        app.benchmark(tmp_path / "few", tmp_path / "out", METHODS, "sface", VERIFIERS, SETTINGS)
