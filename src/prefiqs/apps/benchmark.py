@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -60,11 +61,15 @@ def benchmark(
         InputError: as these functions do, and if no two photos of a person show a face.
     """
     person_of, loose = people_in(people)
+    if loose:
+        what = "%s and %d other photos lie in no person's folder and are left out"
+        logging.getLogger(__name__).warning(what, loose[0], len(loose) - 1)
     shards = find_images(person_of)
     write_scores(PhotoScorer(methods, model, device=device), shards, out / "scores.parquet", resume=True)
     table = read_scores(out / "scores.parquet").to_pandas()
     largest = table[table["path"].isin(person_of) & (table["face"] == 1)]
     of_photo = largest.drop_duplicates("path").set_index("path")
+    of_photo = of_photo.loc[[name for name in person_of if name in of_photo.index]]
     failed = [name for name in person_of if name not in of_photo.index]
     names = [*of_photo.index, *failed]
     subjects = np.array([person_of[name] for name in names], object)
@@ -75,15 +80,13 @@ def benchmark(
         raise InputError(f"{people} has no two {lacking} in which a face was found.")
     lost, lost_genuine = _pairs_of_failures(subjects, faces, (~genuine).sum(), settings.seed)
     vectors = _embeddings(of_photo, verifiers, out / "embeddings", device)
-    images = ImageNameIndex(names, str(people))
-    by_method = largest.set_index("path").groupby("method", sort=False)["score"]
-    found = {method: rows.reindex(names).to_numpy(float) for method, rows in by_method}
-    found |= read_image_scores(map(labelled, scores), images, lower_is_better, np.arange(faces))
+    files = [(None, out / "scores.parquet"), *map(labelled, scores)]
+    found = read_image_scores(files, ImageNameIndex(names, str(people)), lower_is_better, np.arange(faces))
+    absent = (0, len(failed)), (0, 0)  # rows of NaN below the others
     inputs = EvaluationInputs(
         names=names,
-        verifiers={
-            name: np.pad(of, ((0, len(failed)), (0, 0)), constant_values=np.nan) for name, of in vectors.items()
-        },
+        verifiers={name: np.pad(of, absent, constant_values=np.nan) for name, of in vectors.items()},
+        templates=None,
         subjects=subjects,
         named_people=True,
         pairs=np.concatenate([pairs, lost]),

@@ -86,7 +86,7 @@ def read_inputs(
             raise InputError(f"{verifier} has no embedding of {name!r} ({counts}): it {own.names.why_unknown(name)}.")
         in_order = np.array_equal(places, np.arange(len(own.names)))
         verifiers[verifier] = own.vectors if in_order else own.vectors[places]
-    by_method = read_image_scores(map(_labelled, scores), embedded.names, lower_is_better, used)
+    by_method = read_image_scores(map(labelled, scores), embedded.names, lower_is_better, used)
     by_method = {method: values[used] for method, values in by_method.items()}
     if embedded.subjects is not None:
         who = _listed_people(embedded.subjects[used], sets, listed)
@@ -119,7 +119,7 @@ def read_inputs(
 def _read_verifiers(embeddings: Collection[str], names: Path | list[str] | None) -> dict[str, Embeddings]:
     found: dict[str, Embeddings] = {}
     for given in embeddings:
-        label, path = _labelled(given)
+        label, path = labelled(given)
         verifier = label or (path.name if path.is_dir() else path.stem)
         if verifier in found:
             raise InputError(f"Two verifiers are called {verifier!r}. Call one of them NAME={path}.")
@@ -151,7 +151,7 @@ def _listed_people(subjects: np.ndarray, sets: Templates | None, listed: list[st
     return people
 
 
-def _labelled(given: str) -> tuple[str | None, Path]:
+def labelled(given: str) -> tuple[str | None, Path]:
     """Return the name, if given, and the path of NAME=PATH or PATH; a path may hold a `=` itself."""
     name, equals, path = given.partition("=")
     if not equals or Path(given).exists() or not split_column(Path(path))[0].exists():
