@@ -35,8 +35,11 @@ from prefiqs.datasets.synfiqa import build_synfiqa
 from prefiqs.faces.align import AlignedFace
 from prefiqs.faces.decode import decode_photo, read_photo
 from prefiqs.io.arrays import read_array
+from prefiqs.io.embeddings import read_embeddings
 from prefiqs.io.names import ImageNameIndex
+from prefiqs.io.pairs import read_pairs
 from prefiqs.io.scores import read_image_scores, read_score_file
+from prefiqs.io.templates import read_templates
 from prefiqs.io.user_tables import read_user_table
 from prefiqs.models.checkpoints import read_checkpoint, read_tensors
 from prefiqs.models.onnx_network import declared_input
@@ -155,6 +158,10 @@ def method_scores(path: Path) -> object:
     return read_image_scores([(None, path)], ImageNameIndex(["1.jpg", "2.jpg"], "names"))
 
 
+def pairs(path: Path) -> object:
+    return read_pairs(path, ImageNameIndex(["1.jpg", "2.jpg", "3.jpg"], "names"))
+
+
 BENCHMARK = {
     "images.npy": npy(np.zeros((2, 4, 4, 3), np.uint8)),
     "index.parquet": parquet(name=["a", "b"], subject=["1", "2"]),
@@ -178,6 +185,18 @@ READERS = {
     "images of a benchmark": Reader("benchmarks/b/images.npy", benchmark, (BENCHMARK["images.npy"],)),
     "index of a benchmark": Reader("benchmarks/b/index.parquet", benchmark, (BENCHMARK["index.parquet"],)),
     "pairs of a benchmark": Reader("benchmarks/b/pairs.parquet", benchmark, (BENCHMARK["pairs.parquet"],)),
+    "embeddings": Reader(
+        "e.csv", read_embeddings, (b",name,e0,e1\n0,a,1.5,2\n1,b,3,4\n",
+         b'name;v\na;"[1, 2]"\nb;"[3, 4]"\n', b"a 1 2\nb 3 4\n")
+    ),
+    "table of embeddings": Reader(
+        "e.parquet", read_embeddings, (parquet(name=["a", "b"], v=[[1.0, 2.0], [3.0, 4.0]], age=[1, 2]),)
+    ),
+    "archive of embeddings": Reader("e.npz", read_embeddings, (npz(np.eye(3)),)),
+    "pairs": Reader("p.csv", pairs, (b"1 2 1\n1 3 0\n", b"left,right,same\n1,2,True\n1,3,False\n")),
+    "table of pairs": Reader("p.parquet", pairs, (parquet(left=[0, 1], right=[1, 2], genuine=[1, 0]),)),
+    "templates": Reader("t.txt", read_templates, (b"1.jpg 3 5\n2.jpg 3 6\n",)),
+    "OFIQ": Reader("m.csv", method_scores, (b"Filename;UnifiedQualityScore\n1.jpg;20.5\n2.jpg;30\n",)),
     "score file": Reader("m_b.txt", read_score_file, (b"a/1.jpg 0.5\nb c/2.jpg -1e3\n",)),
     "method scores": Reader("m_b.txt", method_scores, (b"a/1.jpg 0.5\na/2.jpg 1\n",)),
     "text table": Reader(

@@ -58,7 +58,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read a .npz file, by name; `InputError` if it is not there, is damaged, or holds Python objects."""
     require_file(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
     except Exception as error:  # a damaged file can raise anything
         raise damaged("a .npz archive", path, error) from error

@@ -70,7 +70,7 @@ def read_text(path: str | Path) -> str:
     try:
         text = content.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text ({error}). Save it as UTF-8.") from error
+        raise InputError(f"{path} is not UTF-8 text ({error}). Save it as text or CSV in UTF-8.") from error
     if "\0" in text:
         raise InputError(f"{path} is not text: it holds NUL characters. If it is UTF-16, save it as UTF-8.")
     return text.replace("\r\n", "\n").replace("\r", "\n")

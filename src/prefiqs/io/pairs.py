@@ -64,7 +64,8 @@ def _read(path: Path, fields: dict[str, str]) -> pd.DataFrame:
     table = read_user_table(path, fields)
     columns = {field: find_column(table, field) for field in (*_SIDES, "genuine")}
     if absent := [field for field, column in columns.items() if column is None]:
-        raise InputError(f"{path} has no column {', '.join(absent)}; left, right and genuine are needed.")
+        only = f"only {', '.join(table.columns)}; left, right and genuine are needed"
+        raise InputError(f"{path} has no column {', '.join(absent)}, {only}.")
     return table.rename(columns={column: field for field, column in columns.items()})
 
 

@@ -20,7 +20,7 @@ def read_templates(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
         if column is None:
             raise InputError(f"{path} has no column {field}, only {', '.join(table.columns)}.")
         values = number_column(table, column, path)
-        if not np.array_equal(values, values.astype(np.int32)):
+        if not (np.abs(values) < 2**31).all() or (values % 1).any():
             raise InputError(f"The column {column} of {path} holds other values than whole numbers.")
         numbers.append(values.astype(np.int32))
     return names_of(table, path).tolist(), *numbers

@@ -74,7 +74,7 @@ def read_user_table(path: Path, fields: Mapping[str, str] | None = None, vector:
             keep_default_na=False, na_values={column: [""] if column in texts else _NO_NUMBER for column in columns},
             skipinitialspace=True, low_memory=not has_header,
         )  # fmt: skip
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise InputError(_misfit(text, path, separator, columns, kinds, has_header)) from error
     # Lines with a value too many would make an index of it; NaN stands for a value too few.
     whole = isinstance(table.index, pd.RangeIndex) or not len(table)
@@ -99,9 +99,11 @@ def find_column(table: pd.DataFrame, field: str) -> str | None:
 def names_of(table: pd.DataFrame, path: Path) -> pd.Series:
     """Return the column that names images; `InputError` if there is none, or a name is empty.
 
-    An index without a name, as pandas writes it, will do if it is not a mere number.
+    Of several, the first one without repetitions counts: others may name people. An index without a name, as pandas
+    writes it, will do if it is not a mere number.
     """
-    column = find_column(table, "name")
+    named = [column for alias in ALIASES["name"] for column in table if _plain(column) == alias]
+    column = next((column for column in named if table[column].is_unique), named[0] if named else None)
     first = table.columns[0] if len(table.columns) else ""
     if column is None and first == _UNNAMED.format(0) and not pd.api.types.is_numeric_dtype(table[first]):
         column = first
@@ -177,7 +179,10 @@ def _cells(line: str, separator: str, fields: int = 0) -> list[str]:
     """Return the fields of a line. By blanks, the first of `fields` takes what is left over if there are two."""
     if separator == " ":
         return line.rsplit(None, 1) if fields == 2 else line.split()
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
+    except csv.Error:  # a field longer than any name
+        return []
 
 
 def _layout(first: str, fields: Mapping[str, str], vector: bool, path: Path) -> tuple[str, list[str], bool]:

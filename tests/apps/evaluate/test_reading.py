@@ -230,7 +230,9 @@ def test_pair_tables_that_do_not_fit(tmp_path):
     with pytest.raises(InputError, match=r"image x in line 3 of .*p.csv"):
         read_pairs(tmp_path / "p.csv", names)
     (tmp_path / "p.csv").write_text("left,right,kind\na,b,1\n")
-    with pytest.raises(InputError, match="no column genuine; left, right and genuine are needed"):
+    with pytest.raises(
+        InputError, match="no column genuine, only left, right, kind; left, right and genuine are needed"
+    ):
         read_pairs(tmp_path / "p.csv", names)
     pd.DataFrame({"left": [0, 1], "right": [1, 3], "genuine": [1, 0]}).to_parquet(tmp_path / "p.parquet")
     with pytest.raises(InputError, match="image 3 in row 2 of"):
