@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -99,6 +100,16 @@ def test_calibrate_and_score_with_options(run, assets, folder, tmp_path):
         (["score", "{folder}/a.pgm", "-o", "ratio"], "-o needs NAME=VALUE, not 'ratio'"),
         (["score", "{folder}/nowhere"], "File not found: "),
         (["score", "{folder}", "--device", "abacus"], "Unknown device"),
+        (["score", "{folder}", "--device", "mps"], "Unknown device 'mps'; choose auto, cpu, cuda"),
+        (["score", "{folder}", "-o", "device=mps"], "device is none of them"),
+        (["score", "{folder}", "-o", "threads=2"], "threads is none of them"),
+        (["score", "{folder}", "-o", "ratio=0,4"], "The option ratio of prefiqs must be float, not '0,4'"),
+        (["score", "{folder}", "-o", "ratio=nan"], "ratio"),
+        (["score", "{folder}", "-o", "ratio"], "-o needs NAME=VALUE"),
+        (["score", "{folder}", "--method", "faceqan", "-o", "k=abc"], "The option k of faceqan must be int, not 'abc'"),
+        (["score", "@{folder}/nowhere.txt"], "File not found: "),
+        (["score", "{folder}", "--landmarks", "{folder}/nowhere.txt"], "File not found: "),
+        (["score", "{folder}", "--force"], "--force needs --out"),
         (["score", "{folder}/a.pgm", "--method", "froq"], "`prefiqs froq-calibrate`"),
         (["score", "{folder}", "--workers", "2"], "--workers and --address need --engine ray"),
         (["score", "{folder}", "--engine", "ray", "--out", "s", "--json"], "Choose either --json or --out"),
@@ -138,6 +149,20 @@ def test_several_faces_as_json(run, folder, tmp_path):
     ]  # fmt: skip
     assert min(row["score"] for row in rows) > 1
     assert rows[0]["drift"] is None
+
+
+def test_a_list_of_photos_and_what_is_passed_over(run, folder, tmp_path):
+    (tmp_path / "list.txt").write_text(f'"{folder}/a.pgm"\r\n{folder}/deep er\r\n')
+    done = run("score", f"@{tmp_path}/list.txt", "--method", "norm", "--json")
+    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [
+        f"{folder}/a.pgm", f"{folder}/deep er/b.pgm",
+    ]  # fmt: skip
+    (tmp_path / "a.mov").touch()
+    (tmp_path / ".DS_Store").touch()
+    Image.new("L", (50, 50)).save(tmp_path / "a.png")
+    done = run("score", tmp_path, "--method", "norm")
+    found = re.search(r"1 without a score. Passed over: (.*)\.$", done.stderr, re.MULTILINE)[1]
+    assert sorted(found.split(", ")) == ["1 .mov", "1 .txt", "1 hidden"]
 
 
 def test_strictness_and_resuming(run, folder, tmp_path):

@@ -190,7 +190,7 @@ def test_what_desktops_servers_and_notebooks_leave_is_passed_over_and_counted(tm
 
 
 def test_every_missing_file_is_counted(folder):
-    with pytest.raises(InputError, match=r"File not found: .*no1.jpg \(and 2 other files that were named\)"):
+    with pytest.raises(InputError, match=r"File not found: .*no1.jpg \(3 files that were named are missing\)"):
         find_images([folder / "b.jpg", folder / "no1.jpg", folder / "no2.jpg", folder / "no3"])
 
 

@@ -1,5 +1,6 @@
 """`prefiqs score`."""
 
+import inspect
 import json
 import sys
 from collections import Counter
@@ -61,8 +62,10 @@ def score(
     read or has no face, the status says why, and the run continues. With --out, results are written to FILE.progress
     first and to FILE at the end. An interrupted run can be resumed with --resume.
 
-    PHOTOS may also be Parquet files with a column of image bytes, tar files of images, or folders of these. For very
-    large data sets, use --engine ray with a folder as --out; workers write Parquet shards there.
+    PHOTOS may be JPEG, PNG, HEIC, AVIF, WebP, TIFF, JPEG 2000 and other images, Parquet files with a column of image
+    bytes, tar files of images, or folders of these. Hidden files and files of other kinds in a folder are passed over
+    and counted at the end. docs/usage.md has a table of what is read and how. For very large data sets, use --engine
+    ray with a folder as --out; workers write Parquet shards there.
 
     Examples:
 
@@ -73,6 +76,8 @@ def score(
         prefiqs score faces/ --aligned --method prefiqs-fast --out scores.txt
 
         prefiqs score holiday/ --html report.html
+
+        find photos -name "*.jpg" | prefiqs score - --out scores.csv
 
         prefiqs score portrait.jpg --json --strict
 
@@ -92,6 +97,8 @@ def score(
     if html and not out:
         out = html.with_suffix(".csv")
     options: dict[str, Any] = {name: _json_value(text) for name, text in shared.name_value_pairs("-o", option).items()}
+    if own := options.keys() & inspect.signature(PhotoScorer).parameters.keys() | options.keys() & {"device"}:
+        raise InputError(f"-o is for options of the method, but {min(own)} is none of them.")
     options |= {name: value for name, value in {"ratio": ratio, "batch_size": batch_size}.items() if value is not None}
     into_folder = engine == "ray" and out is not None and not out.suffix
     methods = method.split(",")

@@ -100,8 +100,8 @@ def find_images(
     paths = [Path(path) for path in given]
     missing = [path for path in paths if not (path.exists() or glob.has_magic(str(path)))]
     if missing:
-        others = f" (and {len(missing) - 1} other files that were named)" if len(missing) > 1 else ""
-        raise InputError(f"File not found: {missing[0]}{others}.")
+        count = f" ({len(missing)} files that were named are missing)" if len(missing) > 1 else ""
+        raise InputError(f"File not found: {missing[0]}{count}.")
     passed_over = Counter() if passed_over is None else passed_over
     left: dict[Path, str] = {}  # what is passed over, and as what it counts
     files = dict.fromkeys(file for path in paths for file in _files(path, left))

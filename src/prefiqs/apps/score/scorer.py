@@ -21,6 +21,7 @@ from prefiqs.faces.align import AlignedFace, align
 from prefiqs.faces.find import Shard
 from prefiqs.faces.reader import FaceReader, Photo, prefetch
 from prefiqs.faces.template import ARCFACE_TEMPLATE, FACE_SIZE
+from prefiqs.io.atomic import require_file
 from prefiqs.methods.registry import PreparedScorer, deciding_options, shared_options
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import as_model
@@ -203,7 +204,9 @@ def describe(
 
 def _described(wanted: Iterable[Wanted], aligned: bool, all_faces: bool, landmarks: Path | None = None) -> list[str]:
     of_photos = ["aligned"] * aligned + ["all-faces"] * all_faces
-    of_photos += [f"landmarks={_checksum(landmarks)}"] if landmarks else []
+    if landmarks:
+        require_file(landmarks)
+        of_photos.append(f"landmarks={_checksum(landmarks)}")
     texts = []
     for _, method, model, options in wanted:
         deciding = {} if method is None else deciding_options(method, options)
