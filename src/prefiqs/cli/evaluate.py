@@ -36,7 +36,12 @@ def evaluate(
         list[float], Option(help="Wanted FNMR, to find the rejection threshold for; may be repeated.")
     ] = _TARGETS,
     groups: Annotated[str | None, Option(help="FILE:COLUMN, a table of images or subjects and their group.")] = None,
-    bootstrap: Annotated[int, Option(help="Bootstrap resamples for 95 % intervals and the verdict; 0 = none.")] = 1000,
+    bootstrap: Annotated[
+        int | None,
+        Option(
+            help="Bootstrap resamples for intervals and the verdict; 0 = none; default: 1,000, or 100 above 1 M pairs."
+        ),
+    ] = None,
     resample_unit: Annotated[str, Option(help="Unit that the bootstrap resamples: people or pairs.")] = "people",
     seed: Annotated[int, Option(help="Seed of the bootstrap.")] = 0,
     title: Annotated[str | None, Option(help="Title of the report; default: the name of the folder.")] = None,

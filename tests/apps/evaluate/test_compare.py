@@ -15,6 +15,7 @@ from prefiqs.apps.evaluate.inputs import EvaluationInputs, read_inputs
 from prefiqs.cli import main
 from prefiqs.datasets.benchmark import Templates
 from prefiqs.errors import InputError
+from prefiqs.evaluation.comparison import Comparison
 
 CLEAR = ["--fmr", 0.1, "--max-discard", 0.8, "--bootstrap", 200, "--target-fnmr", 0.3]  # good beats random order
 
@@ -349,3 +350,14 @@ def test_templates_and_their_groups(brought, tmp_path):
     report = evaluate(inputs, Settings((0.05,), resamples=3), tmp_path / "r", "t", grouping)
     assert set(report.tables["groups"].frame["images"]) == {19, 20}
     assert "m has no score of 3 of 80 images (3.8%)" in (tmp_path / "r" / "report.html").read_text()
+
+
+def test_the_usual_number_of_resamples_depends_on_the_pairs(failing, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Comparison, "bootstrap", lambda self, protocol, n, seed: asked.append(n) or {})
+    inputs, _ = failing
+    evaluate(inputs, Settings((0.01,)), tmp_path / "few", "t")
+    many = replace(inputs, pairs=np.tile(inputs.pairs, (317, 1)), genuine=np.tile(inputs.genuine, 317))
+    evaluate(many, Settings((0.01,)), tmp_path / "many", "t")
+    assert asked == [1000, 100]
+    assert "95 %, 100 bootstrap resamples of people" in (tmp_path / "many" / "report.html").read_text()

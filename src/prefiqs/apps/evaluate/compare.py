@@ -48,11 +48,12 @@ _DOTS = 110  # per inch, of figures on the page: sharp at its width
 class Settings(EdcProtocol):
     """How curves are drawn, areas taken, and intervals made.
 
-    resamples: of the bootstrap; 0 = no intervals and no verdict. resample_unit: "people" or "pairs", for the areas.
+    resamples: of the bootstrap; 0 = no intervals and no verdict on methods; None = 1,000, but 100 above a million
+        pairs. resample_unit: "people" or "pairs", for the areas.
     seed: of all draws. target_fnmrs: for which the lowest rejection threshold is sought, each in (0, 1).
     """
 
-    resamples: int = 1000
+    resamples: int | None = None
     resample_unit: str = "people"
     seed: int = 0
     target_fnmrs: tuple[float, ...] = (0.05,)
@@ -60,7 +61,7 @@ class Settings(EdcProtocol):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice(self.resample_unit, "resample_unit", ("people", "pairs"))
-        if self.resamples < 0:
+        if self.resamples is not None and self.resamples < 0:
             raise InputError(f"The number of bootstrap resamples cannot be {self.resamples}; 0 means no intervals.")
         for target in self.target_fnmrs:
             if not 0 < target < 1:
@@ -91,11 +92,14 @@ def evaluate(
     bootstrap also `differences` to the best method, and `intervals-FMR.png`; with `grouping` the tables of
     `groups.group_tables`, and `groups.png`.
     """
+    if settings.resamples is None:
+        settings = replace(settings, resamples=1000 if len(inputs.pairs) <= 1_000_000 else 100)
+    resamples = settings.resamples or 0
     limit, hidden = settings.limit, ["verifier"] if len(inputs.verifiers) == 1 else []
     comparison, lost = comparison_of(inputs, settings.resample_unit)
     curves = comparison.curves(settings)
     random = comparison.random_orders(settings, RANDOM_ORDERS)
-    bootstraps = comparison.bootstrap(settings, settings.resamples, settings.seed) if settings.resamples else {}
+    bootstraps = comparison.bootstrap(settings, resamples, settings.seed) if resamples else {}
     chance, intervals = random_table(random), intervals_table(bootstraps, limit)
     thresholds = similarity_thresholds(comparison, settings.fmrs, settings.rule)
     tables = {"areas": _areas(areas_table(curves, limit), chance, intervals, settings, title, hidden)}
@@ -110,7 +114,7 @@ def evaluate(
         tables["differences"] = Table(differences, caption, digits=2, notes=notes, hidden=hidden_here)
     tables["similarity_thresholds"] = threshold_table(thresholds, hidden)
     people = numbered_people(inputs.subjects)
-    draws = people_draws(int(people.max()) + 1, settings.resamples, settings.seed)
+    draws = people_draws(int(people.max()) + 1, resamples, settings.seed)
     at_percentiles = percentile_points(comparison, thresholds, PERCENTILES)
     at_targets = target_points(comparison, thresholds, settings.target_fnmrs)
     targets = operating_points(comparison, at_targets, people, draws, lost)
