@@ -94,7 +94,7 @@ def _decode(data: bytes) -> np.ndarray:
 
 def _open(data: bytes) -> ImageFile:
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
-        from pillow_heif import HeifImageFile  # which takes a while
+        from pi_heif import HeifImageFile  # which takes a while
 
         return HeifImageFile(BytesIO(data))
     try:
