@@ -17,6 +17,7 @@ from prefiqs.datasets.source import Align, BenchmarkCard, LazyFaces, SourceForma
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import decode_photo, read_photo
 from prefiqs.faces.find import tar_members
+from prefiqs.io.atomic import read_text
 
 _FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw")
 _LISTS = ("pairs.txt", "pairs.csv", "pairsDevTest.txt", "pairsDevTrain.txt")
@@ -35,9 +36,8 @@ def is_lfw_list(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return (
-            re.match(rb"[1-9]\d?([ \t]+\d+)?\s*[\r\n]|[1-9]\d{0,5}\s*[\r\n]|name,imagenum", file.read(99)) is not None
-        )
+        begin = file.read(99)
+    return re.match(rb"(\xef\xbb\xbf)?(\d+([ \t]+\d+)?\s*[\r\n]|name,imagenum)", begin) is not None
 
 
 def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray | None]:
@@ -52,7 +52,7 @@ def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.nd
         The photos that occur, `NAME/NAME_0001.jpg`, in the order in which they are first named; int32 P×2, rows of
         them; bool P, whether a pair is genuine; int8 P, its fold, or None.
     """
-    header, *lines = path.read_text(encoding="utf-8", errors="replace").rstrip().split("\n")
+    header, *lines = read_text(path).rstrip().split("\n")
     if path.suffix == ".csv":
         header, lines = f"10 {len(lines) // 20}", [line.rstrip(", \r").replace(",", " ") for line in lines]
     counts = re.fullmatch(r"(?:([1-9]\d?)\s+)?([1-9]\d{0,5})", header.strip(), re.ASCII)

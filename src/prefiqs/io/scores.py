@@ -112,7 +112,8 @@ def _read(given: Path, label: str | None) -> dict[str, pd.DataFrame]:
     table = largest_faces(read_user_table(path, {"path": "str", "score": "float64"}))
     names, column = names_of(table, path), asked or find_column(table, "score")
     if column is None or column not in table:
-        raise InputError(f"{path} has no column {column or 'score'}, only {', '.join(table.columns)}.")
+        only = f"only {', '.join(table.columns)}. Choose one by {path}:COLUMN"
+        raise InputError(f"{path} has no column {column or 'score'}, {only}.")
     rows = pd.DataFrame({"name": names, "score": number_column(table, column, path), "failed": False})
     if "status" in table:
         rows["failed"] = table["status"].ne("ok").to_numpy()

@@ -37,7 +37,7 @@ _WORDS = {alias for aliases in ALIASES.values() for alias in aliases} | _TEXTS
 _UNNAMED = "Unnamed: {}"  # what pandas calls a column without a name, such as the index of a table it wrote
 _TABLES = (".csv", ".tsv")
 _NO_NUMBER = ["", "NA", "N/A", "NaN", "nan", "-nan", "null", "None"]
-_PASSED_OVER = r"[ \t]*(?:#(?:[ \t].*)?)?"
+_PASSED_OVER = r"(?:[ \t]*(?:#(?:[ \t].*)?)?|sep=.)"  # the last is what Excel writes in front
 _DECIMAL_COMMA = re.compile(r"[-+]?[\d.]*,\d+(?:[eE][-+]?\d+)?")
 _NAME_THEN_COMMA = re.compile(r".*\.\w{2,5}\s*[,;]")
 
