@@ -148,10 +148,13 @@ def test_deep_tiff_that_would_be_read_wrong(tags):
         decode_photo(tiff(DEEP * 257, 16, **tags), "x.tif")
 
 
-@pytest.mark.parametrize("name", ["a.NEF", "b.cr3", "c.dng", "d.ARW", "preview.tif", "mosaic.tif", "dng.tif"])
+@pytest.mark.parametrize("name", ["a.NEF", "b.cr3", "c.dng", "d.ARW", "mosaic.tif", "dng.tif", "preview.tif"])
 def test_raw_files_of_cameras_are_refused_by_name(name):
     tags = {"preview.tif": {"t254": 1}, "mosaic.tif": {"t262": 32803}, "dng.tif": {"t50706": 1}}.get(name, {})
-    with pytest.raises(InputError, match=f"^{name} is a camera's raw file. Export it as JPEG or TIFF.$"):
+    what = (
+        "begins with a small preview, as raw files of cameras do" if tags == {"t254": 1} else "is a camera's raw file"
+    )
+    with pytest.raises(InputError, match=f"^{name} {what}. Export it as JPEG or TIFF.$"):
         decode_photo(tiff(PHOTO, 8, **tags), name)
 
 

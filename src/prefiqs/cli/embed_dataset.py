@@ -27,5 +27,8 @@ def embed_dataset(
     Example: prefiqs embed-dataset faces/ embeddings/ --aligned
     """
     from prefiqs.apps.score.ray import embed_dataset as run
+    from prefiqs.faces.lists import expand_lists
 
-    print(run(source, out, model, aligned, workers, device, shard_size, address, all_faces), file=sys.stderr)
+    print(
+        run(expand_lists(source), out, model, aligned, workers, device, shard_size, address, all_faces), file=sys.stderr
+    )

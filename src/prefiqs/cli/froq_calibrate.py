@@ -18,11 +18,12 @@ def froq_calibrate(
 ) -> None:
     """Choose the layers for the method froq. Pass the file to `prefiqs score --method froq -o calibration=FILE`."""
     from prefiqs.faces.find import find_images
+    from prefiqs.faces.lists import expand_lists
     from prefiqs.faces.reader import FaceReader
     from prefiqs.methods.froq import calibrate
     from prefiqs.models.loading import load_model
 
-    images = (image for shard in find_images(photos) for image in shard.images())
+    images = (image for shard in find_images(expand_lists(photos)) for image in shard.images())
     found = list(map(FaceReader(aligned), images))
     faces = [face.image for photo in found for face in photo.faces]
     calibration = calibrate(np.stack(faces) if faces else np.empty(0), load_model(model))

@@ -106,8 +106,10 @@ def _tiff(data: bytes) -> Samples | None:
     file.seek(tags.next)
     tags.load(file)
     photometric, samples = tags.get(262, 1), tags.get(277, 1)
-    if 50706 in tags or photometric in (32803, 34892) or tags.get(254, 0) & 1:
+    if 50706 in tags or photometric in (32803, 34892):
         raise InputError("is a camera's raw file. Export it as JPEG or TIFF.")
+    if tags.get(254, 0) & 1:
+        raise InputError("begins with a small preview, as raw files of cameras do. Export it as JPEG or TIFF.")
     if max(tags.get(258, (1,))) <= 8:
         return None
     if photometric not in (0, 1, 2) or samples == 2 or (samples > 1 and tags.get(284, 1) != 1):
