@@ -6,8 +6,8 @@
 * OFIQ's CSV: its score is `UnifiedQualityScore`;
 * FILE:COLUMN, any other column of a table.
 
-An image that could not be scored, by the word of the file, has NaN: the `status` of its row is not "ok", or OFIQ's
-scalar is −1. Where a photo has several faces, the first one counts, which is the largest.
+An image that could not be scored, by the word of the file, has NaN: its row has no score and a `status` that is not
+"ok", or OFIQ's scalar is −1. Where a photo has several faces, the first one counts, which is the largest.
 """
 
 import re
@@ -116,7 +116,7 @@ def _read(given: Path, label: str | None) -> dict[str, pd.DataFrame]:
         raise InputError(f"{path} has no column {column or 'score'}, {only}.")
     rows = pd.DataFrame({"name": names, "score": number_column(table, column, path), "failed": False})
     if "status" in table:
-        rows["failed"] = table["status"].ne("ok").to_numpy()
+        rows["failed"] = rows["score"].isna() & table["status"].ne("ok")
     elif any(name.startswith("UnifiedQualityScore") for name in table):
         scalar = column if f"{column}.scalar" not in table else f"{column}.scalar"
         rows["failed"] = number_column(table, scalar, path) == -1
