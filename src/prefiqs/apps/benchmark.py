@@ -93,7 +93,6 @@ def benchmark(
         genuine=np.concatenate([genuine, lost_genuine]),
         scores=found,
         sign={method: -1 if method in lower_is_better else 1 for method in found},
-        failed={method: int(np.isnan(values).sum()) for method, values in found.items()},
         unused=0,
     )
     return evaluate(inputs, settings, out, people.name, read_groups(groups, inputs) if groups else None)

@@ -15,7 +15,9 @@ from prefiqs.apps.evaluate.inputs import EvaluationInputs, read_inputs
 from prefiqs.cli import main
 from prefiqs.datasets.benchmark import Templates
 from prefiqs.errors import InputError
+from prefiqs.evaluation.bootstrap import numbered_people
 from prefiqs.evaluation.comparison import Comparison
+from prefiqs.evaluation.groups import Grouping
 
 CLEAR = ["--fmr", 0.1, "--max-discard", 0.8, "--bootstrap", 200, "--target-fnmr", 0.3]  # good beats random order
 
@@ -334,7 +336,6 @@ def test_templates_and_their_groups(brought, tmp_path):
         genuine,
         {"m": scores},
         {"m": 1},
-        {"m": 3},
         0,
     )
     comparison, lost = comparison_of(inputs)
@@ -361,3 +362,24 @@ def test_the_usual_number_of_resamples_depends_on_the_pairs(failing, tmp_path, m
     evaluate(many, Settings((0.01,)), tmp_path / "many", "t")
     assert asked == [1000, 100]
     assert "95 %, 100 bootstrap resamples of people" in (tmp_path / "many" / "report.html").read_text()
+
+
+def test_no_digit_too_many(failing, tmp_path):
+    """Where intervals are wide, numbers are short; where a group has few people, the table says so."""
+    inputs, _ = failing
+    grouping = Grouping(
+        ["many", "few"], (numbered_people(inputs.subjects) >= 16).astype(int), numbered_people(inputs.subjects)
+    )
+    evaluate(inputs, Settings((0.1,), resamples=50), tmp_path, "t", grouping)
+    rows = [line.split("|")[1:-1] for line in (tmp_path / "groups.md").read_text().splitlines() if "| few " in line]
+    raw = pd.read_csv(tmp_path / "groups.csv")
+    assert "note" not in raw and (raw["group"] == "few").sum() == len(rows)
+    assert all(row[-1].strip() == "few people" for row in rows)
+    for row, (_, numbers) in zip(rows, raw[raw["group"] == "few"].iterrows(), strict=True):
+        shown, width = row[-3].strip(), 100 * (numbers["rejected_high"] - numbers["rejected_low"])
+        value, low, high = map(float, re.fullmatch(r"(\S+) \[(\S+), (\S+)\]", shown).groups())
+        assert value == pytest.approx(100 * numbers["rejected"], abs=0.05 * width)
+        assert (low, high) == pytest.approx(
+            (100 * numbers["rejected_low"], 100 * numbers["rejected_high"]), abs=0.05 * width
+        )
+        assert "." not in shown if width >= 10 else re.search(r"\.\d\b", shown)

@@ -1,5 +1,6 @@
 """What a rejection threshold does to groups of people: reads `--groups FILE:COLUMN`, makes tables and a figure."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def group_tables(
     """
     found = on_own_scale(group_points(comparison, points, grouping, draws), sign)
     digits = {"rejection_threshold": decimals(found), "percentile": 0}
-    printed = {f"{share}, %": _percent(found, share) for share in ("rejected", "fnmr")}
+    printed = {f"{share}, %": _with_intervals(found, share, 100) for share in ("rejected", "fnmr")}
     note = np.where(found["people"] < FEW, "few people", "")
     numbers = [f"{share}{end}" for share in ("rejected", "fnmr") for end in ("", "_low", "_high")]
     caption = "Groups: images rejected and errors left at each operating point"
@@ -108,23 +109,29 @@ def group_tables(
     )  # fmt: skip
     spread = group_scores(comparison, grouping, draws).rename(columns={"key": "method"})
     quantiles = [f"q{100 * q:g}" for q in QUANTILES]
-    places = decimals(spread.rename(columns={"q50": "rejection_threshold"}))
+    numbers = [f"{quantile}{end}" for quantile in quantiles for end in ("", "_low", "_high")]
+    printed = {f"{quantile[1:]} %": _with_intervals(spread, quantile) for quantile in quantiles}
     negated = ", ".join(method for method, factor in sign.items() if factor < 0)
-    notes = "q5 … q95: quantiles of the scores, with 95 % intervals over people." + (
+    notes = "5 % … 95 %: quantiles of the scores, with 95 % intervals over people." + (
         f" Negated, because lower is better: {negated}." if negated else ""
     )
     scores = Table(
-        spread, "Groups: how the scores are spread", digits={"without_score": 3, **dict.fromkeys(quantiles, places)},
-        notes=notes, intervals=quantiles if len(draws) else [],
-    )  # fmt: skip
+        spread.assign(**printed),
+        "Groups: how the scores are spread",
+        notes=notes,
+        hidden=numbers,
+        not_in_csv=[*printed],
+    )
     return {"groups": groups, "group_differentials": differential, "group_scores": scores}
 
 
-def _percent(table: pd.DataFrame, share: str) -> list[str]:
-    """Print shares in percent with their intervals; the wider the interval, the fewer decimals."""
+def _with_intervals(table: pd.DataFrame, column: str, unit: float = 1) -> list[str]:
+    """Print numbers with their intervals, times a unit, so that the width of the interval has two digits."""
     cells = []
-    for value, low, high in 100 * table[[share, f"{share}_low", f"{share}_high"]].to_numpy():
-        places = 1 if np.isnan(high) or high - low < 5 else 0
-        interval = "" if np.isnan(high) else f" [{low:.{places}f}, {high:.{places}f}]"
-        cells.append("–" if np.isnan(value) else f"{value:.{places}f}{interval}")
+    for value, low, high in unit * table[[column, f"{column}_low", f"{column}_high"]].to_numpy():
+        if not high > low:
+            cells.append("–" if np.isnan(value) else f"{value:.4g}".replace("-", "−"))
+            continue
+        places = max(0, 1 - math.floor(math.log10(high - low)))
+        cells.append("{:.{p}f} [{:.{p}f}, {:.{p}f}]".format(value, low, high, p=places).replace("-", "−"))
     return cells

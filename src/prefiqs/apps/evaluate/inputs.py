@@ -24,14 +24,13 @@ class EvaluationInputs:
 
     Attributes:
         names: of n images, those that occur in pairs.
-        verifiers: embeddings by name, float n×d each, not normalised.
+        verifiers: embeddings by name, float n×d each, not normalised; a row of NaN where there is no face.
         templates: the sets of images that are compared; None if single images are.
         subjects: person shown in each image or, if there are any, template, as text; `named_people`: listed in a file,
             not inferred from the pairs.
         pairs: int P×2, rows of `names` or `templates`. genuine: bool P.
-        scores: float64 n by method, higher = better.
+        scores: float64 n by method, higher = better; NaN for an image that it could not score, by its own word.
         sign: by method, −1 if its scores were negated because lower is better, else 1.
-        failed: by method, how many images it could not score, by its own word; those scores are NaN.
         unused: number of embedded images that occur in no pair.
     """
 
@@ -44,7 +43,6 @@ class EvaluationInputs:
     genuine: np.ndarray
     scores: dict[str, np.ndarray]
     sign: dict[str, int]
-    failed: dict[str, int]
     unused: int
 
 
@@ -111,7 +109,6 @@ def read_inputs(
         genuine,
         by_method,
         sign={method: -1 if method in lower_is_better else 1 for method in by_method},
-        failed={method: int(np.isnan(values).sum()) for method, values in by_method.items()},
         unused=len(embedded.names) - len(set(used.tolist())),
     )
 
