@@ -107,7 +107,15 @@ def test_the_white_of_netpbm(white):
         assert difference(netpbm(header, grey, white), rounded) <= 1
 
 
-@pytest.mark.parametrize("values", [DEEP[..., 0] * 5, DEEP[..., 0] * 20, DEEP // 3])
+@pytest.mark.parametrize("shift", range(9))
+def test_dark_photos_of_8_bits_that_were_shifted(shift):
+    """Whose largest value alone could be that of fewer bits."""
+    for dark in (DEEP // 3 + 1, DEEP[..., 1] // 2 + 1):
+        if shift:
+            assert difference(opencv(".png", dark << shift), dark) == 0
+
+
+@pytest.mark.parametrize("values", [DEEP[..., 0] * 5, DEEP[..., 0] * 21, DEEP // 3])
 def test_a_range_that_cannot_be_told(values):
     for suffix in (".png", ".tif"):
         with pytest.raises(InputError, match=r"face.x has samples from \d+ to \d+, and it cannot be told which value"):
@@ -291,6 +299,16 @@ def test_every_orientation(kind, orientation):
         data = pillow(image, kind.split()[-1], exif=exif.tobytes(), quality=100)
     assert np.abs(decode_photo(data, "x").astype(int) - PHOTO).mean() < 4
     assert difference(data) < 60
+
+
+def test_heic_that_leaves_its_orientation_to_exif():
+    exif = Image.Exif()
+    exif[274] = 6
+    data = pillow(Image.fromarray(np.ascontiguousarray(np.rot90(PHOTO))), "HEIF", quality=90, exif=exif.tobytes())
+    turned = data.index(b"irot")
+    assert np.abs(decode_photo(data, "x").astype(int) - PHOTO).mean() < 4
+    data = data[:turned] + b"free" + data[turned + 4 :]
+    assert np.abs(decode_photo(data, "x").astype(int) - PHOTO).mean() < 4
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "AVIF", "HEIF", "JPEG2000", "BMP", "PPM"])

@@ -96,7 +96,10 @@ def _open(data: bytes) -> ImageFile:
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]:
         from pi_heif import HeifImageFile  # which takes a while
 
-        return HeifImageFile(BytesIO(data))
+        image = HeifImageFile(BytesIO(data))  # turned as the file asks for
+        if not (b"irot" in data or b"imir" in data):  # it does not: there are writers that leave it to EXIF
+            image.getexif()[274] = image.info.get("original_orientation") or 1
+        return image
     try:
         return Image.open(BytesIO(data), formats=_FORMATS)
     except Image.DecompressionBombError:

@@ -54,8 +54,8 @@ def deep_samples(data: bytes) -> Samples | None:
 def eight_bits(values: np.ndarray, declared: float = 0) -> np.ndarray:
     """Samples of any type as uint8 of the same shape; white is `declared`, or (0) the top of the range that is used.
 
-    That is 8, 10, 12, 14 or 16 bits if the top bit is in use; of floats, 1 or 255. Raises `InputError`, with the end of
-    a sentence, if it cannot be told.
+    That is 8, 10, 12, 14 or 16 bits if the top bit is in use, or 8 bits that were shifted; of floats, 1 or 255. Raises
+    `InputError`, with the end of a sentence, if it cannot be told.
     """
     most, least = values.max(), values.min()
     unknown = InputError(f"has samples from {least:.6g} to {most:.6g}, and it cannot be told which value is white. "
@@ -66,6 +66,10 @@ def eight_bits(values: np.ndarray, declared: float = 0) -> np.ndarray:
             raise unknown
         return np.rint(values.clip(0, white) * (255 / white)).astype(np.uint8)
     if not declared or declared >= 65535 or most > declared:  # the usual value says nothing
+        used = int(np.bitwise_or.reduce(values, None))
+        shifted = (used & -used).bit_length() - 1  # by so many bits are all samples
+        if least >= 0 and 0 < shifted <= 8 and used >> shifted < 256:
+            return (values >> shifted).astype(np.uint8)
         bits = next((bits for bits in (8, 10, 12, 14) if most < 2**bits), 16)
         if least < 0 or (0 < most < 2 ** (bits - 1) and bits < 16):
             raise unknown
