@@ -153,7 +153,7 @@ def _aligned(method: str, path: Path, listed: pd.DataFrame, images: ImageNameInd
     if len(lacking := used[~np.isfinite(scores[used]) & ~failed]):
         what = f"{path} has no finite score of {images.all[lacking[0]]!r} for {method}"
         counts = f"{len(lacking)} of {len(used)} images lack one"
-        other = f" It names {unknown[0]!r}, which {images.why_unknown(unknown[0])}." if len(unknown) else ""
+        other = f" It names {unknown[0][:100]!r}, which {images.why_unknown(unknown[0])}." if len(unknown) else ""
         raise InputError(f"{what} ({counts}).{other} Score them, or leave their pairs out.")
     if np.isnan(scores[used]).all():
         raise InputError(f"{path} has no score of {method} at all: every image is marked as failed.")
