@@ -17,8 +17,9 @@ from prefiqs.io.scores import (
     write_score_file,
 )
 
-# Paths as people have them: spaces and other alphabets inside, no line breaks.
-TEXT_NAMES = st.text(st.characters(categories=["L", "N", "P"]) | st.just(" "), min_size=1).map(str.strip).filter(bool)
+# Paths as people have them: spaces and other alphabets inside, no line breaks. A line that begins with # is a comment.
+LETTERS = st.characters(categories=["L", "N", "P"]) | st.just(" ")
+TEXT_NAMES = st.text(LETTERS, min_size=1).map(str.strip).filter(lambda name: name and name[0] != "#")
 
 
 @pytest.fixture(scope="module")
