@@ -254,18 +254,21 @@ class TimedPhotos(Shard):
             yield EncodedImage(name, partial(timed, read))
 
 
-@pytest.mark.parametrize(("threads", "reading", "scoring", "copies"), [(1, 0.05, 0, 8), (4, 0, 0, 30), (2, 0, 0.02, 8)])
-def test_a_photo_has_its_row_within_two_seconds(photos, threads, reading, scoring, copies):
-    """A run that is killed loses no more, whatever takes the time: reading, detection, or scoring (0.3 s a chunk)."""
+@pytest.mark.parametrize(
+    ("threads", "reading", "scoring", "chunk", "copies"),
+    [(1, 0.05, 0, 16, 8), (4, 0, 0, 16, 30), (2, 0, 0.02, 16, 8), (2, 0, 0.2, 1, 4)],
+)
+def test_a_photo_has_its_row_within_two_seconds(photos, threads, reading, scoring, chunk, copies):
+    """A run that is killed loses no more, whatever takes the time: reading, detection, or scoring in chunks."""
     scorer = PhotoScorer("norm", TinyNet(), device="cpu", threads=threads)
     scorer.warm_up()
     (measure, about), *_ = [(measure, about) for about, measure in scorer._measures]
 
     def slow(faces):
-        time.sleep(scoring * -(-len(faces) // 16) * 16)
+        time.sleep(scoring * -(-len(faces) // chunk) * chunk)
         return measure(faces)
 
-    scorer._measures = [(about, slow)]
+    scorer._measures, scorer._chunk = [(about, slow)], chunk
     TimedPhotos.began, TimedPhotos.seconds = [], reading
     written = [time.monotonic() for _ in scorer([TimedPhotos(tuple(photos) * copies)])]
     ages = np.subtract(written, sorted(TimedPhotos.began))

@@ -108,10 +108,9 @@ class PhotoScorer:
             age = waiting[-1][0] - waiting[0][0]
             if faces < most and len(waiting) < _MOST_FACES and age < _PATIENCE:
                 continue
-            ends = np.cumsum([len(photo.faces) for _, photo in waiting])
-            whole = faces // self._chunk * self._chunk
-            ready = len(waiting) if age > _LONGEST else int(np.searchsorted(ends, whole, "right"))
-            scored = int(ends[ready - 1]) if ready else 0
+            whole = min(faces, most) // self._chunk * self._chunk
+            ready = _fitting(waiting, whole) or (_fitting(waiting, most) or 1 if age > _LONGEST else 0)
+            scored = sum(len(photo.faces) for _, photo in waiting[:ready])
             started = time.monotonic()
             rows = self.rows_of([photo for _, photo in waiting[:ready]])
             if scored:
@@ -119,7 +118,10 @@ class PhotoScorer:
                 most = min(max(int(rate * _PATIENCE), self._chunk), _MOST_FACES)
             waiting, faces = waiting[ready:], faces - scored
             yield from rows
-        yield from self.rows_of([photo for _, photo in waiting])
+        while waiting:
+            ready = _fitting(waiting, most) or 1
+            yield from self.rows_of([photo for _, photo in waiting[:ready]])
+            waiting = waiting[ready:]
 
     def rows_of(self, photos: Sequence[Photo]) -> list[list[Row]]:
         """The rows of each photo, its faces scored together with those of the others."""
@@ -169,6 +171,11 @@ def photo_scorer(
 
     scorer.warm_up()
     return rows
+
+
+def _fitting(waiting: Sequence[tuple[float, Photo]], faces: int) -> int:
+    """How many of the first photos have at most so many faces together."""
+    return int(np.searchsorted(np.cumsum([len(photo.faces) for _, photo in waiting]), faces, "right"))
 
 
 def _embeddings(embedder: Embedder, faces: np.ndarray) -> list[dict[str, Any]]:
