@@ -97,12 +97,11 @@ def test_a_good_photo_has_no_hint(photo):
     assert words(prefiqs.align(border)) == ""
 
 
-@pytest.mark.parametrize(
-    ("kind", "severity", "hint"), [("gaussian-blur", 3, "blurred"), ("motion-blur", 12, ""), ("low-light", 3, "dark")]
-)
+@pytest.mark.parametrize(("kind", "severity", "hint"), [("gaussian-blur", 3, "blurred"), ("low-light", 3, "dark")])
 def test_degraded_faces(photo, kind, severity, hint):
     face = prefiqs.align(photo)
     image = degrade(face.image, kind, 1, severity, np.random.default_rng(0))
+    assert hint not in words(face_at(face.landmarks * 3, face.image))
     assert hint in words(face_at(face.landmarks * 3, image))
 
 
