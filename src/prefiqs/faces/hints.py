@@ -13,8 +13,8 @@ _INNER = np.s_[36:104, 28:84]  # rows and columns of an aligned face that show n
 # The tip of the nose lies in front of the eyes by about this share of their distance (of adults, 3 of 6 cm).
 _NOSE = 0.5
 
-# A hint is given beyond these values, chosen on LFW and CFP. Of every fourth photo of LFW, which are press photos, 3.6 %
-# are "turned", at most 0.4 % have any other of these hints; of CFP's tightly cropped ones, 79 % and more are "cut".
+# A hint is given beyond these values, chosen on LFW and CFP. Of every fourth photo of LFW, which are press photos,
+# 3.6 % are "turned", at most 0.4 % have any other of these hints; of CFP's tight crops, 79 % and more are "cut".
 _SMALL = 24  # pixels between the eyes; they are 35 in an aligned face, so that it is enlarged 1.5 times
 _TURNED = 35  # degrees: 95 % of the profiles of CFP, and none of its frontal photos
 _TILTED = 40  # degrees: more than in any photo of LFW or CFP that was looked at
