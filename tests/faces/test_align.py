@@ -93,10 +93,10 @@ def test_an_enlarged_photo_has_enlarged_landmarks(photos):
 
 def test_a_photo_moved_by_whole_steps_of_the_detector(photos):
     """On a larger canvas, moved so that the detector's grid of 32 pixels (padding included) meets it alike."""
-    top, left = 4 * 32 - (175 - 84), 4 * 32 - (175 - 69)
+    top, left = 2 * 32 - (106 - 84), 3 * 32 - (106 - 69)
     for photo in photos:
         large = enlarged(photo, 3)
-        face, moved = prefiqs.align(large), prefiqs.align(on_canvas(large, top, left, (700, 700), cv2.BORDER_REPLICATE))
+        face, moved = prefiqs.align(large), prefiqs.align(on_canvas(large, top, left, (424, 424), cv2.BORDER_REPLICATE))
         assert np.abs(moved.landmarks - [left, top] - face.landmarks).max() < 1
         assert np.abs(moved.box - [left, top, 0, 0] - face.box).max() < 1.5
         assert mean_difference(moved.image, face.image) < 2

@@ -1,28 +1,33 @@
-"""From a photo to aligned faces: YuNet landmarks, then a similarity transform onto the ArcFace template."""
+"""From a photo to aligned faces: YuNet's landmarks, then a similarity transform onto the ArcFace template."""
 
-import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, overload
 
 import cv2
 import numpy as np
 
-from prefiqs.assets.fetch import fetch
-from prefiqs.assets.location import data_root
 from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.decode import read_photo
-from prefiqs.faces.template import align_to_template, share_outside
+from prefiqs.faces.decode import EncodedPhoto, read_file
+from prefiqs.faces.detector import POINTS, detect, distinct
+from prefiqs.faces.template import ARCFACE_TEMPLATE, align_to_template, share_outside, similarity_transform
 
 # YuNet was trained on faces of about 10 to 300 pixels: the longer side of a photo is brought into this range.
-_SMALLEST_SIDE, _LARGEST_SIDE = 336, 1024
+_SMALLEST_SIDE, _USUAL_SIDE = 336, 426
+_SMALL = 64  # a smaller face is looked at again, in a photo of
+_LARGER_SIDE = 1000  # pixels, which is 1/4 of 12 megapixels; if there is none at all, in one of
+_LARGEST_SIDE = 4096
 # Tight crops leave the detector no context: the edge is repeated by this share of each side before detection.
 _PADDING = 0.25
-_CONFIDENCE = 0.6
 LANDMARK_DIGITS = 2  # after the decimal point, as tables hold them, so that a crop can be made again from a table
-# Given a strip thinner than this, YuNet reports faces of any size in it, even infinite ones.
-_SMALLEST_INPUT = 64
+# Upright faces reach it, unless they are seen from the side; those that lie or stand on their head hardly do.
+_SURE = 0.91
+
+_UNKNOWN = np.full(4, np.nan)
+
+Pixels = Callable[[float], tuple[np.ndarray, int]]
+"""Gives a photo (uint8 RGB) whose longer side has at least so many pixels, and by what it is reduced."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,54 +71,95 @@ def align(
     are RGB in any case. Raises `NoFaceFound` if there is none, `InputError` for what is no such photo, `AssetError` if
     the detector cannot be fetched.
     """
-    photo = read_photo(Path(image)) if isinstance(image, str | Path) else image
-    if not isinstance(photo, np.ndarray):
-        raise InputError(f"A photo must be an array or a path, not {type(photo).__name__}.")
-    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
-        raise InputError(f"A photo must be uint8 RGB h×w×3, not {photo.dtype} {photo.shape}.")
+    if isinstance(image, str | Path):
+        faces = align_photo(EncodedPhoto(read_file(Path(image)), str(image)), all_faces)
+        return faces if all_faces else faces[0]
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"A photo must be an array or a path, not {type(image).__name__}.")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise InputError(f"A photo must be uint8 RGB h×w×3, not {image.dtype} {image.shape}.")
     if colour not in ("rgb", "bgr"):
         raise InputError(f'Unknown colour order {colour!r}; choose "rgb" or "bgr".')
-    if colour == "bgr" and photo is image:
-        photo = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
-    found = sorted(_detect(photo), key=lambda f: -f[2] * f[3])
+    photo = image if colour == "rgb" else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    faces = align_photo(lambda _: (photo, 1), all_faces)
+    return faces if all_faces else faces[0]
+
+
+def align_photo(pixels: Pixels, all_faces: bool = False) -> list[AlignedFace]:
+    """The largest face of a photo, or all faces, largest first; `NoFaceFound` if there is none."""
+    photo, reduction = pixels(_USUAL_SIDE)
+    shape = photo.shape[0] * reduction, photo.shape[1] * reduction
+    found = sorted(_find(pixels, shape, all_faces), key=lambda f: -f[2] * f[3])
     if not found:
-        raise NoFaceFound(f"No face was found in this photo of {photo.shape[1]}×{photo.shape[0]} pixels.")
-    aligned = []
-    for face in found if all_faces else found[:1]:
-        landmarks = face[4:14].reshape(5, 2).round(LANDMARK_DIGITS)
-        crop, outside = align_to_template(photo, landmarks), share_outside(photo.shape, landmarks)
-        aligned.append(AlignedFace(crop, face[:4], landmarks, float(face[14]), outside, len(found)))
-    return aligned if all_faces else aligned[0]
+        raise NoFaceFound(f"No face was found in this photo of {shape[1]}×{shape[0]} pixels.")
+    return [
+        cut_out(pixels, face[4:14].reshape(5, 2), len(found), face[:4], float(face[14]))
+        for face in (found if all_faces else found[:1])
+    ]
 
 
-def _detect(image: np.ndarray) -> np.ndarray:
-    """YuNet's faces in pixels of the photo: n×15 (box 4, landmarks 10, confidence)."""
-    height, width = image.shape[:2]
-    scale = np.clip(max(height, width), _SMALLEST_SIDE, _LARGEST_SIDE) / max(height, width)
-    pad_y, pad_x = round(height * _PADDING), round(width * _PADDING)
-    padded = cv2.copyMakeBorder(image, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_REPLICATE)
-    if round(min(padded.shape[:2]) * scale) < 1:
-        return np.empty((0, 15))  # so thin that nothing is left of it
-    interpolation = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
-    working = cv2.resize(padded, None, fx=scale, fy=scale, interpolation=interpolation)
-    working_height, working_width = working.shape[:2]
-    missing = [max(0, _SMALLEST_INPUT - side) for side in (working_height, working_width)]
-    working = cv2.copyMakeBorder(working, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE)
-    yunet = _yunet(data_root(), threading.get_ident())
-    yunet.setInputSize((working.shape[1], working.shape[0]))
-    _, found = yunet.detect(cv2.cvtColor(working, cv2.COLOR_RGB2BGR))
-    if found is None:
-        return np.empty((0, 15))
-    faces: np.ndarray = found.astype(np.float64)
-    factor = np.array([working_width / padded.shape[1], working_height / padded.shape[0]])
-    faces[:, 2:4] /= factor
-    # Points count from the centre of the first pixel, which resizing moves by half a pixel of each image.
-    points = [0, 1, *range(4, 14)]
-    faces[:, points] = (faces[:, points] + 0.5) / np.tile(factor, 6) - 0.5 - [pad_x, pad_y] * 6
+def cut_out(
+    pixels: Pixels, landmarks: np.ndarray, faces: int, box: np.ndarray = _UNKNOWN, confidence: float = float("nan")
+) -> AlignedFace:
+    """A face of a photo by its landmarks, 5×2 in pixels; of the photo, no more is read than the face needs."""
+    landmarks = landmarks.round(LANDMARK_DIGITS)
+    photo, reduction = pixels(_USUAL_SIDE)
+    shape = photo.shape[0] * reduction, photo.shape[1] * reduction
+    # A pixel of the aligned face covers at least one of the photo as it is read.
+    shrinking = np.linalg.norm(similarity_transform(landmarks, ARCFACE_TEMPLATE)[:, 0])
+    photo, reduction = pixels(min(1.0, shrinking) * max(shape))
+    crop = align_to_template(photo, (landmarks + 0.5) / reduction - 0.5)
+    return AlignedFace(crop, box, landmarks, confidence, share_outside(shape, landmarks), faces)
+
+
+def _find(pixels: Pixels, shape: tuple[int, int], all_faces: bool) -> np.ndarray:
+    """All faces that are worth a look, n×15, in pixels of the photo."""
+    longer = max(shape)
+    usual = float(np.clip(longer, _SMALLEST_SIDE, _USUAL_SIDE))
+    faces = _seen(pixels, shape, usual)
+    large = faces[:, 2] * usual >= _SMALL * longer
+    if longer > _USUAL_SIDE and (all_faces or not large.any()):
+        more = _seen(pixels, shape, min(_LARGER_SIDE, longer), 0.0)
+        faces = distinct(np.vstack([faces[large], more, faces[~large]]))
+    if longer > _LARGER_SIDE and not len(faces):
+        faces = _seen(pixels, shape, min(_LARGEST_SIDE, longer), 0.0)
+    largest = max(faces, key=lambda f: f[2] * f[3], default=None)
+    if largest is None or largest[14] < _SURE or _lies(largest):
+        turned = np.vstack([_seen(pixels, shape, usual, turn=turn) for turn in (1, 2, 3)])
+        faces = np.vstack([faces, turned[turned[:, 14] >= _SURE]])
+        faces = distinct(faces[np.argsort(-faces[:, 14], kind="stable")])
     return faces
 
 
-@lru_cache(maxsize=64)
-def _yunet(root: Path, thread: int) -> cv2.FaceDetectorYN:
-    """The detector of a thread: it holds the size of its input, so that two at once would mix up their photos."""
-    return cv2.FaceDetectorYN.create(str(fetch("yunet", root)), "", (320, 320), score_threshold=_CONFIDENCE)
+def _lies(face: np.ndarray) -> bool:
+    """Whether the line from the eyes to the mouth is nearer to a horizontal one than to one that points down."""
+    points = face[4:14].reshape(5, 2)
+    across, down = points[3:].mean(axis=0) - points[:2].mean(axis=0)
+    return bool(down < abs(across))
+
+
+def _seen(pixels: Pixels, shape: tuple[int, int], side: float, padding: float = _PADDING, turn: int = 0) -> np.ndarray:
+    """The faces in a photo whose longer side is brought to `side`, after `turn` quarter turns to the left; n×15."""
+    photo, _ = pixels(side)
+    scale = side / max(shape)
+    if scale < 1:  # before padding, as there are fewer pixels then
+        size = round(shape[1] * scale), round(shape[0] * scale)
+        if not all(size):
+            return np.empty((0, 15))  # so thin that nothing is left of it
+        photo, scale = cv2.resize(photo, size, interpolation=cv2.INTER_AREA), 1.0
+    turned = np.rot90(photo, turn)
+    pad_y, pad_x = (round(extent * padding) for extent in turned.shape[:2])
+    padded = cv2.copyMakeBorder(turned, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_REPLICATE)
+    working = cv2.resize(padded, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    faces = detect(working)
+    # Points count from the centre of the first pixel, which resizing moves by half a pixel of each image.
+    factor = np.divide(working.shape[1::-1], padded.shape[1::-1])
+    points = (faces[:, POINTS].reshape(-1, 6, 2) + 0.5) / factor - 0.5 - [pad_x, pad_y]
+    size = faces[:, 2:4] / factor
+    for extent in (turned.shape[:2] * 2)[:turn]:  # back by a quarter turn to the right each
+        points[:, 0, 1] += size[:, 1]  # another corner becomes the upper left one
+        points, size = points[..., ::-1] * [-1, 1] + [extent - 1, 0], size[:, ::-1]
+    factor = np.divide(photo.shape[1::-1], shape[::-1])
+    faces[:, POINTS] = ((points + 0.5) / factor - 0.5).reshape(-1, 12)
+    faces[:, 2:4] = size / factor
+    return faces

@@ -13,11 +13,10 @@ import numpy as np
 
 from prefiqs.assets.fetch import fetch
 from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.align import LANDMARK_DIGITS, AlignedFace, align
-from prefiqs.faces.decode import decode_face, decode_photo
+from prefiqs.faces.align import AlignedFace, align_photo, cut_out
+from prefiqs.faces.decode import EncodedPhoto, decode_face
 from prefiqs.faces.find import EncodedImage
 from prefiqs.faces.landmarks import GivenLandmarks
-from prefiqs.faces.template import align_to_template, share_outside
 
 
 @dataclass(frozen=True)
@@ -57,22 +56,15 @@ class FaceReader:
             if self.given:
                 points = self.given.of(name)
                 wanted = points if self.all_faces else points[:1]
-                photo = decode_photo(image.read(), name)
-                return Photo(name, [_cut_out(photo, face, len(points)) for face in wanted])
-            photo = decode_photo(image.read(), name)
-            return Photo(name, align(photo, all_faces=True) if self.all_faces else [align(photo)])
+                photo = EncodedPhoto(image.read(), name)
+                return Photo(name, [cut_out(photo, face, len(points)) for face in wanted])
+            return Photo(name, align_photo(EncodedPhoto(image.read(), name), self.all_faces))
         except (InputError, NoFaceFound) as error:
             reason = str(error)
         except OSError as error:
             reason = f"Cannot read {name}: {(error.strerror or str(error)).lower()}."
         logging.getLogger(__name__).info("%s: %s", name, reason)
         return Photo(name, [], reason)
-
-
-def _cut_out(photo: np.ndarray, landmarks: np.ndarray, faces: int) -> AlignedFace:
-    landmarks = landmarks.round(LANDMARK_DIGITS)
-    crop, outside = align_to_template(photo, landmarks), share_outside(photo.shape, landmarks)
-    return AlignedFace(crop, np.full(4, np.nan), landmarks, np.nan, outside, faces)
 
 
 def prefetch(function: Callable, items: Iterable, threads: int | None, lookahead: int) -> Iterator:

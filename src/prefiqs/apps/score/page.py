@@ -17,9 +17,9 @@ from PIL import Image
 from prefiqs import __version__
 from prefiqs.apps.score.rows import LANDMARKS
 from prefiqs.errors import InputError
-from prefiqs.faces.decode import decode_face, decode_photo, read_file
+from prefiqs.faces.align import cut_out
+from prefiqs.faces.decode import EncodedPhoto, decode_face, read_file
 from prefiqs.faces.find import EncodedImage, find_images
-from prefiqs.faces.template import align_to_template
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.reporting.html.pages import STATIC, render
 
@@ -92,7 +92,7 @@ def _face(image: EncodedImage, row: dict[str, Any]) -> np.ndarray:
     landmarks = np.array([row[name] for name in LANDMARKS], float).reshape(5, 2)
     if np.isnan(landmarks).all():
         return decode_face(image.read(), image.name)
-    return align_to_template(decode_photo(image.read(), image.name), landmarks)
+    return cut_out(EncodedPhoto(image.read(), image.name), landmarks, 1).image
 
 
 def _encoded(names: Iterable[str], photos: Path) -> Iterator[EncodedImage]:
