@@ -15,9 +15,8 @@ from prefiqs.faces.template import ARCFACE_TEMPLATE, align_to_template, share_ou
 
 # YuNet was trained on faces of about 10 to 300 pixels: the longer side of a photo is brought into this range.
 _SMALLEST_SIDE, _USUAL_SIDE = 336, 426
-_SMALL = 64  # a smaller face is looked at again, in a photo of
-_LARGER_SIDE = 1000  # pixels, which is 1/4 of 12 megapixels; if there is none at all, in one of
-_LARGEST_SIDE = 4096
+_LARGER_SIDES = (1000, 2000, 4000)  # for a photo of which no face reaches
+_SMALL = 64
 # Tight crops leave the detector no context: the edge is repeated by this share of each side before detection.
 _PADDING = 0.25
 LANDMARK_DIGITS = 2  # after the decimal point, as tables hold them, so that a crop can be made again from a table
@@ -116,13 +115,13 @@ def _find(pixels: Pixels, shape: tuple[int, int], all_faces: bool) -> np.ndarray
     """All faces that are worth a look, n×15, in pixels of the photo."""
     longer = max(shape)
     usual = float(np.clip(longer, _SMALLEST_SIDE, _USUAL_SIDE))
-    faces = _seen(pixels, shape, usual)
-    large = faces[:, 2] * usual >= _SMALL * longer
-    if longer > _USUAL_SIDE and (all_faces or not large.any()):
-        more = _seen(pixels, shape, min(_LARGER_SIDE, longer), 0.0)
-        faces = distinct(np.vstack([faces[large], more, faces[~large]]))
-    if longer > _LARGER_SIDE and not len(faces):
-        faces = _seen(pixels, shape, min(_LARGEST_SIDE, longer), 0.0)
+    side, faces = usual, _seen(pixels, shape, usual)
+    for larger in _LARGER_SIDES:
+        large = faces[:, 2] * side >= _SMALL * longer
+        if side >= longer or (large.any() and not (all_faces and side == usual)):
+            break
+        side = min(larger, longer)
+        faces = distinct(np.vstack([faces[large], _seen(pixels, shape, side, 0.0), faces[~large]]))
     largest = max(faces, key=lambda f: f[2] * f[3], default=None)
     if largest is None or largest[14] < _SURE or _lies(largest):
         turned = np.vstack([_seen(pixels, shape, usual, turn=turn) for turn in (1, 2, 3)])

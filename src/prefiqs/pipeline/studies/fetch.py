@@ -8,7 +8,7 @@ import pandas as pd
 from prefiqs.assets.fetch import fetch_all
 from prefiqs.assets.registry import ASSETS
 from prefiqs.errors import ConfigError, InputError
-from prefiqs.faces.align import read_photo
+from prefiqs.faces.decode import read_photo
 from prefiqs.methods._probes import require_layers, require_length
 from prefiqs.methods.registry import METHODS, PreparedScorer, deciding_options
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel
