@@ -17,7 +17,7 @@ import pandas as pd
 
 from prefiqs.reporting.tables import Table
 
-GROUPS = ("embedding", "quality", "latency", "pruning", "curves", "evaluate", "scaling")
+GROUPS = ("embedding", "quality", "latency", "photos", "pruning", "curves", "evaluate", "scaling")
 FOLDER = Path("reports/benchmarks")
 
 

@@ -149,7 +149,7 @@ def _seen(pixels: Pixels, shape: tuple[int, int], side: float, padding: float = 
     turned = np.rot90(photo, turn)
     pad_y, pad_x = (round(extent * padding) for extent in turned.shape[:2])
     padded = cv2.copyMakeBorder(turned, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_REPLICATE)
-    working = cv2.resize(padded, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    working = padded if scale == 1 else cv2.resize(padded, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     faces = detect(working)
     # Points count from the centre of the first pixel, which resizing moves by half a pixel of each image.
     factor = np.divide(working.shape[1::-1], padded.shape[1::-1])

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import openvino as ov
+from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from prefiqs.assets.fetch import fetch
 from prefiqs.assets.location import data_root
@@ -51,8 +52,8 @@ def _in_tile(image: np.ndarray) -> np.ndarray:
     rows, columns = (-(-extent // step) * step for extent in (height, width))
     whole = cv2.copyMakeBorder(image, 0, rows - height, 0, columns - width, cv2.BORDER_CONSTANT)
     request = _request(data_root(), rows, columns)
-    outputs = request.infer([cv2.dnn.blobFromImage(whole, swapRB=True)], share_inputs=True, share_outputs=True)
-    faces = np.concatenate([_decoded(outputs, stride, columns // stride) for stride in _STRIDES])
+    outputs = [*request.infer([whole[None]], share_inputs=True, share_outputs=True).values()]  # three of each kind
+    faces = np.concatenate([_decoded(stride, columns // stride, *outputs[i::3]) for i, stride in enumerate(_STRIDES)])
     kept = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), faces[:, 14].tolist(), CONFIDENCE, _OVERLAP)
     return faces[np.asarray(kept, int)]
 
@@ -70,12 +71,13 @@ def distinct(faces: np.ndarray) -> np.ndarray:
     return faces[kept]
 
 
-def _decoded(outputs: dict, stride: int, columns: int) -> np.ndarray:
+def _decoded(
+    stride: int, columns: int, classes: np.ndarray, objects: np.ndarray, boxes: np.ndarray, points: np.ndarray
+) -> np.ndarray:
     """The candidates of one stride that are confident enough, n×15."""
-    kinds = [outputs[f"{kind}_{stride}"][0] for kind in ("cls", "obj", "bbox", "kps")]
-    confidence = np.sqrt(kinds[0].clip(0, 1) * kinds[1].clip(0, 1))[:, 0]
+    confidence = np.sqrt(classes[0, :, 0].clip(0, 1) * objects[0, :, 0].clip(0, 1))
     cells = np.flatnonzero(confidence >= CONFIDENCE)
-    boxes, points = (kind[cells].astype(np.float64) for kind in kinds[2:])
+    boxes, points = (kind[0, cells].astype(np.float64) for kind in (boxes, points))
     corner = np.stack([cells % columns, cells // columns], axis=1)
     size = np.exp(boxes[:, 2:])
     found = np.hstack([corner + boxes[:, :2] - size / 2, size, points + np.tile(corner, 5)]) * stride
@@ -98,6 +100,11 @@ def _compiled(root: Path, rows: int, columns: int) -> ov.CompiledModel:
     core = ov.Core()
     graph = core.read_model(fetch("yunet", root))
     graph.reshape([1, 3, rows, columns])
+    steps = PrePostProcessor(graph)
+    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_color_format(ColorFormat.RGB)
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    steps.input().preprocess().convert_color(ColorFormat.BGR)
+    graph = steps.build()
     cores = os.cpu_count() or 1
     options = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": cores, "INFERENCE_NUM_THREADS": cores}
     return core.compile_model(graph, "CPU", options)

@@ -165,9 +165,9 @@ def photo_scorer(
     scorer = PhotoScorer(method, model, all_faces=all_faces, **options)
 
     def rows(photo: np.ndarray | str | Path) -> list[Row]:
-        faces = align(photo, all_faces=True, colour=colour)
+        faces = align(photo, all_faces=True, colour=colour) if all_faces else [align(photo, colour=colour)]
         name = "" if isinstance(photo, np.ndarray) else str(photo)
-        return scorer.rows_of([Photo(name, faces if all_faces else faces[:1])])[0]
+        return scorer.rows_of([Photo(name, faces)])[0]
 
     scorer.warm_up()
     return rows
