@@ -16,7 +16,6 @@ from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.align import AlignedFace, align_photo, cut_out
 from prefiqs.faces.decode import EncodedPhoto, decode_face
 from prefiqs.faces.find import EncodedImage
-from prefiqs.faces.landmarks import GivenLandmarks
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,11 @@ class FaceReader:
         if aligned and (all_faces or landmarks):
             other = "all faces" if all_faces else "landmarks"
             raise InputError(f"An aligned photo is one face: choose either aligned or {other}.")
-        self.given = GivenLandmarks(landmarks) if landmarks else None
+        self.given = None
+        if landmarks:
+            from prefiqs.faces.landmarks import GivenLandmarks  # which takes a while, as it reads tables
+
+            self.given = GivenLandmarks(landmarks)
         if not (aligned or landmarks):
             fetch("yunet")  # so that it is missed before the first photo
         self.aligned, self.all_faces = aligned, all_faces

@@ -135,14 +135,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def load_strictly(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     """Load a state dict that must fit exactly; older files may lack batch norm's `num_batches_tracked` counters.
 
+    The model, which may be on the device "meta", gets the tensors themselves, on the CPU, in its own types.
+
     Raises `InputError` naming the first keys or shapes that do not fit.
     """
     own = model.state_dict()
-    state = {k: torch.zeros_like(own[k]) for k in own if k.endswith("num_batches_tracked")} | state
+    state = {k: torch.zeros(()) for k in own if k.endswith("num_batches_tracked")} | state
     missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     misfits = [f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in sorted(own.keys() & state.keys())
                if state[k].shape != own[k].shape]  # fmt: skip
     if missing or unknown or misfits:
         raise InputError(f"{path} does not hold the weights of {model.name}: missing {missing[:3]}, unknown "
                          f"{unknown[:3]}, wrong shape {misfits[:3]}.")  # fmt: skip
-    model.load_state_dict(state)
+    model.load_state_dict({k: value.to(own[k].dtype) for k, value in state.items()}, assign=True)

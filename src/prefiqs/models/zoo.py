@@ -54,7 +54,7 @@ class ModelCard:
         state = read_backbone(path, self.layouts)
         with torch.device("meta"):  # weights that are about to be replaced need neither time nor random numbers
             model = self.network(name=self.name, input_spec=self.input_spec)
-        load_strictly(model.to_empty(device="cpu"), state, path)
+        load_strictly(model, state, path)
         return model
 
 
