@@ -9,14 +9,16 @@ import threading
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import openvino as ov
-from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from prefiqs.assets.fetch import fetch
 from prefiqs.assets.location import data_root
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 CONFIDENCE = 0.6
 _TILE = 1024
@@ -84,7 +86,7 @@ def _decoded(
     return np.column_stack([found, confidence[cells]])
 
 
-def _request(root: Path, rows: int, columns: int) -> ov.InferRequest:
+def _request(root: Path, rows: int, columns: int) -> "ov.InferRequest":
     """An infer request of this thread's own: one serves one thread at a time."""
     with _compiling:
         compiled = _compiled(root, rows, columns)
@@ -95,8 +97,11 @@ def _request(root: Path, rows: int, columns: int) -> ov.InferRequest:
 
 
 @lru_cache(maxsize=16)
-def _compiled(root: Path, rows: int, columns: int) -> ov.CompiledModel:
+def _compiled(root: Path, rows: int, columns: int) -> "ov.CompiledModel":
     """The network for one shape of input, with as many streams as there are cores, of one thread each."""
+    import openvino as ov  # which takes a while, and who reads benchmarks needs no detector
+    from openvino.preprocess import ColorFormat, PrePostProcessor
+
     core = ov.Core()
     graph = core.read_model(fetch("yunet", root))
     graph.reshape([1, 3, rows, columns])
