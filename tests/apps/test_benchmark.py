@@ -48,7 +48,7 @@ def report(people, out):
 
 
 def test_the_areas_are_those_of_the_pipeline_for_the_same_faces(report, people):
-    faces = build_people(people, lambda photo: prefiqs.align(photo, all_faces=True))
+    faces = build_people(people)
     embeddings = dict(zip(VERIFIERS, prefiqs.embed(list(VERIFIERS.values()), faces.images), strict=True))
     scores = {method: prefiqs.score(faces.images, method, "sface") for method in METHODS}
     comparison = Comparison(embeddings, faces.pairs, faces.genuine, scores)

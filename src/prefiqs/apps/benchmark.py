@@ -20,9 +20,9 @@ from prefiqs.datasets.people import IMPOSTORS, people_in
 from prefiqs.datasets.source import LazyFaces
 from prefiqs.embedding.embedder import write_embeddings
 from prefiqs.errors import InputError
-from prefiqs.faces.decode import read_photo
+from prefiqs.faces.align import cut_out
+from prefiqs.faces.decode import EncodedPhoto, read_file
 from prefiqs.faces.find import find_images
-from prefiqs.faces.template import align_to_template
 from prefiqs.io.arrays import read_array
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.io.names import ImageNameIndex
@@ -121,7 +121,8 @@ def _embeddings(photos: pd.DataFrame, verifiers: Mapping[str, str], folder: Path
     digest = hashlib.sha256(json.dumps(photos.index.tolist()).encode() + landmarks.tobytes()).hexdigest()
 
     def face(row: int) -> np.ndarray:
-        return align_to_template(read_photo(Path(photos.index[row])), landmarks[row].reshape(5, 2))
+        name = photos.index[row]
+        return cut_out(EncodedPhoto(read_file(Path(name)), name), landmarks[row].reshape(5, 2), 1).image
 
     made_of = {
         name: json.dumps({"network": describe(None, weights, {}, False, False), "faces": digest})

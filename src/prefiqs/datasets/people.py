@@ -6,9 +6,9 @@ import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.pairs import cross_source_pairs
-from prefiqs.datasets.source import Align, face_index
+from prefiqs.datasets.source import face_index
 from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.decode import read_photo
+from prefiqs.faces.align import align
 from prefiqs.faces.find import find_images
 from prefiqs.io.user_tables import complete_column, find_column, names_of, read_user_table
 
@@ -42,7 +42,7 @@ def people_in(source: Path) -> tuple[dict[str, str], list[str]]:
     return people, loose
 
 
-def build_people(folder: Path, align: Align) -> Benchmark:
+def build_people(folder: Path) -> Benchmark:
     """A folder of people as a benchmark: the largest face of each photo, all genuine pairs, sampled impostor pairs.
 
     Photos without a face, and those in no person's folder, are `excluded` with the reason.
@@ -51,7 +51,7 @@ def build_people(folder: Path, align: Align) -> Benchmark:
     faces, excluded = {}, dict.fromkeys(loose, "It lies in no person's folder.")
     for name in people:
         try:
-            faces[name] = align(read_photo(Path(name)))[0].image
+            faces[name] = align(name).image
         except (NoFaceFound, InputError) as error:
             excluded[name] = str(error)
     names = [Path(name).relative_to(folder).as_posix() for name in faces]

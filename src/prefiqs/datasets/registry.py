@@ -38,7 +38,7 @@ def build_benchmark(name: str, root: str | Path, align: Align) -> Benchmark:
         if not (folder := Path(root) / "sources" / name).is_dir():
             choice = f"choose one of {', '.join(BENCHMARKS)}, or put one folder per person into {folder}"
             raise InputError(f"Unknown benchmark {name!r}; {choice}.")
-        return build_people(folder, align)
+        return build_people(folder)
     card = BENCHMARKS[name]
     folder = card.folder(root)
     if missing := card.missing(root):
