@@ -13,7 +13,10 @@ import pandas as pd
 
 from prefiqs.errors import InputError
 
-_PHOTO = re.compile(r"\.(jpe?g|jpe|jfif|png|bmp|gif|p[bgnp]m|webp|tiff?|hei[cf]|avif|jp2|j2k|npy)$", re.IGNORECASE)
+_PHOTO = re.compile(
+    r"\.(jpe?g|jpe|jfif|mpo|a?png|bmp|dib|gif|p[abgnp]m|pfm|webp|tiff?|hei[cf]|hif|avif|j[p2][2kcfx]|jpc|npy)$",
+    re.IGNORECASE,
+)
 _PREPARED_FOLDER = "images"
 _AMBIGUOUS = -1
 _UNKNOWN = -2
