@@ -127,3 +127,22 @@ def test_people_without_two_photos_of_a_face(people, tmp_path):
         shutil.copy(people / person / "1.png", tmp_path / "few" / person)
     with pytest.raises(InputError, match="no two photos of one person in which a face was found"):
         app.benchmark(tmp_path / "few", tmp_path / "out", METHODS, "sface", VERIFIERS, SETTINGS)
+
+
+def test_a_photo_that_changed_under_its_name_is_noticed(people, tmp_path):
+    copy = tmp_path / "people"
+    for person in ("s3", "s5"):
+        shutil.copytree(people / person, copy / person)
+    app.benchmark(copy, tmp_path / "out", ["norm"], "sface", {"sface": "sface"}, SETTINGS)
+    shutil.copy(people / "s7" / "1.png", copy / "s3" / "1.png")
+    with pytest.raises(InputError, match=r"s3/1.png has changed since it was scored \(1 such photos\)"):
+        app.benchmark(copy, tmp_path / "out", ["norm"], "sface", {"sface": "sface"}, SETTINGS)
+
+
+def test_two_verifiers_of_one_name_are_refused(people, tmp_path):
+    for folder in ("v1", "v2"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "m.onnx").write_bytes(b"")
+    given = [f"--verifier={tmp_path / folder / 'm.onnx'}" for folder in ("v1", "v2")]
+    result = CliRunner().invoke(cli, ["benchmark", str(people), *given, "--out", str(tmp_path / "out")])
+    assert "Two verifiers are called m. Call one NAME=" in str(result.exception)

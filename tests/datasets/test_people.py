@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import prefiqs
-from prefiqs.datasets.people import people_in
+from prefiqs.datasets.people import build_people, people_in
 from prefiqs.datasets.registry import build_benchmark
 from prefiqs.errors import InputError
 
@@ -38,7 +38,7 @@ def test_all_genuine_pairs_and_impostors_of_the_largest_faces(folder):
     assert {tuple(sorted(pair)) for pair in built.pairs[built.genuine].tolist()} == {(0, 1), (2, 3), (4, 5)}
     assert len(built.pairs) == 6 * 5 / 2
     reasons = {name.rsplit("staff/", 1)[1]: reason for name, reason in built.excluded}
-    assert reasons["loose.pgm"] == "It lies in no person's folder."
+    assert reasons["loose.pgm"] == "it lies in no person's folder."
     assert "is not an image" in reasons["a/broken.jpg"]
 
 
@@ -47,26 +47,53 @@ def test_an_unknown_benchmark_says_where_a_folder_of_people_goes(tmp_path):
         build_benchmark("staff", tmp_path, align)
 
 
+def make(folder, names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
 def test_people_by_folder(tmp_path):
-    for name in ("a/1.jpg", "b/x/2.jpg", "3.jpg"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    people, loose = people_in(tmp_path)
-    assert people == {str(tmp_path / "a/1.jpg"): "a", str(tmp_path / "b/x/2.jpg"): "b"}
-    assert loose == [str(tmp_path / "3.jpg")]
+    make(tmp_path, ["a/1.jpg", "b/x/2.jpg", "3.jpg"])
+    people = people_in(tmp_path)
+    assert people.person_of == {str(tmp_path / "a/1.jpg"): "a", str(tmp_path / "b/x/2.jpg"): "b"}
+    assert people.left_out == {str(tmp_path / "3.jpg"): "it lies in no person's folder."}
+    assert people.warning.startswith("1 photos are left out, such as")
     with pytest.raises(InputError, match="one folder of photos per person; 1 found"):
         people_in(tmp_path / "b")
+    assert len(people_in(tmp_path / "b", least=1).person_of) == 1
+
+
+def test_a_copy_of_a_photo_is_left_out_and_one_of_two_people_refused(tmp_path):
+    make(tmp_path, ["a/1.jpg", "b/1.jpg"])
+    shutil.copy(tmp_path / "a/1.jpg", tmp_path / "a/2.jpg")
+    people = people_in(tmp_path)
+    assert set(people.person_of) == {str(tmp_path / "a/1.jpg"), str(tmp_path / "b/1.jpg")}
+    assert people.left_out == {str(tmp_path / "a/2.jpg"): f"it is a copy of {tmp_path / 'a/1.jpg'}."}
+    shutil.copy(tmp_path / "a/1.jpg", tmp_path / "b/2.jpg")
+    with pytest.raises(InputError, match="are the same photo, but of b and a"):
+        people_in(tmp_path)
 
 
 def test_people_by_table_whose_paths_start_from_its_folder(tmp_path):
     table = tmp_path / "people.csv"
-    for name in ("1.jpg", "2.jpg"):
-        (tmp_path / name).touch()
+    make(tmp_path, ["1.jpg", "2.jpg"])
     pd.DataFrame({"name": ["1.jpg", str(tmp_path / "2.jpg")], "subject": ["007", "b"]}).to_csv(table, index=False)
-    assert people_in(table) == ({str(tmp_path / "1.jpg"): "007", str(tmp_path / "2.jpg"): "b"}, [])
+    people = people_in(table)
+    assert people.person_of == {str(tmp_path / "1.jpg"): "007", str(tmp_path / "2.jpg"): "b"}
+    assert not people.warning
+    pd.DataFrame({"name": ["1.jpg", "2.jpg", "1.jpg"], "subject": ["a", "b", "b"]}).to_csv(table, index=False)
+    with pytest.raises(InputError, match="are the same photo, but of b and a"):
+        people_in(table)
     pd.DataFrame({"name": ["1.jpg", "9.jpg"], "subject": ["a", "b"]}).to_csv(table, index=False)
     with pytest.raises(InputError, match="File not found: .*9.jpg"):
         people_in(table)
     pd.DataFrame({"name": ["1.jpg"]}).to_csv(table, index=False)
     with pytest.raises(InputError, match="has no column subject, only name"):
         people_in(table)
+
+
+def test_a_folder_in_which_no_face_is_found(tmp_path):
+    make(tmp_path, ["a/1.jpg", "b/1.jpg"])
+    with pytest.raises(InputError, match="No face was found in any photo in .*; the first: .* is not an image"):
+        build_people(tmp_path)

@@ -60,10 +60,11 @@ def benchmark(
     Raises:
         InputError: as these functions do, and if no two photos of a person show a face.
     """
-    person_of, loose = people_in(people)
-    if loose:
-        what = "%s and %d other photos lie in no person's folder and are left out"
-        logging.getLogger(__name__).warning(what, loose[0], len(loose) - 1)
+    photos = people_in(people)
+    if photos.warning:
+        logging.getLogger(__name__).warning(photos.warning)
+    _check_unchanged(photos.sha256, out / "photos.json")
+    person_of = photos.person_of
     shards = find_images(person_of)
     write_scores(PhotoScorer(methods, model, device=device), shards, out / "scores.parquet", resume=True)
     table = read_scores(out / "scores.parquet").to_pandas()
@@ -96,6 +97,15 @@ def benchmark(
         unused=0,
     )
     return evaluate(inputs, settings, out, people.name, read_groups(groups, inputs) if groups else None)
+
+
+def _check_unchanged(sha256: Mapping[str, str], record: Path) -> None:
+    """Note the checksums of the photos that results are of; `InputError` if a photo has changed since."""
+    before = json.loads(read_text(record)) if record.is_file() else {}
+    if changed := [name for name, digest in sha256.items() if before.get(name, digest) != digest]:
+        count = f"{len(changed)} such photos"
+        raise InputError(f"{changed[0]} has changed since it was scored ({count}). Choose another --out.")
+    write_text(json.dumps(before | dict(sha256), indent=0), record)
 
 
 def _pairs_of_failures(subjects: np.ndarray, faces: int, impostors: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

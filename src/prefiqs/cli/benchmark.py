@@ -7,6 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from prefiqs.cli import _shared as shared
+from prefiqs.errors import InputError
 
 _METHODS = "norm,prefiqs-fast,quality-network@qualityface,ser-fiq,prefiqs"  # in the order of their cost
 _FMRS = [1e-3, 1e-4]
@@ -22,7 +23,7 @@ def benchmark(
     model: shared.Model = "sface",
     verifier: Annotated[
         list[str] | None,
-        Option(help="Your recogniser: a model, or an .onnx file; may be repeated. Default: --model."),
+        Option(help="Your recogniser: a model or an .onnx file, or NAME=FILE; may be repeated. Default: --model."),
     ] = None,
     scores: Annotated[
         list[str] | None, Option(help="Score file of another tool for these photos, or METHOD=FILE; may be repeated.")
@@ -47,8 +48,14 @@ def benchmark(
     """
     from prefiqs.apps import benchmark as app
     from prefiqs.apps.evaluate.compare import Settings
+    from prefiqs.apps.evaluate.inputs import labelled
 
-    verifiers = {Path(given).stem if Path(given).is_file() else given: given for given in verifier or [model]}
+    verifiers: dict[str, str] = {}
+    for label, network in map(labelled, verifier or [model]):
+        name = label or (network.stem if network.is_file() else str(network))
+        if name in verifiers:
+            raise InputError(f"Two verifiers are called {name}. Call one NAME={network}.")
+        verifiers[name] = str(network)
     settings = Settings(tuple(fmr), resamples=bootstrap, seed=seed, target_fnmrs=tuple(target_fnmr))
     report = app.benchmark(
         people, out, method.split(","), model, verifiers, settings, scores or (), lower_is_better or (), impostors,

@@ -38,7 +38,10 @@ def best(
     from prefiqs.faces.find import find_images
 
     if people.is_dir():
-        person_of, _ = people_in(people)
+        photos_of = people_in(people, least=1)
+        if photos_of.warning:
+            print(photos_of.warning, file=sys.stderr)
+        person_of = photos_of.person_of
         rows = PhotoScorer(method, model, aligned, device=device)(find_images(person_of))
         table = pd.DataFrame([row for of_photo in rows for row in of_photo])
         table["person"] = table["path"].map(person_of)

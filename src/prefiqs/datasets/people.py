@@ -1,60 +1,94 @@
 """Anybody's own photos: a folder with one folder per person, or a table that says who is shown in which photo."""
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from prefiqs.assets.fetch import file_sha256
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.pairs import cross_source_pairs
 from prefiqs.datasets.source import face_index
-from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.align import align
-from prefiqs.faces.find import find_images
+from prefiqs.errors import InputError
+from prefiqs.faces.decode import read_file
+from prefiqs.faces.find import EncodedImage, find_images
+from prefiqs.faces.reader import FaceReader, prefetch
+from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.user_tables import complete_column, find_column, names_of, read_user_table
 
 IMPOSTORS, SEED = 100_000, 0  # pairs drawn, and their seed
 
 
-def people_in(source: Path) -> tuple[dict[str, str], list[str]]:
-    """Who is shown in each photo, by its path, and the photos of which this is not known.
+@dataclass(frozen=True)
+class People:
+    """Photos of people: `person_of` and `sha256` by path; `left_out`, the reason by the path of every other photo."""
+
+    person_of: dict[str, str]
+    sha256: dict[str, str]
+    left_out: dict[str, str]
+
+    @property
+    def warning(self) -> str:
+        """What is left out, in a sentence; empty if nothing is."""
+        name, reason = next(iter(self.left_out.items()), ("", ""))
+        return f"{len(self.left_out)} photos are left out, such as {name}: {reason}" if name else ""
+
+
+def people_in(source: Path, least: int = 2) -> People:
+    """Who is shown in which photo. Copies of a photo are left out: they would match for the wrong reason.
 
     source: a folder, where the first folder below is the person; or a table with the columns name, a path that may
-        start from the table's folder, and subject.
+        start from the table's folder, and subject. least: how many people there must be.
 
-    Raises `InputError` for a table without these columns, a photo that is not found, or fewer than two people.
+    Raises `InputError` for a table without these columns, a photo that is not found or shown as two people, or fewer
+    people.
     """
+    left_out: dict[str, str] = {}
     if source.is_dir():
         files = [Path(name) for shard in find_images([source]) for name in shard.names()]
-        people = {str(file): file.relative_to(source).parts[0] for file in files if file.parent != source}
-        loose, wanted = [str(file) for file in files if file.parent == source], "one folder of photos per person"
+        wanted, loose = "one folder of photos per person", "it lies in no person's folder."
+        left_out = {str(file): loose for file in files if file.parent == source}
+        listed = [(str(file), file.relative_to(source).parts[0]) for file in files if file.parent != source]
     else:
         table = read_user_table(source, {"name": "str", "subject": "str"})
-        column = find_column(table, "subject")
-        if column is None:
+        if (column := find_column(table, "subject")) is None:
             raise InputError(f"{source} has no column subject, only {', '.join(table.columns)}.")
         files = [file if (file := Path(name)).exists() else source.parent / name for name in names_of(table, source)]
-        people = dict(zip(map(str, files), complete_column(table, column, source), strict=True))
-        loose, wanted = [], "photos of several people"
-    if missing := [name for name in people if not Path(name).is_file()]:
+        wanted = "photos of several people"
+        listed = list(zip(map(str, files), complete_column(table, column, source), strict=True))
+    if missing := [name for name, _ in listed if not Path(name).is_file()]:
         raise InputError(f"File not found: {missing[0]} ({len(missing)} such photos in {source}).")
-    if len(found := set(people.values())) < 2:
-        raise InputError(f"{source} must hold {wanted}; {len(found)} found, but at least two people are needed.")
-    return people, loose
+    first: dict[str, tuple[str, str]] = {}
+    for name, person in dict.fromkeys(listed):
+        original, shown = first.setdefault(file_sha256(Path(name)), (name, person))
+        if shown != person:
+            raise InputError(f"{name} and {original} are the same photo, but of {person} and {shown} in {source}.")
+        if original != name:
+            left_out[name] = f"it is a copy of {original}."
+    person_of = {name: person for name, person in first.values()}
+    if len(found := set(person_of.values())) < least:
+        raise InputError(f"{source} must hold {wanted}; {len(found)} found, but at least {least} are needed.")
+    return People(person_of, {name: digest for digest, (name, _) in first.items()}, left_out)
 
 
 def build_people(folder: Path) -> Benchmark:
     """A folder of people as a benchmark: the largest face of each photo, all genuine pairs, sampled impostor pairs.
 
-    Photos without a face, and those in no person's folder, are `excluded` with the reason.
+    Photos without a face, and those that `people_in` leaves out, are `excluded` with the reason.
     """
-    people, loose = people_in(folder)
-    faces, excluded = {}, dict.fromkeys(loose, "It lies in no person's folder.")
-    for name in people:
-        try:
-            faces[name] = align(name).image
-        except (NoFaceFound, InputError) as error:
-            excluded[name] = str(error)
-    names = [Path(name).relative_to(folder).as_posix() for name in faces]
+    people = people_in(folder)
+    excluded, names = dict(people.left_out), list[str]()
+    images = np.empty((len(people.person_of), FACE_SIZE, FACE_SIZE, 3), np.uint8)
+    encoded = (EncodedImage(name, partial(read_file, Path(name))) for name in people.person_of)
+    for photo in prefetch(FaceReader(), encoded, threads=None, lookahead=255):
+        if photo.faces:
+            images[len(names)] = photo.faces[0].image
+            names.append(Path(photo.name).relative_to(folder).as_posix())
+        else:
+            excluded[photo.name] = photo.reason
+    if not names:
+        raise InputError(f"No face was found in any photo in {folder}; the first: {photo.reason}")
     index = face_index(names)
     pairs = cross_source_pairs(index["subject"].to_numpy(), index["name"].to_numpy(), IMPOSTORS, SEED)
-    return Benchmark(folder.name, np.stack(list(faces.values())), index, *pairs, excluded=tuple(excluded.items()))
+    return Benchmark(folder.name, images[: len(names)], index, *pairs, excluded=tuple(excluded.items()))
