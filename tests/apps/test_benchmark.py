@@ -17,6 +17,7 @@ from prefiqs.errors import InputError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.tables import areas_table
 
+pytestmark = pytest.mark.long  # two real networks
 METHODS = ["norm", "prefiqs-fast"]
 VERIFIERS = {"sface": "sface", "own": "mobilefacenet-512"}
 SETTINGS = Settings((0.01,), resamples=20, target_fnmrs=(0.5,))
