@@ -1,5 +1,7 @@
 """YuNet in OpenVINO: equal to OpenCV's own detector, the same in every thread; turned, small and many faces."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -74,6 +76,44 @@ def test_the_same_bits_in_every_thread_and_for_any_number_of_cores(photos, monke
         detector._compiled.cache_clear()
         assert [detect(photo).tobytes() for photo in photos] == expected
     detector._compiled.cache_clear()
+
+
+FIRST_PHOTOS = """
+import sys, threading
+import numpy as np
+from prefiqs.faces import detector
+sys.setswitchinterval(1e-6)
+start, request = threading.Barrier(8), detector._request
+def together(*given):
+    own = request(*given)
+    start.wait()
+    return own
+detector._request = together
+threads = [threading.Thread(target=detector.detect, args=(np.zeros((128, 512, 3), np.uint8),)) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_no_thread_waits_for_ever_at_the_first_photos():
+    """Of a process: half of the processes did, as threads exchanged their first arrays with OpenVINO at once."""
+    runs = [subprocess.Popen([sys.executable, "-c", FIRST_PHOTOS]) for _ in range(6)]
+    try:
+        assert [run.wait(60) for run in runs] == [0] * 6
+    finally:
+        for run in runs:
+            run.kill()
+            run.wait()
+
+
+def test_each_shape_of_the_input_is_compiled_once():
+    detector._compiled.cache_clear()
+    photos = [large_photo(*shape) for side in (512, 640) for part in range(1, 5)
+              for shape in {(side, side * part // 4), (side * part // 4, side)}]  # fmt: skip
+    photos += [large_photo(1024, 256 * part) for part in range(1, 5)]
+    for photo in photos * 2:
+        detect(photo)
+    assert detector._compiled.cache_info().misses == len(photos) == 18
 
 
 def test_overlapping_faces_are_one():

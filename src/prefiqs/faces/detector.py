@@ -6,7 +6,7 @@ points are decoded as in OpenCV's `FaceDetectorYN`.
 
 import os
 import threading
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,12 +96,13 @@ def _request(root: Path, rows: int, columns: int) -> "ov.InferRequest":
     return requests[compiled]
 
 
-@lru_cache(maxsize=16)
+@cache  # of 21 shapes
 def _compiled(root: Path, rows: int, columns: int) -> "ov.CompiledModel":
     """The network for one shape of input, with as many streams as there are cores, of one thread each."""
     import openvino as ov  # which takes a while, and who reads benchmarks needs no detector
     from openvino.preprocess import ColorFormat, PrePostProcessor
 
+    _ = ov.Tensor(np.zeros(1, np.uint8)).data  # two threads that exchange the first arrays would wait for ever
     core = ov.Core()
     graph = core.read_model(fetch("yunet", root))
     graph.reshape([1, 3, rows, columns])
