@@ -78,7 +78,7 @@ def benchmark(
     pairs, genuine = cross_source_pairs(subjects[:faces], np.arange(faces), impostors, settings.seed)
     if genuine.all() or not genuine.any():
         lacking = "photos of different people" if genuine.all() else "photos of one person"
-        raise InputError(f"{people} has no two {lacking} in which a face was found.")
+        raise InputError(f"{people} has no two {lacking} in which a face was found. Add photos.")
     lost, lost_genuine = _pairs_of_failures(subjects, faces, (~genuine).sum(), settings.seed)
     vectors = _embeddings(of_photo, verifiers, out / "embeddings", device)
     files = [(None, out / "scores.parquet"), *map(labelled, scores)]

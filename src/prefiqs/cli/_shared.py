@@ -15,16 +15,18 @@ Methods = Annotated[
     str,
     Option(
         "--method",
-        help="Quality methods, separated by commas (see `prefiqs list methods`); METHOD@MODEL names a network.",
+        help="Quality methods, separated by commas (see `prefiqs list methods`); METHOD@MODEL sets the network of one.",
         rich_help_panel="Method",
     ),
 ]
 Aligned = Annotated[bool, Option("--aligned", help="The photos are already aligned 112×112 faces.")]
-AllFaces = Annotated[bool, Option("--all-faces", help="Write one row per face, not only for the largest.")]
+AllFaces = Annotated[bool, Option("--all-faces", help="Take all faces of a photo, one row each, not only the largest.")]
 Device = Annotated[str, Option(help="auto (a GPU if available), cpu, cuda or cuda:N.")]
 Workers = Annotated[int | None, ray_option(help="Number of processes; default: one per GPU, or one per machine.")]
 ShardSize = Annotated[int, ray_option(help="Images per shard; a tar file is always one shard.")]
-Settings = Annotated[list[str] | None, Option("--set", help="KEY=VALUE, such as edc.limit=0.2.")]
+Settings = Annotated[
+    list[str] | None, Option("--set", help="KEY=VALUE: a parameter to change, such as edc.limit=0.2; may be repeated.")
+]
 Address = Annotated[str | None, ray_option(help="Address of a running cluster; default: this machine.")]
 
 

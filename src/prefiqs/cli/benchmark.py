@@ -23,26 +23,30 @@ def benchmark(
     model: shared.Model = "sface",
     verifier: Annotated[
         list[str] | None,
-        Option(help="Your recogniser: a model or an .onnx file, or NAME=FILE; may be repeated. Default: --model."),
+        Option(help="Your recogniser: a model, an .onnx file, or NAME=FILE; may be repeated. Default: as --model."),
     ] = None,
     scores: Annotated[
-        list[str] | None, Option(help="Score file of another tool for these photos, or METHOD=FILE; may be repeated.")
+        list[str] | None, Option(help="Scores of another tool for these photos: FILE or METHOD=FILE; may be repeated.")
     ] = None,
-    lower_is_better: Annotated[list[str] | None, Option(help="Method with lower = better; may be repeated.")] = None,
+    lower_is_better: Annotated[
+        list[str] | None, Option(help="Method whose lower scores are better; may be repeated.")
+    ] = None,
     fmr: Annotated[list[float], Option(help="Target FMR; may be repeated.")] = _FMRS,
     impostors: Annotated[int, Option(min=1, help="Impostor pairs to draw; all genuine pairs are compared.")] = 100_000,
     target_fnmr: Annotated[
-        list[float], Option(help="Wanted FNMR, to find the rejection threshold for; may be repeated.")
+        list[float], Option(help="Target FNMR that the rejection threshold must reach; may be repeated.")
     ] = _TARGETS,
-    groups: Annotated[str | None, Option(help="FILE:COLUMN, a table of images or subjects and their group.")] = None,
-    bootstrap: Annotated[int, Option(help="Bootstrap resamples of people for 95 % intervals.")] = 1000,
+    groups: Annotated[str | None, Option(help="FILE:COLUMN: a table with the group of each image or person.")] = None,
+    bootstrap: Annotated[int, Option(help="Bootstrap resamples of people for 95 % intervals; 0 = none.")] = 1000,
     seed: Annotated[int, Option(help="Seed of impostor pairs and bootstrap.")] = 0,
     device: shared.Device = "auto",
 ) -> None:
-    """Find the quality method and the threshold for your own recogniser and photos: from a folder to a report.
+    """Find the quality method and the threshold for your own recogniser and photos.
 
-    Aligns, scores and embeds the photos, compares all genuine pairs and a sample of impostors, and says which method
-    is best, below which score to reject, and what that costs. What was computed before is reused.
+    Aligns, scores and embeds the photos, and compares all genuine pairs and a sample of the impostor pairs. The report
+    says which method is best, below which score to reject a photo, and what that costs. List cheap methods first: of
+    those that cannot be told apart, the first is recommended. Scores and embeddings in --out are reused, so an
+    interrupted run can be started again. docs/choose.md explains each step.
 
     Example: prefiqs benchmark people/ --verifier mine.onnx --out report
     """

@@ -7,21 +7,24 @@ from typing import Annotated
 from typer import Argument, Option
 
 from prefiqs.cli import _shared as shared
+from prefiqs.errors import InputError
 
 
 def best(
-    people: Annotated[Path, Argument(help="A folder with a folder per person, or a table of `prefiqs score`.")],
+    people: Annotated[Path, Argument(help="A folder with one folder per person, or a table of `prefiqs score`.")],
     count: Annotated[int, Option("-k", min=1, help="Photos per person.")] = 1,
-    copy_to: Annotated[Path | None, Option(help="Copy them to this folder, one folder per person.")] = None,
-    photos: Annotated[Path, Option(help="Folder that relative paths in a table start from.")] = Path(),
+    copy_to: Annotated[
+        Path | None, Option(help="Copy the chosen photos to this folder, into one folder per person.")
+    ] = None,
+    photos: Annotated[Path, Option(help="Folder to which relative paths in the table refer.")] = Path(),
     method: shared.Method = "prefiqs",
     model: shared.Model = "sface",
     aligned: shared.Aligned = False,
     device: shared.Device = "auto",
 ) -> None:
-    """Choose the best photos of each person by the score of the largest face; prints CSV with reasons.
+    """Choose the best photos of each person by the score of the largest face, and print them as CSV with hints.
 
-    In a table, the folder of a photo is its person, and --method is needed only if it has several.
+    In a table, the folder of a photo stands for the person, and --method is needed only if there are several methods.
 
     Examples:
 
@@ -47,7 +50,13 @@ def best(
         table["person"] = table["path"].map(person_of)
     else:
         table = read_scores(people).to_pandas()
-        table = table[table["method"] == method] if table["method"].nunique() > 1 else table
+        if len(methods := table["method"].unique()) > 1:
+            if method not in methods:
+                scored = ", ".join(methods)
+                raise InputError(
+                    f"{people} has no scores of {method}, only of {scored}. Choose one of them by --method."
+                )
+            table = table[table["method"] == method]
         table["person"] = [str(Path(path).parent) for path in table["path"]]
     chosen = best_photos(table, count)
     chosen.to_csv(sys.stdout, index=False, lineterminator="\n", na_rep="NA")

@@ -11,7 +11,7 @@ from prefiqs.cli import _shared as shared
 
 def embed_dataset(
     source: Annotated[list[Path], Argument(help="Photos, .parquet or .tar files of images, or folders of these.")],
-    out: Annotated[Path, Argument(help="Folder for the Parquet shards; rerun to resume.")],
+    out: Annotated[Path, Argument(help="Folder for the Parquet shards; to resume, run the command again.")],
     model: shared.Model = "sface",
     aligned: shared.Aligned = False,
     all_faces: shared.AllFaces = False,
@@ -22,7 +22,7 @@ def embed_dataset(
 ) -> None:
     """Write the raw embeddings of a data set of any size, computed on a Ray cluster.
 
-    The output has the columns of `prefiqs score`, with embedding instead of score and drift.
+    The output has the columns of `prefiqs score`, with embedding instead of method, score, drift and percentile.
 
     Example: prefiqs embed-dataset faces/ embeddings/ --aligned
     """

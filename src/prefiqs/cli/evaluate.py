@@ -12,43 +12,50 @@ _TARGETS = [0.05]
 
 def evaluate(
     scores: Annotated[
-        list[str], Argument(help="Score files (`PATH SCORE` text or tables), FILE:COLUMN, or METHOD=FILE.")
+        list[str], Argument(help="Scores, `PATH SCORE` text or tables: FILE, FILE:COLUMN or METHOD=FILE.")
     ],
     embeddings: Annotated[
         list[str],
-        Option(help="Array, table, `NAME v1 v2 …` text or folder of NAME.npy, or VERIFIER=FILE; may be repeated."),
+        Option(help="FILE or VERIFIER=FILE: array, table, `NAME v1 …` text, or folder of NAME.npy; may be repeated."),
     ],
-    pairs: Annotated[Path, Option(help="`NAME NAME 1|0` text, a table with columns left, right, genuine, or LFW's.")],
+    pairs: Annotated[
+        Path, Option(help="`NAME NAME 1|0` text, a table with columns left, right, genuine, or LFW's list.")
+    ],
     out: Annotated[Path, Option(help="Folder for tables, figures and report.html.")],
     names: Annotated[Path | None, Option(help="Names of the rows of an array: one per line, or a table.")] = None,
     templates: Annotated[
-        Path | None, Option(help="`NAME TEMPLATE MEDIUM` text or a table, where --pairs compares templates (IJB-C).")
+        Path | None, Option(help="`NAME TEMPLATE MEDIUM` text or a table, if --pairs lists templates (IJB-C).")
     ] = None,
-    lower_is_better: Annotated[list[str] | None, Option(help="Method with lower = better; may be repeated.")] = None,
+    lower_is_better: Annotated[
+        list[str] | None, Option(help="Method whose lower scores are better; may be repeated.")
+    ] = None,
     fmr: Annotated[list[float], Option(help="Target FMR; may be repeated.")] = _FMRS,
-    threshold: Annotated[str, Option(help="recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")] = "recomputed",
+    threshold: Annotated[
+        str, Option(help="Similarity threshold of the curves: recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")
+    ] = "recomputed",
     threshold_rule: Annotated[
-        str, Option(help="nearest to the target FMR, or conservative (not above it).")
+        str, Option(help="Similarity threshold nearest to the target FMR, or conservative (not above it).")
     ] = "nearest",
     step: Annotated[float, Option(help="Step of the discard fraction.")] = 0.05,
     max_discard: Annotated[float, Option(help="Upper limit of the discard fraction for pAUC.")] = 0.3,
     target_fnmr: Annotated[
-        list[float], Option(help="Wanted FNMR, to find the rejection threshold for; may be repeated.")
+        list[float], Option(help="Target FNMR that the rejection threshold must reach; may be repeated.")
     ] = _TARGETS,
-    groups: Annotated[str | None, Option(help="FILE:COLUMN, a table of images or subjects and their group.")] = None,
+    groups: Annotated[str | None, Option(help="FILE:COLUMN: a table with the group of each image or person.")] = None,
     bootstrap: Annotated[
         int | None,
         Option(
-            help="Bootstrap resamples for intervals and the verdict; 0 = none; default: 1,000, or 100 above 1 M pairs."
+            help="Bootstrap resamples for intervals and verdict; 0 = none; default: 1,000 (100 above a million pairs)."
         ),
     ] = None,
-    resample_unit: Annotated[str, Option(help="Unit that the bootstrap resamples: people or pairs.")] = "people",
+    resample_unit: Annotated[str, Option(help="What the bootstrap resamples: people or pairs.")] = "people",
     seed: Annotated[int, Option(help="Seed of the bootstrap.")] = 0,
     title: Annotated[str | None, Option(help="Title of the report; default: the name of the folder.")] = None,
 ) -> None:
-    """Say which quality scores, and which threshold, suit your recogniser: verdict, tables, figures, one-page report.
+    """Say which quality scores and which threshold suit your recogniser: a report with verdict, tables and figures.
 
-    Give the score files of cheap methods first: of those that cannot be told apart, the first is recommended.
+    List the score files of cheap methods first: of those that cannot be told apart, the first is recommended.
+    docs/usage.md describes the input files.
 
     Example: prefiqs evaluate CRFIQAL_lfw.txt PFE=pfe.txt --lower-is-better PFE --embeddings lfw_ArcFaceModel/
     --pairs lfw/pair_list.txt --out lfw-report

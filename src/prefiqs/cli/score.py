@@ -31,7 +31,7 @@ def score(
     all_faces: shared.AllFaces = False,
     landmarks: Annotated[
         Path | None,
-        Option(help="A table or text file with five points per face (`PATH x1 y1 … x5 y5`), instead of detection."),
+        Option(help="Use the landmarks in this table or text (`PATH x1 y1 … x5 y5`) instead of detecting faces."),
     ] = None,
     device: shared.Device = "auto",
     batch_size: Annotated[int | None, Option(min=1, help="Faces per batch.")] = None,
@@ -42,14 +42,14 @@ def score(
     out: Annotated[Path | None, _output(help=".csv, .parquet or .txt (`PATH SCORE`); default: CSV on stdout.")] = None,
     html: Annotated[
         Path | None,
-        _output(help="Also write a page with the faces; the table is then written, too, if need be beside it."),
+        _output(help="Also write a page with the faces. Without --out, the table is written next to it as .csv."),
     ] = None,
-    resume: Annotated[bool, _output("--resume", help="Keep existing rows and score the remaining photos.")] = False,
-    force: Annotated[bool, _output("--force", help="Replace a file with scores of other photos or settings.")] = False,
+    resume: Annotated[bool, _output("--resume", help="Resume an interrupted run, or add photos to a table.")] = False,
+    force: Annotated[bool, _output("--force", help="Start again, and replace what --out holds.")] = False,
     strict: Annotated[bool, _output("--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.")] = False,
     as_json: Annotated[bool, _output("--json", help="Print one JSON object per line on stdout.")] = False,
     engine: Annotated[
-        Literal["local", "ray"], shared.ray_option(help="In this process, or on a Ray cluster.")
+        Literal["local", "ray"], shared.ray_option(help="Where to compute: in this process, or on a Ray cluster.")
     ] = "local",
     workers: shared.Workers = None,
     shard_size: shared.ShardSize = 1024,
@@ -57,15 +57,16 @@ def score(
 ) -> None:
     """Score the faces in photos; a higher score means a more recognisable face.
 
-    The columns are path, face (its number in the photo), method, score, drift, box, landmarks, confidence, acquisition
-    hints (faces in the photo, distance of the eyes, roll, yaw, sharpness …), status and settings. If a photo cannot be
-    read or has no face, the status says why, and the run continues. With --out, results are written to FILE.progress
-    first and to FILE at the end. An interrupted run can be resumed with --resume.
+    The table has one row per face and method: path, face (its number in the photo), method, score, drift, percentile,
+    box, landmarks, confidence, acquisition hints (faces in the photo, distance between the eyes, roll, yaw, sharpness
+    …), status and settings. If a photo cannot be read or has no face, the status says why, and the run continues.
+    With --out, results are written to FILE.progress as they arrive and to FILE at the end, so an interrupted run can be
+    resumed with --resume.
 
     PHOTOS may be JPEG, PNG, HEIC, AVIF, WebP, TIFF, JPEG 2000 and other images, Parquet files with a column of image
-    bytes, tar files of images, or folders of these. Hidden files and files of other kinds in a folder are passed over
-    and counted at the end. docs/usage.md has a table of what is read and how. For very large data sets, use --engine
-    ray with a folder as --out; workers write Parquet shards there.
+    bytes, tar files of images, or folders of these. In folders, hidden files and files of other types are skipped and
+    counted at the end. docs/usage.md lists what can be read. For very large data sets, use --engine ray with a folder
+    as --out: workers write Parquet shards there.
 
     Examples:
 
@@ -98,14 +99,14 @@ def score(
         out = html.with_suffix(".csv")
     options: dict[str, Any] = {name: _json_value(text) for name, text in shared.name_value_pairs("-o", option).items()}
     if own := options.keys() & inspect.signature(PhotoScorer).parameters.keys() | options.keys() & {"device"}:
-        raise InputError(f"-o is for options of the method, but {min(own)} is none of them.")
+        raise InputError(f"-o {min(own)}=… is not an option of a method. See `prefiqs score --help`.")
     options |= {name: value for name, value in {"ratio": ratio, "batch_size": batch_size}.items() if value is not None}
     into_folder = engine == "ray" and out is not None and not out.suffix
     methods = method.split(",")
     photos = expand_lists(photos)
     check_out(out, resume, as_json, all_faces or len(methods) > 1, into_folder, force)
     if engine == "local" and (workers is not None or address is not None):
-        raise InputError("--workers and --address need --engine ray.")
+        raise InputError("--workers and --address need --engine ray. Add it, or leave them out.")
     if out is not None and into_folder:
         summary = score_dataset(photos, out, methods, model, aligned, workers, device, shard_size, address, all_faces,
                                 landmarks, **options)  # fmt: skip

@@ -11,12 +11,12 @@ _SHOWN = ["path", "face", "score", "percentile", "hints"]
 
 def show(
     table: Annotated[Path, Argument(help="A .csv or .parquet of `prefiqs score`.")],
-    worst: Annotated[int, Option(min=0, help="How many of the lowest scores.")] = 20,
-    best: Annotated[int, Option(min=0, help="How many of the highest scores.")] = 0,
-    html: Annotated[Path | None, Option(help="Write a self-contained page with the faces, too.")] = None,
-    photos: Annotated[Path, Option(help="Folder that relative paths in the table start from.")] = Path(),
+    worst: Annotated[int, Option(min=0, help="How many of the lowest scores to show.")] = 20,
+    best: Annotated[int, Option(min=0, help="How many of the highest scores to show.")] = 0,
+    html: Annotated[Path | None, Option(help="Also write a self-contained page with these faces.")] = None,
+    photos: Annotated[Path, Option(help="Folder to which relative paths in the table refer.")] = Path(),
 ) -> None:
-    """Show the lowest and highest scores of a table, with reasons; as a page, with the faces and a threshold to try.
+    """Show the lowest and highest scores of a table, with hints. The page of --html also has a threshold to try.
 
     Examples:
 

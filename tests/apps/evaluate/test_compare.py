@@ -107,7 +107,7 @@ def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):
     assert code == 0, err
     page = (tmp_path / "report.html").read_text()
     assert "at FMR 0.0001, fewer than ten false matches are expected among the impostor pairs: do not rely" in page
-    assert "Do not rely on this: at this FMR, 0.3 false matches are expected" in page and "Do not rely" in out
+    assert "Do not rely on these numbers: at this FMR, 0.3 false matches are expected" in page and "Do not rely" in out
 
 
 @pytest.mark.parametrize(
@@ -200,19 +200,22 @@ def test_the_verdict_comes_first(run, brought, tmp_path):
     assert code == 0, err
     first, page = out.split("\n")[0], (tmp_path / "r" / "report.html").read_text()
     assert first.startswith("**FMR 0.1**: The best method is ")
-    assert "It cannot be told apart from" in first and "the 95 % interval of the difference contains 0" in first
+    assert (
+        "It cannot be told apart from" in first
+        and "the 95 % interval of the difference in pAUC·10³ contains 0" in first
+    )
     assert "Not shown to beat random order: poor." in first
-    assert "Recommended: copy, the first of these in the order given." in first
+    assert "Recommended: copy. Of the best methods that beat random order, it comes first in the order given." in first
     points = pd.read_csv(tmp_path / "r" / "target_fnmr.csv").set_index(["method", "target_fnmr"])
     row = points.loc[("copy", 0.3)]
     assert f"Set the recogniser's similarity threshold to {row['similarity_threshold']:.4f}." in first
     level = f"{row['rejection_threshold']:.6g}".replace("-", "−")
-    assert f"For an FNMR of at most 30 %, reject images that copy scores below {level}: " in first
+    assert f"For an FNMR of at most 30 %, reject images whose copy score is below {level}. " in first
     assert f"{row['images_rejected']:.1%}".replace("%", " %") + " of the images and" in first
     assert "No rejection threshold of copy reaches an FNMR of at most 0.01 %." in first
     assert page.index("The best method is") < page.index("<dl>") < page.index("<table")
     areas = out.index("Areas under the error-versus-discard curves")
-    assert areas < out.index("What to set in the recogniser") < out.index("Operating points for a wanted FNMR")
+    assert areas < out.index("Similarity threshold to set in the") < out.index("Operating points for a target FNMR")
     assert "(smaller is better)" in out and "| random order " in out
 
 
@@ -231,7 +234,7 @@ def test_thresholds_where_lower_is_better_are_on_the_scale_of_the_file(run, brou
     code, out, err = run("evaluate", *files, "--out", tmp_path / "r", *CLEAR)
     assert code == 0, err
     row = pd.read_csv(tmp_path / "r" / "target_fnmr.csv").iloc[0]
-    assert f"reject images that flipped scores above {row['rejection_threshold']:.6g}" in out
+    assert f"reject images whose flipped score is above {row['rejection_threshold']:.6g}" in out
     assert row["images_rejected"] == pytest.approx((-brought.good > row["rejection_threshold"] + 1e-9).mean())
 
 
@@ -265,8 +268,8 @@ def test_failures_to_acquire_are_rejected_first(failing, brought, tmp_path):
     lost = np.isin(brought.pairs, [3, 40, 77]).any(axis=1).mean()
     assert points.loc[("good", 0), "pairs_rejected"] == pytest.approx(lost)
     page = (tmp_path / "report.html").read_text()
-    assert "vectors has no embedding of 1 of 80 images (1.2%), in 2.5% of the pairs" in page
-    assert "good has no score of 2 of 80 images (2.5%). These images are rejected first (ISO/IEC 19795-1)" in page
+    assert "vectors has no embedding for 1 of 80 images (1.2%), in 2.5% of the pairs" in page
+    assert "good has no score for 2 of 80 images (2.5%). These images are rejected first (ISO/IEC 19795-1)" in page
 
 
 def test_groups_of_people_and_of_images(run, brought, tmp_path):
@@ -283,7 +286,7 @@ def test_groups_of_people_and_of_images(run, brought, tmp_path):
         assert code == 0, err
         tables[given_groups] = pd.read_csv(tmp_path / "r" / "groups.csv")
         page = (tmp_path / "r" / "report.html").read_text()
-        assert "Groups: images rejected and errors left at each operating point (good, FMR 0.01; all others" in page
+        assert "Groups: images rejected and FNMR at each operating point (good, FMR 0.01; all others" in page
         assert (tmp_path / "r" / "groups.png").exists() and (tmp_path / "r" / "group_scores.csv").exists()
         apart = pd.read_csv(tmp_path / "r" / "group_differentials.csv")
         assert {"fta_dd", "fta_dd_low", "fta_dd_chance", "mdg_dd"} <= set(apart)
@@ -304,12 +307,18 @@ def test_groups_of_people_and_of_images(run, brought, tmp_path):
         ({"name": ["person0/person0_0000.jpg"] * 2, "g": ["a", "b"]}, "two values of g for 'person0"),
         (
             {"name": ["x.jpg", "y.jpg"], "g": ["a", "b"]},
-            "names none of the images or people that are compared",
+            "names none of the compared images or people",
         ),
-        ({"subject": ["person1", "person2"], "g": ["a", "a"]}, "has 1 values here; 2 to 20 can be compared"),
-        ({"subject": [f"person{i}" for i in range(20)], "age": range(20)}, "has no column 'g' beside one of images"),
+        ({"subject": ["person1", "person2"], "g": ["a", "a"]}, "must have 2 to 20 values for these images, not 1"),
+        (
+            {"subject": [f"person{i}" for i in range(20)], "age": range(20)},
+            "needs a column 'g' and one that names images",
+        ),
         ({"subject": [f"person{i % 20}" for i in range(40)], "g": [*"ab"] * 10 + [*"ba"] * 10}, "two values of g for"),
-        ({"who": ["person1"], "g": ["a"]}, "has no column 'g' beside one of images \\(name\\) or people \\(subject\\)"),
+        (
+            {"who": ["person1"], "g": ["a"]},
+            "needs a column 'g' and one that names images \\(name\\) or people \\(subject\\)",
+        ),
     ],
 )
 def test_errors_of_groups(run, brought, tmp_path, table, message):
@@ -350,7 +359,7 @@ def test_templates_and_their_groups(brought, tmp_path):
     assert grouping.group.tolist() == [0, -1, *[0] * 18, *[1] * 20]  # the second template has images of both
     report = evaluate(inputs, Settings((0.05,), resamples=3), tmp_path / "r", "t", grouping)
     assert set(report.tables["groups"].frame["images"]) == {19, 20}
-    assert "m has no score of 3 of 80 images (3.8%)" in (tmp_path / "r" / "report.html").read_text()
+    assert "m has no score for 3 of 80 images (3.8%)" in (tmp_path / "r" / "report.html").read_text()
 
 
 def test_the_usual_number_of_resamples_depends_on_the_pairs(failing, tmp_path, monkeypatch):

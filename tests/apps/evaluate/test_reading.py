@@ -300,7 +300,7 @@ def test_several_verifiers_in_any_order_of_images(brought, tmp_path):
     places = [brought.names.index(name) for name in found.names]
     np.testing.assert_array_equal(found.verifiers["a"], brought.vectors[places])
     np.testing.assert_allclose(found.verifiers["other"], (brought.vectors[:, ::-1] ** 3)[places], rtol=1e-6)
-    with pytest.raises(InputError, match="Two verifiers are called 'vectors'. Call one of them NAME="):
+    with pytest.raises(InputError, match="Two verifiers are called 'vectors'. Name one of them: --embeddings NAME="):
         read_inputs(scores, [vectors, vectors], *files)
     rolled.iloc[1:].rename_axis("name").to_csv(tmp_path / "less.csv")
     with pytest.raises(InputError, match=rf"less has no embedding of '{rolled.index[0]}' \(1 of 80 images"):

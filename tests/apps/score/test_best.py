@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prefiqs.apps.score.best import best_photos, copy_photos
+from prefiqs.apps.score.rows import COLUMNS, write_rows
 from prefiqs.cli import app
 from prefiqs.errors import InputError
 
@@ -64,6 +65,13 @@ def test_the_command_takes_a_folder_of_people_or_a_table(photos, tmp_path):
         assert [line[0] for line in lines[1:]] == names
         assert [line[3] for line in lines[1:]] == expected
     assert len(list((tmp_path / "chosen").rglob("*.*"))) == 2
+
+
+def test_a_method_that_the_table_lacks_is_named(tmp_path):
+    rows = [{"path": "a/1", "method": method, "score": 1.0, "status": "ok"} for method in ("norm", "ser-fiq")]
+    write_rows([dict.fromkeys(COLUMNS) | row for row in rows], tmp_path / "s.csv")
+    result = CliRunner().invoke(app, ["best", str(tmp_path / "s.csv")])
+    assert "has no scores of prefiqs, only of norm, ser-fiq. Choose one of them by --method." in str(result.exception)
 
 
 def test_show_prints_the_lowest_with_their_reasons(photos, tmp_path):

@@ -155,7 +155,7 @@ def test_scores_of_other_photos_or_settings_are_replaced_only_by_force(scorer, p
         (scorer, photos[:5], "scores of other photos"),
         (other, photos[:4], "scores of other settings"),
     ):
-        found = "contents that may be needed" if name == "scores.txt" else found
+        found = "contents that are not a table of `prefiqs score`" if name == "scores.txt" else found
         with pytest.raises(InputError, match=f"{name} has {found}. Replace it with --force, keep its rows with --res"):
             write(given, which, out)
     assert out.read_bytes() == before

@@ -107,9 +107,7 @@ def evaluate(
         differences = differences_table(bootstraps, None, limit).rename(columns=_METHOD)
         differences = _ordered(differences, "difference")
         caption = "Differences of pAUC·10³ from the best method (above 0 is worse)"
-        notes = (
-            "low, high: ends of the 95 % interval, paired by resample. Where it holds 0, the two cannot be told apart."
-        )
+        notes = "low, high: 95 % interval of the paired difference. If it contains 0, the two cannot be told apart."
         hidden_here = [*hidden, "resamples", "unit"]
         tables["differences"] = Table(differences, caption, digits=2, notes=notes, hidden=hidden_here)
     tables["similarity_thresholds"] = threshold_table(thresholds, hidden)
@@ -202,8 +200,8 @@ def facts(inputs: EvaluationInputs, settings: Settings, thresholds: pd.DataFrame
         "discarding": "all pairs, lowest quality first",
         "threshold": f"{settings.threshold}; {settings.rule} to the target FMR",
         "area": f"trapezoids in steps of {settings.step:g} up to {settings.limit:g} (pAUC) and to the last step (AUC), "
-        "not divided by their width, ·10³; smaller is better",
-        "random order": f"mean of {RANDOM_ORDERS} orders; the verdict compares with their expectation",
+        "not divided by the width, ·10³; smaller is better",
+        "random order": f"mean of {RANDOM_ORDERS} orders; the verdict compares with the expected value",
     }
     if settings.resamples:
         rows["intervals"] = f"95 %, {settings.resamples:,} bootstrap resamples of {settings.resample_unit}"
@@ -222,12 +220,12 @@ def _failures(inputs: EvaluationInputs) -> str:
     for name, vectors in inputs.verifiers.items():
         if inputs.templates is None and (missing := np.isnan(vectors[:, 0])).any():
             pairs = missing[inputs.pairs].any(axis=1).mean()
-            said.append(f"{name} has no embedding of {_of(missing.sum(), n)}, in {pairs:.1%} of the pairs")
+            said.append(f"{name} has no embedding for {_of(missing.sum(), n)}, in {pairs:.1%} of the pairs")
     for method, scores in inputs.scores.items():
         if missing := np.isnan(scores).sum():
-            said.append(f"{method} has no score of {_of(missing, n)}")
+            said.append(f"{method} has no score for {_of(missing, n)}")
     if not said:
-        return "none: every image has an embedding and a score of each method"
+        return "none: every image has an embedding and a score from each method"
     return "; ".join(said) + ". These images are rejected first (ISO/IEC 19795-1)"
 
 
@@ -287,7 +285,7 @@ def _areas(
     if areas["fmr_resolvable"].all():
         hidden += ["fmr_resolvable"]
     else:
-        notes += " fmr_resolvable: at least 1/FMR impostor pairs are left up to there."
+        notes += " fmr_resolvable: at least 1/FMR impostor pairs are left at this discard fraction."
     if settings.resamples:
         columns = ["verifier", "key", "fmr", "pauc_low", "pauc_high", "unit", "undefined"]
         areas = areas.merge(intervals[columns], "left", columns[:3])

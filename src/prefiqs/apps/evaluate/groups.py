@@ -21,9 +21,9 @@ from prefiqs.reporting.tables import Table
 FEW = 10  # people: below this, a note says so
 MOST = 20  # groups
 _DIFFERENTIALS = (
-    "fta_dd: Gini coefficient of the shares that the groups lose at the threshold; mdg_dd: mean over all thresholds of "
+    "fta_dd: Gini coefficient of the shares rejected by group at the threshold; mdg_dd: mean over all thresholds of "
     "the largest minus the smallest share. Both in [0, 1], 0 = equal. In brackets: 95 % interval over people. _chance: "
-    "what 95 % of random exchanges of groups between people stay below, so a value below it shows no difference."
+    "95th percentile under random permutation of the groups among people; a value below it shows no difference."
 )
 
 
@@ -41,7 +41,7 @@ def read_groups(given: str, inputs: EvaluationInputs) -> Grouping:
     tables = (read_user_table(path, {field: "str"}) for field in ("name", "subject"))
     table = next((table for table in tables if column in table), None)
     if table is None:
-        raise InputError(f"{path} has no column {column!r} beside one of images (name) or people (subject).")
+        raise InputError(f"{path} needs a column {column!r} and one that names images (name) or people (subject).")
     table = table[table[column].notna() & (table[column].astype(str).str.strip() != "")]
     values = np.array([f"{value:g}" if isinstance(value, float) else str(value).strip() for value in table[column]])
     who = find_column(table, "subject")
@@ -54,14 +54,16 @@ def read_groups(given: str, inputs: EvaluationInputs) -> Grouping:
         rows, place = ImageNameIndex(inputs.names, "the images").rows(asked), np.arange(len(inputs.names))
     asked, rows, values = asked[rows >= 0], rows[rows >= 0], values[rows >= 0]
     if not len(rows):
-        raise InputError(f"{path} names none of the images or people that are compared.")
+        raise InputError(f"{path} names none of the compared images or people. Check the names.")
     names, number = np.unique(values, return_inverse=True)
     if not 2 <= len(names) <= MOST:
-        raise InputError(f"The column {column} of {path} has {len(names)} values here; 2 to {MOST} can be compared.")
+        raise InputError(
+            f"The column {column} of {path} must have 2 to {MOST} values for these images, not {len(names)}."
+        )
     of = np.full(place.max() + 1, -1)
     of[rows] = number
     if len(twice := np.flatnonzero(of[rows] != number)):
-        raise InputError(f"{path} has two values of {column} for {asked[twice[0]]!r}.")
+        raise InputError(f"{path} has two values of {column} for {asked[twice[0]]!r}. Remove one of them.")
     group = of[place]
     if inputs.templates is not None and len(group) == len(inputs.names):
         of_images, rows = group, inputs.templates.rows
@@ -88,11 +90,10 @@ def group_tables(
     printed = {f"{share}, %": _with_intervals(found, share, 100) for share in ("rejected", "fnmr")}
     note = np.where(found["people"] < FEW, "few people", "")
     numbers = [f"{share}{end}" for share in ("rejected", "fnmr") for end in ("", "_low", "_high")]
-    caption = "Groups: images rejected and errors left at each operating point"
+    caption = "Groups: images rejected and FNMR at each operating point"
     notes = (
-        "In brackets: 95 % intervals over people; where nothing or everything counts, the far end is the exact "
-        f"binomial bound with people as trials. few people: fewer than {FEW}. A genuine pair is in a group if both "
-        "images are."
+        "In brackets: 95 % intervals over people; for a share of 0 or 100 %, the other limit is the exact binomial "
+        f"bound with people as trials. few people: fewer than {FEW}. A genuine pair is in a group if both images are."
     )
     hidden_here = [*hidden, "similarity_threshold", "reliable", *numbers]
     groups = Table(
@@ -104,7 +105,7 @@ def group_tables(
     )
     intervals = ["fta_dd", "mdg_dd"] if len(draws) else []
     differential = Table(
-        apart, "Groups: differentials after ISO/IEC 29794-1", digits={**digits, "fta_dd": 3, "mdg_dd": 3},
+        apart, "Groups: differentials of ISO/IEC 29794-1", digits={**digits, "fta_dd": 3, "mdg_dd": 3},
         notes=_DIFFERENTIALS, hidden=[*hidden, "similarity_threshold", "reliable"], intervals=intervals,
     )  # fmt: skip
     spread = group_scores(comparison, grouping, draws).rename(columns={"key": "method"})
@@ -117,7 +118,7 @@ def group_tables(
     )
     scores = Table(
         spread.assign(**printed),
-        "Groups: how the scores are spread",
+        "Groups: distribution of the scores",
         notes=notes,
         hidden=numbers,
         not_in_csv=[*printed],

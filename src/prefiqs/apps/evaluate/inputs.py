@@ -95,9 +95,10 @@ def read_inputs(
         left, right = (f"{listed[i] if sets is None else sets.ids[i]} ({who[i]})" for i in compact[row])
         what = f"{pairs} has {left} and {right} as {'a genuine' if genuine[row] else 'an impostor'} pair"
         if embedded.subjects is not None:
-            raise InputError(f"{what}, which contradicts the people listed ({int(wrong.sum())} such pairs).")
+            raise InputError(f"{what}, which contradicts the people listed ({int(wrong.sum())} such pairs). Correct "
+                             "the pair list or the column subject.")  # fmt: skip
         logging.getLogger(__name__).warning(
-            "%s, although other genuine pairs connect them (%d such pairs): is a label wrong?", what, wrong.sum()
+            "%s, although other genuine pairs connect them (%d such pairs). Check the labels.", what, wrong.sum()
         )
     return EvaluationInputs(
         listed,
@@ -119,7 +120,7 @@ def _read_verifiers(embeddings: Collection[str], names: Path | list[str] | None)
         label, path = labelled(given)
         verifier = label or (path.name if path.is_dir() else path.stem)
         if verifier in found:
-            raise InputError(f"Two verifiers are called {verifier!r}. Call one of them NAME={path}.")
+            raise InputError(f"Two verifiers are called {verifier!r}. Name one of them: --embeddings NAME={path}.")
         found[verifier] = read_embeddings(path, names if is_array(path) or len(embeddings) == 1 else None)
     return found
 

@@ -11,10 +11,10 @@ from prefiqs.reporting.tables import Table
 PERCENTILES = (0, 1, 2, 5, 10, 20, 30, 50)
 _DIGITS = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4}
 _NOTES = (
-    "rejection_threshold: on the method's own scale. Images below it (above it, if lower is better) are rejected, and "
-    "so are pairs with one of them; images without a score are always rejected. fnmr: of the pairs left, at the "
-    "similarity threshold, which is fixed at the FMR with nothing rejected; in brackets its 95 % interval over people, "
-    "at these thresholds. reliable: at least ten false matches are expected at the FMR."
+    "rejection_threshold: on the method's own scale. Images below it (above it, if lower is better) are rejected, with "
+    "all of their pairs; images without a score are always rejected. fnmr: of the remaining pairs, at the similarity "
+    "threshold, which is fixed at the FMR with nothing rejected; in brackets, its 95 % interval over people at fixed "
+    "thresholds. reliable: at least ten false matches are expected at the FMR."
 )
 
 
@@ -22,10 +22,10 @@ def threshold_table(thresholds: pd.DataFrame, hidden: list[str]) -> Table:
     """Return the table of `evaluation.operating_points.similarity_thresholds`."""
     notes = (
         "similarity_threshold: the cosine above which two images match. fnmr: with nothing rejected. false_matches: "
-        "how many are expected among the impostor pairs; reliable: at least ten."
+        "number expected among the impostor pairs; reliable: at least ten."
     )
     digits = {"similarity_threshold": 4, "fmr_realised": 6, "fnmr": 4, "false_matches": 1}
-    caption = "What to set in the recogniser: its similarity threshold at each FMR"
+    caption = "Similarity threshold to set in the recogniser at each FMR"
     return Table(thresholds, caption, digits=digits, notes=notes, hidden=hidden)
 
 
@@ -36,11 +36,11 @@ def percentile_table(points: pd.DataFrame, sign: Mapping[str, int], hidden: list
 
 def target_table(points: pd.DataFrame, sign: Mapping[str, int], hidden: list[str]) -> Table:
     """Return the same for target FNMRs; no threshold means that none reaches the target."""
-    caption = "Operating points for a wanted FNMR: the lowest rejection threshold that reaches it"
+    caption = "Operating points for a target FNMR: the lowest rejection threshold that reaches it"
     notes = (
-        "For a target also: ten non-matches are expected among the pairs left. Without a threshold: none reaches the "
-        "target while 1/target genuine pairs are left. Thresholds were chosen on these pairs, so expect a somewhat "
-        "larger FNMR on others."
+        "For a target, reliable also requires ten expected non-matches among the remaining pairs. There is no "
+        "threshold if none reaches the target with at least 1/target genuine pairs left. The thresholds were chosen on "
+        "these pairs, so expect a somewhat larger FNMR on others."
     )
     return _table(points, caption, sign, hidden, notes)
 

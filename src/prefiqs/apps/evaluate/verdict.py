@@ -33,8 +33,8 @@ def verdicts_in_words(
             text += [target_in_words(point, sign[point.key]) for point in targets[mine].itertuples()]
         if not row.reliable:
             text.append(
-                f"Do not rely on this: at this FMR, {row.false_matches:.2g} false matches are expected among the "
-                "impostor pairs, and ten are needed."
+                f"Do not rely on these numbers: at this FMR, {row.false_matches:.2g} false matches are expected among "
+                "the impostor pairs, but at least ten are needed. Use a larger FMR or more impostor pairs."
             )
         found[f"{row.verifier}, FMR {row.fmr:g}" if several else f"FMR {row.fmr:g}"] = " ".join(text)
     return found
@@ -47,20 +47,20 @@ def target_in_words(point: Any, sign: int) -> str:
         return f"No rejection threshold of {point.key} reaches {wanted}."
     where = f"{'below' if sign > 0 else 'above'} {sign * point.rejection_threshold:.6g}".replace("-", "−")
     cost = f"{point.images_rejected:.1%} of the images and {point.pairs_rejected:.1%} of the pairs".replace("%", " %")
-    rough = "" if point.reliable else " There are too few pairs for more than a rough figure."
-    return f"For {wanted}, reject images that {point.key} scores {where}: {cost} are lost.{rough}"
+    rough = "" if point.reliable else " This is only a rough estimate, because there are too few pairs."
+    return f"For {wanted}, reject images whose {point.key} score is {where}. This rejects {cost}.{rough}"
 
 
 def in_words(judged: Verdict, area: float | None) -> str:
     """Say which method is best and by how much, whether methods beat random order, and which one to use."""
     if judged.best is None or area is None:
-        return "No method has an area here: too few pairs are left."
+        return "No method has a pAUC at this FMR, because too few pairs are left."
     worse = [key for key in judged.behind if key not in judged.tied]
     nearest = {key: judged.behind[key] for key in [*judged.tied[:NEXT], *worse[:1]]}
     text = [f"The best method is {judged.best} (pAUC·10³ {1e3 * area:.1f}; smaller is better)."]
     if judged.tied:
         ties = _listed([_with_interval(key, nearest.get(key)) for key in judged.tied])
-        text.append(f"It cannot be told apart from {ties}: the 95 % interval of the difference contains 0.")
+        text.append(f"It cannot be told apart from {ties}: the 95 % interval of the difference in pAUC·10³ contains 0.")
     if worse:
         others = _listed([_with_interval(key, nearest.get(key)) for key in worse])
         text.append(f"It is better than {others}.")
@@ -72,10 +72,11 @@ def in_words(judged: Verdict, area: float | None) -> str:
     else:
         text.append("No method was shown to beat random order, so none is recommended.")
     if judged.recommended is not None:
-        why = ", the first of these in the order given" if judged.tied else ""
-        text.append(f"Recommended: {judged.recommended}{why}.")
+        text.append(f"Recommended: {judged.recommended}.")
+        if judged.tied:
+            text.append("Of the best methods that beat random order, it comes first in the order given.")
     elif judged.useful:
-        text.append("None is recommended.")
+        text.append("None is recommended, because none of the best methods was shown to beat random order.")
     return " ".join(text)
 
 

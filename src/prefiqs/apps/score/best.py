@@ -38,12 +38,12 @@ def copy_photos(best: pd.DataFrame, photos: Path, folder: Path) -> int:
     rows = best.dropna(subset="path")
     copies = {folder / row.person / Path(row.path).name: photos / row.path for row in rows.itertuples()}
     if len(copies) < len(rows):
-        raise InputError(f"Two of the best photos of one person have the same file name; {folder} cannot hold both.")
+        raise InputError(f"Two of the photos to copy would have the same path in {folder}. Rename one of them.")
     for copy, photo in copies.items():
         if not photo.is_file():
             raise InputError(f"File not found: {photo}. Only photos that are files of their own can be copied.")
         if copy.exists():
-            raise InputError(f"{copy} exists. Choose another folder for --copy-to.")
+            raise InputError(f"{copy} exists already. Choose another folder for --copy-to.")
     for copy, photo in copies.items():
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(photo, copy)

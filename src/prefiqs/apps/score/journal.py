@@ -80,7 +80,7 @@ class ScoreJournal:
             self.done = {}
         if self.done and not self.resume:
             raise InputError(f"{self.path} has the results of an interrupted run ({len(self.done)} photos). Continue "
-                             "it with --resume, or start anew with --force.")  # fmt: skip
+                             "it with --resume, or start again with --force.")  # fmt: skip
         if not (self.resume or self.force) and self.out.exists() and (others := self._others()):
             raise InputError(f"{self.out} has {others}. Replace it with --force, keep its rows with --resume, or "
                              "choose another --out.")  # fmt: skip
@@ -103,7 +103,7 @@ class ScoreJournal:
         try:
             table = read_scores(self.out).select(["path", "settings"])
         except InputError:
-            return "contents that may be needed"
+            return "contents that are not a table of `prefiqs score`"
         if set(table["path"].unique().to_pylist()) != set(self.photos):
             return "scores of other photos"
         return "" if AND.join(table["settings"].unique().to_pylist()) == self.settings else "scores of other settings"

@@ -60,8 +60,8 @@ def write_page(
         "photos": f"{count:,}, {count - len(failed):,} with a score and {len(failed):,} without",
         "faces": f"{scored.drop_duplicates(['path', 'face']).shape[0]:,} scored",
         "settings": "; ".join(dict.fromkeys(table["settings"])),
-        "reading": "Scores compare photos scored with the same settings. They are not probabilities, and no threshold "
-        "suits all uses. Reasons are hints for the photographer; they do not enter the score.",
+        "reading": "Compare only scores with the same settings. Scores are not probabilities, and no threshold suits "
+        "every use. The hints may explain a low score; they do not enter the score.",
     }
     page = render(
         "photos", title=title, facts=facts, version=__version__, methods=list(methods), most_names=f"{MOST_NAMES:,}",

@@ -104,7 +104,8 @@ def read_rows(path: Path) -> Iterator[Row]:
 def read_scores(path: Path) -> pa.Table:
     """The same as a table."""
     if path.suffix == ".txt":
-        raise InputError(f"{path} does not say how its scores were made: it cannot be extended. Choose another --out.")
+        raise InputError(f"{path} does not say how its scores were made, so it cannot be read as a table. Use a "
+                         ".csv or .parquet file.")  # fmt: skip
     try:
         if path.suffix == ".parquet":
             table = pq.ParquetFile(path).read()
@@ -115,5 +116,5 @@ def read_scores(path: Path) -> pa.Table:
             raise pa.ArrowInvalid(f"its columns are {', '.join(found[:8]) or 'none'}")
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path} is not a table of `prefiqs score` ({reason}). Choose another --out.") from error
+        raise InputError(f"{path} is not a table of `prefiqs score` ({reason}). Choose another file.") from error
     return table

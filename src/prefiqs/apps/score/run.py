@@ -28,21 +28,21 @@ def check_out(
     """
     if out is None:
         if resume or force:
-            raise InputError(f"--{'resume' if resume else 'force'} needs --out.")
+            raise InputError(f"--{'resume' if resume else 'force'} needs --out. Name the file of the table.")
     elif resume and force:
-        raise InputError("--resume keeps the rows that exist, --force replaces them. Choose either.")
+        raise InputError("--resume keeps the existing rows, --force replaces them. Choose either of them.")
     elif as_json:
         raise InputError("--json writes to stdout. Choose either --json or --out.")
     elif folder:
         if force:
-            raise InputError(f"--force replaces a file. Delete the folder {out}, or choose another --out.")
+            raise InputError(f"--force replaces a file. Delete the folder {out} yourself, or choose another --out.")
         if not resume and any(out.glob("part-*")):
             raise InputError(f"{out} has results of an earlier run. Continue it with --resume or choose another --out.")
     elif out.suffix not in FORMATS or out.is_dir():
         raise InputError(f"--out must be a file that ends in {', '.join(FORMATS)}, not {out}.")
     elif several and out.suffix == ".txt":
-        raise InputError(f"{out} would have one line per photo. With --all-faces or several methods, choose a .csv or "
-                         ".parquet as --out.")  # fmt: skip
+        raise InputError(f"{out} can have only one score per photo. With --all-faces or several methods, choose a .csv "
+                         "or .parquet file as --out.")  # fmt: skip
 
 
 def write_scores(
@@ -57,7 +57,9 @@ def write_scores(
     names = [shard.names() for shard in shards]
     every = [name for some in names for name in some]
     if repeated := [name for name, count in Counter(every).items() if count > 1]:
-        raise InputError(f"{repeated[0]} occurs more than once. A table needs images with distinct names.")
+        raise InputError(
+            f"{repeated[0]} occurs more than once, but every image needs its own name. Rename one of them."
+        )
     with ScoreJournal(out, scorer.settings, resume, force, every) as journal:
         skip = [frozenset(some) & journal.done.keys() for some in names]
         waiting = [replace(shard, skip=done) for shard, some, done in zip(shards, names, skip, strict=True)

@@ -74,14 +74,14 @@ const tile = (face) => {
   return item;
 };
 
-// From a file, browsers give the clipboard only to a selection that a click made.
+// In a page that is opened from a file, browsers allow copying only from a selection after a click.
 const copyText = (text, button) => {
   const area = make("textarea", { value: text });
   document.body.append(area);
   area.select();
   const done = document.execCommand("copy");
   area.remove();
-  button.textContent = done ? "Copied" : "Select and copy by hand";
+  button.textContent = done ? "Copied" : "Cannot copy: select the text by hand";
 };
 
 const choose = () => {
