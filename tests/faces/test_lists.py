@@ -78,6 +78,19 @@ def test_missing_files_are_counted(photos):
         expand_lists(["@nowhere.txt"])
 
 
+@pytest.mark.parametrize("content", [b"x" * 300, b"a.jpg/" * 1000, b"\x89PNG\r\n" + b"\x01" * 5000])
+def test_what_is_no_list_of_paths(photos, content):
+    (photos / "list.txt").write_bytes(content)
+    with pytest.raises(InputError, match="^File not found: .{1,200} .* of .* in list.txt .*A list has one path a line"):
+        expand_lists(["@list.txt"])
+
+
+def test_a_list_that_is_cut_short(photos):
+    (photos / "list.txt").write_bytes("a.jpg\ntwo.jpg".encode("utf-16")[:-1])
+    with pytest.raises(InputError, match="list.txt is not UTF-8 text .*truncated data"):
+        expand_lists(["@list.txt"])
+
+
 @pytest.mark.parametrize("content", ["", "\n \r\n", "\ufeff"])
 def test_empty_lists(photos, content):
     (photos / "list.txt").write_text(content)

@@ -7,7 +7,6 @@ from typing import Annotated
 from typer import Argument, Option
 
 from prefiqs.cli import _shared as shared
-from prefiqs.errors import InputError
 
 
 def best(
@@ -34,8 +33,8 @@ def best(
     """
     import pandas as pd
 
-    from prefiqs.apps.score.best import best_photos, copy_photos
-    from prefiqs.apps.score.rows import read_scores
+    from prefiqs.apps.score.best import COLUMNS, best_photos, copy_photos, photos_by_folder
+    from prefiqs.apps.score.run import progress
     from prefiqs.apps.score.scorer import PhotoScorer
     from prefiqs.datasets.people import people_in
     from prefiqs.faces.find import find_images
@@ -46,18 +45,12 @@ def best(
             print(photos_of.warning, file=sys.stderr)
         person_of = photos_of.person_of
         rows = PhotoScorer(method, model, aligned, device=device)(find_images(person_of))
-        table = pd.DataFrame([row for of_photo in rows for row in of_photo])
+        kept = [{name: row.get(name) for name in (*COLUMNS, "face", "status")}
+                for of_photo in progress(rows, len(person_of)) for row in of_photo]  # fmt: skip
+        table = pd.DataFrame(kept)
         table["person"] = table["path"].map(person_of)
     else:
-        table = read_scores(people).to_pandas()
-        if len(methods := table["method"].unique()) > 1:
-            if method not in methods:
-                scored = ", ".join(methods)
-                raise InputError(
-                    f"{people} has no scores of {method}, only of {scored}. Choose one of them by --method."
-                )
-            table = table[table["method"] == method]
-        table["person"] = [str(Path(path).parent) for path in table["path"]]
+        table = photos_by_folder(people, method)
     chosen = best_photos(table, count)
     chosen.to_csv(sys.stdout, index=False, lineterminator="\n", na_rep="NA")
     if copy_to:

@@ -104,7 +104,7 @@ def score(
     into_folder = engine == "ray" and out is not None and not out.suffix
     methods = method.split(",")
     photos = expand_lists(photos)
-    check_out(out, resume, as_json, all_faces or len(methods) > 1, into_folder, force)
+    check_out(out, resume, as_json, all_faces or len(methods) > 1, into_folder, force, html)
     if engine == "local" and (workers is not None or address is not None):
         raise InputError("--workers and --address need --engine ray. Add it, or leave them out.")
     if out is not None and into_folder:

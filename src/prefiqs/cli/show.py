@@ -26,7 +26,10 @@ def show(
     """
     from prefiqs.apps.score.page import write_page
     from prefiqs.apps.score.rows import read_scores
+    from prefiqs.apps.score.run import check_page
 
+    if html:
+        check_page(html)
     rows = read_scores(table).to_pandas()
     for method, scored in rows.dropna(subset="score").sort_values("score", kind="stable").groupby("method", sort=False):
         for end, some in (("lowest", scored.head(worst)), ("highest", scored.tail(best)[::-1])):

@@ -48,8 +48,10 @@ def people_in(source: Path, least: int = 2) -> People:
     if source.is_dir():
         files = [Path(name) for shard in find_images([source]) for name in shard.names()]
         wanted, loose = "one folder of photos per person", "it lies in no person's folder."
-        left_out = {str(file): loose for file in files if file.parent == source}
-        listed = [(str(file), file.relative_to(source).parts[0]) for file in files if file.parent != source]
+        odd = "it is no file of its own with a name in UTF-8."
+        left_out = {str(file): loose if file.parent == source else odd
+                    for file in files if file.parent == source or not file.is_file()}  # fmt: skip
+        listed = [(str(file), file.relative_to(source).parts[0]) for file in files if str(file) not in left_out]
     else:
         table = read_user_table(source, {"name": "str", "subject": "str"})
         if (column := find_column(table, "subject")) is None:

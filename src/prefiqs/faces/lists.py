@@ -1,6 +1,6 @@
 """Lists of photos, as `prefiqs score @list.txt` and `-` take them: one path a line."""
 
-import codecs
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import read_file
+from prefiqs.io.atomic import decode_text
 
 
 def expand_lists(given: Iterable[str | Path]) -> list[Path]:
@@ -32,18 +33,16 @@ def expand_lists(given: Iterable[str | Path]) -> list[Path]:
 
 
 def _read(content: bytes, source: str, folder: Path) -> list[Path]:
-    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     # Names of files are bytes on some systems: those that are not UTF-8 are kept, as Python keeps them in paths.
-    text = content.decode("utf-16") if utf16 else content.decode("utf-8-sig", "surrogateescape")
+    text = decode_text(content, source, "surrogateescape")
     lines = [line for line in re.split("\0" if "\0" in text else r"\r\n|\r|\n", text) if line.strip()]
     if not lines:
         raise InputError(f"{source} lists no photos.")
-    found = [next((path for path in _candidates(line, folder) if path.exists()), None) for line in lines]
+    found = [next((path for path in _candidates(line, folder) if os.path.exists(path)), None) for line in lines]
     missing = [line for line, path in zip(lines, found, strict=True) if path is None]
     if missing:
-        raise InputError(
-            f"File not found: {missing[0].strip()} ({len(missing)} of {len(lines)} in {source} are missing)."
-        )
+        count = f"{len(missing)} of {len(lines)} in {source} are missing"
+        raise InputError(f"File not found: {missing[0].strip()[:200]} ({count}). A list has one path a line.")
     return [path for path in found if path]
 
 

@@ -65,15 +65,23 @@ def read_text(path: str | Path) -> str:
     Raises `InputError` if there is none, or it holds other bytes (an older encoding cannot be told from another one).
     """
     require_file(path)
-    content = Path(path).read_bytes()
-    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = content.decode("utf-16" if utf16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text ({error}). Save it as text or CSV in UTF-8.") from error
+    text = decode_text(Path(path).read_bytes(), path)
     if "\0" in text:
         raise InputError(f"{path} is not text: it holds NUL characters. If it is UTF-16, save it as UTF-8.")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def decode_text(content: bytes, source: str | Path, errors: str = "strict") -> str:
+    """Text in UTF-8, or UTF-16 with its mark; `InputError`, naming its source, for other bytes.
+
+    errors: what to do with bytes that are not UTF-8, as for `bytes.decode`.
+    """
+    try:
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return content.decode("utf-16")
+        return content.decode("utf-8-sig", errors)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{source} is not UTF-8 text ({error}). Save it as text or CSV in UTF-8.") from error
 
 
 def require_file(path: str | Path) -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from prefiqs.apps.score.best import best_photos, copy_photos
+from prefiqs.apps.score.best import best_photos, copy_photos, photos_by_folder
 from prefiqs.apps.score.rows import COLUMNS, write_rows
 from prefiqs.cli import app
 from prefiqs.errors import InputError
@@ -44,6 +44,68 @@ def test_copies_lie_in_a_folder_per_person_and_replace_nothing(tmp_path):
     with pytest.raises(InputError, match="File not found"):
         copy_photos(best, tmp_path, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("people", "made"),
+    [
+        (["../people/a", "../people/b"], ["a", "b"]),
+        (["{}/people/a", "{}/people/b"], ["a", "b"]),
+        (["../people/a"], ["a"]),
+        (["../../x/a", "../people/b"], ["x/a", "{}/people/b"]),
+        (["a", "a/2024"], ["a", "a/2024"]),
+        (["."], ["photos"]),
+    ],
+)
+def test_copies_stay_in_their_folder_wherever_the_photos_lie(tmp_path, people, made):
+    photos = tmp_path / "root" / "photos"
+    photos.mkdir(parents=True)
+    people = [person.format(tmp_path / "root") for person in people]
+    for person in people:
+        (photos / person).mkdir(parents=True, exist_ok=True)
+        (photos / person / "1.pgm").write_text(person)
+    best = pd.DataFrame({"person": people, "path": [f"{person}/1.pgm" for person in people]})
+    before = set(tmp_path.rglob("*"))
+    assert copy_photos(best, photos, tmp_path / "out" / "chosen") == len(people)
+    new = set(tmp_path.rglob("*.pgm")) - before
+    places = [name.format("root") for name in made]
+    assert new == {tmp_path / "out/chosen" / name / "1.pgm" for name in places}
+    for name, person in zip(places, people, strict=True):
+        assert (tmp_path / "out/chosen" / name / "1.pgm").read_text() == person
+
+
+def test_a_table_without_rows(tmp_path):
+    write_rows([], tmp_path / "s.csv")
+    with pytest.raises(InputError, match="has no rows"):
+        photos_by_folder(tmp_path / "s.csv", "prefiqs")
+
+
+def test_a_folder_of_one_person_with_a_name_that_is_no_text(photos, tmp_path):
+    (tmp_path / "people" / "anna").mkdir(parents=True)
+    for photo, name in ((photos[0], "anna/1.pgm"), (photos[4], "anna/f\udce9te.pgm"), (photos[5], "loose.pgm")):
+        shutil.copy(photo, tmp_path / "people" / name)
+    result = CliRunner().invoke(app, ["best", str(tmp_path / "people"), "--method", "norm"])
+    assert result.exit_code == 0, result.output
+    assert [line.split(",")[:3] for line in result.stdout.splitlines()[1:]] == [["anna", "1", "1"]]
+    assert "2 photos are left out" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("no.csv", "File not found"), ("", "File not found"), ("x.txt", "cannot be read as a table")]
+)
+def test_what_is_no_table_to_show(tmp_path, name, reason):
+    (tmp_path / "x.txt").write_text("a.jpg 0.5\n")
+    result = CliRunner().invoke(app, ["show", str(tmp_path / name)])
+    assert reason in str(result.exception) and "--out" not in str(result.exception)
+
+
+def test_a_page_does_not_replace_its_table(photos, tmp_path):
+    table = tmp_path / "s.csv"
+    table.write_text("scores")
+    for command in (["show", str(table)], ["score", str(photos[0]), "--method", "norm"]):
+        result = CliRunner().invoke(app, [*command, "--html", str(table)])
+        assert "--html must be a file that ends in .html" in str(result.exception)
+    assert table.read_text() == "scores"
 
 
 def test_the_command_takes_a_folder_of_people_or_a_table(photos, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -67,6 +68,11 @@ def test_stdout(scorer, photos, expected, capsys, tmp_path):
         ((None, False, False, False, False, True), "--force needs --out"),
         (("x.csv", True, False, False, False, True), "Choose either"),
         (("x", False, False, False, True, True), "--force replaces a file. Delete the folder x"),
+        (("x.csv", False, False, False, False, False, Path("x.csv")), "--html must be a file that ends in .html"),
+        (("x.csv", False, False, False, False, False, Path("photo.jpg")), "--html must be a file that ends in .html"),
+        (("x.txt", False, False, False, False, False, Path("x.html")), "--html shows a table: choose a .csv or"),
+        (("x", False, False, False, True, False, Path("x.HTM")), "--html shows a table: choose a .csv or"),
+        (("x.csv", False, True, False, False, False, Path("x.html")), "Choose either --json or --html"),
     ],
 )
 def test_impossible_outputs(arguments, message, tmp_path):

@@ -1,13 +1,31 @@
 """The best photos of each person, or of each folder, from a table of scores."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pandas as pd
 
+from prefiqs.apps.score.rows import read_scores
 from prefiqs.errors import InputError
 
 COLUMNS = ("person", "rank", "of", "path", "score", "percentile", "hints")
+
+
+def photos_by_folder(path: Path, method: str) -> pd.DataFrame:
+    """A table of `prefiqs score` with the folder of each photo as `person`; of several methods, the rows of one.
+
+    Raises `InputError` for no such table, one without rows, or one of several other methods.
+    """
+    table = read_scores(path).to_pandas()
+    methods = table["method"].unique()
+    if table.empty:
+        raise InputError(f"{path} has no rows.")
+    if len(methods) > 1 and method not in methods:
+        found = ", ".join(methods)
+        raise InputError(f"{path} has no scores of {method}, only of {found}. Choose one of them by --method.")
+    table = table[table["method"] == method] if len(methods) > 1 else table
+    return table.assign(person=[str(Path(name).parent) for name in table["path"]])
 
 
 def best_photos(table: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -32,11 +50,17 @@ def best_photos(table: pd.DataFrame, count: int) -> pd.DataFrame:
 def copy_photos(best: pd.DataFrame, photos: Path, folder: Path) -> int:
     """Copy photos to FOLDER/PERSON/NAME and return how many; files that are there already are not replaced.
 
+    A person who is a folder has its path below the folder of all people: never one outside FOLDER.
+
     photos: folder that relative paths start from. Raises `InputError` before anything is copied if a photo is not a
     file of its own, or a copy would replace another file.
     """
     rows = best.dropna(subset="path")
-    copies = {folder / row.person / Path(row.path).name: photos / row.path for row in rows.itertuples()}
+    homes = {person: Path(os.path.abspath(photos / person)) for person in best["person"]}
+    common = Path(os.path.commonpath(homes.values()))
+    common = common.parent if common in homes.values() else common
+    copies = {folder / homes[row.person].relative_to(common) / Path(row.path).name: photos / row.path
+              for row in rows.itertuples()}  # fmt: skip
     if len(copies) < len(rows):
         raise InputError(f"Two of the photos to copy would have the same path in {folder}. Rename one of them.")
     for copy, photo in copies.items():

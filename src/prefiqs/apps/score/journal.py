@@ -4,13 +4,13 @@ import json
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Self
 
 from filelock import FileLock, Timeout
 
-from prefiqs.apps.score.rows import AND, Row, read_rows, read_scores, write_rows
+from prefiqs.apps.score.rows import AND, ROWS_AT_ONCE, Row, read_scores, write_rows
 from prefiqs.errors import InputError
 
 
@@ -92,7 +92,9 @@ class ScoreJournal:
         if not end:
             self._write(header)
         if header["extends"]:  # take over the rows of the finished table, as far as that has not happened
-            for name, of_photo in groupby(read_rows(self.out), key=lambda row: row["path"]):
+            batches = read_scores(self.out).to_batches(ROWS_AT_ONCE)
+            existing = chain.from_iterable(batch.to_pylist() for batch in batches)
+            for name, of_photo in groupby(existing, key=lambda row: row["path"]):
                 if name not in self.done:
                     rows = list(of_photo)
                     self._check(AND.join(dict.fromkeys(row["settings"] for row in rows)), self.out)
@@ -101,7 +103,7 @@ class ScoreJournal:
     def _others(self) -> str:
         """What is in the table but not of this run; nothing if only that would be written anew."""
         try:
-            table = read_scores(self.out).select(["path", "settings"])
+            table = read_scores(self.out, ["path", "settings"])
         except InputError:
             return "contents that are not a table of `prefiqs score`"
         if set(table["path"].unique().to_pylist()) != set(self.photos):

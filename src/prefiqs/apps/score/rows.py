@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from prefiqs.errors import InputError
 from prefiqs.faces.align import LANDMARK_DIGITS
 from prefiqs.faces.hints import explain, observe
 from prefiqs.faces.reader import Photo
-from prefiqs.io.atomic import whole_file
+from prefiqs.io.atomic import require_file, whole_file
 from prefiqs.io.scores import write_score_file
 
 Row = dict[str, Any]  # text, numbers and None, by the name of the column
@@ -43,7 +43,7 @@ network and options. What does not exist is missing (None; NA in CSV)."""
 AND = "; "  # between the settings of several methods
 FORMATS = (".csv", ".parquet", ".txt")
 _MISSING = "NA"
-_ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 4096
 
 
 def photo_rows(photo: Photo, results: Sequence[Mapping[str, Any]], **of_all: str | None) -> list[Row]:
@@ -91,28 +91,25 @@ def write_rows(rows: Iterable[Row], path: Path) -> None:
             return
         rows = iter(rows)
         with pq.ParquetWriter(partial, SCHEMA) as parquet:
-            while part := list(islice(rows, _ROWS_AT_ONCE)):
+            while part := list(islice(rows, ROWS_AT_ONCE)):
                 parquet.write_table(pa.Table.from_pylist(part, SCHEMA))
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a .csv or .parquet that `write_rows` wrote; `InputError` for any other file."""
-    for batch in read_scores(path).to_batches(_ROWS_AT_ONCE):
-        yield from batch.to_pylist()
-
-
-def read_scores(path: Path) -> pa.Table:
-    """The same as a table."""
+def read_scores(path: Path, columns: Sequence[str] = COLUMNS) -> pa.Table:
+    """Columns of a .csv or .parquet that `write_rows` wrote, in their order; `InputError` for any other file."""
+    require_file(path)
     if path.suffix == ".txt":
         raise InputError(f"{path} does not say how its scores were made, so it cannot be read as a table. Use a "
                          ".csv or .parquet file.")  # fmt: skip
     try:
         if path.suffix == ".parquet":
-            table = pq.ParquetFile(path).read()
+            table = pq.ParquetFile(path).read(None if columns is COLUMNS else [*columns])
         else:
-            converting = ConvertOptions(column_types=SCHEMA, null_values=[_MISSING])  # in columns of numbers
+            converting = ConvertOptions(
+                column_types=SCHEMA, null_values=[_MISSING], include_columns=[] if columns is COLUMNS else [*columns]
+            )
             table = read_csv(path, None, ParseOptions(newlines_in_values=True), converting)
-        if (found := tuple(table.column_names)) != COLUMNS:
+        if (found := tuple(table.column_names)) != tuple(columns):
             raise pa.ArrowInvalid(f"its columns are {', '.join(found[:8]) or 'none'}")
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0]

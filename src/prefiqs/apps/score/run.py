@@ -20,19 +20,29 @@ from prefiqs.faces.find import Shard
 
 
 def check_out(
-    out: Path | None, resume: bool, as_json: bool, several: bool, folder: bool = False, force: bool = False
+    out: Path | None,
+    resume: bool,
+    as_json: bool,
+    several: bool,
+    folder: bool = False,
+    force: bool = False,
+    html: Path | None = None,
 ) -> None:
     """Raise `InputError` for output options that contradict each other.
 
-    several: a photo may have several rows. folder: `out` will be a folder of shards.
+    several: a photo may have several rows. folder: `out` will be a folder of shards. html: a page of `out`.
     """
+    if html:
+        check_page(html)
+    if as_json and (out or html):
+        raise InputError(f"--json writes to stdout. Choose either --json or --{'html' if html else 'out'}.")
+    if html and (folder or (out and out.suffix == ".txt")):
+        raise InputError(f"--html shows a table: choose a .csv or .parquet as --out, not {out}.")
     if out is None:
         if resume or force:
             raise InputError(f"--{'resume' if resume else 'force'} needs --out. Name the file of the table.")
     elif resume and force:
         raise InputError("--resume keeps the existing rows, --force replaces them. Choose either of them.")
-    elif as_json:
-        raise InputError("--json writes to stdout. Choose either --json or --out.")
     elif folder:
         if force:
             raise InputError(f"--force replaces a file. Delete the folder {out} yourself, or choose another --out.")
@@ -43,6 +53,12 @@ def check_out(
     elif several and out.suffix == ".txt":
         raise InputError(f"{out} can have only one score per photo. With --all-faces or several methods, choose a .csv "
                          "or .parquet file as --out.")  # fmt: skip
+
+
+def check_page(path: Path) -> None:
+    """Raise `InputError` for a page that would replace a table or a photo."""
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise InputError(f"--html must be a file that ends in .html, not {path}.")
 
 
 def write_scores(
@@ -64,7 +80,7 @@ def write_scores(
         skip = [frozenset(some) & journal.done.keys() for some in names]
         waiting = [replace(shard, skip=done) for shard, some, done in zip(shards, names, skip, strict=True)
                    if len(done) < len(some)]  # fmt: skip
-        for rows in _progress(scorer(waiting), len(every), sum(map(len, skip))):
+        for rows in progress(scorer(waiting), len(every), sum(map(len, skip))):
             journal.append(rows)
         journal.finish()
         return len(every), sum(not journal.done[name] for name in every)
@@ -76,7 +92,7 @@ def print_scores(scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], as_js
     if not as_json:
         writer.writerow(COLUMNS)
     photos = lost = 0
-    for rows in _progress(scorer(shards), sum(len(shard.names()) for shard in shards)):
+    for rows in progress(scorer(shards), sum(len(shard.names()) for shard in shards)):
         for row in rows:
             print(json.dumps(row)) if as_json else writer.writerow(csv_values(row))
         sys.stdout.flush()
@@ -85,7 +101,7 @@ def print_scores(scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], as_js
     return photos, lost
 
 
-def _progress(rows: Iterator[list[Row]], total: int, done: int = 0) -> Iterable[list[Row]]:
+def progress(rows: Iterator[list[Row]], total: int, done: int = 0) -> Iterable[list[Row]]:
     """A progress bar on a terminal; elsewhere, such as in a log, one line per minute."""
     options: dict[str, Any] = {"dynamic_ncols": True}
     if not sys.stderr.isatty():
