@@ -18,7 +18,7 @@ from PIL import Image
 import prefiqs
 from prefiqs.cli import main
 from prefiqs.faces.decode import read_photo
-from prefiqs.io.scores import read_score_file
+from prefiqs.io.user_tables import read_user_table
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def test_score_a_folder(run, folder, tmp_path):
 def test_score_files_of_the_field(run, folder, tmp_path):
     done = run("score", folder / "a.pgm", folder / "blank.png", "--out", tmp_path / "scores.txt", "--method", "norm")
     assert done.returncode == 0, done.stderr
-    names, scores = read_score_file(tmp_path / "scores.txt")
-    assert names == [str(folder / "a.pgm")]
-    assert scores[0] > 1
+    table = read_user_table(tmp_path / "scores.txt", {"path": "str", "score": "float64"})
+    assert table["path"].tolist() == [str(folder / "a.pgm")]
+    assert table["score"][0] > 1
 
 
 def test_calibrate_and_score_with_options(run, assets, folder, tmp_path):

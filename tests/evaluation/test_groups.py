@@ -1,5 +1,7 @@
 """Groups of people, against the published formulas and loops over images."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -132,6 +134,20 @@ def test_shares_without_resamples_or_items():
     assert draws.shape == (0, 3)
     assert np.isnan(share_interval(np.array([1, 0, 0]), np.array([2, 1, 0]), draws)).all()
     assert np.isnan(share_interval(np.zeros(3), np.zeros(3), people_draws(3, 9, 0))).all()
+
+
+def test_draws_of_many_people_take_little_memory():
+    tracemalloc.start()
+    draws = people_draws(50_000, 100, 1)
+    drawn = tracemalloc.get_traced_memory()[1]
+    total = np.full(50_000, 3)
+    tracemalloc.reset_peak()
+    low, high = share_interval(total // 2, total, draws)
+    used = tracemalloc.get_traced_memory()[1] - draws.nbytes
+    tracemalloc.stop()
+    assert draws.sum(axis=1).tolist() == [50_000] * 100 and draws.nbytes == 100 * 50_000 * 2
+    assert drawn < 1.2 * draws.nbytes and used < 1.5 * 2**20 * 8 + 4 * total.nbytes
+    assert low == high == pytest.approx(1 / 3)
 
 
 def test_spread_of_scores(study):

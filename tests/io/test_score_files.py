@@ -13,13 +13,18 @@ from prefiqs.io.scores import (
     find_score_files,
     read_image_scores,
     read_published_scores,
-    read_score_file,
     write_score_file,
 )
+from prefiqs.io.user_tables import names_of, number_column, read_user_table
 
 # Paths as people have them: spaces and other alphabets inside, no line breaks. A line that begins with # is a comment.
 LETTERS = st.characters(categories=["L", "N", "P"]) | st.just(" ")
 TEXT_NAMES = st.text(LETTERS, min_size=1).map(str.strip).filter(lambda name: name and name[0] != "#")
+
+
+def read_score_file(path):
+    table = read_user_table(path, {"path": "str", "score": "float64"})
+    return names_of(table, path).tolist(), number_column(table, "score", path)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from prefiqs.errors import InputError
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.pairs import read_pairs
-from prefiqs.io.scores import read_image_scores, read_score_file
+from prefiqs.io.scores import read_image_scores
 from prefiqs.io.user_tables import names_of, number_column, read_user_table
 
 SCORES = {"path": "str", "score": "float64"}
@@ -120,8 +120,7 @@ def test_parquet_with_its_index_and_in_parts(tmp_path):
 
 def test_names_may_hold_what_separates_elsewhere(tmp_path):
     (tmp_path / "s.txt").write_text("Doe, John/my photo;1.jpg 0.5\n# 7.jpg 2\nx 1\n")
-    names, scores = read_score_file(tmp_path / "s.txt")
-    assert (names, scores.tolist()) == (["Doe, John/my photo;1.jpg", "# 7.jpg", "x"], [0.5, 2, 1])
+    assert read(tmp_path / "s.txt") == [("Doe, John/my photo;1.jpg", 0.5), ("# 7.jpg", 2), ("x", 1)]
 
 
 NAMES = ["n1/0001_01.jpg", "n1/0002_01.jpg", "n9/0001_01.jpg", "n9/Zoë 1.JPG"]

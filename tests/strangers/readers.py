@@ -38,7 +38,7 @@ from prefiqs.io.arrays import read_array
 from prefiqs.io.embeddings import read_embeddings
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.pairs import read_pairs
-from prefiqs.io.scores import read_image_scores, read_score_file
+from prefiqs.io.scores import read_image_scores
 from prefiqs.io.templates import read_templates
 from prefiqs.io.user_tables import read_user_table
 from prefiqs.models.checkpoints import read_checkpoint, read_tensors
@@ -197,7 +197,6 @@ READERS = {
     "table of pairs": Reader("p.parquet", pairs, (parquet(left=[0, 1], right=[1, 2], genuine=[1, 0]),)),
     "templates": Reader("t.txt", read_templates, (b"1.jpg 3 5\n2.jpg 3 6\n",)),
     "OFIQ": Reader("m.csv", method_scores, (b"Filename;UnifiedQualityScore\n1.jpg;20.5\n2.jpg;30\n",)),
-    "score file": Reader("m_b.txt", read_score_file, (b"a/1.jpg 0.5\nb c/2.jpg -1e3\n",)),
     "method scores": Reader("m_b.txt", method_scores, (b"a/1.jpg 0.5\na/2.jpg 1\n",)),
     "text table": Reader(
         "t.txt", lambda path: read_user_table(path, {"a": "str", "b": "int32", "c": "float64"}), (b"x 1 2.5\ny\t2 3\n",)

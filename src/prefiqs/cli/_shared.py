@@ -27,6 +27,15 @@ ShardSize = Annotated[int, ray_option(help="Images per shard; a tar file is alwa
 Settings = Annotated[
     list[str] | None, Option("--set", help="KEY=VALUE: a parameter to change, such as edc.limit=0.2; may be repeated.")
 ]
+Fmrs = Annotated[list[float], Option("--fmr", help="Target FMR; may be repeated.")]
+FMRS = [1e-3, 1e-4]
+TargetFnmrs = Annotated[
+    list[float],
+    Option("--target-fnmr", help="Target FNMR that the rejection threshold must reach; may be repeated."),
+]
+TARGET_FNMRS = [0.05]
+LowerIsBetter = Annotated[list[str] | None, Option(help="Method whose lower scores are better; may be repeated.")]
+Groups = Annotated[str | None, Option(help="FILE:COLUMN: a table with the group of each image or person.")]
 Address = Annotated[str | None, ray_option(help="Address of a running cluster; default: this machine.")]
 
 

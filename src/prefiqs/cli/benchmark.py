@@ -10,8 +10,6 @@ from prefiqs.cli import _shared as shared
 from prefiqs.errors import InputError
 
 _METHODS = "norm,prefiqs-fast,quality-network@qualityface,ser-fiq,prefiqs"  # in the order of their cost
-_FMRS = [1e-3, 1e-4]
-_TARGETS = [0.05]
 
 
 def benchmark(
@@ -28,15 +26,11 @@ def benchmark(
     scores: Annotated[
         list[str] | None, Option(help="Scores of another tool for these photos: FILE or METHOD=FILE; may be repeated.")
     ] = None,
-    lower_is_better: Annotated[
-        list[str] | None, Option(help="Method whose lower scores are better; may be repeated.")
-    ] = None,
-    fmr: Annotated[list[float], Option(help="Target FMR; may be repeated.")] = _FMRS,
+    lower_is_better: shared.LowerIsBetter = None,
+    fmr: shared.Fmrs = shared.FMRS,
     impostors: Annotated[int, Option(min=1, help="Impostor pairs to draw; all genuine pairs are compared.")] = 100_000,
-    target_fnmr: Annotated[
-        list[float], Option(help="Target FNMR that the rejection threshold must reach; may be repeated.")
-    ] = _TARGETS,
-    groups: Annotated[str | None, Option(help="FILE:COLUMN: a table with the group of each image or person.")] = None,
+    target_fnmr: shared.TargetFnmrs = shared.TARGET_FNMRS,
+    groups: shared.Groups = None,
     bootstrap: Annotated[int, Option(help="Bootstrap resamples of people for 95 % intervals; 0 = none.")] = 1000,
     seed: Annotated[int, Option(help="Seed of impostor pairs and bootstrap.")] = 0,
     device: shared.Device = "auto",

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-_FMRS = [1e-3, 1e-4]
-_TARGETS = [0.05]
+from prefiqs.cli import _shared as shared
 
 
 def evaluate(
@@ -26,10 +25,8 @@ def evaluate(
     templates: Annotated[
         Path | None, Option(help="`NAME TEMPLATE MEDIUM` text or a table, if --pairs lists templates (IJB-C).")
     ] = None,
-    lower_is_better: Annotated[
-        list[str] | None, Option(help="Method whose lower scores are better; may be repeated.")
-    ] = None,
-    fmr: Annotated[list[float], Option(help="Target FMR; may be repeated.")] = _FMRS,
+    lower_is_better: shared.LowerIsBetter = None,
+    fmr: shared.Fmrs = shared.FMRS,
     threshold: Annotated[
         str, Option(help="Similarity threshold of the curves: recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")
     ] = "recomputed",
@@ -38,10 +35,8 @@ def evaluate(
     ] = "nearest",
     step: Annotated[float, Option(help="Step of the discard fraction.")] = 0.05,
     max_discard: Annotated[float, Option(help="Upper limit of the discard fraction for pAUC.")] = 0.3,
-    target_fnmr: Annotated[
-        list[float], Option(help="Target FNMR that the rejection threshold must reach; may be repeated.")
-    ] = _TARGETS,
-    groups: Annotated[str | None, Option(help="FILE:COLUMN: a table with the group of each image or person.")] = None,
+    target_fnmr: shared.TargetFnmrs = shared.TARGET_FNMRS,
+    groups: shared.Groups = None,
     bootstrap: Annotated[
         int | None,
         Option(

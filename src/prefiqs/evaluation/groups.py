@@ -34,7 +34,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 class Grouping(NamedTuple):
     """n images by group and person.
 
-    names: of the groups. group: (n,) int, −1 = in none. person: (n,) int, numbered from 0.
+    names: of the groups, each of an image or more. group: (n,) int, −1 = in none. person: (n,) int, numbered from 0.
     """
 
     names: list[str]
@@ -59,15 +59,18 @@ def gini(rates: NDArray[np.float64]) -> NDArray[np.float64]:
 def mean_discard_gap(levels: NDArray[np.float64], rejected: NDArray[np.float64]) -> float:
     """Return the mean of max − min of the shares rejected, over thresholds from the lowest to the highest score.
 
-    levels: (k,) distinct scores, ascending, −∞ too. rejected: (k, n groups), the share of each group below each.
+    levels: (k,) distinct scores, ascending, −∞ too. rejected: (k, n groups), the share of each group below each. NaN
+    for fewer than two finite scores.
     """
     finite = np.isfinite(levels)
+    if finite.sum() < 2:
+        return np.nan
     levels, gaps = levels[finite], np.ptp(rejected[finite], axis=1)
     return float(gaps[1:] @ np.diff(levels) / np.ptp(levels))
 
 
 def group_points(
-    comparison: Comparison, points: pd.DataFrame, grouping: Grouping, draws: NDArray[np.float64]
+    comparison: Comparison, points: pd.DataFrame, grouping: Grouping, draws: NDArray[np.uint16]
 ) -> pd.DataFrame:
     """Return one row per operating point that has a rejection threshold, and group.
 
@@ -94,7 +97,7 @@ def group_points(
     return pd.DataFrame(rows)
 
 
-def group_scores(comparison: Comparison, grouping: Grouping, draws: NDArray[np.float64]) -> pd.DataFrame:
+def group_scores(comparison: Comparison, grouping: Grouping, draws: NDArray[np.uint16]) -> pd.DataFrame:
     """Return one row per key and group: how its scores are spread.
 
     people, images; without_score: share of the images, which the following ignore. q5, q25, q50, q75, q95: quantiles
@@ -118,7 +121,7 @@ def group_scores(comparison: Comparison, grouping: Grouping, draws: NDArray[np.f
 
 
 def differentials(
-    comparison: Comparison, points: pd.DataFrame, grouping: Grouping, draws: NDArray[np.float64], seed: int = 0
+    comparison: Comparison, points: pd.DataFrame, grouping: Grouping, draws: NDArray[np.uint16], seed: int = 0
 ) -> pd.DataFrame:
     """Return one row per key and rejection threshold of `points`: fta_dd and mdg_dd (the same for each threshold).
 

@@ -91,7 +91,7 @@ def target_points(comparison: Comparison, thresholds: pd.DataFrame, target_fnmrs
 
 
 def operating_points(
-    comparison: Comparison, points: pd.DataFrame, people: ArrayLike, draws: NDArray[np.float64], n_lost: int = 0
+    comparison: Comparison, points: pd.DataFrame, people: ArrayLike, draws: NDArray[np.uint16], n_lost: int = 0
 ) -> pd.DataFrame:
     """Add what is rejected and what errors remain to points with verifier, key, similarity and rejection threshold.
 

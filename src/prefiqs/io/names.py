@@ -53,7 +53,8 @@ class ImageNameIndex:
             if self._own.setdefault(name, row) != row:
                 raise InputError(f"The image {name!r} occurs twice in {source}. Names must be unique.")
         self._paths = [*map(_parts, self.all)]
-        self._root = _root(self._paths)
+        self._root, self._numbered = _root(self._paths), all(path[-1].isdecimal() for path in self._paths)
+        self._warned = False
         self._by_end: dict[int, dict[tuple[str, ...], int]] = {}
         whole = [_safe("/".join(path)) for path in self._paths]
         self._prepared = dict(zip(whole, range(len(whole)), strict=True)) if len(set(whole)) == len(whole) else {}
@@ -78,7 +79,9 @@ class ImageNameIndex:
                         elsewhere.append(i)
                     rows[i] = rows[i] if fits else _UNKNOWN
         found = rows >= 0
-        if elsewhere or found.any() and self._may_be_another_set(root):
+        one_of_many = len(distinct) == 1 and self._warned  # whoever asks for each name alone is told once
+        if not one_of_many and (elsewhere or found.any() and self._may_be_another_set(root)):
+            self._warned = True
             i = elsewhere[0] if elsewhere else int(found.argmax())
             message = "%r is taken for %r of %s (%d images). One is in %r, the other in %r: are they of one data set?"
             places = "/".join(root), "/".join(self._root) or self._source
@@ -106,11 +109,12 @@ class ImageNameIndex:
 
     def _ends(self, length: int) -> dict[tuple[str, ...], int]:
         if length not in self._by_end:
-            rows = self._by_end[length] = {}
+            rows: dict[tuple[str, ...], int] = {}
             for row, path in enumerate(self._paths):
                 if len(path) >= length:
                     end = path[-length:]
                     rows[end] = _AMBIGUOUS if end in rows else row
+            self._by_end[length] = rows  # not before it is filled: other threads ask too
         return self._by_end[length]
 
     def _fits(self, asked: tuple[str, ...], own: tuple[str, ...], common: int, root: tuple[str, ...]) -> str:
@@ -126,7 +130,7 @@ class ImageNameIndex:
     def _may_be_another_set(self, root: tuple[str, ...]) -> bool:
         """Whether images are called by mere numbers, as any data set may call them, and `root` is a folder not ours."""
         folder = next((part for part in reversed(root) if part != _PREPARED_FOLDER), None)
-        if folder is None or not all(path[-1].isdecimal() for path in self._paths):
+        if folder is None or not self._numbered:
             return False
         return _joined(folder) not in {run for part in (*self._root, *_parts(self._source)) for run in _runs(part)}
 

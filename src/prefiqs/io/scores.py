@@ -31,12 +31,6 @@ def write_score_file(names: Iterable[str], scores: Iterable[float], path: str | 
     write_text("".join(f"{name} {score:.9g}\n" for name, score in zip(names, scores, strict=True)), path)
 
 
-def read_score_file(path: Path) -> tuple[list[str], np.ndarray]:
-    """Read `PATH SCORE` lines: names and float64 scores; `InputError` names the first line that has another form."""
-    table = read_user_table(path, {"path": "str", "score": "float64"})
-    return names_of(table, path).tolist(), number_column(table, "score", path)
-
-
 def read_image_scores(
     files: Iterable[tuple[str | None, Path]],
     images: ImageNameIndex,

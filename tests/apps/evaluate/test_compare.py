@@ -12,6 +12,7 @@ import prefiqs
 from prefiqs.apps.evaluate.compare import Settings, comparison_of, evaluate
 from prefiqs.apps.evaluate.groups import read_groups
 from prefiqs.apps.evaluate.inputs import EvaluationInputs, read_inputs
+from prefiqs.apps.evaluate.operating_points import printed_thresholds
 from prefiqs.cli import main
 from prefiqs.datasets.benchmark import Templates
 from prefiqs.errors import InputError
@@ -209,8 +210,9 @@ def test_the_verdict_comes_first(run, brought, tmp_path):
     points = pd.read_csv(tmp_path / "r" / "target_fnmr.csv").set_index(["method", "target_fnmr"])
     row = points.loc[("copy", 0.3)]
     assert f"Set the recogniser's similarity threshold to {row['similarity_threshold']:.4f}." in first
-    level = f"{row['rejection_threshold']:.6g}".replace("-", "−")
-    assert f"For an FNMR of at most 30 %, reject images whose copy score is below {level}. " in first
+    level = re.search(r"For an FNMR of at most 30 %, reject images whose copy score is below (\S+)\. ", first)[1]
+    copied = np.array([float(f"{line.split()[1]}1") for line in lines])
+    assert (copied < float(level.replace("−", "-"))).mean() == pytest.approx(row["images_rejected"])
     assert f"{row['images_rejected']:.1%}".replace("%", " %") + " of the images and" in first
     assert "No rejection threshold of copy reaches an FNMR of at most 0.01 %." in first
     assert page.index("The best method is") < page.index("<dl>") < page.index("<table")
@@ -234,8 +236,10 @@ def test_thresholds_where_lower_is_better_are_on_the_scale_of_the_file(run, brou
     code, out, err = run("evaluate", *files, "--out", tmp_path / "r", *CLEAR)
     assert code == 0, err
     row = pd.read_csv(tmp_path / "r" / "target_fnmr.csv").iloc[0]
-    assert f"reject images whose flipped score is above {row['rejection_threshold']:.6g}" in out
+    level = re.search(r"reject images whose flipped score is above (\S+)\. ", out)[1]
+    level = float(level.replace("−", "-"))
     assert row["images_rejected"] == pytest.approx((-brought.good > row["rejection_threshold"] + 1e-9).mean())
+    assert row["images_rejected"] == (-brought.good > level).mean()
 
 
 @pytest.fixture
@@ -392,3 +396,132 @@ def test_no_digit_too_many(failing, tmp_path):
             (100 * numbers["rejected_low"], 100 * numbers["rejected_high"]), abs=0.05 * width
         )
         assert "." not in shown if width >= 10 else re.search(r"\.\d\b", shown)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    "scores",
+    [
+        np.arange(1, 9) * 2.58123456789e-9,
+        1 - np.arange(8) * 3e-8,
+        np.arange(-4.0, 4) * 1234.56789,
+        1e9 + np.arange(8),
+        np.nextafter(0.1, 1) + np.arange(8) * np.spacing(0.1),
+        np.float32([0.1, 0.3, 0.30000003, 0.7]).astype(float),
+        np.array([-np.inf, -np.inf, 0, 1e-300, 7e250]),
+    ],
+)
+def test_a_printed_threshold_rejects_the_same_images(scores, sign):
+    levels = [*scores[np.isfinite(scores)], *(scores[-2:].sum() / 2,)]
+    for level in levels:  # one alone, so that nothing tells how far thresholds are apart
+        points = pd.DataFrame({"key": ["m"], "rejection_threshold": [level]})
+        (text,) = printed_thresholds(points, {"m": scores}, {"m": sign})
+        shown = float(text.replace("−", "-"))
+        np.testing.assert_array_equal(sign * scores < shown if sign > 0 else sign * scores > shown, scores < level)
+        assert text != "−0"
+    points = pd.DataFrame({"key": ["m"] * 2, "rejection_threshold": [0.123456789, np.nan]})
+    assert printed_thresholds(points, {"m": np.array([0.1, 0.5])}, {"m": 1}) == ["0.1234", None]
+
+
+def test_thresholds_of_a_single_target_are_printed_with_their_digits(run, brought, tmp_path):
+    lines = (f"{n} {2.5e-9 + 1e-10 * s:.17g}\n" for n, s in zip(brought.names, brought.good, strict=True))
+    (tmp_path / "tiny.txt").write_text("".join(lines))
+    code, out, err = run("evaluate", tmp_path / "tiny.txt", *given(brought)[2:4], *given(brought)[6:], *CLEAR,
+                         "--groups", f"{brought.folder}/index.csv:subject", "--out", tmp_path / "r")  # fmt: skip
+    assert code == 0, err
+    for name in ("target_fnmr", "operating_points", "groups", "group_differentials"):
+        assert re.search(r"[1-9]\.\d{3,}e−09", (tmp_path / "r" / f"{name}.md").read_text()), name
+        assert "threshold" not in pd.read_csv(tmp_path / "r" / f"{name}.csv")
+    assert re.search(r"score is below \d\.\d{3,}e−09\. ", out)
+
+
+def of_people(n_people, photos=3):
+    """As many people with photos, two methods, all pairs."""
+    rng = np.random.default_rng(n_people)
+    subjects = np.repeat([f"p{i}" for i in range(n_people)], photos)
+    pairs = np.column_stack(np.triu_indices(len(subjects), 1))
+    vectors = rng.normal(size=(n_people, 16)).repeat(photos, 0) + rng.normal(size=(len(subjects), 16))
+    scores = {name: rng.normal(size=len(subjects)) for name in ("first", "second")}
+    genuine = subjects[pairs[:, 0]] == subjects[pairs[:, 1]]
+    return EvaluationInputs([f"{i}.jpg" for i in range(len(subjects))], {"v": vectors}, None, subjects, True, pairs,
+                            genuine, scores, dict.fromkeys(scores, 1), 0)  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", ["people", "pairs"])
+@pytest.mark.parametrize(("n_people", "singles"), [(2, 0), (9, 0), (9, 12)])
+def test_fewer_than_ten_people_have_no_intervals_and_no_verdict(tmp_path, n_people, singles, unit):
+    inputs = of_people(n_people + singles)
+    if singles:  # people of one photo have impostor pairs only, so they do not count
+        kept = ~inputs.genuine | (inputs.pairs < 3 * n_people).all(1)
+        inputs = replace(inputs, pairs=inputs.pairs[kept], genuine=inputs.genuine[kept])
+    report = evaluate(inputs, Settings((0.1,), resamples=20, resample_unit=unit), tmp_path, "t")
+    (text,) = report.verdicts.values()
+    assert f"show {n_people} people only: no intervals and no verdict on methods are given for fewer than 10" in text
+    assert "best" not in text and "ecommended" not in text
+    assert "differences" not in report.tables and not list(tmp_path.glob("intervals*"))
+    points = report.tables["operating_points"].frame
+    assert points["fnmr"].notna().all() and points[["fnmr_low", "fnmr_high"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(("n_people", "cautious"), [(10, True), (29, True), (30, False)])
+def test_fewer_than_thirty_people_have_a_caution(tmp_path, n_people, cautious):
+    inputs = of_people(n_people)
+    report = evaluate(inputs, Settings((0.1,), resamples=20, seed=3), tmp_path, "t")
+    (text,) = report.verdicts.values()
+    assert ("people only, so take this with caution: for fewer than 30" in text) == cautious and "best method" in text
+    drawn = comparison_of(inputs)[0].bootstrap(Settings((0.1,)), 20, 3)["v", 0.1]
+    areas = report.tables["areas"].frame.set_index("method")
+    assert areas.loc["first", ["pauc_low", "pauc_high"]].tolist() == pytest.approx(
+        [1e3 * end for end in drawn.interval("first")]
+    )
+    assert "not corrected for the choice of the best method on the same pairs" in report.tables["differences"].notes
+
+
+@pytest.mark.parametrize("dtype", [float, object])
+def test_groups_of_numbers_keep_all_their_digits(brought, tmp_path, dtype):
+    inputs = of_people(12)
+    years = [123456781, 123456782, 0.12345678, 0.12345679] * 3
+    table = pd.DataFrame({"subject": [f"p{i}" for i in range(12)], "n": np.array(years, dtype)})
+    table.to_parquet(tmp_path / "n.parquet") if dtype is float else table.to_csv(tmp_path / "n.csv", index=False)
+    grouping = read_groups(f"{tmp_path}/n.{'parquet' if dtype is float else 'csv'}:n", inputs)
+    assert sorted(grouping.names) == ["0.12345678", "0.12345679", "123456781", "123456782"]
+
+
+def test_a_group_of_which_no_template_is_left(tmp_path):
+    """Every template with an image of c holds one of a as well."""
+    inputs = of_people(40, 2)
+    inputs = replace(inputs, templates=Templates.of(np.arange(160) // 2, np.zeros(160, int)),
+                     names=[f"{i}.jpg" for i in range(160)], verifiers={"v": inputs.verifiers["v"].repeat(2, 0)},
+                     scores={"m": inputs.scores["first"].repeat(2)}, sign={"m": 1})  # fmt: skip
+    groups = ["a", "c", *["a"] * 79, *["b"] * 79]
+    pd.DataFrame({"name": inputs.names, "g": groups}).to_csv(tmp_path / "g.csv", index=False)
+    grouping = read_groups(f"{tmp_path}/g.csv:g", inputs)
+    assert grouping.names == ["a", "b"] and set(grouping.group[[0, 40]]) == {-1} and set(grouping.group[41:]) == {1}
+    report = evaluate(inputs, Settings((0.1,), resamples=3), tmp_path / "r", "t", grouping)
+    assert set(report.tables["group_scores"].frame["group"]) == {"a", "b"}
+    pd.DataFrame({"name": inputs.names, "g": ["a", "b"] * 80}).to_csv(tmp_path / "g.csv", index=False)
+    with pytest.raises(InputError, match="must have 2 to 20 values for these images, not 0"):
+        read_groups(f"{tmp_path}/g.csv:g", inputs)
+
+
+def test_groups_without_a_score(tmp_path):
+    inputs = of_people(12)
+    person = numbered_people(inputs.subjects)
+    scores = np.where(person < 6, np.nan, inputs.scores["first"])
+    grouping = Grouping(["a", "b"], np.where(person < 6, person % 2, -1), person)
+    report = evaluate(replace(inputs, scores={"m": scores}, sign={"m": 1}), Settings((0.1,), resamples=5),
+                      tmp_path, "t", grouping)  # fmt: skip
+    apart = report.tables["group_differentials"].frame
+    assert apart.filter(like="mdg_dd").isna().all(axis=None) and (apart["fta_dd"] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["a$\\foo$", "$x_{", "5$ and 6$", "a\\$b"])
+def test_names_that_look_like_mathematics(tmp_path, name):
+    inputs = of_people(12)
+    both = {name: inputs.scores["first"], "other": inputs.scores["second"]}
+    verifiers = {name: inputs.verifiers["v"], "other": inputs.verifiers["v"][:, :8]}
+    person = numbered_people(inputs.subjects)
+    grouping = Grouping([name, "other"], person % 2, person)
+    inputs = replace(inputs, scores=both, sign=dict.fromkeys(both, 1), verifiers=verifiers)
+    evaluate(inputs, Settings((0.1,), resamples=2), tmp_path, name, grouping)
+    assert (tmp_path / "groups.png").exists() and (tmp_path / "report.html").exists()

@@ -11,7 +11,7 @@ from prefiqs.apps.score.rows import COLUMNS
 from prefiqs.apps.score.run import check_out, print_scores, write_scores
 from prefiqs.errors import InputError
 from prefiqs.faces.find import find_images
-from prefiqs.io.scores import read_score_file
+from prefiqs.io.user_tables import read_user_table
 
 
 def write(scorer, photos, out, resume=False):
@@ -44,9 +44,9 @@ def test_csv_and_parquet_hold_the_rows(scorer, photos, expected, tmp_path):
 
 def test_text_has_the_scored_photos_alone(scorer, photos, expected, tmp_path):
     assert write(scorer, photos, tmp_path / "c.txt") == 2
-    names, scores = read_score_file(tmp_path / "c.txt")
+    table = read_user_table(tmp_path / "c.txt", {"path": "str", "score": "float64"})
     scored = expected.dropna(subset="score")
-    assert (names, list(scores)) == (list(scored["path"]), list(scored["score"]))
+    assert table.to_numpy().tolist() == scored[["path", "score"]].to_numpy().tolist()
 
 
 def test_stdout(scorer, photos, expected, capsys, tmp_path):

@@ -13,10 +13,16 @@ from matplotlib.figure import Figure
 from prefiqs import __version__
 from prefiqs.apps.evaluate.groups import group_tables
 from prefiqs.apps.evaluate.inputs import EvaluationInputs
-from prefiqs.apps.evaluate.operating_points import PERCENTILES, percentile_table, target_table, threshold_table
+from prefiqs.apps.evaluate.operating_points import (
+    PERCENTILES,
+    percentile_table,
+    printed_thresholds,
+    target_table,
+    threshold_table,
+)
 from prefiqs.apps.evaluate.verdict import verdicts_in_words
 from prefiqs.errors import InputError
-from prefiqs.evaluation.bootstrap import numbered_people, people_draws
+from prefiqs.evaluation.bootstrap import FEWEST_PEOPLE, numbered_people, people_draws
 from prefiqs.evaluation.comparison import Bootstraps, Comparison
 from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.evaluation.groups import Grouping
@@ -48,8 +54,8 @@ _DOTS = 110  # per inch, of figures on the page: sharp at its width
 class Settings(EdcProtocol):
     """How curves are drawn, areas taken, and intervals made.
 
-    resamples: of the bootstrap; 0 = no intervals and no verdict on methods; None = 1,000, but 100 above a million
-        pairs. resample_unit: "people" or "pairs", for the areas.
+    resamples: of the bootstrap; 0 = no intervals and no verdict on methods, as with fewer than ten people; None =
+        1,000, but 100 above a million pairs. resample_unit: "people" or "pairs", for the areas.
     seed: of all draws. target_fnmrs: for which the lowest rejection threshold is sought, each in (0, 1).
     """
 
@@ -94,9 +100,14 @@ def evaluate(
     """
     if settings.resamples is None:
         settings = replace(settings, resamples=1000 if len(inputs.pairs) <= 1_000_000 else 100)
-    resamples = settings.resamples or 0
     limit, hidden = settings.limit, ["verifier"] if len(inputs.verifiers) == 1 else []
     comparison, lost = comparison_of(inputs, settings.resample_unit)
+    people, ranks = numbered_people(inputs.subjects), next(iter(comparison.similarities.values()))
+    of_kinds = (people[comparison.pairs[rows]] for rows in (ranks.genuine_pairs, ranks.impostor_pairs))
+    n_people = min(int((np.bincount(of_kind.ravel()) > 0).sum()) for of_kind in of_kinds)
+    if n_people < FEWEST_PEOPLE:
+        settings = replace(settings, resamples=0)
+    resamples = settings.resamples or 0
     curves = comparison.curves(settings)
     random = comparison.random_orders(settings, RANDOM_ORDERS)
     bootstraps = comparison.bootstrap(settings, resamples, settings.seed) if resamples else {}
@@ -107,16 +118,21 @@ def evaluate(
         differences = differences_table(bootstraps, None, limit).rename(columns=_METHOD)
         differences = _ordered(differences, "difference")
         caption = "Differences of pAUC·10³ from the best method (above 0 is worse)"
-        notes = "low, high: 95 % interval of the paired difference. If it contains 0, the two cannot be told apart."
+        notes = (
+            "low, high: 95 % interval of the paired difference. If it contains 0, the two cannot be told apart. The "
+            "intervals are not corrected for the choice of the best method on the same pairs, nor for the number of "
+            "methods: of many equally good ones, some look worse by chance."
+        )
         hidden_here = [*hidden, "resamples", "unit"]
         tables["differences"] = Table(differences, caption, digits=2, notes=notes, hidden=hidden_here)
     tables["similarity_thresholds"] = threshold_table(thresholds, hidden)
-    people = numbered_people(inputs.subjects)
     draws = people_draws(int(people.max()) + 1, resamples, settings.seed)
     at_percentiles = percentile_points(comparison, thresholds, PERCENTILES)
     at_targets = target_points(comparison, thresholds, settings.target_fnmrs)
+    for points in (at_percentiles, at_targets):
+        points["threshold"] = printed_thresholds(points, comparison.scores, inputs.sign)
     targets = operating_points(comparison, at_targets, people, draws, lost)
-    verdicts = verdicts_in_words(bootstraps, thresholds, targets, inputs.sign, limit)
+    verdicts = verdicts_in_words(bootstraps, thresholds, targets, inputs.sign, limit, n_people)
     if len(targets):
         tables["target_fnmr"] = target_table(targets, inputs.sign, hidden)
     found = operating_points(comparison, at_percentiles, people, draws, lost)

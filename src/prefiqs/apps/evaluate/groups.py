@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from prefiqs.apps.evaluate.inputs import EvaluationInputs
-from prefiqs.apps.evaluate.operating_points import decimals, on_own_scale
+from prefiqs.apps.evaluate.operating_points import on_own_scale
 from prefiqs.errors import InputError
 from prefiqs.evaluation.bootstrap import numbered_people
 from prefiqs.evaluation.comparison import Comparison
@@ -43,7 +43,9 @@ def read_groups(given: str, inputs: EvaluationInputs) -> Grouping:
     if table is None:
         raise InputError(f"{path} needs a column {column!r} and one that names images (name) or people (subject).")
     table = table[table[column].notna() & (table[column].astype(str).str.strip() != "")]
-    values = np.array([f"{value:g}" if isinstance(value, float) else str(value).strip() for value in table[column]])
+    values = np.array(
+        [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v).strip() for v in table[column]]
+    )
     who = find_column(table, "subject")
     if who is not None and find_column(table, "name") is None:
         people = pd.Index(np.unique(inputs.subjects))
@@ -56,10 +58,6 @@ def read_groups(given: str, inputs: EvaluationInputs) -> Grouping:
     if not len(rows):
         raise InputError(f"{path} names none of the compared images or people. Check the names.")
     names, number = np.unique(values, return_inverse=True)
-    if not 2 <= len(names) <= MOST:
-        raise InputError(
-            f"The column {column} of {path} must have 2 to {MOST} values for these images, not {len(names)}."
-        )
     of = np.full(place.max() + 1, -1)
     of[rows] = number
     if len(twice := np.flatnonzero(of[rows] != number)):
@@ -69,24 +67,30 @@ def read_groups(given: str, inputs: EvaluationInputs) -> Grouping:
         of_images, rows = group, inputs.templates.rows
         group = of_images[np.unique(rows, return_index=True)[1]]
         group[rows[group[rows] != of_images]] = -1
-    return Grouping(names.tolist(), group, numbered_people(inputs.subjects))
+    left = np.unique(group[group >= 0])
+    if not 2 <= len(left) <= MOST:
+        raise InputError(
+            f"The column {column} of {path} must have 2 to {MOST} values for these images, not {len(left)}."
+        )
+    group = np.where(group < 0, -1, np.searchsorted(left, group))
+    return Grouping(names[left].tolist(), group, numbered_people(inputs.subjects))
 
 
 def group_tables(
     comparison: Comparison,
     points: pd.DataFrame,
     grouping: Grouping,
-    draws: NDArray[np.float64],
+    draws: NDArray[np.uint16],
     seed: int,
     sign: Mapping[str, int],
     hidden: list[str],
 ) -> dict[str, Table]:
     """Return the tables `groups`, `group_differentials` and `group_scores`; columns as of `evaluation.groups`.
 
-    points: those of percentiles and of targets. sign: of each method.
+    points: those of percentiles and of targets, with `printed_thresholds`. sign: of each method.
     """
     found = on_own_scale(group_points(comparison, points, grouping, draws), sign)
-    digits = {"rejection_threshold": decimals(found), "percentile": 0}
+    digits = {"percentile": 0}
     printed = {f"{share}, %": _with_intervals(found, share, 100) for share in ("rejected", "fnmr")}
     note = np.where(found["people"] < FEW, "few people", "")
     numbers = [f"{share}{end}" for share in ("rejected", "fnmr") for end in ("", "_low", "_high")]
@@ -95,10 +99,10 @@ def group_tables(
         "In brackets: 95 % intervals over people; for a share of 0 or 100 %, the other limit is the exact binomial "
         f"bound with people as trials. few people: fewer than {FEW}. A genuine pair is in a group if both images are."
     )
-    hidden_here = [*hidden, "similarity_threshold", "reliable", *numbers]
+    hidden = [*hidden, "similarity_threshold", "rejection_threshold", "reliable"]
     groups = Table(
-        found.assign(**printed, note=note), caption, digits=digits, notes=notes, hidden=hidden_here,
-        not_in_csv=[*printed, "note"],
+        found.assign(**printed, note=note), caption, digits=digits, notes=notes, hidden=[*hidden, *numbers],
+        not_in_csv=["threshold", *printed, "note"],
     )  # fmt: skip
     apart = on_own_scale(
         points.merge(differentials(comparison, points, grouping, draws, seed), on=["key", "rejection_threshold"]), sign
@@ -106,7 +110,7 @@ def group_tables(
     intervals = ["fta_dd", "mdg_dd"] if len(draws) else []
     differential = Table(
         apart, "Groups: differentials of ISO/IEC 29794-1", digits={**digits, "fta_dd": 3, "mdg_dd": 3},
-        notes=_DIFFERENTIALS, hidden=[*hidden, "similarity_threshold", "reliable"], intervals=intervals,
+        notes=_DIFFERENTIALS, hidden=hidden, intervals=intervals, not_in_csv=["threshold"],
     )  # fmt: skip
     spread = group_scores(comparison, grouping, draws).rename(columns={"key": "method"})
     quantiles = [f"q{100 * q:g}" for q in QUANTILES]

@@ -1,7 +1,8 @@
 """Operating points of a user's methods: at percentiles of their scores, and for a wanted FNMR."""
 
-import math
 from collections.abc import Mapping
+from decimal import ROUND_FLOOR, Context
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,11 @@ from prefiqs.reporting.tables import Table
 PERCENTILES = (0, 1, 2, 5, 10, 20, 30, 50)
 _DIGITS = {"images_rejected": 3, "pairs_rejected": 3, "fnmr": 4}
 _NOTES = (
-    "rejection_threshold: on the method's own scale. Images below it (above it, if lower is better) are rejected, with "
-    "all of their pairs; images without a score are always rejected. fnmr: of the remaining pairs, at the similarity "
-    "threshold, which is fixed at the FMR with nothing rejected; in brackets, its 95 % interval over people at fixed "
-    "thresholds. reliable: at least ten false matches are expected at the FMR."
+    "threshold: rejection threshold on the method's own scale, with as many digits as needed to reject the same "
+    "images. Images below it (above it, if lower is better) are rejected, with all of their pairs; images without a "
+    "score are always rejected. fnmr: of the remaining pairs, at the similarity threshold, which is fixed at the FMR "
+    "with nothing rejected; in brackets, its 95 % interval over people at fixed thresholds. reliable: at least ten "
+    "false matches are expected at the FMR."
 )
 
 
@@ -30,7 +32,10 @@ def threshold_table(thresholds: pd.DataFrame, hidden: list[str]) -> Table:
 
 
 def percentile_table(points: pd.DataFrame, sign: Mapping[str, int], hidden: list[str]) -> Table:
-    """Return the table of `evaluation.operating_points.operating_points` at percentiles. sign: of each method."""
+    """Return the table of `evaluation.operating_points.operating_points` at percentiles, with `printed_thresholds`.
+
+    sign: of each method.
+    """
     return _table(points, "Operating points: images below a percentile of the scores are rejected", sign, hidden)
 
 
@@ -51,17 +56,32 @@ def on_own_scale(points: pd.DataFrame, sign: Mapping[str, int]) -> pd.DataFrame:
     return points.assign(rejection_threshold=points["rejection_threshold"] * points["method"].map(sign))
 
 
-def decimals(points: pd.DataFrame) -> int:
-    """Return enough decimals to tell the thresholds of each method apart: scores may be of any size."""
-    spread = points.groupby("method")["rejection_threshold"].agg(np.ptp)
-    spread = spread[spread > 0].min()
-    return max(0, 3 - math.floor(math.log10(spread))) if spread > 0 else 4
+def printed_thresholds(
+    points: pd.DataFrame, scores: Mapping[Any, np.ndarray], sign: Mapping[str, int]
+) -> list[str | None]:
+    """Return the rejection threshold of each point on the scale of the method's own scores; None where there is none.
+
+    scores: by key, higher = better. Four significant digits, or as many more as it takes to reject the same images,
+    rounded to the side on which images are accepted.
+    """
+    levels = zip(points["key"], points["rejection_threshold"], strict=True)
+    return [None if np.isnan(level) else _printed(level, scores[key], sign[key]) for key, level in levels]
+
+
+def _printed(level: float, scores: np.ndarray, sign: int) -> str:
+    rejected = scores[scores < level].max(initial=-np.inf)
+    for digits in range(4, 17):
+        rounded = float(Context(digits, ROUND_FLOOR).create_decimal_from_float(level))
+        text = f"{sign * rounded + 0.0:.{digits}g}"  # never -0
+        if rejected < sign * float(text) <= level:
+            break
+    else:
+        text = repr(sign * level)
+    return text.replace("-", "−")
 
 
 def _table(points: pd.DataFrame, caption: str, sign: Mapping[str, int], hidden: list[str], notes: str = "") -> Table:
     points = on_own_scale(points, sign)
-    digits = _DIGITS | {"rejection_threshold": decimals(points)}
     notes = f"{_NOTES} {notes}".strip()
-    return Table(
-        points, caption, digits=digits, notes=notes, hidden=[*hidden, "similarity_threshold"], intervals=["fnmr"]
-    )
+    hidden = [*hidden, "similarity_threshold", "rejection_threshold"]
+    return Table(points, caption, {}, _DIGITS, notes, hidden=hidden, not_in_csv=["threshold"], intervals=["fnmr"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from prefiqs.evaluation.bootstrap import Difference
+from prefiqs.evaluation.bootstrap import FEW_PEOPLE, FEWEST_PEOPLE, Difference
 from prefiqs.evaluation.comparison import Bootstraps
 from prefiqs.evaluation.verdict import Verdict, verdict
 
@@ -13,12 +13,18 @@ NEXT = 3  # ties of the best whose difference is said
 
 
 def verdicts_in_words(
-    bootstraps: Bootstraps, thresholds: pd.DataFrame, targets: pd.DataFrame, sign: Mapping[str, int], limit: float
+    bootstraps: Bootstraps,
+    thresholds: pd.DataFrame,
+    targets: pd.DataFrame,
+    sign: Mapping[str, int],
+    limit: float,
+    people: int,
 ) -> dict[str, str]:
     """Return a paragraph for each verifier and FMR, by a heading.
 
     thresholds, targets: as of `similarity_thresholds` and `operating_points` of `target_points`, all in
-    `evaluation.operating_points`. sign: of each method, −1 = lower is better.
+    `evaluation.operating_points`, with `printed_thresholds`. sign: of each method, −1 = lower is better. people: who
+    have pairs of either kind.
     """
     several = thresholds["verifier"].nunique() > 1
     found = {}
@@ -31,6 +37,8 @@ def verdicts_in_words(
             mine = (targets["verifier"] == row.verifier) & (targets["fmr"] == row.fmr)
             mine &= targets["key"] == judged.recommended
             text += [target_in_words(point, sign[point.key]) for point in targets[mine].itertuples()]
+        if people < FEW_PEOPLE and (bootstraps or people < FEWEST_PEOPLE):
+            text.append(_few_people(people))
         if not row.reliable:
             text.append(
                 f"Do not rely on these numbers: at this FMR, {row.false_matches:.2g} false matches are expected among "
@@ -40,12 +48,19 @@ def verdicts_in_words(
     return found
 
 
+def _few_people(people: int) -> str:
+    who = f"The genuine pairs, or the impostor pairs, show {people} people only"
+    if people < FEWEST_PEOPLE:
+        return f"{who}: no intervals and no verdict on methods are given for fewer than {FEWEST_PEOPLE}."
+    return f"{who}, so take this with caution: for fewer than {FEW_PEOPLE}, intervals may be too narrow."
+
+
 def target_in_words(point: Any, sign: int) -> str:
-    """Say below which score to reject for a wanted FNMR, and what that costs. point: a row of `operating_points`."""
+    """Say below which score to reject for a wanted FNMR, and what that costs. point: a row of `target_table`."""
     wanted = f"an FNMR of at most {100 * point.target_fnmr:g} %"
     if point.rejection_threshold != point.rejection_threshold:
         return f"No rejection threshold of {point.key} reaches {wanted}."
-    where = f"{'below' if sign > 0 else 'above'} {sign * point.rejection_threshold:.6g}".replace("-", "−")
+    where = f"{'below' if sign > 0 else 'above'} {point.threshold}"
     cost = f"{point.images_rejected:.1%} of the images and {point.pairs_rejected:.1%} of the pairs".replace("%", " %")
     rough = "" if point.reliable else " This is only a rough estimate, because there are too few pairs."
     return f"For {wanted}, reject images whose {point.key} score is {where}. This rejects {cost}.{rough}"

@@ -38,6 +38,7 @@ _THEME: Any = [
         "figure.titlesize": 11,
         "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own, hence on every machine
         "grid.color": "0.85",
+        "text.parse_math": False,  # a name may hold any number of $
         **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 9.5),
     },
 ]
