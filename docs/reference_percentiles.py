@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from prefiqs.apps.score.reference import FILE
-from prefiqs.apps.score.scorer import describe
+from prefiqs.apps.score.scorer import described, wanted_methods
 from prefiqs.datasets.benchmark import load_benchmark
 from prefiqs.io.atomic import whole_file
 from prefiqs.methods.registry import score
@@ -24,5 +24,5 @@ if __name__ == "__main__":
     with whole_file(FILE) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         for method, model in SETTINGS:
             percentiles = np.percentile(score(faces, method, model, progress=True), range(101))
-            line = [describe(method, model, {}, False, False), *(f"{value:.7g}" for value in percentiles)]
+            line = [*described(wanted_methods(method, model, {})), *(f"{value:.7g}" for value in percentiles)]
             csv.writer(file, lineterminator="\n").writerow(line)

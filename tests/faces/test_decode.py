@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 
 import cv2
@@ -12,6 +13,7 @@ from pillow_heif import from_pillow
 
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import PHOTO_SUFFIXES, decode_face, decode_photo
+from prefiqs.faces.samples import eight_bits
 
 Y, X = np.mgrid[:40, :60]
 PHOTO = np.stack([X * 4, 255 - Y * 6, (X + Y) * 2 + 57], 2).astype(np.uint8)  # reaches from 0 to 255
@@ -70,6 +72,19 @@ def tiff(values: np.ndarray, bits: int, kind: int = 1, photometric: int | None =
 
 
 DEEP = PHOTO.astype(np.uint16)
+
+
+@pytest.mark.parametrize(("white", "kind"), [(65535, "uint16"), (255 << 8, "uint16"), (1, "float32"), (255, "float64")])
+def test_little_memory_for_deep_samples(white, kind):
+    """No more than the result and some rows: nothing of the size of all rows in a wider type."""
+    values = np.zeros((4000, 300, 3), kind)
+    values[7] = white
+    tracemalloc.start()
+    converted = eight_bits(values)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1.5 * converted.nbytes
+    assert (converted[7] == 255).all() and converted.sum() == 255 * 900
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".ppm", ".jp2"])

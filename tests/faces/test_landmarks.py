@@ -81,6 +81,26 @@ def test_text_as_of_ijb(folder, more, end):
         POINTS["a b.png"] = POINTS.pop("ab.png")
 
 
+@pytest.mark.parametrize("blanks", [" ", "  ", "\t"])
+def test_text_as_of_celeba(folder, blanks, caplog):
+    """A count, and a header without a column of names; names are numbers, of which a run warns once."""
+    (folder / "img_align").mkdir()
+    photos = [folder / "img_align" / f"00000{i}.png" for i in (1, 2, 3)]
+    for photo in photos:
+        photo.write_bytes((folder / "p" / "1.png").read_bytes())
+    lines = [f"{photo.name}{blanks}{blanks.join(map(str, POINTS['p/1.png'].round().ravel()))}" for photo in photos]
+    path = folder / "list_landmarks_align_celeba.txt"
+    path.write_text("\n".join(["3", f"{blanks.join(CELEBA)} ", *lines, ""]))
+    scorer = PhotoScorer("norm", TinyNet(), device="cpu", landmarks=path)
+    rows = [row for rows in scorer(find_images([folder / "img_align"])) for row in rows]
+    assert [row["status"] for row in rows] == ["ok"] * 3
+    np.testing.assert_array_equal([rows[0][name] for name in OWN], POINTS["p/1.png"].round().ravel())
+    assert [record.levelname for record in caplog.records if record.name.startswith("prefiqs")] == ["WARNING"]
+    path.write_text("\n".join(["3", " ".join(CELEBA), *lines[:2], "000003.png 1 2", ""]))
+    with pytest.raises(InputError, match="Line 5 of"):
+        GivenLandmarks(path)
+
+
 def test_left_and_right_of_the_person(folder):
     """Points in which left is the person's would mirror the face; they are exchanged."""
     mirrored = {name: points[[1, 0, 2, 4, 3]] for name, points in POINTS.items()}

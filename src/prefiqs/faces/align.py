@@ -19,6 +19,7 @@ _LARGER_SIDES = (1000, 2000, 4000)  # for a photo of which no face reaches
 _SMALL = 64
 # Tight crops leave the detector no context: the edge is repeated by this share of each side before detection.
 _PADDING = 0.25
+VERSION = 2  # of what finds and cuts out faces; another one makes other scores of the same photo
 LANDMARK_DIGITS = 2  # after the decimal point, as tables hold them, so that a crop can be made again from a table
 # Upright faces reach it, unless they are seen from the side; those that lie or stand on their head hardly do.
 _SURE = 0.91

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -13,6 +13,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from prefiqs.errors import InputError
 
 _LONG = 2**19
+_BAND = 64  # rows
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _NETPBM = re.compile(
     rb"P[2356]" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)\s"
@@ -64,17 +65,26 @@ def eight_bits(values: np.ndarray, declared: float = 0) -> np.ndarray:
         white = declared if declared >= most else 1 if most <= 1.1 else 255 if 128 <= most <= 255 else 0
         if not (white and least >= -0.1 * white):  # 10 % for what resampling overshoots
             raise unknown
-        return np.rint(values.clip(0, white) * (255 / white)).astype(np.uint8)
+        return _by_bands(lambda band: np.rint(band.clip(0, white) * (255 / white)), values)
     if not declared or declared >= 65535 or most > declared:  # the usual value says nothing
         used = int(np.bitwise_or.reduce(values, None))
         shifted = (used & -used).bit_length() - 1  # by so many bits are all samples
         if least >= 0 and 0 < shifted <= 8 and used >> shifted < 256:
-            return (values >> shifted).astype(np.uint8)
+            return _by_bands(lambda band: band >> shifted, values)
         bits = next((bits for bits in (8, 10, 12, 14) if most < 2**bits), 16)
         if least < 0 or (0 < most < 2 ** (bits - 1) and bits < 16):
             raise unknown
         declared = 2**bits - 1
-    return (values.astype(np.uint32) * 256 // (int(declared) + 1)).astype(np.uint8)  # of whole bits: the highest 8
+    levels = int(declared) + 1
+    return _by_bands(lambda band: band.astype(np.uint32) * 256 // levels, values)  # of whole bits: the highest 8
+
+
+def _by_bands(convert: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> np.ndarray:
+    """Convert to uint8 some rows at a time: what lies between has several times as many bytes."""
+    converted = np.empty(values.shape, np.uint8)
+    for row in range(0, len(values), _BAND):
+        converted[row : row + _BAND] = convert(values[row : row + _BAND])
+    return converted
 
 
 def slim_png(data: bytes) -> bytes:

@@ -38,6 +38,10 @@ _UNNAMED = "Unnamed: {}"  # what pandas calls a column without a name, such as t
 _TABLES = (".csv", ".tsv")
 _NO_NUMBER = ["", "NA", "N/A", "NaN", "nan", "-nan", "null", "None"]
 _PASSED_OVER = r"(?:[ \t]*(?:#(?:[ \t].*)?)?|sep=.)"  # the last is what Excel writes in front
+# CelebA's landmarks: a count, and a header in which the column of names is missing.
+_CELEBA = re.compile(r"\A\d+\s*\n\s*" + r"\s+".join(
+    f"{point}_{axis}" for point in ("lefteye", "righteye", "nose", "leftmouth", "rightmouth") for axis in "xy"
+) + r"[ \t]*\n")  # fmt: skip
 _DECIMAL_COMMA = re.compile(r"[-+]?[\d.]*,\d+(?:[eE][-+]?\d+)?")
 _NAME_THEN_COMMA = re.compile(r".*\.\w{2,5}\s*[,;]")
 
@@ -56,7 +60,7 @@ def read_user_table(path: Path, fields: Mapping[str, str] | None = None, vector:
     if is_parquet(path):
         return _read_parquet(path)
     fields = fields or {"name": "str"}
-    text = read_text(path)
+    text = _text(path)
     records = re.sub(rf"^{_PASSED_OVER}\n", "", text if text.endswith("\n") else text + "\n", flags=re.MULTILINE)
     first = records.partition("\n")[0]
     separator, columns, has_header = _layout(first, fields, vector, path)
@@ -137,7 +141,7 @@ def location_of_row(table: pd.DataFrame, row: int, path: Path) -> str:
     number = int(table.index[row])
     if is_parquet(path):
         return f"row {number + 1} of {path}"
-    lines = enumerate(read_text(path).split("\n"), 1)
+    lines = enumerate(_text(path).split("\n"), 1)
     return f"line {[n for n, line in lines if not re.fullmatch(_PASSED_OVER, line)][number]} of {path}"
 
 
@@ -147,6 +151,10 @@ def as_number(text: str) -> float | None:
         return None if "_" in text else float(text)
     except ValueError:
         return None
+
+
+def _text(path: Path) -> str:
+    return _CELEBA.sub("\n\n", read_text(path))
 
 
 def _plain(column: object) -> str:

@@ -14,11 +14,12 @@ from PIL import Image
 from small_networks import TinyNet
 
 import prefiqs
+from prefiqs.apps.score import page
 from prefiqs.apps.score.page import write_page
 from prefiqs.apps.score.rows import read_scores
 from prefiqs.apps.score.run import write_scores
 from prefiqs.apps.score.scorer import PhotoScorer
-from prefiqs.faces.find import find_images
+from prefiqs.faces.find import Shard, find_images
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,38 @@ def test_photos_in_a_tar_file_are_shown(photos, tmp_path):
     assert all(face["picture"] for face in faces)
 
 
+def test_a_packed_set_is_read_as_far_as_its_faces_are_shown(photos, tmp_path, monkeypatch):
+    with tarfile.open(tmp_path / "set.tar", "w") as tar:
+        for photo in photos:
+            tar.add(photo, photo.name)
+    out, seen, images = tmp_path / "scores.csv", [], Shard.images
+    write_scores(PhotoScorer("norm", TinyNet(), device="cpu"), find_images([tmp_path / "set.tar"]), out)
+    monkeypatch.setattr(Shard, "images", lambda shard: (seen.append(image.name) or image for image in images(shard)))
+    table = read_scores(out).to_pandas()
+    write_page(table[table["path"].str.endswith("/2.pgm")], tmp_path / "p.html", "x")
+    assert data_of(tmp_path / "p.html")[0]["lowest"][0]["picture"]
+    assert [name.rsplit("/")[-1] for name in seen] == ["1.pgm", "2.pgm"]
+
+
+def test_many_photos_without_a_score_are_counted(table, tmp_path):
+    lost = table[table["score"].isna()].iloc[[0] * 1234].assign(path=[f"{i}.jpg" for i in range(1234)])
+    write_page(pd.concat([table, lost]), tmp_path / "p.html", "x")
+    text = (tmp_path / "p.html").read_text()
+    assert "And 236 more, which the table lists." in text and text.count("<tr>") < 1100
+    write_page(table, tmp_path / "p.html", "x")
+    assert "more, which the table lists" not in (tmp_path / "p.html").read_text()
+
+
+def test_photos_on_another_drive_of_windows_have_a_link(table, tmp_path, monkeypatch):
+    def relpath(*_):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(page.os.path, "relpath", relpath)
+    write_page(table, tmp_path / "p.html", "x")
+    face = data_of(tmp_path / "p.html")[0]["lowest"][0]
+    assert face["link"] == f"file://{face['name']}"
+
+
 def test_aligned_faces_are_shown_as_they_are(photos, tmp_path):
     face = prefiqs.align(photos[0]).image
     Image.fromarray(face).save(tmp_path / "face.png")
@@ -120,6 +153,15 @@ class TestInABrowser:
         page.select_option("#method", label="norm")
         lowest = table[table["method"] == "norm"].dropna(subset="score").sort_values("score")["path"].head(3)
         assert page.locator("#lowest a").all_inner_texts() == lowest.tolist()
+
+    def test_bars_below_the_threshold_stand_out(self, page, written, table):
+        page.goto(written.as_uri())
+        scores = table[table["method"] == "prefiqs"]["score"].dropna().sort_values().to_numpy()
+        page.evaluate("document.querySelector('#histogram').firstChild.kept = true")
+        page.fill("#threshold", str(scores[2]))
+        expected = (np.linspace(scores[0], scores[-1], 61)[1:] <= scores[2]).sum()
+        assert abs(page.locator("#histogram rect.rejected").count() - expected) <= 1
+        assert page.evaluate("document.querySelector('#histogram').firstChild.kept"), "it is not drawn anew"
 
     @pytest.mark.parametrize("width", [400, 1200])
     def test_nothing_is_wider_than_the_window(self, page, written, width):

@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 from small_networks import TinyNet
 
+from prefiqs.apps.score import scorer as scoring
 from prefiqs.apps.score.journal import ScoreJournal
 from prefiqs.apps.score.run import write_scores
-from prefiqs.apps.score.scorer import PhotoScorer
+from prefiqs.apps.score.scorer import PhotoScorer, describe
 from prefiqs.errors import InputError
 from prefiqs.faces.find import EncodedImage, Shard, find_images
 
@@ -143,6 +144,18 @@ def test_other_settings_are_refused(scorer, photos, out):
         with pytest.raises(InputError, match="scores.csv.progress has scores made with other options"):
             write(other, photos, out, resume=True)
     assert progress.read_bytes().count(b"\n") == 4
+
+
+def test_scores_of_another_alignment_are_not_extended(scorer, photos, out, monkeypatch):
+    """Unless the photos were aligned before."""
+    write(scorer, photos[:2], out)
+    before = {aligned: describe("norm", "sface", {}, aligned, False) for aligned in (False, True)}
+    monkeypatch.setattr(scoring, "VERSION", 3)
+    assert describe("norm", "sface", {}, False, False) != before[False]
+    assert describe("norm", "sface", {}, True, False) == before[True]
+    later = PhotoScorer("prefiqs", TinyNet(), device="cpu")
+    with pytest.raises(InputError, match="made with other options .*alignment=2.*, not .*alignment=3"):
+        write(later, photos, out, resume=True)
 
 
 @pytest.mark.parametrize("name", ["scores.csv", "scores.parquet", "scores.txt"])

@@ -14,6 +14,7 @@ from prefiqs.apps.score import scorer as scoring
 from prefiqs.apps.score.rows import COLUMNS
 from prefiqs.apps.score.scorer import PhotoScorer, describe
 from prefiqs.errors import InputError
+from prefiqs.faces import align
 from prefiqs.faces.find import find_images
 from prefiqs.faces.hints import explain, observe
 from prefiqs.faces.reader import FaceReader
@@ -118,9 +119,9 @@ def test_what_is_wrong_is_said_before_any_photo_is_read():
 def test_settings_name_all_that_decides(scorer):
     given = PhotoScorer("prefiqs", TinyNet(), device="cpu", batch_size=4, ratio=0.4)
     expected = "prefiqs tiny-0 ratio=0.4 granularity=unstructured criterion=l1 seed=0"
-    assert given.settings == scorer.settings == expected
+    assert given.settings == scorer.settings == expected + f" alignment={align.VERSION}"
     assert PhotoScorer("prefiqs", TinyNet(), aligned=True).settings == expected + " aligned"
-    assert PhotoScorer("prefiqs", TinyNet(), all_faces=True).settings == expected + " all-faces"
+    assert PhotoScorer("prefiqs", TinyNet(), all_faces=True).settings == f"{scorer.settings} all-faces"
 
 
 def test_settings_tell_a_changed_file(faces, tmp_path):

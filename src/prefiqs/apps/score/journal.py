@@ -112,8 +112,8 @@ class ScoreJournal:
 
     def _check(self, settings: str | None, path: Path) -> None:
         if settings != self.settings:
-            raise InputError(f"{path} has scores made with other options ({settings}). Use these options, or choose "
-                             "another --out.")  # fmt: skip
+            raise InputError(f"{path} has scores made with other options ({settings}), not {self.settings}. Use the "
+                             "same options and version, or choose another --out.")  # fmt: skip
 
     def _write(self, line: dict | list) -> None:
         self._file.write(json.dumps(line).encode() + b"\n")

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from functools import partial
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from prefiqs.io.atomic import read_text, write_text
 from prefiqs.reporting.html.pages import STATIC, render
 
 MOST_NAMES = 5000  # of rejected photos that the page lists
+MOST_FAILED = 1000  # photos without a score that it lists
 _JPEG_QUALITY = 85
 
 
@@ -41,7 +43,10 @@ def write_page(
     pictures = _pictures(shown.drop_duplicates(["path", "face"]), photos)
 
     def link(name: str) -> str:
-        return quote(os.path.relpath(photos / name, path.parent).replace(os.sep, "/"))
+        try:
+            return quote(os.path.relpath(photos / name, path.parent).replace(os.sep, "/"))
+        except ValueError:  # on another drive of Windows
+            return (photos / name).absolute().as_uri()
 
     def faces(rows: pd.DataFrame) -> list[dict[str, Any]]:
         return [
@@ -65,7 +70,8 @@ def write_page(
     }
     page = render(
         "photos", title=title, facts=facts, version=__version__, methods=list(methods), most_names=f"{MOST_NAMES:,}",
-        failed=[(row.path, link(row.path), row.status) for row in failed.itertuples()],
+        failed=[(row.path, link(row.path), row.status) for row in failed.head(MOST_FAILED).itertuples()],
+        more_failed=f"{max(0, len(failed) - MOST_FAILED):,}",
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
         style=read_text(STATIC / "style.css"), script=read_text(STATIC / "photos.js"),
     )  # fmt: skip
@@ -105,11 +111,13 @@ def _encoded(names: Iterable[str], photos: Path) -> Iterator[EncodedImage]:
         elif file := next((parent for parent in path.parents if parent.is_file()), None):
             packed.setdefault(file, set()).add(name)
     for file, inside in packed.items():
-        for shard in find_images([file]):
-            for image in shard.images():
-                name = os.path.relpath(image.name, photos) if image.name not in inside else image.name
-                if name in inside:
-                    yield image._replace(name=name)
+        for image in chain.from_iterable(shard.images() for shard in find_images([file])):
+            name = os.path.relpath(image.name, photos) if image.name not in inside else image.name
+            if name in inside:
+                yield image._replace(name=name)
+                inside.remove(name)
+            if not inside:
+                break
 
 
 def _or_none(value: float) -> float | None:

@@ -17,7 +17,7 @@ from prefiqs.apps.score.rows import AND, Row, photo_rows
 from prefiqs.assets.fetch import file_sha256
 from prefiqs.embedding.embedder import BATCH_SIZES, Embedder
 from prefiqs.errors import InputError, NoFaceFound
-from prefiqs.faces.align import AlignedFace, align
+from prefiqs.faces.align import VERSION, AlignedFace, align
 from prefiqs.faces.find import Shard
 from prefiqs.faces.reader import FaceReader, Photo, prefetch
 from prefiqs.faces.template import ARCFACE_TEMPLATE, FACE_SIZE
@@ -83,14 +83,14 @@ class PhotoScorer:
         self._chunk = 1  # faces that are measured at once
         self._measures: list[tuple[dict[str, str | None], Callable[[np.ndarray], list[dict[str, Any]]]]] = []
         wanted = wanted_methods(method, model, options)
-        for one, settings in zip(wanted, _described(wanted, aligned, all_faces, landmarks), strict=True):
+        for one, settings in zip(wanted, described(wanted, _words(aligned, all_faces, landmarks)), strict=True):
             network = load(one.model)
             if one.method is None:
                 embedder = Embedder([network], **one.options)
                 measure = partial(_embeddings, embedder)
                 self._chunk = embedder.batch_size or BATCH_SIZES[embedder.device.type]
             else:
-                (plain,) = _described([one], False, False)
+                (plain,) = described([one])
                 scorer = PreparedScorer(one.method, network, **one.options)
                 measure = partial(_scores, scorer, percentile_of(plain))
                 self._chunk = max(self._chunk, scorer.chunk)
@@ -98,6 +98,9 @@ class PhotoScorer:
 
     def __call__(self, shards: Iterable[Shard]) -> Iterator[list[Row]]:
         """The rows of each photo (see `COLUMNS`), in order; a bad photo has a row with the reason."""
+        if self.reader.given:
+            shards = list(shards)
+            self.reader.given.expect([name for shard in shards for name in shard.names()])
         images = chain.from_iterable(shard.images() for shard in shards)
         waiting: list[tuple[float, Photo]] = []  # and when they came
         faces, most = 0, self._chunk
@@ -206,14 +209,19 @@ def describe(
 
     Weights and calibrations are named with a checksum, because a file may change under its name.
     """
-    return AND.join(_described(wanted_methods(method, model, options), aligned, all_faces, landmarks))
+    return AND.join(described(wanted_methods(method, model, options), _words(aligned, all_faces, landmarks)))
 
 
-def _described(wanted: Iterable[Wanted], aligned: bool, all_faces: bool, landmarks: Path | None = None) -> list[str]:
-    of_photos = ["aligned"] * aligned + ["all-faces"] * all_faces
+def _words(aligned: bool, all_faces: bool, landmarks: Path | None) -> list[str]:
+    words = ["aligned" if aligned else f"alignment={VERSION}", *["all-faces"] * all_faces]
     if landmarks:
         require_file(landmarks)
-        of_photos.append(f"landmarks={_checksum(landmarks)}")
+        words.append(f"landmarks={_checksum(landmarks)}")
+    return words
+
+
+def described(wanted: Iterable[Wanted], of_photos: Sequence[str] = ()) -> list[str]:
+    """Each method with its network and options, as text; of_photos: words that are added to each."""
     texts = []
     for _, method, model, options in wanted:
         deciding = {} if method is None else deciding_options(method, options)

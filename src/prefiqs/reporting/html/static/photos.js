@@ -11,6 +11,7 @@ const [BARS, SHOWN_NAMES] = [60, 5000];
 const slider = element("rejected");
 const field = element("threshold");
 let method; // { scores: ascending, names: in their order, lowest, highest: faces }
+let ends;
 
 // How many scores are below the threshold.
 const below = (threshold) => {
@@ -23,18 +24,19 @@ const below = (threshold) => {
   return low;
 };
 
-const draw = (threshold) => {
+// Draws the histogram of the method; `ends` are the upper ends of its bars.
+const draw = () => {
   const [least, most] = [method.scores[0], method.scores.at(-1)];
   const width = (most - least) / BARS || 1;
   const counts = new Array(BARS).fill(0);
   for (const score of method.scores) counts[Math.min(BARS - 1, Math.floor((score - least) / width))]++;
   const highest = Math.max(...counts);
+  ends = counts.map((_, i) => least + (i + 1) * width);
   const bars = counts.map((count, i) => {
     const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
     const height = (100 * count) / highest;
     const box = { x: i * 10 + 0.5, y: 100 - height, width: 9, height };
     for (const [name, value] of Object.entries(box)) bar.setAttribute(name, value);
-    if (least + (i + 1) * width <= threshold) bar.setAttribute("class", "rejected");
     return bar;
   });
   element("histogram").replaceChildren(...bars);
@@ -52,7 +54,7 @@ const reject = (threshold) => {
   element("names").value = names.join("\n");
   element("cut").hidden = count <= method.names.length;
   for (const tile of document.querySelectorAll(".faces li")) tile.classList.toggle("rejected", tile.score < threshold);
-  draw(threshold);
+  ends.forEach((end, i) => element("histogram").children[i].classList.toggle("rejected", end <= threshold));
 };
 
 const tile = (face) => {
@@ -87,6 +89,7 @@ const copyText = (text, button) => {
 const choose = () => {
   method = METHODS[element("method").value];
   slider.max = method.scores.length;
+  draw();
   for (const end of ["lowest", "highest"]) element(end).replaceChildren(...method[end].map(tile));
   const threshold = method.scores[Math.floor(method.scores.length / 20)];
   field.value = threshold;
