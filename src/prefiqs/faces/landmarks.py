@@ -23,7 +23,7 @@ _SWAPPED = [1, 0, 2, 4, 3]
 
 
 class GivenLandmarks:
-    """The points in a file, by photo: `PATH x1 y1 … x5 y5` (more numbers may follow) or a table with a header.
+    """The points in a file, by photo: `PATH x1 y1 … x5 y5` (more numbers may follow), CelebA's list, or a table.
 
     The order is eyes, nose, corners of the mouth. Tables call their columns as those of `prefiqs score` (left_eye_x),
     in any common spelling (lefteye_x, nose_tip_x, mouth_left_x), or x1 … y5. Photos may be named by another path (see

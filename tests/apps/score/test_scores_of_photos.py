@@ -10,6 +10,7 @@ import pytest
 from small_networks import TinyNet, embedded_by_hand
 
 import prefiqs
+from prefiqs.apps.score import reference
 from prefiqs.apps.score import scorer as scoring
 from prefiqs.apps.score.rows import COLUMNS
 from prefiqs.apps.score.scorer import PhotoScorer, describe
@@ -122,6 +123,19 @@ def test_settings_name_all_that_decides(scorer):
     assert given.settings == scorer.settings == expected + f" alignment={align.VERSION}"
     assert PhotoScorer("prefiqs", TinyNet(), aligned=True).settings == expected + " aligned"
     assert PhotoScorer("prefiqs", TinyNet(), all_faces=True).settings == f"{scorer.settings} all-faces"
+
+
+@pytest.mark.parametrize("options", [{}, {"all_faces": True}, {"batch_size": 2}])
+def test_percentiles_are_those_of_the_method_and_its_network(photos, tmp_path, monkeypatch, options):
+    """However the photos are read: the file names neither that nor the version of the alignment."""
+    (settings,) = scoring.described(scoring.wanted_methods("norm", TinyNet(), {}))
+    scores = [row["score"] for row in rows_of(PhotoScorer("norm", TinyNet(), device="cpu"), photos[:1])]
+    monkeypatch.setattr(reference, "FILE", tmp_path / "percentiles.csv")
+    reference.FILE.write_text(",".join([settings, *(str(scores[0] + i - 42) for i in range(101))]) + "\n")
+    (row,) = rows_of(PhotoScorer("norm", TinyNet(), device="cpu", **options), photos[:1])
+    assert row["percentile"] == 42
+    (row,) = rows_of(PhotoScorer("ser-fiq", TinyNet(), device="cpu", **options), photos[:1])
+    assert row["percentile"] is None
 
 
 def test_settings_tell_a_changed_file(faces, tmp_path):
