@@ -5,14 +5,18 @@ import pytest
 
 import prefiqs
 from prefiqs.apps.score.reference import percentile_of
-from prefiqs.apps.score.scorer import PhotoScorer, describe
+from prefiqs.apps.score.scorer import PhotoScorer, described, wanted_methods
 from prefiqs.faces.find import find_images
+
+
+def plain(method, model) -> str:
+    return described(wanted_methods(method, model, {}))[0]
 
 
 @pytest.mark.parametrize("method", ["prefiqs", "prefiqs-fast", "norm", "ser-fiq", "quality-network"])
 def test_the_default_settings_are_known(method, assets):
     model = "qualityface" if method == "quality-network" else "sface"
-    percentile = percentile_of(describe(method, model, {}, False, False))
+    percentile = percentile_of(plain(method, model))
     found = [percentile(score) for score in np.linspace(-1, 30, 2000)]
     assert found[0] == 0 and found[-1] == 100 and found == sorted(found)
 
@@ -22,7 +26,7 @@ def test_unknown_settings_have_none():
 
 
 def test_rows_have_the_percentile_whichever_faces_are_scored(photos, assets):
-    known = percentile_of(describe("norm", "sface", {}, False, False))
+    known = percentile_of(plain("norm", "sface"))
     for all_faces in (False, True):
         ((row,),) = PhotoScorer("norm", "sface", all_faces=all_faces, device="cpu")(find_images(photos[:1]))
         assert row["percentile"] == known(row["score"])
