@@ -72,12 +72,13 @@ def read_user_table(path: Path, fields: Mapping[str, str] | None = None, vector:
     texts = {column for column in columns if _plain(column) in _TEXTS or fields.get(column) == "str"}
     kinds = dict.fromkeys(texts, "str") if has_header else dict.fromkeys(columns, "float64") | dict(fields)
     try:
-        table = pd.read_csv(
-            BytesIO(records.encode()), sep=r"\s+" if separator == " " else separator, names=columns, header=None,
-            skiprows=int(has_header), dtype=kinds, quoting=csv.QUOTE_NONE if separator == " " else csv.QUOTE_MINIMAL,
-            keep_default_na=False, na_values={column: [""] if column in texts else _NO_NUMBER for column in columns},
-            skipinitialspace=True, low_memory=not has_header,
-        )  # fmt: skip
+        with np.errstate(invalid="ignore"):  # a value that is no whole number raises, and need not warn before
+            table = pd.read_csv(
+                BytesIO(records.encode()), sep=r"\s+" if separator == " " else separator, names=columns, header=None,
+                skiprows=int(has_header), dtype=kinds, keep_default_na=False, skipinitialspace=True,
+                quoting=csv.QUOTE_NONE if separator == " " else csv.QUOTE_MINIMAL, low_memory=not has_header,
+                na_values={column: [""] if column in texts else _NO_NUMBER for column in columns},
+            )  # fmt: skip
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(_misfit(text, path, separator, columns, kinds, has_header)) from error
     # Lines with a value too many would make an index of it; NaN stands for a value too few.
