@@ -58,7 +58,7 @@ def test_people_by_folder(tmp_path):
     people = people_in(tmp_path)
     assert people.person_of == {str(tmp_path / "a/1.jpg"): "a", str(tmp_path / "b/x/2.jpg"): "b"}
     assert people.left_out == {str(tmp_path / "3.jpg"): "it lies in no person's folder."}
-    assert people.warning.startswith("1 photos are left out, such as")
+    assert people.warning == f"{tmp_path / '3.jpg'} is left out: it lies in no person's folder."
     with pytest.raises(InputError, match="one folder of photos per person; 1 found"):
         people_in(tmp_path / "b")
     assert len(people_in(tmp_path / "b", least=1).person_of) == 1

@@ -58,9 +58,10 @@ def evaluate(
     from prefiqs.apps.evaluate import compare
     from prefiqs.apps.evaluate.groups import read_groups
     from prefiqs.apps.evaluate.inputs import read_inputs
+    from prefiqs.apps.evaluate.settings import Settings
 
     protocol = tuple(fmr), threshold, threshold_rule, step, max_discard
-    settings = compare.Settings(*protocol, bootstrap, resample_unit, seed, tuple(target_fnmr))
+    settings = Settings(*protocol, bootstrap, resample_unit, seed, tuple(target_fnmr))
     inputs = read_inputs(scores, embeddings, pairs, names, lower_is_better or (), templates)
     grouping = read_groups(groups, inputs) if groups else None
     report = compare.evaluate(inputs, settings, out, title or out.absolute().name, grouping)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from prefiqs.cli import main
 
 
 @dataclass
@@ -55,3 +58,16 @@ def brought(tmp_path_factory) -> Brought:
     (folder / "good.txt").write_text("".join(f"{n} {s:.17g}\n" for n, s in zip(names, good, strict=True)))
     pd.DataFrame({"path": names, "score": -poor, "problem": ""}).to_csv(folder / "poor.csv", index=False)
     return truth
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """The command line: from arguments to exit status, stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["prefiqs", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code or 0, *capsys.readouterr())
+
+    return run

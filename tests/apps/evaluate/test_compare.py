@@ -1,7 +1,6 @@
 """`prefiqs evaluate`: numbers are those of the pipeline's functions called on the arrays, files are whole."""
 
 import re
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +8,11 @@ import pandas as pd
 import pytest
 
 import prefiqs
-from prefiqs.apps.evaluate.compare import Settings, comparison_of, evaluate
+from prefiqs.apps.evaluate.compare import comparison_of, evaluate
 from prefiqs.apps.evaluate.groups import read_groups
 from prefiqs.apps.evaluate.inputs import EvaluationInputs, read_inputs
 from prefiqs.apps.evaluate.operating_points import printed_thresholds
-from prefiqs.cli import main
+from prefiqs.apps.evaluate.settings import Settings
 from prefiqs.datasets.benchmark import Templates
 from prefiqs.errors import InputError
 from prefiqs.evaluation.bootstrap import numbered_people
@@ -21,17 +20,6 @@ from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.groups import Grouping
 
 CLEAR = ["--fmr", 0.1, "--max-discard", 0.8, "--bootstrap", 200, "--target-fnmr", 0.3]  # good beats random order
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["prefiqs", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    return run
 
 
 def given(brought):

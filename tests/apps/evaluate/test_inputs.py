@@ -1,25 +1,11 @@
 """What a user brings is brought into one order: templates, failures, LFW's own list, people that do not fit."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from prefiqs.apps.evaluate.inputs import read_inputs
-from prefiqs.cli import main
 from prefiqs.errors import InputError
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["prefiqs", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    return run
 
 
 def read(brought, scores, embeddings="vectors.npy", pairs="pairs.txt", names="index.csv", **more):

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from prefiqs.apps.evaluate.inputs import EvaluationInputs
 from prefiqs.apps.evaluate.operating_points import on_own_scale
 from prefiqs.errors import InputError
-from prefiqs.evaluation.bootstrap import numbered_people
+from prefiqs.evaluation.bootstrap import FEWEST_PEOPLE, numbered_people
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.groups import QUANTILES, Grouping, differentials, group_points, group_scores
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.user_tables import find_column, names_of, read_user_table
 from prefiqs.reporting.tables import Table
 
-FEW = 10  # people: below this, a note says so
 MOST = 20  # groups
 _DIFFERENTIALS = (
     "fta_dd: Gini coefficient of the shares rejected by group at the threshold; mdg_dd: mean over all thresholds of "
@@ -92,12 +91,13 @@ def group_tables(
     found = on_own_scale(group_points(comparison, points, grouping, draws), sign)
     digits = {"percentile": 0}
     printed = {f"{share}, %": _with_intervals(found, share, 100) for share in ("rejected", "fnmr")}
-    note = np.where(found["people"] < FEW, "few people", "")
+    note = np.where(found["people"] < FEWEST_PEOPLE, "few people", "")
     numbers = [f"{share}{end}" for share in ("rejected", "fnmr") for end in ("", "_low", "_high")]
     caption = "Groups: images rejected and FNMR at each operating point"
     notes = (
         "In brackets: 95 % intervals over people; for a share of 0 or 100 %, the other limit is the exact binomial "
-        f"bound with people as trials. few people: fewer than {FEW}. A genuine pair is in a group if both images are."
+        f"bound with people as trials. few people: fewer than {FEWEST_PEOPLE}. A genuine pair is in a group if both "
+        "images are."
     )
     hidden = [*hidden, "similarity_threshold", "rejection_threshold", "reliable"]
     groups = Table(

@@ -16,7 +16,6 @@ from prefiqs.faces.align import LANDMARK_DIGITS
 from prefiqs.faces.hints import explain, observe
 from prefiqs.faces.reader import Photo
 from prefiqs.io.atomic import require_file, whole_file
-from prefiqs.io.scores import write_score_file
 
 Row = dict[str, Any]  # text, numbers and None, by the name of the column
 
@@ -81,6 +80,8 @@ def write_rows(rows: Iterable[Row], path: Path) -> None:
     The file appears complete or not at all.
     """
     if path.suffix == ".txt":
+        from prefiqs.io.scores import write_score_file  # which loads pandas
+
         scores = {row["path"]: row["score"] for row in rows if row["score"] is not None}
         write_score_file(scores, scores.values(), path)
         return

@@ -7,7 +7,7 @@ const make = (tag, properties = {}, ...children) => {
   made.append(...children);
   return made;
 };
-const [BARS, SHOWN_NAMES] = [60, 5000];
+const BARS = 60;
 const slider = element("rejected");
 const field = element("threshold");
 let method; // { scores: ascending, names: in their order, lowest, highest: faces }
