@@ -32,8 +32,9 @@ class People:
     def warning(self) -> str:
         """What is left out, in a sentence; empty if nothing is."""
         name, reason = next(iter(self.left_out.items()), ("", ""))
-        more = f" (and {len(self.left_out) - 1} more photos)" if len(self.left_out) > 1 else ""
-        return f"{name} is left out{more}: {reason}" if name else ""
+        if len(self.left_out) > 1:
+            return f"{len(self.left_out)} photos are left out. The first is {name}: {reason}"
+        return f"{name} is left out: {reason}" if name else ""
 
 
 def people_in(source: Path, least: int = 2) -> People:
