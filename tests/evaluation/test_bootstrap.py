@@ -69,14 +69,14 @@ def weighted_comparisons(draw):
 @given(
     data=weighted_comparisons(),
     threshold=st.sampled_from(["recomputed", "fixed"]),
-    rule=st.sampled_from(["nearest", "conservative"]),
+    rule=st.sampled_from(["nearest", "conservative", "cr-fiqa"]),
 )
 def test_weights_equal_repetition(data, threshold, rule):
     options = {"threshold": threshold, "rule": rule}
     np.testing.assert_array_equal(weighted(*data, TARGETS, **options), repeated(*data, TARGETS, **options))
 
 
-@pytest.mark.parametrize("rule", ["nearest", "conservative"])
+@pytest.mark.parametrize("rule", ["nearest", "conservative", "cr-fiqa"])
 def test_weights_equal_repetition_where_the_most_similar_impostors_go_first(rule):
     # The 600 most similar impostors have the lowest quality, so the first look at some 70 of them finds none left.
     rng = np.random.default_rng(1)
@@ -266,7 +266,7 @@ def test_without_subjects_pairs_are_drawn(study):
         ({"qualities": {}}, "needs a quality measure and a resample, not 0 and 9"),
         ({"resamples": 0}, "needs a quality measure and a resample, not 2 and 0"),
         ({"genuine": np.ones(400, bool)}, "There are 400 genuine and 0 impostor pairs"),
-        ({"rule": "closest"}, "Unknown rule .*; choose one of nearest, conservative"),
+        ({"rule": "closest"}, "Unknown rule .*; choose one of nearest, conservative, cr-fiqa"),
         ({"fmrs": [0]}, "The target FMR must be above 0 and below 1"),
         ({"people": ["a"] * 400}, r"people must name both sides of each of 400 pairs, not have shape \(400,\)"),
         ({"people": [["a", None]] * 400}, "400 names are missing in people"),

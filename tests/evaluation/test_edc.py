@@ -27,11 +27,23 @@ def loop_threshold(impostors, target, rule):
     return min(rates, key=lambda t: (abs(rates[t] - target), -rates[t]))
 
 
+def published_threshold(scores, impostors, target):
+    """CR-FIQA's: every score is tried, impostors at it match, and among equally near rates the smallest is taken."""
+    rates = {t: Fraction(sum(s >= t for s in impostors), len(impostors)) for t in set(scores)}
+    return min(rates, key=lambda t: (abs(rates[t] - target), t))
+
+
 def loop_curve(similarity, genuine, quality, target, grid, threshold, rule, pairs):
     """Return (fnmr, threshold, fmr, n_genuine, n_impostor, fmr_resolvable) for each fraction of `grid`."""
     everyone = range(len(similarity))
     order = sorted((i for i in everyone if pairs == "all" or genuine[i]), key=lambda i: quality[i])
-    start = loop_threshold([similarity[i] for i in everyone if not genuine[i]], target, rule)
+
+    def chosen(impostors, mates):
+        if rule == "cr-fiqa":
+            return published_threshold(impostors + mates, impostors, target)
+        return loop_threshold(impostors, target, rule)
+
+    start = chosen(*([similarity[i] for i in everyone if genuine[i] == kind] for kind in (False, True)))
     points = []
     for fraction in grid:
         dropped = set(order[: fraction.numerator * len(order) // fraction.denominator])
@@ -39,8 +51,9 @@ def loop_curve(similarity, genuine, quality, target, grid, threshold, rule, pair
         mates = [similarity[i] for i in everyone if i not in dropped and genuine[i]]
         t = start
         if threshold == "recomputed":
-            t = loop_threshold(impostors, target, rule) if impostors else math.nan
-        fmr = sum(s > t for s in impostors) / len(impostors) if impostors else math.nan
+            t = chosen(impostors, mates) if impostors else math.nan
+        false_matches = sum(s > t or (rule == "cr-fiqa" and s == t) for s in impostors)
+        fmr = false_matches / len(impostors) if impostors else math.nan
         fnmr = sum(not s > t for s in mates) / len(mates) if mates and not math.isnan(t) else math.nan
         points.append((fnmr, t, fmr, len(mates), len(impostors), len(impostors) >= 1 / target))
     return points
@@ -66,7 +79,7 @@ def comparisons(draw):
     data=comparisons(),
     target=st.sampled_from([Fraction(1, 1000), Fraction(1, 10), Fraction(1, 4), Fraction(1, 3), Fraction(1, 2)]),
     threshold=st.sampled_from(["recomputed", "fixed"]),
-    rule=st.sampled_from(["nearest", "conservative"]),
+    rule=st.sampled_from(["nearest", "conservative", "cr-fiqa"]),
     pairs=st.sampled_from(["all", "genuine"]),
 )
 def test_equals_the_loop(data, target, threshold, rule, pairs):

@@ -6,6 +6,7 @@ A curve takes two passes over the pairs, and looks only at the most similar impo
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -130,13 +131,42 @@ class _Left:
         counts = np.zeros((len(steps), n_top + 1), np.int64)
         copies.cumsum(axis=1, out=counts[:, 1:])
         falling = self._similarity.similarity[top]
-        places = threshold_places(falling, counts, self.n_impostor, fmr, rule)
+        published = rule == "cr-fiqa"
+        none_may_match: NDArray | bool = True
+        if published:
+            highest = np.append(falling, -np.inf)[(counts[:, 1:] == 0).sum(axis=1)]
+            none_may_match = self._next_genuine(highest) < len(self._genuine_steps)
+        places = threshold_places(falling, counts, self.n_impostor, fmr, rule, none_may_match)
         if fixed:
             places[:] = places[0]
-        if (places == n_top).any():
+        if (places == n_top).any() and n_top < len(pairs):
             return self.thresholds(fmr, rule, fixed, 2 * n_top)
-        matches = counts[steps, np.searchsorted(-falling, -falling[places], side="left")]
-        return np.where(fixed | (self.n_impostor > 0), falling[places], np.nan), matches
+        thresholds = np.append(falling, -np.inf)[places]
+        if published:
+            thresholds = self._lowest_score_above(thresholds, falling, counts)
+            thresholds = np.full_like(thresholds, thresholds[0]) if fixed else thresholds
+        # A pair matches above the threshold; by the published rule, an impostor pair also at it.
+        side: Literal["left", "right"] = "right" if published else "left"
+        matches = counts[steps, np.searchsorted(-falling, -thresholds, side=side)]
+        return np.where(fixed | (self.n_impostor > 0), thresholds, np.nan), matches
+
+    def _lowest_score_above(self, limits: Floats, falling: Floats, counts: Ints) -> Floats:
+        """Return the smallest similarity above each limit among all pairs left; arguments as in `thresholds`."""
+        n_above = counts[np.arange(len(limits)), np.searchsorted(-falling, -limits, side="left")]
+        impostors = np.append(falling, np.inf)[np.where(n_above, (counts[:, 1:] < n_above[:, None]).sum(axis=1), -1)]
+        genuine = np.append(self._similarity.genuine_similarity, np.inf)[self._next_genuine(limits)]
+        return np.minimum(impostors, genuine)
+
+    def _next_genuine(self, limits: Floats, width: int = 64) -> Ints:
+        """Return the place among all genuine pairs of the first one left above each limit; their number if none is."""
+        end, steps = len(self._genuine_steps), np.arange(len(limits))
+        start = np.searchsorted(self._similarity.genuine_similarity, limits, side="right")
+        window = np.minimum(start[:, None] + np.arange(width), end - 1)
+        left = (self._genuine_steps[window] > steps[:, None]) & (self._genuine_weights[window] > 0)
+        found = left.any(axis=1)
+        if (~found & (start + width < end)).any():
+            return self._next_genuine(limits, 8 * width)
+        return np.where(found & (start < end), window[steps, left.argmax(axis=1)], end)
 
     def rejected(self, thresholds: Floats) -> Floats:
         """Return how many copies of genuine pairs are left and not above each threshold, (targets, steps).

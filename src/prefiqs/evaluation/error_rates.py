@@ -1,7 +1,7 @@
 """False match rate (FMR), false non-match rate (FNMR), and the threshold for a target FMR.
 
-A pair matches if and only if similarity > threshold, for both rates. The published ERC code of CR-FIQA counts an
-impostor *at* the threshold as a match but a genuine pair there as a non-match: one error too many if both occur.
+A pair matches if and only if similarity > threshold, for both rates. The rule `cr-fiqa` is the exception: as in the
+code published with CR-FIQA, an impostor pair *at* the threshold matches, while a genuine pair there does not.
 """
 
 import math
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from prefiqs.errors import InputError
 from prefiqs.evaluation.inputs import as_fraction, as_genuine, as_scores, check_choice
 
-RULES = ("nearest", "conservative")
+RULES = ("nearest", "conservative", "cr-fiqa")
 
 
 def check_fmr(fmr: float) -> None:
@@ -29,10 +29,10 @@ def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest"
     impostor_sorted: (n,) float, ascending, larger = more alike. fmr: target in (0, 1).
     rule: "nearest", the FMR closest to the target (of two equally close ones, the larger, as in published code);
         "conservative", the largest FMR not above the target (0 if need be).
-    Raises InputError for another rule or target.
+    Raises InputError for another target or rule; "cr-fiqa" also needs the genuine pairs (`edc.error_discard_curve`).
     """
     check_fmr(fmr)
-    check_choice(rule, "rule", RULES)
+    check_choice(rule, "rule", RULES[:2])
     n = len(impostor_sorted)
     if n == 0:
         return math.nan
@@ -40,11 +40,16 @@ def threshold_at_fmr(impostor_sorted: NDArray, fmr: float, rule: str = "nearest"
     return float(falling[threshold_places(falling, np.arange(n + 1)[None], np.array([n]), fmr, rule)[0]])
 
 
-def threshold_places(falling: NDArray, counts: NDArray, n: NDArray, fmr: float, rule: str) -> NDArray[np.integer]:
+def threshold_places(
+    falling: NDArray, counts: NDArray, n: NDArray, fmr: float, rule: str, none_may_match: NDArray | bool = True
+) -> NDArray[np.integer]:
     """Return where in `falling` the threshold of `threshold_at_fmr` stands, for several sets of its impostors.
 
     falling: (k,) the largest impostor similarities, descending. counts: (sets, k + 1) how many of the first 0, 1, …, k
     are in each set. n: (sets,) how many impostors in all. Where k are too few to tell, the place is k.
+
+    With the rule "cr-fiqa" it is the largest similarity *below* the threshold; the place is k if all impostors match.
+    none_may_match: (sets,) whether it has a candidate above all impostors.
     """
     target = as_fraction(fmr)  # exact: at n = 500 and 1e-3, half a false match is wanted, a tie between none and one
     allowed = np.minimum(target.numerator * n // target.denominator, n - 1)
@@ -56,9 +61,12 @@ def threshold_places(falling: NDArray, counts: NDArray, n: NDArray, fmr: float, 
     value = rising[np.minimum(strict, len(rising) - 1)]
     matches_strict = counts[sets, np.searchsorted(rising, value, side="left")]
     matches_next = counts[sets, np.searchsorted(rising, value, side="right")]
-    lenient_is_nearer = (matches_next + matches_strict) * target.denominator <= 2 * target.numerator * n
-    lenient = (counts[:, 1:] <= matches_next[:, None]).sum(axis=1)
-    return np.where(lenient_is_nearer & (matches_next < n), lenient, strict)
+    lenient = (matches_next + matches_strict) * target.denominator <= 2 * target.numerator * n
+    if rule == "nearest":
+        lenient &= matches_next < n
+    else:
+        lenient = (lenient | (matches_strict == 0) & ~np.asarray(none_may_match)) & (n > 0)
+    return np.where(lenient, (counts[:, 1:] <= matches_next[:, None]).sum(axis=1), strict)
 
 
 def false_non_match_rate(genuine_sorted: NDArray, threshold: float) -> float:
