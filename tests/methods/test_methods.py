@@ -134,7 +134,7 @@ def test_what_is_no_face(network, method, options):
 
 
 def test_unknown_methods(tiny, faces):
-    with pytest.raises(InputError, match="Unknown method 'brisque'; choose one of prefiqs, prefiqs-fast, jacobian"):
+    with pytest.raises(InputError, match="Unknown method 'brisque'; choose one of prefiqs, prefiqs-fast, pruning-margin, jacobian"):
         prefiqs.score(faces, "brisque", tiny)
 
 
@@ -310,6 +310,7 @@ def sface_calibration(sface, orl) -> froq.Calibration:
     [
         ("prefiqs", {}),
         ("prefiqs-fast", {}),
+        ("pruning-margin", {}),
         ("norm", {}),
         ("ser-fiq", {}),
         # Blocks 1 and 2 too, which would take long; not block 3: there eight of the ten do.
