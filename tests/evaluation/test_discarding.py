@@ -21,8 +21,9 @@ FMRS = (1e-2, 1e-3, 0.2)
 
 def cut_anew(similarity, genuine, quality, fmr, threshold, rule, pairs):
     """One curve, with every similarity that is left sorted at every step: fnmr, threshold, fmr, genuine, impostors."""
-    droppable = np.flatnonzero(genuine) if pairs == "genuine" else np.arange(len(genuine))
-    order = droppable[np.argsort(quality[droppable], kind="stable")]
+    turn = np.argsort(np.random.default_rng(0).permutation(len(genuine)))  # of pairs that tie
+    order = np.lexsort([turn, quality])
+    order = order[genuine[order]] if pairs == "genuine" else order
     points = []
     for step in range(20):
         left = np.ones(len(genuine), bool)

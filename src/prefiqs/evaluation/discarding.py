@@ -55,8 +55,14 @@ class QualityRanks:
 
 
 def sort_by_quality(pair_quality: ArrayLike) -> Ints:
-    """Return the order in which pairs are discarded, the worst first; equal ones stay in the order given."""
-    order = np.argsort(pair_quality, kind="stable")
+    """Return the order in which pairs are discarded, the worst first; equal ones in a random order, always the same.
+
+    All pairs of an image that is worse than its partners are equal. In the order of a list they would be discarded by
+    kind or by person.
+    """
+    quality = np.asarray(pair_quality)
+    shuffled = np.random.default_rng(0).permutation(len(quality))
+    order = shuffled[np.argsort(quality[shuffled], kind="stable")]
     return order.astype(np.min_scalar_type(len(order)))  # to be kept: half the memory
 
 

@@ -5,7 +5,8 @@ code published with CR-FIQA (Boutros et al., CVPR 2023), except that the decisio
 (see `error_rates`): *all* pairs are discarded by quality, and the threshold is found again on the pairs left.
 `threshold="fixed"` keeps that of discard 0 (ISO, NIST); `pairs="genuine"` discards genuine pairs only.
 
-Pairs of equal quality are dropped in the order given, as in the published code, so a curve can depend on it.
+Pairs of equal quality are dropped in a random order that depends on nothing but the number of pairs. The published code
+drops them in the order of the list.
 """
 
 import math
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.discarding import Discarding, SimilarityRanks
+from prefiqs.evaluation.discarding import Discarding, SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.error_rates import RULES, check_fmr
 from prefiqs.evaluation.inputs import as_fraction, as_scores, check_choice
 
@@ -95,5 +96,6 @@ def error_discard_curve(
     ranks = SimilarityRanks(similarity, genuine)
     quality = as_scores(pair_quality, "pair_quality", len(ranks.genuine))
     kept = (pairs == "genuine") & ~ranks.genuine  # whatever their quality
-    order = np.lexsort([quality, kept])
+    order = sort_by_quality(quality)
+    order = order[np.argsort(kept[order], kind="stable")]
     return Discarding(ranks, protocol.fmrs, grid, threshold, rule).curves(order, int((~kept).sum()))[0]
