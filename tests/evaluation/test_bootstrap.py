@@ -40,12 +40,13 @@ def bootstrap_curves(similarity, genuine, qualities, fmrs, people=None, resample
     """Of pairs not yet sorted."""
     discarding = EdcProtocol(tuple(fmrs), **options).discarding(SimilarityRanks(similarity, genuine))
     orders = {key: sort_by_quality(quality) for key, quality in qualities.items()}
-    return bootstrap.bootstrap_curves(discarding, orders, people, resamples, seed)
+    return list(bootstrap.bootstrap_curves({"verifier": discarding}, orders, people, resamples, seed).values())
 
 
 def weighted(similarity, genuine, quality, weights, fmrs, threshold="recomputed", rule="nearest"):
     ranks = SimilarityRanks(similarity, genuine)
-    return Discarding(ranks, fmrs, GRID, threshold, rule).fnmr(QualityRanks(sort_by_quality(quality), ranks), weights)
+    discarding = Discarding(ranks, fmrs, GRID, threshold, rule)
+    return discarding.fnmr(discarding.left(QualityRanks(sort_by_quality(quality), ranks.genuine), weights))
 
 
 def turns(quality):

@@ -96,31 +96,37 @@ class BootstrapCurves:
 
 
 def bootstrap_curves(
-    discarding: Discarding,
+    discardings: Mapping[str, Discarding],
     orders: Mapping[Any, NDArray],
     people: ArrayLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
-) -> list[BootstrapCurves]:
-    """Return the curves of all quality measures on resampled pairs, one `BootstrapCurves` for each target FMR.
+) -> dict[tuple[str, float], BootstrapCurves]:
+    """Return the curves of all quality measures on resampled pairs, by verifier and target FMR.
 
-    discarding: of P pairs. orders: by key, (P,) in which a quality measure discards them, see `sort_by_quality`.
-    people, seed: see `resampled_weights`; verifiers with the same ones share their resamples.
+    discardings: by verifier, of the same P pairs and of one protocol. orders: by key, (P,) in which a quality measure
+    discards them, see `sort_by_quality`. people, seed: see `resampled_weights`. All share the resamples.
     Raises InputError if there is no measure or no resample, and as `resampled_weights` does.
     """
     if not orders or resamples < 1:
         raise InputError(f"A bootstrap needs a quality measure and a resample, not {len(orders)} and {resamples}.")
-    qualities = {key: QualityRanks(order, discarding.similarity) for key, order in orders.items()}
-    curves = {key: discarding.curves(order) for key, order in orders.items()}
-    fnmr = {key: np.empty((len(discarding.fmrs), resamples, len(discarding.discard))) for key in orders}
-    for resample, weights in enumerate(resampled_weights(discarding.similarity.genuine, people, resamples, seed)):
+    first = next(iter(discardings.values()))
+    genuine, fmrs, shape = first.similarity.genuine, first.fmrs, (len(first.fmrs), resamples, len(first.discard))
+    qualities = {key: QualityRanks(order, genuine) for key, order in orders.items()}
+    fnmr = {verifier: {key: np.empty(shape) for key in orders} for verifier in discardings}
+    for resample, weights in enumerate(resampled_weights(genuine, people, resamples, seed)):
         for key, quality in qualities.items():
-            fnmr[key][:, resample] = discarding.fnmr(quality, weights)
-    unit = "pairs" if people is None else "people"
-    return [
-        BootstrapCurves({key: curves[key][target] for key in orders}, {key: fnmr[key][target] for key in orders}, unit)
-        for target in range(len(discarding.fmrs))
-    ]
+            left = first.left(quality, weights)
+            for verifier, discarding in discardings.items():
+                fnmr[verifier][key][:, resample] = discarding.fnmr(left)
+    unit, found = "pairs" if people is None else "people", {}
+    for verifier, discarding in discardings.items():
+        curves = {key: discarding.curves(order) for key, order in orders.items()}
+        for target, fmr in enumerate(fmrs):
+            of_target = {key: curves[key][target] for key in orders}
+            resampled = {key: fnmr[verifier][key][target] for key in orders}
+            found[verifier, fmr] = BootstrapCurves(of_target, resampled, unit)
+    return found
 
 
 def resampled_weights(

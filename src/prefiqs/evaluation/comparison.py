@@ -103,10 +103,6 @@ class Comparison:
 
     def bootstrap(self, protocol: EdcProtocol, resamples: int = 1000, seed: int = 0) -> Bootstraps:
         """Return the curves of all keys on the same resampled people or pairs; see `bootstrap.bootstrap_curves`."""
-        found: Bootstraps = {}
-        for verifier, similarity in self.similarities.items():
-            discarding = protocol.discarding(similarity)
-            people = None if self._subjects is None else self._subjects[self.pairs]
-            of_targets = bootstrap_curves(discarding, self._orders, people, resamples, seed)
-            found |= {(verifier, fmr): curves for fmr, curves in zip(protocol.fmrs, of_targets, strict=True)}
-        return found
+        discardings = {verifier: protocol.discarding(ranks) for verifier, ranks in self.similarities.items()}
+        people = None if self._subjects is None else self._subjects[self.pairs]
+        return bootstrap_curves(discardings, self._orders, people, resamples, seed)

@@ -2,7 +2,8 @@
 
 A bootstrap resample gives each pair an integer weight. The FNMR equals, to the last digit, that of a list in which pair
 i occurs weights[i] times in a row, so a cut may fall between two copies of one pair. Pairs are sorted once, beforehand.
-A curve takes two passes over the pairs, and looks only at the most similar impostor pairs.
+What is left takes two passes over the pairs, for all verifiers together. A verifier looks at few pairs only: the most
+similar impostor pairs and the least similar genuine ones.
 """
 
 from collections.abc import Sequence
@@ -41,16 +42,17 @@ class SimilarityRanks:
 
 
 class QualityRanks:
-    """The order in which the pairs of a verifier are discarded, (P,) places in the list, the worst first.
+    """The order in which pairs are discarded, (P,) places in the list, the worst first.
 
-    Only the first `n_droppable` may be discarded, None = all. Holds 16 bytes a pair.
+    genuine: (P,) bool. Only the first `n_droppable` may be discarded, None = all. Holds up to 28 bytes a pair.
     """
 
-    def __init__(self, order: Ints, similarity: SimilarityRanks, n_droppable: int | None = None):
+    def __init__(self, order: Ints, genuine: NDArray[np.bool_], n_droppable: int | None = None):
         self.order = order.astype(np.intp)  # several times as fast an index as a smaller type
-        self.rank = np.empty_like(self.order)
+        self.rank = np.empty(len(order), np.min_scalar_type(len(order)))
         self.rank[self.order] = np.arange(len(order))
-        self.of_genuine = self.rank[similarity.genuine_pairs]
+        self.of_genuine = np.flatnonzero(genuine[self.order])  # ascending ranks
+        self.genuine_order = self.order[self.of_genuine]
         self.n_droppable = n_droppable or len(order)
 
 
@@ -66,6 +68,35 @@ def sort_by_quality(pair_quality: ArrayLike) -> Ints:
     return order.astype(np.min_scalar_type(len(order)))  # to be kept: half the memory
 
 
+class Left:
+    """What each step of discarding leaves of weighted pairs, whatever the verifier.
+
+    weights: (P,) int, how often each pair counts; both kinds do. steps: fractions to discard, (steps,), in [0, 1).
+    n_genuine, n_impostor: (steps,) copies left. Of pair `cut`, the first of which any are left, `gone` are not.
+    """
+
+    def __init__(self, quality: QualityRanks, weights: Ints, steps: ArrayLike):
+        self.weights, self._rank = weights, quality.rank
+        dropped, of = np.array([as_fraction(step).as_integer_ratio() for step in np.asarray(steps)]).T
+        ends = weights[quality.order].cumsum()  # copies up to and with each pair, lowest quality first
+        n_dropped = dropped * ends[quality.n_droppable - 1] // of
+        place = np.searchsorted(ends, n_dropped, side="right")
+        self.cut = quality.order[place]
+        self.gone = weights[self.cut] - (ends[place] - n_dropped)
+        genuine_ends = np.append(0, weights[quality.genuine_order].cumsum())
+        n_before = np.searchsorted(quality.of_genuine, place)  # genuine pairs of which no copy is left
+        cut_is_genuine = np.searchsorted(quality.of_genuine, place, side="right") > n_before
+        self.n_genuine = genuine_ends[-1] - genuine_ends[n_before] - self.gone * cut_is_genuine
+        self.n_impostor = ends[-1] - n_dropped - self.n_genuine
+        # By rank, at how many steps a pair is left; a small type, as lookups are random.
+        n_steps = np.arange(len(place) + 1, dtype=np.min_scalar_type(len(place)))
+        self._n_steps = np.repeat(n_steps, np.diff(place, prepend=0, append=len(ends)))
+
+    def n_steps(self, pairs: Ints) -> Ints:
+        """Return at how many steps each pair is left, even in part: at the first ones."""
+        return self._n_steps[self._rank[pairs]]
+
+
 class Discarding:
     """The pairs of one verifier, for the curves of any quality measure under any weights.
 
@@ -75,54 +106,44 @@ class Discarding:
     def __init__(self, similarity: SimilarityRanks, fmrs: Sequence[float], discard: Floats, threshold: str, rule: str):
         self.similarity, self.fmrs, self.discard = similarity, fmrs, discard
         self._fixed, self._rule = threshold == "fixed", rule
-        steps = np.append(0, discard) if self._fixed else discard  # a fixed threshold is that of all pairs
-        self._fractions = np.array([as_fraction(step).as_integer_ratio() for step in steps]).T
+
+    def left(self, quality: QualityRanks, weights: Ints) -> Left:
+        """Return what is left of pairs that count `weights` times, (P,) int; the same for verifiers of one protocol."""
+        # A fixed threshold is that of all pairs, so it has a step of its own.
+        return Left(quality, weights, np.append(0, self.discard) if self._fixed else self.discard)
 
     def curves(self, order: Ints, n_droppable: int | None = None) -> list[Curve]:
         """Return one curve for each target FMR; arguments as of `QualityRanks`."""
-        quality = QualityRanks(order, self.similarity, n_droppable)
-        *of_targets, n_genuine, n_impostor = self._points(quality, np.broadcast_to(np.int64(1), len(order)))
+        quality = QualityRanks(order, self.similarity.genuine, n_droppable)
+        left = self.left(quality, np.broadcast_to(np.int64(1), len(order)))
+        n_genuine, n_impostor = (counts[-len(self.discard) :] for counts in (left.n_genuine, left.n_impostor))
         curves = []
-        for fmr, fnmr, thresholds, matches in zip(self.fmrs, *of_targets, strict=True):
+        for fmr, fnmr, thresholds, matches in zip(self.fmrs, *self._points(left), strict=True):
             realised = np.where(n_impostor > 0, matches / np.maximum(n_impostor, 1), np.nan)
             resolvable = np.array([is_resolvable(int(n), fmr) for n in n_impostor])
             curves.append(Curve(self.discard, fnmr, thresholds, realised, n_genuine, n_impostor, resolvable, fmr))
         return curves
 
-    def fnmr(self, quality: QualityRanks, weights: Ints) -> Floats:
-        """Return the FNMR, (targets, steps), in [0, 1], of pairs that count `weights` times, (P,) int64, both kinds."""
-        return self._points(quality, weights)[0]
+    def fnmr(self, left: Left) -> Floats:
+        """Return the FNMR of what is left, (targets, steps), in [0, 1]."""
+        return self._points(left)[0]
 
-    def _points(self, quality: QualityRanks, weights: Ints) -> list[NDArray]:
-        """Return FNMR, thresholds and false matches, (targets, steps) each, and the numbers of pairs left, (steps,)."""
-        left = _Left(self.similarity, quality, weights, self._fractions)
-        found = [left.thresholds(fmr, self._rule, self._fixed) for fmr in self.fmrs]
+    def _points(self, left: Left) -> list[NDArray]:
+        """Return FNMR, thresholds and false matches, (targets, steps) each."""
+        errors = _Errors(self.similarity, left)
+        found = [errors.thresholds(fmr, self._rule, self._fixed) for fmr in self.fmrs]
         thresholds, matches = (np.array(values) for values in zip(*found, strict=True))
         undefined = np.isnan(thresholds) | (left.n_genuine == 0)
-        fnmr = np.where(undefined, np.nan, left.rejected(thresholds) / np.maximum(left.n_genuine, 1))
-        points = fnmr, thresholds, matches, left.n_genuine, left.n_impostor
-        return [values[..., -len(self.discard) :] for values in points]
+        fnmr = np.where(undefined, np.nan, errors.rejected(thresholds) / np.maximum(left.n_genuine, 1))
+        return [values[:, -len(self.discard) :] for values in (fnmr, thresholds, matches)]
 
 
-class _Left:
-    """What each step leaves of weighted pairs; n_genuine and n_impostor, (steps,), are the copies left."""
+class _Errors:
+    """The errors of one verifier on the pairs that are left."""
 
-    def __init__(self, similarity: SimilarityRanks, quality: QualityRanks, weights: Ints, fractions: Ints):
-        self._similarity, self._quality, self._weights = similarity, quality, weights
-        ends = weights[quality.order].cumsum()  # copies up to and with each pair, lowest quality first
-        n_dropped = fractions[0] * ends[quality.n_droppable - 1] // fractions[1]
-        place = np.searchsorted(ends, n_dropped, side="right")
-        # The first pair of which a copy is left, and how many copies of it are gone.
-        self._cut = quality.order[place]
-        self._gone = weights[self._cut] - (ends[place] - n_dropped)
-        # By rank, at how many steps a pair is left, even in part; a small type, as lookups are random.
-        n_steps = np.arange(len(place) + 1, dtype=np.min_scalar_type(len(place)))
-        self._steps = np.repeat(n_steps, np.diff(place, prepend=0, append=len(ends)))
-        self._genuine_steps = self._steps[quality.of_genuine]
-        self._genuine_weights = weights[similarity.genuine_pairs].astype(float)  # as `bincount` adds them; exact
-        n_genuine = _at_each_step(np.bincount(self._genuine_steps, self._genuine_weights, len(n_steps)))
-        self.n_genuine = n_genuine.astype(np.int64) - self._gone * similarity.genuine[self._cut]
-        self.n_impostor = ends[-1] - n_dropped - self.n_genuine
+    def __init__(self, similarity: SimilarityRanks, left: Left):
+        self._similarity, self._left = similarity, left
+        self._steps = np.arange(len(left.cut))
 
     def thresholds(self, fmr: float, rule: str, fixed: bool, n_top: int = 0) -> tuple[Floats, Ints]:
         """Return the threshold of each step and how many impostors match, (steps,) each.
@@ -130,66 +151,70 @@ class _Left:
         It is sought among the `n_top` most similar impostors, and among twice as many if too few of them are left.
         """
         pairs = self._similarity.impostor_pairs[::-1]
-        n_top = min(n_top or 2 * int(fmr * self.n_impostor.max()) + 64, len(pairs))
-        top, steps = pairs[:n_top], np.arange(len(self._cut))
-        copies = np.where(self._steps[self._quality.rank[top]] > steps[:, None], self._weights[top], 0)
-        copies -= self._gone[:, None] * (top == self._cut[:, None])
-        counts = np.zeros((len(steps), n_top + 1), np.int64)
+        left, n_impostor = self._left, self._left.n_impostor
+        n_top = min(n_top or 2 * int(fmr * n_impostor.max()) + 64, len(pairs))
+        top = pairs[:n_top]
+        copies = np.where(left.n_steps(top) > self._steps[:, None], left.weights[top], 0)
+        copies -= left.gone[:, None] * (top == left.cut[:, None])
+        counts = np.zeros((len(self._steps), n_top + 1), np.int64)
         copies.cumsum(axis=1, out=counts[:, 1:])
         falling = self._similarity.similarity[top]
-        published = rule == "cr-fiqa"
-        none_may_match: NDArray | bool = True
-        if published:
-            highest = np.append(falling, -np.inf)[(counts[:, 1:] == 0).sum(axis=1)]
-            none_may_match = self._next_genuine(highest) < len(self._genuine_steps)
-        places = threshold_places(falling, counts, self.n_impostor, fmr, rule, none_may_match)
+        places = threshold_places(falling, counts, n_impostor, fmr, rule)
+        side: Literal["left", "right"] = "left"  # a pair matches above the threshold
+        if rule == "cr-fiqa":
+            side = "right"  # an impostor pair also at it
+            scores, exist = self._lowest_scores(places, falling, counts)
+            if not exist.all():
+                places = threshold_places(falling, counts, n_impostor, fmr, rule, exist)
+                scores, _ = self._lowest_scores(places, falling, counts)
         if fixed:
             places[:] = places[0]
         if (places == n_top).any() and n_top < len(pairs):
             return self.thresholds(fmr, rule, fixed, 2 * n_top)
-        thresholds = np.append(falling, -np.inf)[places]
-        if published:
-            thresholds = self._lowest_score_above(thresholds, falling, counts)
-            thresholds = np.full_like(thresholds, thresholds[0]) if fixed else thresholds
-        # A pair matches above the threshold; by the published rule, an impostor pair also at it.
-        side: Literal["left", "right"] = "right" if published else "left"
-        matches = counts[steps, np.searchsorted(-falling, -thresholds, side=side)]
-        return np.where(fixed | (self.n_impostor > 0), thresholds, np.nan), matches
+        thresholds = scores if rule == "cr-fiqa" else falling[places]
+        if fixed:
+            thresholds[:] = thresholds[0]
+        matches = counts[self._steps, np.searchsorted(-falling, -thresholds, side=side)]
+        return np.where(fixed | (n_impostor > 0), thresholds, np.nan), matches
 
-    def _lowest_score_above(self, limits: Floats, falling: Floats, counts: Ints) -> Floats:
-        """Return the smallest similarity above each limit among all pairs left; arguments as in `thresholds`."""
-        n_above = counts[np.arange(len(limits)), np.searchsorted(-falling, -limits, side="left")]
-        impostors = np.append(falling, np.inf)[np.where(n_above, (counts[:, 1:] < n_above[:, None]).sum(axis=1), -1)]
-        genuine = np.append(self._similarity.genuine_similarity, np.inf)[self._next_genuine(limits)]
-        return np.minimum(impostors, genuine)
+    def _lowest_scores(self, places: Ints, falling: Floats, counts: Ints) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return the smallest similarity left above that at each place, and whether there is one; see `thresholds`."""
+        limits = np.append(falling, -np.inf)[places]
+        n_above = counts[self._steps, np.searchsorted(-falling, -limits, side="left")]
+        impostor = np.append(falling, np.inf)[np.where(n_above, (counts[:, 1:] < n_above[:, None]).sum(axis=1), -1)]
+        place, end = self._next_genuine(limits), len(self._similarity.genuine_pairs)
+        genuine = np.where(place < end, self._similarity.genuine_similarity[np.minimum(place, end - 1)], np.inf)
+        return np.minimum(impostor, genuine), (n_above > 0) | (place < end)
 
-    def _next_genuine(self, limits: Floats, width: int = 64) -> Ints:
+    def _next_genuine(self, limits: Floats) -> Ints:
         """Return the place among all genuine pairs of the first one left above each limit; their number if none is."""
-        end, steps = len(self._genuine_steps), np.arange(len(limits))
+        end, width = len(self._similarity.genuine_pairs), 32
         start = np.searchsorted(self._similarity.genuine_similarity, limits, side="right")
-        window = np.minimum(start[:, None] + np.arange(width), end - 1)
-        left = (self._genuine_steps[window] > steps[:, None]) & (self._genuine_weights[window] > 0)
-        found = left.any(axis=1)
-        if (~found & (start + width < end)).any():
-            return self._next_genuine(limits, 8 * width)
-        return np.where(found & (start < end), window[steps, left.argmax(axis=1)], end)
+        found = np.full(len(limits), end)
+        while len(missing := self._steps[(found == end) & (start < end)]):
+            window = np.minimum(start[missing, None] + np.arange(width), end - 1)
+            pairs = self._similarity.genuine_pairs[window]
+            is_left = (self._left.n_steps(pairs) > missing[:, None]) & (self._left.weights[pairs] > 0)
+            first = window[np.arange(len(missing)), is_left.argmax(axis=1)]
+            found[missing] = np.where(is_left.any(axis=1), first, end)
+            start, width = start + width, 4 * width
+        return found
 
     def rejected(self, thresholds: Floats) -> Floats:
         """Return how many copies of genuine pairs are left and not above each threshold, (targets, steps).
 
         Each pair is added up once, by its steps and by the two thresholds between which it lies.
         """
-        n_steps = len(self._cut)
+        left = self._left
         n_below = np.searchsorted(self._similarity.genuine_similarity, thresholds, side="right")
+        n_below = np.where(np.isnan(thresholds), 0, n_below)
         edges = np.unique(n_below)
-        interval = np.repeat(np.arange(len(edges) + 1), np.diff(edges, prepend=0, append=len(self._genuine_steps)))
-        cell = self._genuine_steps * np.int64(len(edges) + 1) + interval
-        table = np.bincount(cell, self._genuine_weights, (n_steps + 1) * (len(edges) + 1)).reshape(n_steps + 1, -1)
-        below = _at_each_step(table).cumsum(axis=1)[np.arange(n_steps), np.searchsorted(edges, n_below)]
-        cut_is_rejected = self._similarity.genuine[self._cut] & (self._similarity.similarity[self._cut] <= thresholds)
-        return below - self._gone * cut_is_rejected
-
-
-def _at_each_step(by_steps: NDArray) -> NDArray:
-    """Return what is left at each step, from what is left at 0, 1, … steps: at step k, what is at more than k."""
-    return by_steps[::-1].cumsum(axis=0)[::-1][1:]
+        pairs = self._similarity.genuine_pairs[: edges[-1]]
+        interval = np.repeat(np.arange(len(edges)), np.diff(edges, prepend=0))
+        cell = left.n_steps(pairs) * np.int64(len(edges)) + interval
+        size = (len(self._steps) + 1) * len(edges)
+        by_steps = np.bincount(cell, left.weights[pairs], size).reshape(-1, len(edges))  # sums of floats; exact
+        at_each_step = by_steps[::-1].cumsum(axis=0)[::-1][1:]  # left at step k is what is left at more than k steps
+        below = at_each_step.cumsum(axis=1)[self._steps, np.searchsorted(edges, n_below)]
+        cut_is_rejected = self._similarity.genuine[left.cut] & (self._similarity.similarity[left.cut] <= thresholds)
+        return below - left.gone * cut_is_rejected
