@@ -69,7 +69,7 @@ def test_the_same_bits_as_sorting_anew(kind, threshold, rule, pairs):
 
 
 def test_few_of_the_pairs_are_looked_at():
-    """What makes it fast: a verifier reads the ranks of its most similar impostor and least similar genuine pairs only."""
+    """What makes it fast: a verifier reads the ranks of its most similar impostors and least similar mates only."""
     similarity, genuine, quality = comparisons("free")
     ranks = SimilarityRanks(similarity, genuine)
     by_quality = QualityRanks(sort_by_quality(quality), genuine)

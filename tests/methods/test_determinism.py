@@ -21,7 +21,7 @@ DRAWING = {
 }
 # FaceQAN steps by the sign of a gradient: where that is nearly 0, the rounding of another number of threads turns it.
 SIGNS = 2e-5
-OTHERS = ("norm", "pruning-margin", "grafiqs", "vit-fiqa")  # the other methods of transformers take the same way, and longer
+OTHERS = ("norm", "pruning-margin", "grafiqs", "vit-fiqa")  # others of transformers take the same way
 
 
 def score_all(out: Path) -> None:

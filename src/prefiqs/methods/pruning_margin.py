@@ -45,7 +45,7 @@ class PruningMargin(Probe):
         name = embedding_layer(model)
         self.layer = model.get_submodule(name)
         noise = torch.randn(2, 3, FACE_SIZE, FACE_SIZE, generator=torch.Generator().manual_seed(0))
-        faces = (noise + torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)).to(self.layer.weight.device)  # a dark, a bright one
+        faces = (noise + torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)).to(self.layer.weight.device)  # one dark
         with torch.no_grad():
             features, embeddings = self._pass(faces)
             # All else being linear, outputs of 0 and of 1 differ in the embedding by the scale.
@@ -55,7 +55,7 @@ class PruningMargin(Probe):
         weight = self.layer.weight.detach().flatten(1)
         if weight.shape == (embeddings.shape[1], features.shape[1]):
             self.register_buffer("weight", (ones - offset)[:, None] * weight)  # d×D
-            first, second = embeddings - features @ self.weight.T  # the bias alone, if the layer and the rest are linear
+            first, second = embeddings - features @ self.weight.T  # the bias, if all is linear
             if torch.allclose(first, second, rtol=0, atol=1e-3 * float(embeddings.abs().max())):
                 return
         raise InputError(
