@@ -50,7 +50,7 @@ def claims() -> str:
             table = table.assign(claim=list(texts), text="", estimator="sface")
         for row in table.itertuples():
             texts.setdefault(row.claim, re.sub(r" \((un)?structured-\S+\)", " at its best ratio", row.text))
-            verdicts.setdefault(f"{benchmark}, {row.estimator}", {})[row.claim] = row.holds
+            verdicts.setdefault(f"{benchmark}, {row.estimator}", {})[row.claim] = row.verdict
     lines = [["claim", *verdicts], ["---"] * (1 + len(verdicts))]
     lines += [[text, *(column.get(claim, "–") for column in verdicts.values())] for claim, text in texts.items()]
     links = ", ".join(f"[{benchmark}]({run}/claims.md)" for run, benchmark in SHOWN)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation import bootstrap
-from prefiqs.evaluation.bootstrap import resampled_weights
+from prefiqs.evaluation.bootstrap import excess_of, resampled_weights
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.discarding import Discarding, QualityRanks, SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.edc import EdcProtocol, error_discard_curve
@@ -300,3 +300,22 @@ def test_errors_of_intervals(arguments, words):
     (result,) = bootstrap_curves(similarity, genuine, qualities, [FMR], resamples=2)
     with pytest.raises(InputError, match=words):
         result.interval(*arguments)
+
+
+def test_the_best_is_chosen_anew_in_each_resample():
+    similarity, genuine, measures, people = sample()
+    judge = bootstrap_curves(similarity, genuine, measures, [FMR], people, resamples=30)[0]
+    (other,) = bootstrap_curves(-(similarity**3) % 7, genuine, measures, [FMR], people, resamples=30)
+    expected = [
+        (good if mine < its else poor)
+        for mine, its, good, poor in zip(*(d.pauc(key) for d in (judge, other) for key in measures), strict=True)
+    ]
+    assert other.pauc_of_best(["good", "poor"], judge).tolist() == expected
+    assert len(set(np.sign(judge.pauc("good") - judge.pauc("poor")))) == 2  # now the one is best, now the other
+
+
+def test_a_relative_difference_by_hand():
+    areas, others = np.array([1.0, 2, 3, 4, 5, np.nan]), np.array([1.0, 1, 2, 0, 10, 1])
+    # 1/1, 2/1, 3/2 and 5/10 minus 1, in order −0.5, 0, 0.5, 1; the percentiles 5 and 95 lie at 0.15 and 2.85 of three.
+    np.testing.assert_allclose(excess_of(3, 2, areas, others), [0.5, -0.5 + 0.15 * 0.5, 0.5 + 0.85 * 0.5])
+    assert np.isnan(excess_of(1, 0, areas, np.zeros(6))).all()

@@ -21,9 +21,9 @@ With few people, resamples over people are few as well, and draws without a pair
 two people are all equal. So below `FEWEST_PEOPLE` no interval should be quoted, and below `FEW_PEOPLE` with caution.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -49,8 +49,8 @@ class Difference(NamedTuple):
 class BootstrapCurves:
     """Curves of several quality measures on the same resamples, for one verifier and one target FMR.
 
-    curves: by key, of the pairs as they are. fnmr: (resamples, steps) by key, in [0, 1]; NaN as in `Curve`.
-    unit: what was drawn, "pairs" or "people".
+    curves: by key, of the pairs as they are, up to a limit. fnmr: (resamples, steps) by key, in [0, 1]; NaN as in
+    `Curve`. unit: what was drawn, "pairs" or "people".
 
     An area (up to `limit`) is NaN in a resample where a point of its curve is; intervals and differences leave such
     resamples out. InputError for an unknown key, a limit off the curve, or a level outside (0, 1).
@@ -82,7 +82,17 @@ class BootstrapCurves:
     def difference(self, first: Hashable, second: Hashable, limit: float = 0.3, level: float = 0.95) -> Difference:
         """Return the area of `first` minus that of `second`, paired by resample."""
         estimate = self.curves[first].pauc(limit) - self.curves[second].pauc(limit)
-        return _difference(estimate, self.pauc(first, limit) - self.pauc(second, limit), level)
+        return difference_of(estimate, self.pauc(first, limit) - self.pauc(second, limit), level)
+
+    def pauc_of_best(self, keys: Sequence[Hashable], judge: Self, limit: float = 0.3) -> NDArray[np.float64]:
+        """Return the area of each resample, (resamples,), of that key whose area in `judge` is smallest *there*.
+
+        An interval of the measure that is best of several on the data themselves is too kind: others win in other data.
+        Chosen anew in each resample, it includes that. judge: curves of the same keys on the same resamples.
+        """
+        areas = np.stack([judge.pauc(key, limit) for key in keys])
+        chosen = np.where(np.isnan(areas), np.inf, areas).argmin(axis=0)
+        return np.stack([self.pauc(key, limit) for key in keys])[chosen, np.arange(len(chosen))]
 
     def gain(self, key: Hashable, limit: float = 0.3, level: float = 0.95) -> Difference:
         """Return the area minus that of discarding in random order, paired by resample.
@@ -92,7 +102,7 @@ class BootstrapCurves:
         ten false matches were expected, and 2 % below where it was a third of one.)
         """
         estimate = self.curves[key].pauc(limit) - limit * self.curves[key].fnmr[0]
-        return _difference(estimate, self.pauc(key, limit) - limit * self.fnmr[key][:, 0], level)
+        return difference_of(estimate, self.pauc(key, limit) - limit * self.fnmr[key][:, 0], level)
 
 
 def bootstrap_curves(
@@ -208,10 +218,22 @@ def share_interval(
     return _percentiles(counted[of > 0] / of[of > 0], level)
 
 
-def _difference(estimate: float, resampled: NDArray[np.float64], level: float) -> Difference:
+def difference_of(estimate: float, resampled: NDArray[np.float64], level: float = 0.95) -> Difference:
+    """Return a difference and its percentile interval from its values in the resamples; NaN are left out."""
     defined = resampled[~np.isnan(resampled)]
     better = float(np.mean(defined < 0)) if len(defined) else np.nan
     return Difference(estimate, *_percentiles(resampled, level), better)
+
+
+def excess_of(area: float, other: float, areas: NDArray[np.float64], others: NDArray[np.float64]) -> list[float]:
+    """Return how much larger an area is than another, relatively, and the ends of the 90 % interval.
+
+    areas, others: in the resamples. If the interval lies within a margin on both sides of 0, the areas are alike: that
+    is two one-sided tests at 5 %. NaN where the other area is 0.
+    """
+    ratio, ratios = (np.divide(a, b, np.full(np.shape(a), np.nan), where=np.greater(b, 0))
+                     for a, b in ((area, other), (areas, others)))  # fmt: skip
+    return list(difference_of(float(ratio) - 1, ratios - 1, 0.9)[:3])
 
 
 def _percentiles(values: NDArray[np.float64], level: float) -> tuple[float, float]:

@@ -102,7 +102,10 @@ class Comparison:
         return found
 
     def bootstrap(self, protocol: EdcProtocol, resamples: int = 1000, seed: int = 0) -> Bootstraps:
-        """Return the curves of all keys on the same resampled people or pairs; see `bootstrap.bootstrap_curves`."""
-        discardings = {verifier: protocol.discarding(ranks) for verifier, ranks in self.similarities.items()}
+        """Return the curves of all keys, up to the limit, on the same resampled people or pairs.
+
+        See `bootstrap.bootstrap_curves`.
+        """
+        discardings = {v: protocol.discarding(ranks, whole=False) for v, ranks in self.similarities.items()}
         people = None if self._subjects is None else self._subjects[self.pairs]
         return bootstrap_curves(discardings, self._orders, people, resamples, seed)

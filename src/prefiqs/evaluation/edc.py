@@ -61,9 +61,11 @@ class EdcProtocol:
                 f"({last:g}), not at {self.limit}."
             )
 
-    def discarding(self, similarity: SimilarityRanks) -> Discarding:
-        """Return what draws such curves of the pairs of a verifier."""
-        return Discarding(similarity, self.fmrs, discard_grid(self.step), self.threshold, self.rule)
+    def discarding(self, similarity: SimilarityRanks, whole: bool = True) -> Discarding:
+        """Return what draws such curves of the pairs of a verifier, up to the limit if not `whole`."""
+        grid = discard_grid(self.step)
+        steps = grid if whole else grid[: np.searchsorted(grid, self.limit) + 1]
+        return Discarding(similarity, self.fmrs, steps, self.threshold, self.rule)
 
 
 def error_discard_curve(

@@ -235,7 +235,7 @@ class Verification(Block):
 class Edc(Block):
     fmr: Shares
     threshold: Literal["recomputed", "fixed"]
-    rule: Literal["nearest", "conservative"]
+    rule: Literal["nearest", "conservative", "cr-fiqa"]
     step: Share
     limit: Share
     random_orders: Count

@@ -14,6 +14,7 @@ from prefiqs.errors import ConfigError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.io.arrays import read_array
 from prefiqs.io.scores import read_published_scores
+from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.layout import Layout
 from prefiqs.pipeline.params import Params
@@ -62,12 +63,18 @@ class Run:
         return benchmark in self.params.align.show_faces
 
     def identified(self, benchmark: str, scores: Mapping[MethodId, np.ndarray]) -> Scores:
-        """Scores of a benchmark's images, marked where the card of the network says that it was trained on them."""
+        """Scores of a benchmark's images, marked where the method knows them: its network was trained on them, as the
+        card of the network says, or it was calibrated on them, or on the faces that they were made from."""
         from prefiqs.models.weights import card_of
 
-        return Scores.of(
-            self.benchmark(benchmark).names, scores, lambda method: benchmark in card_of(method.network).seen
-        )
+        calibrated_on = self.params.methods.calibrated_on
+        calibrating = {self.params.source_of(name) or name for name in (benchmark, calibrated_on)} == {calibrated_on}
+
+        def knows(method: MethodId) -> bool:
+            calibrated = calibrating and bool(method.network) and METHODS[method.method].calibrates
+            return calibrated or benchmark in card_of(method.network).seen
+
+        return Scores.of(self.benchmark(benchmark).names, scores, knows)
 
     def all_scores(self, benchmark: str, model: str) -> Scores:
         """Every score there is of a benchmark: PreFIQs and the norm of `model`, compared methods, score files of other

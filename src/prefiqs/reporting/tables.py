@@ -13,7 +13,7 @@ from prefiqs.io.tables import write_table
 
 DEFAULT_DIGITS = 3
 MISSING = "–"
-TRAINED_ON = "§"  # printed behind a number whose network was trained on images of the benchmark
+TRAINED_ON = "§"  # printed behind a number of a method that was trained or calibrated on images of the benchmark
 
 
 class CellStyle(NamedTuple):

@@ -127,7 +127,7 @@ def _write_reports(reports: Path) -> None:
         "pauc_random_mean": {"sface": 20.0, "other": 0.0},
     }
     write_text(json.dumps({"edc-toy-xq-sface": found}), reports / "numbers.json")
-    columns = ["claim", "from_paper", "text", "benchmark", "estimator", "evidence", "holds"]
+    columns = ["claim", "from_paper", "text", "benchmark", "estimator", "evidence", "verdict"]
     claims = [
         ("granularity", True, "Unstructured beats structured", "toy-xq", "sface", "smaller at 1 of 1 & <all>", "yes"),
         ("norm", False, "PreFIQs beats the embedding norm", "toy-xq", "sface", "12 against 15", "no"),

@@ -56,7 +56,10 @@ def test_numbers_and_files(tmp_path):
     jacobian = -scores[MethodId.of("jacobian", "sface", ratio=0.4)].astype(float)
     discrete = -scores[MethodId.of_spec("sface", PruningSpec(0.4))].astype(float)
     numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
-    assert numbers.keys() == {"ratio", "spearman", "median_relative_difference", "pauc_jacobian", "pauc_discrete"}
+    assert numbers.keys() == {
+        *("ratio", "spearman", "median_relative_difference", "pauc_jacobian", "pauc_discrete", "pauc_change")
+    }
+    assert numbers["pauc_change"][0] == pytest.approx(numbers["pauc_jacobian"] / numbers["pauc_discrete"] - 1, abs=1e-6)
     assert numbers["spearman"] == pytest.approx(spearmanr(discrete, jacobian).statistic, rel=1e-5)
     relative = sorted(abs(j - d) / d for j, d in zip(jacobian, discrete, strict=True))
     middle = len(relative) // 2

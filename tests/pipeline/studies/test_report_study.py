@@ -76,8 +76,9 @@ def test_the_page_shows_what_there_is(run, tmp_path):
         assert found.metrics[f"{benchmark}.sface.pauc"] == edc["pauc_best"]["sface"]
         assert found.numbers[f"edc-{benchmark}-sface"] == edc
     assert "{" not in page and "\n\n\n" not in page
-    holds = found.claims.frame["holds"]
-    assert page.count("* **yes**") == (holds == "yes").sum() and page.count("* **no**") == (holds == "no").sum()
+    verdicts = found.claims.frame["verdict"]
+    for verdict in ("yes", "no", "undecided"):
+        assert page.count(f"* **{verdict}**") == (verdicts == verdict).sum()
     assert {path.name for path in tmp_path.iterdir()} == {
         *("README.md", "claims.csv", "claims.md", "metrics.json", "numbers.json"),
     }

@@ -1,91 +1,114 @@
-"""The claims of the paper, and two that every quality measure must face, judged on the results of a run."""
+"""The claims of the paper, and two that every quality measure must face, judged on the results of a run.
 
-from collections.abc import Iterator, Mapping
+A claim holds ("yes") if the interval of what it says lies on its side, fails ("no") if it lies on the other, and is
+"undecided" otherwise. That two things are alike needs a margin: the interval must lie within it (two one-sided tests).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
 import pandas as pd
 
-from prefiqs.io.tables import read_table
 from prefiqs.pipeline.run import Run
 
 SMALL_RATIO = 0.3  # what "small ρ" means in the paper's second claim
 SAME_RANKING = 0.9  # the Spearman correlation from which two drifts count as ranking images alike
-SAME_AREA = 0.05  # how far their pAUC may differ then, relatively
+SAME_AREA = 0.05  # how much two pAUC may differ, relatively, to count as alike
 
-Verdict = tuple[str, bool, str, str, bool]  # claim, from_paper, text, evidence, holds
+Judged = tuple[str, bool, str, str, str]  # claim, from_paper, text, evidence, verdict
 
 
 def judge(run: Run, numbers: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """One row a claim, benchmark of `report.claims` and estimator; numbers: by stage and item, such as `edc-orl-sface`.
 
     from_paper: False if every quality measure must face it. text: the claim. evidence: the numbers behind the verdict.
+    verdict: "yes", "no" or "undecided".
     """
     rows = []
     for benchmark, model in product(run.params.report.claims, run.params.models.quality):
         edc, jacobian = numbers[f"edc-{benchmark}-{model}"], numbers.get(f"jacobian-{benchmark}-{model}")
-        pruning = _about_pruning(_mean_areas(run, benchmark, model))
-        verdicts = [*pruning, *_about_the_jacobian(jacobian), *_about_areas(edc)]
-        rows += [(*verdict, benchmark, model) for verdict in verdicts]
-    columns = ["claim", "from_paper", "text", "evidence", "holds", "benchmark", "estimator"]
+        judged = [*_about_pruning(edc), *_about_the_jacobian(jacobian), *_about_areas(edc)]
+        rows += [(*claim, benchmark, model) for claim in judged]
+    columns = ["claim", "from_paper", "text", "evidence", "verdict", "benchmark", "estimator"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _mean_areas(run: Run, benchmark: str, model: str) -> pd.DataFrame:
-    """Mean pAUC·10³ over the verifiers, one row per ratio, one column per strategy (granularity, criterion)."""
-    edc = run.params.edc
-    areas = read_table(run.layout.results("edc", benchmark, model) / "areas.csv")
-    pruned = (areas["method"] == "prefiqs") & areas["granularity"].notna()
-    chosen = areas[pruned & (areas["fmr"] == edc.fmr[0]) & (areas["threshold"] == edc.threshold)]
-    return chosen.pivot_table(index="ratio", columns=["granularity", "criterion"], values="pauc", aggfunc="mean")
-
-
-def _about_pruning(mean: pd.DataFrame) -> Iterator[Verdict]:
-    ours, structured, random = ("unstructured", "l1"), ("structured", "l1"), ("unstructured", "random")
-    if {ours, structured} <= set(mean):
+def _about_pruning(found: Mapping[str, Any]) -> Iterator[Judged]:
+    if changes := found["to_structured"]:
         text = "Unstructured L1 pruning beats structured L1 pruning at every ρ"
-        yield "granularity", True, text, *_smaller(mean[ours], mean[structured])
-    if {ours, random} <= set(mean):
-        small = mean[mean.index <= SMALL_RATIO]
-        small = mean.iloc[:1] if small.empty else small
-        text = f"L1 pruning beats random pruning at small ρ (unstructured, ρ ≤ {small.index.max():g})"
-        yield "criterion", True, text, *_smaller(small[ours], small[random])
+        yield "granularity", True, text, *_all_smaller(changes)
+    if changes := found["to_random_pruning"]:
+        small = {ratio: change for ratio, change in changes.items() if ratio == "mean" or float(ratio) <= SMALL_RATIO}
+        text = f"L1 pruning beats random pruning at small ρ (unstructured, ρ ≤ {SMALL_RATIO:g})"
+        yield "criterion", True, text, *_all_smaller(small)
 
 
-def _smaller(ours: pd.Series, other: pd.Series) -> tuple[str, bool]:
-    wins = int((ours < other).sum())
-    evidence = f"smaller mean pAUC at {wins} of {len(ours)} ratios; mean {ours.mean():.2f} against {other.mean():.2f}"
-    return evidence, wins == len(ours)
+def _all_smaller(changes: Mapping[str, Sequence[float]]) -> tuple[str, str]:
+    """Evidence and verdict from differences by ratio, and their mean over all ratios."""
+    of_ratios = [change for ratio, change in changes.items() if ratio != "mean"]
+    smaller, clearly = sum(d < 0 for d, _, _ in of_ratios), sum(high < 0 for _, _, high in of_ratios)
+    evidence = (
+        f"smaller pAUC, mean over the verifiers, at {smaller} of {len(of_ratios)} ratios (with an interval below 0 at "
+        f"{clearly}); mean difference over all ratios {_signed(*changes['mean'])}"
+    )
+    return evidence, _below_zero(of_ratios)
 
 
-def _about_the_jacobian(found: Mapping[str, Any] | None) -> Iterator[Verdict]:
+def _about_the_jacobian(found: Mapping[str, Any] | None) -> Iterator[Judged]:
     if not found or "pauc_jacobian" not in found:  # not computed, or a benchmark without pairs
         return
-    jacobian, discrete = found["pauc_jacobian"], found["pauc_discrete"]
     text = f"Jacobian and discrete drift rank images alike (Spearman ≥ {SAME_RANKING:g}, pAUC within {SAME_AREA:.0%})"
     if found["spearman"] is None:  # as where the smallest weights do nothing
         evidence = f"they do not rank images at all: every drift is the same at ρ = {found['ratio']:g}"
-        yield "jacobian", True, text, evidence, False
+        yield "jacobian", True, text, evidence, "no"
         return
-    evidence = f"Spearman {found['spearman']:.4f}, pAUC {jacobian:.2f} and {discrete:.2f} at ρ = {found['ratio']:g}"
-    holds = found["spearman"] >= SAME_RANKING and abs(jacobian - discrete) / discrete <= SAME_AREA
-    yield "jacobian", True, text, evidence, holds
+    evidence = (
+        f"Spearman {found['spearman']:.4f}, pAUC {found['pauc_jacobian']:.2f} and {found['pauc_discrete']:.2f} at "
+        f"ρ = {found['ratio']:g} ({_percent(found['pauc_change'])})"
+    )
+    alike = _within(SAME_AREA, found["pauc_change"])
+    yield "jacobian", True, text, evidence, alike if found["spearman"] >= SAME_RANKING else "no"
 
 
-def _about_areas(found: Mapping[str, Any]) -> Iterator[Verdict]:
-    best, norm, chance = found["pauc_best"], found["pauc_norm"], found["pauc_random_min"]
-    change, usual, variant = found["difference_to_norm"], found["usual_ratio"], found["best_variant"]
-    evidence = ", ".join(f"{v} {best[v]:.2f} (best random order {chance[v]:.2f})" for v in best)
-    text = f"PreFIQs ({variant}) beats every random order"
-    yield "random-order", False, text, f"pAUC {evidence}", all(best[v] < chance[v] for v in best)
-    evidence = ", ".join(f"{v} {best[v]:.2f} (norm {norm[v]:.2f}, difference {_signed(*change[v])})" for v in best)
-    text = f"PreFIQs ({variant}) beats the embedding norm"
-    yield "norm", False, text, f"pAUC {evidence}", all(best[v] < norm[v] for v in best)
-    difference = _signed(*usual["difference_to_best"])
-    text = f"ρ = {usual['ratio']:g} cannot be distinguished from the best ratio (interval of the difference holds 0)"
-    evidence = f"same-model pAUC {usual['pauc']:.2f}; best is {variant}, difference {difference}"
-    yield "ratio", True, text, evidence, usual["difference_to_best"][1] <= 0
+def _about_areas(found: Mapping[str, Any]) -> Iterator[Judged]:
+    best, variant = found["pauc_best"], found["best_variant"]
+    for claim, text, rival, areas in (
+        ("random-order", "discarding in random order", "random order", found["pauc_random_mean"]),
+        ("norm", "the embedding norm", "norm", found["pauc_norm"]),
+    ):
+        changes = found["difference_to_random" if claim == "random-order" else "difference_to_norm"]
+        evidence = [f"{v} {best[v]:.2f} ({rival} {areas[v]:.2f}, difference {_signed(*changes[v])})" for v in best]
+        text = f"PreFIQs at its best ρ ({variant}) beats {text}"
+        yield claim, False, text, f"pAUC {', '.join(evidence)}", _below_zero(changes.values())
+    usual, excess = found["usual_ratio"], found["usual_excess"]
+    text = f"ρ = {usual['ratio']:g} is as good as the best ratio (pAUC at most {SAME_AREA:.0%} larger)"
+    evidence = f"same-model pAUC {usual['pauc']:.2f}; best is {variant} ({_percent(excess)})"
+    yield "ratio", True, text, evidence, _within(SAME_AREA, excess)
+
+
+def _below_zero(changes: Iterable[Sequence[float]]) -> str:
+    """Whether all differences (estimate, low, high) are below 0, as far as their intervals tell."""
+    changes = list(changes)
+    if any(low > 0 for _, low, _ in changes):
+        return "no"
+    return "yes" if all(high < 0 for _, _, high in changes) else "undecided"
+
+
+def _within(margin: float, excess: Sequence[float | None]) -> str:
+    """Whether a relative difference (estimate, low, high) is within a margin of 0, as far as its interval tells."""
+    _, low, high = excess
+    if low is None or high is None:  # no errors, so nothing to compare
+        return "undecided"
+    if low > margin or high < -margin:
+        return "no"
+    return "yes" if -margin <= low and high <= margin else "undecided"
 
 
 def _signed(value: float, low: float, high: float) -> str:
     return f"{value:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}".replace("-", "−")
+
+
+def _percent(excess: Sequence[float | None]) -> str:
+    value, low, high = (f"{100 * part:+.1f}" if part is not None else "?" for part in excess)
+    return f"{value} %, 90 % interval {low} to {high} %".replace("-", "−")

@@ -60,8 +60,7 @@ def report(run: Run) -> Report:
         has=lambda path: run.layout.results(path).is_file(),
         links=lambda stages, *item: ", ".join(_links(run, stages, item)),
     )
-    shown = claims.assign(holds=claims["holds"].map({True: "yes", False: "no"}))
-    return Report(Table(shown, "Claims judged on our data", hidden=("claim",)), text, metrics, numbers=numbers)
+    return Report(Table(claims, "Claims judged on our data", hidden=("claim",)), text, metrics, numbers=numbers)
 
 
 def _numbers(run: Run, folders: Iterable[str]) -> dict[str, dict[str, Any]]:
