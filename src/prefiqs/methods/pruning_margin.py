@@ -38,12 +38,13 @@ def scorer(model: FaceModel, batch_size: int | None = None, device: str = "auto"
 class PruningMargin(Probe):
     """A network that gives the score of each face, n×1; `contributions` gives what it is made of."""
 
+    layer: nn.Linear | nn.Conv2d
     weight: Tensor
 
     def __init__(self, model: FaceModel):
         super().__init__(model, 1)
         name = embedding_layer(model)
-        self.layer = model.get_submodule(name)
+        self.layer = model.get_submodule(name)  # type: ignore[assignment]
         noise = torch.randn(2, 3, FACE_SIZE, FACE_SIZE, generator=torch.Generator().manual_seed(0))
         faces = (noise + torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)).to(self.layer.weight.device)  # one dark
         with torch.no_grad():

@@ -78,9 +78,9 @@ def _about_areas(found: Mapping[str, Any]) -> Iterator[Judged]:
         ("norm", "the embedding norm", "norm", found["pauc_norm"]),
     ):
         changes = found["difference_to_random" if claim == "random-order" else "difference_to_norm"]
-        evidence = [f"{v} {best[v]:.2f} ({rival} {areas[v]:.2f}, difference {_signed(*changes[v])})" for v in best]
+        parts = [f"{v} {best[v]:.2f} ({rival} {areas[v]:.2f}, difference {_signed(*changes[v])})" for v in best]
         text = f"PreFIQs at its best ρ ({variant}) beats {text}"
-        yield claim, False, text, f"pAUC {', '.join(evidence)}", _below_zero(changes.values())
+        yield claim, False, text, f"pAUC {', '.join(parts)}", _below_zero(changes.values())
     usual, excess = found["usual_ratio"], found["usual_excess"]
     text = f"ρ = {usual['ratio']:g} is as good as the best ratio (pAUC at most {SAME_AREA:.0%} larger)"
     evidence = f"same-model pAUC {usual['pauc']:.2f}; best is {variant} ({_percent(excess)})"

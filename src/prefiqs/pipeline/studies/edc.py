@@ -170,8 +170,8 @@ def changes_of_best(
         to_norm[verifier] = per_mille(change)
         level, levels = curves.curves[norm].fnmr[0], curves.fnmr[norm][:, 0]  # before anything is discarded
         to_random[verifier] = per_mille(difference_of(area - limit * level, areas - limit * levels))
-    areas = [judge.curves[key].pauc(limit) for key in (usual, best)]
-    excess = excess_of(*areas, judge.pauc(usual, limit), judge.pauc_of_best(keys, judge, limit))
+    of_usual, of_best = (judge.curves[key].pauc(limit) for key in (usual, best))
+    excess = excess_of(of_usual, of_best, judge.pauc(usual, limit), judge.pauc_of_best(keys, judge, limit))
     return {"difference_to_norm": to_norm, "difference_to_random": to_random, "usual_excess": excess}
 
 
@@ -190,11 +190,12 @@ def changes_by_ratio(
     for ratio, key in by_ratio.get(OURS, {}).items():
         if other := by_ratio.get(rival, {}).get(ratio):
             changes = [c.curves[key].pauc(limit) - c.curves[other].pauc(limit) for c in drawn.values()]
-            estimates[ratio] = np.mean(changes)
+            estimates[ratio] = float(np.mean(changes))
             resampled[ratio] = np.mean([c.pauc(key, limit) - c.pauc(other, limit) for c in drawn.values()], axis=0)
     if not estimates:
         return {}
-    estimates["mean"], resampled["mean"] = np.mean([*estimates.values()]), np.mean([*resampled.values()], axis=0)
+    estimates["mean"] = float(np.mean([*estimates.values()]))
+    resampled["mean"] = np.mean([*resampled.values()], axis=0)
     return {ratio: per_mille(difference_of(estimates[ratio], resampled[ratio])) for ratio in estimates}
 
 

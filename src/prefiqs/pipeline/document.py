@@ -1,0 +1,140 @@
+"""The paper of a run, paper.pdf: typeset from what the run has published, with no number of its own."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from prefiqs.io.atomic import read_text
+from prefiqs.io.tables import read_parquet, read_table
+from prefiqs.models.weights import card_of
+from prefiqs.pipeline.run import Run
+from prefiqs.pipeline.studies.paper import paper_study
+from prefiqs.reporting.paper.tables import COMPANION
+from prefiqs.reporting.tables import Table
+from prefiqs.reporting.typst import escape, typst_table, write_pdf
+
+TEMPLATE = Path(__file__).with_suffix(".typ.j2")
+FEW_ERRORS = 10  # below which the data cannot tell methods apart
+FIGURES = {  # caption, and width in percent of the text
+    "density": ("Fig. 2: drift and quality of {model} against the label of the images of {benchmark}", 100),
+    "scatter": ("Jacobian drift of {model} against its discrete drift on {benchmark}", 45),
+    "pauc": ("pAUC·10³ on {benchmark} by pruning ratio and strategy, quality and verification by {model}", 75),
+    "intervals": ("pAUC·10³ of every method on {benchmark} with 95 % intervals, by verifier; PreFIQs on {model}", 85),
+    "price": ("pAUC on {benchmark} against the cost in forward passes of {model}", 90),
+}
+
+
+def write_document(run: Run, folder: Path) -> None:
+    """Write paper.pdf into the folder of a run's published results."""
+    study, numbers = paper_study(run), json.loads(read_text(folder / "numbers.json"))
+    tables = {name: typst_table(table) for name, table in study.tables.items() if name != COMPANION}
+    compared = study.tables[COMPANION].frame.dropna(subset="ours")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["text"] = escape
+    source = environment.from_string(read_text(TEMPLATE)).render(
+        params=run.params,
+        made=json.loads(read_text(folder / "manifest.json")),
+        networks=typst_table(_networks(run)),
+        benchmarks=typst_table(_benchmarks(run, folder, numbers)),
+        claims=typst_table(_claims(folder), "2.4fr, auto, auto, auto, 4fr"),
+        tables=tables,
+        comparable=typst_table(
+            Table(study.comparable, "Numbers that the paper prints, and how many have one of ours beside")
+        ),
+        compared=typst_table(_compared(compared)) if len(compared) else "",
+        grids={model: f"paper/edc-grid-{model}.png" for model in study.grids},
+        figures=list(_figures(run, folder, numbers)),
+        shortcomings=list(_shortcomings(run, folder)),
+    )
+    write_pdf(source, folder / "paper.pdf")
+
+
+def _networks(run: Run) -> Table:
+    """Each network, what it is for, and what it is."""
+    models, rows = run.params.models, []
+    methods = {entry.model: name for name, entry in reversed(run.params.methods.entries.items())}
+    for name in dict.fromkeys([*models.quality, *models.cross, *methods]):
+        role = "estimator and verifier" if name in models.quality else "verifier" if name in models.cross else "method"
+        card = card_of(name)
+        rows.append((name, role, card.description, ", ".join(card.seen) or "–"))
+    return Table(pd.DataFrame(rows, columns=["network", "role", "what it is", "§ for"]), "Networks")
+
+
+def _benchmarks(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Table:
+    """People, images and pairs of each benchmark."""
+    rows = []
+    for name in run.params.benchmarks.pair_lists:
+        faces, (genuine, impostor) = run.params.faces_of(name), _pairs(run, folder, name)
+        found = numbers.get(f"align-{faces}") or numbers[f"degrade-{faces}"]
+        rows.append((name, found["people"], found["images"], genuine, impostor))
+    columns = ["benchmark", "people", "images", "genuine pairs", "impostor pairs"]
+    return Table(pd.DataFrame(rows, columns=columns), "Benchmarks")
+
+
+def _pairs(run: Run, folder: Path, benchmark: str) -> tuple[int, int]:
+    """Genuine and impostor pairs before anything is discarded."""
+    points = read_parquet(folder / "edc" / benchmark / run.params.models.quality[0] / "edc.parquet", ["n_genuine"])
+    first = points[points["discard"] == 0].iloc[0]
+    return int(first["n_genuine"]), int(first["n_impostor"])
+
+
+def _claims(folder: Path) -> Table:
+    claims = read_table(folder / "claims.csv")
+    claims["of"] = claims["from_paper"].map({True: "the paper", False: "any measure"})
+    columns = ["text", "verdict", "benchmark", "estimator", "evidence", "of"]
+    shown = claims[columns].rename(columns={"text": "claim"})
+    return Table(shown, "The claims of the paper, and what any quality measure must face", hidden=["of"])
+
+
+def _compared(cells: pd.DataFrame) -> Table:
+    """Printed numbers beside ours, where all that they depend on is the same."""
+    shown = cells[["table", "method", "column", "printed", "ours", "difference"]]
+    return Table(shown, "Numbers that the paper prints, beside ours", digits=0)
+
+
+def _figures(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Path within the folder, caption and width of each figure that the run has made and that shows something."""
+    noise = {
+        (benchmark, model)
+        for benchmark, model, fmr, _, few in _errors(run, folder)
+        if few and fmr == run.params.edc.fmr[0]
+    }
+    for name, (caption, width) in FIGURES.items():
+        for path in sorted(folder.rglob(f"{name}.png")):
+            benchmark, model = path.relative_to(folder).parts[1:-1]
+            drifts = numbers.get(f"jacobian-{benchmark}-{model}", {})
+            constant = name in ("density", "scatter") and "spearman" in drifts and drifts["spearman"] is None
+            if not constant and (benchmark, model) not in noise:
+                yield path.relative_to(folder).as_posix(), caption.format(model=model, benchmark=benchmark), width
+
+
+def _errors(run: Run, folder: Path) -> Iterator[tuple[str, str, float, int, bool]]:
+    """Benchmark, verifier, FMR, genuine pairs rejected with nothing discarded, and whether these are few."""
+    for benchmark in run.params.benchmarks.pair_lists:
+        genuine, _ = _pairs(run, folder, benchmark)
+        areas = read_table(folder / "edc" / benchmark / run.params.models.quality[0] / "areas.csv")
+        for (fmr, verifier), fnmr in areas.groupby(["fmr", "verifier"], sort=False)["fnmr"].first().items():
+            rejected = round(fnmr * genuine)
+            yield benchmark, verifier, fmr, rejected, rejected < FEW_ERRORS
+
+
+def _shortcomings(run: Run, folder: Path) -> Iterator[str]:
+    """What the results cannot show, in sentences."""
+    report = run.params.report
+    if report.note:
+        yield report.note
+    if report.not_comparable:
+        yield f"No number can be compared with the paper's: {report.not_comparable}."
+    for benchmark, verifier, fmr, rejected, few in _errors(run, folder):
+        if few:
+            yield (f"On {benchmark}, {verifier} rejects {rejected} genuine pairs at FMR {fmr:g} before discarding: "
+                   "too few to tell methods apart.")  # fmt: skip
+    for benchmark in run.params.benchmarks.pair_lists:
+        areas = read_table(folder / "edc" / benchmark / run.params.models.quality[0] / "areas.csv")
+        for fmr, resolvable in areas.groupby("fmr", sort=False)["fmr_resolvable"].all().items():
+            if not resolvable:
+                yield f"On {benchmark}, fewer impostor pairs than 1/FMR are left at some points at FMR {fmr:g}."
