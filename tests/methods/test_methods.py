@@ -11,6 +11,7 @@ import pytest
 import torch
 from small_networks import (
     PRUNABLE,
+    RGB,
     HandNet,
     Snapshot,
     TinyNet,
@@ -21,6 +22,7 @@ from small_networks import (
     synthetic_faces,
     weights_of,
 )
+from torch import nn
 
 import prefiqs
 from prefiqs.embedding import derivatives
@@ -29,6 +31,7 @@ from prefiqs.errors import InputError
 from prefiqs.methods import froq
 from prefiqs.methods._scorer import Scored
 from prefiqs.methods.registry import METHODS, MethodCard, PreparedScorer, scorer
+from prefiqs.models.face_model import FaceModel
 
 methods = pytest.mark.parametrize("method", METHODS)
 look_inside = pytest.mark.parametrize("method", ["ser-fiq", "grafiqs", "faceqan", "froq"])
@@ -328,3 +331,23 @@ def test_a_blurred_face_ranks_below_the_face(sface, orl, method, given, request)
         prefiqs.score(np.concatenate([faces, blurred(faces, 6.0)]), method, sface, **given), 2
     )
     assert (of_blurred < scores).sum() >= 9
+
+
+class Contrast(FaceModel):
+    """Each unit compares one colour with the others; a single weight of it never passes the threshold."""
+
+    def __init__(self):
+        super().__init__("contrast", RGB, 40)
+        self.linear = nn.Linear(3, 40, bias=False)
+        self.linear.weight.data = torch.tensor([[1.0, -1, -1], [-1, 1, 1]]).repeat(20, 1)
+        self.eval()
+
+    def forward(self, prepared):
+        return 1 + torch.relu(self.linear(prepared.mean((2, 3))) - 0.9)
+
+
+@pytest.mark.parametrize("method", ["prefiqs", "prefiqs-fast"])
+def test_a_network_of_which_pruning_leaves_nothing_is_refused(method, faces):
+    assert len(prefiqs.score(faces, method, Contrast(), ratio=0.1)) == len(faces)
+    with pytest.raises(InputError, match="At ratio 0.995, nothing of .* is left that tells faces apart"):
+        prefiqs.score(faces, method, Contrast(), ratio=0.995)

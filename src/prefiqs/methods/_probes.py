@@ -3,12 +3,15 @@
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.func import functional_call
 
 from prefiqs.embedding.derivatives import derivative_engine
 from prefiqs.embedding.embedder import batches, run_padded
+from prefiqs.embedding.vectors import normalise
 from prefiqs.errors import InputError
+from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models.face_model import FaceModel, normalises, require_eval_mode
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import on_device, resolve_device
@@ -36,6 +39,21 @@ def require_length(model: FaceModel, method: str, device: str) -> None:
     if normalises(on_device(model, resolve_device(device))):
         raise InputError(f"The method {method} needs the length of embeddings, but {model.name} normalises them. "
                          "Use a network that outputs raw embeddings, or another method.")  # fmt: skip
+
+
+def require_variety(pruned: FaceModel, ratio: float) -> None:
+    """Raise `InputError` for a pruned network that embeds two very different faces alike, or as zero.
+
+    All faces would have the same score, or, with an embedding of zero, the drift 1 from any embedding.
+    """
+    faces = np.random.default_rng(0).integers(0, 128, (2, FACE_SIZE, FACE_SIZE, 3), np.uint8)
+    faces[0, ..., 0] += 128  # reddish noise, and greenish blue
+    faces[1, ..., 1:] += 128
+    with torch.no_grad():
+        first, second = normalise(pruned(pruned.prepare(faces)).cpu().numpy())
+    if not np.linalg.norm(first - second) > 1e-6:
+        raise InputError(f"At ratio {ratio:g}, nothing of {pruned.name} is left that tells faces apart: the pruned network "
+                         "gives the same embedding for all. Choose a smaller ratio.")  # fmt: skip
 
 
 def private_copy(model: FaceModel, method: str, device: str) -> FaceModel:

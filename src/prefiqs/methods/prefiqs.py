@@ -8,6 +8,7 @@ import numpy as np
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.embedding.vectors import normalise
 from prefiqs.errors import InputError
+from prefiqs.methods._probes import require_variety
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.pruning.prune import prune
@@ -24,6 +25,7 @@ def scorer(
 ) -> Scorer:
     """Quality of n aligned faces, float32 n in [0, 1]; the defaults are the paper's best setting (Table 3)."""
     pruned = prune(model, ratio, granularity, criterion, seed)
+    require_variety(pruned, ratio)
     raw = Embedder([model, pruned], batch_size, device)
 
     def score(images: np.ndarray) -> Scored:

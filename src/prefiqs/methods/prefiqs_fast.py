@@ -11,7 +11,7 @@ import numpy as np
 
 from prefiqs.embedding.shared_prefix import shared_embedder
 from prefiqs.embedding.vectors import normalise
-from prefiqs.methods._probes import require_length
+from prefiqs.methods._probes import require_length, require_variety
 from prefiqs.methods._scorer import Scored, Scorer
 from prefiqs.models.face_model import FaceModel
 from prefiqs.pruning.mask import embedding_layer
@@ -30,6 +30,7 @@ def scorer(
     (0, 1) counts the weights of the embedding layer alone."""
     require_length(model, "prefiqs-fast", device)
     pruned = prune(model, ratio, "unstructured", criterion, seed, embedding_layer(model))
+    require_variety(pruned, ratio)
     raw = shared_embedder(model, [pruned], batch_size, device)
 
     def score(images: np.ndarray) -> Scored:

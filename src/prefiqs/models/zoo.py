@@ -32,7 +32,7 @@ class ModelCard:
         layouts: the forms in which its checkpoints name their tensors, tried in this order.
         endings: by which names the user's file is known, behind that of the network.
         asset: name of the weights in `prefiqs.assets.registry.ASSETS`; None if the user puts the file in place.
-        seen: benchmarks whose images it was trained on, where this is known to hold; results on them are marked.
+        seen: benchmarks whose images, or kinds of degradation, it was trained on, as far as known; results are marked.
     """
 
     name: str

@@ -10,6 +10,7 @@ from small_networks import TinyNet, embedded_by_hand, small_vit_fiqa, unit_rows
 from small_run import small_run, use_small_networks, write_embeddings
 
 import prefiqs
+from prefiqs.io.arrays import write_array
 from prefiqs.models.zoo import MODELS
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.scores import Scores
@@ -39,6 +40,16 @@ def test_quality_is_what_survives_pruning(tmp_path):
     assert scores.methods["trained_on"].sum() == 0 and len(scores.methods) == len(run.params.prune.specs) + 1
     assert sum(study.numbers["worst"].values()) == len(raw)  # fewer than 100 images: all of them, at both ends
     assert (tmp_path / "results" / "gallery.png").is_file()
+
+
+def test_a_pruned_network_of_which_nothing_is_left_is_noticed(tmp_path):
+    run = small_run(tmp_path)
+    write_embeddings(run, "orl", "sface")
+    first, second, *_ = run.params.prune.specs
+    for spec, rows in ((first, np.ones), (second, np.zeros)):
+        table = run.raw_embeddings("orl", "sface", spec)
+        write_array(rows(table.shape, np.float32), run.layout.embeddings("orl", "sface", spec))
+    assert score_study(run, "orl", "sface").numbers["constant"] == [first.key, second.key]
 
 
 def test_degradations_are_counted_at_both_ends(tmp_path, monkeypatch):

@@ -92,7 +92,11 @@ def _verifiers_table(found: Mapping[str, Any], benchmark: str, fmr: float) -> st
 
 
 def _transformer_table(found: Mapping[str, Any]) -> str:
-    seen = " § The network was trained on images of this benchmark." if found["seen"] else ""
+    seen = (
+        " § The network was trained on images of this benchmark, or on images degraded like them."
+        if found["seen"]
+        else ""
+    )
     caption = (
         "pAUC of ViTNT-FIQA (all blocks), ATTN-FIQA (the last block), ViT-FIQA (the last exit) and EX-FIQA-FW, by "
         f"verifier.{seen}"

@@ -18,7 +18,8 @@ ENDS = 100  # lowest- and highest-scored faces whose degradations are counted
 class ScoreStudy(Study):
     """Drifts, and the faces of lowest and highest quality under the usual pruning, unless they may not be shown.
 
-    numbers: `worst` and `best` count the degradations of the `ENDS` faces at either end, if there are any.
+    numbers: `worst` and `best` count the degradations of the `ENDS` faces at either end, if there are any; `constant`:
+    pruned networks that embed all faces alike.
     """
 
     medians: dict[str, float]
@@ -35,6 +36,7 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
     scores = {MethodId.of_spec(model, s): quality_from_drift(d) for s, d in drifts.items()}
     scores[MethodId.of("norm", model)] = np.linalg.norm(raw, axis=1)
     medians = {s: float(np.median(d)) for s, d in drifts.items()}
+    constant = [s.key for s in drifts if _is_constant(normalise(run.raw_embeddings(benchmark, model, s)))]
     quality = quality_from_drift(drifts[usual])
     kinds = faces.index["degradation"].iloc[np.argsort(quality, kind="stable")]
     kinds = kinds if faces.index["severity"].any() else kinds.head(0)
@@ -45,11 +47,17 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
         gallery=_gallery(faces, quality, title) if run.shows_faces_of(benchmark) else None,
         numbers={
             "median_drift": {s.key: median for s, median in medians.items()},
+            "constant": constant,
             "worst": kinds.head(ENDS).value_counts().to_dict(),
             "best": kinds.tail(ENDS).value_counts().to_dict(),
         },
         stored={run.layout.scores(benchmark, model): run.identified(benchmark, scores).write},
     )
+
+
+def _is_constant(embeddings: np.ndarray) -> bool:
+    """Whether all faces have the same embedding, or one has none: then nothing of the pruned network is left."""
+    return bool((np.ptp(embeddings, axis=0) < 1e-6).all() or not np.linalg.norm(embeddings, axis=1).all())
 
 
 def _gallery(faces: Benchmark, quality: np.ndarray, title: str) -> Figure:

@@ -61,7 +61,7 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
 
     random = ", ".join(f"{verifier} {mean:.2f}" for verifier, mean in chance["pauc_mean"].items())
     notes = f"FMR {protocol.fmrs[0]:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {random}."
-    notes += f" {model} was trained on images of this benchmark." if seen else ""
+    notes += f" {model} was trained on images of this benchmark, or on images degraded like them." if seen else ""
     by_verifier = [*verifiers, "mean"]
     digits = dict.fromkeys(by_verifier, 2) | {"GFLOPs": 3, "share of a pass (%)": 0}
 

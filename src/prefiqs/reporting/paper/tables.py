@@ -145,7 +145,7 @@ def _comparison(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, rati
     seen = part[part["trained_on"].astype(bool)].set_index(["verifier", "key"]).groupby("benchmark")
     notes = "† supervised, ‡ semi-supervised."
     if len(seen):
-        notes += f" {TRAINED_ON} Trained or calibrated on images of this benchmark."
+        notes += f" {TRAINED_ON} Trained or calibrated on images of this benchmark, or on images degraded like them."
     caption = f"Quality assessment methods by FR model: pAUC·10³, {paper.OURS} from {estimator} at ρ = {ratio:g}"
     table = _layout(part, [*hidden, METHODS_COLUMN], printed, caption, f"{notes} {_setting(part)}")
     frame = table.frame
