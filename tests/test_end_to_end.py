@@ -119,7 +119,7 @@ def test_areas_equal_a_computation_from_the_faces(run, oracle):
     ours = areas[(areas["key"] == OURS.key) & (areas["verifier"] == "sface")].set_index(["fmr", "threshold"])
     for (fmr, threshold), row in ours.iterrows():
         curve = prefiqs.error_discard_curve(
-            similarity, benchmark.genuine, pair_quality, fmr, discard=np.arange(20) / 20, threshold=threshold
+            similarity, benchmark.genuine, pair_quality, fmr, np.arange(20) / 20, threshold, rule="cr-fiqa"
         )
         assert row["fnmr"] == pytest.approx(curve.fnmr[0], abs=1e-9)
         area = np.trapezoid(curve.fnmr[:7], curve.discard[:7])

@@ -82,10 +82,12 @@ def test_contributions_by_hand():
     model = HandNet([[1.0, 1.0, 0.0], [2.0, -1.0, 4 / 3]])
     prepared = torch.tensor([1.0, 2, 3]).view(1, 3, 1, 1)
     with torch.no_grad():
-        (contributed, length), score = PruningMargin(model).contributions(prepared), PruningMargin(model)(prepared)
+        margin = PruningMargin(model)
+        features, embeddings = margin.enter(prepared)
+        contributed, score = margin.contributions(features, embeddings), margin(prepared)
     # e = (3, 4), ê = (0.6, 0.8): 1·(0.6 + 1.6), 2·(0.6 − 0.8), 3·(4/3·0.8)
     np.testing.assert_allclose(contributed, [[2.2, -0.4, 3.2]], rtol=1e-6)
-    np.testing.assert_allclose(length, [5], rtol=1e-6)
+    np.testing.assert_allclose(embeddings, [[3, 4]], rtol=1e-6)
     np.testing.assert_allclose(score, [[5 * (5 / 5.8) ** 2]], rtol=1e-6)
 
 

@@ -7,6 +7,8 @@ least as well as either alone on `orl-xq` and LFW. The form and the ratio were c
 one forward pass, plus a second pass through the embedding layer and the layers after it.
 """
 
+from functools import cache, partial
+
 import numpy as np
 
 from prefiqs.embedding.shared_prefix import shared_embedder
@@ -30,10 +32,11 @@ def scorer(
     (0, 1) counts the weights of the embedding layer alone."""
     require_length(model, "prefiqs-fast", device)
     pruned = prune(model, ratio, "unstructured", criterion, seed, embedding_layer(model))
-    require_variety(pruned, ratio)
+    check = cache(partial(require_variety, pruned, ratio))  # once, with the first faces
     raw = shared_embedder(model, [pruned], batch_size, device)
 
     def score(images: np.ndarray) -> Scored:
+        check()
         e, e_pruned = raw(images)
         return Scored(np.sum(normalise(e) * e_pruned, axis=1))
 

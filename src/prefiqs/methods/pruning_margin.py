@@ -36,7 +36,7 @@ def scorer(model: FaceModel, batch_size: int | None = None, device: str = "auto"
 
 
 class PruningMargin(Probe):
-    """A network that gives the score of each face, n×1; `contributions` gives what it is made of."""
+    """A network that gives the score of each face, n×1; `enter` and `contributions` give what it is made of."""
 
     layer: nn.Linear | nn.Conv2d
     weight: Tensor
@@ -48,7 +48,7 @@ class PruningMargin(Probe):
         noise = torch.randn(2, 3, FACE_SIZE, FACE_SIZE, generator=torch.Generator().manual_seed(0))
         faces = (noise + torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)).to(self.layer.weight.device)  # one dark
         with torch.no_grad():
-            features, embeddings = self._pass(faces)
+            features, embeddings = self.enter(faces)
             # All else being linear, outputs of 0 and of 1 differ in the embedding by the scale.
             fixed = torch.arange(2.0, device=faces.device).reshape(2, *[1] * (self.layer.weight.dim() - 1))
             with self.layer.register_forward_hook(lambda _, __, outputs: fixed.expand_as(outputs)):
@@ -64,20 +64,23 @@ class PruningMargin(Probe):
             f"most a batch norm behind it, but {name} of {self.name} is not such a layer."
         )
 
-    def _pass(self, prepared: Tensor) -> tuple[Tensor, Tensor]:
+    def enter(self, prepared: Tensor) -> tuple[Tensor, Tensor]:
         """Prepared faces to the features that enter the embedding layer, n×D, and the embeddings, n×d."""
         seen: list[Tensor] = []
         with self.layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
             embeddings = self.model(prepared)
         return seen[0].flatten(1), embeddings
 
-    def contributions(self, prepared: Tensor) -> tuple[Tensor, Tensor]:
-        """Prepared faces to what each feature contributes to the length, n×D, and to that length, n."""
-        features, embeddings = self._pass(prepared)
-        return features * (nn.functional.normalize(embeddings) @ self.weight), embeddings.norm(dim=1)
+    def contributions(self, features: Tensor, embeddings: Tensor) -> Tensor:
+        """What each feature contributes to the length of the embedding, n×D, from what `enter` gives."""
+        return features * (nn.functional.normalize(embeddings) @ self.weight)
 
     def forward(self, prepared: Tensor) -> Tensor:
         """Prepared faces to ‖e‖·κ², n×1."""
-        contributed, length = self.contributions(prepared)
-        consensus = contributed.sum(dim=1).abs() / contributed.abs().sum(dim=1).clamp(min=torch.finfo().tiny)
-        return (length * consensus**2)[:, None]
+        features, embeddings = self.enter(prepared)
+        return (embeddings.norm(dim=1) * consensus(self.contributions(features, embeddings)) ** 2)[:, None]
+
+
+def consensus(contributions: Tensor) -> Tensor:
+    """κ = |Σ c_j| / Σ |c_j| of contributions, n×D: n, in [0, 1]; 0 where there are none."""
+    return contributions.sum(dim=1).abs() / contributions.abs().sum(dim=1).clamp(min=torch.finfo().tiny)

@@ -24,6 +24,7 @@ FIGURES = {  # caption, and width in percent of the text
     "scatter": ("Jacobian drift of {model} against its discrete drift on {benchmark}", 45),
     "pauc": ("pAUC·10³ on {benchmark} by pruning ratio and strategy, quality and verification by {model}", 75),
     "intervals": ("pAUC·10³ of every method on {benchmark} with 95 % intervals, by verifier; PreFIQs on {model}", 85),
+    "exponents": ("pAUC on {benchmark} of the length of embeddings of {model} times κ^p, relative to the norm", 65),
     "price": ("pAUC on {benchmark} against the cost in forward passes of {model}", 90),
 }
 

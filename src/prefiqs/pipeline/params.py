@@ -280,6 +280,11 @@ class Ablation(Extra):
     passes: Some[Several]
 
 
+class Margin(Block):
+    benchmarks: Names
+    exponents: Some[Annotated[float, Field(ge=0)]]
+
+
 class Precision(Extra):
     kinds: Some[Literal["tf32", "bf16", "fp16"]]
 
@@ -301,7 +306,7 @@ _AMONG = {
     ),
     "benchmarks.paired": (
         "transformer.benchmarks", "verification.benchmarks", "ablation.benchmarks", "precision.benchmarks",
-        "price.benchmarks",
+        "price.benchmarks", "margin.benchmarks",
     ),
     "jacobian.benchmarks": ("report.labelled",),
 }  # fmt: skip
@@ -327,6 +332,7 @@ class Params(Block):
     ablation: Ablation
     precision: Precision
     price: Extra
+    margin: Margin
     report: Report
 
     @model_validator(mode="after")

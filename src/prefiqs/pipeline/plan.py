@@ -74,6 +74,7 @@ def _passes(params: Params, images: dict[str, float]) -> dict[str, float]:
         "ablation": ABLATION * over(params.ablation.benchmarks),
         "precision": precision * over(params.precision.benchmarks),
         "price": PRICE * len(params.price.ratios) * over(params.price.benchmarks),
+        "margin": over(params.margin.benchmarks),
     }
     return {stage: len(params.models.quality) * passes for stage, passes in by_an_estimator.items()} | {
         "embed": embedded({name: images[name] for name in params.benchmarks.photos}),

@@ -36,7 +36,8 @@ def run(tmp_path_factory):
 def area(run, scores, verifier="sface", fmr=0.1):
     faces = run.benchmark("orl-xq")
     similarity = cosine_similarity(run.raw_embeddings("orl-xq", verifier), faces.pairs)
-    return 1e3 * error_discard_curve(similarity, faces.genuine, pair_quality(scores, faces.pairs), fmr).pauc(0.3)
+    quality = pair_quality(scores, faces.pairs)
+    return 1e3 * error_discard_curve(similarity, faces.genuine, quality, fmr, rule="cr-fiqa").pauc(0.3)
 
 
 def unit(rows):

@@ -37,7 +37,7 @@ def area(run, verifier, scores, fmr, threshold="recomputed"):
     faces = run.benchmark("orl-xq")
     similarity = cosine_similarity(run.raw_embeddings("orl-xq", verifier), faces.pairs)
     quality = pair_quality(scores, faces.pairs)
-    return 1e3 * error_discard_curve(similarity, faces.genuine, quality, fmr, threshold=threshold).pauc(0.3)
+    return 1e3 * error_discard_curve(similarity, faces.genuine, quality, fmr, None, threshold, "cr-fiqa").pauc(0.3)
 
 
 def test_areas_are_those_of_single_curves(run, study):
@@ -145,7 +145,7 @@ def test_a_pair_set_takes_faces_and_scores_of_its_source_and_only_pairs_are_its_
     found = edc_study(more, "orl-all", "sface").areas.set_index(["verifier", "key", "fmr", "threshold"])["pauc"]
     similarity = cosine_similarity(run.raw_embeddings("orl-xq", "sface"), faces.pairs)
     for key, values in run.all_scores("orl-xq", "sface").values.items():
-        curve = error_discard_curve(similarity, faces.genuine, pair_quality(values, faces.pairs), 0.1)
+        curve = error_discard_curve(similarity, faces.genuine, pair_quality(values, faces.pairs), 0.1, rule="cr-fiqa")
         assert found["sface", key, 0.1, "recomputed"] == pytest.approx(1e3 * curve.pauc(0.3))
 
 
