@@ -150,3 +150,12 @@ def test_intervals_repeat_people(data):
         drawn = [error for person in rng.integers(0, 30, 30) for error in errors[person]]
         rates.append(np.mean(drawn))
     assert (row["fnmr_low"], row["fnmr_high"]) == pytest.approx(tuple(np.quantile(rates, [0.025, 0.975])))
+
+
+def test_a_recogniser_has_one_rule_for_all_pairs():
+    rng = np.random.default_rng(3)
+    embeddings, subjects = rng.normal(size=(30, 4)), np.repeat(np.arange(10), 3)
+    pairs = np.array([(i, j) for i in range(30) for j in range(i)])
+    comparison = Comparison({"v": embeddings}, pairs, subjects[pairs[:, 0]] == subjects[pairs[:, 1]], {})
+    tables = [similarity_thresholds(comparison, [0.01, 0.1], rule) for rule in ("cr-fiqa", "nearest")]
+    pd.testing.assert_frame_equal(*tables)

@@ -23,15 +23,15 @@ _POINT = ["verifier", "key", "fmr", "similarity_threshold", "reliable"]
 def similarity_thresholds(comparison: Comparison, fmrs: Sequence[float], rule: str = "nearest") -> pd.DataFrame:
     """Return one row per verifier and FMR: what to set in the recogniser, with nothing rejected.
 
-    similarity_threshold: pairs match above it; rule: see `error_rates.threshold_at_fmr`. fmr_realised, fnmr: at that
-    threshold, in [0, 1]. false_matches: how many impostor pairs are expected above the threshold; reliable: ten or
-    more.
+    similarity_threshold: pairs match above it; rule: see `error_rates.threshold_at_fmr`, with "nearest" for "cr-fiqa",
+    because a recogniser decides about all pairs alike. fmr_realised, fnmr: at that threshold, in [0, 1].
+    false_matches: how many impostor pairs are expected above the threshold; reliable: ten or more.
     """
     rows = []
     for verifier, ranks in comparison.similarities.items():
         impostor = ranks.similarity[ranks.impostor_pairs]
         for fmr in fmrs:
-            threshold = threshold_at_fmr(impostor, fmr, rule)
+            threshold = threshold_at_fmr(impostor, fmr, "nearest" if rule == "cr-fiqa" else rule)
             realised = 1 - np.searchsorted(impostor, threshold, side="right") / len(impostor)
             fnmr = false_non_match_rate(ranks.genuine_similarity, threshold)
             few = len(impostor) * fmr, is_reliable(len(impostor), fmr)
