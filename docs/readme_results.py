@@ -1,6 +1,5 @@
 """Write the results of README.md and reports/README.md from the published runs: `make readme`. No number is typed."""
 
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,51 +9,62 @@ from prefiqs.pruning.spec import PruningSpec
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-SHOWN = (("default", "orl-xq"), ("lfw", "lfw"))  # run, benchmark
-VERIFIERS = {"sface": "same-model", "mobilefacenet-512": "cross-model"}
+ROWS = (  # run, benchmark, estimator, verifier
+    ("default", "orl-xq", "sface", "sface"),
+    ("default", "orl-xq", "sface", "mobilefacenet-512"),
+    ("wild", "lfw-all", "mobilefacenet-y1", "mobilefacenet-y1"),
+    ("wild", "lfw-all", "mobilefacenet-y1", "sface"),
+    ("wild", "cfp-fp-all", "mobilefacenet-y1", "mobilefacenet-y1"),
+    ("wild", "cfp-fp-all", "mobilefacenet-y1", "sface"),
+)
+CLAIMS = {  # as column titles
+    "granularity": "unstructured beats structured",
+    "criterion": "L1 beats random at small ρ",
+    "jacobian": "Jacobian drift ranks as drift",
+    "ratio": "ρ = 0.4 is as good as the best",
+    "random-order": "beats random order",
+    "norm": "beats the embedding norm",
+}
 
 
-def row(run: str, benchmark: str, verifier: str) -> list[str]:
+def row(run: str, benchmark: str, estimator: str, verifier: str) -> list[str]:
     """The cells of a benchmark and verifier; the smallest area of a method is bold."""
-    folder = ROOT / "reports" / run / "edc" / benchmark / "sface"
+    folder = ROOT / "reports" / run / "edc" / benchmark / estimator
     chosen = "verifier == @verifier and fmr == 0.001 and threshold == 'recomputed'"
     areas = pd.read_csv(folder / "areas.csv").query(chosen).set_index("key")
     random = pd.read_csv(folder / "random.csv").query("verifier == @verifier and fmr == 0.001")["pauc_mean"].item()
-    methods = {
-        "paper": MethodId.of_spec("sface", PruningSpec(0.4)),
-        "fast": MethodId.of("prefiqs-fast", "sface"),
-        "norm": MethodId.of("norm", "sface"),
-    }
-    paucs = [areas.loc[method.key, "pauc"] for method in methods.values()]
+    methods = [MethodId.of(name, estimator) for name in ("prefiqs-fast", "pruning-margin", "norm")]
+    paucs = [areas.loc[m.key, "pauc"] for m in (MethodId.of_spec(estimator, PruningSpec(0.4)), *methods)]
     cells = [f"**{pauc:.2f}**" if pauc == min(paucs) else f"{pauc:.2f}" for pauc in paucs]
     fnmr = f"{100 * areas['fnmr'].iloc[0]:.2f}"
-    return [benchmark, VERIFIERS[verifier], fnmr, *cells, f"{random:.2f}"]
+    return [benchmark, estimator, verifier, fnmr, *cells, f"{random:.2f}"]
+
+
+def published(run: str) -> bool:
+    """Whether a run is among the reports."""
+    return (ROOT / "reports" / run / "manifest.json").is_file()
 
 
 def areas() -> str:
-    """pAUC of the main methods, of the runs that are published in today's layout."""
-    head = ["benchmark", "verifier", "FNMR (%)", "PreFIQs, ρ = 0.4", "prefiqs-fast", "embedding norm", "random order"]
-    lines = [head, ["---", "---", *["---:"] * 5]]
-    for run, benchmark in SHOWN:
-        if (ROOT / "reports" / run / "edc" / benchmark / "sface" / "areas.csv").is_file():
-            lines += [row(run, benchmark, verifier) for verifier in VERIFIERS]
+    """pAUC of the main methods."""
+    head = ["benchmark", "estimator", "verifier", "FNMR (%)", "PreFIQs, ρ = 0.4", "prefiqs-fast", "pruning-margin"]
+    lines = [[*head, "embedding norm", "random order"], ["---", "---", "---", *["---:"] * 6]]
+    lines += [row(*of) for of in ROWS if published(of[0])]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def claims() -> str:
-    """Every claim, and whether it holds in each run for each estimator; "–" where it was not tested."""
-    verdicts, texts = {}, {}
-    for run, benchmark in SHOWN:
+    """Whether each claim holds, a row a benchmark and estimator; "–" where it was not tested."""
+    lines, links = [["benchmark, estimator", *CLAIMS.values()], ["---"] * (1 + len(CLAIMS))], []
+    for run in filter(published, dict.fromkeys(run for run, *_ in ROWS)):
         table = pd.read_csv(ROOT / "reports" / run / "claims.csv")
-        if "estimator" not in table:  # computed before the rebuild: the same claims in the same order
-            table = table.assign(claim=list(texts), text="", estimator="sface")
-        for row in table.itertuples():
-            texts.setdefault(row.claim, re.sub(r" \((un)?structured-\S+\)", " at its best ratio", row.text))
-            verdicts.setdefault(f"{benchmark}, {row.estimator}", {})[row.claim] = row.verdict
-    lines = [["claim", *verdicts], ["---"] * (1 + len(verdicts))]
-    lines += [[text, *(column.get(claim, "–") for column in verdicts.values())] for claim, text in texts.items()]
-    links = ", ".join(f"[{benchmark}]({run}/claims.md)" for run, benchmark in SHOWN)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + f"\n\nThe numbers behind each verdict: {links}."
+        for (benchmark, estimator), part in table.groupby(["benchmark", "estimator"], sort=False):
+            verdict = part.set_index("claim")["verdict"]
+            lines.append([f"{benchmark}, {estimator}", *(verdict.get(claim, "–") for claim in CLAIMS)])
+        links.append(f"[{run}]({run}/claims.md)")
+    return (
+        "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + f"\n\nThe numbers behind them: {', '.join(links)}."
+    )
 
 
 def fill(page: Path, content: str) -> None:
