@@ -21,6 +21,7 @@ CLAIMS = {  # as column titles
     "granularity": "unstructured beats structured",
     "criterion": "L1 beats random at small ρ",
     "jacobian": "Jacobian drift ranks as drift",
+    "stable": "stable up to ρ = 0.7",
     "ratio": "ρ = 0.4 is as good as the best",
     "random-order": "beats random order",
     "norm": "beats the embedding norm",

@@ -11,7 +11,7 @@ from prefiqs.pipeline.studies.claims import judge
 
 ROOT = Path(__file__).parents[2]
 VERIFIERS = ["sface", "other"]
-CLAIMS = ["granularity", "criterion", "jacobian", "random-order", "norm", "ratio"]
+CLAIMS = ["granularity", "criterion", "jacobian", "random-order", "norm", "stable", "ratio"]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def numbers(edc=None, jacobian=None):
         "to_structured": better | {"0.9": [-4.0, -5, -3]},
         "to_random_pruning": better | {"0.9": [4.0, 2, 9]},  # but there ρ is not small
         "usual_ratio": {"ratio": 0.4, "pauc": 10.2},
-        "usual_excess": [0.02, 0.0, 0.04],
+        "excess": {"0.1": [0.0, 0, 0.03], "0.4": [0.02, 0.0, 0.04], "0.7": [0.06, 0.04, 0.09], "0.9": [0.9, 0.8, 1.0]},
     }
     drift = {"spearman": 0.99, "pauc_jacobian": 20.2, "pauc_discrete": 20.0, "ratio": 0.1}
     drift["pauc_change"] = [0.01, -0.02, 0.03]
@@ -51,6 +51,7 @@ def test_all_claims_hold_where_the_numbers_say_so(run):
     assert table["verdict"].to_dict() == dict.fromkeys(CLAIMS, "yes")
     assert table["from_paper"].to_dict() == {
         "granularity": True, "criterion": True, "jacobian": True, "random-order": False, "norm": False, "ratio": True,
+        "stable": True,
     }  # fmt: skip
     of = table["evidence"]
     assert (
@@ -75,14 +76,20 @@ def test_all_claims_hold_where_the_numbers_say_so(run):
         ({}, {"pauc_change": [-0.08, -0.1, -0.06]}, "jacobian", "no"),
         ({"difference_to_random": {"sface": [-1.0, -2, 0], "other": [-9.0, -10, -8]}}, {}, "random-order", "undecided"),
         ({"difference_to_norm": {"sface": [1.0, 0.1, 2], "other": [-9.0, -10, -8]}}, {}, "norm", "no"),
-        ({"usual_excess": [0.04, 0.01, 0.07]}, {}, "ratio", "undecided"),
-        ({"usual_excess": [0.08, 0.06, 0.1]}, {}, "ratio", "no"),
-        ({"usual_excess": [None, None, None]}, {}, "ratio", "undecided"),
+        ({"excess": {"0.4": [0.04, 0.01, 0.07]}}, {}, "ratio", "undecided"),
+        ({"excess": {"0.4": [0.04, 0.01, 0.05], "0.6": [0.3, 0.2, 0.4]}}, {}, "stable", "no"),
+        ({"excess": {"0.4": [0.04, 0.01, 0.05], "0.6": [0.09, 0.05, 0.11]}}, {}, "stable", "undecided"),
+        ({"excess": {"0.4": [0.08, 0.06, 0.1]}}, {}, "ratio", "no"),
     ],
 )  # fmt: skip
 def test_each_claim_is_decided_by_its_own_numbers(run, edc, jacobian, claim, verdict):
     table = judged(run, numbers(edc, jacobian))
     assert table["verdict"].to_dict() == dict.fromkeys(CLAIMS, "yes") | {claim: verdict}
+
+
+def test_nothing_is_decided_without_errors(run):
+    table = judged(run, numbers({"excess": {"0.4": [None, None, None]}}))
+    assert table.loc[["ratio", "stable"], "verdict"].tolist() == ["undecided"] * 2
 
 
 def test_claims_that_were_not_computed_are_left_out(run):

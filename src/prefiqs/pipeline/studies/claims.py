@@ -15,6 +15,7 @@ from prefiqs.pipeline.run import Run
 SMALL_RATIO = 0.3  # what "small ρ" means in the paper's second claim
 SAME_RANKING = 0.9  # the Spearman correlation from which two drifts count as ranking images alike
 SAME_AREA = 0.05  # how much two pAUC may differ, relatively, to count as alike
+STABLE, STABLE_AREA = 0.7, 0.1  # up to which ratio the paper finds stable pAUC, and how far it is from the best there
 
 Judged = tuple[str, bool, str, str, str]  # claim, from_paper, text, evidence, verdict
 
@@ -81,7 +82,14 @@ def _about_areas(found: Mapping[str, Any]) -> Iterator[Judged]:
         parts = [f"{v} {best[v]:.2f} ({rival} {areas[v]:.2f}, difference {_signed(*changes[v])})" for v in best]
         text = f"PreFIQs at its best ρ ({variant}) beats {text}"
         yield claim, False, text, f"pAUC {', '.join(parts)}", _below_zero(changes.values())
-    usual, excess = found["usual_ratio"], found["usual_excess"]
+    stable = {ratio: excess for ratio, excess in found["excess"].items() if float(ratio) <= STABLE}
+    text = f"pAUC is stable up to ρ = {STABLE:g} (at most {STABLE_AREA:.0%} larger than at the best ratio)"
+    of_ratios = ", ".join(f"ρ = {ratio} {_percent(excess)}" for ratio, excess in stable.items())
+    verdicts = {_within(STABLE_AREA, excess) for excess in stable.values()}
+    verdict = next(word for word in ("no", "undecided", "yes") if word in verdicts)
+    yield "stable", True, text, f"same-model pAUC above that of {variant}: {of_ratios}", verdict
+    usual = found["usual_ratio"]
+    excess = found["excess"][f"{usual['ratio']:g}"]
     text = f"ρ = {usual['ratio']:g} is as good as the best ratio (pAUC at most {SAME_AREA:.0%} larger)"
     evidence = f"same-model pAUC {usual['pauc']:.2f}; best is {variant} ({_percent(excess)})"
     yield "ratio", True, text, evidence, _within(SAME_AREA, excess)

@@ -1,6 +1,6 @@
 """Table 3 and Fig. 3: does discarding by quality help recognition?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -101,7 +101,8 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     cross_model = {verifier: curve[verifier, ours] for verifier in verifiers[1:]}
     found = chosen[chosen["key"] == ours].set_index("verifier")
     drawn = {verifier: bootstraps[verifier, fmr] for verifier in verifiers}
-    changes = changes_of_best(drawn, model, [keys[spec] for spec in prune.main], norm, keys[usual], edc.limit)
+    main = {f"{spec.ratio:g}": keys[spec] for spec in prune.main}
+    changes = changes_of_best(drawn, model, main, norm, edc.limit)
     numbers: dict[str, Any] = {
         "best_variant": best.key,
         "fnmr_without_discard": found["fnmr"].to_dict(),
@@ -153,15 +154,15 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
 
 
 def changes_of_best(
-    drawn: Mapping[str, BootstrapCurves], model: str, keys: Sequence[str], norm: str, usual: str, limit: float
+    drawn: Mapping[str, BootstrapCurves], model: str, by_ratio: Mapping[str, str], norm: str, limit: float
 ) -> dict[str, Any]:
-    """How the best of the keys, by the estimator's own verifications, compares; it is chosen anew in each resample.
+    """How the best ratio, by the estimator's own verifications, compares; it is chosen anew in each resample.
 
-    difference_to_norm, difference_to_random: by verifier, pAUC·10³ minus that of the norm or of a random order, with
-    its 95 % interval. usual_excess: how much larger the area of the usual ratio is than that of the best, relatively,
-    with its 90 % interval, see `excess_of`; verified by the estimator.
+    by_ratio: keys. difference_to_norm, difference_to_random: by verifier, pAUC·10³ minus that of the norm or of a
+    random order, with its 95 % interval. excess: by ratio, how much larger its area is than that of the best,
+    relatively, with its 90 % interval, see `excess_of`; verified by the estimator.
     """
-    judge = drawn[model]
+    judge, keys = drawn[model], list(by_ratio.values())
     best = min(keys, key=lambda key: np.nan_to_num(judge.curves[key].pauc(limit), nan=np.inf))
     to_norm, to_random = {}, {}
     for verifier, curves in drawn.items():
@@ -170,9 +171,12 @@ def changes_of_best(
         to_norm[verifier] = per_mille(change)
         level, levels = curves.curves[norm].fnmr[0], curves.fnmr[norm][:, 0]  # before anything is discarded
         to_random[verifier] = per_mille(difference_of(area - limit * level, areas - limit * levels))
-    of_usual, of_best = (judge.curves[key].pauc(limit) for key in (usual, best))
-    excess = excess_of(of_usual, of_best, judge.pauc(usual, limit), judge.pauc_of_best(keys, judge, limit))
-    return {"difference_to_norm": to_norm, "difference_to_random": to_random, "usual_excess": excess}
+    area, areas = judge.curves[best].pauc(limit), judge.pauc_of_best(keys, judge, limit)
+    excess = {
+        ratio: excess_of(judge.curves[key].pauc(limit), area, judge.pauc(key, limit), areas)
+        for ratio, key in by_ratio.items()
+    }
+    return {"difference_to_norm": to_norm, "difference_to_random": to_random, "excess": excess}
 
 
 def changes_by_ratio(
