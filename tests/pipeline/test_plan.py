@@ -34,8 +34,9 @@ def test_the_default_run(tmp_path):
     assert found.loc["embed-degraded", "forward_passes"] == 1600 * networks
     assert found.loc["verifier", "forward_passes"] == 400 + 2000
     assert found.loc["derivatives", "forward_passes"] == 2 * (2000 * 3 + 16 * 9 * 4)
-    assert found.loc["method", ["forward_passes", "runs"]].tolist() == [2400 * (1 + 1 + 1 + 1 + 1), 2 * 5]
+    assert found.loc["method", ["forward_passes", "runs"]].tolist() == [2400 * 7, 2 * 7]
     assert found.loc["exits", "forward_passes"] == 2000 * (1 + 1 + 1)
+    assert found.loc["margin", "forward_passes"] == 2 * 2000
     assert found.loc["verifier", "runs"] == 2 and found.loc["fetch", "runs"] == 1
     assert "ablation" not in found.index, "no benchmark asks for an ablation"
 
