@@ -11,7 +11,7 @@ TEST := $(RUN) OMP_NUM_THREADS=1 python -m pytest --dist loadfile --no-loadscope
 reproduce: $(VENV)/installed dvc
 	$(RUN) dvc repro
 
-# make run PRESET=lfw: a run of its own beside the default one.
+# make run PRESET=wild: a run of its own beside the default one.
 run: $(VENV)/installed dvc
 	$(RUN) prefiqs run "$(PRESET)"
 

@@ -21,7 +21,7 @@ def run(
 
     Examples:
 
-        prefiqs run lfw
+        prefiqs run wild
 
         prefiqs run --name limit-0.2 --set edc.limit=0.2
 
