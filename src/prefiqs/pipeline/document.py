@@ -19,11 +19,10 @@ from prefiqs.reporting.typst import escape, typst_table, write_pdf
 
 TEMPLATE = Path(__file__).with_suffix(".typ.j2")
 FEW_ERRORS = 10  # below which the data cannot tell methods apart
-FIGURES = {  # caption, and width in percent of the text
+FIGURES = {  # caption, and width in percent of the text; the intervals are in Table 5
     "density": ("Fig. 2: drift and quality of {model} against the label of the images of {benchmark}", 100),
     "scatter": ("Jacobian drift of {model} against its discrete drift on {benchmark}", 45),
     "pauc": ("pAUC·10³ on {benchmark} by pruning ratio and strategy, quality and verification by {model}", 75),
-    "intervals": ("pAUC·10³ of every method on {benchmark} with 95 % intervals, by verifier; PreFIQs on {model}", 85),
     "exponents": ("pAUC on {benchmark} of the length of embeddings of {model} times κ^p, relative to the norm", 65),
     "price": ("pAUC on {benchmark} against the cost in forward passes of {model}", 90),
 }
@@ -98,7 +97,11 @@ def _compared(cells: pd.DataFrame) -> Table:
 
 
 def _figures(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """Path within the folder, caption and width of each figure that the run has made and that shows something."""
+    """Path within the folder, caption and width of each figure that the run has made and that shows something.
+
+    A benchmark with a pair set of its own is shown by these pairs, which are more.
+    """
+    sources = {made.source for made in run.params.benchmarks.pair_sets}
     noise = {
         (benchmark, model)
         for benchmark, model, fmr, _, few in _errors(run, folder)
@@ -109,7 +112,8 @@ def _figures(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[tup
             benchmark, model = path.relative_to(folder).parts[1:-1]
             drifts = numbers.get(f"jacobian-{benchmark}-{model}", {})
             constant = name in ("density", "scatter") and "spearman" in drifts and drifts["spearman"] is None
-            if not constant and (benchmark, model) not in noise:
+            superseded = name == "pauc" and benchmark in sources
+            if not constant and not superseded and (benchmark, model) not in noise:
                 yield path.relative_to(folder).as_posix(), caption.format(model=model, benchmark=benchmark), width
 
 
