@@ -84,10 +84,11 @@ def _about_areas(found: Mapping[str, Any]) -> Iterator[Judged]:
         yield claim, False, text, f"pAUC {', '.join(parts)}", _below_zero(changes.values())
     stable = {ratio: excess for ratio, excess in found["excess"].items() if float(ratio) <= STABLE}
     text = f"pAUC is stable up to ρ = {STABLE:g} (at most {STABLE_AREA:.0%} larger than at the best ratio)"
-    of_ratios = ", ".join(f"ρ = {ratio} {_percent(excess)}" for ratio, excess in stable.items())
+    ratio, excess = max(stable.items(), key=lambda item: -1 if item[1][0] is None else item[1][0])
+    evidence = f"same-model pAUC is largest at ρ = {ratio}; best is {variant} ({_percent(excess)})"
     verdicts = {_within(STABLE_AREA, excess) for excess in stable.values()}
     verdict = next(word for word in ("no", "undecided", "yes") if word in verdicts)
-    yield "stable", True, text, f"same-model pAUC above that of {variant}: {of_ratios}", verdict
+    yield "stable", True, text, evidence, verdict
     usual = found["usual_ratio"]
     excess = found["excess"][f"{usual['ratio']:g}"]
     text = f"ρ = {usual['ratio']:g} is as good as the best ratio (pAUC at most {SAME_AREA:.0%} larger)"
