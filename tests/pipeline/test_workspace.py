@@ -25,7 +25,7 @@ def test_settings_are_laid_over_the_preset_and_that_over_the_default(tmp_path):
 def test_mistakes_are_found_before_anything_runs():
     with pytest.raises(ConfigError, match="unknown block `edcc`"):
         run_parameters(ROOT, None, {"edcc.limit": "0.2"}, "try")
-    with pytest.raises(ConfigError, match="Unknown preset 'lwf'; choose one of lfw, methods"):
+    with pytest.raises(ConfigError, match="Unknown preset 'lwf'; choose one of methods, paper"):
         run_parameters(ROOT, "lwf", {}, "try")
     with pytest.raises(ConfigError, match=r"prune.ratios=\[0.4 is not valid YAML"):
         run_parameters(ROOT, None, {"prune.ratios": "[0.4"}, "try")
