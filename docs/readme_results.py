@@ -1,5 +1,7 @@
 """Write the results of README.md and reports/README.md from the published runs: `make readme`. No number is typed."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -8,15 +10,12 @@ from prefiqs.pipeline.identity import MethodId
 from prefiqs.pruning.spec import PruningSpec
 
 ROOT = Path(__file__).parents[1]
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 ROWS = (  # run, benchmark, estimator, verifier
     ("default", "orl-xq", "sface", "sface"),
-    ("default", "orl-xq", "sface", "mobilefacenet-512"),
-    ("wild", "lfw-all", "mobilefacenet-y1", "mobilefacenet-y1"),
     ("wild", "lfw-all", "mobilefacenet-y1", "sface"),
-    ("wild", "cfp-fp-all", "mobilefacenet-y1", "mobilefacenet-y1"),
     ("wild", "cfp-fp-all", "mobilefacenet-y1", "sface"),
 )
+ARCFACE, NETWORK = (("lfw-all", "LFW"), ("cfp-fp-all", "CFP-FP")), "mobilefacenet-y1"  # of the run wild
 CLAIMS = {  # as column titles
     "granularity": "unstructured beats structured",
     "criterion": "L1 beats random at small ρ",
@@ -34,7 +33,7 @@ def row(run: str, benchmark: str, estimator: str, verifier: str) -> list[str]:
     chosen = "verifier == @verifier and fmr == 0.001 and threshold == 'recomputed'"
     areas = pd.read_csv(folder / "areas.csv").query(chosen).set_index("key")
     random = pd.read_csv(folder / "random.csv").query("verifier == @verifier and fmr == 0.001")["pauc_mean"].item()
-    methods = [MethodId.of(name, estimator) for name in ("prefiqs-fast", "pruning-margin", "norm")]
+    methods = [MethodId.of(name, estimator) for name in ("pruning-margin", "norm")]
     paucs = [areas.loc[m.key, "pauc"] for m in (MethodId.of_spec(estimator, PruningSpec(0.4)), *methods)]
     cells = [f"**{pauc:.2f}**" if pauc == min(paucs) else f"{pauc:.2f}" for pauc in paucs]
     fnmr = f"{100 * areas['fnmr'].iloc[0]:.2f}"
@@ -48,8 +47,8 @@ def published(run: str) -> bool:
 
 def areas() -> str:
     """pAUC of the main methods."""
-    head = ["benchmark", "estimator", "verifier", "FNMR (%)", "PreFIQs, ρ = 0.4", "prefiqs-fast", "pruning-margin"]
-    lines = [[*head, "embedding norm", "random order"], ["---", "---", "---", *["---:"] * 6]]
+    head = ["benchmark", "estimator", "verifier", "FNMR (%)", "PreFIQs, ρ = 0.4", "pruning-margin"]
+    lines = [[*head, "embedding norm", "random order"], ["---", "---", "---", *["---:"] * 5]]
     lines += [row(*of) for of in ROWS if published(of[0])]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -68,12 +67,60 @@ def claims() -> str:
     )
 
 
-def fill(page: Path, content: str) -> None:
-    """Put `content` between the marks of a page."""
-    head, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    page.write_text(f"{head}{BEGIN}\n{content}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+def arcface() -> str:
+    """What the run `wild` found on the ArcFace network, one paragraph a data set."""
+    return "\n".join(f"* **{name}.** {' '.join(findings(benchmark))}" for benchmark, name in ARCFACE)
+
+
+def findings(benchmark: str) -> Iterator[str]:
+    """Sentences about the best ratio, the random order, the norm, and the ways to prune, on one set of pairs."""
+    folder = ROOT / "reports" / "wild" / "edc" / benchmark / NETWORK
+    numbers = json.loads((ROOT / "reports" / "wild" / "numbers.json").read_text("utf-8"))[f"edc-{benchmark}-{NETWORK}"]
+    here = "fmr == 0.001 and method == 'prefiqs' and granularity == 'unstructured' and criterion == 'l1'"
+    areas = pd.read_csv(folder / "areas.csv").query(f"{here} and threshold == 'recomputed'")
+    useless = areas[areas["pauc"] >= areas["verifier"].map(numbers["pauc_random_min"])]
+    counts = useless.groupby("ratio").size()
+    lost = counts[counts == areas["verifier"].nunique()].index.min()
+    best = areas.groupby("ratio")["pauc"].mean().idxmin()
+    figure = f"[figure](wild/edc/{benchmark}/{NETWORK}/pauc.png)"
+    yield f"The area is smallest at ρ = {best:g} (mean over the verifiers; {figure})."
+    yield f"From ρ = {lost:g} on, PreFIQs is no better than the best random order, whatever the verifier."
+    norm = pd.read_csv(folder / "against-norm.csv").query(f"{here} and ratio == 0.4")
+    worse, clearly = (norm["difference"] > 0).sum(), (norm["low"] > 0).sum()
+    yield f"At ρ = 0.4, the norm is better with {worse} of {len(norm)} verifiers ({clearly} intervals exclude 0)."
+    chosen = numbers["difference_to_norm"].values()
+    undecided = sum(low <= 0 <= high for _, low, high in chosen)
+    yield f"At the best ρ, the comparison is undecided with {undecided} of {len(chosen)}."
+    for title, key in (("Unstructured beats structured", "to_structured"), ("L1 beats random", "to_random_pruning")):
+        ratios = [ratio for ratio, (_, _, high) in numbers[key].items() if ratio != "mean" and high < 0]
+        yield f"{title} at ρ = {', '.join(ratios)}."
+
+
+def margin() -> str:
+    """How often the pruning margin has a smaller area than the norm, by data set."""
+    sentences = []
+    for run, benchmark, name in (
+        ("wild", "lfw-all", "LFW"),
+        ("wild", "cfp-fp-all", "CFP-FP"),
+        ("default", "orl-xq", "orl-xq"),
+    ):
+        tables = [pd.read_csv(path) for path in (ROOT / "reports" / run / "edc" / benchmark).glob("*/against-norm.csv")]
+        found = pd.concat(tables).query("fmr == 0.001 and method == 'pruning-margin'")
+        better, clearly = (found["difference"] < 0).sum(), (found["high"] < 0).sum()
+        sentences.append(f"{name} {better} of {len(found)} ({clearly} intervals exclude 0)")
+    return f"Smaller area than the norm, of all estimators and verifiers: {'; '.join(sentences)}."
+
+
+def fill(page: Path, **contents: str) -> None:
+    """Put each of `contents` between the marks of its name in a page."""
+    text = page.read_text(encoding="utf-8")
+    for name, content in contents.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        head, _, rest = text.partition(begin)
+        text = f"{head}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
+    page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    fill(ROOT / "README.md", areas())
-    fill(ROOT / "reports" / "README.md", claims())
+    fill(ROOT / "README.md", results=areas())
+    fill(ROOT / "reports" / "README.md", results=claims(), margin=margin(), arcface=arcface())

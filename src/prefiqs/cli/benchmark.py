@@ -9,7 +9,7 @@ from typer import Argument, Option
 from prefiqs.cli import _shared as shared
 from prefiqs.errors import InputError
 
-_METHODS = "norm,prefiqs-fast,quality-network@qualityface,ser-fiq,prefiqs"  # in the order of their cost
+_METHODS = "norm,pruning-margin,quality-network@qualityface,ser-fiq,prefiqs"  # in the order of their cost
 
 
 def benchmark(

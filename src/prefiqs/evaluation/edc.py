@@ -85,7 +85,9 @@ def error_discard_curve(
     fmr: target in (0, 1). discard: fractions in [0, 1), strictly ascending; None is 0, 0.05, ..., 0.95.
         At fraction r, exactly floor(r * P) pairs are dropped (with `pairs="genuine"`, of the genuine pairs only).
     threshold: "recomputed" on the remaining pairs, or "fixed" at its value for all pairs.
-    rule: "nearest" or "conservative", see `error_rates.threshold_at_fmr`.
+    rule: "nearest" or "conservative", see `error_rates.threshold_at_fmr`; or "cr-fiqa", as in the code published with
+        CR-FIQA: the FMR nearest to the target among the similarities of all pairs left, of equally near ones the
+        smallest similarity, where an impostor pair at the threshold matches but a genuine pair does not.
     pairs: which pairs may be discarded, "all" or "genuine".
 
     Raises InputError for unequal lengths, NaN, an unknown option, or no genuine or no impostor pair at all.

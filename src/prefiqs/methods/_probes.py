@@ -52,8 +52,8 @@ def require_variety(pruned: FaceModel, ratio: float) -> None:
     with torch.no_grad():
         first, second = normalise(pruned(pruned.prepare(faces)).cpu().numpy())
     if not np.linalg.norm(first - second) > 1e-6:
-        raise InputError(f"At ratio {ratio:g}, nothing of {pruned.name} is left that tells faces apart: the pruned "
-                         "network gives the same embedding for all. Choose a smaller ratio.")  # fmt: skip
+        raise InputError(f"Pruned by {ratio:g}, {pruned.name} gives the same embedding for every face, so scores would "
+                         "mean nothing. Choose a smaller ratio.")  # fmt: skip
 
 
 def private_copy(model: FaceModel, method: str, device: str) -> FaceModel:

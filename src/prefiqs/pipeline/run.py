@@ -67,11 +67,10 @@ class Run:
         card of the network says, or it was calibrated on them, or on the faces that they were made from."""
         from prefiqs.models.weights import card_of
 
-        calibrated_on = self.params.methods.calibrated_on
-        calibrating = {self.params.source_of(name) or name for name in (benchmark, calibrated_on)} == {calibrated_on}
+        faces, calibrating = (self.params.source_of(n) or n for n in (benchmark, self.params.methods.calibrated_on))
 
         def knows(method: MethodId) -> bool:
-            calibrated = calibrating and bool(method.network) and METHODS[method.method].calibrates
+            calibrated = faces == calibrating and bool(method.network) and METHODS[method.method].calibrates
             return calibrated or benchmark in card_of(method.network).seen
 
         return Scores.of(self.benchmark(benchmark).names, scores, knows)

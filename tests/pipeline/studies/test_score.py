@@ -1,6 +1,7 @@
 """Scores of PreFIQs, of a compared method, and the errors of a verifier, each compared with loops."""
 
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -132,3 +133,17 @@ def test_a_verifier_is_judged_at_its_threshold(tmp_path, monkeypatch):
     rejected = [sum(s <= limit for s in genuine) / len(genuine) for limit in impostors[-2:]]
     assert rejected[0] - 1e-9 <= study.numbers["fnmr"] <= rejected[1] + 1e-9
     assert json.loads((tmp_path / "results" / "numbers.json").read_text())["pairs"] == len(faces.pairs)
+
+
+@pytest.mark.parametrize(
+    ("calibrated_on", "benchmark", "marked"),
+    [("orl", "orl", True), ("orl", "orl-xq", True), ("orl-xq", "orl", True), ("orl", "lfw", False)],
+)
+def test_a_method_is_marked_where_it_was_calibrated(tmp_path, calibrated_on, benchmark, marked):
+    """On the same faces, or on those that they were made from; other methods of the network are not."""
+    run = small_run(tmp_path, {"methods": {"calibrated_on": calibrated_on}})
+    shutil.copytree(run.layout.data / "benchmarks" / "orl", run.layout.data / "benchmarks" / "lfw")
+    names = run.benchmark(benchmark).names
+    froq, norm = MethodId.of("froq", "sface"), MethodId.of("norm", "sface")
+    found = run.identified(benchmark, dict.fromkeys([froq, norm], np.zeros(len(names)))).methods.set_index("key")
+    assert found["trained_on"].to_dict() == {froq.key: marked, norm.key: False}

@@ -8,7 +8,6 @@ from torch import Tensor
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.evaluation.bootstrap import excess_of
 from prefiqs.evaluation.tables import areas_table
-from prefiqs.methods._probes import private_copy
 from prefiqs.methods.pruning_margin import PruningMargin, consensus
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import load_model
@@ -61,8 +60,8 @@ class MarginParts(PruningMargin):
 def margin_study(run: Run, benchmark: str, model: str) -> MarginStudy:
     """Weight the norm of an estimator's embeddings by the consensus of its features, and compare with other scores."""
     edc, faces, verifiers = run.params.edc, run.benchmark(benchmark), run.verifiers(model)
-    network = private_copy(load_model(model, device=run.params.embed.device), "pruning-margin", run.params.embed.device)
-    length, agreement, closed = Embedder([MarginParts(network)], device=run.params.embed.device)(faces.images)[0].T
+    parts = MarginParts(load_model(model, device=run.params.embed.device))
+    length, agreement, closed = Embedder([parts], device=run.params.embed.device)(faces.images)[0].T
 
     own = {f"‖e‖·κ^{p:g}": length * agreement**p for p in run.params.margin.exponents}
     chosen, norm = f"‖e‖·κ^{CHOSEN:g}", MethodId.of("norm", model).key
@@ -81,10 +80,8 @@ def margin_study(run: Run, benchmark: str, model: str) -> MarginStudy:
     table = table.sort_values("relative to the norm", kind="stable").reset_index()
     rows, excesses = [], []
     for verifier, curves in drawn.items():
-        ends: list[float] = []
-        for rival in (norm, prefiqs.key):
-            ends += [1e3 * value for value in curves.difference(chosen, rival, limit)[:3]]
-        rows.append((verifier, 1e3 * curves.curves[chosen].pauc(limit), *ends))
+        both = [curves.difference(chosen, rival, limit)[:3] for rival in (norm, prefiqs.key)]
+        rows.append((verifier, *1e3 * np.array([curves.curves[chosen].pauc(limit), *both[0], *both[1]])))
         for name in own:
             area, of_norm = (curves.curves[key].pauc(limit) for key in (name, norm))
             excess = excess_of(area, of_norm, curves.pauc(name, limit), curves.pauc(norm, limit))
@@ -96,7 +93,8 @@ def margin_study(run: Run, benchmark: str, model: str) -> MarginStudy:
     where = f"{benchmark}, quality from {model}"
     best = dict.fromkeys([*verifiers, "relative to the norm"], "min")
     about = f"FMR {protocol.fmrs[0]:g}, discard up to {limit:g}, threshold {edc.threshold}"
-    worst, finest = int(np.argmin(length * agreement**CHOSEN)), int(np.argmax(length * agreement**CHOSEN))
+    quality = length * agreement**CHOSEN
+    ends = {"lowest score": int(quality.argmin()), "highest score": int(quality.argmax())}
     return MarginStudy(
         table=Table(
             table,
@@ -115,22 +113,17 @@ def margin_study(run: Run, benchmark: str, model: str) -> MarginStudy:
         by_exponent=by_exponent,
         exponents=excess_by_exponent(by_exponent, CHOSEN, where),
         contributions=running_contributions(
-            {
-                f"{name} score": _contributions(network, faces.images[row])
-                for name, row in (("lowest", worst), ("highest", finest))
-            },
-            where,
+            {name: _contributions(parts, faces.images[row]) for name, row in ends.items()}, where
         ),
         findings=[_finding(row, rival) for row in changes.to_dict("records") for rival in ("the norm", "PreFIQs")],
         numbers={"changes": changes.set_index("verifier").T.to_dict(), "median_consensus": float(np.median(agreement))},
     )
 
 
-def _contributions(network: FaceModel, face: np.ndarray) -> np.ndarray:
+def _contributions(parts: MarginParts, face: np.ndarray) -> np.ndarray:
     """What each feature contributes to the length of the embedding of one face, (D,)."""
-    margin = PruningMargin(network)
     with torch.no_grad():
-        return margin.contributions(*margin.enter(network.prepare(face[None])))[0].cpu().numpy()
+        return parts.contributions(*parts.enter(parts.prepare(face[None])))[0].cpu().numpy()
 
 
 def _finding(change: dict[str, float], rival: str) -> str:

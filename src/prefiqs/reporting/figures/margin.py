@@ -1,6 +1,7 @@
 """The pruning margin: contributions of features, and the effect of the exponent."""
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ def running_contributions(faces: Mapping[str, np.ndarray], title: str) -> Figure
         axes.plot(share, total, linewidth=2)
         axes.axhline(total[-1], color=style.GREY, linestyle="--", linewidth=1)
         consensus = abs(total[-1]) / np.abs(contributions).sum()
-        axes.set_title(f"{name}: length {total[-1]:.1f} of {total.max():.1f}, κ = {consensus:.2f}")
+        axes.set_title(f"{name}: {total[-1]:.1f} left of {total.max():.1f}, κ = {consensus:.2f}")
         axes.set(xlabel="features, the largest contribution first (%)", ylabel="sum of contributions")
         axes.label_outer()
     figure.suptitle(title)
@@ -39,7 +40,7 @@ def excess_by_exponent(table: pd.DataFrame, chosen: float, title: str) -> Figure
     """
     figure = style.new_figure(height=3.6, width=6.5)
     axes = figure.subplots()
-    for (verifier, part), look in zip(table.groupby("verifier", sort=False), style.STYLES, strict=False):
+    for (verifier, part), look in zip(table.groupby("verifier", sort=False), cycle(style.STYLES)):  # noqa: B905
         axes.plot(part["exponent"], 100 * part["excess"], label=verifier, **look)
         axes.fill_between(
             part["exponent"], 100 * part["low"], 100 * part["high"], color=look["color"], alpha=0.15, linewidth=0

@@ -12,6 +12,7 @@ from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_parquet, read_table
 from prefiqs.models.weights import card_of
 from prefiqs.pipeline.run import Run
+from prefiqs.pipeline.studies.claims import SAME_AREA
 from prefiqs.pipeline.studies.paper import paper_study
 from prefiqs.reporting.paper.tables import COMPANION
 from prefiqs.reporting.tables import Table
@@ -28,7 +29,7 @@ FIGURES = {  # caption, and width in percent of the text; the intervals are in T
 }
 
 
-def write_document(run: Run, folder: Path) -> None:
+def write_paper_pdf(run: Run, folder: Path) -> None:
     """Write paper.pdf into the folder of a run's published results."""
     study, numbers = paper_study(run), json.loads(read_text(folder / "numbers.json"))
     tables = {name: typst_table(table) for name, table in study.tables.items() if name != COMPANION}
@@ -41,9 +42,10 @@ def write_document(run: Run, folder: Path) -> None:
         networks=typst_table(_networks(run)),
         benchmarks=typst_table(_benchmarks(run, folder, numbers)),
         claims=typst_table(_claims(folder), "2.4fr, auto, auto, auto, 4fr"),
+        margin=SAME_AREA,
         tables=tables,
         comparable=typst_table(
-            Table(study.comparable, "Numbers that the paper prints, and how many have one of ours beside")
+            Table(study.comparable, "Printed numbers, and how many of them can be compared with ours")
         ),
         compared=typst_table(_compared(compared)) if len(compared) else "",
         grids={model: f"paper/edc-grid-{model}.png" for model in study.grids},
@@ -61,7 +63,7 @@ def _networks(run: Run) -> Table:
         role = "estimator and verifier" if name in models.quality else "verifier" if name in models.cross else "method"
         card = card_of(name)
         rows.append((name, role, card.description, ", ".join(card.seen) or "–"))
-    return Table(pd.DataFrame(rows, columns=["network", "role", "what it is", "§ for"]), "Networks")
+    return Table(pd.DataFrame(rows, columns=["network", "role", "what it is", "trained on (§)"]), "Networks")
 
 
 def _benchmarks(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Table:
@@ -84,16 +86,15 @@ def _pairs(run: Run, folder: Path, benchmark: str) -> tuple[int, int]:
 
 def _claims(folder: Path) -> Table:
     claims = read_table(folder / "claims.csv")
-    claims["of"] = claims["from_paper"].map({True: "the paper", False: "any measure"})
-    columns = ["text", "verdict", "benchmark", "estimator", "evidence", "of"]
+    columns = ["text", "verdict", "benchmark", "estimator", "evidence"]
     shown = claims[columns].rename(columns={"text": "claim"})
-    return Table(shown, "The claims of the paper, and what any quality measure must face", hidden=["of"])
+    return Table(shown, "Claims of the paper, and baselines that every quality measure should beat")
 
 
 def _compared(cells: pd.DataFrame) -> Table:
     """Printed numbers beside ours, where all that they depend on is the same."""
     shown = cells[["table", "method", "column", "printed", "ours", "difference"]]
-    return Table(shown, "Numbers that the paper prints, beside ours", digits=0)
+    return Table(shown, "Printed numbers beside ours", digits=0)
 
 
 def _figures(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
@@ -104,8 +105,8 @@ def _figures(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[tup
     sources = {made.source for made in run.params.benchmarks.pair_sets}
     noise = {
         (benchmark, model)
-        for benchmark, model, fmr, _, few in _errors(run, folder)
-        if few and fmr == run.params.edc.fmr[0]
+        for benchmark, model, fmr, rejected in _errors(run, folder)
+        if rejected < FEW_ERRORS and fmr == run.params.edc.fmr[0]
     }
     for name, (caption, width) in FIGURES.items():
         for path in sorted(folder.rglob(f"{name}.png")):
@@ -117,14 +118,13 @@ def _figures(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[tup
                 yield path.relative_to(folder).as_posix(), caption.format(model=model, benchmark=benchmark), width
 
 
-def _errors(run: Run, folder: Path) -> Iterator[tuple[str, str, float, int, bool]]:
-    """Benchmark, verifier, FMR, genuine pairs rejected with nothing discarded, and whether these are few."""
+def _errors(run: Run, folder: Path) -> Iterator[tuple[str, str, float, int]]:
+    """Benchmark, verifier, FMR, and genuine pairs rejected with nothing discarded."""
     for benchmark in run.params.benchmarks.pair_lists:
         genuine, _ = _pairs(run, folder, benchmark)
         areas = read_table(folder / "edc" / benchmark / run.params.models.quality[0] / "areas.csv")
         for (fmr, verifier), fnmr in areas.groupby(["fmr", "verifier"], sort=False)["fnmr"].first().items():
-            rejected = round(fnmr * genuine)
-            yield benchmark, verifier, fmr, rejected, rejected < FEW_ERRORS
+            yield benchmark, verifier, fmr, round(fnmr * genuine)
 
 
 def _shortcomings(run: Run, folder: Path) -> Iterator[str]:
@@ -134,8 +134,8 @@ def _shortcomings(run: Run, folder: Path) -> Iterator[str]:
         yield report.note
     if report.not_comparable:
         yield f"No number can be compared with the paper's: {report.not_comparable}."
-    for benchmark, verifier, fmr, rejected, few in _errors(run, folder):
-        if few:
+    for benchmark, verifier, fmr, rejected in _errors(run, folder):
+        if rejected < FEW_ERRORS:
             yield (f"On {benchmark}, {verifier} rejects {rejected} genuine pairs at FMR {fmr:g} before discarding: "
                    "too few to tell methods apart.")  # fmt: skip
     for benchmark in run.params.benchmarks.pair_lists:
