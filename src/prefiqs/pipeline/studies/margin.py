@@ -63,29 +63,30 @@ def margin_study(run: Run, benchmark: str, model: str) -> MarginStudy:
     parts = MarginParts(load_model(model, device=run.params.embed.device))
     length, agreement, closed = Embedder([parts], device=run.params.embed.device)(faces.images)[0].T
 
-    own = {f"‖e‖·κ^{p:g}": length * agreement**p for p in run.params.margin.exponents}
+    exponents = {f"‖e‖·κ^{p:g}": p for p in sorted({*run.params.margin.exponents, CHOSEN})}
+    own = {name: length * agreement**p for name, p in exponents.items()}
     chosen, norm = f"‖e‖·κ^{CHOSEN:g}", MethodId.of("norm", model).key
     prefiqs = MethodId.of_spec(model, run.params.usual)
     scores = run.all_scores(benchmark, model)
     pruned = (scores.methods["method"] == "prefiqs") & scores.methods["granularity"].notna()
     scores = scores.where(~pruned | (scores.methods["key"] == prefiqs.key))
-    others = scores.labels | {CLOSED_FORM: CLOSED_FORM} | dict(zip(own, own, strict=True))
+    labels = scores.labels | {name: name for name in (*own, CLOSED_FORM)}
     comparison = run.comparison(benchmark, verifiers, scores.values | own | {CLOSED_FORM: closed})
     protocol, limit = edc.at_first_fmr, edc.limit
     drawn = {v: d for (v, _), d in comparison.bootstrap(protocol, edc.resamples, edc.seed).items()}
 
     pauc = areas_table(comparison.curves(protocol), limit).pivot(index="key", columns="verifier", values="pauc")
-    table = pauc[verifiers].rename(index=others).rename_axis("score", axis=0).rename_axis(None, axis=1)
+    table = pauc[verifiers].rename(index=labels).rename_axis("score", axis=0).rename_axis(None, axis=1)
     table["relative to the norm"] = (pauc[verifiers] / pauc.loc[norm, verifiers]).mean(axis=1).to_numpy()
     table = table.sort_values("relative to the norm", kind="stable").reset_index()
     rows, excesses = [], []
     for verifier, curves in drawn.items():
         both = [curves.difference(chosen, rival, limit)[:3] for rival in (norm, prefiqs.key)]
         rows.append((verifier, *1e3 * np.array([curves.curves[chosen].pauc(limit), *both[0], *both[1]])))
-        for name in own:
+        for name, exponent in exponents.items():
             area, of_norm = (curves.curves[key].pauc(limit) for key in (name, norm))
             excess = excess_of(area, of_norm, curves.pauc(name, limit), curves.pauc(norm, limit))
-            excesses.append((verifier, float(name.rpartition("^")[2]), *excess))
+            excesses.append((verifier, exponent, *excess))
     columns = [f"from {rival}{end}" for rival in ("the norm", "PreFIQs") for end in ("", "_low", "_high")]
     changes = pd.DataFrame(rows, columns=["verifier", "pauc", *columns])
     by_exponent = pd.DataFrame(excesses, columns=["verifier", "exponent", "excess", "low", "high"])
@@ -93,7 +94,7 @@ def margin_study(run: Run, benchmark: str, model: str) -> MarginStudy:
     where = f"{benchmark}, quality from {model}"
     best = dict.fromkeys([*verifiers, "relative to the norm"], "min")
     about = f"FMR {protocol.fmrs[0]:g}, discard up to {limit:g}, threshold {edc.threshold}"
-    quality = length * agreement**CHOSEN
+    quality = own[chosen]
     ends = {"lowest score": int(quality.argmin()), "highest score": int(quality.argmax())}
     return MarginStudy(
         table=Table(
