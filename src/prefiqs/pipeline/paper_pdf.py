@@ -102,7 +102,6 @@ def _figures(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[tup
 
     A benchmark with a pair set of its own is shown by these pairs, which are more.
     """
-    sources = {made.source for made in run.params.benchmarks.pair_sets}
     noise = {
         (benchmark, model)
         for benchmark, model, fmr, rejected in _errors(run, folder)
@@ -110,10 +109,12 @@ def _figures(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[tup
     }
     for name, (caption, width) in FIGURES.items():
         for path in sorted(folder.rglob(f"{name}.png")):
-            benchmark, model = path.relative_to(folder).parts[1:-1]
+            stage, benchmark, model, _ = path.relative_to(folder).parts
+            if stage == "candidates":
+                benchmark = run.params.most_pairs_of(benchmark)
             drifts = numbers.get(f"jacobian-{benchmark}-{model}", {})
             constant = name in ("density", "scatter") and "spearman" in drifts and drifts["spearman"] is None
-            superseded = name == "pauc" and benchmark in sources
+            superseded = name == "pauc" and benchmark != run.params.most_pairs_of(benchmark)
             if not constant and not superseded and (benchmark, model) not in noise:
                 yield path.relative_to(folder).as_posix(), caption.format(model=model, benchmark=benchmark), width
 

@@ -280,8 +280,7 @@ class Ablation(Extra):
     passes: Some[Several]
 
 
-class Margin(Block):
-    benchmarks: Names
+class Candidates(Extra):
     exponents: Some[Annotated[float, Field(ge=0)]]
 
 
@@ -306,7 +305,7 @@ _AMONG = {
     ),
     "benchmarks.paired": (
         "transformer.benchmarks", "verification.benchmarks", "ablation.benchmarks", "precision.benchmarks",
-        "price.benchmarks", "margin.benchmarks",
+        "candidates.benchmarks",
     ),
     "jacobian.benchmarks": ("report.labelled",),
 }  # fmt: skip
@@ -331,8 +330,7 @@ class Params(Block):
     external: External
     ablation: Ablation
     precision: Precision
-    price: Extra
-    margin: Margin
+    candidates: Candidates
     report: Report
 
     @model_validator(mode="after")
@@ -345,6 +343,9 @@ class Params(Block):
             raise ValueError(
                 f"`report.claims` names {unknown[0]!r}, which is not in `benchmarks.paired` or `pair_sets`"
             )
+        unpruned = [ratio for ratio in self.candidates.ratios if PruningSpec(ratio) not in self.prune.main]
+        if self.candidates.benchmarks and unpruned:
+            raise ValueError(f"`candidates.ratios` names {unpruned[0]:g}, which is not pruned by unstructured L1")
         flipped = self.verification.flip_test
         for made in self.benchmarks.cross_quality:
             if made.name in flipped and made.source not in flipped:
@@ -370,6 +371,10 @@ class Params(Block):
     def faces_of(self, name: str) -> str:
         """The benchmark whose faces a pair set compares; for a benchmark, itself."""
         return {made.name: made.source for made in self.benchmarks.pair_sets}.get(name, name)
+
+    def most_pairs_of(self, benchmark: str) -> str:
+        """The pair set of a benchmark's faces, which has more pairs than the benchmark; without one, the benchmark."""
+        return {made.source: made.name for made in self.benchmarks.pair_sets}.get(benchmark, benchmark)
 
     def source_of(self, benchmark: str) -> str | None:
         """The benchmark whose faces a cross-quality benchmark degrades; None for a photo benchmark."""

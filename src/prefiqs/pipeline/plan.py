@@ -21,7 +21,7 @@ from prefiqs.pipeline.stages import StageItem
 BACKWARD, DERIVATIVE = 2, 3
 TRANSFORMER = 3  # one pass for all exits, one for ViTNT-FIQA at all depths, one for ATTN-FIQA in all blocks
 ABLATION = 20  # networks of the ablation, rounded up
-PRICE = 8  # for each ratio: all stages of the network alone, and from each stage on, with shared prefixes
+CANDIDATES = 4  # a face, its mirror image, and a gradient down to the middle of the network
 COPIES_ON_DISK = 2  # a result and its copy in DVC's cache
 BYTES_OF_A_FACE, BYTES_OF_A_PAIR = 3 * FACE_SIZE**2, 10
 
@@ -73,8 +73,7 @@ def _passes(params: Params, images: dict[str, float]) -> dict[str, float]:
         "derivatives": sum(images[name] * DERIVATIVE + ablated for name in params.jacobian.benchmarks),
         "ablation": ABLATION * over(params.ablation.benchmarks),
         "precision": precision * over(params.precision.benchmarks),
-        "price": PRICE * len(params.price.ratios) * over(params.price.benchmarks),
-        "margin": over(params.margin.benchmarks),
+        "candidates": CANDIDATES * over(params.candidates.benchmarks),
     }
     return {stage: len(params.models.quality) * passes for stage, passes in by_an_estimator.items()} | {
         "embed": embedded({name: images[name] for name in params.benchmarks.photos}),

@@ -37,7 +37,7 @@ CHANGED = {
     "prune": {"granularities": ["unstructured", "structured"], "criteria": ["l1"], "ratios": [0.4]},
     "methods": {"compared": ["ser-fiq"], "calibrated_on": "toy"},
     "transformer": {"benchmarks": []},
-    "margin": {"benchmarks": []},
+    "candidates": {"benchmarks": []},
     "jacobian": {"benchmarks": ["toy-xq"]},
     "verification": {"benchmarks": [], "flip_test": []},
     "report": {"claims": ["toy-xq"], "labelled": ["toy-xq"]},

@@ -40,6 +40,7 @@ SMALL: dict[str, Any] = {
     "methods": {"compared": ["prefiqs-fast", "ex-fiqa"], "calibration_faces": 4, "timed_faces": 4},
     "transformer": {"first_depth": 2, "exits": [1, 3, 4], "faces": 1},
     "jacobian": {"ratio": 0.4, "ablation_images": 4},
+    "candidates": {"ratios": [0.4]},
     "verification": {"ratios": [0.4]},
     "edc": {"fmr": [0.1, 0.01], "random_orders": 3, "resamples": 5},
 }

@@ -1,4 +1,4 @@
-"""Ablation, precision and price: what other choices of PreFIQs are worth, compared with plain PyTorch."""
+"""Ablation and precision: what other choices of PreFIQs are worth, compared with plain PyTorch."""
 
 import json
 
@@ -13,13 +13,11 @@ from prefiqs import error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
 from prefiqs.pipeline.studies.ablation import ablation_study
 from prefiqs.pipeline.studies.precision import precision_study
-from prefiqs.pipeline.studies.price import price_study
 
 CHANGES = {
     "prune": {"ratios": [0.4]},
     "ablation": {"ratios": [0.4], "seeds": 2, "passes": [2, 3]},
     "precision": {"ratios": [0.4, 0.8]},
-    "price": {"ratios": [0.4]},
 }
 
 
@@ -89,26 +87,3 @@ def test_reduced_precision_is_compared_with_float32(run, tmp_path):
     assert 0 < study.numbers["rounding"]["bf16"] < 0.1
     study.write(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"precision.csv", "precision.md", "precision.png", "numbers.json"}
-
-
-def test_candidates_cost_what_they_share(run, tmp_path):
-    study = price_study(run, "orl-xq", "sface")
-    images = np.asarray(run.benchmark("orl-xq").images)
-    table = study.table.frame
-    assert table["mean"].is_monotonic_increasing and table["key"].is_unique
-    named = table[table["name"] != ""].set_index("name")
-    assert named.loc["norm", "passes"] == 1 and named.loc["PreFIQs", "passes"] == pytest.approx(2)
-    assert 1 < named.loc["prefiqs-fast", "passes"] < 1.1
-    assert named.loc["PreFIQs", "label"].endswith("…, ρ = 0.4")
-    quality = -np.linalg.norm(embedded_by_hand(TinyNet(0), images) - pruned(images, 0.4), axis=1)
-    for verifier in ("sface", "mobilefacenet-512"):
-        # Rounding swaps neighbours in the order of so many pairs.
-        assert named.loc["PreFIQs", verifier] == pytest.approx(area(run, quality, verifier), rel=1e-2)
-    assert named.loc["PreFIQs", "mean"] == pytest.approx(named.loc["PreFIQs", ["sface", "mobilefacenet-512"]].mean())
-    areas = study.areas.set_index(["key", "verifier"])
-    of_norm, of_prefiqs = (areas.loc[(named.loc[name, "key"], "sface")] for name in ("norm", "PreFIQs"))
-    assert of_norm["from PreFIQs"] == pytest.approx(of_norm["pauc"] - of_prefiqs["pauc"])
-    study.write(tmp_path)
-    numbers = json.loads((tmp_path / "numbers.json").read_text())
-    assert numbers["At any price"]["mean"] == pytest.approx(table["mean"].min(), rel=1e-5)
-    assert numbers["At most 1.05 passes"]["passes"] <= 1.05

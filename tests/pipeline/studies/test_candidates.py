@@ -1,0 +1,154 @@
+"""The study of training-free scores against their formulas in float64, face by face and feature by feature."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from small_networks import TinyNet, embedded_by_hand, prepared_by_hand
+from small_run import small_run, use_small_networks, write_embeddings
+
+from prefiqs.errors import ConfigError
+from prefiqs.evaluation.edc import error_discard_curve
+from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
+from prefiqs.pipeline.studies.candidates import GRADIENT, MARGIN, NORM, ONE, TWO, candidates_study
+
+VERIFIERS = ["sface", "mobilefacenet-512"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    changes = {"candidates": {"ratios": [0.4], "exponents": [0, 3]}}
+    with pytest.MonkeyPatch.context() as patch:
+        run = small_run(tmp_path_factory.mktemp("run"), changes)
+        use_small_networks(patch, run)
+        write_embeddings(run, "orl-xq", "sface")
+        write_embeddings(run, "orl-xq", "mobilefacenet-512", [])
+        yield run
+
+
+@pytest.fixture(scope="module")
+def study(run):
+    return candidates_study(run, "orl-xq", "sface")
+
+
+def by_hand(faces):
+    """Scores of each face, computed one feature after the other."""
+    net = TinyNet(0).double()
+    norm = net.embedding_bn
+    scale = (norm.weight / (norm.running_var + norm.eps).sqrt()).detach().numpy()
+    raw = net.embedding.weight.detach().numpy()
+    weight, pruned = scale[:, None] * raw, scale[:, None] * np.where(rank(np.abs(raw)) < 0.6 * raw.size, 0, raw)
+    found: dict[str, list[float]] = {}
+    for face in torch.from_numpy(prepared_by_hand(faces)).double():
+        inner = net.depthwise_bn(net.depthwise(net.stem_prelu(net.stem_bn(net.stem(face[None])))))
+        inner = inner.detach().requires_grad_()
+        features = net.pointwise_prelu(net.pointwise_bn(net.pointwise(inner))).flatten(1)
+        embedding = norm(net.embedding(features))[0]
+        (gradient,) = torch.autograd.grad(embedding.norm(), inner)
+        halfway = (inner * gradient).detach().numpy().ravel()
+        f, e = features[0].detach().numpy(), embedding.detach().numpy()
+        length = np.sqrt(e @ e)
+        e /= length
+        c = np.array([f[j] * (weight[:, j] @ e) for j in range(len(f))])
+        kappa, kappa_halfway = (abs(sum(x)) / sum(map(abs, x)) for x in (c, halfway))
+        support, lost = 0.0, np.zeros_like(e)
+        for j in sorted(range(len(f)), key=lambda j: -c[j]):
+            support += max(c[j], 0)
+            if support > sum(c.clip(0)) / 2:
+                break
+            lost += f[j] * weight[:, j]
+        left = length * e - lost
+        distance = np.linalg.norm(e - left / np.linalg.norm(left))
+        across = sum(f[j] ** 2 * (weight[:, j] @ weight[:, j] - (weight[:, j] @ e) ** 2) for j in range(len(f)))
+        of_weights = sum((weight[i, j] * f[j]) ** 2 * (1 - e[i] ** 2) for i in range(len(e)) for j in range(len(f)))
+        scores = {
+            NORM: length,
+            "consensus κ": kappa,
+            MARGIN: length * kappa**2,
+            "random features, closed form (SER-FIQ)": length / np.sqrt(across),
+            "random weights, closed form": length / np.sqrt(of_weights),
+            "random features, along ê": length / np.sqrt(c @ c),
+            "worst features removed, ‖e‖·(1 − D/2)": length * (1 - distance / 2),
+            "last layer pruned, e_ρ·ê, ρ = 0.6": (length * e - (weight - pruned) @ f) @ e,
+            "‖e‖·κ² at ½ of the depth": length * kappa_halfway**2,
+            "‖e‖·κ² at ¾ of the depth": length * kappa**2,  # of four layers, the embedding layer is at three quarters
+            "random features at ½ of the depth": length / np.sqrt(halfway @ halfway),
+            "‖e‖·κ², geometric mean of both depths": length * kappa * kappa_halfway,
+        }
+        for name, score in scores.items():
+            found.setdefault(name, []).append(score)
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def rank(values):
+    """The rank of each value, from 0."""
+    ranks = np.empty(values.size, int)
+    ranks[np.argsort(values, axis=None, kind="stable")] = np.arange(values.size)
+    return ranks.reshape(values.shape)
+
+
+def area(run, verifier, scores):
+    faces = run.benchmark("orl-xq")
+    similarity = cosine_similarity(run.raw_embeddings("orl-xq", verifier), faces.pairs)
+    quality = pair_quality(scores, faces.pairs)
+    return 1e3 * error_discard_curve(similarity, faces.genuine, quality, 0.1, rule=run.params.edc.rule).pauc(0.3)
+
+
+def test_areas_are_those_of_the_formulas(run, study):
+    table = study.table.frame.set_index("score")
+    expected = by_hand(np.asarray(run.benchmark("orl-xq").images))
+    for name, scores in expected.items():
+        for verifier in VERIFIERS:
+            # Rounding swaps neighbours in the order of so many pairs.
+            assert table.loc[name, verifier] == pytest.approx(area(run, verifier, scores), rel=1e-2), name
+    assert table["sface"].round(6).nunique() > 8
+
+
+def test_prefiqs_takes_the_pruned_embeddings_of_the_pipeline(run, study):
+    direction = embedded_by_hand(TinyNet(0), np.asarray(run.benchmark("orl-xq").images))
+    moved = run.raw_embeddings("orl-xq", "sface", run.params.usual)
+    drifts = np.linalg.norm(direction - moved / np.linalg.norm(moved, axis=1, keepdims=True), axis=1)
+    quality = 1 - drifts / 2
+    table = study.table.frame.set_index("score")
+    assert table.loc["PreFIQs, ρ = 0.4", "sface"] == pytest.approx(area(run, "sface", quality), rel=1e-2)
+
+
+def test_costs_and_ratios(study):
+    table = study.table.frame.set_index("score")
+    assert set(table["group"]) == {ONE, GRADIENT, TWO}
+    assert table.loc[NORM, "passes"] == 1 and 1 < table.loc[MARGIN, "passes"] < 1.1
+    assert (table.loc[table["group"] == TWO, "passes"] == 2).all()
+    assert table.loc[table["group"] == GRADIENT, "passes"].between(1, 3, inclusive="neither").all()
+    relative = (table[VERIFIERS] / table.loc[NORM, VERIFIERS]).mean(axis=1)
+    assert relative.to_dict() == pytest.approx(table["relative to the norm"].to_dict())
+    assert table["relative to the norm"].is_monotonic_increasing
+
+
+def test_what_is_said_follows_from_the_intervals(study, tmp_path):
+    areas, table = study.areas.set_index(["key", "verifier"]), study.table.frame.set_index("score")
+    of_margin, of_norm = areas.loc[(MARGIN, "sface")], areas.loc[(NORM, "sface")]
+    assert of_margin["from the norm"] == pytest.approx(of_margin["pauc"] - of_norm["pauc"])
+    assert areas.loc[(NORM, "sface"), "from PreFIQs"] == pytest.approx(
+        of_norm["pauc"] - table.loc["PreFIQs, ρ = 0.4", "sface"]
+    )
+    for text, group in zip(study.findings, (ONE, GRADIENT, TWO), strict=True):
+        best = table[table["group"] == group].index[0]
+        better = sum(areas.loc[(best, verifier), "from the norm_high"] < 0 for verifier in VERIFIERS)
+        assert text == f"Best at {group}: the norm itself." or re.search(rf"below 0 for {better} of 2", text)
+    excess = study.by_exponent.set_index(["verifier", "exponent"])["excess"]
+    assert excess[("sface", 0)] == 0
+    assert excess[("sface", 2)] == pytest.approx(of_margin["pauc"] / of_norm["pauc"] - 1)
+    study.write(tmp_path)
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    assert numbers["changes"]["sface"]["pauc"] == pytest.approx(of_margin["pauc"], rel=1e-5)
+    assert {p.name for p in tmp_path.iterdir()} == {
+        *("candidates.csv", "candidates.md", "areas.csv", "changes.csv", "changes.md", "by-exponent.csv"),
+        *("price.png", "exponents.png", "contributions.png", "numbers.json"),
+    }
+
+
+def test_ratios_must_be_among_the_pruned_ones(tmp_path):
+    with pytest.raises(ConfigError, match=r"candidates.ratios. names 0.25, which is not pruned"):
+        small_run(tmp_path, {"candidates": {"ratios": [0.25]}})
