@@ -143,7 +143,7 @@ def variants(images: np.ndarray, folder: Path) -> Figure:
 
 
 def prefiqs_for_a_user(images: np.ndarray) -> Iterator[Figure]:
-    """PreFIQs with one ratio against two bare passes; `prefiqs-fast`, with its start, against `embed`."""
+    """PreFIQs with one ratio against two bare passes, and the pruning margin against one."""
     model = prefiqs.load_model("sface", device="cpu")
     engine = model_engines([model], 16)[0]
     two = partial(batch_again, engine, 16, 2 * len(images) // 16)
@@ -156,8 +156,6 @@ def prefiqs_for_a_user(images: np.ndarray) -> Iterator[Figure]:
     runtime = partial(batch_again, onnx_runtime("mobilefacenet-512"), 1, 2 * len(images))
     yield dearer(f"PreFIQs, mobilefacenet-512 from ONNX, {len(images)} images", "ONNX Runtime twice",
                  partial(own, images), runtime, "≤ 1.1", turns=2)  # fmt: skip
-    yield dearer(f"prefiqs-fast, sface, {len(images)} images, start included", "embed, the same images",
-                 partial(score, "prefiqs-fast"), partial(embed, model, images, device="cpu"), "≤ 1.05")  # fmt: skip
     for name in ("sface", "mobilefacenet-512"):
         network = prefiqs.load_model(name, device="cpu")
         ready = prefiqs.scorer("pruning-margin", network, device="cpu")

@@ -11,7 +11,7 @@ from benchmarks.harness import Figure, dearer, seconds_of
 import prefiqs
 
 NETWORKS = {
-    "norm": "sface", "prefiqs-fast": "sface", "prefiqs": "sface", "ser-fiq": "sface", "jacobian": "sface",
+    "norm": "sface", "pruning-margin": "sface", "prefiqs": "sface", "ser-fiq": "sface", "jacobian": "sface",
     "grafiqs": "sface", "faceqan": "sface", "vitnt-fiqa": "vit-prefiqs", "vit-fiqa": "vit-prefiqs",
     "ex-fiqa": "vit-prefiqs", "attn-fiqa": "vit-prefiqs", "quality-network": "qualityface",
 }  # fmt: skip

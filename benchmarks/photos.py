@@ -61,7 +61,7 @@ def run() -> Iterator[Figure]:
         before = "decoding in full + YuNet in OpenCV at up to 1,024 pixels + two forward passes"
         yield faster(f"prefiqs score, {LARGE} photos of 12 megapixels", before,
                      partial(consume, scorer, large), as_before, "≥ 3")  # fmt: skip
-        for method in ("prefiqs", "prefiqs-fast"):
+        for method in ("prefiqs", "pruning-margin"):
             child = [sys.executable, "-c", FIRST, method, str(usual[0])]
             seconds = [float(subprocess.run(child, check=True, capture_output=True).stdout) for _ in range(STARTS)]
             ratios = np.array(seconds) / 3

@@ -14,7 +14,7 @@ from prefiqs.io.atomic import whole_file
 from prefiqs.methods.registry import score
 
 SETTINGS = {
-    "prefiqs": "sface", "prefiqs-fast": "sface", "pruning-margin": "sface", "norm": "sface", "ser-fiq": "sface",
+    "prefiqs": "sface", "pruning-margin": "sface", "norm": "sface", "ser-fiq": "sface",
     "quality-network": "qualityface",
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.tables import areas_table
 
 pytestmark = pytest.mark.long  # two real networks
-METHODS = ["norm", "prefiqs-fast"]
+METHODS = ["norm", "pruning-margin"]
 VERIFIERS = {"sface": "sface", "own": "mobilefacenet-512"}
 SETTINGS = Settings((0.01,), resamples=20, target_fnmrs=(0.5,))
 

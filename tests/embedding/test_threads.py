@@ -21,7 +21,7 @@ import numpy as np
 os.sched_setaffinity(0, set(map(int, sys.argv[1].split(","))))
 import prefiqs
 faces, out = np.load(sys.argv[2]), {}
-for method in ("prefiqs", "prefiqs-fast", "norm"):
+for method in ("prefiqs", "pruning-margin", "norm"):
     out[method] = prefiqs.score(faces, method, "sface")
 out["vit-fiqa"] = prefiqs.score(faces, "vit-fiqa", "vit-prefiqs")
 out["one core"] = len(os.sched_getaffinity(0)) == 1

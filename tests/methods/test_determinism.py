@@ -14,7 +14,6 @@ ORDER = np.random.default_rng(5).permutation(10)
 # Methods that draw at random get the seed, and leave the network as it is; of the others it is the network's own.
 DRAWING = {
     "prefiqs": {"criterion": "random"},
-    "prefiqs-fast": {"criterion": "random"},
     "jacobian": {"criterion": "random"},
     "ser-fiq": {"passes": 10},
     "faceqan": {"k": 2, "iterations": 2},

@@ -1,7 +1,6 @@
 """What every registered method promises, and each method against a computation in plain PyTorch and numpy."""
 
 import copy
-import math
 import re
 from types import SimpleNamespace
 
@@ -137,7 +136,7 @@ def test_what_is_no_face(network, method, options):
 
 
 def test_unknown_methods(tiny, faces):
-    with pytest.raises(InputError, match="Unknown method 'brisque'; choose one of prefiqs, prefiqs-fast, pruning-m"):
+    with pytest.raises(InputError, match="Unknown method 'brisque'; choose one of prefiqs, pruning-margin"):
         prefiqs.score(faces, "brisque", tiny)
 
 
@@ -148,7 +147,7 @@ def test_methods_of_transformers_refuse_other_networks(tiny, faces, method):
 
 
 def test_methods_that_prune_need_a_network_with_weights(assets, faces):
-    for method in ("prefiqs", "prefiqs-fast", "jacobian"):
+    for method in ("prefiqs", "jacobian"):
         with pytest.raises(InputError, match="a TFLite network cannot be pruned"):
             prefiqs.score(faces, method, "mobilefacenet-192")
 
@@ -260,30 +259,6 @@ def test_prefiqs_prunes_as_prune_does(tiny, faces, granularity):
     np.testing.assert_allclose(scores, expected, atol=2e-6)
 
 
-@pytest.mark.parametrize("criterion", ["l1", "random"])
-def test_prefiqs_fast_is_what_is_left_along_the_embedding(tiny, faces, criterion):
-    pruned = prefiqs.prune(tiny, 0.7, criterion=criterion, seed=3, layers=("embedding",))
-    with torch.no_grad():
-        e, e_pruned = (net(torch.from_numpy(prepared_by_hand(faces))).double().numpy() for net in (tiny, pruned))
-    expected = [row @ other / math.sqrt(row @ row) for row, other in zip(e, e_pruned, strict=True)]
-    scores = prefiqs.score(faces, "prefiqs-fast", tiny, ratio=0.7, criterion=criterion, seed=3)
-    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
-    by_drift = [  # the other form of it
-        np.linalg.norm(other) * (1 - np.sum((row / np.linalg.norm(row) - other / np.linalg.norm(other)) ** 2) / 2)
-        for row, other in zip(e, e_pruned, strict=True)
-    ]
-    np.testing.assert_allclose(scores, by_drift, rtol=1e-5, atol=1e-5)
-
-
-def test_prefiqs_fast_of_a_network_that_ends_with_its_embedding_layer(faces):
-    """`HandNet` has one layer at the top level, so both networks share nothing but the faces."""
-    net, pruned = HandNet([[0.5, -0.1, 2.0], [-0.3, 0.2, -4.0]]), HandNet([[0.5, 0, 2.0], [0, 0, -4.0]])
-    with torch.no_grad():
-        e, e_pruned = (n(torch.from_numpy(prepared_by_hand(faces))).double().numpy() for n in (net, pruned))
-    expected = (e * e_pruned).sum(1) / np.sqrt((e * e).sum(1))
-    np.testing.assert_allclose(prefiqs.score(faces, "prefiqs-fast", net, ratio=0.5), expected, rtol=1e-5)
-
-
 def test_norm_is_the_length_of_the_raw_embedding(tiny, faces):
     with torch.no_grad():
         raw = tiny(torch.from_numpy(prepared_by_hand(faces))).numpy()
@@ -312,7 +287,6 @@ def sface_calibration(sface, orl) -> froq.Calibration:
     ("method", "given"),
     [
         ("prefiqs", {}),
-        ("prefiqs-fast", {}),
         ("pruning-margin", {}),
         ("norm", {}),
         ("ser-fiq", {}),
@@ -346,8 +320,7 @@ class Contrast(FaceModel):
         return 1 + torch.relu(self.linear(prepared.mean((2, 3))) - 0.9)
 
 
-@pytest.mark.parametrize("method", ["prefiqs", "prefiqs-fast"])
-def test_a_network_of_which_pruning_leaves_nothing_is_refused(method, faces):
-    assert len(prefiqs.score(faces, method, Contrast(), ratio=0.1)) == len(faces)
+def test_a_network_of_which_pruning_leaves_nothing_is_refused(faces):
+    assert len(prefiqs.score(faces, "prefiqs", Contrast(), ratio=0.1)) == len(faces)
     with pytest.raises(InputError, match="Pruned by 0.995, .* gives the same embedding for every face"):
-        prefiqs.score(faces, method, Contrast(), ratio=0.995)
+        prefiqs.score(faces, "prefiqs", Contrast(), ratio=0.995)

@@ -147,7 +147,7 @@ def test_embeddings_end_before_the_file_normalises_them(tmp_path):
     np.testing.assert_allclose(network(network.prepare(face)).numpy(), expected, atol=1e-5)
     alone = load_onnx("alone", SPEC, graph_of(tmp_path / "alone.onnx", nodes, [("away", 3)]))
     assert normalises(alone) and not normalises(network)
-    for method in ("norm", "prefiqs-fast"):
+    for method in ("norm", "pruning-margin"):
         with pytest.raises(InputError, match=f"{method} needs the length of embeddings, but alone normalises them"):
             scorer(method, alone)
 

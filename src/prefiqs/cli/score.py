@@ -74,7 +74,7 @@ def score(
 
         prefiqs score "photos/**/*.jpg" --all-faces --out scores.parquet --resume
 
-        prefiqs score faces/ --aligned --method prefiqs-fast --out scores.txt
+        prefiqs score faces/ --aligned --method pruning-margin --out scores.txt
 
         prefiqs score holiday/ --html report.html
 

@@ -51,7 +51,6 @@ class MethodCard:
 
 _CARDS = (
     MethodCard("prefiqs", "PreFIQs", (2, 0)),
-    MethodCard("prefiqs-fast", "PreFIQs-fast", (1, 0)),
     MethodCard("pruning-margin", "pruning margin", (1, 0)),
     MethodCard("jacobian", "Jacobian drift", None),  # its tangent is no pass of either kind
     MethodCard("norm", "embedding norm", (1, 0)),

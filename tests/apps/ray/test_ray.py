@@ -70,7 +70,7 @@ def test_a_worker_killed_in_mid_run_loses_and_doubles_nothing(dataset, expected,
 
 
 def test_a_run_whose_driver_was_killed_is_taken_up_where_it_was(dataset, expected, tmp_path):
-    arguments = f"{str(dataset.tar)!r}, {str(tmp_path / 'out')!r}, 'prefiqs-fast', aligned=True, device='cpu'"
+    arguments = f"{str(dataset.tar)!r}, {str(tmp_path / 'out')!r}, 'pruning-margin', aligned=True, device='cpu'"
     code = f"import prefiqs; prefiqs.score_dataset({arguments})"
     driver = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
     wait_for(lambda: shards(tmp_path / "out") or driver.poll() is not None)
@@ -80,10 +80,10 @@ def test_a_run_whose_driver_was_killed_is_taken_up_where_it_was(dataset, expecte
     driver.stderr.close()
     assert 0 < len(before) < 6
 
-    done = prefiqs.score_dataset(dataset.tar, tmp_path / "out", "prefiqs-fast", aligned=True, device="cpu")
+    done = prefiqs.score_dataset(dataset.tar, tmp_path / "out", "pruning-margin", aligned=True, device="cpu")
     assert done.skipped >= len(before) and done.skipped + done.shards == 6 and done.images == 4 * done.shards
     assert before.items() <= shards(tmp_path / "out").items()
-    assert_scores(tmp_path / "out", expected("prefiqs-fast"))
+    assert_scores(tmp_path / "out", expected("pruning-margin"))
 
 
 def test_embeddings_and_a_broken_tar_file(dataset, tmp_path):

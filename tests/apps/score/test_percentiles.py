@@ -13,7 +13,7 @@ def plain(method, model) -> str:
     return described(wanted_methods(method, model, {}))[0]
 
 
-@pytest.mark.parametrize("method", ["prefiqs", "prefiqs-fast", "pruning-margin", "norm", "ser-fiq", "quality-network"])
+@pytest.mark.parametrize("method", ["prefiqs", "pruning-margin", "norm", "ser-fiq", "quality-network"])
 def test_the_default_settings_are_known(method, assets):
     model = "qualityface" if method == "quality-network" else "sface"
     percentile = percentile_of(plain(method, model))

@@ -37,7 +37,7 @@ SMALL: dict[str, Any] = {
     "degrade": {"copies": 3, "impostors": 500},
     "prune": {"ratios": [0.4, 0.8]},
     "embed": {"device": "cpu"},
-    "methods": {"compared": ["prefiqs-fast", "ex-fiqa"], "calibration_faces": 4, "timed_faces": 4},
+    "methods": {"compared": ["pruning-margin", "ex-fiqa"], "calibration_faces": 4, "timed_faces": 4},
     "transformer": {"first_depth": 2, "exits": [1, 3, 4], "faces": 1},
     "jacobian": {"ratio": 0.4, "ablation_images": 4},
     "candidates": {"ratios": [0.4]},

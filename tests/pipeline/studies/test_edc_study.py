@@ -150,17 +150,20 @@ def test_a_pair_set_takes_faces_and_scores_of_its_source_and_only_pairs_are_its_
 
 
 def test_each_estimator_is_compared_with_methods_on_itself_and_verified_by_all(run):
-    known = {f"fast-{model}": {"method": "prefiqs-fast", "model": model, "options": {}} for model in ("a", "b")}
+    known = {f"margin-{model}": {"method": "pruning-margin", "model": model, "options": {}} for model in ("a", "b")}
     content = run.params.model_dump()
     content["models"] = {"quality": ["sface", "b"], "cross": ["a", "b"]}
-    content["methods"] |= {"known": content["methods"]["known"] | known, "compared": ["fast-a", "ex-fiqa", "fast-b"]}
+    content["methods"] |= {
+        "known": known | content["methods"]["known"],
+        "compared": ["margin-a", "ex-fiqa", "margin-b"],
+    }
     several = replace(run, params=Params.checked(content))
     assert several.verifiers("b") == ["b", "sface", "a"]
     write_method_scores(several, "orl")
     for model in ("sface", "b"):
         write_scores(several, "orl", model)
     chosen = {model: several.all_scores("orl", model).methods for model in ("sface", "b")}
-    networks = {m: table.set_index("method").loc["prefiqs-fast", "network"] for m, table in chosen.items()}
+    networks = {m: table.set_index("method").loc["pruning-margin", "network"] for m, table in chosen.items()}
     assert networks == {"sface": "a", "b": "b"}  # none runs on sface: the first
     assert all((table["method"] == "ex-fiqa").sum() == 1 for table in chosen.values())
 

@@ -5,7 +5,7 @@ from small_run import small_run, use_small_networks, write_embeddings, write_met
 
 
 def test_a_small_run_has_benchmarks_embeddings_scores_and_networks(tmp_path, monkeypatch):
-    run = small_run(tmp_path, {"methods": {"compared": ["prefiqs-fast"]}})
+    run = small_run(tmp_path, {"methods": {"compared": ["pruning-margin"]}})
     use_small_networks(monkeypatch, run)
     write_embeddings(run, "orl-xq", "sface")
     write_scores(run, "orl-xq")
@@ -14,7 +14,7 @@ def test_a_small_run_has_benchmarks_embeddings_scores_and_networks(tmp_path, mon
     assert images.folds is not None and len(images.images) == 3 * len(run.benchmark("orl").images)
     assert run.raw_embeddings("orl-xq", "sface", run.params.usual).shape == (len(images.images), 8)
     assert np.array_equal(scores.names, images.names)
-    assert len(scores.methods) == len(run.params.prune.specs) + 3  # and norm, prefiqs-fast, severity
+    assert len(scores.methods) == len(run.params.prune.specs) + 3  # and norm, pruning-margin, severity
 
     from prefiqs.models.loading import load_model
 
