@@ -86,6 +86,15 @@ def test_set_values_are_printed_as_they_are_and_measured_ones_rounded():
     ]
 
 
+def test_coarse_numbers_have_two_significant_digits():
+    frame = pd.DataFrame({"pauc": [0.5678, 0.5678, 123.4, 0.5712], "pauc_low": [0.123, 0.123, 99.9, 0.5]})
+    frame = frame.assign(pauc_high=frame["pauc"] + 1)
+    table = Table(frame, "c", {"pauc": "min"}, intervals=["pauc"], coarse={"pauc": [True, False, True, True]})
+    assert rows_of(table.markdown())[2:] == [
+        ["*0.57* [0.12, 1.6]"], ["**0.568** [0.12, 1.57]"], ["120 [100, 120]"], ["*0.57* [0.5, 1.6]"],
+    ]  # fmt: skip
+
+
 def test_a_column_without_a_value_is_in_the_csv_only(tmp_path):
     frame = pd.DataFrame({"method": ["a", "b"], "LFW": np.nan, "pauc": [1.5, 2.5]})
     table = Table(frame, "c", {"LFW": "min"})

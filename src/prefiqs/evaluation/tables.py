@@ -7,17 +7,21 @@ import pandas as pd
 
 from prefiqs.evaluation.comparison import Bootstraps, Curves, RandomOrders
 
+FEW_ERRORS = 10
+
 
 def areas_table(curves: Curves, limit: float) -> pd.DataFrame:
-    """Return one row per curve: verifier, key, fmr, fnmr (nothing discarded), pauc, auc (·10³), fmr_resolvable.
+    """Return one row per curve: verifier, key, fmr, fnmr and errors (nothing discarded), pauc, auc (·10³), and more.
 
     limit: upper end of pauc and of fmr_resolvable, which is False where a point up to there is (see `Curve`).
+    errors: genuine pairs that are rejected; with fewer than `FEW_ERRORS`, an area has no third digit.
     """
     rows = []
     for of, curve in curves.items():
         resolvable = curve.fmr_resolvable[curve.discard <= limit].all()
-        rows.append((*of, curve.fnmr[0], 1e3 * curve.pauc(limit), 1e3 * curve.auc(), resolvable))
-    return pd.DataFrame(rows, columns=["verifier", "key", "fmr", "fnmr", "pauc", "auc", "fmr_resolvable"])
+        errors = round(curve.fnmr[0] * curve.n_genuine[0])
+        rows.append((*of, curve.fnmr[0], errors, 1e3 * curve.pauc(limit), 1e3 * curve.auc(), resolvable))
+    return pd.DataFrame(rows, columns=["verifier", "key", "fmr", "fnmr", "errors", "pauc", "auc", "fmr_resolvable"])
 
 
 def curves_table(curves: Curves) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from prefiqs.evaluation.tables import FEW_ERRORS
 from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_parquet, read_table
 from prefiqs.models.weights import card_of
@@ -19,7 +20,6 @@ from prefiqs.reporting.tables import Table
 from prefiqs.reporting.typst import escape, typst_table, write_pdf
 
 TEMPLATE = Path(__file__).with_suffix(".typ.j2")
-FEW_ERRORS = 10  # below which the data cannot tell methods apart
 FIGURES = {  # caption, and width in percent of the text; the intervals are in Table 5
     "density": ("Fig. 2: drift and quality of {model} against the label of the images of {benchmark}", 100),
     "scatter": ("Jacobian drift of {model} against its discrete drift on {benchmark}", 45),
@@ -122,10 +122,9 @@ def _figures(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[tup
 def _errors(run: Run, folder: Path) -> Iterator[tuple[str, str, float, int]]:
     """Benchmark, verifier, FMR, and genuine pairs rejected with nothing discarded."""
     for benchmark in run.params.benchmarks.pair_lists:
-        genuine, _ = _pairs(run, folder, benchmark)
         areas = read_table(folder / "edc" / benchmark / run.params.models.quality[0] / "areas.csv")
-        for (fmr, verifier), fnmr in areas.groupby(["fmr", "verifier"], sort=False)["fnmr"].first().items():
-            yield benchmark, verifier, fmr, round(fnmr * genuine)
+        for (fmr, verifier), errors in areas.groupby(["fmr", "verifier"], sort=False)["errors"].first().items():
+            yield benchmark, verifier, fmr, errors
 
 
 def _shortcomings(run: Run, folder: Path) -> Iterator[str]:

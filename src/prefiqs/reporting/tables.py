@@ -44,6 +44,8 @@ class Table:
         hidden: columns that are in the CSV only. not_in_csv: columns that the CSV lacks, such as measured times.
         within: column of `best` -> columns in which rows must agree to be ranked together.
         intervals: columns NAME to be printed as "NAME [NAME_low, NAME_high]".
+        coarse: column -> one truth value a row: whether the data bear no more than two significant digits; the same
+            holds for the ends of its interval.
         trained_on: column -> one truth value a row: whether a § is printed behind the cell; `notes` say what it means.
     """
 
@@ -57,6 +59,7 @@ class Table:
     not_in_csv: Sequence[str] = ()
     within: Mapping[str, Sequence[str]] = field(default_factory=dict)
     intervals: Sequence[str] = ()
+    coarse: Mapping[str, Sequence[bool]] = field(default_factory=dict)
     trained_on: Mapping[str, Sequence[bool]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -126,7 +129,11 @@ class Table:
         for name, values in self.frame.items():
             is_set = pd.api.types.is_float_dtype(values) and all(float(f"{v:.2g}") == v for v in values.dropna())
             decimals = named.get(name, bounds.get(name, None if is_set and name not in self.best else usual))
-            columns[name] = [_as_text(value, decimals) for value in values]
+            coarse = self.coarse.get(name.removesuffix("_low").removesuffix("_high"), [False] * len(values))
+            columns[name] = [
+                _as_text(float(f"{value:.2g}"), None) if few else _as_text(value, decimals)
+                for value, few in zip(values, coarse, strict=True)
+            ]
         return pd.DataFrame(columns, index=self.frame.index, dtype=object)
 
     def _ranks(self, name: str, direction: str, text: pd.DataFrame) -> pd.Series:

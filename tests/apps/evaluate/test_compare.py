@@ -56,6 +56,8 @@ def test_areas_are_those_of_curves_drawn_one_by_one(run, brought, tmp_path, thre
             row = areas.loc[(method, fmr)]
             assert row["pauc"] == pytest.approx(1e3 * curve.pauc(0.2), abs=1e-6)
             assert row["auc"] == pytest.approx(1e3 * curve.auc(), abs=1e-6)
+            rejected = brought.similarity()[brought.genuine] < curve.thresholds[0]
+            assert row["errors"] == rejected.sum()
             assert row["fmr_resolvable"] == curve.fmr_resolvable[:3].all()
             np.testing.assert_allclose(points.loc[(method, fmr), "fnmr"], curve.fnmr, atol=1e-9)
     assert areas.loc[("good", 0.01), "pauc"] < areas.loc[("poor", 0.01), "pauc"]  # directions are as said

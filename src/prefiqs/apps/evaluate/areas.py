@@ -5,7 +5,7 @@ import pandas as pd
 
 from prefiqs.apps.evaluate.settings import Settings
 from prefiqs.evaluation.comparison import Bootstraps
-from prefiqs.evaluation.tables import differences_table
+from prefiqs.evaluation.tables import FEW_ERRORS, differences_table
 from prefiqs.reporting.tables import Table
 
 METHOD = {"key": "method"}  # what users call keys
@@ -20,14 +20,16 @@ def area_table(
     hidden: list[str],
 ) -> Table:
     """Return the areas, random order included, with their intervals; best first for each verifier and FMR."""
-    of_all = areas.drop_duplicates(["verifier", "fmr"])[["verifier", "fmr", "fnmr", "fmr_resolvable"]]
+    of_all = areas.drop_duplicates(["verifier", "fmr"])[["verifier", "fmr", "fnmr", "errors", "fmr_resolvable"]]
     start = of_all.assign(key="random order", pauc=chance["pauc_mean"].to_numpy())
     areas = pd.concat([areas.assign(random=False), start.assign(random=True)], ignore_index=True)
     notes = (
         f"fnmr: with nothing discarded. pauc: ·10³, up to a discard fraction of {settings.limit:g}, threshold "
         f"{settings.threshold}; smaller is better."
     )
-    hidden = [*hidden, "random"]
+    if (areas["errors"] < FEW_ERRORS).any():
+        notes += f" No third digit where fewer than {FEW_ERRORS} genuine pairs are rejected."
+    hidden = [*hidden, "random", "errors"]
     if areas["fmr_resolvable"].all():
         hidden += ["fmr_resolvable"]
     else:
@@ -37,8 +39,10 @@ def area_table(
         areas = areas.merge(intervals[columns], "left", columns[:3])
         notes += f" In brackets: 95 % bootstrap interval over {settings.resample_unit}."
         hidden += ["unit", "undefined"]
+    areas = _ordered(areas, "pauc")
+    few = (areas["errors"] < FEW_ERRORS).tolist()
     return Table(
-        _ordered(areas, "pauc").rename(columns=METHOD),
+        areas.rename(columns=METHOD),
         f"Areas under the error-versus-discard curves of {title} (smaller is better)",
         best={"pauc": "min", "auc": "min"},
         digits={"fnmr": 4, "pauc": 2, "auc": 2},
@@ -47,6 +51,7 @@ def area_table(
         not_in_csv=["random"],
         within=dict.fromkeys(["pauc", "auc"], ["verifier", "fmr", "random"]),  # the random order does not compete
         intervals=["pauc"] if settings.resamples else (),
+        coarse={"pauc": few, "auc": few},
     )
 
 

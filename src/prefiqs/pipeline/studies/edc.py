@@ -11,6 +11,7 @@ from prefiqs.evaluation.bootstrap import BootstrapCurves, Difference, difference
 from prefiqs.evaluation.curve import Curve
 from prefiqs.evaluation.edc import THRESHOLDS
 from prefiqs.evaluation.tables import (
+    FEW_ERRORS,
     areas_table,
     curves_table,
     differences_table,
@@ -89,14 +90,18 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     by_spec = chosen[chosen["key"].isin(keys.values())]
     by_spec = by_spec.set_index(["granularity", "criterion", "ratio", "verifier"])["pauc"].unstack(sort=False)
     by_spec = by_spec.rename_axis(columns=None).assign(mean=by_spec.mean(axis=1, skipna=False)).reset_index()
+    rejected = chosen.groupby("verifier")["errors"].first()
+    named = ", ".join(rejected.index[rejected < FEW_ERRORS])
+    few = f" Fewer than {FEW_ERRORS} errors to compare, so no third digit: {named}." if named else ""
     order = ", ".join(f"{v} {line.pauc_mean[v]:.2f} ± {line.pauc_std[v]:.2f}" for v in verifiers)
     table = Table(
         by_spec,
         f"pAUC·10³ on {benchmark}, quality from {model}",
         best=dict.fromkeys([*verifiers, "mean"], "min"),
         digits=2,
+        coarse={verifier: [errors < FEW_ERRORS] * len(by_spec) for verifier, errors in rejected.items()},
         notes=f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {order}. "
-        f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}.",
+        f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}.{few}",
     )
     cross_model = {verifier: curve[verifier, ours] for verifier in verifiers[1:]}
     found = chosen[chosen["key"] == ours].set_index("verifier")

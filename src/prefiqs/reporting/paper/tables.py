@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from prefiqs.evaluation.tables import FEW_ERRORS
 from prefiqs.io.tables import read_table
 from prefiqs.methods.registry import METHODS
 from prefiqs.reporting.latex import write_latex
@@ -200,6 +201,10 @@ def _layout(
     ranked, intervals = list(frame), list[str]()
     if counted:
         frame[paper.MEAN] = frame[counted].mean(axis=1, skipna=False)
+    coarse = {}
+    if "errors" in values:
+        few = values.groupby([*rows, "benchmark"], sort=False, dropna=False)["errors"].min() < FEW_ERRORS
+        coarse = {name: few.unstack("benchmark")[name].reindex(cells.index).eq(True).tolist() for name in cells}
     if each == 1 and "pauc_low" in values:
         low, high = wide("pauc_low"), wide("pauc_high")
         intervals = list(low)
@@ -216,7 +221,7 @@ def _layout(
     if own:
         notes += f" Not in the paper's table: {', '.join(own)}."
     frame = frame.rename_axis(columns=None).reset_index()
-    return Table(frame, caption, dict.fromkeys(ranked, "min"), notes=notes, intervals=intervals)
+    return Table(frame, caption, dict.fromkeys(ranked, "min"), notes=notes, intervals=intervals, coarse=coarse)
 
 
 def _by_strategy(table: Table) -> Table:
@@ -240,6 +245,9 @@ def _setting(part: pd.DataFrame, models: Sequence[str] = ()) -> str:
     limit = ", ".join(f"{value:g}" for value in part["limit"].unique())
     weak = part.loc[~part["fmr_resolvable"].astype(bool), "benchmark"].unique() if "fmr_resolvable" in part else []
     doubt = f" Too few impostor pairs for this FMR at some point: {', '.join(weak)}." if len(weak) else ""
+    few = part.loc[part["errors"] < FEW_ERRORS, "benchmark"].unique() if "errors" in part else []
+    if len(few):
+        doubt += f" Fewer than {FEW_ERRORS} errors to compare, so no third digit: {', '.join(few)}."
     mean = (
         f" Mean over the FR models {', '.join(paper.VERIFIERS.get(name, name) for name in models)}." if models else ""
     )
