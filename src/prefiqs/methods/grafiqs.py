@@ -8,9 +8,12 @@ As in the published implementation: only batch norms over feature maps are used 
 and no variance), gradients are taken with respect to activations, and statistics are computed per face. Faces can share
 a batch, because the running statistics are fixed.
 
-How well it works depends on the network. With sface, scores run against the embedding norm, although sface has all of
-its batch norms; we do not know why. `prefiqs run wild-methods` compares it on two networks. A network whose batch norms
-were folded on export has lost their statistics, and is refused.
+How well it works depends on the network. With sface, scores run against the embedding norm (Spearman −0.41 on every
+tenth face of LFW; +0.20 with mobilefacenet-y1). Its batch norms are complete, but their statistics do not measure
+quality. In none of them do faces with a longer embedding come closer to the statistics (Spearman −0.35 to +0.03 by
+layer, negative in the last ones); in the middle of mobilefacenet-y1 they do (up to +0.38). And the first nine batch norms
+of sface, which make up half of its L, hold about twice the variance of faces in LFW, those of mobilefacenet-y1 1.1 to 1.4
+times. A network whose batch norms were folded on export has lost their statistics, and is refused.
 """
 
 from collections.abc import Callable
