@@ -10,10 +10,10 @@ a batch, because the running statistics are fixed.
 
 How well it works depends on the network. With sface, scores run against the embedding norm (Spearman −0.41 on every
 tenth face of LFW; +0.20 with mobilefacenet-y1). Its batch norms are complete, but their statistics do not measure
-quality. In none of them do faces with a longer embedding come closer to the statistics (Spearman −0.35 to +0.03 by
-layer, negative in the last ones); in the middle of mobilefacenet-y1 they do (up to +0.38). And the first nine batch norms
-of sface, which make up half of its L, hold 1.2 to 2.3 times the variance of faces in LFW, those of mobilefacenet-y1 1.1
-to 1.4 times. A network whose batch norms were folded on export has lost their statistics, and is refused.
+quality. In no layer are faces with a longer embedding clearly closer to the statistics (Spearman −0.35 to +0.03,
+negative in the last layers); in the middle of mobilefacenet-y1 they are (up to +0.38). And the first nine batch norms
+of sface, which make up half of its L, hold 1.2 to 2.3 times the variance of faces in LFW; those of mobilefacenet-y1
+hold 1.1 to 1.4 times. A network whose batch norms were folded on export has lost their statistics, and is refused.
 """
 
 from collections.abc import Callable
