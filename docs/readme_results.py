@@ -8,6 +8,8 @@ import pandas as pd
 
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pruning.spec import PruningSpec
+from prefiqs.reporting.figures.cost import pauc_by_cost
+from prefiqs.reporting.figures.style import save_figure
 
 ROOT = Path(__file__).parents[1]
 ROWS = (  # run, benchmark, estimator, verifier
@@ -15,6 +17,10 @@ ROWS = (  # run, benchmark, estimator, verifier
     ("wild", "lfw-all", "mobilefacenet-y1", "sface"),
     ("wild", "cfp-fp-all", "mobilefacenet-y1", "sface"),
 )
+CANDIDATES = (("wild", "lfw", "LFW"), ("wild", "cfp-fp", "CFP-FP"), ("default", "orl-xq", "orl-xq"))
+CHOOSING = ("sface", "mobilefacenet-y1")  # estimators that choose a score on LFW and CFP-FP
+CONFIRMING = ("orl-xq", "mobilefacenet-512")  # a benchmark, and an estimator on LFW and CFP-FP
+NORM = "norm ‖e‖"
 ARCFACE, NETWORK = (("lfw-all", "LFW"), ("cfp-fp-all", "CFP-FP")), "mobilefacenet-y1"  # of the run wild
 CLAIMS = {  # as column titles
     "granularity": "unstructured beats structured",
@@ -111,6 +117,65 @@ def margin() -> str:
     return f"Smaller area than the norm, of all estimators and verifiers: {'; '.join(sentences)}."
 
 
+def candidates() -> str:
+    """The best training-free score of each price, chosen on some data and judged on others."""
+    found = relative_areas()
+    chosen = found[found["choosing"]].groupby(["group", "key"], sort=False)["relative"].mean()
+    winners = chosen.groupby("group", sort=False).idxmin().str[1]
+    shown = dict.fromkeys([NORM, *winners, "pruning-margin ‖e‖·κ²", "PreFIQs, ρ = 0.2", "PreFIQs, ρ = 0.4"])
+    rows = [candidate(found[found["key"] == key], "**{}**" if key in winners.values else "{}") for key in shown]
+    head = ["score", "passes", "LFW, CFP-FP", *CONFIRMING, "better than the norm", "better than PreFIQs"]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    best = "; ".join(f"{group}: {key}" for group, key in winners.items())
+    return f"Best on LFW and CFP-FP with {' and '.join(CHOOSING)}: {best}.\n\n" + "\n".join(
+        f"| {' | '.join(cells)} |" for cells in lines
+    )
+
+
+def candidate(rows: pd.DataFrame, mark: str) -> list[str]:
+    """The cells of a score; in the last two, on how many of the data that did not choose it an interval excludes 0."""
+    means = [rows.loc[rows["choosing"], "relative"].mean()]
+    means += [rows.loc[rows["confirming"] == name, "relative"].mean() for name in CONFIRMING]
+    others = rows[~rows["choosing"]]
+    counts = []
+    for rival in ("from the norm", "from PreFIQs"):
+        better, worse = (others[f"{rival}_high"] < 0).sum(), (others[f"{rival}_low"] > 0).sum()
+        known = others[rival].notna().any()
+        counts.append(f"{better} of {len(others)}, worse {worse}" if known else "–")
+    return [mark.format(rows["key"].iloc[0]), f"{rows['passes'].mean():.2f}", *(f"{m:.3f}" for m in means), *counts]
+
+
+def relative_areas() -> pd.DataFrame:
+    """The areas of all candidates over that of the norm, with the data and estimators that choose or confirm."""
+    parts = []
+    for run, benchmark, data in CANDIDATES:
+        for path in sorted((ROOT / "reports" / run / "candidates" / benchmark).glob("*/areas.csv")):
+            table = pd.read_csv(path)
+            norm = table[table["key"] == NORM].set_index("verifier")["pauc"]
+            relative = table["pauc"] / table["verifier"].map(norm)
+            parts.append(table.assign(data=data, estimator=path.parent.name, relative=relative))
+    found = pd.concat(parts, ignore_index=True)
+    found["choosing"] = (found["data"] != "orl-xq") & found["estimator"].isin(CHOOSING)
+    found["confirming"] = found["data"].where(found["data"] == "orl-xq", found["estimator"]).where(~found["choosing"])
+    return found
+
+
+def price() -> None:
+    """Draw the areas of all candidates by their cost, on three data sets and with two estimators."""
+    found = relative_areas()
+    found = found[found["estimator"].isin(["sface", "mobilefacenet-512"])]
+    of = ["data", "estimator", "group", "key", "passes"]
+    points = found.groupby(of, sort=False)["relative"].mean().rename("pauc").reset_index()
+    points["panel"] = points["data"] + ", quality from " + points["estimator"]
+    named = {NORM: "norm", "pruning-margin ‖e‖·κ²": "pruning-margin", "PreFIQs, ρ = 0.4": "prefiqs"}
+    group = points["group"].where(~points["key"].isin(named), points["key"])
+    points = points.assign(
+        label=points["key"], cost=points["passes"], method=points["key"].map(named).fillna(""), group=group
+    )
+    title = "Training-free scores: pAUC relative to the norm, mean over verifiers"
+    save_figure(pauc_by_cost(points, "forward passes per face", title), ROOT / "reports" / "price.png")
+
+
 def fill(page: Path, **contents: str) -> None:
     """Put each of `contents` between the marks of its name in a page."""
     text = page.read_text(encoding="utf-8")
@@ -123,4 +188,5 @@ def fill(page: Path, **contents: str) -> None:
 
 if __name__ == "__main__":
     fill(ROOT / "README.md", results=areas())
-    fill(ROOT / "reports" / "README.md", results=claims(), margin=margin(), arcface=arcface())
+    fill(ROOT / "reports" / "README.md", results=claims(), margin=margin(), arcface=arcface(), candidates=candidates())
+    price()
