@@ -149,7 +149,12 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
             blocks="question",
             intervals=["difference"],
         ),
-        figure=grouped_pauc(frame.assign(label=frame["variant"] + at_ratio)),
+        figure=grouped_pauc(
+            frame.assign(label=frame["variant"] + at_ratio).rename(
+                columns={"pauc": "estimate", "pauc_low": "low", "pauc_high": "high"}
+            ),
+            f"{about}, FMR {fmr:g}",
+        ),
         stages=_stages_table(network, stages, chosen.ratios, f"What the global ranking removes of {model} (%)"),
         by_fmr=_fmr_table(fmr_areas, of_fmrs, f"pAUC·10³ at each ρ and FMR on {about}"),
         fmr_figure=ratio_by_fmr(fmr_areas, title=f"pAUC·10³ on {about}"),

@@ -23,11 +23,12 @@ from prefiqs.pipeline.identity import COLUMNS, MethodId
 from prefiqs.pipeline.params import Edc
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
-from prefiqs.reporting.figures.areas import lines_by_ratio, pauc_intervals
-from prefiqs.reporting.figures.curves import edc_figure
+from prefiqs.reporting.figures.areas import forest, lines_by_ratio
+from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 OURS = ("unstructured", "l1")
+FEW_ERRORS = 10  # below which the data cannot tell methods apart
 RIVALS = {"to_structured": ("structured", "l1"), "to_random_pruning": ("unstructured", "random")}
 """Differences to other strategies, granularity and criterion, by their name among the numbers."""
 
@@ -39,8 +40,9 @@ class EdcStudy(Study):
     each row identifies its method (`key` and `identity.COLUMNS`). Table, figures and numbers are for the first FMR and
     the threshold convention of the parameters.
 
-    areas: for both conventions; pauc_low, pauc_high: 95 % interval, if it was resampled. by_ratio, same_model: with the
-    estimator as verifier. findings: one paragraph per verifier, and how far to rely on them.
+    areas: for both conventions; pauc_low, pauc_high: 95 % interval, if it was resampled. intervals: the main result,
+    each method minus the norm. by_ratio: with the estimator as verifier; None if it makes fewer than `FEW_ERRORS`.
+    findings: one paragraph per verifier, and how far to rely on them.
     """
 
     areas: pd.DataFrame = saved_as("areas")
@@ -49,10 +51,9 @@ class EdcStudy(Study):
     random: pd.DataFrame = saved_as("random")
     random_points: pd.DataFrame = saved_as("random-edc")
     table: Table = saved_as("table3")
-    by_ratio: Figure = saved_as("pauc")
+    by_ratio: Figure | None = saved_as("pauc")
     intervals: Figure = saved_as("intervals")
-    same_model: Figure = saved_as("edc")
-    cross_model: Figure | None
+    curves: Figure = saved_as("edc")
     findings: list[str]
 
 
@@ -83,10 +84,17 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     line = random[random["fmr"] == fmr].set_index("verifier")
     paucs = chosen.pivot(index="key", columns="verifier", values="pauc")[verifiers].rename_axis(columns=None)
     best = min(prune.main, key=lambda spec: np.nan_to_num(paucs.loc[keys[spec], model], nan=np.inf))
-    ours, about = keys[best], f"{benchmark}, quality from {model}"
+    ours, about = keys[best], f"{benchmark}, quality from {model}, FMR {fmr:g}"
     curve = {(verifier, key): found for (verifier, key, at), found in curves[edc.threshold].items() if at == fmr}
+    failing = {v: round(curve[v, norm].fnmr[0] * curve[v, norm].n_genuine[0]) for v in verifiers}
 
-    others = [key for spec, key in keys.items() if spec not in prune.main]
+    # PreFIQs at its usual and at its best ratio, and all other methods.
+    shown = {usual: f"PreFIQs, ρ = {usual.ratio:g}"}
+    shown |= {best: f"PreFIQs, ρ = {best.ratio:g} (best here)"} if best != usual else {}
+    names = {keys[spec]: name for spec, name in shown.items()}
+    names |= {key: label for key, label in scores.labels.items() if key not in keys.values()}
+    points = identified(curves_table(curves[edc.threshold]))
+
     by_spec = chosen[chosen["key"].isin(keys.values())]
     by_spec = by_spec.set_index(["granularity", "criterion", "ratio", "verifier"])["pauc"].unstack(sort=False)
     by_spec = by_spec.rename_axis(columns=None).assign(mean=by_spec.mean(axis=1, skipna=False)).reset_index()
@@ -103,7 +111,6 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         notes=f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {order}. "
         f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}.{few}",
     )
-    cross_model = {verifier: curve[verifier, ours] for verifier in verifiers[1:]}
     found = chosen[chosen["key"] == ours].set_index("verifier")
     drawn = {verifier: bootstraps[verifier, fmr] for verifier in verifiers}
     main = {f"{spec.ratio:g}": keys[spec] for spec in prune.main}
@@ -122,33 +129,33 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         "resampled": bootstraps[model, fmr].unit,
         "resamples": edc.resamples,
     }
-    levels = {}
+    levels = {"embedding norm": paucs.loc[norm, model]}
     if oracle in paucs.index:
         numbers["pauc_severity"] = paucs.loc[oracle].to_dict()
         levels["true severity"] = paucs.loc[oracle, model]
+    strategy = by_spec["granularity"] + " " + by_spec["criterion"].str.replace("l1", "L1")
+    by_ratio = lines_by_ratio(
+        by_spec.assign(strategy=strategy, pauc=by_spec[model]),
+        "pauc",
+        f"{about}, verifier {model}",
+        levels,
+        line.loc[model],
+    )
+    of_norm = [
+        f"verifier {v}\nrejects {failing[v]:,} of {curve[v, norm].n_genuine[0]:,}\n"
+        f"norm: {style.PAUC_LABEL} {paucs.loc[norm, v]:.2f}"
+        for v in verifiers
+    ]
     return EdcStudy(
         areas=areas,
-        points=identified(curves_table(curves[edc.threshold])),
+        points=points,
         against_norm=against_norm,
         random=random,
         random_points=random_curves_table(chance),
         table=table,
-        by_ratio=lines_by_ratio(
-            by_spec.assign(strategy=by_spec["granularity"] + " " + by_spec["criterion"], pauc=by_spec[model]),
-            "pauc",
-            f"{about}, same-model, FMR {fmr:g}",
-            levels,
-            line.loc[model],
-        ),
-        intervals=pauc_intervals(chosen[~chosen["key"].isin(others)], line.reset_index(), f"{about}, FMR {fmr:g}"),
-        same_model=edc_figure(
-            {f"PreFIQs, {best.label}": curve[model, ours], "embedding norm": curve[model, norm]},
-            f"{about}, same-model",
-            edc.limit,
-            chance[model, fmr],
-            curve.get((model, oracle)),
-        ),
-        cross_model=edc_figure(cross_model, f"{about} ({best.label}), cross-model", edc.limit) if cross_model else None,
+        by_ratio=by_ratio,
+        intervals=forest,
+        curves=edc_grid,
         numbers=numbers,
         findings=[
             f"PreFIQs is best with {best.label}: the smallest pAUC on these data with {model} as verifier.",

@@ -48,7 +48,7 @@ def method_study(run: Run, benchmark: str, name: str) -> MethodStudy:
         method=entry.id,
         description=inspect.getdoc(METHODS[entry.method].module) or "",
         calibration=options.get("calibration"),
-        histogram=drift_histograms({entry.id.label: scores}, "score, higher = better"),
+        histogram=drift_histograms({entry.id.label: scores}, "score, higher = better", benchmark),
         gallery=gallery,
         numbers={"faces": len(scores), "low": low, "median": median, "high": high, "trained_on": trained_on},
         stored={run.layout.method_scores(benchmark, name): found.write},

@@ -44,7 +44,7 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
     frame = pd.DataFrame(rows, columns=["granularity", "criterion", "ratio", "accuracy", "std", "flip_test"])
 
     unpruned, pruned = float(frame["accuracy"].iloc[0]), frame.iloc[1:]
-    pruned = pruned.assign(strategy=pruned["granularity"] + " " + pruned["criterion"])
+    pruned = pruned.assign(strategy=pruned["granularity"] + " " + pruned["criterion"].str.replace("l1", "L1"))
     kept = pruned[pruned["accuracy"] >= unpruned - TOLERATED]
     pairs = int(np.sum(folds >= 0))
     caption = (
@@ -53,7 +53,7 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
     )
     return VerificationStudy(
         table=Table(frame, caption, best={"accuracy": "max"}, digits=2, hidden=["flip_test"]),
-        figure=lines_by_ratio(pruned, "accuracy", f"{benchmark}, {model}", {"not pruned": unpruned}),
+        figure=lines_by_ratio(pruned, "accuracy", f"{benchmark}, verified by pruned {model}", {"not pruned": unpruned}),
         numbers={
             "unpruned": unpruned,
             "flip_test": flip_test,
