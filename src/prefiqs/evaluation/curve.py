@@ -68,4 +68,3 @@ class RandomOrder:
     discard: NDArray[np.float64]
     fnmr: NDArray[np.float64]
     pauc: NDArray[np.float64]
-

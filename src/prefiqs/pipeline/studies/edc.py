@@ -28,7 +28,6 @@ from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 OURS = ("unstructured", "l1")
-FEW_ERRORS = 10  # below which the data cannot tell methods apart
 RIVALS = {"to_structured": ("structured", "l1"), "to_random_pruning": ("unstructured", "random")}
 """Differences to other strategies, granularity and criterion, by their name among the numbers."""
 
@@ -86,14 +85,10 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     best = min(prune.main, key=lambda spec: np.nan_to_num(paucs.loc[keys[spec], model], nan=np.inf))
     ours, about = keys[best], f"{benchmark}, quality from {model}, FMR {fmr:g}"
     curve = {(verifier, key): found for (verifier, key, at), found in curves[edc.threshold].items() if at == fmr}
-    failing = {v: round(curve[v, norm].fnmr[0] * curve[v, norm].n_genuine[0]) for v in verifiers}
-
-    # PreFIQs at its usual and at its best ratio, and all other methods.
-    shown = {usual: f"PreFIQs, ρ = {usual.ratio:g}"}
-    shown |= {best: f"PreFIQs, ρ = {best.ratio:g} (best here)"} if best != usual else {}
-    names = {keys[spec]: name for spec, name in shown.items()}
+    # In figures: PreFIQs at its usual and at its best ratio, and all other methods.
+    names = {keys[usual]: f"PreFIQs, ρ = {usual.ratio:g}", keys[best]: f"PreFIQs, ρ = {best.ratio:g} (best here)"}
     names |= {key: label for key, label in scores.labels.items() if key not in keys.values()}
-    points = identified(curves_table(curves[edc.threshold]))
+    points, random_points = identified(curves_table(curves[edc.threshold])), random_curves_table(chance)
 
     by_spec = chosen[chosen["key"].isin(keys.values())]
     by_spec = by_spec.set_index(["granularity", "criterion", "ratio", "verifier"])["pauc"].unstack(sort=False)
@@ -133,35 +128,80 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     if oracle in paucs.index:
         numbers["pauc_severity"] = paucs.loc[oracle].to_dict()
         levels["true severity"] = paucs.loc[oracle, model]
-    strategy = by_spec["granularity"] + " " + by_spec["criterion"].str.replace("l1", "L1")
-    by_ratio = lines_by_ratio(
-        by_spec.assign(strategy=strategy, pauc=by_spec[model]),
-        "pauc",
-        f"{about}, verifier {model}",
-        levels,
-        line.loc[model],
-    )
-    of_norm = [
-        f"verifier {v}\nrejects {failing[v]:,} of {curve[v, norm].n_genuine[0]:,}\n"
-        f"norm: {style.PAUC_LABEL} {paucs.loc[norm, v]:.2f}"
-        for v in verifiers
-    ]
+    strategy, by_ratio = by_spec["granularity"] + " " + by_spec["criterion"].str.replace("l1", "L1"), None
+    if failing(curve[model, norm]) >= FEW_ERRORS:
+        by_strategy = by_spec.assign(strategy=strategy, pauc=by_spec[model])
+        by_ratio = lines_by_ratio(by_strategy, "pauc", f"{about}, verifier {model}", levels, line.loc[model])
     return EdcStudy(
         areas=areas,
         points=points,
         against_norm=against_norm,
         random=random,
-        random_points=random_curves_table(chance),
+        random_points=random_points,
         table=table,
         by_ratio=by_ratio,
-        intervals=forest,
-        curves=edc_grid,
+        intervals=against_norm_figure(
+            against_norm[against_norm["fmr"] == fmr],
+            line,
+            names,
+            {v: curve[v, norm] for v in verifiers},
+            edc.limit,
+            about,
+        ),
+        curves=edc_grid(
+            _named(points, names).assign(benchmark=benchmark),
+            random_points.assign(benchmark=benchmark),
+            fmr,
+            edc.limit,
+            about,
+            rows="benchmark",
+            columns="verifier",
+        ),
         numbers=numbers,
         findings=[
             f"PreFIQs is best with {best.label}: the smallest pAUC on these data with {model} as verifier.",
             *(_verdict(verifier, model, edc, numbers, curve[verifier, norm]) for verifier in verifiers),
             _reliability(areas),
         ],
+    )
+
+
+def failing(curve: Curve) -> int:
+    """Genuine pairs rejected with nothing discarded."""
+    return round(curve.fnmr[0] * curve.n_genuine[0])
+
+
+def _named(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """The rows whose keys have a name, with it as their label, in the order of the names."""
+    order = {key: place for place, key in enumerate(names)}
+    shown = table[table["key"].isin(names)].sort_values("key", key=lambda keys: keys.map(order), kind="stable")
+    return shown.assign(label=shown["key"].map(names))
+
+
+def against_norm_figure(
+    differences: pd.DataFrame,
+    random: pd.DataFrame,
+    names: Mapping[str, str],
+    norm: Mapping[str, Curve],
+    limit: float,
+    title: str,
+) -> Figure:
+    """The main result: the pAUC of each named method, and the mean of random orders, minus that of the norm.
+
+    differences: as of `differences_table`, at one FMR. random: as of `random_table`, by verifier. norm: by verifier.
+    """
+    pauc = pd.Series({verifier: 1e3 * curve.pauc(limit) for verifier, curve in norm.items()})
+    chance = {"key": "random", "label": "random orders, mean", "estimate": random["pauc_mean"] - pauc}
+    shown = _named(differences, names).rename(columns={"difference": "estimate"})
+    table = pd.concat([shown, random.assign(**chance).reset_index()])
+    headings = {
+        verifier: f"verifier {verifier}\n{failing(curve):,} of {curve.n_genuine[0]:,} rejected\n"
+        f"norm {pauc[verifier]:.2f}"
+        for verifier, curve in norm.items()
+    }
+    table["verifier"] = table["verifier"].map(headings)
+    return forest(
+        table, title, "pAUC·10³ minus that of the embedding norm, 95 % intervals; left of 0: better than the norm"
     )
 
 
@@ -238,10 +278,9 @@ def _verdict(verifier: str, model: str, edc: Edc, numbers: Mapping[str, Any], no
         beats = "PreFIQs is better than the embedding norm"
     else:
         beats = "PreFIQs and the embedding norm cannot be distinguished"
-    failing, genuine = round(norm.fnmr[0] * norm.n_genuine[0]), norm.n_genuine[0]
     return (
-        f"Verifier {verifier} ({protocol}): without discarding, {failing:,} of {genuine:,} genuine pairs "
-        f"({100 * norm.fnmr[0]:.2f} %) are rejected at FMR {edc.fmr[0]:g}. pAUC·10³ is {ours:.2f} for PreFIQs, "
+        f"Verifier {verifier} ({protocol}): without discarding, {failing(norm):,} of {norm.n_genuine[0]:,} genuine "
+        f"pairs ({100 * norm.fnmr[0]:.2f} %) are rejected at FMR {edc.fmr[0]:g}. pAUC·10³ is {ours:.2f} for PreFIQs, "
         f"{mean:.2f} for a random order (smallest of {edc.random_orders}: {smallest:.2f}) and {by_norm:.2f} for the "
         f"embedding norm. {helps} {beats} (difference {difference:.2f}, 95 % interval {low:.2f} to {high:.2f})."
     )

@@ -66,7 +66,9 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
         maps = maps - maps.min((2, 3), keepdims=True)  # may be negative
         about = f"{benchmark}, {model}, with the score"
         labels = ([f"{score:.2f}" for score in scores[shown]] for scores in (ranking, by_received[:, -1]))
-        figure = attention_grid(images[shown], attention, exits, next(labels), f"Attention of the quality token: {about}")
+        figure = attention_grid(
+            images[shown], attention, exits, next(labels), f"Attention of the quality token: {about}"
+        )
         figure_received = attention_grid(
             images[shown], maps, exits, next(labels), f"Attention that each patch receives: {about}"
         )

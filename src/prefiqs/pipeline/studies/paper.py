@@ -80,6 +80,5 @@ def _grid(run: Run, model: str, curves: pd.DataFrame, chance: pd.DataFrame) -> F
     curves, chance = curves[curves["estimator"] == model], chance[chance["estimator"] == model]
     pruned = (curves["method"] == "prefiqs") & curves["granularity"].notna()
     drawn = curves[((curves["key"] == ours) | ~pruned) & (curves["supervision"] != "oracle")]
-    chance = chance[chance["fmr"] == edc.fmr[0]]
-    title = f"FNMR at FMR {edc.fmr[0]:g}, quality estimated by {model}"
-    return edc_grid(drawn, chance, ours, edc.fmr[0], edc.limit, title)
+    drawn = drawn.assign(label=drawn["label"].str.replace("unstructured L1, ", ""))
+    return edc_grid(drawn, chance, edc.fmr[0], edc.limit, f"Quality from {model}, FMR {edc.fmr[0]:g}")

@@ -92,7 +92,9 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
             {"block": "block"},
             f"ATTN-FIQA on {model}, {benchmark}: pAUC·10³ by the block whose attention is read",
         ),
-        figure=pauc_by_cost(figure_points, "GFLOPs for one face", f"{benchmark}, quality from {model}", chance.loc[first]),
+        figure=pauc_by_cost(
+            figure_points, "GFLOPs for one face", f"{benchmark}, quality from {model}", chance.loc[first]
+        ),
         numbers={
             "pauc": {method: part[verifiers].iloc[-1].to_dict() for method, part in published.items()},
             "points": {

@@ -40,9 +40,10 @@ def forest(table: pd.DataFrame, title: str, xlabel: str, random: pd.DataFrame | 
         else:
             style.draw_random_areas(axes, random.set_index("verifier").loc[verifier], along_x=True)
     figure.suptitle(title)
-    figure.supxlabel(xlabel, fontsize=style.SMALL + 1)
-    if random is not None:
-        style.legend_below(figure)
+    if random is None:
+        figure.supxlabel(xlabel, fontsize=style.SMALL + 1)
+    else:
+        style.legend_below(figure, title=xlabel, title_fontsize=style.SMALL + 1)
     return figure
 
 
@@ -83,7 +84,8 @@ def lines_by_ratio(
     for (strategy, part), look in zip(table.groupby("strategy", sort=False), cycle(looks)):
         part = part.sort_values("ratio")
         axes.plot(part["ratio"], part[value], label=strategy, **look)
-    axes.set(xlabel=RATIO_LABEL, xticks=sorted(table["ratio"].unique()), title=title)
+    axes.set(xlabel=RATIO_LABEL, xticks=sorted(table["ratio"].unique()))
+    figure.suptitle(title)
     axes.set(ylabel="verification accuracy (%)")
     if value == "pauc":
         axes.set(ylabel=style.LOWER_IS_BETTER, ylim=(0, None))
@@ -104,7 +106,8 @@ def ratio_by_fmr(table: pd.DataFrame, title: str) -> Figure:
     darkest = max(DARKEST, relative.max(axis=None))
     mesh = style.heat_map(axes, relative, style.SMALL + 1, annot=areas, fmt=".2f", cmap="Blues", vmin=1, vmax=darkest)
     figure.colorbar(mesh, ax=axes, label="times the smallest\nof its row")
-    axes.set(xlabel=RATIO_LABEL, ylabel="FMR", title=title)
+    axes.set(xlabel=RATIO_LABEL, ylabel="FMR")
+    figure.suptitle(title)
     return figure
 
 

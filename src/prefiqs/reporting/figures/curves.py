@@ -31,13 +31,14 @@ def edc_grid(
     """Draw FNMR over the fraction of pairs discarded; lower is better. One panel for each row and column.
 
     curves: as of `curves_table`, with the columns benchmark, label and method too.
-    random: columns benchmark, verifier, discard, fnmr (mean over random orders), low, high, at that FMR.
+    random: columns benchmark, verifier, discard, fnmr (mean over random orders), low, high, fmr.
 
     Four methods have a colour: those of `style.METHODS`, and the others with the best mean rank by pAUC; all others are
     grey. Of several curves of one method, all but the first are dashed. The area that the pAUC of the first curve
-    measures is shaded. Points with too few impostor pairs for the FMR are faint, and do not count for the scale.
+    measures is shaded. Points with too few impostor pairs for the FMR are faint. The scale fits what has a colour and
+    can resolve the FMR, and the mean of the random orders.
     """
-    curves = curves[curves["fmr"] == fmr].sort_values("discard", kind="stable")
+    curves, random = curves[curves["fmr"] == fmr].sort_values("discard", kind="stable"), random[random["fmr"] == fmr]
     looks = _looks(curves, limit)
     first, down, across = next(iter(looks)), curves[rows].unique(), curves[columns].unique()
     width = min(style.WIDTH, 1.6 + 4.8 * len(across))
@@ -58,7 +59,8 @@ def edc_grid(
             axes.text(0.5, 0.5, "not run", transform=axes.transAxes, color=style.GREY, ha="center", va="center")
             axes.tick_params(labelleft=False)
         axes.axvline(limit, color=style.GREY, linewidth=0.8, linestyle=(0, (2, 3)))
-        top = 1.1 * max(drawn["fnmr"][drawn["fmr_resolvable"]].max(), chance["fnmr"].max())
+        named = drawn["fnmr"][drawn["fmr_resolvable"] & drawn["key"].isin(looks)]
+        top = 1.25 * max(named.max(), chance["fnmr"].max())
         axes.set(xlim=(0, 1), xticks=[0, 0.5, 1], ylim=(0, top if top > 0 else None))
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=None))
         axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))

@@ -55,7 +55,8 @@ def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str, ti
     both = np.concatenate([x[drawn], y[drawn]]) if drawn.any() else np.array([0.1, 1.0])
     ends = np.array([both.min() / 1.3, both.max() * 1.3])
     axes.plot(ends, ends, color=style.GREY, linestyle="--", label="equal values")
-    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel=xlabel, ylabel=ylabel, aspect="equal", title=title)
+    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel=xlabel, ylabel=ylabel, aspect="equal")
+    figure.suptitle(title)
     _number_logarithmic(axes.xaxis, ends[1] / ends[0], "{x:g}")
     _number_logarithmic(axes.yaxis, ends[1] / ends[0], "{x:g}")
     _write_correlation(axes, x, y, "" if drawn.all() else f"\n{(~drawn).sum()} of {len(x)} not above 0, not drawn")
@@ -110,7 +111,7 @@ def rank_correlations(correlation: pd.DataFrame, title: str) -> Figure:
     figure.colorbar(mesh, ax=axes, label="Spearman correlation", shrink=0.7)
     axes.set_xticks(axes.get_xticks(), correlation.columns, rotation=45, ha="right", fontsize=style.SMALL)
     axes.tick_params(axis="y", labelsize=style.SMALL)
-    axes.set_title(title)
+    figure.suptitle(title)
     return figure
 
 

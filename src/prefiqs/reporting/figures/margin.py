@@ -51,6 +51,8 @@ def excess_by_exponent(table: pd.DataFrame, chosen: float, title: str) -> Figure
         axes.set_title(f"verifier {verifier}", fontsize=style.SMALL + 1)
         axes.tick_params(labelsize=style.SMALL)
     figure.suptitle(title)
-    figure.supxlabel("exponent p of the consensus (0: the embedding norm; dashed: the method's)", fontsize=style.SMALL + 1)
+    figure.supxlabel(
+        "exponent p of the consensus (0: the embedding norm; dashed: the method's)", fontsize=style.SMALL + 1
+    )
     figure.supylabel("pAUC relative to the norm (%)", fontsize=style.SMALL + 1)
     return figure

@@ -30,7 +30,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "severity": dict(color="0.45", marker="*", linestyle="--"),
 }
 # All others, one after the other.
-_OTHERS = ["#9922dd", "#029e73", "#de8f05", "#cc78bc", "#56b4e9", "#ca9161"]
+_OTHERS = ["#9911ee", "#029e73", "#de8f05", "#cc78bc", "#56b4e9", "#ca9161"]
 STYLES: list[dict[str, Any]] = [dict(color=c, marker=m) for c, m in zip(_OTHERS, "^vPX<>", strict=True)]
 OURS = METHODS["prefiqs"]["color"]
 GREY, PALE, BAND = "0.45", "0.72", "0.87"  # of lines, of what is not named, and of the area where random orders are
@@ -99,13 +99,17 @@ def panels(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
     return list(axes[:n])
 
 
-def legend_below(figure: Figure, most: int = 99, handles: Sequence[Artist] = (), fontsize: float | None = None) -> None:
-    """Put a legend, by default of the first panel, under the figure, in at most `most` columns, and make it higher."""
+def legend_below(figure: Figure, most: int = 99, handles: Sequence[Artist] = (), **options: Any) -> None:
+    """Put a legend, by default of the first panel, under the figure, in at most `most` columns, and make it higher.
+
+    options: of `Figure.legend`.
+    """
     handles = handles or figure.axes[0].get_legend_handles_labels()[0]
-    for n in range(min(most, len(handles)), 0, -1):
-        legend = figure.legend(handles=handles, loc="outside lower center", ncols=n, fontsize=fontsize)
+    for rows in range(-(-len(handles) // most), len(handles) + 1):
+        columns = -(-len(handles) // rows)
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, **options)
         box = legend.get_window_extent()
-        if box.width <= 0.98 * figure.bbox.width or n == 1:
+        if box.width <= 0.98 * figure.bbox.width or columns == 1:
             break
         legend.remove()
     figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
@@ -141,18 +145,15 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 
 def as_png(figure: Figure, dpi: float) -> bytes:
-    """Render a figure as a small PNG with fewer shades than the eye sees: of a chart 16 a channel, of photos 52.
-
-    Photos have few pixels of their own, so they get at most `SHOWN` dots an inch.
-    """
+    """Render a figure as a small PNG: a chart in 256 colours, photos in 52 shades a channel and at most `SHOWN` dpi."""
     photos, drawn, png = bool(figure.findobj(AxesImage)), BytesIO(), BytesIO()
     figure.savefig(drawn, format="png", dpi=min(dpi, SHOWN) if photos else dpi)
-    step = 5 if photos else 17  # both divide 255, so white stays white
-    image = Image.open(drawn).convert("RGB").point([step * round(shade / step) for shade in range(256)] * 3)
-    red, green, blue = image.split()
-    if red == green == blue:
-        image = red
-    elif not photos:
-        image = image.quantize(256, dither=Image.Dither.NONE)
+    image = Image.open(drawn).convert("RGB")
+    if not photos:
+        image = image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    else:
+        red, green, blue = image.split()
+        image = red if red == green == blue else image
+        image = image.point([5 * round(shade / 5) for shade in range(256)] * len(image.getbands()))
     image.save(png, "PNG", optimize=True)
     return png.getvalue()
