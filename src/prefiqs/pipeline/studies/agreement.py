@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, short
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import rank_correlations
 from prefiqs.reporting.figures.faces import face_captions, method_agreement
@@ -33,11 +33,12 @@ def agreement_study(run: Run, benchmark: str, model: str) -> AgreementStudy:
     scores = scores.where(~scores.methods["key"].isin(others))
     labels, table = scores.labels, pd.DataFrame(scores.values)
     correlation, about = table.corr(method="spearman"), f"{benchmark}, PreFIQs and norm from {model}"
+    names = {key: short(label) for key, label in labels.items()}
     rows = [(a, labels[a], b, labels[b], correlation.loc[a, b]) for a, b in combinations(correlation, 2)]
     return AgreementStudy(
         pd.DataFrame(rows, columns=["key", "label", "other_key", "other_label", "spearman"]),
-        rank_correlations(correlation.rename(index=labels, columns=labels), f"{len(table):,} faces of {about}"),
-        _faces(faces, table.rename(columns=labels), about) if run.shows_faces_of(benchmark) else None,
+        rank_correlations(correlation.rename(index=names, columns=names), f"{len(table):,} faces of {about}"),
+        _faces(faces, table.rename(columns=names), about) if run.shows_faces_of(benchmark) else None,
     )
 
 

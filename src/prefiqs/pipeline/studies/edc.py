@@ -19,7 +19,7 @@ from prefiqs.evaluation.tables import (
     random_curves_table,
     random_table,
 )
-from prefiqs.pipeline.identity import COLUMNS, MethodId
+from prefiqs.pipeline.identity import COLUMNS, MethodId, short
 from prefiqs.pipeline.params import Edc
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
@@ -86,7 +86,10 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     ours, about = keys[best], f"{benchmark}, quality from {model}, FMR {fmr:g}"
     curve = {(verifier, key): found for (verifier, key, at), found in curves[edc.threshold].items() if at == fmr}
     # In figures: PreFIQs at its usual and at its best ratio, and all other methods.
-    names = {keys[usual]: f"PreFIQs, ρ = {usual.ratio:g}", keys[best]: f"PreFIQs, ρ = {best.ratio:g} (best here)"}
+    names = {
+        keys[usual]: short(scores.labels[keys[usual]]),
+        keys[best]: f"{short(scores.labels[keys[best]])} (best here)",
+    }
     names |= {key: label for key, label in scores.labels.items() if key not in keys.values()}
     points, random_points = identified(curves_table(curves[edc.threshold])), random_curves_table(chance)
 

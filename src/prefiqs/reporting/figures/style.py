@@ -47,6 +47,7 @@ _THEME: Any = [
         "figure.titlesize": 11,
         "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own, hence on every machine
         "grid.color": "0.85",
+        "text.hinting": "none",  # letters of the same width at any resolution, or a layout would fit only one
         "text.parse_math": False,  # a name may hold any number of $
         **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 9.5),
     },
@@ -147,7 +148,8 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 def as_png(figure: Figure, dpi: float) -> bytes:
     """Render a figure as a small PNG: a chart in 256 colours, photos in 52 shades a channel and at most `SHOWN` dpi."""
     photos, drawn, png = bool(figure.findobj(AxesImage)), BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png", dpi=min(dpi, SHOWN) if photos else dpi)
+    with style.context(_THEME):
+        figure.savefig(drawn, format="png", dpi=min(dpi, SHOWN) if photos else dpi)
     image = Image.open(drawn).convert("RGB")
     if not photos:
         image = image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
