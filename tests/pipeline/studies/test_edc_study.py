@@ -204,7 +204,10 @@ def test_the_main_figure_shows_each_method_minus_the_norm(run, study):
             assert difference == pytest.approx(area(run, verifier, values, 0.1) - of_norm)
         random = study.random.set_index(["verifier", "fmr"]).loc[(verifier, 0.1)]
         assert chance == pytest.approx(random["pauc_mean"] - of_norm)
-        assert axes.get_title().startswith(f"verifier {verifier}\n") and f"norm {of_norm:.2f}" in axes.get_title()
+        assert (
+            axes.get_title().startswith(f"verifier {verifier}\n")
+            and f"norm: pAUC·10³ {of_norm:.2f}" in axes.get_title()
+        )
 
 
 def test_too_few_errors_give_no_figure_of_ratios(run, study):

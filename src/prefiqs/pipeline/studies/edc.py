@@ -25,6 +25,7 @@ from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import forest, lines_by_ratio
 from prefiqs.reporting.figures.curves import edc_grid
+from prefiqs.reporting.figures.style import PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 OURS = ("unstructured", "l1")
@@ -132,7 +133,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         numbers["pauc_severity"] = paucs.loc[oracle].to_dict()
         levels["true severity"] = paucs.loc[oracle, model]
     strategy, by_ratio = by_spec["granularity"] + " " + by_spec["criterion"].str.replace("l1", "L1"), None
-    if failing(curve[model, norm]) >= FEW_ERRORS:
+    if rejected[model] >= FEW_ERRORS:
         by_strategy = by_spec.assign(strategy=strategy, pauc=by_spec[model])
         by_ratio = lines_by_ratio(by_strategy, "pauc", f"{about}, verifier {model}", levels, line.loc[model])
     return EdcStudy(
@@ -147,8 +148,8 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
             against_norm[against_norm["fmr"] == fmr],
             line,
             names,
-            {v: curve[v, norm] for v in verifiers},
-            edc.limit,
+            chosen[chosen["key"] == norm].set_index("verifier"),
+            curve[model, norm].n_genuine[0],
             about,
         ),
         curves=edc_grid(
@@ -169,11 +170,6 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     )
 
 
-def failing(curve: Curve) -> int:
-    """Genuine pairs rejected with nothing discarded."""
-    return round(curve.fnmr[0] * curve.n_genuine[0])
-
-
 def _named(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """The rows whose keys have a name, with it as their label, in the order of the names."""
     order = {key: place for place, key in enumerate(names)}
@@ -185,27 +181,24 @@ def against_norm_figure(
     differences: pd.DataFrame,
     random: pd.DataFrame,
     names: Mapping[str, str],
-    norm: Mapping[str, Curve],
-    limit: float,
+    norm: pd.DataFrame,
+    pairs: int,
     title: str,
 ) -> Figure:
     """The main result: the pAUC of each named method, and the mean of random orders, minus that of the norm.
 
-    differences: as of `differences_table`, at one FMR. random: as of `random_table`, by verifier. norm: by verifier.
+    differences: as of `differences_table`, at one FMR. random, norm: rows of `random_table` and, for the norm, of
+    `areas_table`, by verifier. pairs: genuine ones.
     """
-    pauc = pd.Series({verifier: 1e3 * curve.pauc(limit) for verifier, curve in norm.items()})
-    chance = {"key": "random", "label": "random orders, mean", "estimate": random["pauc_mean"] - pauc}
+    chance = {"key": "random", "label": "random orders, mean", "estimate": random["pauc_mean"] - norm["pauc"]}
     shown = _named(differences, names).rename(columns={"difference": "estimate"})
     table = pd.concat([shown, random.assign(**chance).reset_index()])
     headings = {
-        verifier: f"verifier {verifier}\n{failing(curve):,} of {curve.n_genuine[0]:,} rejected\n"
-        f"norm {pauc[verifier]:.2f}"
-        for verifier, curve in norm.items()
+        of.Index: f"verifier {of.Index}\n{of.errors:,} of {pairs:,} rejected\nnorm: {PAUC_LABEL} {of.pauc:.2f}"
+        for of in norm.itertuples()
     }
-    table["verifier"] = table["verifier"].map(headings)
-    return forest(
-        table, title, "pAUC·10³ minus that of the embedding norm, 95 % intervals; left of 0: better than the norm"
-    )
+    about = f"{PAUC_LABEL} minus that of the embedding norm, 95 % intervals; left of 0: better than the norm"
+    return forest(table.assign(verifier=table["verifier"].map(headings)), title, about)
 
 
 def changes_of_best(
@@ -281,9 +274,10 @@ def _verdict(verifier: str, model: str, edc: Edc, numbers: Mapping[str, Any], no
         beats = "PreFIQs is better than the embedding norm"
     else:
         beats = "PreFIQs and the embedding norm cannot be distinguished"
+    failing, genuine = round(norm.fnmr[0] * norm.n_genuine[0]), norm.n_genuine[0]
     return (
-        f"Verifier {verifier} ({protocol}): without discarding, {failing(norm):,} of {norm.n_genuine[0]:,} genuine "
-        f"pairs ({100 * norm.fnmr[0]:.2f} %) are rejected at FMR {edc.fmr[0]:g}. pAUC·10³ is {ours:.2f} for PreFIQs, "
+        f"Verifier {verifier} ({protocol}): without discarding, {failing:,} of {genuine:,} genuine pairs "
+        f"({100 * norm.fnmr[0]:.2f} %) are rejected at FMR {edc.fmr[0]:g}. pAUC·10³ is {ours:.2f} for PreFIQs, "
         f"{mean:.2f} for a random order (smallest of {edc.random_orders}: {smallest:.2f}) and {by_norm:.2f} for the "
         f"embedding norm. {helps} {beats} (difference {difference:.2f}, 95 % interval {low:.2f} to {high:.2f})."
     )

@@ -30,7 +30,7 @@ def pauc_by_cost(points: pd.DataFrame, cost: str, title: str, random: pd.Series 
     cost: label of the axis. random: a row of `random_table`.
     """
     parts = dict(list(points.groupby("verifier", sort=False)))
-    figure = style.new_figure(height=0.8 + 3.2 * len(parts))
+    figure = style.new_figure(height=1.2 + 2.5 * len(parts))
     panels = figure.subplots(len(parts), squeeze=False, sharex=True)[:, 0]
     looks = _looks(points.drop_duplicates("group").set_index("group")["method"])
     for axes, (verifier, part) in zip(panels, parts.items(), strict=True):

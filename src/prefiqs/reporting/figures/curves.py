@@ -68,8 +68,8 @@ def edc_grid(
         axes.grid(linewidth=0.5)
         axes.tick_params(labelsize=style.SMALL, pad=2)
         if row == 0:
-            name = f"{columns} {across[column]}" if len(across) < 4 else across[column]
-            axes.set_title(name, fontsize=style.SMALL + 1)
+            name = f"{columns} {across[column]}" if len(across) < 5 else across[column]
+            axes.set_title(name, fontsize=style.SMALL)
         if column == 0:
             name = f"{rows}\n{down[row]}\n" if len(down) > 1 else ""
             axes.set_ylabel(f"{name}FNMR (%)", fontsize=style.SMALL)
