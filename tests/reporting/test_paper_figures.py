@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from prefiqs.reporting.figures import style
-from prefiqs.reporting.figures.areas import forest, grouped_pauc, ratio_by_fmr
+from prefiqs.reporting.figures.areas import forest, grouped_pauc
 from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.distributions import density_panels
 
@@ -294,19 +294,7 @@ def test_grouped_areas_keep_questions_apart_on_one_axis():
     figure = grouped_pauc(pd.DataFrame(rows, columns=["question", "label", "estimate", "low", "high"]), "title")
     layers, distance = figure.axes
     assert (layers.get_title("left"), distance.get_title("left")) == ("layers", "distance")
-    assert drawn_intervals(layers) == {"all": (19, 20, 21)} and [line.get_xdata()[0] for line in layers.lines] == [
-        20,
-        25,
-    ]
+    assert drawn_intervals(layers) == {"all": (19, 20, 21)}
+    assert [line.get_xdata()[0] for line in layers.lines] == [20, 25]
     assert drawn_intervals(distance) == {"L2": (18, 20, 22)} and layers.get_xlim() == distance.get_xlim()
     assert layers.bbox.height / 2.3 == pytest.approx(distance.bbox.height / 1.3, rel=0.02)  # lines equally far apart
-
-
-def test_heat_map_prints_areas_and_colours_each_fmr_by_its_own_smallest():
-    rows = [(0.1, 1e-3, 12.0), (0.4, 1e-3, 10.0), (0.1, 1e-4, 20.0), (0.4, 1e-4, 50.0), (0.9, 1e-3, 15.0)]
-    axes = ratio_by_fmr(pd.DataFrame(rows, columns=["ratio", "fmr", "pauc"]), "title").axes[0]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["0.001", "0.0001"]
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["0.1", "0.4", "0.9"]
-    assert [text.get_text() for text in axes.texts] == ["12.00", "10.00", "15.00", "20.00", "50.00"]
-    colour = axes.collections[0].get_array()
-    assert colour.reshape(2, 3).filled(-1).tolist() == [[1.2, 1, 1.5], [1, 2.5, -1]]

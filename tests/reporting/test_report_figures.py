@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from PIL import Image
 from student.figures import training_curves
 
-from prefiqs.reporting.figures.areas import forest, grouped_pauc, lines_by_ratio, ratio_by_fmr
+from prefiqs.reporting.figures.areas import forest, grouped_pauc, lines_by_ratio
 from prefiqs.reporting.figures.cost import pauc_by_cost
 from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.distributions import (
@@ -97,7 +97,6 @@ DRAWN = {
     "intervals": lambda: forest(areas("verifier", "key"), TITLE, "pAUC", RANDOM),
     "differences": lambda: forest(areas("verifier", "key"), TITLE, "pAUC minus that of the norm"),
     "grouped": lambda: grouped_pauc(areas("question", "key"), TITLE),
-    "ratio and FMR": lambda: ratio_by_fmr(areas("ratio", "fmr").rename(columns=COSTS), TITLE[:30]),
     "density": lambda: density_panels(points()[0], {"y": points()[1], "z": points()[0]}, "x", TITLE),
     "scatter": lambda: scatter_agreement(*points(), "x", "y", TITLE),
     "ranks": lambda: rank_correlations(percentiles(50).corr(), TITLE),

@@ -25,7 +25,7 @@ from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.pruning.stages import network_stages
-from prefiqs.reporting.figures.areas import grouped_pauc, ratio_by_fmr
+from prefiqs.reporting.figures.areas import grouped_pauc
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 REFERENCE, LAYERS, RANKING, BATCH_NORM, DISTANCE, RANDOM = QUESTIONS = (
@@ -69,7 +69,6 @@ class AblationStudy(Study):
     figure: Figure = saved_as("ablation")
     stages: Table = saved_as("stages")
     by_fmr: Table = saved_as("fmr")
-    fmr_figure: Figure = saved_as("fmr")
     passes: Table = saved_as("passes")
     fusing_error: float
     failing: int
@@ -157,7 +156,6 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
         ),
         stages=_stages_table(network, stages, chosen.ratios, f"What the global ranking removes of {model} (%)"),
         by_fmr=_fmr_table(fmr_areas, of_fmrs, f"pAUC·10³ at each ρ and FMR on {about}"),
-        fmr_figure=ratio_by_fmr(fmr_areas, title=f"pAUC·10³ on {about}"),
         passes=passes,
         fusing_error=float(np.abs(normalise(before) - normalise(after)).max()),
         failing=round(whole.fnmr[0] * whole.n_genuine[0]),

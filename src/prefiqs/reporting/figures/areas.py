@@ -1,4 +1,4 @@
-"""Areas under error-versus-discard curves, pAUC·10³ throughout: with intervals, by ratio and FMR, by ablation."""
+"""Areas under error-versus-discard curves, pAUC·10³ throughout: with intervals, by ratio, by ablation."""
 
 from collections.abc import Mapping
 from itertools import cycle
@@ -12,8 +12,6 @@ from prefiqs.reporting.figures import style
 
 ROW = 0.25  # inches for one line of text
 AROUND = 0.3  # lines left free above the first and below the last, together
-DARKEST = 1.5  # times the smallest area, at least: smaller differences are not shown as if they were large
-RATIO_LABEL = "pruning ratio ρ"
 
 
 @style.themed
@@ -84,30 +82,12 @@ def lines_by_ratio(
     for (strategy, part), look in zip(table.groupby("strategy", sort=False), cycle(looks)):
         part = part.sort_values("ratio")
         axes.plot(part["ratio"], part[value], label=strategy, **look)
-    axes.set(xlabel=RATIO_LABEL, xticks=sorted(table["ratio"].unique()))
+    axes.set(xlabel="pruning ratio ρ", xticks=sorted(table["ratio"].unique()))
     figure.suptitle(title)
     axes.set(ylabel="verification accuracy (%)")
     if value == "pauc":
         axes.set(ylabel=style.LOWER_IS_BETTER, ylim=(0, None))
     style.legend_below(figure, 4)
-    return figure
-
-
-@style.themed
-def ratio_by_fmr(table: pd.DataFrame, title: str) -> Figure:
-    """Show the pAUC of each pruning ratio ρ (columns) at each FMR (rows) as a heat map; lower is better.
-
-    table: columns ratio, fmr, pauc (pAUC·10³), one row per cell; colours are relative to the smallest at the same FMR.
-    """
-    areas = table.pivot(index="fmr", columns="ratio", values="pauc").sort_index(ascending=False)
-    relative = areas.div(areas.min(axis=1), axis=0)
-    figure = style.new_figure(height=1.6 + 0.5 * len(areas), width=min(style.WIDTH, 4.5 + 0.6 * areas.shape[1]))
-    axes = figure.subplots()
-    darkest = max(DARKEST, relative.max(axis=None))
-    mesh = style.heat_map(axes, relative, style.SMALL + 1, annot=areas, fmt=".2f", cmap="Blues", vmin=1, vmax=darkest)
-    figure.colorbar(mesh, ax=axes, label="times the smallest\nof its row")
-    axes.set(xlabel=RATIO_LABEL, ylabel="FMR")
-    figure.suptitle(title)
     return figure
 
 
