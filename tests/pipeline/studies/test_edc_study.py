@@ -210,7 +210,10 @@ def test_the_main_figure_shows_each_method_minus_the_norm(run, study):
         )
 
 
-def test_too_few_errors_give_no_figure_of_ratios(run, study):
+def test_too_few_errors_or_one_ratio_give_no_figure_of_ratios(run, study):
     without = edc_study(run, "orl", "sface")
     assert study.numbers["fnmr_without_discard"]["sface"] > 0 == without.numbers["fnmr_without_discard"]["sface"]
     assert study.by_ratio and without.by_ratio is None
+    prune = run.params.prune.model_copy(update={"ratios": [0.4]})
+    one = replace(run, params=run.params.model_copy(update={"prune": prune}))
+    assert edc_study(one, "orl-xq", "sface").by_ratio is None

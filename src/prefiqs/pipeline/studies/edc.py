@@ -41,8 +41,8 @@ class EdcStudy(Study):
     the threshold convention of the parameters.
 
     areas: for both conventions; pauc_low, pauc_high: 95 % interval, if it was resampled. intervals: the main result,
-    each method minus the norm. by_ratio: with the estimator as verifier; None if it makes fewer than `FEW_ERRORS`.
-    findings: one paragraph per verifier, and how far to rely on them.
+    each method minus the norm. by_ratio: with the estimator as verifier; None if it makes fewer than `FEW_ERRORS`, or
+    for one ratio. findings: one paragraph per verifier, and how far to rely on them.
     """
 
     areas: pd.DataFrame = saved_as("areas")
@@ -132,8 +132,8 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     if oracle in paucs.index:
         numbers["pauc_severity"] = paucs.loc[oracle].to_dict()
         levels["true severity"] = paucs.loc[oracle, model]
-    strategy, by_ratio = by_spec["granularity"] + " " + by_spec["criterion"].str.replace("l1", "L1"), None
-    if rejected[model] >= FEW_ERRORS:
+    strategy, by_ratio = by_spec["granularity"] + " " + by_spec["criterion"], None
+    if rejected[model] >= FEW_ERRORS and by_spec["ratio"].nunique() > 1:
         by_strategy = by_spec.assign(strategy=strategy, pauc=by_spec[model])
         by_ratio = lines_by_ratio(by_strategy, "pauc", f"{about}, verifier {model}", levels, line.loc[model])
     return EdcStudy(

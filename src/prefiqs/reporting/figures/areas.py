@@ -81,7 +81,7 @@ def lines_by_ratio(
     looks = style.METHODS["prefiqs"], *style.STYLES
     for (strategy, part), look in zip(table.groupby("strategy", sort=False), cycle(looks)):
         part = part.sort_values("ratio")
-        axes.plot(part["ratio"], part[value], label=strategy, **look)
+        axes.plot(part["ratio"], part[value], label=strategy.replace("l1", "L1"), **look)
     axes.set(xlabel="pruning ratio ρ", xticks=sorted(table["ratio"].unique()))
     figure.suptitle(title)
     axes.set(ylabel="verification accuracy (%)")

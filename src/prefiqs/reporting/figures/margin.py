@@ -51,8 +51,7 @@ def excess_by_exponent(table: pd.DataFrame, chosen: float, title: str) -> Figure
         axes.set_title(f"verifier {verifier}", fontsize=style.SMALL + 1)
         axes.tick_params(labelsize=style.SMALL)
     figure.suptitle(title)
-    figure.supxlabel(
-        "exponent p of the consensus (0: the embedding norm; dashed: the method's)", fontsize=style.SMALL + 1
-    )
+    about = "exponent p of the consensus (0: the norm; dashed: pruning-margin); bands are 90 % intervals"
+    figure.supxlabel(about, fontsize=style.SMALL + 1)
     figure.supylabel("pAUC relative to the norm (%)", fontsize=style.SMALL + 1)
     return figure
