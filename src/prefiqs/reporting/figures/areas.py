@@ -76,8 +76,8 @@ def lines_by_ratio(
     axes = figure.subplots()
     if random is not None:
         style.draw_random_areas(axes, random)
-    for (label, level), dashes in zip(levels.items(), cycle(("--", "-.", ":"))):
-        axes.axhline(level, color="black", linestyle=dashes, linewidth=1.2, label=label)
+    for (label, level), colour in zip(levels.items(), cycle(("black", style.GREY))):
+        axes.axhline(level, color=colour, linestyle="--", linewidth=1.2, label=label)
     looks = style.METHODS["prefiqs"], *style.STYLES
     for (strategy, part), look in zip(table.groupby("strategy", sort=False), cycle(looks)):
         part = part.sort_values("ratio")
