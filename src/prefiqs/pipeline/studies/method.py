@@ -43,7 +43,8 @@ def method_study(run: Run, benchmark: str, name: str) -> MethodStudy:
     gallery = None
     if run.shows_faces_of(benchmark):
         rows = np.concatenate(ends_of_people(scores, faces.subjects, SHOWN))
-        gallery = face_grid([faces.images[row] for row in rows], face_captions(faces.index, rows))
+        title = f"Lowest (above) and highest (below) scores of {entry.id.label} on {benchmark}"
+        gallery = face_grid([faces.images[row] for row in rows], face_captions(faces.index, rows), title=title)
     return MethodStudy(
         method=entry.id,
         description=inspect.getdoc(METHODS[entry.method].module) or "",
