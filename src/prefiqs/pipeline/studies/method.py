@@ -43,7 +43,7 @@ def method_study(run: Run, benchmark: str, name: str) -> MethodStudy:
     gallery = None
     if run.shows_faces_of(benchmark):
         rows = np.concatenate(ends_of_people(scores, faces.subjects, SHOWN))
-        title = f"Lowest (above) and highest (below) scores of {entry.id.label} on {benchmark}"
+        title = f"Lowest (left) and highest (right) scores of {entry.id.label} on {benchmark}"
         gallery = face_grid([faces.images[row] for row in rows], face_captions(faces.index, rows), title=title)
     return MethodStudy(
         method=entry.id,
