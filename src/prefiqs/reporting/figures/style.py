@@ -153,7 +153,7 @@ def as_png(figure: Figure, dpi: float) -> bytes:
     image = Image.open(drawn).convert("RGB")
     if not photos:
         image = image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        image.putpalette([255 if shade > 250 else shade for shade in image.getpalette()])  # white is white
+        image.putpalette([255 if shade > 250 else shade for shade in image.getpalette() or []])  # white is white
     else:
         red, green, blue = image.split()
         image = red if red == green == blue else image
