@@ -7,6 +7,7 @@ from prefiqs.errors import InputError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.edc import EdcProtocol, error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity
+from prefiqs.evaluation.tables import random_curves_table
 
 N_IMAGES = 40
 
@@ -46,14 +47,14 @@ def test_random_order_keeps_the_error_about_level(comparisons):
     assert result.pauc.mean() == pytest.approx(0.3 * start, abs=4 * result.pauc.std() / np.sqrt(200))
 
 
-def test_band_holds_the_central_seeds(comparisons):
+def test_table_has_mean_and_range_of_the_seeds(comparisons):
     result = random_order(*comparisons, 11)
-    low, high = result.band(1.0)
-    np.testing.assert_allclose(low, result.fnmr.min(axis=0))
-    np.testing.assert_allclose(high, result.fnmr.max(axis=0))
-    low, high = result.band(0.8)  # of eleven sorted values the second and the last but one
-    np.testing.assert_allclose(low, np.sort(result.fnmr, axis=0)[1])
-    np.testing.assert_allclose(high, np.sort(result.fnmr, axis=0)[-2])
+    table = random_curves_table({("v", 0.01): result, ("w", 0.01): result})
+    assert len(table) == 2 * len(result.discard)
+    for _, of_verifier in table.groupby("verifier"):
+        for (_, row), seeds in zip(of_verifier.iterrows(), result.fnmr.T.tolist(), strict=True):
+            assert (row["low"], row["high"]) == (min(seeds), max(seeds))
+            assert row["fnmr"] == pytest.approx(sum(seeds) / 11)
 
 
 def test_the_global_generator_plays_no_part(comparisons):

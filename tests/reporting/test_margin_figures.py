@@ -6,12 +6,12 @@ import pandas as pd
 from prefiqs.reporting.figures.margin import excess_by_exponent, running_contributions
 
 
-def test_every_verifier_has_a_line_however_many_there_are():
+def test_every_verifier_has_a_panel_however_many_there_are():
     rows = [(f"v{k}", p, k * p, k * p - 1, k * p + 1) for k in range(12) for p in (0.0, 1, 2)]
     table = pd.DataFrame(rows, columns=["verifier", "exponent", "excess", "low", "high"])
-    (axes,) = excess_by_exponent(table, 2, "title").axes
-    lines = {line.get_label(): line.get_ydata().tolist() for line in axes.lines if line.get_label().startswith("v")}
-    assert lines == {f"v{k}": [0.0, 100 * k, 200 * k] for k in range(12)}
+    panels = excess_by_exponent(table, 2, "title").axes
+    lines = {axes.get_title(): axes.lines[0].get_ydata().tolist() for axes in panels}
+    assert lines == {f"verifier v{k}": [0.0, 100 * k, 200 * k] for k in range(12)}
 
 
 def test_contributions_are_added_up_from_the_largest():

@@ -6,20 +6,14 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from prefiqs.reporting.figures.areas import grouped_pauc, pauc_intervals, ratio_by_fmr
-from prefiqs.reporting.figures.curves import COLOURS, edc_grid
+from prefiqs.reporting.figures import style
+from prefiqs.reporting.figures.areas import forest, grouped_pauc
+from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.distributions import density_panels
 
 DISCARD = np.arange(20) / 20
-SUPERVISION = {
-    "CR-FIQA": "supervised",
-    "FROQ": "semi-supervised",
-    "SER-FIQ": "unsupervised",
-    "norm": "unsupervised",
-    "PreFIQs": "unsupervised",
-}
-SLOPES = dict(zip(SUPERVISION, (0.9, 0.5, 0.6, 0.3, 0.8), strict=True))
-MANY = SUPERVISION | dict.fromkeys(["x", "y", "z"], "supervised")  # z and the norm have the flattest lines
+SLOPES = {"CR-FIQA": 0.9, "FROQ": 0.5, "SER-FIQ": 0.6, "norm": 0.3, "prefiqs": 0.8}
+MANY = SLOPES | {"x": 0.4, "y": 0.35, "z": 0.1}
 PRINTED = 6.5  # inches of text on an A4 page
 
 
@@ -28,20 +22,17 @@ def start(verifier, benchmark):
     return 0.01 * (1 + verifier) * 1.5**benchmark
 
 
-def edc_table(verifiers=2, benchmarks=3, supervision=None, fmr=1e-3):
+def edc_table(verifiers=2, benchmarks=3, slopes=SLOPES, fmr=1e-3):
     """Straight lines, from which areas follow in closed form; the last three points lack impostors."""
-    supervision = SUPERVISION if supervision is None else supervision
-    slopes = dict(zip(supervision, np.linspace(0.9, 0.3, len(supervision)), strict=True)) | SLOPES
     rows = [
-        (f"v{v}", f"b{b}", key, f"the {key}", supervision[key], fmr, r, start(v, b) * (1 - slopes[key] * r), 0.3, fmr,
-         900, int(5000 * (1 - r)), r < 0.84)
+        (f"v{v}", f"b{b}", key, f"the {key}", key, fmr, r, start(v, b) * (1 - slope * r), r < 0.84)
         for v in range(verifiers)
         for b in range(benchmarks)
-        for key in supervision
+        for key, slope in slopes.items()
         for r in DISCARD
-    ]  # fmt: skip
-    columns = "verifier benchmark key label supervision fmr discard fnmr threshold fmr_realised n_genuine n_impostor"
-    return pd.DataFrame(rows, columns=[*columns.split(), "fmr_resolvable"])
+    ]
+    columns = "verifier benchmark key label method fmr discard fnmr fmr_resolvable"
+    return pd.DataFrame(rows, columns=columns.split())
 
 
 def random_band(verifiers=2, benchmarks=3):
@@ -50,9 +41,9 @@ def random_band(verifiers=2, benchmarks=3):
     return table.assign(low=0.5 * table["fnmr"], high=1.5 * table["fnmr"])
 
 
-def drawn_grid(curves, ours="PreFIQs", fmr=1e-3, limit=0.3):
-    chance = random_band(curves["verifier"].nunique(), curves["benchmark"].nunique())
-    return edc_grid(curves, chance, ours, fmr, limit, "a title")
+def drawn_grid(curves, fmr=1e-3, limit=0.3, **arranged):
+    chance = random_band(curves["verifier"].nunique(), curves["benchmark"].nunique()).assign(fmr=fmr)
+    return edc_grid(curves, chance, fmr, limit, "a title", **arranged)
 
 
 def labelled(axes):
@@ -76,50 +67,68 @@ def legend_of(figure):
 def test_grid_has_a_row_a_verifier_and_a_column_a_benchmark_with_its_own_scale():
     figure = drawn_grid(edc_table())
     grid = np.array(figure.axes).reshape(2, 3)
-    assert [axes.get_title() for axes in grid[0]] == ["b0", "b1", "b2"]
-    assert [axes.get_ylabel() for axes in grid[:, 0]] == ["v0\nFNMR (%)", "v1\nFNMR (%)"]
+    assert [axes.get_title() for axes in grid[0]] == ["benchmark b0", "benchmark b1", "benchmark b2"]
+    assert [axes.get_ylabel() for axes in grid[:, 0]] == ["verifier\nv0\nFNMR (%)", "verifier\nv1\nFNMR (%)"]
     for (v, b), axes in np.ndenumerate(grid):
         low, high = axes.get_ylim()
-        assert low == 0 and 1.5 * start(v, b) < high < 1.7 * start(v, b)  # random orders reach 1.5
+        assert low == 0 and start(v, b) < high < 1.5 * start(v, b)  # not stretched by the range of random orders
         assert labelled(axes)["FROQ"].get_ydata()[:4] == pytest.approx(start(v, b) * (1 - 0.5 * DISCARD[:4]))
-    assert len(figure.legends) == 1 and legend_of(figure)[0] == "the PreFIQs"  # labels are printed, not keys
+    assert len(figure.legends) == 1 and legend_of(figure)[0] == "the prefiqs"  # labels are printed, not keys
 
 
-def test_grid_shows_supervision_by_line_style_and_a_method_by_one_colour():
-    figure = drawn_grid(edc_table(supervision=MANY))
+def test_verifiers_can_stand_side_by_side():
+    figure = drawn_grid(edc_table(benchmarks=1), rows="benchmark", columns="verifier")
+    assert [axes.get_title() for axes in figure.axes] == ["verifier v0", "verifier v1"]
+    assert figure.axes[0].get_ylabel() == "FNMR (%)"
+
+
+def test_four_methods_have_a_colour_of_their_own_the_others_are_grey():
+    figure = drawn_grid(edc_table(slopes=MANY))
     panels = [labelled(axes) for axes in figure.axes]
-    dashes = {name: line.get_linestyle() for name, line in panels[0].items()}
-    expected = {"CR-FIQA": "--", "FROQ": "-.", "SER-FIQ": ":", "norm": ":", "PreFIQs": "-"}
-    assert dashes == expected | dict.fromkeys(["x", "y", "z"], "--")
     colours = [{name: line.get_color() for name, line in panel.items()} for panel in panels]
     assert all(panel == colours[0] for panel in colours)
-    assert colours[0]["z"] == colours[0]["norm"] == "0.7" and len(set(map(str, colours[0].values()))) == 7
-    named = ["the PreFIQs", "the CR-FIQA", "the SER-FIQ", "the FROQ", "the x", "the y"]
-    assert legend_of(figure)[:10] == [*named, "2 other methods", "unsupervised", "semi-supervised", "supervised"]
+    # the norm has its colour though it is worse than the others
+    others = dict.fromkeys(["FROQ", "x", "y", "z"], style.PALE)
+    first, second = (look["color"] for look in style.STYLES[:2])
+    own = {"prefiqs": style.METHODS["prefiqs"]["color"], "norm": "black", "CR-FIQA": first, "SER-FIQ": second}
+    assert colours[0] == others | own
+    named = ["the prefiqs", "the norm", "the CR-FIQA", "the SER-FIQ"]
+    assert legend_of(figure)[:5] == [*named, "4 other methods"]
 
 
-def test_grid_colours_the_best_methods():
-    many = {f"m{i}": "unsupervised" for i in range(8)}  # from the steepest line to the flattest
-    figure = drawn_grid(edc_table(supervision=many), "m7")
-    assert legend_of(figure)[:7] == ["the m7", *(f"the m{i}" for i in range(5)), "2 other methods"]
+def test_of_a_method_drawn_twice_the_second_curve_is_dashed():
+    twice = edc_table(slopes=SLOPES | {"prefiqs at its best": 0.85})
+    twice["method"] = twice["method"].replace("prefiqs at its best", "prefiqs")
+    lines = labelled(drawn_grid(twice).axes[0])
+    first, second = lines["prefiqs"], lines["prefiqs at its best"]
+    assert first.get_color() == second.get_color()
+    assert (first.get_linestyle(), second.get_linestyle()) == ("-", "--")
+
+
+def test_grid_colours_the_best_methods_where_none_is_known():
+    many = {f"m{i}": 0.9 - 0.1 * i for i in range(8)}  # from the steepest line to the flattest
+    figure = drawn_grid(edc_table(slopes=many))
+    assert legend_of(figure)[:5] == [*(f"the m{i}" for i in range(4)), "4 other methods"]
     lines = labelled(figure.axes[0])
     drawn = sorted(lines, key=lambda key: lines[key].get_zorder())
-    assert set(drawn[:2]) == {"m5", "m6"} and drawn[-1] == "m7"  # grey below, ours on top
+    assert set(drawn[:4]) == {"m4", "m5", "m6", "m7"} and drawn[-1] == "m0"  # grey below, the first on top
 
 
 def test_colours_stay_apart_for_the_colour_blind():
-    # Machado, Oliveira and Fernandes 2009, severity 1: no red cones, no green cones
+    # Machado, Oliveira and Fernandes 2009, severity 1: no red cones, no green cones, no blue cones
     protan = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
     deutan = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    tritan = [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
     to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-    rgb = np.array([to_rgb(colour) for colour in COLOURS])
+    methods = [style.METHODS[name]["color"] for name in ("prefiqs", "norm", "pruning-margin")]
+    rgb = np.array([to_rgb(colour) for colour in (*methods, style.STYLES[0]["color"], style.PALE)])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    for seen in (np.eye(3), protan, deutan):
+    for seen in (np.eye(3), protan, deutan, tritan):
         xyz = np.clip(linear @ np.array(seen).T, 0, 1) @ np.array(to_xyz).T / [0.95047, 1, 1.08883]
         f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
         lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
         apart = np.linalg.norm(lab[:, None] - lab, axis=-1)[np.triu_indices(len(rgb), 1)]
-        assert apart.min() > 12  # CIELAB; about 2 is just noticeable
+        assert apart.min() > 25  # CIELAB; about 2 is just noticeable
 
 
 @pytest.mark.parametrize("limit", [0.3, 0.33])  # a point of the grid, and one between two
@@ -127,31 +136,29 @@ def test_grid_shades_what_the_pauc_measures(limit):
     figure = drawn_grid(edc_table(), limit=limit)
     for (v, b), axes in np.ndenumerate(np.array(figure.axes).reshape(2, 3)):
         _, shaded = axes.collections  # the first is the range of random orders
-        assert to_rgb(shaded.get_facecolor()[0]) == pytest.approx(to_rgb(labelled(axes)["PreFIQs"].get_color()))
+        assert to_rgb(shaded.get_facecolor()[0]) == pytest.approx(to_rgb(labelled(axes)["prefiqs"].get_color()))
         assert area(shaded) == pytest.approx(start(v, b) * limit * (1 - 0.8 * limit / 2))
 
 
-def test_grid_marks_exactly_the_points_that_cannot_resolve_the_fmr():
-    figure = drawn_grid(edc_table(supervision=MANY))
+def test_grid_draws_what_cannot_resolve_the_fmr_faint():
+    figure = drawn_grid(edc_table(slopes=MANY))
     for axes in figure.axes:
-        hollow = {line.get_color(): line for line in axes.lines if line.get_markerfacecolor() == "white"}
-        assert len(hollow) == 6 and "0.7" not in hollow  # grey lines have none
-        for key, line in labelled(axes).items():
+        for line in labelled(axes).values():
             assert np.isnan(line.get_ydata()[-3:]).all() and np.isfinite(line.get_ydata()[:-3]).all()
-            if key not in ("norm", "z"):
-                marks = hollow[line.get_color()]
-                assert marks.get_marker() == "o" and marks.get_xdata().tolist() == [0.85, 0.9, 0.95]
-    assert "hollow: fewer than 1,000 impostor pairs left" in legend_of(figure)
+            assert line.get_alpha() is None
+        faint = [line for line in axes.lines if line.get_alpha() == 0.35]
+        assert len(faint) == 8 and all(np.isfinite(line.get_ydata()).all() for line in faint)
+    assert "faint: fewer than 1,000 impostor pairs left" in legend_of(figure)
     sure = drawn_grid(edc_table().assign(fmr_resolvable=True))
-    assert not any("hollow" in text.get_text() for text in texts(sure))
+    assert not any("faint" in text.get_text() for text in texts(sure))
 
 
 def test_grid_takes_the_fmr_asked_for_and_sorts_the_points():
     both = pd.concat([edc_table(), edc_table(fmr=1e-4).assign(fnmr=0.5)]).sample(frac=1, random_state=0)
-    figure = drawn_grid(both, "FROQ", fmr=1e-4)
+    figure = drawn_grid(both, fmr=1e-4)
     line = labelled(figure.axes[0])["FROQ"]
     assert line.get_xdata().tolist() == DISCARD.tolist() and set(line.get_ydata()[:17]) == {0.5}
-    assert "hollow: fewer than 10,000 impostor pairs left" in legend_of(figure)
+    assert "faint: fewer than 10,000 impostor pairs left" in legend_of(figure)
 
 
 def test_grid_draws_the_random_order_as_a_band():
@@ -160,7 +167,7 @@ def test_grid_draws_the_random_order_as_a_band():
     band = axes.collections[0].get_paths()[0].vertices
     assert band.min(axis=0) == pytest.approx([0, 0.5 * start(1, 2)])
     assert band.max(axis=0) == pytest.approx([0.95, 1.5 * start(1, 2)])
-    assert "random orders, mean and 5–95 %" in legend_of(figure)
+    assert "random orders, mean and range" in legend_of(figure)
 
 
 def test_grid_says_where_nothing_was_run():
@@ -172,9 +179,9 @@ def test_grid_says_where_nothing_was_run():
 
 @pytest.mark.parametrize(("verifiers", "benchmarks"), [(1, 1), (1, 8), (4, 1), (4, 8)])
 def test_grid_can_be_read_in_print_and_nothing_is_cut_off_or_covered(verifiers, benchmarks):
-    many = {f"method {i}": "supervised" for i in range(9)} | {f"other {i}": "unsupervised" for i in range(5)}
+    many = {f"method {i}": 0.9 - 0.05 * i for i in range(14)}
     table = edc_table(verifiers, benchmarks, many).replace({"b0": "AgeDB-30", "v0": "CurricularFace"})
-    figure = drawn_grid(table.assign(label="PreFIQs, unstructured L1, ρ = 0.4"), "other 0")
+    figure = drawn_grid(table.assign(label="PreFIQs, unstructured L1, ρ = 0.4"))
     assert figure.get_figheight() < 2**0.5 * figure.get_figwidth()  # A4, upright
     shrunk = min(1, PRINTED / figure.get_figwidth())
     assert all(shrunk * text.get_fontsize() >= 6 for text in texts(figure))
@@ -198,7 +205,7 @@ def test_density_counts_every_point_once(n):
     x = rng.random(n)
     y = x + rng.random(n)
     y[0] = 50
-    axes = density_panels(x, {"score": y}, "label").axes[0]
+    axes = density_panels(x, {"score": y}, "label", "t").axes[0]
     counts, x_edges, y_edges = numbers_by_cell(axes)
     expected = np.zeros(counts.shape)
     for a, b in zip(x[1:], y[1:], strict=True):  # an independent count
@@ -213,7 +220,7 @@ def test_density_counts_every_point_once(n):
 
 def test_density_gives_each_set_label_a_column_of_its_own():
     x = np.repeat([0.0, 0.2, 1.0], [10, 20, 30])
-    counts, edges, _ = numbers_by_cell(density_panels(x, {"y": np.arange(60.0)}, "x").axes[0])
+    counts, edges, _ = numbers_by_cell(density_panels(x, {"y": np.arange(60.0)}, "x", "t").axes[0])
     assert edges.tolist() == pytest.approx([-0.1, 0.1, 0.6, 1.4]) and counts.sum(axis=0).tolist() == [10, 20, 30]
 
 
@@ -222,7 +229,7 @@ def test_density_panels_are_lettered_and_share_one_logarithmic_colour_scale(n):
     rng = np.random.default_rng(0)
     x = rng.choice(rng.random(1000), 2000)
     scores = {f"score {i}": np.where(rng.random(2000) < i / 8, 0.5, rng.random(2000)) for i in range(n)}
-    figure = density_panels(x, scores, "x")
+    figure = density_panels(x, scores, "x", "t")
     drawn = [axes for axes in figure.axes if axes.get_xlabel() == "x"]
     assert [axes.get_title() for axes in drawn] == (["(a)", "(b)", "(c)", "(d)", "(e)"][:n] if n > 1 else [""])
     assert [axes.get_ylabel() for axes in drawn] == list(scores)
@@ -237,52 +244,57 @@ def test_density_panels_are_lettered_and_share_one_logarithmic_colour_scale(n):
 
 
 def interval_table():
-    rows = [("v0", "ours", 10.0, 9, 12), ("v0", "norm", 11, 10, 11.5), ("v1", "ours", 50, 45, 60)]
-    return pd.DataFrame(rows, columns=["verifier", "key", "pauc", "pauc_low", "pauc_high"]).assign(
-        label=lambda t: "the " + t["key"]
-    )
+    rows = [
+        ("v0", "prefiqs", 10.0, 9, 12),
+        ("v0", "x", 11, 10, 11.5),
+        ("v1", "x", 50, 45, 60),
+        ("v1", "prefiqs", 40, 3, 70),
+    ]
+    rows += [("v0", "worst", 30, np.nan, np.nan)]
+    table = pd.DataFrame(rows, columns=["verifier", "key", "estimate", "low", "high"])
+    return table.assign(label="the " + table["key"], method=table["key"])
 
 
 def drawn_intervals(axes):
     """Method -> (low, point, high), read off the drawing."""
     name = axes.yaxis.get_major_formatter()
-    points = dict(zip(axes.lines[0].get_ydata(), axes.lines[0].get_xdata(), strict=True))
+    points = {line.get_ydata()[0]: line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1}
     segments = [part for part in axes.collections[0].get_segments() if len(part)]
     ends = {part[0, 1]: tuple(part[:, 0]) for part in segments if np.isfinite(part).all()}
     return {name(y): (ends[y][0], points[y], ends[y][1]) for y in ends}
 
 
-def test_intervals_stand_in_the_panel_of_their_verifier_first_method_on_top():
-    random = [("v0", 18.0, 20.0, 23.0), ("v1", 70.0, 72.0, 75.0)]
-    random = pd.DataFrame(random, columns=["verifier", "pauc_min", "pauc_mean", "pauc_max"])
-    figure = pauc_intervals(interval_table(), random, "title")
+def test_forest_has_a_panel_a_verifier_and_a_line_a_method_the_best_on_top():
+    figure = forest(interval_table(), "title", "difference")
     first, second = figure.axes
     assert (first.get_title(), second.get_title()) == ("v0", "v1")
-    assert drawn_intervals(first) == {"the ours": (9, 10, 12), "the norm": (10, 11, 11.5)}
-    assert drawn_intervals(second) == {"the ours": (45, 50, 60)}
-    assert [label.get_text() for label in first.get_yticklabels()] == ["the ours", "the norm"]
+    assert drawn_intervals(first) == {"the prefiqs": (9, 10, 12), "the x": (10, 11, 11.5)}
+    assert drawn_intervals(second) == {"the x": (45, 50, 60), "the prefiqs": (3, 40, 70)}
+    assert [label.get_text() for label in first.get_yticklabels()] == ["the prefiqs", "the x", "the worst"]
     assert first.get_ylim()[0] > first.get_ylim()[1]  # downwards
-    for axes, low, mean, high in ((first, 18, 20, 23), (second, 70, 72, 75)):
+    for axes in figure.axes:
+        assert [0, 0] in [list(line.get_xdata()) for line in axes.lines]  # the norm
+        assert axes.lines[0].get_color() == style.METHODS["prefiqs"]["color"]
+
+
+def test_forest_of_areas_has_the_random_orders():
+    random = [("v0", 18.0, 20.0, 23.0), ("v1", 70.0, 72.0, 75.0)]
+    random = pd.DataFrame(random, columns=["verifier", "pauc_min", "pauc_mean", "pauc_max"])
+    figure = forest(interval_table(), "title", "pAUC", random)
+    for axes, low, mean, high in zip(figure.axes, (18, 70), (20, 72), (23, 75), strict=True):
         (band,) = axes.patches
         assert (band.get_x(), band.get_x() + band.get_width()) == (low, high)
-        assert list(axes.lines[1].get_xdata()) == [mean, mean]
+        assert [mean, mean] in [list(line.get_xdata()) for line in axes.lines]
+        assert [0, 0] not in [list(line.get_xdata()) for line in axes.lines]
+    assert legend_of(figure) == ["random orders, mean and range"] and figure.legends[0].get_title().get_text() == "pAUC"
 
 
 def test_grouped_areas_keep_questions_apart_on_one_axis():
     rows = [("layers", "all", 20.0, 19, 21), ("layers", "last", 25, np.nan, np.nan), ("distance", "L2", 20, 18, 22)]
-    figure = grouped_pauc(pd.DataFrame(rows, columns=["question", "label", "pauc", "pauc_low", "pauc_high"]))
+    figure = grouped_pauc(pd.DataFrame(rows, columns=["question", "label", "estimate", "low", "high"]), "title")
     layers, distance = figure.axes
     assert (layers.get_title("left"), distance.get_title("left")) == ("layers", "distance")
-    assert drawn_intervals(layers) == {"all": (19, 20, 21)} and layers.lines[0].get_xdata().tolist() == [20, 25]
+    assert drawn_intervals(layers) == {"all": (19, 20, 21)}
+    assert [line.get_xdata()[0] for line in layers.lines] == [20, 25]
     assert drawn_intervals(distance) == {"L2": (18, 20, 22)} and layers.get_xlim() == distance.get_xlim()
     assert layers.bbox.height / 2.3 == pytest.approx(distance.bbox.height / 1.3, rel=0.02)  # lines equally far apart
-
-
-def test_heat_map_prints_areas_and_colours_each_fmr_by_its_own_smallest():
-    rows = [(0.1, 1e-3, 12.0), (0.4, 1e-3, 10.0), (0.1, 1e-4, 20.0), (0.4, 1e-4, 50.0), (0.9, 1e-3, 15.0)]
-    axes = ratio_by_fmr(pd.DataFrame(rows, columns=["ratio", "fmr", "pauc"]), "title").axes[0]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["0.001", "0.0001"]
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["0.1", "0.4", "0.9"]
-    assert [text.get_text() for text in axes.texts] == ["12.00", "10.00", "15.00", "20.00", "50.00"]
-    colour = axes.collections[0].get_array()
-    assert colour.reshape(2, 3).filled(-1).tolist() == [[1.2, 1, 1.5], [1, 2.5, -1]]

@@ -68,8 +68,3 @@ class RandomOrder:
     discard: NDArray[np.float64]
     fnmr: NDArray[np.float64]
     pauc: NDArray[np.float64]
-
-    def band(self, coverage: float = 0.9) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the lower and upper FNMR, each (steps,), between which the central `coverage` of the seeds lies."""
-        low, high = np.quantile(self.fnmr, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
-        return low, high

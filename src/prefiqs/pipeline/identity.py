@@ -76,6 +76,11 @@ class MethodId:
         return METHODS[self.method].supervision if self.network else self.supervised
 
 
+def short(label: str) -> str:
+    """A label for figures, without the pruning strategy of the paper."""
+    return label.replace("unstructured L1, ", "")
+
+
 def identity_table(methods: Mapping[MethodId, bool]) -> pd.DataFrame:
     """One row a method, `key` and `COLUMNS`; `methods` says of each whether its network was trained on the images."""
     rows = []

@@ -20,7 +20,15 @@ from prefiqs.reporting.tables import Table
 from prefiqs.reporting.typst import escape, typst_table, write_pdf
 
 TEMPLATE = Path(__file__).with_suffix(".typ.j2")
-FIGURES = {  # caption, and width in percent of the text; the intervals are in Table 5
+MAIN = {  # caption, and width in percent of the text
+    "intervals": (
+        "pAUC·10³ of each method minus that of the embedding norm on {benchmark}, quality estimated by {model}, one "
+        "panel per verifier; left of 0 is better than the norm. Above each panel: the genuine pairs that the verifier "
+        "rejects with nothing discarded, and the pAUC·10³ of the norm",
+        100,
+    ),
+}
+FIGURES = {
     "density": ("Fig. 2: drift and quality of {model} against the label of the images of {benchmark}", 100),
     "scatter": ("Jacobian drift of {model} against its discrete drift on {benchmark}", 45),
     "pauc": ("pAUC·10³ on {benchmark} by pruning ratio and strategy, quality and verification by {model}", 75),
@@ -49,7 +57,8 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
         ),
         compared=typst_table(_compared(compared)) if len(compared) else "",
         grids={model: f"paper/edc-grid-{model}.png" for model in study.grids},
-        figures=list(_figures(run, folder, numbers)),
+        main=list(_figures(run, folder, numbers, MAIN)),
+        figures=list(_figures(run, folder, numbers, FIGURES)),
         shortcomings=list(_shortcomings(run, folder)),
     )
     write_pdf(source, folder / "paper.pdf")
@@ -97,8 +106,10 @@ def _compared(cells: pd.DataFrame) -> Table:
     return Table(shown, "Printed numbers beside ours", digits=0)
 
 
-def _figures(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """Path within the folder, caption and width of each figure that the run has made and that shows something.
+def _figures(
+    run: Run, folder: Path, numbers: Mapping[str, Any], named: Mapping[str, tuple[str, int]]
+) -> Iterator[tuple[str, str, int]]:
+    """Path within the folder, caption and width of each named figure that the run has made and that shows something.
 
     A benchmark with a pair set of its own is shown by these pairs, which are more.
     """
@@ -107,14 +118,14 @@ def _figures(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[tup
         for benchmark, model, fmr, rejected in _errors(run, folder)
         if rejected < FEW_ERRORS and fmr == run.params.edc.fmr[0]
     }
-    for name, (caption, width) in FIGURES.items():
+    for name, (caption, width) in named.items():
         for path in sorted(folder.rglob(f"{name}.png")):
             stage, benchmark, model, _ = path.relative_to(folder).parts
             if stage == "candidates":
                 benchmark = run.params.most_pairs_of(benchmark)
             drifts = numbers.get(f"jacobian-{benchmark}-{model}", {})
             constant = name in ("density", "scatter") and "spearman" in drifts and drifts["spearman"] is None
-            superseded = name == "pauc" and benchmark != run.params.most_pairs_of(benchmark)
+            superseded = name in ("pauc", "intervals") and benchmark != run.params.most_pairs_of(benchmark)
             if not constant and not superseded and (benchmark, model) not in noise:
                 yield path.relative_to(folder).as_posix(), caption.format(model=model, benchmark=benchmark), width
 

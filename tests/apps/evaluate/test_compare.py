@@ -168,9 +168,8 @@ def test_several_verifiers_are_each_judged_as_if_alone(run, brought, tmp_path):
     both = ["--embeddings", f"half={tmp_path}/halves.npy"]
     code, out, err = run("evaluate", *given(brought), *both, "--out", tmp_path / "both", *options)
     assert code == 0, err
-    assert "| half " in out and {"edc-half-0.05.png", "edc-vectors-0.01.png"} <= {
-        path.name for path in (tmp_path / "both").iterdir()
-    }
+    assert "| half " in out
+    assert {path.name for path in (tmp_path / "both").glob("edc*")} == {"edc-0.01.png", "edc-0.05.png"}
     alone = given(brought)
     alone[alone.index("--embeddings") + 1] = both[1]
     code, out, err = run("evaluate", *alone, "--out", tmp_path / "alone", *options)

@@ -10,7 +10,7 @@ from small_run import small_run, write_embeddings, write_method_scores, write_sc
 
 from prefiqs import error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, short
 from prefiqs.pipeline.params import Params
 from prefiqs.pipeline.scores import Scores
 from prefiqs.pipeline.studies.agreement import agreement_study, spread_over_people
@@ -186,3 +186,34 @@ def test_faces_are_spread_over_the_order_and_people():
     people = np.array(["a", "a", "b", "b", "c", "c"])
     assert spread_over_people(np.array([4, 0, 1, 2, 3, 5]), people, 2).tolist() == [4, 3]  # 5 shows c again
     assert spread_over_people(np.arange(6), people, 20).tolist() == [0, 2, 5]
+
+
+def test_the_main_figure_shows_each_method_minus_the_norm(run, study):
+    scores = run.all_scores("orl-xq", "sface")
+    keys = {short(label): key for key, label in scores.labels.items()}
+    norm = MethodId.of("norm", "sface").key
+    assert len(study.intervals.axes) == 2
+    for axes, verifier in zip(study.intervals.axes, ("sface", "mobilefacenet-512"), strict=True):
+        name = axes.yaxis.get_major_formatter()
+        shown = {name(line.get_ydata()[0]): line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1}
+        chance = shown.pop("random orders, mean")
+        of_norm = area(run, verifier, scores.values[norm], 0.1)
+        assert len([name for name in shown if name.startswith("PreFIQs, ρ")]) in (1, 2) and len(shown) > 3
+        for label, difference in shown.items():
+            values = scores.values[keys[label.removesuffix(" (best here)")]]
+            assert difference == pytest.approx(area(run, verifier, values, 0.1) - of_norm)
+        random = study.random.set_index(["verifier", "fmr"]).loc[(verifier, 0.1)]
+        assert chance == pytest.approx(random["pauc_mean"] - of_norm)
+        assert (
+            axes.get_title().startswith(f"verifier {verifier}\n")
+            and f"norm: pAUC·10³ {of_norm:.2f}" in axes.get_title()
+        )
+
+
+def test_too_few_errors_or_one_ratio_give_no_figure_of_ratios(run, study):
+    without = edc_study(run, "orl", "sface")
+    assert study.numbers["fnmr_without_discard"]["sface"] > 0 == without.numbers["fnmr_without_discard"]["sface"]
+    assert study.by_ratio and without.by_ratio is None
+    prune = run.params.prune.model_copy(update={"ratios": [0.4]})
+    one = replace(run, params=run.params.model_copy(update={"prune": prune}))
+    assert edc_study(one, "orl-xq", "sface").by_ratio is None

@@ -65,6 +65,13 @@ def test_every_exit_and_depth_scores_as_the_public_call(made):
     }  # fmt: skip
 
 
+def test_faces_that_may_not_be_shown_are_not_drawn(tmp_path, monkeypatch):
+    run = small_run(tmp_path, {"align": {"show_faces": []}})
+    use_small_networks(monkeypatch, run)
+    study = exits_study(run, "orl-xq", "vit-prefiqs")
+    assert study.figure is None and study.received is None and len(study.scores.values) > 10
+
+
 def test_areas_and_operating_points(made, tmp_path):
     run, _ = made
     study = transformer_study(run, "orl-xq", "vit-prefiqs")

@@ -34,9 +34,9 @@ def test_accuracy_is_that_of_the_sum_of_both_views(tmp_path):
     assert numbers["unpruned_without_flip_test"] == pytest.approx(100 * plain.mean, rel=1e-5)
     assert numbers["pairs"] == int(np.sum(faces.folds >= 0))
     near = {f"{s.granularity} {s.criterion}" for s, a in zip(specs, expected[1:], strict=True) if a >= expected[0] - 1}
-    assert set(numbers["largest_ratio_within_one_point"]) == near
+    assert set(numbers["largest_ratio_within_one_point"]) == near and study.figure is None
     assert {path.name for path in (tmp_path / "results").iterdir()} == {
-        "table4.csv", "table4.md", "accuracy.png", "numbers.json"
+        "table4.csv", "table4.md", "numbers.json"  # a figure of one ratio would be a point a strategy
     }  # fmt: skip
 
 

@@ -28,13 +28,19 @@ from prefiqs.evaluation.operating_points import (
     similarity_thresholds,
     target_points,
 )
-from prefiqs.evaluation.tables import areas_table, curves_table, intervals_table, random_table
+from prefiqs.evaluation.tables import (
+    areas_table,
+    curves_table,
+    intervals_table,
+    random_curves_table,
+    random_table,
+)
 from prefiqs.evaluation.verdict import verdict
 from prefiqs.io.tables import write_table
-from prefiqs.reporting.figures.areas import pauc_intervals
-from prefiqs.reporting.figures.curves import edc_figure
+from prefiqs.reporting.figures.areas import forest
+from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.groups import group_shares
-from prefiqs.reporting.figures.style import save_figure
+from prefiqs.reporting.figures.style import PAUC_LABEL, save_figure
 from prefiqs.reporting.tables import Table
 
 
@@ -58,9 +64,8 @@ def evaluate(
     """Write all results into a folder, the page `report.html` last, and return the verdict and the tables.
 
     Files: `areas`, `similarity_thresholds`, `operating_points` and `target_fnmr` (CSV, Markdown), `curves.csv`,
-    `random.csv`, `edc-FMR.png` for each FMR (`edc-VERIFIER-FMR.png` where there are several verifiers); with a
-    bootstrap also `differences` to the best method, and `intervals-FMR.png`; with `grouping` the tables of
-    `groups.group_tables`, and `groups.png`.
+    `random.csv`, `edc-FMR.png` for each FMR; with a bootstrap also `differences` to the best method, and
+    `intervals-FMR.png`; with `grouping` the tables of `groups.group_tables`, and `groups.png`.
     """
     if settings.resamples is None:
         settings = replace(settings, resamples=1000 if len(inputs.pairs) <= 1_000_000 else 100)
@@ -93,16 +98,23 @@ def evaluate(
     found = operating_points(comparison, at_percentiles, people, draws, lost)
     tables["operating_points"] = percentile_table(found, inputs.sign, hidden)
 
-    figures = {}
-    for verifier, fmr in random:
-        drawn = {method: curves[verifier, method, fmr] for method in inputs.scores}
-        by = "" if hidden else f"{verifier}-"
-        figure = edc_figure(drawn, title if hidden else f"{title}, {verifier}", limit, random[verifier, fmr])
-        caption = f"Error-versus-discard curves at FMR {fmr:g}" + ("" if hidden else f", verifier {verifier}")
-        figures[f"edc-{by}{fmr:g}"] = caption, figure
+    figures, points = {}, curves_table(curves)
+    drawn, band = (
+        table.assign(benchmark=title)
+        for table in (points.assign(label=points["key"], method=points["key"]), random_curves_table(random))
+    )
+    for fmr in settings.fmrs:
+        figure = edc_grid(drawn, band, fmr, limit, f"{title}, FMR {fmr:g}", rows="benchmark", columns="verifier")
+        figures[f"edc-{fmr:g}"] = f"Error-versus-discard curves at FMR {fmr:g}", figure
+    renamed = {"key": "method", "pauc": "estimate", "pauc_low": "low", "pauc_high": "high"}
     for fmr in settings.fmrs if bootstraps else ():
-        of_fmr = intervals[intervals["fmr"] == fmr].assign(label=intervals["key"])
-        figure = pauc_intervals(of_fmr, chance[chance["fmr"] == fmr], f"FMR {fmr:g}")
+        of_fmr = intervals[intervals["fmr"] == fmr].assign(label=intervals["key"]).rename(columns=renamed)
+        figure = forest(
+            of_fmr.assign(key=of_fmr["method"]),
+            f"{title}, FMR {fmr:g}",
+            f"{PAUC_LABEL}, 95 % intervals (lower is better)",
+            chance[chance["fmr"] == fmr],
+        )
         figures[f"intervals-{fmr:g}"] = f"pAUC with 95 % intervals at FMR {fmr:g}", figure
     method = _method_to_show(bootstraps, comparison, limit)
     shown = tables | {"operating_points": rows_of_method(tables["operating_points"], method)}
@@ -114,7 +126,7 @@ def evaluate(
         at_percentiles = shown["groups"].frame.dropna(subset="percentile")
         figures["groups"] = shown["groups"].caption, group_shares(at_percentiles, f"{title}, {method}")
 
-    write_table(curves_table(curves).rename(columns=METHOD), folder / "curves.csv")
+    write_table(points.rename(columns=METHOD), folder / "curves.csv")
     write_table(chance, folder / "random.csv")
     for name, table in tables.items():
         table.write(folder / name)

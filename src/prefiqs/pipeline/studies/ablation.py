@@ -25,7 +25,7 @@ from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.pruning.stages import network_stages
-from prefiqs.reporting.figures.areas import grouped_pauc, ratio_by_fmr
+from prefiqs.reporting.figures.areas import grouped_pauc
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 REFERENCE, LAYERS, RANKING, BATCH_NORM, DISTANCE, RANDOM = QUESTIONS = (
@@ -69,7 +69,6 @@ class AblationStudy(Study):
     figure: Figure = saved_as("ablation")
     stages: Table = saved_as("stages")
     by_fmr: Table = saved_as("fmr")
-    fmr_figure: Figure = saved_as("fmr")
     passes: Table = saved_as("passes")
     fusing_error: float
     failing: int
@@ -149,10 +148,14 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
             blocks="question",
             intervals=["difference"],
         ),
-        figure=grouped_pauc(frame.assign(label=frame["variant"] + at_ratio)),
+        figure=grouped_pauc(
+            frame.assign(label=frame["variant"] + at_ratio).rename(
+                columns={"pauc": "estimate", "pauc_low": "low", "pauc_high": "high"}
+            ),
+            f"{about}, FMR {fmr:g}",
+        ),
         stages=_stages_table(network, stages, chosen.ratios, f"What the global ranking removes of {model} (%)"),
         by_fmr=_fmr_table(fmr_areas, of_fmrs, f"pAUC·10³ at each ρ and FMR on {about}"),
-        fmr_figure=ratio_by_fmr(fmr_areas, title=f"pAUC·10³ on {about}"),
         passes=passes,
         fusing_error=float(np.abs(normalise(before) - normalise(after)).max()),
         failing=round(whole.fnmr[0] * whole.n_genuine[0]),

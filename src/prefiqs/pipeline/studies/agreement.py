@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, short
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import rank_correlations
 from prefiqs.reporting.figures.faces import face_captions, method_agreement
@@ -32,22 +32,24 @@ def agreement_study(run: Run, benchmark: str, model: str) -> AgreementStudy:
     others = [MethodId.of_spec(model, spec).key for spec in run.params.prune.specs if spec != run.params.usual]
     scores = scores.where(~scores.methods["key"].isin(others))
     labels, table = scores.labels, pd.DataFrame(scores.values)
-    correlation = table.corr(method="spearman")
+    correlation, about = table.corr(method="spearman"), f"{benchmark}, PreFIQs and norm from {model}"
+    names = {key: short(label) for key, label in labels.items()}
     rows = [(a, labels[a], b, labels[b], correlation.loc[a, b]) for a, b in combinations(correlation, 2)]
     return AgreementStudy(
         pd.DataFrame(rows, columns=["key", "label", "other_key", "other_label", "spearman"]),
-        rank_correlations(correlation.rename(index=labels, columns=labels), f"{benchmark}, {len(table):,} faces"),
-        _faces(faces, table.rename(columns=labels)) if run.shows_faces_of(benchmark) else None,
+        rank_correlations(correlation.rename(index=names, columns=names), f"{len(table):,} faces of {about}"),
+        _faces(faces, table.rename(columns=names), about) if run.shows_faces_of(benchmark) else None,
     )
 
 
-def _faces(faces: Benchmark, scores: pd.DataFrame) -> Figure:
+def _faces(faces: Benchmark, scores: pd.DataFrame, about: str) -> Figure:
     """Faces evenly spread over the mean rank of all methods, and the share of faces that each method scores lower."""
     percentiles = 100 * (scores.rank() - 1) / (len(scores) - 1)
     order = np.argsort(percentiles.mean(axis=1).to_numpy(), kind="stable")
     shown = spread_over_people(order, faces.subjects, FACES_SHOWN)
     captions = face_captions(faces.index, shown)
-    return method_agreement([faces.images[row] for row in shown], percentiles.iloc[shown], captions)
+    title = f"Share of all faces that a method scores lower (%): {about}"
+    return method_agreement([faces.images[row] for row in shown], percentiles.iloc[shown], captions, title)
 
 
 def spread_over_people(order: np.ndarray, subjects: np.ndarray, count: int) -> np.ndarray:

@@ -108,7 +108,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         ],
         columns=["verifier", "exponent", "excess", "low", "high"],
     )  # fmt: skip
-    margin = found[MARGIN].values
+    margin, named = found[MARGIN].values, {NORM: "norm", MARGIN: "pruning-margin", prefiqs: "prefiqs"}
     ends = {"lowest score": int(margin.argmin()), "highest score": int(margin.argmax())}
     return CandidatesStudy(
         table=Table(
@@ -129,8 +129,11 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         ),
         by_exponent=by_exponent,
         price=pauc_by_cost(
-            areas.assign(label=areas["key"], cost=areas["passes"]), "forward passes per face", [NORM, MARGIN, prefiqs],
-            where,
+            areas.assign(
+                label=areas["key"], cost=areas["passes"], method=areas["key"].map(named).fillna(""),
+                group=areas["group"].where(~areas["key"].isin(named), areas["key"]),
+            ),
+            "forward passes per face", f"{where}, FMR {protocol.fmrs[0]:g}",
         ),
         exponents=excess_by_exponent(by_exponent, 2.0, where),
         contributions=running_contributions({name: seen.contributions[row] for name, row in ends.items()}, where),

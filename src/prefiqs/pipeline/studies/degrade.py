@@ -13,7 +13,7 @@ from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.faces import face_grid
 from prefiqs.reporting.study import Figure, Study
 
-SEVERITIES = (0, 0.2, 0.4, 0.6, 0.8, 1)  # in the figure of all kinds
+SEVERITIES = (0.2, 0.4, 0.6, 0.8, 1)  # in the figure of all kinds
 SHOWN, COLUMNS = 4, 10  # photos whose copies are shown
 
 
@@ -40,7 +40,7 @@ def degrade_study(run: Run, benchmark: str) -> DegradeStudy:
             for kind, strongest in chosen.strongest.items()
             for severity in SEVERITIES
         }
-        kinds = face_grid([*made.values()], [*made], columns=len(SEVERITIES))
+        kinds = face_grid([*made.values()], [*made], columns=COLUMNS)
         first = degraded.index.head(SHOWN * chosen.copies)
         captions = [f"{row.degradation}\n{row.severity:.2f}" for row in first.itertuples()]
         copies = face_grid(degraded.images[: len(first)], captions, columns=COLUMNS)

@@ -49,7 +49,7 @@ def density_study(run: Run, benchmark: str, model: str) -> DensityStudy:
     within = by_kind.corr(method="spearman").xs("label", level=1)[spec.key]
     table = within.dropna().sort_values().rename("Spearman").rename_axis("degradation").reset_index()
     return DensityStudy(
-        figure=density_panels(label, drawn, xlabel),
+        figure=density_panels(label, drawn, xlabel, f"{benchmark}, quality from {model}"),
         table=Table(table, f"Rank correlation of PreFIQs, {spec.label}, with the label, by kind of degradation"),
         numbers={"spearman_with_label": correlation.to_dict(), "within_kind": within.to_dict()},
     )

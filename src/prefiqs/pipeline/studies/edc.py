@@ -19,12 +19,13 @@ from prefiqs.evaluation.tables import (
     random_curves_table,
     random_table,
 )
-from prefiqs.pipeline.identity import COLUMNS, MethodId
+from prefiqs.pipeline.identity import COLUMNS, MethodId, short
 from prefiqs.pipeline.params import Edc
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
-from prefiqs.reporting.figures.areas import lines_by_ratio, pauc_intervals
-from prefiqs.reporting.figures.curves import edc_figure
+from prefiqs.reporting.figures.areas import forest, lines_by_ratio
+from prefiqs.reporting.figures.curves import edc_grid
+from prefiqs.reporting.figures.style import PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 OURS = ("unstructured", "l1")
@@ -39,8 +40,9 @@ class EdcStudy(Study):
     each row identifies its method (`key` and `identity.COLUMNS`). Table, figures and numbers are for the first FMR and
     the threshold convention of the parameters.
 
-    areas: for both conventions; pauc_low, pauc_high: 95 % interval, if it was resampled. by_ratio, same_model: with the
-    estimator as verifier. findings: one paragraph per verifier, and how far to rely on them.
+    areas: for both conventions; pauc_low, pauc_high: 95 % interval, if it was resampled. intervals: the main result,
+    each method minus the norm. by_ratio: with the estimator as verifier; None if it makes fewer than `FEW_ERRORS`, or
+    for one ratio. findings: one paragraph per verifier, and how far to rely on them.
     """
 
     areas: pd.DataFrame = saved_as("areas")
@@ -49,10 +51,9 @@ class EdcStudy(Study):
     random: pd.DataFrame = saved_as("random")
     random_points: pd.DataFrame = saved_as("random-edc")
     table: Table = saved_as("table3")
-    by_ratio: Figure = saved_as("pauc")
+    by_ratio: Figure | None = saved_as("pauc")
     intervals: Figure = saved_as("intervals")
-    same_model: Figure = saved_as("edc")
-    cross_model: Figure | None
+    curves: Figure = saved_as("edc")
     findings: list[str]
 
 
@@ -83,10 +84,16 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     line = random[random["fmr"] == fmr].set_index("verifier")
     paucs = chosen.pivot(index="key", columns="verifier", values="pauc")[verifiers].rename_axis(columns=None)
     best = min(prune.main, key=lambda spec: np.nan_to_num(paucs.loc[keys[spec], model], nan=np.inf))
-    ours, about = keys[best], f"{benchmark}, quality from {model}"
+    ours, about = keys[best], f"{benchmark}, quality from {model}, FMR {fmr:g}"
     curve = {(verifier, key): found for (verifier, key, at), found in curves[edc.threshold].items() if at == fmr}
+    # In figures: PreFIQs at its usual and at its best ratio, and all other methods.
+    names = {
+        keys[usual]: short(scores.labels[keys[usual]]),
+        keys[best]: f"{short(scores.labels[keys[best]])} (best here)",
+    }
+    names |= {key: label for key, label in scores.labels.items() if key not in keys.values()}
+    points, random_points = identified(curves_table(curves[edc.threshold])), random_curves_table(chance)
 
-    others = [key for spec, key in keys.items() if spec not in prune.main]
     by_spec = chosen[chosen["key"].isin(keys.values())]
     by_spec = by_spec.set_index(["granularity", "criterion", "ratio", "verifier"])["pauc"].unstack(sort=False)
     by_spec = by_spec.rename_axis(columns=None).assign(mean=by_spec.mean(axis=1, skipna=False)).reset_index()
@@ -103,7 +110,6 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         notes=f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {order}. "
         f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}.{few}",
     )
-    cross_model = {verifier: curve[verifier, ours] for verifier in verifiers[1:]}
     found = chosen[chosen["key"] == ours].set_index("verifier")
     drawn = {verifier: bootstraps[verifier, fmr] for verifier in verifiers}
     main = {f"{spec.ratio:g}": keys[spec] for spec in prune.main}
@@ -122,33 +128,39 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         "resampled": bootstraps[model, fmr].unit,
         "resamples": edc.resamples,
     }
-    levels = {}
+    levels = {"embedding norm": paucs.loc[norm, model]}
     if oracle in paucs.index:
         numbers["pauc_severity"] = paucs.loc[oracle].to_dict()
         levels["true severity"] = paucs.loc[oracle, model]
+    strategy, by_ratio = by_spec["granularity"] + " " + by_spec["criterion"], None
+    if rejected[model] >= FEW_ERRORS and by_spec["ratio"].nunique() > 1:
+        by_strategy = by_spec.assign(strategy=strategy, pauc=by_spec[model])
+        by_ratio = lines_by_ratio(by_strategy, "pauc", f"{about}, verifier {model}", levels, line.loc[model])
     return EdcStudy(
         areas=areas,
-        points=identified(curves_table(curves[edc.threshold])),
+        points=points,
         against_norm=against_norm,
         random=random,
-        random_points=random_curves_table(chance),
+        random_points=random_points,
         table=table,
-        by_ratio=lines_by_ratio(
-            by_spec.assign(strategy=by_spec["granularity"] + " " + by_spec["criterion"], pauc=by_spec[model]),
-            "pauc",
-            f"{about}, same-model, FMR {fmr:g}",
-            levels,
-            line.loc[model],
+        by_ratio=by_ratio,
+        intervals=against_norm_figure(
+            against_norm[against_norm["fmr"] == fmr],
+            line,
+            names,
+            chosen[chosen["key"] == norm].set_index("verifier"),
+            curve[model, norm].n_genuine[0],
+            about,
         ),
-        intervals=pauc_intervals(chosen[~chosen["key"].isin(others)], line.reset_index(), f"{about}, FMR {fmr:g}"),
-        same_model=edc_figure(
-            {f"PreFIQs, {best.label}": curve[model, ours], "embedding norm": curve[model, norm]},
-            f"{about}, same-model",
+        curves=edc_grid(
+            _named(points, names).assign(benchmark=benchmark),
+            random_points.assign(benchmark=benchmark),
+            fmr,
             edc.limit,
-            chance[model, fmr],
-            curve.get((model, oracle)),
+            about,
+            rows="benchmark",
+            columns="verifier",
         ),
-        cross_model=edc_figure(cross_model, f"{about} ({best.label}), cross-model", edc.limit) if cross_model else None,
         numbers=numbers,
         findings=[
             f"PreFIQs is best with {best.label}: the smallest pAUC on these data with {model} as verifier.",
@@ -156,6 +168,37 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
             _reliability(areas),
         ],
     )
+
+
+def _named(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """The rows whose keys have a name, with it as their label, in the order of the names."""
+    order = {key: place for place, key in enumerate(names)}
+    shown = table[table["key"].isin(names)].sort_values("key", key=lambda keys: keys.map(order), kind="stable")
+    return shown.assign(label=shown["key"].map(names))
+
+
+def against_norm_figure(
+    differences: pd.DataFrame,
+    random: pd.DataFrame,
+    names: Mapping[str, str],
+    norm: pd.DataFrame,
+    pairs: int,
+    title: str,
+) -> Figure:
+    """The main result: the pAUC of each named method, and the mean of random orders, minus that of the norm.
+
+    differences: as of `differences_table`, at one FMR. random, norm: rows of `random_table` and, for the norm, of
+    `areas_table`, by verifier. pairs: genuine ones.
+    """
+    chance = {"key": "random", "label": "random orders, mean", "estimate": random["pauc_mean"] - norm["pauc"]}
+    shown = _named(differences, names).rename(columns={"difference": "estimate"})
+    table = pd.concat([shown, random.assign(**chance).reset_index()])
+    headings = {
+        of.Index: f"verifier {of.Index}\n{of.errors:,} of {pairs:,} rejected\nnorm: {PAUC_LABEL} {of.pauc:.2f}"
+        for of in norm.itertuples()
+    }
+    about = f"{PAUC_LABEL} minus that of the embedding norm, 95 % intervals; left of 0: better than the norm"
+    return forest(table.assign(verifier=table["verifier"].map(headings)), title, about)
 
 
 def changes_of_best(

@@ -71,7 +71,7 @@ def embed_study(run: Run, benchmark: str, model: str) -> EmbedStudy:
     return EmbedStudy(
         views=views,
         medians=by_label,
-        lengths=drift_histograms(lengths, "length of the raw embedding"),
+        lengths=drift_histograms(lengths, "length of the raw embedding", f"{benchmark}, {model}"),
         numbers={"faces": len(faces.images), "embedded": len(new), "median_length": by_key},
     )
 

@@ -27,12 +27,13 @@ class ExitsStudy(Study):
     """Scores of every exit, every fusion of exits, ViTNT-FIQA at every depth, and ATTN-FIQA in every block.
 
     figure: what the quality token looks at. received: what patches receive before the softmax, the map of ATTN-FIQA.
+    Both are None if faces must not be drawn.
     """
 
     scores: Scores
     by_block: Table = saved_as("by_block")
-    figure: Figure = saved_as("attention")
-    received: Figure = saved_as("received_attention")
+    figure: Figure | None = saved_as("attention")
+    received: Figure | None = saved_as("received_attention")
 
 
 def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
@@ -56,10 +57,22 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
         "Spearman, ViTNT-FIQA": [np.nan] * (first_depth - 1) + _agreement(by_attention[None])[first_depth - 2 :],
         "Spearman, ATTN-FIQA": _agreement(by_received),
     }
-    ranking = found[MethodId.of("ex-fiqa", model, fusion="depth")]
-    shown = np.concatenate(ends_of_people(ranking, faces.subjects, chosen.faces))
-    folder, exits = run.layout.exits(benchmark, model), [exit for exit in chosen.exits if exit <= len(gflops)]
-    withheld, maps = not run.shows_faces_of(benchmark), received[shown]
+    figure = figure_received = None
+    if run.shows_faces_of(benchmark):
+        ranking = found[MethodId.of("ex-fiqa", model, fusion="depth")]
+        shown = np.concatenate(ends_of_people(ranking, faces.subjects, chosen.faces))
+        exits = [exit for exit in chosen.exits if exit <= len(gflops)]
+        attention, maps = token_attention(network, images[shown], **computing), received[shown]
+        maps = maps - maps.min((2, 3), keepdims=True)  # may be negative
+        about = f"{benchmark}, {model}, with the score"
+        labels = ([f"{score:.2f}" for score in scores[shown]] for scores in (ranking, by_received[:, -1]))
+        figure = attention_grid(
+            images[shown], attention, exits, next(labels), f"Attention of the quality token: {about}"
+        )
+        figure_received = attention_grid(
+            images[shown], maps, exits, next(labels), f"Attention that each patch receives: {about}"
+        )
+    folder = run.layout.exits(benchmark, model)
     return ExitsStudy(
         scores=found,
         by_block=Table(
@@ -68,20 +81,8 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
             digits=dict.fromkeys(columns, 3) | {"share of a pass (%)": 0},
             notes="Spearman: rank correlation of the scores after this block with those of the whole network.",
         ),
-        figure=attention_grid(
-            images[shown],
-            token_attention(network, images[shown], **computing),
-            exits,
-            [f"{score:.2f}" for score in ranking[shown]],
-            withheld,
-        ),
-        received=attention_grid(
-            images[shown],
-            maps - maps.min((2, 3), keepdims=True),  # maps may be negative
-            exits,
-            [f"{score:.2f}" for score in by_received[shown, -1]],
-            withheld,
-        ),
+        figure=figure,
+        received=figure_received,
         stored={folder: found.write, folder / "curve.parquet": pd.DataFrame(curve, columns=CURVE_COLUMNS)},
     )
 

@@ -61,7 +61,9 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
     wide = wide.sort_values("fmr", ascending=False, kind="stable", ignore_index=True).replace({"drift": TITLES})
     about = f"{few['face'].nunique()} of {len(faces.images):,} images of {benchmark}"
     return JacobianStudy(
-        scatter=scatter_agreement(discrete, jacobian, f"discrete drift D, ρ = {ratio:g}", "Jacobian drift ‖J·Δθ‖"),
+        scatter=scatter_agreement(
+            discrete, jacobian, f"discrete drift D, ρ = {ratio:g}", "Jacobian drift ‖J·Δθ‖", f"{benchmark}, {model}"
+        ),
         drifts=drifts,
         table=Table(
             wide[["drift", "fmr", *verifiers]],

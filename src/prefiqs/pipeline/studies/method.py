@@ -43,12 +43,13 @@ def method_study(run: Run, benchmark: str, name: str) -> MethodStudy:
     gallery = None
     if run.shows_faces_of(benchmark):
         rows = np.concatenate(ends_of_people(scores, faces.subjects, SHOWN))
-        gallery = face_grid([faces.images[row] for row in rows], face_captions(faces.index, rows))
+        title = f"Lowest (left) and highest (right) scores of {entry.id.label} on {benchmark}"
+        gallery = face_grid([faces.images[row] for row in rows], face_captions(faces.index, rows), title=title)
     return MethodStudy(
         method=entry.id,
         description=inspect.getdoc(METHODS[entry.method].module) or "",
         calibration=options.get("calibration"),
-        histogram=drift_histograms({entry.id.label: scores}, "score, higher = better"),
+        histogram=drift_histograms({entry.id.label: scores}, "score, higher = better", benchmark),
         gallery=gallery,
         numbers={"faces": len(scores), "low": low, "median": median, "high": high, "trained_on": trained_on},
         stored={run.layout.method_scores(benchmark, name): found.write},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from prefiqs.io.tables import read_parquet, read_table
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, short
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.style import save_figure
@@ -80,6 +80,5 @@ def _grid(run: Run, model: str, curves: pd.DataFrame, chance: pd.DataFrame) -> F
     curves, chance = curves[curves["estimator"] == model], chance[chance["estimator"] == model]
     pruned = (curves["method"] == "prefiqs") & curves["granularity"].notna()
     drawn = curves[((curves["key"] == ours) | ~pruned) & (curves["supervision"] != "oracle")]
-    chance = chance[chance["fmr"] == edc.fmr[0]]
-    title = f"FNMR at FMR {edc.fmr[0]:g}, quality estimated by {model}"
-    return edc_grid(drawn, chance, ours, edc.fmr[0], edc.limit, title)
+    drawn = drawn.assign(label=drawn["label"].map(short))
+    return edc_grid(drawn, chance, edc.fmr[0], edc.limit, f"Quality from {model}, FMR {edc.fmr[0]:g}")

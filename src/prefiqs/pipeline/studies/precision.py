@@ -58,7 +58,9 @@ def precision_study(run: Run, benchmark: str, model: str) -> PrecisionStudy:
     caption = f"PreFIQs in reduced precision on {benchmark}, {model}, same-model; pAUC·10³ at FMR "
     return PrecisionStudy(
         Table(frame, f"{caption}{protocol.fmrs[0]:g}", digits={**dict.fromkeys(frame.columns[2:5], 4), "pauc": 2}),
-        lines_by_ratio(frame.rename(columns={"precision": "strategy"}), "pauc", f"{benchmark}, {model}", {}),
+        lines_by_ratio(
+            frame.rename(columns={"precision": "strategy"}), "pauc", f"{benchmark}, {model}, same-model", {}
+        ),
         parts,
         numbers={
             "rounding": {kind: float(np.median(drift(unpruned[EXACT], unpruned[kind]))) for kind in chosen.kinds},

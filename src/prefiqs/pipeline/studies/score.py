@@ -40,10 +40,11 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
     quality = quality_from_drift(drifts[usual])
     kinds = faces.index["degradation"].iloc[np.argsort(quality, kind="stable")]
     kinds = kinds if faces.index["severity"].any() else kinds.head(0)
-    title = f"lowest (above) and highest (below) quality, {usual.label}"
+    about = f"{benchmark}, quality from {model}"
+    title = f"Lowest (above) and highest (below) quality, {usual.label}: {about}"
     return ScoreStudy(
         medians={s.label: median for s, median in medians.items()},
-        drifts=drift_histograms({f"ρ = {s.ratio:g}": drifts[s] for s in run.params.prune.main}, "drift D"),
+        drifts=drift_histograms({f"ρ = {s.ratio:g}": drifts[s] for s in run.params.prune.main}, "drift D", about),
         gallery=_gallery(faces, quality, title) if run.shows_faces_of(benchmark) else None,
         numbers={
             "median_drift": {s.key: median for s, median in medians.items()},

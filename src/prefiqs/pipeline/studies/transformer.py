@@ -69,8 +69,11 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
         frame = rows[["key", *columns, *by_verifier]].rename(columns=columns)
         return Table(frame, caption, dict.fromkeys(by_verifier, "min"), digits, notes, hidden=["key"])
 
-    shown = [part.assign(group=f"{method}, block by block", label=part["block"]) for method, part in by_method.items()]
-    shown.append(fusions.assign(group=fusions["name"], label=fusions[first].map("{:.2f}".format)))
+    shown = [
+        part.assign(group=f"{method}, block by block", method=method, label="block " + part["block"].astype(str))
+        for method, part in by_method.items()
+    ]
+    shown.append(fusions.assign(group=fusions["name"], method=fusions["name"], label=fusions["name"]))
     figure_points = pd.concat(shown).assign(verifier=first).rename(columns={"gflops": "cost", first: "pauc"})
     return TransformerStudy(
         areas=areas,
@@ -89,7 +92,9 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
             {"block": "block"},
             f"ATTN-FIQA on {model}, {benchmark}: pAUC·10³ by the block whose attention is read",
         ),
-        figure=pauc_by_cost(figure_points, "GFLOPs for one face", figure_points["key"], benchmark, chance.loc[first]),
+        figure=pauc_by_cost(
+            figure_points, "GFLOPs for one face", f"{benchmark}, quality from {model}", chance.loc[first]
+        ),
         numbers={
             "pauc": {method: part[verifiers].iloc[-1].to_dict() for method, part in published.items()},
             "points": {

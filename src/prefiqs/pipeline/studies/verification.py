@@ -16,11 +16,12 @@ TOLERATED = 1.0  # percentage points below the unpruned network
 class VerificationStudy(Study):
     """Accuracy of a network and of its pruned variants on one benchmark, in %; the unpruned network has the ratio 0.
 
-    numbers: flip_test: whether an embedding is the sum of those of a face and of its mirror image.
+    figure: None for one ratio. numbers: flip_test: whether an embedding is the sum of those of a face and of its mirror
+    image.
     """
 
     table: Table = saved_as("table4")
-    figure: Figure = saved_as("accuracy")
+    figure: Figure | None = saved_as("accuracy")
 
 
 def verification_study(run: Run, benchmark: str, model: str) -> VerificationStudy:
@@ -53,7 +54,9 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
     )
     return VerificationStudy(
         table=Table(frame, caption, best={"accuracy": "max"}, digits=2, hidden=["flip_test"]),
-        figure=lines_by_ratio(pruned, "accuracy", f"{benchmark}, {model}", {"not pruned": unpruned}),
+        figure=lines_by_ratio(pruned, "accuracy", f"{benchmark}, verified by pruned {model}", {"not pruned": unpruned})
+        if pruned["ratio"].nunique() > 1
+        else None,
         numbers={
             "unpruned": unpruned,
             "flip_test": flip_test,

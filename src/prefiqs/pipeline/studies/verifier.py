@@ -27,7 +27,7 @@ def verifier_study(run: Run, benchmark: str, model: str) -> VerifierStudy:
     similarity = cosine_similarity(compared, faces.pairs)
     split = {"genuine": similarity[faces.genuine], "impostor": similarity[~faces.genuine]}
     return VerifierStudy(
-        drift_histograms(split, "cosine similarity", ylabel="pairs"),
+        drift_histograms(split, "cosine similarity", f"{benchmark}, verifier {model}", ylabel="pairs"),
         numbers={"fmr": FMR, "fnmr": fnmr_at_fmr(similarity, faces.genuine, FMR), "pairs": len(similarity)},
         stored={run.layout.embeddings(benchmark, model): raw},
     )

@@ -1,4 +1,4 @@
-"""Areas under error-versus-discard curves, pAUC·10³ throughout: with intervals, by ratio and FMR, by ablation."""
+"""Areas under error-versus-discard curves, pAUC·10³ throughout: with intervals, by ratio, by ablation."""
 
 from collections.abc import Mapping
 from itertools import cycle
@@ -12,47 +12,54 @@ from prefiqs.reporting.figures import style
 
 ROW = 0.25  # inches for one line of text
 AROUND = 0.3  # lines left free above the first and below the last, together
-INTERVAL_LABEL = f"{style.PAUC_LABEL}, 95 % interval (lower is better)"
-DARKEST = 1.5  # times the smallest area, at least: smaller differences are not shown as if they were large
-RATIO_LABEL = "pruning ratio ρ"
 
 
 @style.themed
-def pauc_intervals(table: pd.DataFrame, random: pd.DataFrame, title: str) -> Figure:
-    """Draw one point and interval a method, one panel a verifier, methods in the order of the table; lower is better.
+def forest(table: pd.DataFrame, title: str, xlabel: str, random: pd.DataFrame | None = None) -> Figure:
+    """Draw one point and 95 % interval a method, one panel a verifier, methods by their mean rank; left is better.
 
-    table: columns verifier, key, label, pauc, pauc_low, pauc_high (pAUC·10³ and its 95 % interval, or NaN).
-    random: one row per verifier, as of `random_table`, at that FMR.
+    table: columns verifier, key, label, method, estimate, low, high (areas or differences of areas, ·10³; an interval
+        may be NaN). A verifier's name may have several lines.
+    random: one row per verifier, as of `random_table`; None for differences, where a line marks 0.
     """
-    verifiers, methods = table["verifier"].unique(), table.drop_duplicates("key").set_index("key")["label"]
+    ranks = table["estimate"].groupby(table["verifier"]).rank().groupby(table["key"]).mean()
+    methods = table.drop_duplicates("key").set_index("key").loc[ranks.sort_values(kind="stable").index]
+    verifiers = table["verifier"].unique()
     columns = min(4, len(verifiers))
     rows = -(-len(verifiers) // columns)
-    figure = style.new_figure(height=rows * (ROW * len(methods) + 0.5) + 0.6, width=style.WIDTH if columns > 1 else 6.5)
+    width = style.WIDTH if columns > 1 else 6.5
+    figure = style.new_figure(height=rows * (ROW * len(methods) + 0.9) + 0.4, width=width)
     for axes, verifier in zip(style.panels(figure, len(verifiers), columns, sharey=True), verifiers, strict=True):
         part = table[table["verifier"] == verifier].set_index("key").reindex(methods.index)
-        _draw_intervals(axes, part.assign(label=methods))
-        axes.set_title(verifier, fontsize=style.SMALL + 1.5)
-        style.draw_random_areas(axes, random.set_index("verifier").loc[verifier], along_x=True)
-        axes.set_xlabel(style.PAUC_LABEL, fontsize=style.SMALL + 1)
+        _draw_intervals(axes, part.assign(label=methods["label"], method=methods["method"]))
+        axes.set_title(verifier, fontsize=style.SMALL)
+        if random is None:
+            axes.axvline(0, color="black", linewidth=1, zorder=1)
+        else:
+            style.draw_random_areas(axes, random.set_index("verifier").loc[verifier], along_x=True)
     figure.suptitle(title)
-    style.legend_below(figure)
+    if random is None:
+        figure.supxlabel(xlabel, fontsize=style.SMALL + 1)
+    else:
+        style.legend_below(figure, title=xlabel, title_fontsize=style.SMALL + 1)
     return figure
 
 
 @style.themed
-def grouped_pauc(table: pd.DataFrame) -> Figure:
+def grouped_pauc(table: pd.DataFrame, title: str) -> Figure:
     """Draw the answers to several questions of an ablation, one group a question, on one axis; lower is better.
 
-    table: columns question, label, pauc, pauc_low, pauc_high (pAUC·10³ and its interval, or NaN), in drawing order.
+    table: columns question, label, estimate, low, high (pAUC·10³ and its interval, or NaN), in drawing order.
     """
     groups = list(table.groupby("question", sort=False))
     heights = [ROW * (len(part) + AROUND) for _, part in groups]
-    figure = style.new_figure(height=sum(heights) + 0.35 * len(groups) + 0.7, width=7.5)
+    figure = style.new_figure(height=sum(heights) + 0.35 * len(groups) + 1, width=7.5)
     grid = figure.subplots(len(groups), squeeze=False, sharex=True, height_ratios=heights).ravel()
     for axes, (question, part) in zip(grid, groups, strict=True):
-        _draw_intervals(axes, part)
+        _draw_intervals(axes, part.assign(method="prefiqs"))
         axes.set_title(question, loc="left", fontsize=style.SMALL + 1.5)
-    grid[-1].set_xlabel(INTERVAL_LABEL)
+    grid[-1].set_xlabel(f"{style.PAUC_LABEL}, 95 % interval (lower is better)")
+    figure.suptitle(title)
     return figure
 
 
@@ -62,48 +69,35 @@ def lines_by_ratio(
 ) -> Figure:
     """Draw pAUC·10³ (lower is better) or the verification accuracy (%) over the pruning ratio, one line a strategy.
 
-    table: columns strategy, ratio and `value`, "pauc" or "accuracy". levels: what other scores or networks reach, by
-        label. random: a row of `random_table`.
+    table: columns strategy, ratio and `value`, "pauc" or "accuracy"; PreFIQs first. levels: what other scores or
+        networks reach, by label. random: a row of `random_table`.
     """
-    figure = style.new_figure(height=4.4)
+    figure = style.new_figure(height=4.2)
     axes = figure.subplots()
     if random is not None:
         style.draw_random_areas(axes, random)
-    for label, level in levels.items():
-        axes.axhline(level, color="black", linestyle="--", label=label)
-    for (strategy, part), line in zip(table.groupby("strategy", sort=False), cycle(style.STYLES)):
+    for (label, level), colour in zip(levels.items(), cycle(("black", style.GREY))):
+        axes.axhline(level, color=colour, linestyle="--", linewidth=1.2, label=label)
+    looks = style.METHODS["prefiqs"], *style.STYLES
+    for (strategy, part), look in zip(table.groupby("strategy", sort=False), cycle(looks)):
         part = part.sort_values("ratio")
-        axes.plot(part["ratio"], part[value], label=strategy, **line)
-    axes.set(xlabel=RATIO_LABEL, xticks=sorted(table["ratio"].unique()), title=title)
+        axes.plot(part["ratio"], part[value], label=strategy.replace("l1", "L1"), **look)
+    axes.set(xlabel="pruning ratio ρ", xticks=sorted(table["ratio"].unique()))
+    figure.suptitle(title)
     axes.set(ylabel="verification accuracy (%)")
     if value == "pauc":
         axes.set(ylabel=style.LOWER_IS_BETTER, ylim=(0, None))
-    style.legend_below(figure, 3)
-    return figure
-
-
-@style.themed
-def ratio_by_fmr(table: pd.DataFrame, title: str) -> Figure:
-    """Show the pAUC of each pruning ratio ρ (columns) at each FMR (rows) as a heat map; lower is better.
-
-    table: columns ratio, fmr, pauc (pAUC·10³), one row per cell; colours are relative to the smallest at the same FMR.
-    """
-    areas = table.pivot(index="fmr", columns="ratio", values="pauc").sort_index(ascending=False)
-    relative = areas.div(areas.min(axis=1), axis=0)
-    figure = style.new_figure(height=1.6 + 0.5 * len(areas), width=min(style.WIDTH, 4.5 + 0.6 * areas.shape[1]))
-    axes = figure.subplots()
-    darkest = max(DARKEST, relative.max(axis=None))
-    mesh = style.heat_map(axes, relative, style.SMALL + 1, annot=areas, fmt=".2f", cmap="Blues", vmin=1, vmax=darkest)
-    figure.colorbar(mesh, ax=axes, label="times the smallest\nof its row")
-    axes.set(xlabel=RATIO_LABEL, ylabel="FMR", title=title)
+    style.legend_below(figure, 4)
     return figure
 
 
 def _draw_intervals(axes: Axes, table: pd.DataFrame) -> None:
     """One line of text a value, the first on top."""
     place = np.arange(len(table))
-    axes.hlines(place, table["pauc_low"], table["pauc_high"], color=style.PALETTE[0], linewidth=2, alpha=0.5)
-    axes.plot(table["pauc"], place, "o", markersize=5, color=style.PALETTE[0], label=INTERVAL_LABEL)
+    looks = [style.METHODS.get(method, dict(color=style.GREY, marker="o")) for method in table["method"]]
+    axes.hlines(place, table["low"], table["high"], colors=[look["color"] for look in looks], linewidth=2, alpha=0.5)
+    for at, value, look in zip(place, table["estimate"], looks, strict=True):
+        axes.plot(value, at, markersize=5, **look)
     axes.set_yticks(place, table["label"], fontsize=style.SMALL)
     axes.tick_params(axis="x", labelsize=style.SMALL)
     axes.set_ylim(len(table) - 0.5 + AROUND / 2, -0.5 - AROUND / 2)

@@ -1,7 +1,7 @@
 """What scores are worth for what they cost: those that nothing beats in both, and the exits of a transformer."""
 
-from collections.abc import Iterable
 from itertools import cycle, pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,34 +21,34 @@ _HALO = [withStroke(linewidth=2, foreground="w")]
 
 
 @style.themed
-def pauc_by_cost(
-    points: pd.DataFrame, cost: str, named: Iterable[str], title: str, random: pd.Series | None = None
-) -> Figure:
+def pauc_by_cost(points: pd.DataFrame, cost: str, title: str, random: pd.Series | None = None) -> Figure:
     """Draw the pAUC of scores over their cost, a panel a verifier, with the Pareto front; lower left is better.
 
-    points: columns verifier, key, label, group, cost, pauc (pAUC·10³). A group has one colour and marker.
-    cost: label of the axis. named: keys of scores to label besides those of the front. random: a row of `random_table`.
+    points: columns verifier, key, label, group, method, cost, pauc (pAUC·10³). A group has one colour and marker, those
+        of its method; without one (method "") it is grey. Labels are printed on the front and for a score that is a
+        group of its own.
+    cost: label of the axis. random: a row of `random_table`.
     """
     parts = dict(list(points.groupby("verifier", sort=False)))
-    figure = style.new_figure(height=0.8 + 3.2 * len(parts))
+    figure = style.new_figure(height=1.2 + 2.5 * len(parts))
     panels = figure.subplots(len(parts), squeeze=False, sharex=True)[:, 0]
-    marks_of = dict(zip(points["group"].unique(), cycle(style.STYLES)))
+    looks = _looks(points.drop_duplicates("group").set_index("group")["method"])
     for axes, (verifier, part) in zip(panels, parts.items(), strict=True):
         if random is not None:
             style.draw_random_areas(axes, random)
-        for group, marks in marks_of.items():
+        for group, look in looks.items():
             of_group = part[part["group"] == group]
-            axes.plot(of_group["cost"], of_group["pauc"], linestyle="", label=group, alpha=0.8, **marks)
+            axes.plot(of_group["cost"], of_group["pauc"], label=group if len(of_group) > 1 else None, **look)
         steps = pareto_front(part)[["cost", "pauc"]].to_numpy().T
         axes.step(*steps, where="post", color=style.GREY, linewidth=1, zorder=1, label="Pareto front")
-        axes.set(ylabel=style.LOWER_IS_BETTER, title=f"verified by {verifier}")
+        axes.set(ylabel=style.LOWER_IS_BETTER, title=f"verifier {verifier}")
         axes.margins(x=0.08, y=0.15)
     panels[-1].set_xlabel(cost)
     figure.suptitle(title)
     style.legend_below(figure)
     figure.draw_without_rendering()  # names are placed on the final scale
     for axes, part in zip(panels, parts.values(), strict=True):
-        _name_points(axes, part, {*named})
+        _name_points(axes, part)
     return figure
 
 
@@ -59,13 +59,22 @@ def pareto_front(points: pd.DataFrame) -> pd.DataFrame:
     return ordered[ordered["pauc"] < before]
 
 
-def _name_points(axes: Axes, points: pd.DataFrame, named: set[str]) -> None:
+def _looks(methods: pd.Series) -> dict[str, dict[str, Any]]:
+    """Colour and marker by group, from the method of each: hollow and grey where it has none."""
+    named, shapes = style.looks(method for method in methods if method), cycle("^vPX<>")
+    plain = dict(markerfacecolor="none", color=style.GREY, markersize=5, zorder=1.5, linestyle="")
+    line = dict(linewidth=0.8, zorder=3)
+    return {g: line | named[m] if m else plain | {"marker": next(shapes)} for g, m in methods.items()}
+
+
+def _name_points(axes: Axes, points: pd.DataFrame) -> None:
     """Write names beside points, as near as they cover no point, no line of the front and no other name."""
     front, frame, pixels = pareto_front(points), axes.get_window_extent(), axes.figure.dpi / 72
     taken = [Bbox([middle, middle]).padded(_POINT * pixels) for middle in _on_screen(axes, points)]
     for (x, y), (to_x, to_y) in pairwise(_on_screen(axes, front)):
         taken += [Bbox([(x, y), (to_x, y)]).padded(pixels), Bbox([(to_x, to_y), (to_x, y)]).padded(pixels)]
-    shown = points[points["key"].isin(named | {*front["key"]})].sort_values("pauc")
+    alone = ~points["group"].duplicated(keep=False)
+    shown = points[alone | points["key"].isin(front["key"])].sort_values("pauc")
     for row, (x, y) in zip(shown.itertuples(), _on_screen(axes, shown), strict=True):
         line = dict(arrowstyle="-", color=style.GREY, linewidth=0.6, shrinkA=0, shrinkB=2)
         text = axes.annotate(row.label, (row.cost, row.pauc), (0, 0), textcoords="offset points", arrowprops=line)

@@ -21,7 +21,7 @@ HEADROOM = 0.25  # of the height of a panel, for the correlation
 
 
 @style.themed
-def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str = "images") -> Figure:
+def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, title: str = "", ylabel: str = "images") -> Figure:
     """Show one histogram for each entry (label -> values), with the median marked.
 
     Each has its own scale, because drifts at pruning ratios 0.1 and 0.9 differ a hundredfold.
@@ -31,18 +31,19 @@ def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, ylabel: str =
     for axes, (label, values) in zip(style.panels(figure, len(drifts), columns), drifts.items(), strict=True):
         values = np.asarray(values, float)
         median = np.median(values)
-        axes.hist(values, bins=40, color=style.PALETTE[9], edgecolor="white", linewidth=0.5)
-        axes.axvline(median, color=style.PALETTE[3], linestyle="--", label=f"median {median:#.3g}")
+        axes.hist(values, bins=40, color=style.PALE, edgecolor="white", linewidth=0.5)
+        axes.axvline(median, color="black", linestyle="--", label=f"median {median:#.3g}")
         axes.legend(fontsize=9, handlelength=1.5)
         axes.set_title(label)
         axes.locator_params(axis="x", nbins=5)
+    figure.suptitle(title)
     figure.supxlabel(xlabel)
     figure.supylabel(ylabel)
     return figure
 
 
 @style.themed
-def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str) -> Figure:
+def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str, title: str) -> Figure:
     """Show two estimates of one quantity against each other, on equal logarithmic axes, with the line of equality.
 
     The correlation counts points that are not above zero, too; the figure says how many these are.
@@ -50,11 +51,12 @@ def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str) ->
     drawn = (x > 0) & (y > 0)
     figure = style.new_figure(height=5.5, width=5.8)
     axes = figure.subplots()
-    axes.scatter(x[drawn], y[drawn], s=10, alpha=0.35, color=style.PALETTE[0], linewidths=0, rasterized=True)
+    axes.scatter(x[drawn], y[drawn], s=10, alpha=0.35, color=style.OURS, linewidths=0, rasterized=True)
     both = np.concatenate([x[drawn], y[drawn]]) if drawn.any() else np.array([0.1, 1.0])
     ends = np.array([both.min() / 1.3, both.max() * 1.3])
     axes.plot(ends, ends, color=style.GREY, linestyle="--", label="equal values")
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel=xlabel, ylabel=ylabel, aspect="equal")
+    figure.suptitle(title)
     _number_logarithmic(axes.xaxis, ends[1] / ends[0], "{x:g}")
     _number_logarithmic(axes.yaxis, ends[1] / ends[0], "{x:g}")
     _write_correlation(axes, x, y, "" if drawn.all() else f"\n{(~drawn).sum()} of {len(x)} not above 0, not drawn")
@@ -63,7 +65,7 @@ def scatter_agreement(x: np.ndarray, y: np.ndarray, xlabel: str, ylabel: str) ->
 
 
 @style.themed
-def density_panels(x: np.ndarray, scores: Mapping[str, np.ndarray], xlabel: str) -> Figure:
+def density_panels(x: np.ndarray, scores: Mapping[str, np.ndarray], xlabel: str, title: str) -> Figure:
     """Show how each of several scores (label -> values) lies over x, one density map each, with their correlations.
 
     Points are counted in cells, fewer cells for fewer points, on one logarithmic colour scale. Points far beyond the
@@ -91,7 +93,8 @@ def density_panels(x: np.ndarray, scores: Mapping[str, np.ndarray], xlabel: str)
         axes.set(xlabel=xlabel, ylabel=label, title=f"({letter})" if len(scores) > 1 else "")
         outside = np.count_nonzero(~inside)
         _write_correlation(axes, x, y, f"\n{outside:,} outside" if outside else "")
-    bar = figure.colorbar(mesh, ax=drawn, label="points in a cell", aspect=40)
+    figure.suptitle(title)
+    bar = figure.colorbar(mesh, ax=drawn, label="faces in a cell", aspect=40)
     _number_logarithmic(bar.ax.yaxis, fullest, "{x:,.0f}")
     return figure
 
@@ -108,7 +111,7 @@ def rank_correlations(correlation: pd.DataFrame, title: str) -> Figure:
     figure.colorbar(mesh, ax=axes, label="Spearman correlation", shrink=0.7)
     axes.set_xticks(axes.get_xticks(), correlation.columns, rotation=45, ha="right", fontsize=style.SMALL)
     axes.tick_params(axis="y", labelsize=style.SMALL)
-    axes.set_title(title)
+    figure.suptitle(title)
     return figure
 
 

@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 
 from prefiqs.reporting.figures import style
 
-CHARACTERS_PER_INCH = 14  # of a caption
+CHARACTERS_PER_INCH = 15  # of a caption
 LETTER, MOST_LETTERS = 0.09, 20  # inches of a caption that runs upwards
 ROW = 0.32  # inches of a line of numbers
-WITHHELD = 225  # grey level
 GREYED, COVER = 0.6, 0.55  # how grey a face is under a map, and how much of it the map covers
 
 
@@ -34,24 +33,23 @@ def face_grid(images: Sequence[np.ndarray], captions: Sequence[str], columns: in
 
 @style.themed
 def attention_grid(
-    images: Sequence[np.ndarray], maps: np.ndarray, exits: Sequence[int], labels: Sequence[str], withheld: bool = False
+    images: Sequence[np.ndarray], maps: np.ndarray, exits: Sequence[int], labels: Sequence[str], title: str
 ) -> Figure:
     """Draw attention maps over faces: one row per face, first the face itself, then one column per block.
 
     images: uint8 n×112×112×3, RGB. maps: n×L×g×g, not negative, as of `token_attention`; each on its own scale, from
         0 to its largest value. A patch is as large as fits g times into the face.
     exits: which of the L blocks to show, 1 the first. labels: one a face.
-    withheld: draw maps alone and no face, for data sets whose images must not be passed on.
     """
     columns = 1 + len(exits)
     tile = min(style.WIDTH / columns, 1.5)
-    figure = style.new_figure(tile * len(images) + 0.3, tile * columns, pad=0.01)
+    figure = style.new_figure(tile * len(images) + 0.6, tile * columns, pad=0.01)
     grid = figure.subplots(len(images), columns, squeeze=False)
-    for axes, title in zip(grid[0], ["face", *(f"block {exit}" for exit in exits)], strict=True):
-        axes.set_title(title, fontsize=style.SMALL, pad=3)
+    for axes, name in zip(grid[0], ["face", *(f"block {exit}" for exit in exits)], strict=True):
+        axes.set_title(name, fontsize=style.SMALL, pad=3)
+    figure.suptitle(title)
     for row, image, of_face, label in zip(grid, images, maps, labels, strict=True):
         row[0].set_ylabel(label, fontsize=style.SMALL)
-        image = np.full_like(image, WITHHELD) if withheld else image
         greyed = (GREYED * image.mean(axis=2, keepdims=True) + (1 - GREYED) * image).astype(np.uint8)
         style.show_image(row[0], image)
         for axes, attention in zip(row[1:], of_face[np.array(exits) - 1], strict=True):
@@ -65,7 +63,9 @@ def attention_grid(
 
 
 @style.themed
-def method_agreement(images: Sequence[np.ndarray], percentiles: pd.DataFrame, captions: Sequence[str]) -> Figure:
+def method_agreement(
+    images: Sequence[np.ndarray], percentiles: pd.DataFrame, captions: Sequence[str], title: str
+) -> Figure:
     """Draw faces in a row, and below each what every method says of it.
 
     images: n faces, uint8 112×112×3, RGB. percentiles: n rows, one column per method (its label): the share (%) of all
@@ -81,7 +81,7 @@ def method_agreement(images: Sequence[np.ndarray], percentiles: pd.DataFrame, ca
     axes.tick_params(axis="y", labelsize=style.SMALL)
     with_gaps = [np.pad(image, ((0, 0), (2, 2), (0, 0)), constant_values=255) for image in images]
     style.show_image(axes.inset_axes((0, 1, 1, 1), anchor="S"), np.hstack(with_gaps))
-    figure.suptitle("Share of faces scored lower (%), by method")
+    figure.suptitle(title)
     return figure
 
 

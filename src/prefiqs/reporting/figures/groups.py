@@ -1,7 +1,5 @@
 """How unequally rejection treats groups of people."""
 
-from itertools import cycle
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,12 +18,13 @@ def group_shares(table: pd.DataFrame, title: str) -> Figure:
     """
     figure = style.new_figure(height=3.6)
     left, right = figure.subplots(1, 2)
-    groups = list(table.groupby("group", sort=False))
+    groups = list(table.assign(group=table["group"].astype(str)).groupby("group", sort=False))
+    looks = style.looks(name for name, _ in groups)
     step = 0.012 * table["percentile"].max()
-    for place, ((group, part), line) in enumerate(zip(groups, cycle(style.STYLES))):
+    for place, (group, part) in enumerate(groups):
         shift = step * (place - (len(groups) - 1) / 2)
         for axes, value in ((left, "rejected"), (right, "fnmr")):
-            _draw(axes, part["percentile"] + shift, part, value, label=str(group), markersize=4, **line)
+            _draw(axes, part["percentile"] + shift, part, value, label=group, markersize=4, **looks[group])
     most = table["percentile"].max()
     left.plot([0, most], [0, most / 100], color=style.GREY, linestyle=":", label="equal shares")
     left.set(ylabel="images rejected")

@@ -1,7 +1,6 @@
 """The pruning margin: contributions of features, and the effect of the exponent."""
 
 from collections.abc import Mapping
-from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -22,7 +21,7 @@ def running_contributions(faces: Mapping[str, np.ndarray], title: str) -> Figure
     ):
         total = np.append(0, np.sort(contributions)[::-1].cumsum())
         share = np.linspace(0, 100, len(total))
-        axes.plot(share, total, linewidth=2)
+        axes.plot(share, total, linewidth=2, color=style.METHODS["pruning-margin"]["color"])
         axes.axhline(total[-1], color=style.GREY, linestyle="--", linewidth=1)
         consensus = abs(total[-1]) / np.abs(contributions).sum()
         axes.set_title(f"{name}: {total[-1]:.1f} left of {total.max():.1f}, κ = {consensus:.2f}")
@@ -34,19 +33,25 @@ def running_contributions(faces: Mapping[str, np.ndarray], title: str) -> Figure
 
 @style.themed
 def excess_by_exponent(table: pd.DataFrame, chosen: float, title: str) -> Figure:
-    """Draw how much larger the pAUC of ‖e‖·κ^p is than that of the norm, one line a verifier; lower is better.
+    """Draw how much larger the pAUC of ‖e‖·κ^p is than that of the norm, one panel a verifier; lower is better.
 
     table: columns verifier, exponent, excess, low, high (shares). chosen: the exponent to mark.
     """
-    figure = style.new_figure(height=3.6, width=6.5)
-    axes = figure.subplots()
-    for (verifier, part), look in zip(table.groupby("verifier", sort=False), cycle(style.STYLES)):  # noqa: B905
-        axes.plot(part["exponent"], 100 * part["excess"], label=verifier, **look)
+    parts, look = dict(list(table.groupby("verifier", sort=False))), style.METHODS["pruning-margin"]
+    columns = min(4, len(parts))
+    figure = style.new_figure(height=0.8 + 2.4 * -(-len(parts) // columns), width=style.WIDTH if columns > 1 else 5)
+    drawn = style.panels(figure, len(parts), columns, sharey=True, sharex=True)
+    for axes, (verifier, part) in zip(drawn, parts.items(), strict=True):
+        axes.plot(part["exponent"], 100 * part["excess"], **look)
         axes.fill_between(
-            part["exponent"], 100 * part["low"], 100 * part["high"], color=look["color"], alpha=0.15, linewidth=0
+            part["exponent"], 100 * part["low"], 100 * part["high"], color=look["color"], alpha=0.2, linewidth=0
         )
-    axes.axhline(0, color=style.GREY, linestyle=":")
-    axes.axvline(chosen, color=style.GREY, linestyle="--", linewidth=1)
-    axes.set(xlabel="exponent p of the consensus", ylabel="pAUC relative to the norm (%)", title=title)
-    style.legend_below(figure)
+        axes.axhline(0, color="black", linewidth=1)
+        axes.axvline(chosen, color=style.GREY, linestyle="--", linewidth=1)
+        axes.set_title(f"verifier {verifier}", fontsize=style.SMALL + 1)
+        axes.tick_params(labelsize=style.SMALL)
+    figure.suptitle(title)
+    about = "exponent p of the consensus (0: the norm; dashed: pruning-margin); bands are 90 % intervals"
+    figure.supxlabel(about, fontsize=style.SMALL + 1)
+    figure.supylabel("pAUC relative to the norm (%)", fontsize=style.SMALL + 1)
     return figure

@@ -1,8 +1,9 @@
 """What all figures share: theme, size, legend, and files that are the same bytes each time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from io import BytesIO
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +22,32 @@ from prefiqs.io.atomic import write_bytes
 
 WIDTH = 9.0  # inches; 900 pixels on screen
 SMALL = 8.5  # points; still above 6 where a figure of that width is printed on 6.5 inches
-# Colours that the colour-blind can distinguish: seaborn's "colorblind".
-PALETTE = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9"]
-# Of lines, one after the other.
-STYLES: list[dict[str, Any]] = [dict(color=c, marker=m) for c, m in zip(PALETTE, "os^DvPX<>*", strict=True)]
-GREY, BAND = "0.45", "0.85"  # of lines, and of the area where random orders are
-SAVED, SHOWN = 150, 100  # dots an inch: of a saved picture, where figures are laid out too, and of one in a notebook
+# Methods that have the same colour and marker in every figure; the colour-blind can tell them and `STYLES[0]` apart.
+METHODS: dict[str, dict[str, Any]] = {
+    "prefiqs": dict(color="#0173b2", marker="o"),
+    "norm": dict(color="black", marker="s"),
+    "pruning-margin": dict(color="#d55e00", marker="D"),
+    "severity": dict(color="0.45", marker="*", linestyle="--"),
+}
+# All others, one after the other.
+_OTHERS = ["#9911ee", "#029e73", "#de8f05", "#cc78bc", "#56b4e9", "#ca9161"]
+STYLES: list[dict[str, Any]] = [dict(color=c, marker=m) for c, m in zip(_OTHERS, "^vPX<>", strict=True)]
+OURS = METHODS["prefiqs"]["color"]
+GREY, PALE, BAND = "0.45", "0.72", "0.87"  # of lines, of what is not named, and of the area where random orders are
+SAVED, SHOWN = 150, 100  # dots an inch: of a saved chart, where figures are laid out too; of photos, and in a notebook
 PAUC_LABEL = "pAUC·10³"
+RANDOM_LABEL = "random orders, mean and range"
 LOWER_IS_BETTER = f"{PAUC_LABEL} (lower is better)"
 
 _THEME: Any = [
     "seaborn-v0_8-whitegrid",
     {
-        "axes.prop_cycle": cycler(color=PALETTE),
+        "axes.prop_cycle": cycler(color=[OURS, *_OTHERS]),
         "axes.titlesize": 11,
         "figure.titlesize": 11,
         "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own, hence on every machine
         "grid.color": "0.85",
+        "text.hinting": "none",  # letters of the same width at any resolution, or a layout would fit only one
         "text.parse_math": False,  # a name may hold any number of $
         **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 9.5),
     },
@@ -76,6 +86,12 @@ def new_figure(height: float, width: float = WIDTH, pad: float | None = None) ->
     return figure
 
 
+def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Colour and marker by name: a method of `METHODS` has its own, all others what `STYLES` offers, in their order."""
+    others = cycle(STYLES)
+    return {name: METHODS.get(name) or next(others) for name in dict.fromkeys(names)}
+
+
 def panels(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
     """Return `n` axes in rows of `columns`; the rest of the last row stays empty. options: of `Figure.subplots`."""
     axes = figure.subplots(-(-n // columns), columns, squeeze=False, **options).ravel()
@@ -84,13 +100,17 @@ def panels(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
     return list(axes[:n])
 
 
-def legend_below(figure: Figure, most: int = 99, handles: Sequence[Artist] = (), fontsize: float | None = None) -> None:
-    """Put a legend, by default of the first panel, under the figure, in at most `most` columns, and make it higher."""
+def legend_below(figure: Figure, most: int = 99, handles: Sequence[Artist] = (), **options: Any) -> None:
+    """Put a legend, by default of the first panel, under the figure, in at most `most` columns, and make it higher.
+
+    options: of `Figure.legend`.
+    """
     handles = handles or figure.axes[0].get_legend_handles_labels()[0]
-    for n in range(min(most, len(handles)), 0, -1):
-        legend = figure.legend(handles=handles, loc="outside lower center", ncols=n, fontsize=fontsize)
+    for rows in range(-(-len(handles) // most), len(handles) + 1):
+        columns = -(-len(handles) // rows)
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, **options)
         box = legend.get_window_extent()
-        if box.width <= 0.98 * figure.bbox.width or n == 1:
+        if box.width <= 0.98 * figure.bbox.width or columns == 1:
             break
         legend.remove()
     figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
@@ -100,7 +120,7 @@ def draw_random_areas(axes: Axes, areas: pd.Series, along_x: bool = False) -> No
     """Draw the pAUC of random orders, a row of `random_table`: mean and range."""
     span, line = (axes.axvspan, axes.axvline) if along_x else (axes.axhspan, axes.axhline)
     span(areas["pauc_min"], areas["pauc_max"], color=BAND, linewidth=0, zorder=0)
-    line(areas["pauc_mean"], color=GREY, linestyle=":", linewidth=2, zorder=1, label="random orders, mean and range")
+    line(areas["pauc_mean"], color=GREY, linestyle=":", linewidth=2, zorder=1, label=RANDOM_LABEL)
 
 
 def heat_map(axes: Axes, table: pd.DataFrame, fontsize: float, **options: Any) -> ScalarMappable:
@@ -121,19 +141,22 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG (`SAVED` dots an inch), always the same bytes."""
+    """Write a figure as PNG, always the same bytes."""
     write_bytes(as_png(figure, SAVED), path)
 
 
 def as_png(figure: Figure, dpi: float) -> bytes:
-    """Render a figure as a small PNG: grey where there is no colour, 256 colours for drawings, all for photos."""
-    drawn, png = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png", dpi=dpi)
+    """Render a figure as a small PNG: a chart in 256 colours, photos in 52 shades a channel and at most `SHOWN` dpi."""
+    photos, drawn, png = bool(figure.findobj(AxesImage)), BytesIO(), BytesIO()
+    with style.context(_THEME):
+        figure.savefig(drawn, format="png", dpi=min(dpi, SHOWN) if photos else dpi)
     image = Image.open(drawn).convert("RGB")
-    red, green, blue = image.split()
-    if red == green == blue:
-        image = red
-    elif not figure.findobj(AxesImage):
-        image = image.quantize(256, dither=Image.Dither.NONE)  # flat colours stay as they are
+    if not photos:
+        image = image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        image.putpalette([255 if shade > 250 else shade for shade in image.getpalette() or []])  # white is white
+    else:
+        red, green, blue = image.split()
+        image = red if red == green == blue else image
+        image = image.point([5 * round(shade / 5) for shade in range(256)] * len(image.getbands()))
     image.save(png, "PNG", optimize=True)
     return png.getvalue()
