@@ -139,8 +139,9 @@ def _write_reports(reports: Path) -> None:
     )
     item.mkdir(parents=True)
     picture = new_output("display_data", {"image/png": "iVBORw0KGgo="})
+    equation, links = "$$ D = \\lVert e \\rVert_2 $$", "[itself](13_edc.ipynb), [next](14_jacobian.ipynb)"
     cells = [
-        new_markdown_cell("# 13 · Does discarding help?\n\n$$ D = \\lVert e \\rVert_2 $$\n\n[itself](13_edc.ipynb)"),
+        new_markdown_cell(f"# 13 · Does discarding help?\n\n{equation}\n\n{links}"),
         new_code_cell("x = 1\nprint(x)", outputs=[new_output("stream", text="1 < 2\n"), picture]),
     ]
     nbformat.write(new_notebook(cells=cells), item / "13_edc.ipynb")

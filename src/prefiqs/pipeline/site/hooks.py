@@ -26,9 +26,9 @@ from prefiqs.pipeline.site.gallery import gallery_of
 from prefiqs.pipeline.site.results import results_of
 
 FILES = (
-    "*.md", "LICENSE", "CITATION.cff", "params.yaml", "presets/*.yaml", "docs/**/*.md", "docs/assets/*", "data/*.md",
-    "data/*/README.md", "data/sources/*/README.md", "notebooks/*.ipynb", "reports/**/*", "training/*.md",
-    "training/weights/*.md", "training/reports/*",
+    "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "params.yaml", "presets/*.yaml",
+    "docs/**/*.md", "docs/assets/*", "data/README.md", "data/*/README.md", "data/sources/*/README.md",
+    "notebooks/*.ipynb", "reports/**/*", "training/README.md", "training/weights/*.md", "training/reports/*",
 )  # fmt: skip
 COMMANDS = "<!-- the help of every command -->"
 NEIGHBOUR = re.compile(r"\[([^\]]*)\]\((\d\d_\w+\.ipynb)\)")
