@@ -6,20 +6,19 @@ scores are on this machine, galleries.
 
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from nbconvert import MarkdownExporter
-from typer.cli import get_docs_for_click
 
-from prefiqs.cli import app
 from prefiqs.io.tables import read_table
 from prefiqs.pipeline.run import Run, open_run
 from prefiqs.pipeline.site.gallery import gallery_of
@@ -52,7 +51,7 @@ class Notebook(File):
 class Written(File):
     """A page whose heading is Markdown and whose body is HTML."""
 
-    body: str
+    body = ""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -105,6 +104,7 @@ def _pages(root: Path, name: str, config: MkDocsConfig) -> Iterator[File]:
 
 def _written(config: MkDocsConfig, name: str, title: str, template: str, **values: Any) -> Written:
     page = Written.generated(config, name, content=f"# {title}\n")
+    assert isinstance(page, Written)  # what MkDocs does not declare
     page.body = _templates.get_template(f"{template}.html.j2").render(values)
     return page
 
@@ -123,27 +123,26 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Give tables a heading and their files, pictures of notebooks a text, and the command line its help texts."""
     source = page.file.src_uri
     if source.startswith("reports/") and not source.endswith("/README.md"):
-        page.meta |= {"search": {"exclude": True}, "hide": ["toc"]}
+        page.meta.update(search={"exclude": True}, hide=["toc"])
     if isinstance(page.file, Notebook):
         here, up = source.rpartition("/")[0], "../" * source.count("/")
 
         def reachable(link: re.Match[str]) -> str:  # the run need not have executed the one before or after
             if files.get_file_from_path(f"{here}/{link[2]}"):
                 return link[0]
-            return (
-                f"[{link[1]}]({up}notebooks/{link[2]})" if files.get_file_from_path(f"notebooks/{link[2]}") else link[1]
-            )
+            stripped = files.get_file_from_path(f"notebooks/{link[2]}")
+            return f"[{link[1]}]({up}{stripped.src_uri})" if stripped else link[1]
 
         return NEIGHBOUR.sub(reachable, markdown.replace("![png](", "![output of the cell above]("))
     if source.startswith("reports/") and not markdown.startswith("# "):
         names = (source.removesuffix("md") + ending for ending in ("csv", "tex"))
-        found = [Path(name).name for name in names if files.get_file_from_path(name)]
+        found = (f"[{Path(name).name}]({Path(name).name})" for name in names if files.get_file_from_path(name))
         text = re.sub("<(?!br>)", "&lt;", markdown)  # names of files and people are no tags
-        return f"# {text}\n\nFiles: {', '.join(f'[{name}]({name})' for name in found)}\n"
+        return f"# {text}\n\n{' '.join(found)}\n"
     if COMMANDS in markdown:
-        command = typer.main.get_command(app)
-        help_texts = get_docs_for_click(obj=command, ctx=typer.Context(command), name="prefiqs", indent=1)
-        return markdown.replace(COMMANDS, help_texts)
+        typer = [sys.executable, "-m", "typer", "prefiqs.cli", "utils", "docs", "--name", "prefiqs"]
+        texts = subprocess.run(typer, capture_output=True, text=True, encoding="utf-8", check=True).stdout
+        return markdown.replace(COMMANDS, re.sub("^#", "##", texts, flags=re.MULTILINE))
     return markdown
 
 
