@@ -6,7 +6,7 @@ BIN := $(abspath $(VENV))/bin
 RUN := PATH="$(BIN):$$PATH"
 TEST := $(RUN) OMP_NUM_THREADS=1 python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
-.PHONY: reproduce run check fetch test test-long lint readme vit clean
+.PHONY: reproduce run check fetch test test-long lint docs readme vit clean
 
 reproduce: $(VENV)/installed dvc
 	$(RUN) dvc repro
@@ -49,6 +49,10 @@ lint: $(VENV)/installed
 vit: $(VENV)/installed
 	$(RUN) prefiqs notebook training/notebooks/01_teach.ipynb training/reports
 	$(RUN) prefiqs notebook training/notebooks/02_distil.ipynb training/reports
+
+# The site, in site/. Its gallery shows the faces and scores that `make reproduce` has left in data/.
+docs: $(VENV)/installed
+	$(RUN) prefiqs site
 
 readme: $(VENV)/installed
 	$(RUN) python docs/readme_results.py

@@ -16,11 +16,13 @@ import pandas as pd
 import pytest
 import torch
 from reduced import ENVIRONMENT, change_params, dvc, make_compendium
+from small_site import write_small_site
 
 import prefiqs
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run, open_run
 from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.site.build import build_site
 from prefiqs.pipeline.stages import stage_items
 from prefiqs.pruning.spec import PruningSpec
 
@@ -92,8 +94,17 @@ def test_every_stage_has_a_folder_and_it_is_published(compendium):
     readme = (compendium / "reports" / "default" / "README.md").read_text(encoding="utf-8")
     assert "## Do the paper's claims hold here?" in readme and "## How these results were made" in readme
     assert json.loads((compendium / "reports" / "default" / "manifest.json").read_text())["seconds"] > 10
-    assert (compendium / "site" / "gallery-orl-xq.html").is_file()
     assert not list(compendium.glob("reports/*.md")), "the pages of several runs are not written by one of them"
+
+
+def test_the_site_shows_the_run(compendium, tmp_path):
+    for name in ("data", "reports", "notebooks", "params.yaml", ".prefiqs-root"):
+        (tmp_path / name).symlink_to(compendium / name)
+    write_small_site(tmp_path)
+    site = build_site(tmp_path, tmp_path / "site")
+    assert (site / "reports" / "default" / "gallery-orl-xq.html").is_file()
+    notebooks = {path.relative_to(compendium) for path in compendium.glob("reports/**/*.ipynb")}
+    assert len(notebooks) > 20 and all((site / name.with_suffix(".html")).is_file() for name in notebooks)
 
 
 def test_scores_equal_a_computation_from_the_faces(run, oracle):

@@ -90,6 +90,7 @@ def test_the_archives_are_complete_and_hold_no_weights(built):
         "assets/assets.toml",
         "assets/orl.sha256",
         "reporting/html/static/style.css",
+        "pipeline/site/templates/gallery.html.j2",
         "models/zoo.py",
     ):
         assert f"prefiqs/{name}" in names

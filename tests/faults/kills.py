@@ -35,7 +35,7 @@ MEASURED = (
     "paper-table1-ours.tex",
     "tables.html",
 )
-RESULTS = ("data", "reports", "site")
+RESULTS = ("data", "reports")
 SCORE_KILLS = 20
 
 

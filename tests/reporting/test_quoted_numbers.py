@@ -25,7 +25,7 @@ def test_what_bfloat16_does():
 
 def test_what_scaling_was_measured():
     figures = json.loads((ROOT / "reports" / "benchmarks" / "scaling.json").read_text(encoding="utf-8"))["figures"]
-    document = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs" / "how-to" / "scale.md").read_text(encoding="utf-8")
     for figure in figures:
         details = figure["details"]
         if size := re.search(r"sface, ([\d,]+) aligned faces", figure["work"]):

@@ -40,7 +40,7 @@ def benchmark(
     Aligns, scores and embeds the photos, and compares all genuine pairs and a sample of the impostor pairs. The report
     says which method is best, below which score to reject a photo, and what that costs. List cheap methods first: of
     those that cannot be told apart, the first is recommended. Scores and embeddings in --out are reused, so an
-    interrupted run can be started again. docs/choose.md explains each step.
+    interrupted run can be started again. docs/how-to/choose.md explains each step.
 
     Example: prefiqs benchmark people/ --verifier mine.onnx --out report
     """

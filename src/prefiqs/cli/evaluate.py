@@ -50,7 +50,7 @@ def evaluate(
     """Say which quality scores and which threshold suit your recogniser: a report with verdict, tables and figures.
 
     List the score files of cheap methods first: of those that cannot be told apart, the first is recommended.
-    docs/usage.md describes the input files.
+    docs/reference/file-formats.md describes the input files.
 
     Example: prefiqs evaluate CRFIQAL_lfw.txt PFE=pfe.txt --lower-is-better PFE --embeddings lfw_ArcFaceModel/
     --pairs lfw/pair_list.txt --out lfw-report

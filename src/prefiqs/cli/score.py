@@ -65,8 +65,8 @@ def score(
 
     PHOTOS may be JPEG, PNG, HEIC, AVIF, WebP, TIFF, JPEG 2000 and other images, Parquet files with a column of image
     bytes, tar files of images, or folders of these. In folders, hidden files and files of other types are skipped and
-    counted at the end. docs/usage.md lists what can be read. For very large data sets, use --engine ray with a folder
-    as --out: workers write Parquet shards there.
+    counted at the end. docs/reference/file-formats.md lists what can be read. For very large data sets, use --engine
+    ray with a folder as --out: workers write Parquet shards there.
 
     Examples:
 

@@ -9,8 +9,11 @@ from typer import Argument
 def site(
     out: Annotated[Path, Argument(help="Folder of the site; an earlier site there is replaced.")] = Path("site"),
 ) -> None:
-    """Build the web report, a static site with findings, sortable results, a gallery of faces, and notebooks."""
+    """Build the site: documentation, sortable results and notebooks of every published run, galleries of faces.
+
+    Galleries show what lies in data/, or in data/runs/NAME for a run of `prefiqs run`. Needs the extra docs.
+    """
     from prefiqs.pipeline.run import open_run
     from prefiqs.pipeline.site.build import build_site
 
-    print(build_site(open_run(), out) / "index.html")
+    print(build_site(open_run().layout.root, out) / "index.html")

@@ -9,8 +9,10 @@ from prefiqs.pipeline.site.build import build_site
 from prefiqs.pruning.spec import PruningSpec
 
 pytestmark = needs_chromium
-NOTEBOOK, TABLE = "edc/toy-xq/sface/13_edc", "edc/toy-xq/sface/table3"
-PAGES = ["index", "results", "gallery-toy", "gallery-toy-xq", "report", NOTEBOOK, TABLE]
+RUN = "reports/default"
+RESULTS, GALLERY = f"{RUN}/results", f"{RUN}/gallery-toy-xq"
+NOTEBOOK, TABLE = f"{RUN}/edc/toy-xq/sface/13_edc", f"{RUN}/edc/toy-xq/sface/table3"
+PAGES = ["index", RESULTS, f"{RUN}/gallery-toy", GALLERY, f"{RUN}/index", NOTEBOOK, TABLE]
 FIRST = MethodId.of_spec("sface", PruningSpec(0.4))  # the method chosen when the page opens
 STRUCTURED = MethodId.of_spec("sface", PruningSpec(0.4, "structured"))
 NORM, SER_FIQ, SEVERITY = MethodId.of("norm", "sface"), MethodId.of("ser-fiq", "sface"), MethodId.severity()
@@ -23,7 +25,7 @@ def project(make, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def site(project):
-    return build_site(project.run, project.folder / "site")
+    return build_site(project.folder, project.folder / "site")
 
 
 def visit(page, site, name, width=1200):
@@ -57,13 +59,22 @@ def test_pages_load_within_their_width_and_say_what_their_images_show(page, site
         visit(page, site, name, width)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         assert all(page.eval_on_selector_all("img", "images => images.map(i => i.alt)"))
-        if width == 400 and name in ("results", TABLE):  # too wide for the screen: they scroll in their own box
-            inner, outer = page.eval_on_selector(".scroll:last-of-type", "box => [box.scrollWidth, box.clientWidth]")
+        if width == 400 and name in (RESULTS, TABLE):  # too wide for the screen: they scroll in their own box
+            box = {RESULTS: ".scroll", TABLE: ".md-typeset__scrollwrap"}[name]
+            inner, outer = page.eval_on_selector(box, "box => [box.scrollWidth, box.clientWidth]")
             assert inner > outer
 
 
+def test_the_search_works_in_pages_that_are_opened_from_files(page, site):
+    visit(page, site, RESULTS)
+    page.keyboard.press("/")
+    page.keyboard.type("bootstrap")
+    page.wait_for_selector(".md-search-result__item a")
+    assert "Home" in page.inner_text(".md-search-result__list")
+
+
 def test_the_gallery_is_in_the_order_of_each_method(page, project, site):
-    visit(page, site, "gallery-toy-xq")
+    visit(page, site, GALLERY)
     assert shown_names(page) == ordered(project, FIRST)
     page.select_option("[name=order]", "highest")
     assert shown_names(page) == ordered(project, FIRST, highest=True)
@@ -73,7 +84,7 @@ def test_the_gallery_is_in_the_order_of_each_method(page, project, site):
 
 
 def test_faces_are_added_as_the_reader_comes_to_them(page, site):
-    visit(page, site, "gallery-toy-xq")
+    visit(page, site, GALLERY)
     assert page.locator("#faces li").count() == 240
     assert page.inner_text("#count") == "300 of 300 faces"
     page.locator("#more").scroll_into_view_if_needed()
@@ -82,7 +93,7 @@ def test_faces_are_added_as_the_reader_comes_to_them(page, site):
 
 
 def test_filters_by_degradation_and_severity(page, project, site):
-    visit(page, site, "gallery-toy-xq")
+    visit(page, site, GALLERY)
     kind, severity = project.index["degradation"], project.index["severity"]
     page.uncheck("[value=jpeg]")
     assert shown_names(page) == ordered(project, FIRST, kind != "jpeg")
@@ -102,7 +113,7 @@ def test_filters_by_degradation_and_severity(page, project, site):
 
 
 def test_images_say_whom_and_what_they_show(page, project, site):
-    visit(page, site, "gallery-toy-xq")
+    visit(page, site, GALLERY)
     faces = project.index.set_index("name").loc[ordered(project, FIRST)[:240]]
     expected = [
         f"face of subject {f.subject}, " + (
@@ -115,7 +126,7 @@ def test_images_say_whom_and_what_they_show(page, project, site):
 
 
 def test_a_face_by_keyboard_with_its_scores_and_ranks(page, project, site):
-    visit(page, site, "gallery-toy-xq")
+    visit(page, site, GALLERY)
     names = ordered(project, FIRST)
     page.focus("#faces li:nth-child(3) button")
     page.keyboard.press("Enter")
@@ -151,7 +162,7 @@ def check_dialog(page, project, name):
 
 
 def test_a_face_by_mouse_on_a_narrow_screen(page, project, site):
-    visit(page, site, "gallery-toy-xq", 400)
+    visit(page, site, GALLERY, 400)
     page.click("#faces li:nth-child(2) button")
     check_dialog(page, project, ordered(project, FIRST)[1])
     box = page.locator("dialog").bounding_box()
@@ -163,8 +174,8 @@ def test_a_face_by_mouse_on_a_narrow_screen(page, project, site):
 def test_names_alone_where_faces_may_not_be_shown(page, make, tmp_path):
     project = make(tmp_path)
     project.change({"align": {"show_faces": []}})
-    site = build_site(project.run, tmp_path / "site")
-    visit(page, site, "gallery-toy-xq", 400)
+    site = build_site(tmp_path, tmp_path / "site")
+    visit(page, site, GALLERY, 400)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert page.locator("img").count() == 0
     assert page.eval_on_selector_all("#faces b", "all => all.map(b => b.textContent)") == ordered(project, FIRST)[:240]
@@ -179,7 +190,7 @@ def column(page, number: int) -> list[str]:
 
 
 def test_results_sort_by_click_and_by_keyboard(page, site):
-    visit(page, site, "results")
+    visit(page, site, RESULTS)
     before = column(page, 1)
     page.click("th:nth-child(2) button")
     areas = [float(text) for text in column(page, 1)]
@@ -200,7 +211,7 @@ def test_results_sort_by_click_and_by_keyboard(page, site):
 
 
 def test_results_are_filtered(page, site):
-    visit(page, site, "results")
+    visit(page, site, RESULTS)
     assert page.inner_text("#count") == "10 of 36 rows"  # four methods and the random order, two verifiers
     assert set(column(page, 9)) == {"0.001"} and set(column(page, 10)) == {"recomputed"}
     page.select_option("[name=verifier]", "other")

@@ -1,1 +1,1 @@
-"""The web report of a run: a static site with its findings, sortable results, a gallery of faces, and its notebooks."""
+"""The site: the documentation and the published results of every run, built by MkDocs."""

@@ -1,14 +1,13 @@
-"""The faces of a benchmark with their scores by every method, as data for the page of the gallery."""
+"""The faces of a benchmark with their scores by every method, for the page of its gallery."""
 
 import json
+from dataclasses import dataclass
+from io import BytesIO
 from itertools import count
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from prefiqs.io.atomic import write_text
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.scores import Scores
@@ -18,27 +17,34 @@ JPEG_QUALITY = 80
 HASH_DIGITS = 16  # of the SHA-256 that names a picture, so that benchmarks which share a face share its file
 
 
-def write_gallery(run: Run, name: str, site: Path) -> dict[str, Any]:
-    """Write SITE/gallery/NAME.js and, if faces may be shown, SITE/faces/HASH.jpg; returns what the page must know.
+@dataclass
+class Gallery:
+    """What the page of a benchmark must know.
 
-    Data are JavaScript, not JSON, because a page opened from a file may not fetch another file.
-
-    Returns the numbers of faces, `groups` of methods (a title, and the row and label of each method), the `kinds` of
-    degradation, and whether faces are shown.
+    groups: of methods; a title, and the row of `data` and the label of each method. kinds: of degradation. data: names,
+    degradations and exact scores of the faces shown, as a script: a page opened from a file may not fetch another file.
+    pictures: JPEG files by the names that `data` gives them; none if faces may not be shown.
     """
+
+    benchmark: str
+    shown: int
+    total: int
+    groups: list[tuple[str, list[tuple[int, str]]]]
+    kinds: list[str]
+    data: str
+    pictures: dict[str, bytes]
+
+
+def gallery_of(run: Run, name: str) -> Gallery:
+    """The gallery of a benchmark; of a large one, `MOST_FACES` faces evenly spread over it."""
     benchmark = run.benchmark(name)
     total = len(benchmark.images)
     rows = np.linspace(0, total - 1, min(total, MOST_FACES)).round().astype(int)
     index = benchmark.index.iloc[rows]
     groups = {title: group for title, group in _methods(run, name).items() if group}
-    pictures = run.shows_faces_of(name)
     keys = [digest[:HASH_DIGITS] for digest in index["sha256"]]
-    if pictures:
-        (site / "faces").mkdir(exist_ok=True)
-        for key, row in zip(keys, rows, strict=True):
-            path = site / "faces" / f"{key}.jpg"
-            if not path.exists():
-                Image.fromarray(np.asarray(benchmark.images[row])).save(path, quality=JPEG_QUALITY, optimize=True)
+    shown = zip(keys, rows, strict=True) if run.shows_faces_of(name) else ()
+    pictures = {key: _jpeg(benchmark.images[row]) for key, row in shown}
     methods = [method for group in groups.values() for method in group.values()]
     data = {
         "faces": {
@@ -50,16 +56,19 @@ def write_gallery(run: Run, name: str, site: Path) -> dict[str, Any]:
         "methods": [{"label": label, "scores": [float(str(s)) for s in scores[rows]]} for label, scores in methods],
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    write_text(f"const GALLERY = {text};\n", site / "gallery" / f"{name}.js")
     row = count()
-    return {
-        "benchmark": name,
-        "shown": len(rows),
-        "total": total,
-        "groups": [(title, [(next(row), label) for label, _ in group.values()]) for title, group in groups.items()],
-        "kinds": ["none", *sorted(set(index["degradation"]) - {"none"})],
-        "pictures": pictures,
-    }
+    return Gallery(
+        name, len(rows), total,
+        groups=[(title, [(next(row), label) for label, _ in group.values()]) for title, group in groups.items()],
+        kinds=["none", *sorted(set(index["degradation"]) - {"none"})],
+        data=f"const GALLERY = {text};\n", pictures=pictures,
+    )  # fmt: skip
+
+
+def _jpeg(face: np.ndarray) -> bytes:
+    file = BytesIO()
+    Image.fromarray(np.asarray(face)).save(file, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return file.getvalue()
 
 
 def _methods(run: Run, benchmark: str) -> dict[str, dict[str, tuple[str, np.ndarray]]]:

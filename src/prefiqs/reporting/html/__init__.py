@@ -1,1 +1,1 @@
-"""One style for every HTML page: the web report of a run and the report of `prefiqs evaluate`."""
+"""One style for self-contained HTML pages: those of scored photos, `prefiqs evaluate` and `prefiqs benchmark`."""

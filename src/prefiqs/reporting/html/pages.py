@@ -1,4 +1,4 @@
-"""Templates and style of all pages, and Markdown as HTML. No page asks the network for anything."""
+"""Templates and style of self-contained pages. No page asks the network for anything."""
 
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,6 @@ def render(template: str, **values: Any) -> str:
     return _ENVIRONMENT.get_template(f"{template}.html.j2").render(values)
 
 
-def _number(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None or value != value else f"{value:.{digits}f}".replace("-", "−")
-
-
 _ENVIRONMENT = Environment(
     loader=PackageLoader("prefiqs.reporting.html"),
     autoescape=True,
@@ -24,4 +20,3 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.globals["number"] = _number

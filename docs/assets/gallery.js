@@ -1,4 +1,4 @@
-// The faces of a benchmark (GALLERY, from gallery/NAME.js) in the order of a method, and one face with all its scores.
+// The faces of a benchmark (GALLERY, from gallery-NAME.js) in the order of a method, and one face with all its scores.
 "use strict";
 
 const PAGE = 240; // tiles added at a time
@@ -35,7 +35,7 @@ const describe = (i) =>
 const make = (tag, text, properties = {}) => Object.assign(document.createElement(tag), { textContent: text }, properties);
 
 const picture = (i, properties) =>
-  make("img", "", { ...properties, alt: describe(i), src: `faces/${faces.picture[i]}.jpg` });
+  make("img", "", { ...properties, alt: describe(i), src: `../faces/${faces.picture[i]}.jpg` });
 
 const tile = (place) => {
   const i = order[place];

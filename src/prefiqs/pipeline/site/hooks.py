@@ -1,0 +1,152 @@
+"""Hooks of MkDocs: the site has the layout of the repository, so that every link works in both.
+
+Pages are the Markdown files and the notebooks. Each published run adds a page of results and, where its faces and
+scores are on this machine, galleries.
+"""
+
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from latex2mathml.converter import convert
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
+
+from prefiqs.io.tables import read_table
+from prefiqs.pipeline.run import Run, open_run
+from prefiqs.pipeline.site.gallery import gallery_of
+from prefiqs.pipeline.site.results import results_of
+
+FILES = (
+    "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "params.yaml", "presets/*.yaml",
+    "docs/**/*.md", "docs/assets/*", "data/README.md", "data/*/README.md", "data/sources/*/README.md",
+    "notebooks/*.ipynb", "reports/**/*", "training/README.md", "training/weights/*.md", "training/reports/*",
+)  # fmt: skip
+COMMANDS = "<!-- the help of every command -->"
+NEIGHBOUR = re.compile(r"\[([^\]]*)\]\((\d\d_\w+\.ipynb)\)")
+MATH = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
+
+_log = logging.getLogger("mkdocs.prefiqs")
+_templates = Environment(
+    loader=PackageLoader("prefiqs.pipeline.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+    lstrip_blocks=True,
+)  # fmt: skip
+
+
+class Notebook(File):
+    """A notebook, which is a page although its name does not end in .md."""
+
+    def is_documentation_page(self) -> bool:
+        """Whether MkDocs makes a page of it."""
+        return True
+
+
+class Written(File):
+    """A page whose heading is Markdown and whose body is HTML."""
+
+    body = ""
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Take the files of the repository instead of those of the folder of documents, and add the pages of the runs."""
+    root = Path(config.config_file_path).parent
+    for file in [file for file in files if file.src_dir == config.docs_dir]:
+        files.remove(file)
+    for path in sorted({path for pattern in FILES for path in root.glob(pattern) if path.is_file()}):
+        name = path.relative_to(root).as_posix()
+        if path.suffix == ".ipynb":
+            text, resources = MarkdownExporter().from_filename(path)
+            files.append(Notebook.generated(config, name, content=text))
+            for picture, content in resources["outputs"].items():
+                files.append(File.generated(config, f"{Path(name).parent.as_posix()}/{picture}", content=content))
+        else:
+            files.append(File.generated(config, name, abs_src_path=str(path)))
+    results: list[Any] = next(part["Results"] for part in config.nav or [] if "Results" in part)
+    for manifest in sorted(root.glob("reports/*/manifest.json")):
+        run, added = manifest.parent.name, list(_pages(root, manifest.parent.name, config))
+        pages = [file.src_uri for file in added if isinstance(file, Written)]
+        results.append({f"Run {run}": [{"Report": f"reports/{run}/README.md"}, *pages]})
+        for file in added:
+            if not files.get_file_from_path(file.src_uri):  # benchmarks share faces
+                files.append(file)
+    return files
+
+
+def _pages(root: Path, name: str, config: MkDocsConfig) -> Iterator[File]:
+    """The results of a published run, and a gallery of each benchmark that its workspace holds."""
+    folder, areas = f"reports/{name}", results_of(root / "reports" / name)
+    judged = read_table(root / folder / "claims.csv")[["benchmark", "estimator"]].head(1)
+    shown = areas.merge(judged) if len(judged) else areas
+    yield _written(
+        config, f"{folder}/results.md", "Areas of every method", "results",
+        run=name, rows=areas.to_dict("records"), limit=areas["limit"].iloc[0], orders=int(areas["orders"].max()),
+        chosen=shown.dropna(subset="low").iloc[0],
+    )  # fmt: skip
+    run = _workspace(root, name)
+    if run is None:
+        _log.info("No gallery of the run %s: its faces and scores are not on this machine.", name)
+        return
+    for benchmark in run.params.benchmarks.all:
+        gallery = gallery_of(run, benchmark)
+        page = f"{folder}/gallery-{benchmark}"
+        yield _written(config, f"{page}.md", f"Gallery of {benchmark}", "gallery", gallery=gallery)
+        yield File.generated(config, f"{page}.js", content=gallery.data)
+        for key, picture in gallery.pictures.items():
+            yield File.generated(config, f"reports/faces/{key}.jpg", content=picture)
+
+
+def _written(config: MkDocsConfig, name: str, title: str, template: str, **values: Any) -> Written:
+    page = Written.generated(config, name, content=f"# {title}\n")
+    assert isinstance(page, Written)  # what MkDocs does not declare
+    page.body = _templates.get_template(f"{template}.html.j2").render(values)
+    return page
+
+
+def _workspace(root: Path, name: str) -> Run | None:
+    """The run of this name where its benchmarks are: the default one, or one of `prefiqs run`."""
+    for folder in (root, root / "data" / "runs" / name):
+        if (folder / "params.yaml").is_file() and (folder / "data" / "benchmarks").is_dir():
+            run = open_run(folder)
+            if run.params.run == name:
+                return run
+    return None
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Give tables a heading and their files, pictures of notebooks a text, and the command line its help texts."""
+    source = page.file.src_uri
+    if source.startswith("reports/") and not source.endswith("/README.md"):
+        page.meta.update(search={"exclude": True}, hide=["toc"])
+    if isinstance(page.file, Notebook):
+        here, up = source.rpartition("/")[0], "../" * source.count("/")
+
+        def reachable(link: re.Match[str]) -> str:  # the run need not have executed the one before or after
+            if files.get_file_from_path(f"{here}/{link[2]}"):
+                return link[0]
+            stripped = files.get_file_from_path(f"notebooks/{link[2]}")
+            return f"[{link[1]}]({up}{stripped.src_uri})" if stripped else link[1]
+
+        return NEIGHBOUR.sub(reachable, markdown.replace("![png](", "![output of the cell above]("))
+    if source.startswith("reports/") and not markdown.startswith("# "):
+        names = (source.removesuffix("md") + ending for ending in ("csv", "tex"))
+        found = (f"[{Path(name).name}]({Path(name).name})" for name in names if files.get_file_from_path(name))
+        text = re.sub("<(?!br>)", "&lt;", markdown)  # names of files and people are no tags
+        return f"# {text}\n\n{' '.join(found)}\n"
+    if COMMANDS in markdown:
+        typer = [sys.executable, "-m", "typer", "prefiqs.cli", "utils", "docs", "--name", "prefiqs"]
+        texts = subprocess.run(typer, capture_output=True, text=True, encoding="utf-8", check=True).stdout
+        return markdown.replace(COMMANDS, re.sub("^#", "##", texts, flags=re.MULTILINE))
+    return markdown
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Equations become MathML, which needs no script; pages that are not Markdown get their body."""
+    body = page.file.body if isinstance(page.file, Written) else ""
+    return MATH.sub(lambda found: convert(found[2], display="block" if found[1] == "div" else "inline"), html) + body

@@ -1,0 +1,29 @@
+"""The areas of every method, verifier and benchmark of a published run, for its page of results."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from prefiqs.errors import InputError
+from prefiqs.io.tables import read_table
+
+
+def results_of(reports: Path) -> pd.DataFrame:
+    """Areas, times 1000, from `edc/BENCHMARK/ESTIMATOR/` of a run's reports; raises `InputError` if there are none.
+
+    The random order is a method here: its area is the mean over the orders, low and high are the least and the largest.
+    It has the convention of the threshold that the intervals have.
+    """
+    parts = []
+    for folder in sorted(path.parent for path in reports.glob("edc/*/*/areas.csv")):
+        areas = read_table(folder / "areas.csv").rename(columns={"pauc_low": "low", "pauc_high": "high"})
+        areas["method"] = areas["label"] + areas["trained_on"].map({True: " §", False: ""})
+        chance = read_table(folder / "random.csv")
+        chance = chance.rename(columns={"pauc_mean": "pauc", "pauc_min": "low", "pauc_max": "high"})
+        undiscarded = areas.groupby(["verifier", "fmr"], as_index=False)["fnmr"].first()
+        chance = chance.merge(undiscarded, on=["verifier", "fmr"])
+        chance = chance.assign(method="random order", threshold=areas.dropna(subset="low")["threshold"].iloc[0])
+        parts += [part.assign(benchmark=folder.parent.name, estimator=folder.name) for part in (areas, chance)]
+    if not parts:
+        raise InputError(f"No published results: {reports / 'edc'} holds no areas.csv. Run `dvc repro` first.")
+    return pd.concat(parts, ignore_index=True)
