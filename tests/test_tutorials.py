@@ -1,0 +1,68 @@
+"""The tutorials run as they are in a plain clone, and what they print is true."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from prefiqs.pipeline.notebooks import run_notebook
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+TUTORIALS = ("tutorial_quality_in_ten_minutes", "score_your_own_photos", "your_own_recogniser")
+
+
+@pytest.fixture
+def run(assets, tmp_path, monkeypatch):
+    """Runs a tutorial in an empty folder; returns the text of all outputs, and how many pictures there are."""
+    monkeypatch.setenv("PREFIQS_DATA", str(assets["yunet"].parents[1]))
+    monkeypatch.chdir(tmp_path)
+
+    def run(name: str, **parameters) -> tuple[str, int]:
+        run_notebook(NOTEBOOKS / f"{name}.ipynb", tmp_path / "out", parameters)
+        notebook = nbformat.read(tmp_path / "out" / f"{name}.ipynb", as_version=4)
+        outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+        data = [output.get("data", {}) for output in outputs]
+        texts = [output.get("text") or shown.get("text/plain", "") for output, shown in zip(outputs, data, strict=True)]
+        return "\n".join(texts), sum("image/png" in shown for shown in data)
+
+    return run
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_links_lead_somewhere_and_tutorials_name_one_another(name):
+    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
+    links = re.findall(r"\]\((?!https:)([^)#]+)", "\n".join(c.source for c in cells if c.cell_type == "markdown"))
+    assert all((NOTEBOOKS / link).is_file() for link in links)
+    assert {f"{other}.ipynb" for other in TUTORIALS if other != name} <= set(links)
+    assert "## Where to go next" in cells[-1].source
+
+
+@pytest.mark.long
+def test_quality_in_ten_minutes(run):
+    text, _ = run("tutorial_quality_in_ten_minutes")
+    assert "40% of the weights of sface are now zero." in text
+    kept = [float(rate) for rate in re.findall(r"([\d.]+)%(?: of the genuine pairs do not match|\.$)", text, re.M)]
+    assert len(kept) == 3 and kept == sorted(kept, reverse=True), "discarding must help"
+    areas = re.findall(r"pAUC·10³ of (.+): ([\d.]+)", text)
+    assert len(areas) == 4 and areas[-1][0] == "random order", "sorted, and every score beats random order"
+
+
+@pytest.mark.long
+def test_score_your_own_photos(run):
+    text, pictures = run("score_your_own_photos")
+    assert "100 photos, 100 scored, 0 without a score." in text
+    assert "rejects 5 of 100 faces" in text, "the share of 0.05 that is asked for"
+    assert pictures == 4
+
+
+@pytest.mark.long
+def test_your_own_recogniser(run):
+    text, _ = run("your_own_recogniser")
+    rates = re.findall(r"then the FNMR is ([\d.]+)%", text)
+    assert rates and max(map(float, rates)) <= 2, "the target FNMR"
+    decisions = dict(re.findall(r"^s10/(\d+)\.png \S+ (accept|reject)$", text, re.M))
+    assert decisions["8"] == "reject", "the strongly blurred one"
+    assert np.mean([decision == "accept" for decision in decisions.values()]) > 0.5
