@@ -6,8 +6,8 @@ import os
 import tarfile
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, groupby, repeat
@@ -29,10 +29,11 @@ _OF_SYSTEMS = {"@eadir", "__macosx", "lost+found", "#recycle", "$recycle.bin", "
 
 
 class EncodedImage(NamedTuple):
-    """An image file that has not been read yet: its path, or FILE/NAME inside a packed set, and what reads it."""
+    """An image that has not been read yet: its path, or FILE/NAME inside a packed set, what reads it, and its file."""
 
     name: str
     read: Callable[[], bytes]
+    file: Path
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,15 @@ class Shard:
     groups: range = range(0)  # the row groups that are meant of a Parquet file
     skip: frozenset[str] = frozenset()  # names of images that are left out
 
-    def names(self) -> list[str]:
-        """The names of all images, also of those in `skip`, without reading them."""
-        return [image.name for image in self._all(content=False)]
+    def names(self, unlike: Mapping[str, str] | None = None) -> list[str]:
+        """The names of all images, also of those in `skip`, without reading them.
+
+        unlike: leaves out the names in it, unless the file had another `file_state` (or "": not known).
+        """
+        return [
+            name for name, _, file in self._all(content=False)
+            if not (unlike and name in unlike and unlike[name] in ("", file_state(file)))
+        ]  # fmt: skip
 
     def images(self) -> Iterator[EncodedImage]:
         """The images in order; `InputError` for a file that cannot be read to its end."""
@@ -59,8 +66,16 @@ class Shard:
             case ".parquet":
                 packed = _rows(file, self.groups, content)
             case _:
-                return (EncodedImage(path_text(path), partial(read_file, path)) for path in self.files)
-        return (EncodedImage(f"{path_text(file)}/{name}", partial(bytes, data)) for name, data in packed)
+                return (EncodedImage(path_text(path), partial(read_file, path), path) for path in self.files)
+        return (EncodedImage(f"{path_text(file)}/{name}", partial(bytes, data), file) for name, data in packed)
+
+
+def file_state(path: Path) -> str:
+    """Size and time of the last change of a file, which tell whether it is still the same."""
+    with suppress(OSError):
+        status = path.stat()
+        return f"{status.st_size}@{status.st_mtime_ns}"
+    return "missing"
 
 
 def tar_members(

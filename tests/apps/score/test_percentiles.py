@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import prefiqs
-from prefiqs.apps.score.reference import percentile_of
+from prefiqs.apps.score.rows import percentile_of
 from prefiqs.apps.score.scorer import PhotoScorer, described, wanted_methods
 from prefiqs.faces.find import find_images
 

@@ -10,7 +10,7 @@ import pytest
 from small_networks import TinyNet, embedded_by_hand
 
 import prefiqs
-from prefiqs.apps.score import reference
+from prefiqs.apps.score import rows as tables
 from prefiqs.apps.score import scorer as scoring
 from prefiqs.apps.score.rows import COLUMNS
 from prefiqs.apps.score.scorer import PhotoScorer, describe
@@ -77,7 +77,7 @@ def test_rows_do_not_depend_on_how_many_faces_are_scored_at_once(photos, two_fac
     scorer = PhotoScorer("prefiqs", TinyNet(), device="cpu", all_faces=True)
     paths = [*photos, two_faces]
     expected = rows_of(scorer, paths)
-    monkeypatch.setattr(scoring, "_MOST_FACES", 2)
+    monkeypatch.setattr(scoring, "_PATIENCE", 0)
     assert rows_of(scorer, paths) == expected
     assert len(expected) == 9
 
@@ -130,8 +130,8 @@ def test_percentiles_are_those_of_the_method_and_its_network(photos, tmp_path, m
     """However the photos are read: the file names neither that nor the version of the alignment."""
     (settings,) = scoring.described(scoring.wanted_methods("norm", TinyNet(), {}))
     scores = [row["score"] for row in rows_of(PhotoScorer("norm", TinyNet(), device="cpu"), photos[:1])]
-    monkeypatch.setattr(reference, "FILE", tmp_path / "percentiles.csv")
-    reference.FILE.write_text(",".join([settings, *(str(scores[0] + i - 42) for i in range(101))]) + "\n")
+    monkeypatch.setattr(tables, "PERCENTILES", tmp_path / "percentiles.csv")
+    tables.PERCENTILES.write_text(",".join([settings, *(str(scores[0] + i - 42) for i in range(101))]) + "\n")
     (row,) = rows_of(PhotoScorer("norm", TinyNet(), device="cpu", **options), photos[:1])
     assert row["percentile"] == 42
     (row,) = rows_of(PhotoScorer("ser-fiq", TinyNet(), device="cpu", **options), photos[:1])

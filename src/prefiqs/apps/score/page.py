@@ -107,7 +107,7 @@ def _encoded(names: Iterable[str], photos: Path) -> Iterator[EncodedImage]:
     for name in names:
         path = photos / name
         if path.is_file():
-            yield EncodedImage(name, partial(read_file, path))
+            yield EncodedImage(name, partial(read_file, path), path)
         elif file := next((parent for parent in path.parents if parent.is_file()), None):
             packed.setdefault(file, set()).add(name)
     for file, inside in packed.items():

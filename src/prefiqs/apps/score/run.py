@@ -77,13 +77,14 @@ def write_scores(
             f"{repeated[0]} occurs more than once, but every image needs its own name. Rename one of them."
         )
     with ScoreJournal(out, scorer.settings, resume, force, every) as journal:
-        skip = [frozenset(some) & journal.done.keys() for some in names]
-        waiting = [replace(shard, skip=done) for shard, some, done in zip(shards, names, skip, strict=True)
-                   if len(done) < len(some)]  # fmt: skip
-        for rows in progress(scorer(waiting), len(every), sum(map(len, skip))):
+        states = {name: kept.state for name, kept in journal.done.items()}
+        to_do = [frozenset(shard.names(states)) for shard in shards]
+        of_shards = zip(shards, names, to_do, strict=True)
+        waiting = [replace(shard, skip=frozenset(some) - new) for shard, some, new in of_shards if new]
+        for rows in progress(scorer(waiting), len(every), len(every) - sum(map(len, to_do))):
             journal.append(rows)
         journal.finish()
-        return len(every), sum(not journal.done[name] for name in every)
+        return len(every), sum(not journal.done[name].scored for name in every)
 
 
 def print_scores(scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], as_json: bool = False) -> tuple[int, int]:
