@@ -87,9 +87,7 @@ def score(
         prefiqs score shards/ --aligned --engine ray --workers 8 --out scores.parquet
     """
     from prefiqs.apps.ray.cluster import Cluster
-    from prefiqs.apps.score.page import write_page
     from prefiqs.apps.score.ray import RayScorer, score_dataset
-    from prefiqs.apps.score.rows import read_scores
     from prefiqs.apps.score.run import check_out, print_scores, write_scores
     from prefiqs.apps.score.scorer import PhotoScorer
     from prefiqs.faces.find import find_images, in_words
@@ -124,6 +122,9 @@ def score(
         told = f"{found} photos, {found - lost} scored, {lost} without a score. {in_words(passed_over)}"
         print(told.rstrip(), file=sys.stderr)
     if out and html:
+        from prefiqs.apps.score.page import write_page  # which loads pandas
+        from prefiqs.apps.score.rows import read_scores
+
         write_page(read_scores(out).to_pandas(), html, html.stem)
         print(f"page: {html}, table: {out}", file=sys.stderr)
     if strict and lost:

@@ -1,5 +1,6 @@
 """From the bytes of an image file to pixels: OpenCV for what it does right, Pillow for all else."""
 
+import re
 from contextlib import suppress
 from functools import lru_cache, partial
 from io import BytesIO
@@ -33,6 +34,12 @@ _REDUCED = {
 }  # fmt: skip
 _PLAIN = ("JPEG", "MPO", "PNG", "WEBP", "BMP")
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "PPM", "GIF", "TIFF", "AVIF", "JPEG2000")  # others may run a program
+_REFUSED = {
+    "a JPEG XL image, which is not supported. Save it as JPEG or PNG": re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "),
+    "a JPEG of 12 bits per sample, which is not supported. Save it with 8 bits": re.compile(
+        rb"(?s)\xff\xd8.{,99999}?\xff[\xc0-\xc2]..\x0c"  # the marker of a frame, its length, and the bits
+    ),
+}
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
@@ -75,7 +82,8 @@ def decode_photo(data: bytes | bytearray, name: str, reduction: int = 1) -> np.n
     except InputError as error:
         raise InputError(f"{name} {error}") from error
     except Exception as error:  # Pillow and OpenCV can raise anything for a file that is damaged, or not an image's
-        raise InputError(f"{name} is not an image that can be read.") from error
+        kind = next((kind for kind, start in _REFUSED.items() if start.match(data)), "not an image that can be read")
+        raise InputError(f"{name} is {kind}.") from error
 
 
 def decode_face(data: bytes | bytearray, name: str) -> np.ndarray:

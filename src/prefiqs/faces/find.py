@@ -1,9 +1,10 @@
-"""Which images are meant: photos, folders and globs of them, and image sets packed as Parquet or tar files."""
+"""Which images are meant: photos, folders and globs of them, and image sets packed as Parquet, tar or zip files."""
 
 import glob
 import lzma
 import os
 import tarfile
+import zipfile
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,8 +24,11 @@ from prefiqs.faces.decode import PHOTO_SUFFIXES, read_file
 RUN_RECORD = "_run.json"  # marks a folder of results; readers of Parquet folders ignore names that begin like this
 _HIDDEN, _RESULTS = "hidden", "with results"
 _ROWS_AT_ONCE = 64
-_MOST_BYTES = 2**30  # of a photo in a tar file, which may be compressed
+_MOST_BYTES = 2**30  # of a photo in an archive, which may be compressed
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
+_PACKED = (".parquet", ".zip")
+# What a damaged archive raises, and a zip file with a password or a method of compression that is not known.
+_DAMAGES = (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, zlib.error, lzma.LZMAError)
 _OF_SYSTEMS = {"@eadir", "__macosx", "lost+found", "#recycle", "$recycle.bin", "system volume information"}
 
 
@@ -40,7 +44,7 @@ class EncodedImage(NamedTuple):
 class Shard:
     """Some images that are read together, in the same order in every run: photos, or a packed set of them."""
 
-    files: tuple[Path, ...]  # photos; or one tar or Parquet file, whose images are called FILE/NAME
+    files: tuple[Path, ...]  # photos; or one Parquet, tar or zip file, whose images are called FILE/NAME
     groups: range = range(0)  # the row groups that are meant of a Parquet file
     skip: frozenset[str] = frozenset()  # names of images that are left out
 
@@ -61,8 +65,8 @@ class Shard:
     def _all(self, content: bool) -> Iterator[EncodedImage]:
         file = self.files[0]
         match _kind(file):
-            case ".tar":
-                packed = tar_members(file, partial(_is_packed_photo, file), content)
+            case ".tar" | ".zip":
+                packed = archive_members(file, partial(_is_packed_photo, file), content)
             case ".parquet":
                 packed = _rows(file, self.groups, content)
             case _:
@@ -78,21 +82,26 @@ def file_state(path: Path) -> str:
     return "missing"
 
 
-def tar_members(
-    path: Path, wanted: Callable[[tarfile.TarInfo], bool], content: bool = True
+def archive_members(
+    path: Path, wanted: Callable[[str, int], bool], content: bool = True
 ) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the wanted files in a tar file, compressed or not; `InputError` if it is damaged.
-
-    In a compressed one, a file can be of any size: `wanted` decides which are small enough.
-    """
+    """Name and content of the files in a tar or zip file that are `wanted`, given name and size; `InputError` if it is
+    damaged. In a compressed one, a file can be of any size: `wanted` decides which are small enough."""
     try:
-        with tarfile.open(path) as tar:
-            for member in tar:
-                if member.isfile() and wanted(member):
-                    file = tar.extractfile(member) if content else None
-                    yield member.name, file.read() if file else b""
-    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(f"{path} is not a complete tar file ({' '.join(str(error).split())}).") from error
+        if _kind(path) == ".zip":
+            with zipfile.ZipFile(path) as packed:
+                for info in packed.infolist():
+                    if not info.is_dir() and wanted(info.filename, info.file_size):
+                        yield info.filename, packed.read(info) if content else b""
+        else:
+            with tarfile.open(path) as tar:
+                for member in tar:
+                    if member.isfile() and wanted(member.name, member.size):
+                        file = tar.extractfile(member) if content else None
+                        yield member.name, file.read() if file else b""
+    except _DAMAGES as error:
+        what = "readable zip file" if _kind(path) == ".zip" else "complete tar file"
+        raise InputError(f"{path} is not a {what} ({' '.join(str(error).split())}).") from error
 
 
 def find_images(
@@ -100,9 +109,9 @@ def find_images(
 ) -> list[Shard]:
     """Find photos in files, folders (searched at any depth) and globs, each once, folders in the order of their paths.
 
-    Parquet files (one column of image bytes, possibly a column `name`) and tar files are image sets; a folder may hold
-    such files instead of photos. A file that is named itself counts whatever its ending is. A shard has `shard_size`
-    images, but row groups and tar files are not split.
+    Parquet files (one column of image bytes, possibly a column `name`), tar and zip files are image sets; a folder may
+    hold one kind of such files instead of photos. A file that is named itself counts whatever its ending is. A shard
+    has `shard_size` images, but row groups and archives are not split.
 
     Links to folders are followed, but a folder is searched once, however many links lead to it. `passed_over` counts
     the files that are not meant, by ending: those that are no photos, hidden ones, folders of systems and of results.
@@ -127,7 +136,7 @@ def find_images(
         raise InputError(what.strip())
     shards: list[Shard] = []
     for kind, alike in groupby(files, _kind):
-        if kind == ".tar":
+        if kind in (".tar", ".zip"):
             shards += (Shard((file,)) for file in alike)
         elif kind == ".parquet":
             shards += (Shard((file,), groups) for file in alike for groups in _row_groups(file, shard_size))
@@ -165,7 +174,7 @@ def _files(path: Path, left: dict[Path, str]) -> list[Path]:
             left[match] = _ending(match)
     if not files:
         raise InputError(f"No photos match {path}.")
-    return files
+    return _without_copies(files, left)
 
 
 def _glob(pattern: Path, left: dict[Path, str]) -> list[Path]:
@@ -191,10 +200,20 @@ def _below(folder: Path, left: dict[Path, str]) -> list[Path]:
                 files.append(file)
             else:
                 left[file] = _ending(file)
+    files = _without_copies(files, left)
     if len(kinds := {_kind(file) or "photos" for file in files}) > 1:
         kind = ", ".join(sorted(kinds))
         raise InputError(f"{folder} holds several kinds of images ({kind}). Name the files you mean, such as '*.jpg'.")
     return sorted(files)
+
+
+def _without_copies(files: list[Path], left: dict[Path, str]) -> list[Path]:
+    """Zip files that lie beside other images are passed over, as they often hold the same."""
+    zips = [file for file in files if _kind(file) == ".zip"]
+    if len(zips) == len(files):
+        return files
+    left |= dict.fromkeys(zips, ".zip")
+    return [file for file in files if file not in zips]
 
 
 def _search(top: str, left: dict[Path, str]) -> Iterator[tuple[str, list[str]]]:
@@ -236,25 +255,25 @@ def _ending(file: Path) -> str:
 def _is_image(file: Path) -> bool:
     """Whether a file that was not named itself is meant: not, say, a table of scores beside the photos."""
     kind = _kind(file)
-    return bool(_image_columns(file)) if kind == ".parquet" else kind == ".tar" or _is_photo(file)
+    return bool(_image_columns(file)) if kind == ".parquet" else bool(kind) or _is_photo(file)
 
 
 def _is_photo(file: Path | PurePosixPath) -> bool:
     return file.suffix.lower() in PHOTO_SUFFIXES
 
 
-def _is_packed_photo(file: Path, member: tarfile.TarInfo) -> bool:
-    name = PurePosixPath(member.name)
+def _is_packed_photo(file: Path, member: str, size: int) -> bool:
+    name = PurePosixPath(member)
     if not _is_photo(name) or any(map(_is_of_system, name.parts)):
         return False
-    if member.size > _MOST_BYTES:
-        raise InputError(f"{file}/{name} has {member.size:,} bytes, but a photo may have {_MOST_BYTES:,}.")
+    if size > _MOST_BYTES:
+        raise InputError(f"{file}/{name} has {size:,} bytes, but a photo may have {_MOST_BYTES:,}.")
     return True
 
 
 def _kind(file: Path) -> str:
     name = file.name.lower()
-    return ".tar" if name.endswith(_TAR_SUFFIXES) else ".parquet" if name.endswith(".parquet") else ""
+    return ".tar" if name.endswith(_TAR_SUFFIXES) else next((end for end in _PACKED if name.endswith(end)), "")
 
 
 def _row_groups(path: Path, shard_size: int) -> Iterator[range]:
