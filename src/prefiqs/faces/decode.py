@@ -1,4 +1,4 @@
-"""From the bytes of an image file to pixels: OpenCV for what it does right, Pillow for all else."""
+"""From the bytes of an image file to pixels in sRGB: OpenCV for what it does right, Pillow for all else."""
 
 import re
 from contextlib import suppress
@@ -8,11 +8,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 from PIL.ImageFile import ImageFile
 
 from prefiqs.errors import InputError
-from prefiqs.faces.colour import to_srgb
 from prefiqs.faces.samples import Samples, deep_samples, eight_bits, slim_png
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.atomic import require_file
@@ -41,6 +40,9 @@ _REFUSED = {
     ),
 }
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"}  # Pillow's modes, and what ICC calls them
+_SRGB = ImageCms.createProfile("sRGB")
 
 
 def read_photo(path: Path) -> np.ndarray:
@@ -118,7 +120,7 @@ def _decode(data: bytes, reduction: int) -> np.ndarray:
             photo = cv2.cvtColor(_opencv(data, _REDUCED[reduction]), cv2.COLOR_BGR2RGB)
             if not profile:
                 return photo
-            return np.array(to_srgb(Image.fromarray(photo[..., 0] if image.mode == "L" else photo), profile))
+            return np.array(_to_srgb(Image.fromarray(photo[..., 0] if image.mode == "L" else photo), profile))
         image.load()
         upright: Image.Image = image
         with suppress(Exception):  # damaged metadata
@@ -174,7 +176,37 @@ def _decode_deep(data: bytes, deep: Samples) -> np.ndarray:
 
 def _on_white(image: Image.Image, profile: bytes) -> np.ndarray:
     if not image.has_transparency_data:
-        return np.array(to_srgb(image, profile))
+        return np.array(_to_srgb(image, profile))
     alpha = image.convert("RGBA").getchannel("A")
-    opaque = to_srgb(image.convert("L" if image.mode == "LA" else "RGB"), profile)
+    opaque = _to_srgb(image.convert("L" if image.mode == "LA" else "RGB"), profile)
     return np.array(Image.composite(opaque, Image.new("RGB", image.size, "white"), alpha))
+
+
+def _to_srgb(image: Image.Image, profile: bytes = b"") -> Image.Image:
+    """An image as RGB, converted from its ICC profile or its mode; `InputError`, with the end of a sentence, if it
+    has over 8 bits per sample. A profile that is damaged, or of another kind than the image, is ignored."""
+    if image.mode in ("I", "F") or ";" in image.mode:
+        raise InputError("has samples of a kind that cannot be read. Save it with 8 bits.")
+    if image.mode not in ("L", "RGB", "CMYK", "LAB"):
+        image = image.convert("RGB")
+    transform = _transform(profile, image.mode) if profile or image.mode == "LAB" else None
+    return transform.apply(image) if transform else image.convert("RGB")
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """What brings a profile to sRGB; None if that changes no colour by more than 2 of 255."""
+    if mode == "LAB":
+        return ImageCms.buildTransform(ImageCms.createProfile("LAB"), _SRGB, mode, "RGB")
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if source.profile.xcolor_space != _SPACES[mode]:
+            return None
+        transform = ImageCms.buildTransform(source, _SRGB, mode, "RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None
+    levels = np.arange(0, 256, 15, dtype=np.uint8)
+    grid = np.stack(np.meshgrid(*[levels] * len(mode)), -1).reshape(1, -1, len(mode)).squeeze(-1 if mode == "L" else ())
+    colours = Image.fromarray(grid, mode)
+    moved = np.asarray(transform.apply(colours), int)
+    return transform if np.abs(moved - np.asarray(colours.convert("RGB"))).max() > 2 else None

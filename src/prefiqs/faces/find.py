@@ -158,26 +158,25 @@ def path_text(path: Path) -> str:
 
 
 def _files(path: Path, left: dict[Path, str]) -> list[Path]:
-    if path.is_dir():
-        return _below(path, left)
-    if path.exists():
+    if path.exists() and not path.is_dir():
         return [path]
     files = []
-    for match in _glob(path, left):
-        if (match / RUN_RECORD).is_file():
+    for match in [path] if path.is_dir() else _glob(path):
+        if match != path and (match / RUN_RECORD).is_file():
             left[match] = _RESULTS
-        elif match.is_dir():
-            files += _below(match, left)
-        elif _is_image(match):
-            files.append(match)
         else:
-            left[match] = _ending(match)
-    if not files:
+            files += _below(match, left) if match.is_dir() else _images([match], left)
+    if not (files or path.is_dir()):
         raise InputError(f"No photos match {path}.")
-    return _without_copies(files, left)
+    # Zip files that lie beside other images are passed over, as they often hold the same.
+    zips = {file for file in files if _kind(file) == ".zip"}
+    if len(zips) == len(files):
+        return files
+    left |= dict.fromkeys(zips, ".zip")
+    return [file for file in files if file not in zips]
 
 
-def _glob(pattern: Path, left: dict[Path, str]) -> list[Path]:
+def _glob(pattern: Path) -> list[Path]:
     """What a glob matches; `**` means the folders that are searched without a glob, so that loops of links end."""
     place = pattern.parts.index("**") if "**" in pattern.parts else len(pattern.parts)
     head, star, tail = pattern.parts[:place], pattern.parts[place:], pattern.parts[place + 1 :]
@@ -185,35 +184,31 @@ def _glob(pattern: Path, left: dict[Path, str]) -> list[Path]:
     matches: Iterable[Path] = map(Path, tops)
     if tail:
         folders = (folder for top in tops if os.path.isdir(top) for folder, _ in _search(top, {}))
-        matches = chain.from_iterable(_glob(Path(glob.escape(folder), *tail), left) for folder in folders)
+        matches = chain.from_iterable(_glob(Path(glob.escape(folder), *tail)) for folder in folders)
     return [match for match in matches if star or not any(map(_is_of_system, set(match.parts) - set(head)))]
 
 
 def _below(folder: Path, left: dict[Path, str]) -> list[Path]:
-    files = []
-    for place, names in _search(str(folder), left):
-        for name in names:
-            file = Path(place, name)
-            if name.startswith("."):
-                left[file] = _HIDDEN
-            elif _is_image(file):
-                files.append(file)
-            else:
-                left[file] = _ending(file)
-    files = _without_copies(files, left)
-    if len(kinds := {_kind(file) or "photos" for file in files}) > 1:
+    files = _images((Path(place, name) for place, names in _search(str(folder), left) for name in names), left)
+    kinds = {_kind(file) or "photos" for file in files}
+    if len(kinds - {".zip"}) > 1:
         kind = ", ".join(sorted(kinds))
         raise InputError(f"{folder} holds several kinds of images ({kind}). Name the files you mean, such as '*.jpg'.")
     return sorted(files)
 
 
-def _without_copies(files: list[Path], left: dict[Path, str]) -> list[Path]:
-    """Zip files that lie beside other images are passed over, as they often hold the same."""
-    zips = [file for file in files if _kind(file) == ".zip"]
-    if len(zips) == len(files):
-        return files
-    left |= dict.fromkeys(zips, ".zip")
-    return [file for file in files if file not in zips]
+def _images(files: Iterable[Path], left: dict[Path, str]) -> list[Path]:
+    """Of files that were not named themselves, those that are meant: not, say, a table of scores beside the photos."""
+    found = []
+    for file in files:
+        kind = _kind(file)
+        if file.name.startswith("."):
+            left[file] = _HIDDEN
+        elif bool(_image_columns(file)) if kind == ".parquet" else kind or file.suffix.lower() in PHOTO_SUFFIXES:
+            found.append(file)
+        else:
+            left[file] = file.suffix.lower() or "without ending"
+    return found
 
 
 def _search(top: str, left: dict[Path, str]) -> Iterator[tuple[str, list[str]]]:
@@ -248,23 +243,9 @@ def _is_of_system(name: str) -> bool:
     return name.startswith(".") or name.lower() in _OF_SYSTEMS
 
 
-def _ending(file: Path) -> str:
-    return file.suffix.lower() or "without ending"
-
-
-def _is_image(file: Path) -> bool:
-    """Whether a file that was not named itself is meant: not, say, a table of scores beside the photos."""
-    kind = _kind(file)
-    return bool(_image_columns(file)) if kind == ".parquet" else bool(kind) or _is_photo(file)
-
-
-def _is_photo(file: Path | PurePosixPath) -> bool:
-    return file.suffix.lower() in PHOTO_SUFFIXES
-
-
 def _is_packed_photo(file: Path, member: str, size: int) -> bool:
     name = PurePosixPath(member)
-    if not _is_photo(name) or any(map(_is_of_system, name.parts)):
+    if name.suffix.lower() not in PHOTO_SUFFIXES or any(map(_is_of_system, name.parts)):
         return False
     if size > _MOST_BYTES:
         raise InputError(f"{file}/{name} has {size:,} bytes, but a photo may have {_MOST_BYTES:,}.")

@@ -128,7 +128,6 @@ def test_landmarks_of_the_data_set(dataset, tmp_path):
     ("run", "options", "message"),
     [
         (prefiqs.score_dataset, {"landmarks": "nowhere.txt"}, "File not found: nowhere.txt"),
-        (prefiqs.score_dataset, {"landmarks": "nowhere.txt", "aligned": True}, "either aligned or landmarks"),
         (prefiqs.score_dataset, {"method": "magic"}, "Unknown method 'magic'"),
         (prefiqs.score_dataset, {"ratio": 1.5}, "between 0 and 1"),
         (prefiqs.embed_dataset, {"model": "magic"}, "Unknown model"),

@@ -55,7 +55,7 @@ def test_bad_photos_have_a_reason_and_no_numbers(photos, scorer):
     lost = [row for row in rows_of(scorer, photos) if row["status"] != "ok"]
     assert lost[0]["status"] == "No face was found in this photo of 200×200 pixels."
     assert "4b.jpg is not an image that can be read." in lost[1]["status"]
-    numbers = set(COLUMNS) - {"path", "hints", "method", "status", "settings"}
+    numbers = set(COLUMNS) - {"path", "hints", "method", "status", "settings", "file_state"}
     assert {row["hints"] for row in lost} == {""}
     assert {row[name] for row in lost for name in numbers} == {None}
 
@@ -128,7 +128,7 @@ def test_settings_name_all_that_decides(scorer):
 @pytest.mark.parametrize("options", [{}, {"all_faces": True}, {"batch_size": 2}])
 def test_percentiles_are_those_of_the_method_and_its_network(photos, tmp_path, monkeypatch, options):
     """However the photos are read: the file names neither that nor the version of the alignment."""
-    (settings,) = scoring.described(scoring.wanted_methods("norm", TinyNet(), {}))
+    settings = scoring.wanted_methods("norm", TinyNet(), {})[0].settings()
     scores = [row["score"] for row in rows_of(PhotoScorer("norm", TinyNet(), device="cpu"), photos[:1])]
     monkeypatch.setattr(tables, "PERCENTILES", tmp_path / "percentiles.csv")
     tables.PERCENTILES.write_text(",".join([settings, *(str(scores[0] + i - 42) for i in range(101))]) + "\n")

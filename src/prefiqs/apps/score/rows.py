@@ -42,7 +42,7 @@ out of that, in words, or empty; `status`: "ok", or one sentence on why there is
 network and options; `file_state`: size and time of the last change of the file, by which a changed photo is noticed.
 What does not exist is missing (None; NA in CSV)."""
 PERCENTILES = Path(__file__).parent / "percentiles.csv"
-"""One line per setting: the setting as `described` gives it, and the percentiles 0 … 100 of its scores."""
+"""One line per setting: the text of `Wanted.settings`, and the percentiles 0 … 100 of its scores."""
 
 AND = "; "  # between the settings of several methods
 FORMATS = (".csv", ".parquet", ".txt")

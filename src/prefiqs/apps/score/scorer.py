@@ -36,6 +36,21 @@ class Wanted(NamedTuple):
     model: "FaceModel | str"
     options: dict[str, Any]
 
+    def settings(self) -> str:
+        """All of that as text. Weights and calibrations have a checksum, because a file may change under its name."""
+        from prefiqs.models.onnx_network import files_of
+        from prefiqs.models.weights import published_weights
+
+        network = self.model if isinstance(self.model, str) else self.model.name
+        if isinstance(self.model, str):
+            weights = Path(network) if Path(network).is_file() else published_weights(network)
+            network += f" ({', '.join(map(_checksum, files_of(weights)))})"
+        words = [self.method or "embedding", network]
+        for name, value in (deciding_options(self.method, self.options) if self.method else {}).items():
+            is_file = isinstance(value, str | Path) and Path(value).is_file()
+            words.append(f"{name}={value}" + (f" ({_checksum(Path(value))})" if is_file else ""))
+        return " ".join(words)
+
 
 def wanted_methods(
     method: str | Sequence[str] | None, model: "FaceModel | str", options: Mapping[str, Any]
@@ -78,19 +93,18 @@ class PhotoScorer:
         load = cache(partial(as_model, device=options.get("device", "auto")))  # once for all methods
         self._chunk = 1  # faces that are measured at once
         self._measures: list[tuple[dict[str, str | None], Callable[[np.ndarray], list[dict[str, Any]]]]] = []
-        wanted = wanted_methods(method, model, options)
         words = _words(aligned, all_faces, landmarks)
-        for one, plain in zip(wanted, described(wanted), strict=True):
-            network = load(one.model)
+        for one in wanted_methods(method, model, options):
+            network, plain = load(one.model), one.settings()
             if one.method is None:
                 embedder = Embedder([network], **one.options)
-                measure = partial(_embeddings, embedder)
                 self._chunk = embedder.batch_size or BATCH_SIZES[embedder.device.type]
+                measure = partial(_embeddings, embedder)
             else:
                 scorer = PreparedScorer(one.method, network, **one.options)
-                measure = partial(_scores, scorer, percentile_of(plain))
                 self._chunk = max(self._chunk, scorer.chunk)
-            self._measures.append(({"method": one.name, "settings": " ".join([plain, *words])}, measure))
+                measure = partial(_scores, scorer, percentile_of(plain))
+            self._measures.append(({"method": one.name, "settings": f"{plain} {words}"}, measure))
         self.settings = AND.join(str(about["settings"]) for about, _ in self._measures)
 
     def __call__(self, shards: Iterable[Shard]) -> Iterator[list[Row]]:
@@ -189,43 +203,17 @@ def describe(
     all_faces: bool,
     landmarks: Path | None = None,
 ) -> str:
-    """Everything that affects rows, as text: methods (or "embedding"), their networks and options, and the photos.
-
-    Weights and calibrations are named with a checksum, because a file may change under its name.
-    """
+    """Everything that affects rows, as text: methods (or "embedding"), their networks and options, and the photos."""
     words = _words(aligned, all_faces, landmarks)
-    return AND.join(" ".join([plain, *words]) for plain in described(wanted_methods(method, model, options)))
+    return AND.join(f"{one.settings()} {words}" for one in wanted_methods(method, model, options))
 
 
-def _words(aligned: bool, all_faces: bool, landmarks: Path | None) -> list[str]:
+def _words(aligned: bool, all_faces: bool, landmarks: Path | None) -> str:
     words = ["aligned" if aligned else f"alignment={VERSION}", *["all-faces"] * all_faces]
     if landmarks:
         require_file(landmarks)
         words.append(f"landmarks={_checksum(landmarks)}")
-    return words
-
-
-def described(wanted: Iterable[Wanted]) -> list[str]:
-    """Each method with its network and options, as text, whatever photos it is used for."""
-    from prefiqs.models.onnx_network import files_of
-    from prefiqs.models.weights import published_weights
-
-    texts = []
-    for _, method, model, options in wanted:
-        deciding = {} if method is None else deciding_options(method, options)
-        if isinstance(model, str):
-            weights = Path(model) if Path(model).is_file() else published_weights(model)
-            network = f"{model} ({', '.join(map(_checksum, files_of(weights)))})"
-        else:
-            network = model.name
-        named = [f"{name}={_named(value)}" for name, value in deciding.items()]
-        texts.append(" ".join([method or "embedding", network, *named]))
-    return texts
-
-
-def _named(value: object) -> str:
-    is_file = isinstance(value, str | Path) and Path(value).is_file()
-    return f"{value} ({_checksum(Path(str(value)))})" if is_file else str(value)
+    return " ".join(words)
 
 
 def _checksum(path: Path) -> str:
