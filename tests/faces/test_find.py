@@ -111,10 +111,10 @@ def test_packed_images(packed, kind):
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tar"])
-def test_images_that_are_skipped(packed, kind):
+def test_images_that_alone_are_meant(packed, kind):
     for shard in find_images([packed / kind], 1):
         names = shard.names()
-        left = replace(shard, skip=frozenset(names[:3]))
+        left = replace(shard, only=frozenset(names[3:]))
         assert [image.name for image in left.images()] == names[3:] and left.names() == names
 
 

@@ -64,7 +64,7 @@ def score(
     resumed with --resume.
 
     PHOTOS may be JPEG, PNG, HEIC, AVIF, WebP, TIFF, JPEG 2000 and other images, Parquet files with a column of image
-    bytes, tar files of images, or folders of these. In folders, hidden files and files of other types are skipped and
+    bytes, tar or zip files of images, or folders of these. In folders, hidden and other files are skipped and
     counted at the end. docs/usage.md lists what can be read. For very large data sets, use --engine ray with a folder
     as --out: workers write Parquet shards there.
 

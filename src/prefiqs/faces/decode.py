@@ -61,7 +61,12 @@ class EncodedPhoto:
 
     def __init__(self, data: bytes | bytearray, name: str):
         self._decoded = lru_cache(partial(decode_photo, data, name))
-        self._longer, self._reductions = _reductions(data)
+        self._longer, self._reductions = 0, list[int]()
+        with suppress(Exception), _open(bytes(data)) as image:
+            if image.format in ("JPEG", "MPO") and _is_plain(image):
+                # What divides both sides: then each pixel covers as many whole ones, however it is turned.
+                self._reductions = [r for r in (8, 4, 2) if not any(side % r for side in image.size)]
+                self._longer = max(image.size)
 
     def __call__(self, longer_side: float) -> tuple[np.ndarray, int]:
         """The photo (see `decode_photo`) and its reduction, the largest that leaves its longer side `longer_side`."""
@@ -95,14 +100,6 @@ def decode_face(data: bytes | bytearray, name: str) -> np.ndarray:
     if (height, width) != (FACE_SIZE, FACE_SIZE):
         raise InputError(f"{name} has {width}×{height} pixels, but aligned faces have {FACE_SIZE}×{FACE_SIZE}.")
     return face
-
-
-def _reductions(data: bytes | bytearray) -> tuple[int, tuple[int, ...]]:
-    """The longer side, and what divides both sides: then each pixel covers as many whole ones, however it is turned."""
-    with suppress(Exception), _open(bytes(data)) as image:
-        if image.format in ("JPEG", "MPO") and _is_plain(image):
-            return max(image.size), tuple(r for r in (8, 4, 2) if not any(side % r for side in image.size))
-    return 0, ()
 
 
 def _decode(data: bytes, reduction: int) -> np.ndarray:

@@ -36,14 +36,8 @@ def compile_ahead() -> threading.Thread:
     import openvino as ov  # which takes a while, and who reads benchmarks needs no detector
 
     _ = ov.Tensor(np.zeros(1, np.uint8)).data  # two threads that exchange the first arrays would wait for ever
-    root = data_root()
-
-    def compile_both() -> None:
-        for shape in ((480, 640), (640, 480)):
-            with _compiling:
-                _compiled(root, *shape)
-
-    thread = threading.Thread(target=compile_both)
+    root, shapes = data_root(), ((480, 640), (640, 480))
+    thread = threading.Thread(target=lambda: [_request(root, *shape) for shape in shapes])
     thread.start()
     return thread
 

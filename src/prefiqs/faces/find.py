@@ -46,10 +46,10 @@ class Shard:
 
     files: tuple[Path, ...]  # photos; or one Parquet, tar or zip file, whose images are called FILE/NAME
     groups: range = range(0)  # the row groups that are meant of a Parquet file
-    skip: frozenset[str] = frozenset()  # names of images that are left out
+    only: frozenset[str] | None = None  # names of the images that are meant, if not all
 
     def names(self, unlike: Mapping[str, str] | None = None) -> list[str]:
-        """The names of all images, also of those in `skip`, without reading them.
+        """The names of all images, also of those that are not in `only`, without reading them.
 
         unlike: leaves out the names in it, unless the file had another `file_state` (or "": not known).
         """
@@ -60,18 +60,25 @@ class Shard:
 
     def images(self) -> Iterator[EncodedImage]:
         """The images in order; `InputError` for a file that cannot be read to its end."""
-        return (image for image in self._all(content=True) if image.name not in self.skip)
+        return (image for image in self._all(content=True) if self.only is None or image.name in self.only)
 
     def _all(self, content: bool) -> Iterator[EncodedImage]:
         file = self.files[0]
         match _kind(file):
             case ".tar" | ".zip":
-                packed = archive_members(file, partial(_is_packed_photo, file), content)
+                packed = archive_members(file, self._is_photo, content)
             case ".parquet":
                 packed = _rows(file, self.groups, content)
             case _:
                 return (EncodedImage(path_text(path), partial(read_file, path), path) for path in self.files)
         return (EncodedImage(f"{path_text(file)}/{name}", partial(bytes, data), file) for name, data in packed)
+
+    def _is_photo(self, member: str, size: int) -> bool:
+        name = PurePosixPath(member)
+        meant = name.suffix.lower() in PHOTO_SUFFIXES and not any(map(_is_of_system, name.parts))
+        if meant and size > _MOST_BYTES:
+            raise InputError(f"{self.files[0]}/{name} has {size:,} bytes, but a photo may have {_MOST_BYTES:,}.")
+        return meant
 
 
 def file_state(path: Path) -> str:
@@ -241,15 +248,6 @@ def _search(top: str, left: dict[Path, str]) -> Iterator[tuple[str, list[str]]]:
 def _is_of_system(name: str) -> bool:
     """Whether a name is that of a hidden file or folder, or of a folder that systems add."""
     return name.startswith(".") or name.lower() in _OF_SYSTEMS
-
-
-def _is_packed_photo(file: Path, member: str, size: int) -> bool:
-    name = PurePosixPath(member)
-    if name.suffix.lower() not in PHOTO_SUFFIXES or any(map(_is_of_system, name.parts)):
-        return False
-    if size > _MOST_BYTES:
-        raise InputError(f"{file}/{name} has {size:,} bytes, but a photo may have {_MOST_BYTES:,}.")
-    return True
 
 
 def _kind(file: Path) -> str:

@@ -48,7 +48,7 @@ class FaceReader:
             self.given = GivenLandmarks(landmarks)
         if not (aligned or landmarks):
             fetch("yunet")  # so that it is missed before the first photo
-            self.compiling = compile_ahead()
+            compile_ahead()
         self.aligned, self.all_faces = aligned, all_faces
 
     def __call__(self, image: EncodedImage) -> Photo:

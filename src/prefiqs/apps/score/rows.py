@@ -33,7 +33,7 @@ SCHEMA = pa.schema({
     "file_state": pa.string(),
 })  # fmt: skip
 COLUMNS = tuple(SCHEMA.names)
-"""Columns of the table. `path`: of the photo, or FILE/NAME in a Parquet or tar file; `face`: number within the photo, 1
+"""Columns of the table. `path`: of the photo, or FILE/NAME in a packed set; `face`: number within the photo, 1
 is the largest; `method`: as it was asked for; `score`: higher = better; `drift` in [0, 2], of methods that have one;
 `percentile`: share (%) of the 7,701 photos in LFW's official pairs that score lower, where `PERCENTILES` has the
 settings; `x` to `right_mouth_y`: box and landmarks in pixels of the photo; `confidence` of the detector in [0, 1];

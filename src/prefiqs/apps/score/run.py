@@ -70,8 +70,7 @@ def write_scores(
 
     Returns the number of photos, and how many of them have no score.
     """
-    names = [shard.names() for shard in shards]
-    every = [name for some in names for name in some]
+    every = [name for shard in shards for name in shard.names()]
     if repeated := [name for name, count in Counter(every).items() if count > 1]:
         raise InputError(
             f"{repeated[0]} occurs more than once, but every image needs its own name. Rename one of them."
@@ -79,8 +78,7 @@ def write_scores(
     with ScoreJournal(out, scorer.settings, resume, force, every) as journal:
         states = {name: kept.state for name, kept in journal.done.items()}
         to_do = [frozenset(shard.names(states)) for shard in shards]
-        of_shards = zip(shards, names, to_do, strict=True)
-        waiting = [replace(shard, skip=frozenset(some) - new) for shard, some, new in of_shards if new]
+        waiting = [replace(shard, only=names) for shard, names in zip(shards, to_do, strict=True) if names]
         for rows in progress(scorer(waiting), len(every), len(every) - sum(map(len, to_do))):
             journal.append(rows)
         journal.finish()

@@ -15,6 +15,7 @@ from prefiqs.apps.score.rows import AND, Row, percentile_of, photo_rows
 from prefiqs.assets.fetch import file_sha256
 from prefiqs.errors import InputError
 from prefiqs.faces.align import VERSION, AlignedFace, align
+from prefiqs.faces.detector import compile_ahead
 from prefiqs.faces.find import Shard, file_state
 from prefiqs.faces.reader import FaceReader, Photo, prefetch
 from prefiqs.faces.template import ARCFACE_TEMPLATE, FACE_SIZE
@@ -175,7 +176,7 @@ def photo_scorer(
 
     blank = np.zeros((FACE_SIZE, FACE_SIZE, 3), np.uint8)
     scorer.rows_of([Photo("", [AlignedFace(blank, np.zeros(4), ARCFACE_TEMPLATE, 0.0)])])  # which compiles the networks
-    scorer.reader.compiling.join()
+    compile_ahead().join()
     return rows
 
 
