@@ -32,11 +32,15 @@ _own = threading.local()
 
 
 def compile_ahead() -> threading.Thread:
-    """Compile what most photos need, those of 3:4, 2:3 and 9:16, in a thread, while the caller does other things."""
+    """Compile what most photos need, those of 3:4, 2:3 and 9:16, in a thread, while the caller does other things.
+
+    Raises `AssetError` if the network cannot be fetched.
+    """
     import openvino as ov  # which takes a while, and who reads benchmarks needs no detector
 
     _ = ov.Tensor(np.zeros(1, np.uint8)).data  # two threads that exchange the first arrays would wait for ever
     root, shapes = data_root(), ((480, 640), (640, 480))
+    fetch("yunet", root)
     thread = threading.Thread(target=lambda: [_request(root, *shape) for shape in shapes])
     thread.start()
     return thread

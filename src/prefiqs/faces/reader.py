@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from prefiqs.assets.fetch import fetch
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.align import AlignedFace, align_photo, cut_out
 from prefiqs.faces.decode import EncodedPhoto, decode_face
@@ -47,8 +46,7 @@ class FaceReader:
 
             self.given = GivenLandmarks(landmarks)
         if not (aligned or landmarks):
-            fetch("yunet")  # so that it is missed before the first photo
-            compile_ahead()
+            compile_ahead()  # and so that the network is missed before the first photo
         self.aligned, self.all_faces = aligned, all_faces
 
     def __call__(self, image: EncodedImage) -> Photo:

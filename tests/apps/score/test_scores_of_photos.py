@@ -213,6 +213,14 @@ def test_one_call_from_photo_to_score(photos, two_faces):
         ready(np.full((200, 200, 3), 127, np.uint8))
 
 
+def test_a_photo_scorer_of_methods_that_choose_their_batches(photos):
+    face = prefiqs.align(photos[0]).image[None]
+    for methods in (["jacobian"], ["norm", "faceqan"]):
+        rows = prefiqs.photo_scorer(methods, TinyNet(), device="cpu")(photos[0])
+        expected = [prefiqs.score(face, method, TinyNet(), device="cpu")[0] for method in methods]
+        np.testing.assert_allclose([row["score"] for row in rows], expected, rtol=1e-5)
+
+
 def test_a_photo_scorer_is_used_by_several_threads(photos):
     good = [photo for photo in photos if "b" not in photo.stem]
     ready = prefiqs.photo_scorer("norm", TinyNet(), device="cpu", batch_size=1)

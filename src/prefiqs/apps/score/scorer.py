@@ -20,7 +20,7 @@ from prefiqs.faces.find import Shard, file_state
 from prefiqs.faces.reader import FaceReader, Photo, prefetch
 from prefiqs.faces.template import ARCFACE_TEMPLATE, FACE_SIZE
 from prefiqs.io.atomic import require_file
-from prefiqs.methods.registry import METHODS, PreparedScorer, deciding_options, shared_options
+from prefiqs.methods.registry import PreparedScorer, deciding_options, defaults, shared_options
 
 if TYPE_CHECKING:  # else PyTorch, which takes a second, is loaded while the detector is compiled
     from prefiqs.models.face_model import FaceModel
@@ -165,7 +165,8 @@ def photo_scorer(
         `NoFaceFound` and `InputError` as `prefiqs.align` does, and it is thread-safe. Detector and networks are loaded
         and compiled here, so that its first call is fast.
     """
-    if any(METHODS[str(one.method)].chunk is None for one in wanted_methods(method, model, {})):
+    compiling = compile_ahead()
+    if any("batch_size" in defaults(str(one.method)) for one in wanted_methods(method, model, {})):
         options = {"batch_size": 1} | options
     scorer = PhotoScorer(method, model, all_faces=all_faces, **options)
 
@@ -176,7 +177,7 @@ def photo_scorer(
 
     blank = np.zeros((FACE_SIZE, FACE_SIZE, 3), np.uint8)
     scorer.rows_of([Photo("", [AlignedFace(blank, np.zeros(4), ARCFACE_TEMPLATE, 0.0)])])  # which compiles the networks
-    compile_ahead().join()
+    compiling.join()
     return rows
 
 
