@@ -113,7 +113,7 @@ class ScoreJournal:
     def _others(self) -> str:
         """What is in the table but not of this run; nothing if only that would be written anew."""
         try:
-            table = read_scores(self.out, ["path", "settings"])
+            table = read_scores(self.out)
         except InputError:
             return "contents that are not a table of `prefiqs score`"
         if set(table["path"].unique().to_pylist()) != set(self.photos):

@@ -111,26 +111,21 @@ def write_rows(rows: Iterable[Row], path: Path) -> None:
                 parquet.write_table(pa.Table.from_pylist(part, SCHEMA))
 
 
-def read_scores(path: Path, columns: Sequence[str] = COLUMNS) -> pa.Table:
-    """Columns of a .csv or .parquet that `write_rows` wrote, in their order; `InputError` for any other file.
-
-    A table without `file_state`, as earlier versions wrote them, has an empty one.
-    """
+def read_scores(path: Path) -> pa.Table:
+    """A .csv or .parquet that `write_rows` wrote, `file_state` empty if it is missing; `InputError` for other files."""
     require_file(path)
     if path.suffix == ".txt":
         raise InputError(f"{path} does not say how its scores were made, so it cannot be read as a table. Use a "
                          ".csv or .parquet file.")  # fmt: skip
     try:
         if path.suffix == ".parquet":
-            table = pq.ParquetFile(path).read(None if columns is COLUMNS else [*columns])
+            table = pq.ParquetFile(path).read()
         else:
-            converting = ConvertOptions(
-                column_types=SCHEMA, null_values=[_MISSING], include_columns=[] if columns is COLUMNS else [*columns]
-            )
+            converting = ConvertOptions(column_types=SCHEMA, null_values=[_MISSING])
             table = read_csv(path, None, ParseOptions(newlines_in_values=True), converting)
-        if columns is COLUMNS and "file_state" not in table.column_names:
-            table = table.append_column("file_state", pa.array([""] * len(table), pa.string()))
-        if (found := tuple(table.column_names)) != tuple(columns):
+        if (found := tuple(table.column_names)) == COLUMNS[:-1]:
+            table = table.append_column(COLUMNS[-1], pa.array([""] * len(table), pa.string()))
+        elif found != COLUMNS:
             raise pa.ArrowInvalid(f"its columns are {', '.join(found[:8]) or 'none'}")
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0]
