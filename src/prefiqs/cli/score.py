@@ -117,7 +117,8 @@ def score(
         if engine == "ray":
             scorer = RayScorer(Cluster(workers, device, address), *given, landmarks=landmarks, **options)
         else:
-            scorer = PhotoScorer(*given, landmarks=landmarks, device=device, **options)
+            single = not all_faces and sum(len(shard.names()) for shard in shards) == 1
+            scorer = PhotoScorer(*given, landmarks=landmarks, one_by_one=single, device=device, **options)
         found, lost = write_scores(scorer, shards, out, resume, force) if out else print_scores(scorer, shards, as_json)
         told = f"{found} photos, {found - lost} scored, {lost} without a score. {in_words(passed_over)}"
         print(told.rstrip(), file=sys.stderr)

@@ -25,8 +25,9 @@ from prefiqs.methods.registry import PreparedScorer, deciding_options, defaults,
 if TYPE_CHECKING:  # else PyTorch, which takes a second, is loaded while the detector is compiled
     from prefiqs.models.face_model import FaceModel
 
-# Seconds that a photo waits for others to be scored with: a run that dies has lost little.
-_PATIENCE = 0.5
+# Seconds that a photo waits for others to be scored with, at most. If scoring is fast, it waits only four times as long
+# as that takes: then a fifth of the time, at most, goes into chunks that are not full.
+_PATIENCE = 1.0
 
 
 class Wanted(NamedTuple):
@@ -74,7 +75,8 @@ class PhotoScorer:
     method: one or several, METHOD or METHOD@NETWORK, each with a row per face; without any, rows have `embedding`, raw,
     float32 d, instead of a score. model: the network of methods that name none. options: as for `prefiqs.scorer`; each
     method takes those that it has. aligned, all_faces, landmarks: as for `FaceReader`. threads: how many read photos;
-    default: one per core. settings: everything that affects the rows, as text.
+    default: one per core. one_by_one: photos come one at a time, so that batches have one face by default. settings:
+    everything that affects the rows, as text.
     """
 
     def __init__(
@@ -85,12 +87,16 @@ class PhotoScorer:
         all_faces: bool = False,
         threads: int | None = None,
         landmarks: Path | None = None,
+        one_by_one: bool = False,
         **options: Any,
     ):
         self.threads, self.reader = threads or os.cpu_count() or 1, FaceReader(aligned, all_faces, landmarks)
         from prefiqs.embedding.embedder import BATCH_SIZES, Embedder
         from prefiqs.models.loading import as_model
 
+        wanted = wanted_methods(method, model, {})
+        if one_by_one and any("batch_size" in defaults(one.method) for one in wanted if one.method):
+            options = {"batch_size": 1} | options
         load = cache(partial(as_model, device=options.get("device", "auto")))  # once for all methods
         self._chunk = 1  # faces that are measured at once
         self._measures: list[tuple[dict[str, str | None], Callable[[np.ndarray], list[dict[str, Any]]]]] = []
@@ -115,23 +121,27 @@ class PhotoScorer:
             self.reader.given.expect([name for shard in shards for name in shard.names()])
         images = chain.from_iterable(shard.images() for shard in shards)
         waiting: list[Photo] = []
-        since = time.monotonic()  # when the first of them came, or later
+        since, cost = 0.0, 0.0  # when the first of them came, or later; seconds that the last ones took to score
         # While a chunk of faces is scored, the threads read photos for the next one, and no more: a run that dies loses
         # the work on so many photos at most.
-        photos = prefetch(self.reader, images, self.threads, self._chunk + 2 * self.threads, _PATIENCE)
-        for photo in chain(photos, [None]):
+        for photo in prefetch(self.reader, images, self.threads, self._chunk + 2 * self.threads, _PATIENCE / 4):
             if photo:
                 since = since if waiting else time.monotonic()
                 waiting.append(photo)
             faces = np.cumsum([len(photo.faces) for photo in waiting])
-            if photo is None or time.monotonic() - since >= _PATIENCE:
-                ready = len(waiting)
-            elif faces[-1] >= self._chunk:  # whole chunks, or more if the first photo has more faces
+            if waiting and faces[-1] >= self._chunk:  # whole chunks, or more if the first photo has more faces
                 ready = max(1, int(np.searchsorted(faces, faces[-1] // self._chunk * self._chunk, "right")))
+            elif waiting and time.monotonic() - since >= min(_PATIENCE, 4 * cost):
+                ready = len(waiting)
             else:
                 continue
-            yield from self.rows_of(waiting[:ready])
-            waiting, since = waiting[ready:], time.monotonic()
+            started = time.monotonic()
+            rows = self.rows_of(waiting[:ready])
+            since = time.monotonic()
+            cost = since - started if faces[ready - 1] else cost
+            waiting = waiting[ready:]
+            yield from rows
+        yield from self.rows_of(waiting)
 
     def rows_of(self, photos: Sequence[Photo]) -> list[list[Row]]:
         """The rows of each photo, its faces scored together with those of the others."""
@@ -165,10 +175,7 @@ def photo_scorer(
         `NoFaceFound` and `InputError` as `prefiqs.align` does, and it is thread-safe. Detector and networks are loaded
         and compiled here, so that its first call is fast.
     """
-    compiling = compile_ahead()
-    if any("batch_size" in defaults(str(one.method)) for one in wanted_methods(method, model, {})):
-        options = {"batch_size": 1} | options
-    scorer = PhotoScorer(method, model, all_faces=all_faces, **options)
+    scorer = PhotoScorer(method, model, all_faces=all_faces, one_by_one=True, **options)
 
     def rows(photo: np.ndarray | str | Path) -> list[Row]:
         faces = align(photo, all_faces=True, colour=colour) if all_faces else [align(photo, colour=colour)]
@@ -177,7 +184,7 @@ def photo_scorer(
 
     blank = np.zeros((FACE_SIZE, FACE_SIZE, 3), np.uint8)
     scorer.rows_of([Photo("", [AlignedFace(blank, np.zeros(4), ARCFACE_TEMPLATE, 0.0)])])  # which compiles the networks
-    compiling.join()
+    compile_ahead().join()
     return rows
 
 
