@@ -7,8 +7,8 @@ import csv
 
 import numpy as np
 
-from prefiqs.apps.score.reference import FILE
-from prefiqs.apps.score.scorer import described, wanted_methods
+from prefiqs.apps.score.rows import PERCENTILES
+from prefiqs.apps.score.scorer import wanted_methods
 from prefiqs.datasets.benchmark import load_benchmark
 from prefiqs.io.atomic import whole_file
 from prefiqs.methods.registry import score
@@ -20,8 +20,8 @@ SETTINGS = {
 
 if __name__ == "__main__":
     faces = load_benchmark("lfw").images
-    with whole_file(FILE) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(PERCENTILES) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         for method, model in SETTINGS.items():
             percentiles = np.percentile(score(faces, method, model, progress=True), range(101))
-            line = [*described(wanted_methods(method, model, {})), *(f"{value:.7g}" for value in percentiles)]
+            line = [wanted_methods(method, model, {})[0].settings(), *(f"{value:.7g}" for value in percentiles)]
             csv.writer(file, lineterminator="\n").writerow(line)

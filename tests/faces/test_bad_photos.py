@@ -91,6 +91,13 @@ def test_odd_photos_of_a_face_are_that_face(face, landmarks, tmp_path, name, sav
     assert difference.mean() < 8  # palettes and moved landmarks; a wrong colour or bit depth is at 40 and more
 
 
+def twelve_bit(face: Image.Image) -> bytes:
+    """By its header alone."""
+    data = bytearray(encoded(face, ".jpg"))
+    data[data.index(b"\xff\xc0") + 4] = 12
+    return bytes(data)
+
+
 NO_IMAGE = "is not an image that can be read"
 
 
@@ -101,6 +108,9 @@ NO_IMAGE = "is not an image that can be read"
         ("words.png", lambda face: b"no photo, only words" * 99, NO_IMAGE),
         ("pickle.jpg", lambda face: b"\x80\x04cos\nsystem\n", NO_IMAGE),
         ("svg.jpg", lambda face: b'<svg xmlns="http://www.w3.org/2000/svg"/>', NO_IMAGE),
+        ("a.jxl", lambda face: b"\xff\n\tA$\x08\x04\x01\x00\xcc", "a.jxl is a JPEG XL image, .* as JPEG or PNG"),
+        ("b.jpg", lambda face: b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(99), "b.jpg is a JPEG XL image"),
+        ("12.jpg", lambda face: twelve_bit(face), "12.jpg is a JPEG of 12 bits per sample, .* Save it with 8 bits"),
         ("one.png", lambda face: encoded(Image.new("RGB", (1, 1))), "No face was found in this photo of 1×1"),
         ("wide.png", lambda face: encoded(Image.new("L", (20_000, 30))), "No face .* 20000×30"),
         ("high.png", lambda face: encoded(Image.new("L", (3, 20_000))), "No face .* 3×20000"),

@@ -4,7 +4,9 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import tarfile
+import zipfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -109,10 +111,10 @@ def test_packed_images(packed, kind):
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tar"])
-def test_images_that_are_skipped(packed, kind):
+def test_images_that_alone_are_meant(packed, kind):
     for shard in find_images([packed / kind], 1):
         names = shard.names()
-        left = replace(shard, skip=frozenset(names[:3]))
+        left = replace(shard, only=frozenset(names[3:]))
         assert [image.name for image in left.images()] == names[3:] and left.names() == names
 
 
@@ -220,6 +222,45 @@ def test_members_of_tar_files_that_are_passed_over_or_too_large(tmp_path):
     (tmp_path / "bomb.tar.gz").write_bytes(gzip.compress(header.tobuf() + bytes(99999)))
     with pytest.raises(InputError, match="bomb.tar.gz/bomb.png has 2,147,483,648 bytes, but a photo may have"):
         find_images([tmp_path / "bomb.tar.gz"])[0].names()
+
+
+def test_zip_files(packed, tmp_path):
+    """Like tar files; those that lie beside photos are passed over, unless they are named."""
+    (tmp_path / "z").mkdir()
+    with zipfile.ZipFile(tmp_path / "z" / "a.ZIP", "w", zipfile.ZIP_DEFLATED) as file:
+        for name in (*IMAGES, "__MACOSX/00.png", "s/._1.png", "s/a.json", "s.png/"):
+            file.writestr(name, IMAGES.get(name, b""))
+    (shard,) = find_images([tmp_path])
+    assert contents([shard]) == [IMAGES]
+    assert shard.names()[0] == f"{tmp_path}/z/a.ZIP/00.png"
+    (tmp_path / "b.jpg").touch()
+    for given in (tmp_path, tmp_path / "**"):
+        passed_over = Counter()
+        assert [shard.names() for shard in find_images([given], passed_over=passed_over)] == [[f"{tmp_path}/b.jpg"]]
+        assert passed_over == {".zip": 1}
+    assert names([tmp_path, tmp_path / "z" / "a.ZIP"], tmp_path) == ["b.jpg", *(f"z/a.ZIP/{name}" for name in IMAGES)]
+
+
+def test_zip_files_that_cannot_be_read(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("1.png", b"1" * 99)
+    whole = path.read_bytes()
+    local, central = whole.index(b"PK\3\4"), whole.index(b"PK\1\2")
+    locked = bytearray(whole)
+    locked[local + 6] |= 1  # of the flags: encrypted
+    locked[central + 8] |= 1
+    strange = bytearray(whole)
+    strange[local + 8], strange[central + 10] = 77, 77  # a method of compression that does not exist
+    for content in (whole[:-30], b"", locked, strange, whole.replace(b"1" * 99, b"2" * 99)):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="a.zip is not a readable zip file"):
+            contents(find_images([path]))
+    claims = bytearray(whole)
+    struct.pack_into("<I", claims, central + 24, 2**31)  # of bytes
+    path.write_bytes(claims)
+    with pytest.raises(InputError, match="a.zip/1.png has 2,147,483,648 bytes, but a photo may have"):
+        find_images([path])[0].names()
 
 
 def test_sets_that_cannot_be_used(packed, folder):

@@ -91,6 +91,13 @@ def test_a_list_that_is_cut_short(photos):
         expand_lists(["@list.txt"])
 
 
+@pytest.mark.parametrize("start", [b"PK\3\4", b"\xd0\xcf\x11\xe0\xa1\xb1"])
+def test_a_spreadsheet_is_no_list(photos, start):
+    (photos / "list.xlsx").write_bytes(start + b"a.jpg\n" * 9)
+    with pytest.raises(InputError, match="list.xlsx is a spreadsheet or another document, not text. Save it as CSV"):
+        expand_lists(["@list.xlsx"])
+
+
 @pytest.mark.parametrize("content", ["", "\n \r\n", "\ufeff"])
 def test_empty_lists(photos, content):
     (photos / "list.txt").write_text(content)

@@ -23,7 +23,7 @@ Aligned = Annotated[bool, Option("--aligned", help="The photos are already align
 AllFaces = Annotated[bool, Option("--all-faces", help="Take all faces of a photo, one row each, not only the largest.")]
 Device = Annotated[str, Option(help="auto (a GPU if available), cpu, cuda or cuda:N.")]
 Workers = Annotated[int | None, ray_option(help="Number of processes; default: one per GPU, or one per machine.")]
-ShardSize = Annotated[int, ray_option(help="Images per shard; a tar file is always one shard.")]
+ShardSize = Annotated[int, ray_option(help="Images per shard; a tar or zip file is always one shard.")]
 Settings = Annotated[
     list[str] | None, Option("--set", help="KEY=VALUE: a parameter to change, such as edc.limit=0.2; may be repeated.")
 ]

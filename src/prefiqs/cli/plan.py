@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import pandas as pd
 from typer import Argument
 
 from prefiqs.cli._shared import Settings, name_value_pairs
@@ -15,6 +14,8 @@ def plan(
     setting: Settings = None,
 ) -> None:
     """Estimate the cost of a run (stages, forward passes, disk space) without starting it."""
+    import pandas as pd
+
     from prefiqs.pipeline.plan import plan as estimate
     from prefiqs.pipeline.run import open_run
     from prefiqs.pipeline.stages import stage_items

@@ -64,9 +64,9 @@ def score(
     resumed with --resume.
 
     PHOTOS may be JPEG, PNG, HEIC, AVIF, WebP, TIFF, JPEG 2000 and other images, Parquet files with a column of image
-    bytes, tar files of images, or folders of these. In folders, hidden files and files of other types are skipped and
-    counted at the end. docs/reference/file-formats.md lists what can be read. For very large data sets, use --engine
-    ray with a folder as --out: workers write Parquet shards there.
+    bytes, tar or zip files of images, or folders of these. In folders, hidden and other files are skipped and counted
+    at the end. docs/reference/file-formats.md lists what can be read. For very large data sets, use --engine ray with a
+    folder as --out: workers write Parquet shards there.
 
     Examples:
 
@@ -87,9 +87,7 @@ def score(
         prefiqs score shards/ --aligned --engine ray --workers 8 --out scores.parquet
     """
     from prefiqs.apps.ray.cluster import Cluster
-    from prefiqs.apps.score.page import write_page
     from prefiqs.apps.score.ray import RayScorer, score_dataset
-    from prefiqs.apps.score.rows import read_scores
     from prefiqs.apps.score.run import check_out, print_scores, write_scores
     from prefiqs.apps.score.scorer import PhotoScorer
     from prefiqs.faces.find import find_images, in_words
@@ -119,11 +117,15 @@ def score(
         if engine == "ray":
             scorer = RayScorer(Cluster(workers, device, address), *given, landmarks=landmarks, **options)
         else:
-            scorer = PhotoScorer(*given, landmarks=landmarks, device=device, **options)
+            single = not all_faces and sum(len(shard.names()) for shard in shards) == 1
+            scorer = PhotoScorer(*given, landmarks=landmarks, one_by_one=single, device=device, **options)
         found, lost = write_scores(scorer, shards, out, resume, force) if out else print_scores(scorer, shards, as_json)
         told = f"{found} photos, {found - lost} scored, {lost} without a score. {in_words(passed_over)}"
         print(told.rstrip(), file=sys.stderr)
     if out and html:
+        from prefiqs.apps.score.page import write_page  # which loads pandas
+        from prefiqs.apps.score.rows import read_scores
+
         write_page(read_scores(out).to_pandas(), html, html.stem)
         print(f"page: {html}, table: {out}", file=sys.stderr)
     if strict and lost:

@@ -5,7 +5,6 @@ Source: Sengupta, Chen, Castillo, Patel, Chellappa, Jacobs, "Frontal to Profile 
 """
 
 import re
-import tarfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.datasets.source import Align, LazyFaces, SourceFormat, central_face, face_index
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.decode import decode_photo
-from prefiqs.faces.find import tar_members
+from prefiqs.faces.find import archive_members
 from prefiqs.faces.template import align_to_template
 
 _SOURCES = ("cfp-dataset", "cfp-dataset.tar", "cfp-dataset.tgz", "cfp-dataset.tar.gz")
@@ -148,10 +147,10 @@ def _files(folder: Path, ending: str) -> Iterator[tuple[str, bytes]]:
             yield path.relative_to(source).as_posix(), path.read_bytes()
     else:
 
-        def wanted(member: tarfile.TarInfo) -> bool:
-            return member.name.endswith(ending) and member.size < _LARGEST_FILE
+        def wanted(name: str, size: int) -> bool:
+            return name.endswith(ending) and size < _LARGEST_FILE
 
-        for name, content in tar_members(source, wanted):
+        for name, content in archive_members(source, wanted):
             yield name.partition("cfp-dataset/")[2], content
 
 

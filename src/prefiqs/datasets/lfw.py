@@ -4,7 +4,6 @@ Source: Huang, Ramesh, Berg, Learned-Miller, "Labeled Faces in the Wild", UMass 
 """
 
 import re
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from prefiqs.datasets.prepared import PREPARED
 from prefiqs.datasets.source import Align, BenchmarkCard, LazyFaces, SourceFormat, align_photos, face_index
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import decode_photo, read_photo
-from prefiqs.faces.find import tar_members
+from prefiqs.faces.find import archive_members
 from prefiqs.io.atomic import read_text
 
 _FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw")
@@ -120,17 +119,17 @@ def _read_photos(folder: Path, names: list[str] | None) -> Iterator[tuple[str, n
     if archive is None:
         raise InputError(f"Photos not found: {', '.join(_FOLDERS)} or an archive of it in {folder}.")
     wanted, seen = None if names is None else set(names), set()
-    for member, content in tar_members(archive, _is_photo):
+    for member, content in archive_members(archive, _is_photo):
         name = _MEMBER.sub(r"\1", member)
         if name not in seen and (wanted is None or name in wanted):
             seen.add(name)
             yield name, decode_photo(content, f"{name} of {archive}")
 
 
-def _is_photo(member: tarfile.TarInfo) -> bool:
-    photo = _MEMBER.fullmatch(member.name) is not None
-    if photo and member.size > _LARGEST_PHOTO:
-        raise InputError(f"{member.name} has {member.size} bytes, more than any photo of LFW.")
+def _is_photo(name: str, size: int) -> bool:
+    photo = _MEMBER.fullmatch(name) is not None
+    if photo and size > _LARGEST_PHOTO:
+        raise InputError(f"{name} has {size} bytes, more than any photo of LFW.")
     return photo
 
 

@@ -84,7 +84,7 @@ def build_people(folder: Path) -> Benchmark:
     people = people_in(folder)
     excluded, names = dict(people.left_out), list[str]()
     images = np.empty((len(people.person_of), FACE_SIZE, FACE_SIZE, 3), np.uint8)
-    encoded = (EncodedImage(name, partial(read_file, Path(name))) for name in people.person_of)
+    encoded = (EncodedImage(name, partial(read_file, Path(name)), Path(name)) for name in people.person_of)
     for photo in prefetch(FaceReader(), encoded, threads=None, lookahead=255):
         if photo.faces:
             images[len(names)] = photo.faces[0].image

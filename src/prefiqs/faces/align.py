@@ -124,18 +124,14 @@ def _find(pixels: Pixels, shape: tuple[int, int], all_faces: bool) -> np.ndarray
         side = min(larger, longer)
         faces = distinct(np.vstack([faces[large], _seen(pixels, shape, side, 0.0), faces[~large]]))
     largest = max(faces, key=lambda f: f[2] * f[3], default=None)
-    if largest is None or largest[14] < _SURE or _lies(largest):
+    if largest is not None:
+        points = largest[4:14].reshape(5, 2)
+        across, down = points[3:].mean(axis=0) - points[:2].mean(axis=0)  # from the eyes to the mouth
+    if largest is None or largest[14] < _SURE or down < abs(across):
         turned = np.vstack([_seen(pixels, shape, usual, turn=turn) for turn in (1, 2, 3)])
         faces = np.vstack([faces, turned[turned[:, 14] >= _SURE]])
         faces = distinct(faces[np.argsort(-faces[:, 14], kind="stable")])
     return faces
-
-
-def _lies(face: np.ndarray) -> bool:
-    """Whether the line from the eyes to the mouth is nearer to a horizontal one than to one that points down."""
-    points = face[4:14].reshape(5, 2)
-    across, down = points[3:].mean(axis=0) - points[:2].mean(axis=0)
-    return bool(down < abs(across))
 
 
 def _seen(pixels: Pixels, shape: tuple[int, int], side: float, padding: float = _PADDING, turn: int = 0) -> np.ndarray:

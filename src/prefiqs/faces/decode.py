@@ -1,5 +1,6 @@
-"""From the bytes of an image file to pixels: OpenCV for what it does right, Pillow for all else."""
+"""From the bytes of an image file to pixels in sRGB: OpenCV for what it does right, Pillow for all else."""
 
+import re
 from contextlib import suppress
 from functools import lru_cache, partial
 from io import BytesIO
@@ -7,11 +8,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 from PIL.ImageFile import ImageFile
 
 from prefiqs.errors import InputError
-from prefiqs.faces.colour import to_srgb
 from prefiqs.faces.samples import Samples, deep_samples, eight_bits, slim_png
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.atomic import require_file
@@ -33,7 +33,16 @@ _REDUCED = {
 }  # fmt: skip
 _PLAIN = ("JPEG", "MPO", "PNG", "WEBP", "BMP")
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "PPM", "GIF", "TIFF", "AVIF", "JPEG2000")  # others may run a program
+_REFUSED = {
+    "a JPEG XL image, which is not supported. Save it as JPEG or PNG": re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "),
+    "a JPEG of 12 bits per sample, which is not supported. Save it with 8 bits": re.compile(
+        rb"(?s)\xff\xd8.{,99999}?\xff[\xc0-\xc2]..\x0c"  # the marker of a frame, its length, and the bits
+    ),
+}
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"}  # Pillow's modes, and what ICC calls them
+_SRGB = ImageCms.createProfile("sRGB")
 
 
 def read_photo(path: Path) -> np.ndarray:
@@ -52,7 +61,12 @@ class EncodedPhoto:
 
     def __init__(self, data: bytes | bytearray, name: str):
         self._decoded = lru_cache(partial(decode_photo, data, name))
-        self._longer, self._reductions = _reductions(data)
+        self._longer, self._reductions = 0, list[int]()
+        with suppress(Exception), _open(bytes(data)) as image:
+            if image.format in ("JPEG", "MPO") and _is_plain(image):
+                # What divides both sides: then each pixel covers as many whole ones, however it is turned.
+                self._reductions = [r for r in (8, 4, 2) if not any(side % r for side in image.size)]
+                self._longer = max(image.size)
 
     def __call__(self, longer_side: float) -> tuple[np.ndarray, int]:
         """The photo (see `decode_photo`) and its reduction, the largest that leaves its longer side `longer_side`."""
@@ -75,7 +89,8 @@ def decode_photo(data: bytes | bytearray, name: str, reduction: int = 1) -> np.n
     except InputError as error:
         raise InputError(f"{name} {error}") from error
     except Exception as error:  # Pillow and OpenCV can raise anything for a file that is damaged, or not an image's
-        raise InputError(f"{name} is not an image that can be read.") from error
+        kind = next((kind for kind, start in _REFUSED.items() if start.match(data)), "not an image that can be read")
+        raise InputError(f"{name} is {kind}.") from error
 
 
 def decode_face(data: bytes | bytearray, name: str) -> np.ndarray:
@@ -85,14 +100,6 @@ def decode_face(data: bytes | bytearray, name: str) -> np.ndarray:
     if (height, width) != (FACE_SIZE, FACE_SIZE):
         raise InputError(f"{name} has {width}×{height} pixels, but aligned faces have {FACE_SIZE}×{FACE_SIZE}.")
     return face
-
-
-def _reductions(data: bytes | bytearray) -> tuple[int, tuple[int, ...]]:
-    """The longer side, and what divides both sides: then each pixel covers as many whole ones, however it is turned."""
-    with suppress(Exception), _open(bytes(data)) as image:
-        if image.format in ("JPEG", "MPO") and _is_plain(image):
-            return max(image.size), tuple(r for r in (8, 4, 2) if not any(side % r for side in image.size))
-    return 0, ()
 
 
 def _decode(data: bytes, reduction: int) -> np.ndarray:
@@ -110,7 +117,7 @@ def _decode(data: bytes, reduction: int) -> np.ndarray:
             photo = cv2.cvtColor(_opencv(data, _REDUCED[reduction]), cv2.COLOR_BGR2RGB)
             if not profile:
                 return photo
-            return np.array(to_srgb(Image.fromarray(photo[..., 0] if image.mode == "L" else photo), profile))
+            return np.array(_to_srgb(Image.fromarray(photo[..., 0] if image.mode == "L" else photo), profile))
         image.load()
         upright: Image.Image = image
         with suppress(Exception):  # damaged metadata
@@ -166,7 +173,37 @@ def _decode_deep(data: bytes, deep: Samples) -> np.ndarray:
 
 def _on_white(image: Image.Image, profile: bytes) -> np.ndarray:
     if not image.has_transparency_data:
-        return np.array(to_srgb(image, profile))
+        return np.array(_to_srgb(image, profile))
     alpha = image.convert("RGBA").getchannel("A")
-    opaque = to_srgb(image.convert("L" if image.mode == "LA" else "RGB"), profile)
+    opaque = _to_srgb(image.convert("L" if image.mode == "LA" else "RGB"), profile)
     return np.array(Image.composite(opaque, Image.new("RGB", image.size, "white"), alpha))
+
+
+def _to_srgb(image: Image.Image, profile: bytes = b"") -> Image.Image:
+    """An image as RGB, converted from its ICC profile or its mode; `InputError`, with the end of a sentence, if it
+    has over 8 bits per sample. A profile that is damaged, or of another kind than the image, is ignored."""
+    if image.mode in ("I", "F") or ";" in image.mode:
+        raise InputError("has samples of a kind that cannot be read. Save it with 8 bits.")
+    if image.mode not in ("L", "RGB", "CMYK", "LAB"):
+        image = image.convert("RGB")
+    transform = _transform(profile, image.mode) if profile or image.mode == "LAB" else None
+    return transform.apply(image) if transform else image.convert("RGB")
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """What brings a profile to sRGB; None if that changes no colour by more than 2 of 255."""
+    if mode == "LAB":
+        return ImageCms.buildTransform(ImageCms.createProfile("LAB"), _SRGB, mode, "RGB")
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if source.profile.xcolor_space != _SPACES[mode]:
+            return None
+        transform = ImageCms.buildTransform(source, _SRGB, mode, "RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None
+    levels = np.arange(0, 256, 15, dtype=np.uint8)
+    grid = np.stack(np.meshgrid(*[levels] * len(mode)), -1).reshape(1, -1, len(mode)).squeeze(-1 if mode == "L" else ())
+    colours = Image.fromarray(grid, mode)
+    moved = np.asarray(transform.apply(colours), int)
+    return transform if np.abs(moved - np.asarray(colours.convert("RGB"))).max() > 2 else None

@@ -31,6 +31,21 @@ _compiling = threading.Lock()
 _own = threading.local()
 
 
+def compile_ahead() -> threading.Thread:
+    """Compile what most photos need, those of 3:4, 2:3 and 9:16, in a thread, while the caller does other things.
+
+    Raises `AssetError` if the network cannot be fetched.
+    """
+    import openvino as ov  # which takes a while, and who reads benchmarks needs no detector
+
+    _ = ov.Tensor(np.zeros(1, np.uint8)).data  # two threads that exchange the first arrays would wait for ever
+    root, shapes = data_root(), ((480, 640), (640, 480))
+    fetch("yunet", root)
+    thread = threading.Thread(target=lambda: [_request(root, *shape) for shape in shapes])
+    thread.start()
+    return thread
+
+
 def detect(image: np.ndarray) -> np.ndarray:
     """The faces in an image, the most confident first: n×15 (box 4, points 10, confidence), in its pixels.
 
@@ -99,7 +114,7 @@ def _request(root: Path, rows: int, columns: int) -> "ov.InferRequest":
 @cache  # of 21 shapes
 def _compiled(root: Path, rows: int, columns: int) -> "ov.CompiledModel":
     """The network for one shape of input, with as many streams as there are cores, of one thread each."""
-    import openvino as ov  # which takes a while, and who reads benchmarks needs no detector
+    import openvino as ov
     from openvino.preprocess import ColorFormat, PrePostProcessor
 
     _ = ov.Tensor(np.zeros(1, np.uint8)).data  # two threads that exchange the first arrays would wait for ever

@@ -1,13 +1,14 @@
-"""Which images are meant: photos, folders and globs of them, and image sets packed as Parquet or tar files."""
+"""Which images are meant: photos, folders and globs of them, and image sets packed as Parquet, tar or zip files."""
 
 import glob
 import lzma
 import os
 import tarfile
+import zipfile
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, groupby, repeat
@@ -23,61 +24,91 @@ from prefiqs.faces.decode import PHOTO_SUFFIXES, read_file
 RUN_RECORD = "_run.json"  # marks a folder of results; readers of Parquet folders ignore names that begin like this
 _HIDDEN, _RESULTS = "hidden", "with results"
 _ROWS_AT_ONCE = 64
-_MOST_BYTES = 2**30  # of a photo in a tar file, which may be compressed
+_MOST_BYTES = 2**30  # of a photo in an archive, which may be compressed
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
+_PACKED = (".parquet", ".zip")
+# What a damaged archive raises, and a zip file with a password or a method of compression that is not known.
+_DAMAGES = (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, zlib.error, lzma.LZMAError)
 _OF_SYSTEMS = {"@eadir", "__macosx", "lost+found", "#recycle", "$recycle.bin", "system volume information"}
 
 
 class EncodedImage(NamedTuple):
-    """An image file that has not been read yet: its path, or FILE/NAME inside a packed set, and what reads it."""
+    """An image that has not been read yet: its path, or FILE/NAME inside a packed set, what reads it, and its file."""
 
     name: str
     read: Callable[[], bytes]
+    file: Path
 
 
 @dataclass(frozen=True)
 class Shard:
     """Some images that are read together, in the same order in every run: photos, or a packed set of them."""
 
-    files: tuple[Path, ...]  # photos; or one tar or Parquet file, whose images are called FILE/NAME
+    files: tuple[Path, ...]  # photos; or one Parquet, tar or zip file, whose images are called FILE/NAME
     groups: range = range(0)  # the row groups that are meant of a Parquet file
-    skip: frozenset[str] = frozenset()  # names of images that are left out
+    only: frozenset[str] | None = None  # names of the images that are meant, if not all
 
-    def names(self) -> list[str]:
-        """The names of all images, also of those in `skip`, without reading them."""
-        return [image.name for image in self._all(content=False)]
+    def names(self, unlike: Mapping[str, str] | None = None) -> list[str]:
+        """The names of all images, also of those that are not in `only`, without reading them.
+
+        unlike: leaves out the names in it, unless the file had another `file_state` (or "": not known).
+        """
+        return [
+            name for name, _, file in self._all(content=False)
+            if not (unlike and name in unlike and unlike[name] in ("", file_state(file)))
+        ]  # fmt: skip
 
     def images(self) -> Iterator[EncodedImage]:
         """The images in order; `InputError` for a file that cannot be read to its end."""
-        return (image for image in self._all(content=True) if image.name not in self.skip)
+        return (image for image in self._all(content=True) if self.only is None or image.name in self.only)
 
     def _all(self, content: bool) -> Iterator[EncodedImage]:
         file = self.files[0]
         match _kind(file):
-            case ".tar":
-                packed = tar_members(file, partial(_is_packed_photo, file), content)
+            case ".tar" | ".zip":
+                packed = archive_members(file, self._is_photo, content)
             case ".parquet":
                 packed = _rows(file, self.groups, content)
             case _:
-                return (EncodedImage(path_text(path), partial(read_file, path)) for path in self.files)
-        return (EncodedImage(f"{path_text(file)}/{name}", partial(bytes, data)) for name, data in packed)
+                return (EncodedImage(path_text(path), partial(read_file, path), path) for path in self.files)
+        return (EncodedImage(f"{path_text(file)}/{name}", partial(bytes, data), file) for name, data in packed)
+
+    def _is_photo(self, member: str, size: int) -> bool:
+        name = PurePosixPath(member)
+        meant = name.suffix.lower() in PHOTO_SUFFIXES and not any(map(_is_of_system, name.parts))
+        if meant and size > _MOST_BYTES:
+            raise InputError(f"{self.files[0]}/{name} has {size:,} bytes, but a photo may have {_MOST_BYTES:,}.")
+        return meant
 
 
-def tar_members(
-    path: Path, wanted: Callable[[tarfile.TarInfo], bool], content: bool = True
+def file_state(path: Path) -> str:
+    """Size and time of the last change of a file, which tell whether it is still the same."""
+    with suppress(OSError):
+        status = path.stat()
+        return f"{status.st_size}@{status.st_mtime_ns}"
+    return "missing"
+
+
+def archive_members(
+    path: Path, wanted: Callable[[str, int], bool], content: bool = True
 ) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the wanted files in a tar file, compressed or not; `InputError` if it is damaged.
-
-    In a compressed one, a file can be of any size: `wanted` decides which are small enough.
-    """
+    """Name and content of the files in a tar or zip file that are `wanted`, given name and size; `InputError` if it is
+    damaged. In a compressed one, a file can be of any size: `wanted` decides which are small enough."""
     try:
-        with tarfile.open(path) as tar:
-            for member in tar:
-                if member.isfile() and wanted(member):
-                    file = tar.extractfile(member) if content else None
-                    yield member.name, file.read() if file else b""
-    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(f"{path} is not a complete tar file ({' '.join(str(error).split())}).") from error
+        if _kind(path) == ".zip":
+            with zipfile.ZipFile(path) as packed:
+                for info in packed.infolist():
+                    if not info.is_dir() and wanted(info.filename, info.file_size):
+                        yield info.filename, packed.read(info) if content else b""
+        else:
+            with tarfile.open(path) as tar:
+                for member in tar:
+                    if member.isfile() and wanted(member.name, member.size):
+                        file = tar.extractfile(member) if content else None
+                        yield member.name, file.read() if file else b""
+    except _DAMAGES as error:
+        what = "readable zip file" if _kind(path) == ".zip" else "complete tar file"
+        raise InputError(f"{path} is not a {what} ({' '.join(str(error).split())}).") from error
 
 
 def find_images(
@@ -85,9 +116,9 @@ def find_images(
 ) -> list[Shard]:
     """Find photos in files, folders (searched at any depth) and globs, each once, folders in the order of their paths.
 
-    Parquet files (one column of image bytes, possibly a column `name`) and tar files are image sets; a folder may hold
-    such files instead of photos. A file that is named itself counts whatever its ending is. A shard has `shard_size`
-    images, but row groups and tar files are not split.
+    Parquet files (one column of image bytes, possibly a column `name`), tar and zip files are image sets; a folder may
+    hold one kind of such files instead of photos. A file that is named itself counts whatever its ending is. A shard
+    has `shard_size` images, but row groups and archives are not split.
 
     Links to folders are followed, but a folder is searched once, however many links lead to it. `passed_over` counts
     the files that are not meant, by ending: those that are no photos, hidden ones, folders of systems and of results.
@@ -112,7 +143,7 @@ def find_images(
         raise InputError(what.strip())
     shards: list[Shard] = []
     for kind, alike in groupby(files, _kind):
-        if kind == ".tar":
+        if kind in (".tar", ".zip"):
             shards += (Shard((file,)) for file in alike)
         elif kind == ".parquet":
             shards += (Shard((file,), groups) for file in alike for groups in _row_groups(file, shard_size))
@@ -134,26 +165,25 @@ def path_text(path: Path) -> str:
 
 
 def _files(path: Path, left: dict[Path, str]) -> list[Path]:
-    if path.is_dir():
-        return _below(path, left)
-    if path.exists():
+    if path.exists() and not path.is_dir():
         return [path]
     files = []
-    for match in _glob(path, left):
-        if (match / RUN_RECORD).is_file():
+    for match in [path] if path.is_dir() else _glob(path):
+        if match != path and (match / RUN_RECORD).is_file():
             left[match] = _RESULTS
-        elif match.is_dir():
-            files += _below(match, left)
-        elif _is_image(match):
-            files.append(match)
         else:
-            left[match] = _ending(match)
-    if not files:
+            files += _below(match, left) if match.is_dir() else _images([match], left)
+    if not (files or path.is_dir()):
         raise InputError(f"No photos match {path}.")
-    return files
+    # Zip files that lie beside other images are passed over, as they often hold the same.
+    zips = {file for file in files if _kind(file) == ".zip"}
+    if len(zips) == len(files):
+        return files
+    left |= dict.fromkeys(zips, ".zip")
+    return [file for file in files if file not in zips]
 
 
-def _glob(pattern: Path, left: dict[Path, str]) -> list[Path]:
+def _glob(pattern: Path) -> list[Path]:
     """What a glob matches; `**` means the folders that are searched without a glob, so that loops of links end."""
     place = pattern.parts.index("**") if "**" in pattern.parts else len(pattern.parts)
     head, star, tail = pattern.parts[:place], pattern.parts[place:], pattern.parts[place + 1 :]
@@ -161,25 +191,31 @@ def _glob(pattern: Path, left: dict[Path, str]) -> list[Path]:
     matches: Iterable[Path] = map(Path, tops)
     if tail:
         folders = (folder for top in tops if os.path.isdir(top) for folder, _ in _search(top, {}))
-        matches = chain.from_iterable(_glob(Path(glob.escape(folder), *tail), left) for folder in folders)
+        matches = chain.from_iterable(_glob(Path(glob.escape(folder), *tail)) for folder in folders)
     return [match for match in matches if star or not any(map(_is_of_system, set(match.parts) - set(head)))]
 
 
 def _below(folder: Path, left: dict[Path, str]) -> list[Path]:
-    files = []
-    for place, names in _search(str(folder), left):
-        for name in names:
-            file = Path(place, name)
-            if name.startswith("."):
-                left[file] = _HIDDEN
-            elif _is_image(file):
-                files.append(file)
-            else:
-                left[file] = _ending(file)
-    if len(kinds := {_kind(file) or "photos" for file in files}) > 1:
+    files = _images((Path(place, name) for place, names in _search(str(folder), left) for name in names), left)
+    kinds = {_kind(file) or "photos" for file in files}
+    if len(kinds - {".zip"}) > 1:
         kind = ", ".join(sorted(kinds))
         raise InputError(f"{folder} holds several kinds of images ({kind}). Name the files you mean, such as '*.jpg'.")
     return sorted(files)
+
+
+def _images(files: Iterable[Path], left: dict[Path, str]) -> list[Path]:
+    """Of files that were not named themselves, those that are meant: not, say, a table of scores beside the photos."""
+    found = []
+    for file in files:
+        kind = _kind(file)
+        if file.name.startswith("."):
+            left[file] = _HIDDEN
+        elif bool(_image_columns(file)) if kind == ".parquet" else kind or file.suffix.lower() in PHOTO_SUFFIXES:
+            found.append(file)
+        else:
+            left[file] = file.suffix.lower() or "without ending"
+    return found
 
 
 def _search(top: str, left: dict[Path, str]) -> Iterator[tuple[str, list[str]]]:
@@ -214,32 +250,9 @@ def _is_of_system(name: str) -> bool:
     return name.startswith(".") or name.lower() in _OF_SYSTEMS
 
 
-def _ending(file: Path) -> str:
-    return file.suffix.lower() or "without ending"
-
-
-def _is_image(file: Path) -> bool:
-    """Whether a file that was not named itself is meant: not, say, a table of scores beside the photos."""
-    kind = _kind(file)
-    return bool(_image_columns(file)) if kind == ".parquet" else kind == ".tar" or _is_photo(file)
-
-
-def _is_photo(file: Path | PurePosixPath) -> bool:
-    return file.suffix.lower() in PHOTO_SUFFIXES
-
-
-def _is_packed_photo(file: Path, member: tarfile.TarInfo) -> bool:
-    name = PurePosixPath(member.name)
-    if not _is_photo(name) or any(map(_is_of_system, name.parts)):
-        return False
-    if member.size > _MOST_BYTES:
-        raise InputError(f"{file}/{name} has {member.size:,} bytes, but a photo may have {_MOST_BYTES:,}.")
-    return True
-
-
 def _kind(file: Path) -> str:
     name = file.name.lower()
-    return ".tar" if name.endswith(_TAR_SUFFIXES) else ".parquet" if name.endswith(".parquet") else ""
+    return ".tar" if name.endswith(_TAR_SUFFIXES) else next((end for end in _PACKED if name.endswith(end)), "")
 
 
 def _row_groups(path: Path, shard_size: int) -> Iterator[range]:

@@ -42,7 +42,10 @@ class GivenLandmarks:
         rows: dict[str, list[np.ndarray]] = defaultdict(list)
         for name, face, complete in zip(names, points.reshape(-1, 5, 2), known.all(1), strict=True):
             if complete and not any(np.array_equal(face, other) for other in rows[name]):  # a row for each method
-                rows[name].append(_as_seen(face))
+                eyes, down = face[1] - face[0], face[3:].mean(0) - face[:2].mean(0)
+                # Points that are called by the person's left would be mirrored, which no photo is.
+                mirrored = eyes[0] * down[1] - eyes[1] * down[0] < 0
+                rows[name].append(face[_SWAPPED] if mirrored else face)
         self.path, self._faces, self._index = path, list(rows.values()), ImageNameIndex(rows, str(path))
         self._rows: dict[str, int] = {}
 
@@ -70,9 +73,3 @@ def _columns(table: pd.DataFrame, path: Path) -> list[str]:
     columns = ", ".join(table.columns[:12])
     raise InputError(f"{path} must have ten coordinates: left_eye_x, left_eye_y, right_eye_x … right_mouth_y, x1, y1 … "
                      f"y5, or text `PATH x1 y1 … x5 y5`. Its columns are {columns}.")  # fmt: skip
-
-
-def _as_seen(face: np.ndarray) -> np.ndarray:
-    """Left as seen in the image: points that are called by the person's left would be mirrored, which no photo is."""
-    eyes, down = face[1] - face[0], face[3:].mean(0) - face[:2].mean(0)
-    return face[_SWAPPED] if eyes[0] * down[1] - eyes[1] * down[0] < 0 else face

@@ -2,20 +2,19 @@
 
 import logging
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from prefiqs.assets.fetch import fetch
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.align import AlignedFace, align_photo, cut_out
 from prefiqs.faces.decode import EncodedPhoto, decode_face
-from prefiqs.faces.find import EncodedImage
+from prefiqs.faces.detector import compile_ahead
+from prefiqs.faces.find import EncodedImage, file_state
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class Photo:
     name: str
     faces: list[AlignedFace]  # with NaN for box, landmarks and confidence if the photo was aligned already
     reason: str = ""
+    state: str = ""  # see `file_state`
 
 
 class FaceReader:
@@ -46,48 +46,51 @@ class FaceReader:
 
             self.given = GivenLandmarks(landmarks)
         if not (aligned or landmarks):
-            fetch("yunet")  # so that it is missed before the first photo
+            compile_ahead()  # and so that the network is missed before the first photo
         self.aligned, self.all_faces = aligned, all_faces
 
     def __call__(self, image: EncodedImage) -> Photo:
         """The photo with its faces, or the reason why it has none."""
-        name = image.name
+        name, state = image.name, file_state(image.file)
         try:
-            if self.aligned:
-                face = decode_face(image.read(), name)
-                return Photo(name, [AlignedFace(face, np.full(4, np.nan), np.full((5, 2), np.nan), np.nan)])
-            if self.given:
-                points = self.given.of(name)
-                wanted = points if self.all_faces else points[:1]
-                photo = EncodedPhoto(image.read(), name)
-                return Photo(name, [cut_out(photo, face, len(points)) for face in wanted])
-            return Photo(name, align_photo(EncodedPhoto(image.read(), name), self.all_faces))
+            return Photo(name, self._faces(image), state=state)
         except (InputError, NoFaceFound) as error:
             reason = str(error)
         except OSError as error:
             reason = f"Cannot read {name}: {(error.strerror or str(error)).lower()}."
         logging.getLogger(__name__).info("%s: %s", name, reason)
-        return Photo(name, [], reason)
+        return Photo(name, [], reason, state)
+
+    def _faces(self, image: EncodedImage) -> list[AlignedFace]:
+        name = image.name
+        if self.aligned:
+            face = decode_face(image.read(), name)
+            return [AlignedFace(face, np.full(4, np.nan), np.full((5, 2), np.nan), np.nan)]
+        if self.given:
+            points = self.given.of(name)
+            photo = EncodedPhoto(image.read(), name)
+            return [cut_out(photo, face, len(points)) for face in (points if self.all_faces else points[:1])]
+        return align_photo(EncodedPhoto(image.read(), name), self.all_faces)
 
 
-def prefetch(function: Callable, items: Iterable, threads: int | None, lookahead: int) -> Iterator:
-    """Map a function over items in threads (None: one per core), in order.
+def prefetch(
+    function: Callable, items: Iterable, threads: int | None, lookahead: int, patience: float | None = None
+) -> Iterator:
+    """Map a function over items in threads (None: one per core), in order; at most `lookahead` are worked on ahead.
 
-    At most `lookahead` items are worked on ahead, and no more than are asked for in half a second (two a thread at
-    least), so that little is lost when a run dies.
+    If the next result takes longer than `patience` seconds, None is yielded meanwhile.
     """
-    threads = threads or os.cpu_count() or 1
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future] = deque()
-        taken, began = 0, time.monotonic()
+    waiting: deque[Future] = deque()
+
+    def results(most: int) -> Iterator:
+        while len(waiting) > most or (waiting and waiting[0].done()):
+            yield waiting.popleft().result() if wait([waiting[0]], patience).done else None
+
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                ahead = min(lookahead, max(2 * threads, 0.5 * taken / (time.monotonic() - began + 1e-6)))
-                while waiting and (len(waiting) > ahead or waiting[0].done()):
-                    taken += 1
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                yield from results(lookahead)
+            yield from results(0)
         finally:
             pool.shutdown(cancel_futures=True)  # a consumer that stops early does not wait for the rest

@@ -76,6 +76,8 @@ def decode_text(content: bytes, source: str | Path, errors: str = "strict") -> s
 
     errors: what to do with bytes that are not UTF-8, as for `bytes.decode`.
     """
+    if content.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):  # .xlsx, .ods …; .xls …
+        raise InputError(f"{source} is a spreadsheet or another document, not text. Save it as CSV or text.")
     try:
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return content.decode("utf-16")

@@ -154,7 +154,7 @@ def deciding_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises `InputError` for an unknown method or option, and for a value of another type than that of the option.
     """
-    known = _defaults(method)
+    known = defaults(method)
     hints = get_type_hints(METHODS[method].module.scorer)
     if unknown := sorted(options.keys() - known.keys()):
         raise InputError(f"Unknown option {unknown[0]!r} of {method}; its options are {', '.join(known)}.")
@@ -174,12 +174,12 @@ def shared_options(methods: Sequence[str], options: Mapping[str, Any]) -> list[d
 
     Raises `InputError` for an unknown method.
     """
-    known = [_defaults(method).keys() for method in methods]
+    known = [defaults(method).keys() for method in methods]
     foreign = options.keys() - set().union(*known)
     return [{name: value for name, value in options.items() if name in names | foreign} for names in known]
 
 
-def _defaults(method: str) -> dict[str, Any]:
+def defaults(method: str) -> dict[str, Any]:
     """The options of a method, also those that change the speed only, with their defaults."""
     if method not in METHODS:
         raise InputError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")

@@ -14,6 +14,7 @@ from watching import shards, wait_for, workers
 
 import prefiqs
 from prefiqs.errors import InputError
+from prefiqs.faces.template import ARCFACE_TEMPLATE, align_to_template
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cluster")]
 
@@ -103,9 +104,30 @@ def test_embeddings_and_a_broken_tar_file(dataset, tmp_path):
     np.testing.assert_allclose(raw / np.linalg.norm(raw, axis=1)[:, None], prefiqs.embed("sface", faces), atol=1e-6)
 
 
+def test_landmarks_of_the_data_set(dataset, tmp_path):
+    """Instead of those of the detector; a photo that the file does not name has a row that says so."""
+    points = ARCFACE_TEMPLATE * 0.9 + [7, 4]
+    given = list(dataset.faces)[:-1]
+    lines = [" ".join([name, *map(str, points.ravel().round(2))]) for name in given]
+    (tmp_path / "points.txt").write_text("\n".join(lines))
+    done = prefiqs.score_dataset(
+        dataset.parquet, tmp_path / "out", "norm", landmarks=tmp_path / "points.txt", workers=2, device="cpu"
+    )
+    assert (done.images, done.failed) == (24, 1)
+    table = pd.read_parquet(tmp_path / "out")
+    table.index = table["path"].map(lambda path: Path(path).name)
+    faces = np.stack([align_to_template(dataset.faces[name], points.round(2)) for name in given])
+    np.testing.assert_allclose(table.loc[given, "score"], prefiqs.score(faces, "norm"), rtol=1e-6)
+    np.testing.assert_allclose(table.loc[given, "left_eye_x"], points[0, 0], atol=0.01)
+    (lost,) = table.drop(index=given)["status"]
+    assert "points.txt has no landmarks of" in lost
+    assert (table["settings"].str.contains("landmarks=")).all()
+
+
 @pytest.mark.parametrize(
     ("run", "options", "message"),
     [
+        (prefiqs.score_dataset, {"landmarks": "nowhere.txt"}, "File not found: nowhere.txt"),
         (prefiqs.score_dataset, {"method": "magic"}, "Unknown method 'magic'"),
         (prefiqs.score_dataset, {"ratio": 1.5}, "between 0 and 1"),
         (prefiqs.embed_dataset, {"model": "magic"}, "Unknown model"),
@@ -116,5 +138,5 @@ def test_embeddings_and_a_broken_tar_file(dataset, tmp_path):
 )
 def test_errors_come_before_any_work(dataset, tmp_path, run, options, message):
     with pytest.raises(InputError, match=message):
-        run(dataset.tar, tmp_path / "out", aligned=True, **options)
+        run(dataset.tar, tmp_path / "out", **({"aligned": "landmarks" not in options} | options))
     assert not shards(tmp_path / "out")

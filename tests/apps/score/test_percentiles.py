@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import prefiqs
-from prefiqs.apps.score.reference import percentile_of
-from prefiqs.apps.score.scorer import PhotoScorer, described, wanted_methods
+from prefiqs.apps.score.rows import percentile_of
+from prefiqs.apps.score.scorer import PhotoScorer, wanted_methods
 from prefiqs.faces.find import find_images
 
 
 def plain(method, model) -> str:
-    return described(wanted_methods(method, model, {}))[0]
+    return wanted_methods(method, model, {})[0].settings()
 
 
 @pytest.mark.parametrize("method", ["prefiqs", "pruning-margin", "norm", "ser-fiq", "quality-network"])

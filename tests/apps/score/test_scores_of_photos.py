@@ -10,7 +10,7 @@ import pytest
 from small_networks import TinyNet, embedded_by_hand
 
 import prefiqs
-from prefiqs.apps.score import reference
+from prefiqs.apps.score import rows as tables
 from prefiqs.apps.score import scorer as scoring
 from prefiqs.apps.score.rows import COLUMNS
 from prefiqs.apps.score.scorer import PhotoScorer, describe
@@ -55,7 +55,7 @@ def test_bad_photos_have_a_reason_and_no_numbers(photos, scorer):
     lost = [row for row in rows_of(scorer, photos) if row["status"] != "ok"]
     assert lost[0]["status"] == "No face was found in this photo of 200×200 pixels."
     assert "4b.jpg is not an image that can be read." in lost[1]["status"]
-    numbers = set(COLUMNS) - {"path", "hints", "method", "status", "settings"}
+    numbers = set(COLUMNS) - {"path", "hints", "method", "status", "settings", "file_state"}
     assert {row["hints"] for row in lost} == {""}
     assert {row[name] for row in lost for name in numbers} == {None}
 
@@ -77,7 +77,7 @@ def test_rows_do_not_depend_on_how_many_faces_are_scored_at_once(photos, two_fac
     scorer = PhotoScorer("prefiqs", TinyNet(), device="cpu", all_faces=True)
     paths = [*photos, two_faces]
     expected = rows_of(scorer, paths)
-    monkeypatch.setattr(scoring, "_MOST_FACES", 2)
+    monkeypatch.setattr(scoring, "_PATIENCE", 0)
     assert rows_of(scorer, paths) == expected
     assert len(expected) == 9
 
@@ -128,10 +128,10 @@ def test_settings_name_all_that_decides(scorer):
 @pytest.mark.parametrize("options", [{}, {"all_faces": True}, {"batch_size": 2}])
 def test_percentiles_are_those_of_the_method_and_its_network(photos, tmp_path, monkeypatch, options):
     """However the photos are read: the file names neither that nor the version of the alignment."""
-    (settings,) = scoring.described(scoring.wanted_methods("norm", TinyNet(), {}))
+    settings = scoring.wanted_methods("norm", TinyNet(), {})[0].settings()
     scores = [row["score"] for row in rows_of(PhotoScorer("norm", TinyNet(), device="cpu"), photos[:1])]
-    monkeypatch.setattr(reference, "FILE", tmp_path / "percentiles.csv")
-    reference.FILE.write_text(",".join([settings, *(str(scores[0] + i - 42) for i in range(101))]) + "\n")
+    monkeypatch.setattr(tables, "PERCENTILES", tmp_path / "percentiles.csv")
+    tables.PERCENTILES.write_text(",".join([settings, *(str(scores[0] + i - 42) for i in range(101))]) + "\n")
     (row,) = rows_of(PhotoScorer("norm", TinyNet(), device="cpu", **options), photos[:1])
     assert row["percentile"] == 42
     (row,) = rows_of(PhotoScorer("ser-fiq", TinyNet(), device="cpu", **options), photos[:1])
@@ -211,6 +211,14 @@ def test_one_call_from_photo_to_score(photos, two_faces):
     np.testing.assert_allclose([row["score"] for row in rows], expected_scores, rtol=1e-6)
     with pytest.raises(prefiqs.NoFaceFound):
         ready(np.full((200, 200, 3), 127, np.uint8))
+
+
+def test_a_photo_scorer_of_methods_that_choose_their_batches(photos):
+    face = prefiqs.align(photos[0]).image[None]
+    for methods in (["jacobian"], ["norm", "faceqan"]):
+        rows = prefiqs.photo_scorer(methods, TinyNet(), device="cpu")(photos[0])
+        expected = [prefiqs.score(face, method, TinyNet(), device="cpu")[0] for method in methods]
+        np.testing.assert_allclose([row["score"] for row in rows], expected, rtol=1e-5)
 
 
 def test_a_photo_scorer_is_used_by_several_threads(photos):

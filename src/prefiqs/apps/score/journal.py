@@ -6,12 +6,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from filelock import FileLock, Timeout
 
 from prefiqs.apps.score.rows import AND, ROWS_AT_ONCE, Row, read_scores, write_rows
 from prefiqs.errors import InputError
+
+
+class Kept(NamedTuple):
+    """What a journal has of a photo: whether it has a score, the state of its file, and where its line ends."""
+
+    scored: bool
+    state: str
+    end: int
 
 
 class ScoreJournal:
@@ -22,7 +30,8 @@ class ScoreJournal:
 
     settings: everything that affects scores. resume: continue a run that was stopped, or extend the table that exists.
     force: replace what exists. photos: the names that the table will have; a table of the same photos and settings may
-    be replaced without `force`. `done`: names of the photos that have rows, and whether each has a score.
+    be replaced without `force`. `done`: the photos that have rows, by name. If a photo is scored again because its file
+    has changed, the later rows count.
 
     Raises `InputError` if another run is writing OUT, or rows exist that have other settings or are not to be resumed.
     """
@@ -30,7 +39,7 @@ class ScoreJournal:
     def __init__(self, out: Path, settings: str, resume: bool, force: bool = False, photos: Iterable[str] = ()):
         self.out, self.settings, self.resume, self.force, self.photos = out, settings, resume, force, photos
         self.path = out.with_name(out.name + ".progress")
-        self.done: dict[str, bool] = {}
+        self.done: dict[str, Kept] = {}
         self._finished = False
 
     def __enter__(self) -> Self:
@@ -54,11 +63,12 @@ class ScoreJournal:
     def append(self, rows: list[Row]) -> None:
         """Keep the rows of one photo."""
         self._write(rows)
-        self._note(rows)
+        self._note(rows, self._file.tell())
 
     def finish(self) -> None:
         """Write the table; the journal goes when the context ends."""
-        write_rows((row for _, line in self._lines() if isinstance(line, list) for row in line), self.out)
+        lines = ((end, line) for end, line in self._lines() if isinstance(line, list))
+        write_rows((row for end, rows in lines if end == self.done[rows[0]["path"]].end for row in rows), self.out)
         self._finished = True
 
     def __exit__(self, *_: object) -> None:
@@ -75,9 +85,9 @@ class ScoreJournal:
             if isinstance(line, dict):
                 header = line
             else:
-                self._note(line)
+                self._note(line, end)
         if self.force:
-            self.done = {}
+            self.done.clear()
         if self.done and not self.resume:
             raise InputError(f"{self.path} has the results of an interrupted run ({len(self.done)} photos). Continue "
                              "it with --resume, or start again with --force.")  # fmt: skip
@@ -103,7 +113,7 @@ class ScoreJournal:
     def _others(self) -> str:
         """What is in the table but not of this run; nothing if only that would be written anew."""
         try:
-            table = read_scores(self.out, ["path", "settings"])
+            table = read_scores(self.out)
         except InputError:
             return "contents that are not a table of `prefiqs score`"
         if set(table["path"].unique().to_pylist()) != set(self.photos):
@@ -119,8 +129,9 @@ class ScoreJournal:
         self._file.write(json.dumps(line).encode() + b"\n")
         self._file.flush()
 
-    def _note(self, rows: list[Row]) -> None:
-        self.done[rows[0]["path"]] = any(row["score"] is not None for row in rows)
+    def _note(self, rows: list[Row], end: int) -> None:
+        scored = any(row["score"] is not None for row in rows)
+        self.done[rows[0]["path"]] = Kept(scored, rows[0].get("file_state", ""), end)
 
     def _lines(self) -> Iterator[tuple[int, dict | list]]:
         """The complete lines, each with the offset of its end."""

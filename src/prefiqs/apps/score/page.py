@@ -51,7 +51,7 @@ def write_page(
     def faces(rows: pd.DataFrame) -> list[dict[str, Any]]:
         return [
             {"name": row.path, "link": link(row.path), "picture": pictures.get((row.path, row.face)),
-             "score": row.score, "percentile": _or_none(row.percentile), "hints": row.hints}
+             "score": row.score, "percentile": None if pd.isna(row.percentile) else row.percentile, "hints": row.hints}
             for row in rows.itertuples()
         ]  # fmt: skip
 
@@ -84,8 +84,13 @@ def _pictures(rows: pd.DataFrame, photos: Path) -> dict[tuple[str, int], str]:
     by_path = dict(iter(rows.groupby("path")))
     for image in _encoded(by_path, photos):
         for row in by_path[image.name].to_dict("records"):
+            landmarks = np.array([row[name] for name in LANDMARKS], float).reshape(5, 2)
             try:
-                face = _face(image, row)
+                data = image.read()
+                if np.isnan(landmarks).all():
+                    face = decode_face(data, image.name)
+                else:
+                    face = cut_out(EncodedPhoto(data, image.name), landmarks, 1).image
             except (InputError, OSError):
                 continue  # the page says that the photo was not found
             jpeg = BytesIO()
@@ -94,20 +99,13 @@ def _pictures(rows: pd.DataFrame, photos: Path) -> dict[tuple[str, int], str]:
     return found
 
 
-def _face(image: EncodedImage, row: dict[str, Any]) -> np.ndarray:
-    landmarks = np.array([row[name] for name in LANDMARKS], float).reshape(5, 2)
-    if np.isnan(landmarks).all():
-        return decode_face(image.read(), image.name)
-    return cut_out(EncodedPhoto(image.read(), image.name), landmarks, 1).image
-
-
 def _encoded(names: Iterable[str], photos: Path) -> Iterator[EncodedImage]:
     """The images of these names, FILE/NAME inside packed sets, that are still there."""
     packed: dict[Path, set[str]] = {}
     for name in names:
         path = photos / name
         if path.is_file():
-            yield EncodedImage(name, partial(read_file, path))
+            yield EncodedImage(name, partial(read_file, path), path)
         elif file := next((parent for parent in path.parents if parent.is_file()), None):
             packed.setdefault(file, set()).add(name)
     for file, inside in packed.items():
@@ -118,7 +116,3 @@ def _encoded(names: Iterable[str], photos: Path) -> Iterator[EncodedImage]:
                 inside.remove(name)
             if not inside:
                 break
-
-
-def _or_none(value: float) -> float | None:
-    return None if pd.isna(value) else float(value)

@@ -101,13 +101,13 @@ def score_dataset(
 
     Args:
         source: a folder of photos, of .parquet files with a column of image bytes (and optionally a column `name`), or
-            of .tar files (WebDataset shards); one such file; or several of these.
+            of .tar files (WebDataset shards) or .zip files; one such file; or several of these.
         out: a folder for the shards, which `pandas.read_parquet` reads as one table.
         method: one or several; each has a row per face.
         model, options: as for `prefiqs.scorer`; the model by name or as an .onnx file.
         aligned: whether the images are aligned 112×112 faces; if not, the largest face is detected and aligned.
         workers, device, address: as for `Cluster`.
-        shard_size: images per shard, in folders and Parquet files; a tar file is always one shard. If a worker crashes,
+        shard_size: images per shard, in folders and Parquet files; an archive is always one shard. If a worker crashes,
             its current shard is computed again. A GPU needs several thousand images per shard to stay busy.
         all_faces: write one row per face, largest first.
         landmarks: a file with the faces of each photo (see `GivenLandmarks`), instead of detecting them.

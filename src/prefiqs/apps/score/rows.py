@@ -2,11 +2,12 @@
 
 import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.csv import ConvertOptions, ParseOptions, read_csv
@@ -29,15 +30,19 @@ SCHEMA = pa.schema({
     "path": pa.string(), "face": pa.int32(), "method": pa.string(), "score": pa.float64(), "drift": pa.float64(),
     "percentile": pa.float64(), **dict.fromkeys(_PLACES, pa.float64()), "confidence": pa.float64(), "faces": pa.int32(),
     **dict.fromkeys(_SEEN, pa.float64()), "hints": pa.string(), "status": pa.string(), "settings": pa.string(),
+    "file_state": pa.string(),
 })  # fmt: skip
 COLUMNS = tuple(SCHEMA.names)
-"""Columns of the table. `path`: of the photo, or FILE/NAME in a Parquet or tar file; `face`: number within the photo, 1
+"""Columns of the table. `path`: of the photo, or FILE/NAME in a packed set; `face`: number within the photo, 1
 is the largest; `method`: as it was asked for; `score`: higher = better; `drift` in [0, 2], of methods that have one;
-`percentile`: share (%) of the faces of `reference.REFERENCE` that score lower, where they were scored with the same
+`percentile`: share (%) of the 7,701 photos in LFW's official pairs that score lower, where `PERCENTILES` has the
 settings; `x` to `right_mouth_y`: box and landmarks in pixels of the photo; `confidence` of the detector in [0, 1];
 `faces`: how many the photo has; `eye_distance` to `clipped`: see `prefiqs.faces.hints.observe`; `hints`: what stands
 out of that, in words, or empty; `status`: "ok", or one sentence on why there is no score; `settings`: the method, its
-network and options. What does not exist is missing (None; NA in CSV)."""
+network and options; `file_state`: size and time of the last change of the file, by which a changed photo is noticed.
+What does not exist is missing (None; NA in CSV)."""
+PERCENTILES = Path(__file__).parent / "percentiles.csv"
+"""One line per setting: the text of `Wanted.settings`, and the percentiles 0 … 100 of its scores."""
 
 AND = "; "  # between the settings of several methods
 FORMATS = (".csv", ".parquet", ".txt")
@@ -62,7 +67,17 @@ def photo_rows(photo: Photo, results: Sequence[Mapping[str, Any]], **of_all: str
             "hints": explain(seen, face.confidence, face.faces),
         }  # fmt: skip
         found.append(dict(zip(_PLACES, places, strict=True)) | about | dict(result))
-    return [dict.fromkeys(COLUMNS) | {"path": photo.name, "hints": ""} | of_all | row for row in found]
+    about = {"path": photo.name, "hints": "", "file_state": photo.state}
+    return [dict.fromkeys(COLUMNS) | about | of_all | row for row in found]
+
+
+def percentile_of(settings: str) -> Callable[[float], float | None]:
+    """From a score to the share (%, in [0, 100]) of reference faces that score lower; None if settings are unknown."""
+    with PERCENTILES.open(encoding="utf-8", newline="") as file:
+        known = {setting: np.array(scores, float) for setting, *scores in csv.reader(file)}
+    if settings not in known:
+        return lambda score: None
+    return lambda score: round(float(np.interp(score, known[settings], np.arange(101))), 1)
 
 
 def _rounded(value: float, digits: int) -> float | None:
@@ -71,7 +86,7 @@ def _rounded(value: float, digits: int) -> float | None:
 
 def csv_values(row: Row) -> list[str | int | float]:
     """The values of a row in CSV."""
-    return [_MISSING if row[name] is None else row[name] for name in COLUMNS]
+    return [_MISSING if row.get(name) is None else row[name] for name in COLUMNS]
 
 
 def write_rows(rows: Iterable[Row], path: Path) -> None:
@@ -96,21 +111,21 @@ def write_rows(rows: Iterable[Row], path: Path) -> None:
                 parquet.write_table(pa.Table.from_pylist(part, SCHEMA))
 
 
-def read_scores(path: Path, columns: Sequence[str] = COLUMNS) -> pa.Table:
-    """Columns of a .csv or .parquet that `write_rows` wrote, in their order; `InputError` for any other file."""
+def read_scores(path: Path) -> pa.Table:
+    """A .csv or .parquet that `write_rows` wrote, `file_state` empty if it is missing; `InputError` for other files."""
     require_file(path)
     if path.suffix == ".txt":
         raise InputError(f"{path} does not say how its scores were made, so it cannot be read as a table. Use a "
                          ".csv or .parquet file.")  # fmt: skip
     try:
         if path.suffix == ".parquet":
-            table = pq.ParquetFile(path).read(None if columns is COLUMNS else [*columns])
+            table = pq.ParquetFile(path).read()
         else:
-            converting = ConvertOptions(
-                column_types=SCHEMA, null_values=[_MISSING], include_columns=[] if columns is COLUMNS else [*columns]
-            )
+            converting = ConvertOptions(column_types=SCHEMA, null_values=[_MISSING])
             table = read_csv(path, None, ParseOptions(newlines_in_values=True), converting)
-        if (found := tuple(table.column_names)) != tuple(columns):
+        if (found := tuple(table.column_names)) == COLUMNS[:-1]:
+            table = table.append_column(COLUMNS[-1], pa.array([""] * len(table), pa.string()))
+        elif found != COLUMNS:
             raise pa.ArrowInvalid(f"its columns are {', '.join(found[:8]) or 'none'}")
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0]

@@ -70,20 +70,19 @@ def write_scores(
 
     Returns the number of photos, and how many of them have no score.
     """
-    names = [shard.names() for shard in shards]
-    every = [name for some in names for name in some]
+    every = [name for shard in shards for name in shard.names()]
     if repeated := [name for name, count in Counter(every).items() if count > 1]:
         raise InputError(
             f"{repeated[0]} occurs more than once, but every image needs its own name. Rename one of them."
         )
     with ScoreJournal(out, scorer.settings, resume, force, every) as journal:
-        skip = [frozenset(some) & journal.done.keys() for some in names]
-        waiting = [replace(shard, skip=done) for shard, some, done in zip(shards, names, skip, strict=True)
-                   if len(done) < len(some)]  # fmt: skip
-        for rows in progress(scorer(waiting), len(every), sum(map(len, skip))):
+        states = {name: kept.state for name, kept in journal.done.items()}
+        to_do = [frozenset(shard.names(states)) for shard in shards]
+        waiting = [replace(shard, only=names) for shard, names in zip(shards, to_do, strict=True) if names]
+        for rows in progress(scorer(waiting), len(every), len(every) - sum(map(len, to_do))):
             journal.append(rows)
         journal.finish()
-        return len(every), sum(not journal.done[name] for name in every)
+        return len(every), sum(not journal.done[name].scored for name in every)
 
 
 def print_scores(scorer: PhotoScorer | RayScorer, shards: Sequence[Shard], as_json: bool = False) -> tuple[int, int]:
