@@ -1,23 +1,16 @@
-"""The command line: one file per command."""
+"""The command line."""
 
 import logging
 import os
 import sys
 import warnings
-from importlib import import_module
 from typing import Annotated
 
 import typer
 
 import prefiqs
-from prefiqs.cli.list import listing
+from prefiqs.cli import evaluation, photos, pipeline
 from prefiqs.errors import PrefiqsError
-
-COMMANDS = (
-    "score", "show", "best", "benchmark", "evaluate", "export", "froq_calibrate", "embed_dataset", "fetch",
-    "plan", "run", "notebook", "publish", "check", "site",
-)  # fmt: skip
-"""Each is a module of this folder with a function of the same name."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,9 +18,13 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Training-free face image quality assessment: scores for photos, their evaluation, and the pipeline.",
 )
-for command in COMMANDS:
-    app.command()(getattr(import_module(f"prefiqs.cli.{command}"), command))
-app.add_typer(listing, name="list")
+for command in (
+    photos.score, photos.show, photos.best, evaluation.benchmark, evaluation.evaluate, evaluation.export,
+    photos.froq_calibrate, photos.embed_dataset, pipeline.fetch, pipeline.plan, pipeline.run, pipeline.notebook,
+    pipeline.publish, pipeline.check, pipeline.site,
+):  # fmt: skip
+    app.command()(command)
+app.add_typer(pipeline.listing, name="list")
 
 
 def main() -> None:
