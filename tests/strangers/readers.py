@@ -28,9 +28,8 @@ from prefiqs.assets.registry import Asset
 from prefiqs.assets.sources import THIS, Source
 from prefiqs.datasets.adience import _read_lists
 from prefiqs.datasets.benchmark import load_benchmark
-from prefiqs.datasets.insightface_bin import read_bin
+from prefiqs.datasets.formats import read_bin, read_prepared
 from prefiqs.datasets.lfw import build_lfw_photos, read_lfw_pairs
-from prefiqs.datasets.prepared import read_prepared
 from prefiqs.datasets.synfiqa import build_synfiqa
 from prefiqs.faces.align import AlignedFace
 from prefiqs.faces.decode import decode_photo, read_photo

@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.apps.evaluate.compare import Report, evaluate
-from prefiqs.apps.evaluate.groups import read_groups
-from prefiqs.apps.evaluate.inputs import EvaluationInputs, labelled
-from prefiqs.apps.evaluate.settings import Settings
+from prefiqs.apps.evaluate.inputs import EvaluationInputs, Settings, labelled, read_groups
 from prefiqs.apps.score.rows import LANDMARKS, read_scores
 from prefiqs.apps.score.run import write_scores
 from prefiqs.apps.score.scorer import PhotoScorer, describe

@@ -52,8 +52,7 @@ def benchmark(
     Example: prefiqs benchmark people/ --verifier mine.onnx --out report
     """
     from prefiqs.apps import benchmark as app
-    from prefiqs.apps.evaluate.inputs import labelled
-    from prefiqs.apps.evaluate.settings import Settings
+    from prefiqs.apps.evaluate.inputs import Settings, labelled
 
     verifiers: dict[str, str] = {}
     for label, network in map(labelled, verifier or [model]):
@@ -117,9 +116,7 @@ def evaluate(
     --pairs lfw/pair_list.txt --out lfw-report
     """
     from prefiqs.apps.evaluate import compare
-    from prefiqs.apps.evaluate.groups import read_groups
-    from prefiqs.apps.evaluate.inputs import read_inputs
-    from prefiqs.apps.evaluate.settings import Settings
+    from prefiqs.apps.evaluate.inputs import Settings, read_groups, read_inputs
 
     protocol = tuple(fmr), threshold, threshold_rule, step, max_discard
     settings = Settings(*protocol, bootstrap, resample_unit, seed, tuple(target_fnmr))

@@ -47,15 +47,14 @@ class Templates:
 class Benchmark:
     """A benchmark of n aligned faces and P pairs: of images, or of templates where there are templates.
 
-    Attributes:
-        images: n faces, uint8 112×112×3, RGB; a read-only memory map when loaded, an array or `LazyFaces` when built.
-        index: one row per image: name, subject, source, degradation, severity (0 … 1, 0 = none); quality (higher =
-            better) where the data set has such labels; sha256 of the pixels, which `save_benchmark` adds.
-        pairs: int32 P×2, rows of `images`, but of `templates` in a benchmark that has them. May be empty.
-        genuine: bool P, whether both sides of a pair show one person.
-        folds: int8 P, the pair's fold in the verification protocol, −1 for pairs outside it; None without folds.
-        templates: None for benchmarks that compare single images.
-        excluded: name and reason of every image of the data set that is not among the n.
+    images: n faces, uint8 112×112×3, RGB; a read-only memory map when loaded, an array or `LazyFaces` when built.
+    index: one row per image: name, subject, source, degradation, severity (0 … 1, 0 = none); quality (higher = better)
+        where the data set has such labels; sha256 of the pixels, which `save_benchmark` adds.
+    pairs: int32 P×2, rows of `images`, but of `templates` in a benchmark that has them. May be empty.
+    genuine: bool P, whether both sides of a pair show one person.
+    folds: int8 P, the pair's fold in the verification protocol, −1 for pairs outside it; None without folds.
+    templates: None for benchmarks that compare single images.
+    excluded: name and reason of every image of the data set that is not among the n.
     """
 
     name: str

@@ -1,5 +1,6 @@
 """A benchmark as its owners distribute it: its card, and from its files to aligned faces and labels."""
 
+import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,12 @@ from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.align import AlignedFace
 from prefiqs.faces.decode import decode_face, read_file
+from prefiqs.faces.find import tar_members
 from prefiqs.faces.reader import prefetch
 from prefiqs.io.tables import require_files
 
+# Photos have less than a hundredth; a few bytes of archive can claim to be any number of zeros.
+LARGEST = 2**26
 Align = Callable[[np.ndarray], list[AlignedFace]]
 """From a photo (uint8 RGB h×w×3) to all its faces, largest first; raises `NoFaceFound`."""
 
@@ -70,6 +74,25 @@ class LazyFaces(Sequence[np.ndarray]):
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return prefetch(self._make, self._rows, threads=None, lookahead=255)
+
+
+def packed_files(source: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Path and content of the wanted files below a folder, or in a tar file, which is not unpacked.
+
+    Paths begin with the name of the folder, and those in a tar file are as they stand there. Raises `InputError` for a
+    damaged tar file, or a file in it that is larger than `LARGEST`.
+    """
+    if source.is_dir():
+        paths = {file.relative_to(source.parent).as_posix(): file for file in sorted(source.rglob("*"))}
+        yield from ((path, file.read_bytes()) for path, file in paths.items() if wanted(path) and file.is_file())
+        return
+
+    def right(member: tarfile.TarInfo) -> bool:
+        if wanted(member.name) and member.size > LARGEST:
+            raise InputError(f"{member.name} has {member.size} bytes, more than any photo of {source.stem}.")
+        return wanted(member.name)
+
+    yield from tar_members(source, right)
 
 
 def aligned_faces(folder: Path, names: Sequence[str]) -> LazyFaces:

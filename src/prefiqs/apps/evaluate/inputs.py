@@ -1,4 +1,4 @@
-"""The embeddings, pairs and scores that a user brings, read and brought into one order."""
+"""What a user brings: settings, and embeddings, pairs, scores and groups, read and brought into one order."""
 
 import logging
 from collections.abc import Collection
@@ -6,16 +6,49 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from prefiqs.datasets.benchmark import Templates
 from prefiqs.datasets.lfw import is_lfw_list, read_lfw_pairs
 from prefiqs.datasets.pairs import linked, people_of
 from prefiqs.errors import InputError
+from prefiqs.evaluation.bootstrap import numbered_people
+from prefiqs.evaluation.edc import EdcProtocol
+from prefiqs.evaluation.groups import Grouping
+from prefiqs.evaluation.inputs import check_choice
 from prefiqs.io.embeddings import Embeddings, is_array, read_embeddings
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.pairs import read_pairs, read_template_pairs
 from prefiqs.io.scores import read_image_scores, split_column
 from prefiqs.io.templates import read_templates
+from prefiqs.io.user_tables import find_column, names_of, read_user_table
+
+RANDOM_ORDERS = 10
+MOST_GROUPS = 20
+
+
+@dataclass(frozen=True)
+class Settings(EdcProtocol):
+    """How curves are drawn, areas taken, and intervals made.
+
+    resamples: of the bootstrap; 0 = no intervals and no verdict on methods, as with fewer than ten people; None =
+        1,000, but 100 above a million pairs. resample_unit: "people" or "pairs", for the areas.
+    seed: of all draws. target_fnmrs: for which the lowest rejection threshold is sought, each in (0, 1).
+    """
+
+    resamples: int | None = None
+    resample_unit: str = "people"
+    seed: int = 0
+    target_fnmrs: tuple[float, ...] = (0.05,)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(self.resample_unit, "resample_unit", ("people", "pairs"))
+        if self.resamples is not None and self.resamples < 0:
+            raise InputError(f"The number of bootstrap resamples cannot be {self.resamples}; 0 means no intervals.")
+        for target in self.target_fnmrs:
+            if not 0 < target < 1:
+                raise InputError(f"The target FNMR must be above 0 and below 1, not {target}; 0.05 is usual.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +180,55 @@ def _listed_people(subjects: np.ndarray, sets: Templates | None, listed: list[st
             f"Template {template} has images of several people: {listed[image]!r} is of {subjects[image]}."
         )
     return people
+
+
+def read_groups(given: str, inputs: EvaluationInputs) -> Grouping:
+    """Read FILE:COLUMN, a table with a column that names images (or people: `subject`) and one of groups.
+
+    An image without a row or without a value is in no group, nor is a template with images of several groups.
+    Raises InputError for another form, an unknown column, an image or a person in two groups, fewer than two groups or
+    more than 20.
+    """
+    file, _, column = given.rpartition(":")
+    path = Path(file)
+    if not file:
+        raise InputError(f"--groups needs FILE:COLUMN, such as people.csv:sex, not {given!r}.")
+    tables = (read_user_table(path, {field: "str"}) for field in ("name", "subject"))
+    table = next((table for table in tables if column in table), None)
+    if table is None:
+        raise InputError(f"{path} needs a column {column!r} and one that names images (name) or people (subject).")
+    table = table[table[column].notna() & (table[column].astype(str).str.strip() != "")]
+    values = np.array(
+        [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v).strip() for v in table[column]]
+    )
+    who = find_column(table, "subject")
+    if who is not None and find_column(table, "name") is None:
+        people = pd.Index(np.unique(inputs.subjects))
+        asked, rows = table[who].astype(str).to_numpy(), people.get_indexer(table[who].astype(str))
+        place = people.get_indexer(inputs.subjects)
+    else:
+        asked = names_of(table, path).to_numpy()
+        rows, place = ImageNameIndex(inputs.names, "the images").rows(asked), np.arange(len(inputs.names))
+    asked, rows, values = asked[rows >= 0], rows[rows >= 0], values[rows >= 0]
+    if not len(rows):
+        raise InputError(f"{path} names none of the compared images or people. Check the names.")
+    names, number = np.unique(values, return_inverse=True)
+    of = np.full(place.max() + 1, -1)
+    of[rows] = number
+    if len(twice := np.flatnonzero(of[rows] != number)):
+        raise InputError(f"{path} has two values of {column} for {asked[twice[0]]!r}. Remove one of them.")
+    group = of[place]
+    if inputs.templates is not None and len(group) == len(inputs.names):
+        of_images, rows = group, inputs.templates.rows
+        group = of_images[np.unique(rows, return_index=True)[1]]
+        group[rows[group[rows] != of_images]] = -1
+    left = np.unique(group[group >= 0])
+    if not 2 <= len(left) <= MOST_GROUPS:
+        raise InputError(
+            f"The column {column} of {path} must have 2 to {MOST_GROUPS} values for these images, not {len(left)}."
+        )
+    group = np.where(group < 0, -1, np.searchsorted(left, group))
+    return Grouping(names[left].tolist(), group, numbered_people(inputs.subjects))
 
 
 def labelled(given: str) -> tuple[str | None, Path]:

@@ -3,7 +3,6 @@
 from base64 import b64encode
 from dataclasses import replace
 from html import escape
-from itertools import starmap
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs import __version__
-from prefiqs.apps.evaluate.inputs import EvaluationInputs
-from prefiqs.apps.evaluate.settings import RANDOM_ORDERS, Settings
+from prefiqs.apps.evaluate.inputs import RANDOM_ORDERS, EvaluationInputs, Settings
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.reporting.figures.style import as_png
 from prefiqs.reporting.html.pages import STATIC, render
@@ -31,15 +29,10 @@ def write_page(
     figures: list[tuple[str, Figure]],
 ) -> None:
     """Write the page: verdicts and facts, the first table, figures with their captions, the other tables."""
-    first, *rest = tables
-    page = {
-        "title": title,
-        "verdicts": verdicts,
-        "facts": about,
-        "parts": [_table_part(first), *starmap(_figure_part, figures), *map(_table_part, rest)],
-        "style": read_text(STATIC / "style.css"),
-    }
-    write_text(render("standalone", **page, version=__version__), path)
+    bodies = [(table.caption, _table(table)) for table in tables]
+    parts = [bodies[0], *((caption, _figure(caption, figure)) for caption, figure in figures), *bodies[1:]]
+    page = {"title": title, "verdicts": verdicts, "facts": about, "parts": parts, "version": __version__}
+    write_text(render("standalone", **page, style=read_text(STATIC / "style.css")), path)
 
 
 def rows_of_method(table: Table, method: str, *firsts: str) -> Table:
@@ -57,18 +50,18 @@ def rows_of_method(table: Table, method: str, *firsts: str) -> Table:
 
 def facts(inputs: EvaluationInputs, settings: Settings, thresholds: pd.DataFrame) -> dict[str, str]:
     """Return what a reader must know to compare the numbers, by topic."""
-    impostors = int((~inputs.genuine).sum())
+    sizes = "; ".join(f"{name}, {vectors.shape[1]}-d" for name, vectors in inputs.verifiers.items())
     people = "as listed" if inputs.named_people else "inferred from genuine pairs"
-    negated = ", ".join(method for method, sign in inputs.sign.items() if sign < 0)
+    quality = "higher is better; a pair is as good as its worse image"
+    if negated := ", ".join(method for method, sign in inputs.sign.items() if sign < 0):
+        quality += f"; scores negated, because lower is better: {negated}"
     rows = {
-        "embeddings": "; ".join(f"{name}, {vectors.shape[1]}-d" for name, vectors in inputs.verifiers.items())
-        + "; cosine similarity",
+        "embeddings": f"{sizes}; cosine similarity",
         "images": f"{len(inputs.names):,} in pairs; {inputs.unused:,} embedded images occur in no pair",
         "people": f"{len(set(inputs.subjects)):,}, {people}",
-        "pairs": f"{int(inputs.genuine.sum()):,} genuine, {impostors:,} impostor",
+        "pairs": f"{int(inputs.genuine.sum()):,} genuine, {int((~inputs.genuine).sum()):,} impostor",
         "failures to acquire": _failures(inputs),
-        "quality": "higher is better; a pair is as good as its worse image"
-        + (f"; scores negated, because lower is better: {negated}" if negated else ""),
+        "quality": quality,
         "discarding": "all pairs, lowest quality first",
         "threshold": f"{settings.threshold}; {settings.rule} to the target FMR",
         "area": f"trapezoids in steps of {settings.step:g} up to {settings.limit:g} (pAUC) and to the last step (AUC), "
@@ -77,44 +70,39 @@ def facts(inputs: EvaluationInputs, settings: Settings, thresholds: pd.DataFrame
     }
     if settings.resamples:
         rows["intervals"] = f"95 %, {settings.resamples:,} bootstrap resamples of {settings.resample_unit}"
-    few = [f"{fmr:g}" for fmr in thresholds.loc[~thresholds["reliable"], "fmr"].unique()]
-    if few:
+    if few := ", ".join(f"{fmr:g}" for fmr in thresholds.loc[~thresholds["reliable"], "fmr"].unique()):
         rows["caution"] = (
-            f"at FMR {', '.join(few)}, fewer than ten false matches are expected among the impostor pairs: do not rely "
-            "on these numbers"
+            f"at FMR {few}, fewer than ten false matches are expected among the impostor pairs: do not rely on these "
+            "numbers"
         )
     return rows
 
 
 def _failures(inputs: EvaluationInputs) -> str:
     """Say how many images have no embedding or no score, and what that means."""
-    n, said = len(inputs.names), []
+    said = []
     for name, vectors in inputs.verifiers.items():
         if inputs.templates is None and (missing := np.isnan(vectors[:, 0])).any():
-            pairs = missing[inputs.pairs].any(axis=1).mean()
-            said.append(f"{name} has no embedding for {_of(missing.sum(), n)}, in {pairs:.1%} of the pairs")
+            share = missing[inputs.pairs].any(axis=1).mean()
+            said.append(f"{name} has no embedding for {_share(missing)}, in {share:.1%} of the pairs")
     for method, scores in inputs.scores.items():
-        if missing := np.isnan(scores).sum():
-            said.append(f"{method} has no score for {_of(missing, n)}")
+        if (missing := np.isnan(scores)).any():
+            said.append(f"{method} has no score for {_share(missing)}")
     if not said:
         return "none: every image has an embedding and a score from each method"
     return "; ".join(said) + ". These images are rejected first (ISO/IEC 19795-1)"
 
 
-def _of(count: int, n: int) -> str:
-    return f"{count:,} of {n:,} images ({count / n:.1%})"
+def _share(missing: np.ndarray) -> str:
+    return f"{missing.sum():,} of {len(missing):,} images ({missing.mean():.1%})"
 
 
-def _table_part(table: Table) -> tuple[str, str]:
-    """Caption and HTML."""
+def _table(table: Table) -> str:
     cells = table.cells(_HTML).set_axis([escape(str(name)) for name in table.shown()], axis=1)
     rows = cells.to_html(index=False, border=0, escape=False)
-    return table.caption, f'<div class="scroll" tabindex="0">{rows}</div><p class="caption">{escape(table.notes)}</p>'
+    return f'<div class="scroll" tabindex="0">{rows}</div><p class="caption">{escape(table.notes)}</p>'
 
 
-def _figure_part(caption: str, figure: Figure) -> tuple[str, str]:
+def _figure(caption: str, figure: Figure) -> str:
     picture = b64encode(as_png(figure, _DOTS)).decode()
-    return (
-        caption,
-        f'<img alt="{escape(caption)}; the numbers are in the tables." src="data:image/png;base64,{picture}">',
-    )
+    return f'<img alt="{escape(caption)}; the numbers are in the tables." src="data:image/png;base64,{picture}">'

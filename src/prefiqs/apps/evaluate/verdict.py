@@ -22,9 +22,8 @@ def verdicts_in_words(
 ) -> dict[str, str]:
     """Return a paragraph for each verifier and FMR, by a heading.
 
-    thresholds, targets: as of `similarity_thresholds` and `operating_points` of `target_points`, all in
-    `evaluation.operating_points`, with `printed_thresholds`. sign: of each method, −1 = lower is better. people: who
-    have pairs of either kind.
+    thresholds, targets: of `evaluation.operating_points`, with `printed_thresholds`. people: who have pairs of either
+    kind.
     """
     several = thresholds["verifier"].nunique() > 1
     found = {}
