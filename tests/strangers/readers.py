@@ -36,9 +36,8 @@ from prefiqs.faces.decode import decode_photo, read_photo
 from prefiqs.io.arrays import read_array
 from prefiqs.io.embeddings import read_embeddings
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.pairs import read_pairs
+from prefiqs.io.pairs import read_pairs, read_templates
 from prefiqs.io.scores import read_image_scores
-from prefiqs.io.templates import read_templates
 from prefiqs.io.user_tables import read_user_table
 from prefiqs.models.checkpoints import read_checkpoint, read_tensors
 from prefiqs.models.onnx_network import declared_input

@@ -12,23 +12,19 @@ from prefiqs.errors import InputError
 _FMRS, _TARGET_FNMRS = [1e-3, 1e-4], [0.05]
 _Fmrs = Annotated[list[float], Option("--fmr", help="Target FMR; may be repeated.")]
 _TargetFnmrs = Annotated[
-    list[float],
-    Option("--target-fnmr", help="Target FNMR that the rejection threshold must reach; may be repeated."),
+    list[float], Option("--target-fnmr", help="Target FNMR for the rejection threshold; may be repeated.")
 ]
 _LowerIsBetter = Annotated[list[str] | None, Option(help="Method whose lower scores are better; may be repeated.")]
 _Groups = Annotated[str | None, Option(help="FILE:COLUMN: a table with the group of each image or person.")]
 
 
 def benchmark(
-    people: Annotated[
-        Path, Argument(help="A folder with one folder per person, or a table with columns name (path) and subject.")
-    ],
+    people: Annotated[Path, Argument(help="A folder with one folder per person, or a table of name and subject.")],
     out: Annotated[Path, Option(help="Folder for scores, embeddings, tables and report.html.")],
     method: Methods = "norm,pruning-margin,quality-network@qualityface,ser-fiq,prefiqs",  # in the order of their cost
     model: Model = "sface",
     verifier: Annotated[
-        list[str] | None,
-        Option(help="Your recogniser: a model, an .onnx file, or NAME=FILE; may be repeated. Default: as --model."),
+        list[str] | None, Option(help="Your recogniser: a model or NAME=FILE; may be repeated. Default: as --model.")
     ] = None,
     scores: Annotated[
         list[str] | None, Option(help="Scores of another tool for these photos: FILE or METHOD=FILE; may be repeated.")
@@ -70,16 +66,11 @@ def benchmark(
 
 
 def evaluate(
-    scores: Annotated[
-        list[str], Argument(help="Scores, `PATH SCORE` text or tables: FILE, FILE:COLUMN or METHOD=FILE.")
-    ],
+    scores: Annotated[list[str], Argument(help="`PATH SCORE` text or tables: FILE, FILE:COLUMN or METHOD=FILE.")],
     embeddings: Annotated[
-        list[str],
-        Option(help="FILE or VERIFIER=FILE: array, table, `NAME v1 …` text, or folder of NAME.npy; may be repeated."),
+        list[str], Option(help="FILE or VERIFIER=FILE: array, table, text, or folder of NAME.npy; may be repeated.")
     ],
-    pairs: Annotated[
-        Path, Option(help="`NAME NAME 1|0` text, a table with columns left, right, genuine, or LFW's list.")
-    ],
+    pairs: Annotated[Path, Option(help="`NAME NAME 1|0` text, a table with left, right, genuine, or LFW's list.")],
     out: Annotated[Path, Option(help="Folder for tables, figures and report.html.")],
     names: Annotated[Path | None, Option(help="Names of the rows of an array: one per line, or a table.")] = None,
     templates: Annotated[
@@ -98,10 +89,7 @@ def evaluate(
     target_fnmr: _TargetFnmrs = _TARGET_FNMRS,
     groups: _Groups = None,
     bootstrap: Annotated[
-        int | None,
-        Option(
-            help="Bootstrap resamples for intervals and verdict; 0 = none; default: 1,000 (100 above a million pairs)."
-        ),
+        int | None, Option(help="Bootstrap resamples; 0 = none; default: 1,000, but 100 above a million pairs.")
     ] = None,
     resample_unit: Annotated[str, Option(help="What the bootstrap resamples: people or pairs.")] = "people",
     seed: Annotated[int, Option(help="Seed of the bootstrap.")] = 0,

