@@ -47,17 +47,12 @@ def benchmark(
     What was computed before is found again in `out`, if photos, networks and options are the same. The numbers are
     those of the pipeline for a benchmark of the same faces (`build_people`).
 
-    Args:
-        people: as for `people_in`.
-        out: folder for `scores.parquet`, `embeddings/` and what `evaluate` writes.
-        methods, model: as for `PhotoScorer`.
-        verifiers: FR networks that compare the faces, names or files of weights by label.
-        scores, lower_is_better: score files of other tools for the same photos, as for `read_image_scores`.
-        impostors: number of pairs drawn by `settings.seed`.
-        groups: FILE:COLUMN, as for `read_groups`.
+    people: as for `people_in`. out: folder for `scores.parquet`, `embeddings/` and what `evaluate` writes. methods,
+    model: as for `PhotoScorer`. verifiers: FR networks that compare the faces, names or files of weights by label.
+    scores, lower_is_better: score files of other tools for the same photos, as for `read_image_scores`. impostors:
+    number of pairs drawn by `settings.seed`. groups: FILE:COLUMN, as for `read_groups`.
 
-    Raises:
-        InputError: as these functions do, and if no two photos of a person show a face.
+    Raises `InputError` as these functions do, and if no two photos of a person show a face.
     """
     photos = people_in(people)
     if photos.warning:

@@ -26,10 +26,8 @@ def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None
 
     names: None for all assets that are in a package or this repository. One line on stderr names each download.
 
-    Raises:
-        InputError: there is no asset of one of these names.
-        AssetError: no source has an asset, or a file with another checksum is in its place (it is left untouched);
-            the other assets are fetched all the same.
+    Raises `InputError` for an unknown name, and `AssetError` if no source has an asset (the others are fetched all the
+    same), or a file with another checksum is in its place (it is left untouched).
     """
     if names is None:
         names = [name for name, asset in ASSETS.items() if any(source.kind != "url" for source in asset.sources)]

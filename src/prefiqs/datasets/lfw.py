@@ -48,13 +48,11 @@ def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.nd
     """Read a list of pairs of LFW or XQLFW; `InputError` names a line or fold in another format.
 
     `pairs.txt` (view 2): the first line holds the number of folds F and of pairs of each kind N; each fold has 2N
-    lines, N genuine pairs (`NAME I J`) and N impostor pairs (`NAME I OTHER J`). `pairsDevTrain.txt` and
-    `pairsDevTest.txt` (view 1) have N alone and no folds. `pairs.csv`, as Kaggle gives out view 2, has names of columns
-    in the first line, commas, and ten folds.
+    lines, N genuine pairs (`NAME I J`) and N impostor pairs (`NAME I OTHER J`). The lists of view 1 have N alone and no
+    folds. Kaggle's `pairs.csv` of view 2 has names of columns in the first line, commas, and ten folds.
 
-    Returns:
-        The photos that occur, `NAME/NAME_0001.jpg`, in the order in which they are first named; int32 P×2, rows of
-        them; bool P, whether a pair is genuine; int8 P, its fold, or None.
+    Returns the photos that occur, `NAME/NAME_0001.jpg`, in the order in which they are first named; int32 P×2, rows of
+    them; bool P, whether a pair is genuine; int8 P, its fold, or None.
     """
     header, *lines = read_text(path).rstrip().split("\n")
     if path.suffix == ".csv":

@@ -1,7 +1,7 @@
 """Pair lists, and lists of templates, as users keep them.
 
-* text, `NAME NAME 1` for a genuine and `NAME NAME 0` for an impostor pair, as CR-FIQA's tools read it;
-* a table with columns for both sides and the label (see `user_tables`); whole numbers in Parquet are rows of images;
+* text, `NAME NAME 1` for a genuine and `NAME NAME 0` for an impostor pair, or a table (see `user_tables`) with columns
+  for both sides and the label; whole numbers in Parquet are rows of images;
 * of templates, `TEMPLATE TEMPLATE LABEL` with their numbers, as IJB-C has it; which images make up which template says
   another list, `NAME TEMPLATE MEDIUM` a line, or a table with such columns.
 
@@ -38,9 +38,8 @@ _SIDES = "left", "right"
 def read_pairs(path: Path, images: ImageNameIndex) -> tuple[np.ndarray, np.ndarray]:
     """Read a pair list: int64 (P, 2), rows of the images, and bool (P,), whether a pair is genuine.
 
-    Raises:
-        InputError: an unknown image, an unknown label, an image with itself, a pair with both labels, or no pair of one
-            of both kinds.
+    Raises `InputError` for an unknown image or label, an image with itself, a pair with both labels, or no pair of a
+    kind.
     """
     table = _read(path, {"left": "str", "right": "str", "genuine": "category"})
     pairs = np.column_stack([_rows(table, side, images, path) for side in _SIDES])
