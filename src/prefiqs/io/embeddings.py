@@ -16,19 +16,11 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.errors import InputError
+from prefiqs.io import user_tables
 from prefiqs.io.arrays import read_array, read_arrays
 from prefiqs.io.atomic import require_file
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.scores import largest_faces
-from prefiqs.io.user_tables import (
-    complete_column,
-    find_column,
-    is_parquet,
-    location_of_row,
-    names_of,
-    number_column,
-    read_user_table,
-)
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _LIST = re.compile(rf"\s*[\[(]{{1,2}}\s*{_NUMBER}(?:[\s,;]+{_NUMBER})*[\s,]*[\])]{{1,2}}\s*|{_NUMBER}(?: +{_NUMBER})+")
@@ -54,7 +46,7 @@ def read_embeddings(path: Path, names: Path | Sequence[str] | None = None) -> Em
         found = _from_array(path, names)
     elif isinstance(names, Path):
         raise InputError(f"A list of names belongs to a .npy file, but the embeddings are {path}. Leave {names} out.")
-    elif path.is_dir() and not is_parquet(path):
+    elif path.is_dir() and not user_tables.is_parquet(path):
         found = _from_folder(path)
     else:
         found = _from_table(path)
@@ -88,8 +80,8 @@ def _from_array(path: Path, names: Path | Sequence[str] | None) -> Embeddings:
     else:
         vectors = _checked(read_array(path), 2, path, "one row of floats an image")
     if isinstance(names, Path):
-        table, source = read_user_table(names), names
-        listed, subjects = names_of(table, names).tolist(), _subjects(table, names)
+        table, source = user_tables.read_user_table(names), names
+        listed, subjects = user_tables.names_of(table, names).tolist(), _subjects(table, names)
     else:
         listed = list(names or own or map(str, range(len(vectors))))
     if len(listed) != len(vectors):
@@ -113,9 +105,10 @@ def _from_folder(folder: Path) -> Embeddings:
 
 
 def _from_table(path: Path) -> Embeddings:
-    table = largest_faces(read_user_table(path, {"name": "str"}, vector=True))
-    names = names_of(table, path)
-    rest = table.drop(columns=[column for column in (str(names.name), find_column(table, "subject")) if column])
+    table = largest_faces(user_tables.read_user_table(path, {"name": "str"}, vector=True))
+    names = user_tables.names_of(table, path)
+    people = user_tables.find_column(table, "subject")
+    rest = table.drop(columns=[str(names.name), *[people] * (people is not None)])
     lists = [column for column in rest if _parsed(next(iter(rest[column].dropna()), None)) is not None]
     named = [column for column in lists if column.lower() in _LIST_NAMES]
     lists, families = (named, {}) if len(named) == 1 else (lists, _families(rest))
@@ -129,7 +122,7 @@ def _from_table(path: Path) -> Embeddings:
     if lists:
         vectors = _from_lists(rest[lists[0]], "status" in table, path)
     else:
-        vectors = np.column_stack([number_column(rest, column, path) for column in used])
+        vectors = np.column_stack([user_tables.number_column(rest, column, path) for column in used])
     others = [column for column in rest if column not in used]
     if others and "settings" not in rest:
         logging.getLogger(__name__).warning(
@@ -165,7 +158,7 @@ def _from_lists(column: pd.Series, may_fail: bool, path: Path) -> np.ndarray:
     sizes = np.array([-1 if value is None else value.size for value in parsed])
     usual = np.bincount(sizes[sizes >= 0]).argmax()
     if len(odd := np.flatnonzero((sizes != usual) & ~failed)):
-        row = location_of_row(column.to_frame(), int(odd[0]), path)
+        row = user_tables.location_of_row(column.to_frame(), int(odd[0]), path)
         found = f"has {sizes[odd[0]]} numbers, others have {usual}" if sizes[odd[0]] >= 0 else "is no list of numbers"
         raise InputError(f"The vector in {row} {found}.")
     vectors = np.stack([np.full(usual, np.nan, np.float32) if value is None else value for value in parsed])
@@ -185,8 +178,8 @@ def _parsed(value: object) -> np.ndarray | None:
 
 
 def _subjects(table: pd.DataFrame, path: Path) -> np.ndarray | None:
-    column = find_column(table, "subject")
-    return None if column is None else complete_column(table, column, path).to_numpy()
+    column = user_tables.find_column(table, "subject")
+    return None if column is None else user_tables.complete_column(table, column, path).to_numpy()
 
 
 def _checked(array: np.ndarray, ndim: int, path: Path, what: str) -> np.ndarray:

@@ -118,7 +118,9 @@ class ImageNameIndex:
         folder = next((part for part in reversed(root) if part != _PREPARED_FOLDER), None)
         if folder is None or not self._numbered:
             return False
-        return _joined(folder) not in {run for part in (*self._root, *_parts(self._source)) for run in _runs(part)}
+        letters = "[^a-z0-9]*".join(re.findall("[a-z0-9]", folder.lower()))
+        ours = re.compile(rf"(?<![a-z0-9])(?=[a-z0-9]){letters}(?![a-z0-9])")
+        return not any(ours.search(part.lower()) for part in (*self._root, *_parts(self._source)))
 
 
 def _safe(name: str) -> str:
@@ -135,13 +137,3 @@ def _parts(name: str) -> tuple[str, ...]:
 def _root(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     """Return the folders in which all these images lie."""
     return tuple(commonprefix([path[:-1] for path in paths]))
-
-
-def _joined(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())
-
-
-def _runs(text: str) -> set[str]:
-    """Return what words in a row make: lfw-a_30 → lfw, lfwa, lfwa30, a, a30, 30."""
-    words = re.findall(r"[a-z0-9]+", text.lower())
-    return {"".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
