@@ -23,8 +23,7 @@ import torch
 from safetensors.numpy import save
 
 from prefiqs.assets import sources
-from prefiqs.assets.fetch import _obtain
-from prefiqs.assets.registry import Asset
+from prefiqs.assets.fetch import Asset, _obtain
 from prefiqs.assets.sources import THIS, Source
 from prefiqs.datasets.adience import _read_lists
 from prefiqs.datasets.benchmark import load_benchmark

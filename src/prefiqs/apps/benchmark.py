@@ -128,19 +128,16 @@ def _embeddings(photos: pd.DataFrame, verifiers: Mapping[str, str], folder: Path
         name = photos.index[row]
         return cut_out(EncodedPhoto(read_file(Path(name)), name), landmarks[row].reshape(5, 2), 1).image
 
-    made_of = {
-        name: json.dumps({"network": describe(None, weights, {}, False, False), "faces": digest})
-        for name, weights in verifiers.items()
-    }
-    missing = [name for name in verifiers if not _is_current(folder / name, made_of[name])]
-    files = [folder / f"{name}.npy" for name in missing]
+    files, missing = {name: folder / f"{name}.npy" for name in verifiers}, {}
+    for name, file in files.items():
+        made_of = {"network": describe(None, verifiers[name], {}, False, False), "faces": digest}
+        record, content = file.with_suffix(".json"), json.dumps(made_of)
+        if not (file.is_file() and record.is_file() and read_text(record) == content):
+            missing[name] = record, content
     networks = (load_model(verifiers[name], device=device) for name in missing)
-    write_embeddings(networks, LazyFaces(len(photos), face), len(photos), files, device=device)
-    for name in missing:
-        write_text(made_of[name], folder / f"{name}.json")
-    return {name: read_array(folder / f"{name}.npy") for name in verifiers}
-
-
-def _is_current(stem: Path, made_of: str) -> bool:
-    record, array = stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.npy")
-    return array.is_file() and record.is_file() and read_text(record) == made_of
+    write_embeddings(
+        networks, LazyFaces(len(photos), face), len(photos), [files[name] for name in missing], device=device
+    )
+    for record, content in missing.values():
+        write_text(content, record)
+    return {name: read_array(file) for name, file in files.items()}
