@@ -24,7 +24,7 @@ for command in (
     pipeline.publish, pipeline.check, pipeline.site,
 ):  # fmt: skip
     app.command()(command)
-app.add_typer(pipeline.listing, name="list")
+app.command("list")(pipeline.listing)
 
 
 def main() -> None:

@@ -2,10 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
-from typer import Argument, Exit, Option, Typer
+from typer import Argument, Exit, Option
 
 from prefiqs.assets.location import compendium_root, data_root
 from prefiqs.cli._shared import name_value_pairs
@@ -134,43 +134,27 @@ def site(
     print(build_site(open_run(), out) / "index.html")
 
 
-listing = Typer(no_args_is_help=True, help="List methods, models, assets and benchmarks, and what is present.")
+def listing(what: Annotated[Literal["methods", "models", "assets", "benchmarks"], Argument()]) -> None:
+    """List quality methods, FR models, downloadable assets or benchmarks, with their licence and what is present."""
+    if what == "methods":
+        from prefiqs.methods.registry import METHODS
 
+        for name, method in METHODS.items():
+            print(f"{name}: {(method.module.__doc__ or '').partition(chr(10))[0]}")
+    elif what == "models":
+        from prefiqs.models.weights import card_of, known_models, weights_state
 
-@listing.command()
-def methods() -> None:
-    """Quality methods, with a description."""
-    from prefiqs.methods.registry import METHODS
+        for name in known_models():
+            card, spec = card_of(name), card_of(name).input_spec
+            pixels = f"{spec.colour.upper()}, (x - {spec.mean:g})/{spec.std:g}" if spec else "input as in the file"
+            size = f"{card.embedding_size}-d" if card.embedding_size else "embedding size as in the file"
+            print(f"{name}: {card.description}; {pixels}; {size}; licence: {card.licence}; {weights_state(name)}")
+    elif what == "assets":
+        from prefiqs.assets.fetch import ASSETS, status
 
-    for name, card in METHODS.items():
-        print(f"{name}: {(card.module.__doc__ or '').partition(chr(10))[0]}")
+        for name, state in status().items():
+            print(f"{name}: {state}, {data_root() / ASSETS[name].path}, {ASSETS[name].licence}")
+    else:
+        from prefiqs.datasets.registry import inventory
 
-
-@listing.command()
-def models() -> None:
-    """FR models: input, embedding size, licence of the weights, and whether the weights are present."""
-    from prefiqs.models.weights import card_of, known_models, weights_state
-
-    for name in known_models():
-        card, spec = card_of(name), card_of(name).input_spec
-        pixels = f"{spec.colour.upper()}, (x - {spec.mean:g})/{spec.std:g}" if spec else "input as in the file"
-        size = f"{card.embedding_size}-d" if card.embedding_size else "embedding size as in the file"
-        print(f"{name}: {card.description}; {pixels}; {size}; licence: {card.licence}; {weights_state(name)}")
-
-
-@listing.command()
-def assets() -> None:
-    """Downloadable weights and data sets: status, path, licence."""
-    from prefiqs.assets.fetch import ASSETS, status
-
-    for name, state in status().items():
-        print(f"{name}: {state}, {data_root() / ASSETS[name].path}, {ASSETS[name].licence}")
-
-
-@listing.command()
-def benchmarks() -> None:
-    """Benchmarks, including degraded ones: built (with counts), source present, or what is missing."""
-    from prefiqs.datasets.registry import inventory
-
-    for line in inventory(data_root()).values():
-        print(line)
+        print("\n".join(inventory(data_root()).values()))
