@@ -74,17 +74,12 @@ def score(
 
     Examples:
 
-        prefiqs score holiday/ portrait.jpg --out scores.csv
-
-        prefiqs score "photos/**/*.jpg" --all-faces --out scores.parquet --resume
-
-        prefiqs score holiday/ --html report.html
-
-        find photos -name "*.jpg" | prefiqs score - --out scores.csv
-
-        prefiqs score portrait.jpg --json --strict
-
-        prefiqs score shards/ --aligned --engine ray --workers 8 --out scores.parquet
+    * prefiqs score holiday/ portrait.jpg --out scores.csv
+    * prefiqs score "photos/**/*.jpg" --all-faces --out scores.parquet --resume
+    * prefiqs score holiday/ --html report.html
+    * find photos -name "*.jpg" | prefiqs score - --out scores.csv
+    * prefiqs score portrait.jpg --json --strict
+    * prefiqs score shards/ --aligned --engine ray --workers 8 --out scores.parquet
     """
     from prefiqs.apps.ray.cluster import Cluster
     from prefiqs.apps.score.page import write_page
@@ -148,9 +143,8 @@ def show(
 
     Examples:
 
-        prefiqs show scores.csv --worst 20
-
-        prefiqs show scores.csv --worst 100 --best 50 --html scores.html
+    * prefiqs show scores.csv --worst 20
+    * prefiqs show scores.csv --worst 100 --best 50 --html scores.html
     """
     from prefiqs.apps.score.page import write_page
     from prefiqs.apps.score.rows import read_scores
@@ -188,9 +182,8 @@ def best(
 
     Examples:
 
-        prefiqs best people/ -k 1
-
-        prefiqs best scores.csv -k 3 --copy-to enrolment/
+    * prefiqs best people/ -k 1
+    * prefiqs best scores.csv -k 3 --copy-to enrolment/
     """
     from prefiqs.apps.score.best import COLUMNS, best_photos, copy_photos, photos_by_folder
     from prefiqs.apps.score.run import progress

@@ -60,11 +60,9 @@ def run(
 
     Examples:
 
-        prefiqs run wild
-
-        prefiqs run --name limit-0.2 --set edc.limit=0.2
-
-        prefiqs run paper --name r100 --set 'models.quality=[iresnet100]'
+    * prefiqs run wild
+    * prefiqs run --name limit-0.2 --set edc.limit=0.2
+    * prefiqs run paper --name r100 --set 'models.quality=[iresnet100]'
     """
     from prefiqs.pipeline.run import open_run
     from prefiqs.pipeline.workspace import run_in_workspace, run_parameters
