@@ -1,6 +1,7 @@
 """From a user's embeddings, pairs and scores to curves, areas, tables and figures: what `prefiqs evaluate` does."""
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from prefiqs.apps.evaluate.inputs import RANDOM_ORDERS, EvaluationInputs, Settin
 from prefiqs.apps.evaluate.page import facts, rows_of_method, verdicts_in_words, write_page
 from prefiqs.evaluation import operating_points as points_of
 from prefiqs.evaluation.bootstrap import FEWEST_PEOPLE, numbered_people, people_draws
-from prefiqs.evaluation.comparison import Bootstraps, Comparison
+from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.groups import Grouping
 from prefiqs.evaluation.tables import areas_table, curves_table, intervals_table, random_table
 from prefiqs.evaluation.verdict import verdict
@@ -83,15 +84,16 @@ def evaluate(
     figures = {}
     for verifier, fmr in random:
         drawn = {method: curves[verifier, method, fmr] for method in inputs.scores}
-        by = "" if hidden else f"{verifier}-"
-        figure = edc_figure(drawn, title if hidden else f"{title}, {verifier}", limit, random[verifier, fmr])
-        caption = f"Error-versus-discard curves at FMR {fmr:g}" + ("" if hidden else f", verifier {verifier}")
-        figures[f"edc-{by}{fmr:g}"] = caption, figure
+        by, of, with_verifier = ("", "", "") if hidden else (f"{verifier}-", f", {verifier}", f", verifier {verifier}")
+        figure = edc_figure(drawn, title + of, limit, random[verifier, fmr])
+        figures[f"edc-{by}{fmr:g}"] = f"Error-versus-discard curves at FMR {fmr:g}{with_verifier}", figure
     for fmr in settings.fmrs if bootstraps else ():
         of_fmr = intervals[intervals["fmr"] == fmr].assign(label=intervals["key"])
         figure = pauc_intervals(of_fmr, chance[chance["fmr"] == fmr], f"FMR {fmr:g}")
         figures[f"intervals-{fmr:g}"] = f"pAUC with 95 % intervals at FMR {fmr:g}", figure
-    method = _method_to_show(bootstraps, comparison, limit)
+    judged = [verdict(drawn, limit) for drawn in islice(bootstraps.values(), 1)]  # of the first verifier and FMR
+    chosen = [key for of in judged for key in (of.recommended, of.best) if key is not None]
+    method = next(iter([*chosen, *inputs.scores]))  # whose groups the page shows
     shown = tables | {"operating_points": rows_of_method(tables["operating_points"], method)}
     if grouping is not None:
         points = pd.concat([at_percentiles, at_targets], ignore_index=True)
@@ -132,11 +134,3 @@ def comparison_of(inputs: EvaluationInputs, resample_unit: str = "people") -> tu
     subjects = inputs.subjects if resample_unit == "people" else None
     comparison = Comparison(verifiers, pairs, genuine, scores, inputs.templates, subjects)
     return comparison, len(inputs.pairs) - len(pairs)
-
-
-def _method_to_show(bootstraps: Bootstraps, comparison: Comparison, limit: float) -> str:
-    """Return the method whose groups the page shows: the recommended one of the first verifier and FMR, or the best."""
-    for drawn in bootstraps.values():
-        judged = verdict(drawn, limit)
-        return judged.recommended or judged.best or next(iter(comparison.scores))
-    return next(iter(comparison.scores))
