@@ -164,34 +164,29 @@ def read_groups(given: str, inputs: EvaluationInputs) -> Grouping:
         raise InputError(f"{path} needs a column {column!r} and one that names images (name) or people (subject).")
     table = table[table[column].notna() & (table[column].astype(str).str.strip() != "")]
     whole = (int(v) if isinstance(v, float) and v.is_integer() else v for v in table[column])
-    values = np.array([str(value).strip() for value in whole])
     who = find_column(table, "subject")
     if who is not None and find_column(table, "name") is None:
-        people = pd.Index(np.unique(inputs.subjects))
-        asked, rows = table[who].astype(str).to_numpy(), people.get_indexer(table[who].astype(str))
-        place = people.get_indexer(inputs.subjects)
+        people, asked = pd.Index(np.unique(inputs.subjects)), table[who].astype(str)
+        rows, places = people.get_indexer(asked), people.get_indexer(inputs.subjects)
     else:
-        asked = names_of(table, path).to_numpy()
-        rows, place = ImageNameIndex(inputs.names, "the images").rows(asked), np.arange(len(inputs.names))
-    asked, rows, values = asked[rows >= 0], rows[rows >= 0], values[rows >= 0]
-    if not len(rows):
+        asked = names_of(table, path)
+        rows, places = ImageNameIndex(inputs.names, "the images").rows(asked), np.arange(len(inputs.names))
+    found = pd.DataFrame({"asked": asked, "row": rows, "value": [str(value).strip() for value in whole]})
+    found = found[found["row"] >= 0]
+    if found.empty:
         raise InputError(f"{path} names none of the compared images or people. Check the names.")
-    names, number = np.unique(values, return_inverse=True)
-    of = np.full(place.max() + 1, -1)
-    of[rows] = number
-    if len(twice := np.flatnonzero(of[rows] != number)):
-        raise InputError(f"{path} has two values of {column} for {asked[twice[0]]!r}. Remove one of them.")
-    group = of[place]
-    if inputs.templates is not None and len(group) == len(inputs.names):
-        of_images, rows = group, inputs.templates.rows
-        group = of_images[np.unique(rows, return_index=True)[1]]
-        group[rows[group[rows] != of_images]] = -1
-    left = np.unique(group[group >= 0])
-    if not 2 <= len(left) <= MOST_GROUPS:
+    if (twice := found.groupby("row")["value"].transform("nunique") > 1).any():
+        raise InputError(f"{path} has two values of {column} for {found.loc[twice, 'asked'].iloc[0]!r}. Remove one of "
+                         "them.")  # fmt: skip
+    values = found.drop_duplicates("row").set_index("row")["value"].reindex(places)
+    if inputs.templates is not None and len(values) == len(inputs.names):
+        of_set = values.groupby(inputs.templates.rows)
+        values = of_set.first().where(of_set.nunique(dropna=False) == 1)
+    group, names = pd.factorize(values, sort=True)
+    if not 2 <= len(names) <= MOST_GROUPS:
         wanted = f"2 to {MOST_GROUPS} values for these images"
-        raise InputError(f"The column {column} of {path} must have {wanted}, not {len(left)}.")
-    group = np.where(group < 0, -1, np.searchsorted(left, group))
-    return Grouping(names[left].tolist(), group, numbered_people(inputs.subjects))
+        raise InputError(f"The column {column} of {path} must have {wanted}, not {len(names)}.")
+    return Grouping(names.tolist(), group, numbered_people(inputs.subjects))
 
 
 def labelled(given: str) -> tuple[str | None, Path]:
