@@ -64,11 +64,9 @@ def benchmark(
     table = read_scores(out / "scores.parquet").to_pandas()
     largest = table[table["path"].isin(person_of) & (table["face"] == 1)]
     of_photo = largest.drop_duplicates("path").set_index("path")
-    of_photo = of_photo.loc[[name for name in person_of if name in of_photo.index]]
-    failed = [name for name in person_of if name not in of_photo.index]
-    names = [*of_photo.index, *failed]
+    names, faces = sorted(person_of, key=lambda name: name not in of_photo.index), len(of_photo)  # with a face first
+    of_photo = of_photo.loc[names[:faces]]
     subjects = np.array([person_of[name] for name in names], object)
-    faces = len(of_photo)
     pairs, genuine = cross_source_pairs(subjects[:faces], np.arange(faces), impostors, settings.seed)
     if genuine.all() or not genuine.any():
         lacking = "photos of different people" if genuine.all() else "photos of one person"
@@ -77,19 +75,11 @@ def benchmark(
     vectors = _embeddings(of_photo, verifiers, out / "embeddings", device)
     files = [(None, out / "scores.parquet"), *map(labelled, scores)]
     found = read_image_scores(files, ImageNameIndex(names, str(people)), lower_is_better, np.arange(faces))
-    absent = (0, len(failed)), (0, 0)  # rows of NaN below the others
-    inputs = EvaluationInputs(
-        names=names,
-        verifiers={name: np.pad(of, absent, constant_values=np.nan) for name, of in vectors.items()},
-        templates=None,
-        subjects=subjects,
-        named_people=True,
-        pairs=np.concatenate([pairs, lost]),
-        genuine=np.concatenate([genuine, lost_genuine]),
-        scores=found,
-        sign={method: -1 if method in lower_is_better else 1 for method in found},
-        unused=0,
-    )
+    absent = (0, len(names) - faces), (0, 0)  # rows of NaN below the others
+    of_verifiers = {name: np.pad(of, absent, constant_values=np.nan) for name, of in vectors.items()}
+    sign = {method: -1 if method in lower_is_better else 1 for method in found}
+    pairs, genuine = np.concatenate([pairs, lost]), np.concatenate([genuine, lost_genuine])
+    inputs = EvaluationInputs(names, of_verifiers, None, subjects, True, pairs, genuine, found, sign, unused=0)
     return evaluate(inputs, settings, out, people.name, read_groups(groups, inputs) if groups else None)
 
 

@@ -136,20 +136,15 @@ def _families(table: pd.DataFrame) -> dict[str, list[str]]:
     """Return the columns of numbers that are called alike but for their numbers, in the order of these."""
     found: dict[str, dict[int, str]] = {}
     for column in table:
-        if (match := re.fullmatch(r"(.*?)(\d+)", column)) and not column.startswith("Unnamed: "):
-            numbered = found.setdefault(match[1], {})
-            if numbered.setdefault(int(match[2]), column) != column:
-                raise InputError(f"Two columns have one number: {numbered[int(match[2])]} and {column}.")
-    families = {}
-    for family, numbered in found.items():
-        if len(numbered) > 1:
-            absent = set(range(min(1, min(numbered)), max(numbered) + 1)) - numbered.keys() - {0}
-            if absent:
-                raise InputError(
-                    f"There is no column {family}{min(absent)}, although there is {family}{max(numbered)}."
-                )
-            families[family] = [numbered[number] for number in sorted(numbered)]
-    return families
+        if match := re.fullmatch(r"(?!Unnamed: )(.*?)(\d+)", column):
+            other = found.setdefault(match[1], {}).setdefault(int(match[2]), column)
+            if other != column:
+                raise InputError(f"Two columns have one number: {other} and {column}.")
+    families = {family: dict(sorted(numbered.items())) for family, numbered in found.items() if len(numbered) > 1}
+    for family, numbered in families.items():
+        if absent := set(range(1, max(numbered))) - numbered.keys():
+            raise InputError(f"There is no column {family}{min(absent)}, although there is {family}{max(numbered)}.")
+    return {family: [*numbered.values()] for family, numbered in families.items()}
 
 
 def _from_lists(column: pd.Series, may_fail: bool, path: Path) -> np.ndarray:
