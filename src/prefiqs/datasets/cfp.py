@@ -46,16 +46,17 @@ def build_cfp(protocol: str, folder: Path, align: Align) -> Benchmark:
             genuine.append(kind == "same")
             folds.append(fold)
     distinct, rows = np.unique(sides, return_inverse=True)
-    names, faces, by_fiducials = distinct.tolist(), dict.fromkeys(distinct.tolist()), set()
+    names, faces, by_fiducials = distinct.tolist(), dict[str, np.ndarray](), set()
+    wanted = set(names)
     for path, content in _files(source, ".jpg"):
-        if (name := path.removeprefix("Data/Images/")) in faces:
+        if (name := path.removeprefix("Data/Images/")) in wanted:
             photo = decode_photo(content, f"{name} of {folder}")
             try:
                 faces[name] = central_face(align(photo), photo).image
             except NoFaceFound:
                 faces[name] = align_to_template(photo, five_points(_fiducials(texts, name), "profile" in name))
                 by_fiducials.add(name)
-    if missing := [name for name in names if faces[name] is None]:
+    if missing := [name for name in names if name not in faces]:
         raise InputError(f"Photo not found in {folder}: {missing[0]} ({len(missing)} of {len(names)} are missing).")
     index = face_index(names).assign(
         pose=[name.split("/")[1] for name in names],
