@@ -15,8 +15,8 @@ import pandas as pd
 from benchmarks.curves import FMRS, IMAGES, PAIRS, TEMPLATES, WIDTH
 from benchmarks.harness import Figure, seconds_of
 
-from prefiqs.apps.evaluate.compare import Settings, evaluate
-from prefiqs.apps.evaluate.inputs import read_inputs
+from prefiqs.apps.evaluate.compare import evaluate
+from prefiqs.apps.evaluate.inputs import Settings, read_inputs
 
 PEOPLE, ALLOWED = 3_531, 6.0  # GB
 METHODS = "CRFIQAL", "norm"

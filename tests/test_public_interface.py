@@ -67,7 +67,7 @@ def test_every_kind_of_import_is_found(tmp_path):
     code = "import prefiqs.models.zoo as z\ndef f():\n    from prefiqs import pruning\n    from prefiqs.io.x import y\n"
     (tmp_path / "x.py").write_text(code)
     assert imported(tmp_path / "x.py") == {"prefiqs.models.zoo", "prefiqs.pruning", "prefiqs.io.x"}
-    assert "prefiqs.assets.registry" in imported(PACKAGE / "models" / "zoo.py")
+    assert "prefiqs.assets.fetch" in imported(PACKAGE / "models" / "zoo.py")
 
 
 def test_the_folder_of_methods_holds_methods_only():

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import prefiqs
 from prefiqs.apps import benchmark as app
-from prefiqs.apps.evaluate.settings import Settings
+from prefiqs.apps.evaluate.inputs import Settings
 from prefiqs.cli import app as cli
 from prefiqs.datasets.people import build_people
 from prefiqs.errors import InputError

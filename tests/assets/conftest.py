@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from prefiqs.assets.registry import ASSETS, Asset
+from prefiqs.assets.fetch import ASSETS, Asset
 from prefiqs.assets.sources import THIS, Source
 
 

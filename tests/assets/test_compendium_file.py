@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 import prefiqs
-from prefiqs.assets.fetch import fetch
-from prefiqs.assets.registry import ASSETS
+from prefiqs.assets.fetch import ASSETS, fetch
 from prefiqs.assets.sources import Source
 from prefiqs.errors import AssetError
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from prefiqs.assets.fetch import fetch, status
-from prefiqs.assets.registry import ASSETS
+from prefiqs.assets.fetch import ASSETS, fetch, status
 from prefiqs.assets.sources import Source
 from prefiqs.errors import AssetError
 

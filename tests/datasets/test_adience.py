@@ -66,13 +66,6 @@ def test_identity_per_face(source):
     assert as_set(benchmark.pairs[benchmark.genuine]) == {(0, 2), (4, 5)}
 
 
-def test_impostors_are_drawn_by_seed(source):
-    few = [build_adience(source, align, impostors=5, seed=seed) for seed in (0, 0, 1)]
-    assert [int((~b.genuine).sum()) for b in few] == [5, 5, 5]
-    np.testing.assert_array_equal(few[0].pairs, few[1].pairs)
-    assert as_set(few[0].pairs[~few[0].genuine]) != as_set(few[2].pairs[~few[2].genuine])
-
-
 def test_the_other_folder_of_crops(tmp_path):
     write_lists(tmp_path)
     write_crops(tmp_path, "faces", "coarse_tilt_aligned_face")

@@ -9,7 +9,7 @@ import pytest
 from photo_sets import encoded, picture
 
 from prefiqs.datasets.benchmark import load_benchmark, save_benchmark
-from prefiqs.datasets.insightface_bin import build_insightface_bin, read_bin
+from prefiqs.datasets.formats import build_insightface_bin, read_bin
 from prefiqs.errors import InputError
 
 # Twelve pairs of these pictures; 0, 1 and 2 occur several times.

@@ -8,9 +8,8 @@ import pytest
 from photo_sets import BLANK, align, encoded, picture, top_left
 
 from prefiqs.datasets.benchmark import save_benchmark
-from prefiqs.datasets.lfw import build_lfw, read_lfw_pairs
+from prefiqs.datasets.lfw import build_lfw, build_xqlfw, read_lfw_pairs
 from prefiqs.datasets.source import central_face
-from prefiqs.datasets.xqlfw import build_xqlfw
 from prefiqs.errors import InputError
 from prefiqs.faces.align import AlignedFace
 

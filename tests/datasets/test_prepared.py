@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from prefiqs.datasets.benchmark import save_benchmark
-from prefiqs.datasets.prepared import read_prepared
+from prefiqs.datasets.formats import read_prepared
 from prefiqs.errors import InputError
 
 FACES = [

@@ -11,7 +11,7 @@ import test_lfw
 from photo_sets import align, encoded, picture, top_left, write_prepared
 
 from prefiqs.datasets.benchmark import load_benchmark, save_benchmark
-from prefiqs.datasets.insightface_bin import build_insightface_bin
+from prefiqs.datasets.formats import build_insightface_bin
 from prefiqs.datasets.registry import BENCHMARKS, build_benchmark, inventory
 from prefiqs.errors import InputError
 

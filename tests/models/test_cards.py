@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_networks import TinyNet
 
-from prefiqs.assets.registry import ASSETS
+from prefiqs.assets.fetch import ASSETS
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import InputSpec
 from prefiqs.models.zoo import MODELS

@@ -23,23 +23,20 @@ import torch
 from safetensors.numpy import save
 
 from prefiqs.assets import sources
-from prefiqs.assets.fetch import _obtain
-from prefiqs.assets.registry import Asset
+from prefiqs.assets.fetch import Asset, _obtain
 from prefiqs.assets.sources import THIS, Source
 from prefiqs.datasets.adience import _read_lists
 from prefiqs.datasets.benchmark import load_benchmark
-from prefiqs.datasets.insightface_bin import read_bin
+from prefiqs.datasets.formats import read_bin, read_prepared
 from prefiqs.datasets.lfw import build_lfw_photos, read_lfw_pairs
-from prefiqs.datasets.prepared import read_prepared
 from prefiqs.datasets.synfiqa import build_synfiqa
 from prefiqs.faces.align import AlignedFace
 from prefiqs.faces.decode import decode_photo, read_photo
 from prefiqs.io.arrays import read_array
 from prefiqs.io.embeddings import read_embeddings
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.pairs import read_pairs
+from prefiqs.io.pairs import read_pairs, read_templates
 from prefiqs.io.scores import read_image_scores
-from prefiqs.io.templates import read_templates
 from prefiqs.io.user_tables import read_user_table
 from prefiqs.models.checkpoints import read_checkpoint, read_tensors
 from prefiqs.models.onnx_network import declared_input

@@ -18,9 +18,9 @@ import torch
 from readers import FACE, READERS, WEIGHTS, image, one_face, tar, wheel
 
 from prefiqs.assets import sources
-from prefiqs.datasets import lfw
+from prefiqs.datasets import source
 from prefiqs.datasets.benchmark import load_benchmark
-from prefiqs.datasets.insightface_bin import read_bin
+from prefiqs.datasets.formats import read_bin
 from prefiqs.datasets.lfw import build_lfw_photos
 from prefiqs.errors import AssetError, ConfigError, InputError
 from prefiqs.io.arrays import read_array
@@ -181,8 +181,8 @@ def test_a_photo_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     photo = image(".png")
     (tmp_path / "lfw.tar").write_bytes(tar({"lfw/A/A_0001.jpg": photo}))
     assert len(build_lfw_photos(tmp_path, one_face).images) == 1
-    monkeypatch.setattr(lfw, "_LARGEST_PHOTO", len(photo) - 1)
-    with pytest.raises(InputError, match=f"A/A_0001.jpg has {len(photo)} bytes, more than any photo of LFW"):
+    monkeypatch.setattr(source, "LARGEST", len(photo) - 1)
+    with pytest.raises(InputError, match=f"A/A_0001.jpg has {len(photo)} bytes, more than any photo of lfw"):
         build_lfw_photos(tmp_path, one_face)
 
 

@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.apps.evaluate.compare import Report, evaluate
-from prefiqs.apps.evaluate.groups import read_groups
-from prefiqs.apps.evaluate.inputs import EvaluationInputs, labelled
-from prefiqs.apps.evaluate.settings import Settings
+from prefiqs.apps.evaluate.inputs import EvaluationInputs, Settings, labelled, read_groups
 from prefiqs.apps.score.rows import LANDMARKS, read_scores
 from prefiqs.apps.score.run import write_scores
 from prefiqs.apps.score.scorer import PhotoScorer, describe
@@ -49,17 +47,12 @@ def benchmark(
     What was computed before is found again in `out`, if photos, networks and options are the same. The numbers are
     those of the pipeline for a benchmark of the same faces (`build_people`).
 
-    Args:
-        people: as for `people_in`.
-        out: folder for `scores.parquet`, `embeddings/` and what `evaluate` writes.
-        methods, model: as for `PhotoScorer`.
-        verifiers: FR networks that compare the faces, names or files of weights by label.
-        scores, lower_is_better: score files of other tools for the same photos, as for `read_image_scores`.
-        impostors: number of pairs drawn by `settings.seed`.
-        groups: FILE:COLUMN, as for `read_groups`.
+    people: as for `people_in`. out: folder for `scores.parquet`, `embeddings/` and what `evaluate` writes. methods,
+    model: as for `PhotoScorer`. verifiers: FR networks that compare the faces, names or files of weights by label.
+    scores, lower_is_better: score files of other tools for the same photos, as for `read_image_scores`. impostors:
+    number of pairs drawn by `settings.seed`. groups: FILE:COLUMN, as for `read_groups`.
 
-    Raises:
-        InputError: as these functions do, and if no two photos of a person show a face.
+    Raises `InputError` as these functions do, and if no two photos of a person show a face.
     """
     photos = people_in(people)
     if photos.warning:
@@ -71,11 +64,9 @@ def benchmark(
     table = read_scores(out / "scores.parquet").to_pandas()
     largest = table[table["path"].isin(person_of) & (table["face"] == 1)]
     of_photo = largest.drop_duplicates("path").set_index("path")
-    of_photo = of_photo.loc[[name for name in person_of if name in of_photo.index]]
-    failed = [name for name in person_of if name not in of_photo.index]
-    names = [*of_photo.index, *failed]
+    names, faces = sorted(person_of, key=lambda name: name not in of_photo.index), len(of_photo)  # with a face first
+    of_photo = of_photo.loc[names[:faces]]
     subjects = np.array([person_of[name] for name in names], object)
-    faces = len(of_photo)
     pairs, genuine = cross_source_pairs(subjects[:faces], np.arange(faces), impostors, settings.seed)
     if genuine.all() or not genuine.any():
         lacking = "photos of different people" if genuine.all() else "photos of one person"
@@ -84,19 +75,11 @@ def benchmark(
     vectors = _embeddings(of_photo, verifiers, out / "embeddings", device)
     files = [(None, out / "scores.parquet"), *map(labelled, scores)]
     found = read_image_scores(files, ImageNameIndex(names, str(people)), lower_is_better, np.arange(faces))
-    absent = (0, len(failed)), (0, 0)  # rows of NaN below the others
-    inputs = EvaluationInputs(
-        names=names,
-        verifiers={name: np.pad(of, absent, constant_values=np.nan) for name, of in vectors.items()},
-        templates=None,
-        subjects=subjects,
-        named_people=True,
-        pairs=np.concatenate([pairs, lost]),
-        genuine=np.concatenate([genuine, lost_genuine]),
-        scores=found,
-        sign={method: -1 if method in lower_is_better else 1 for method in found},
-        unused=0,
-    )
+    absent = (0, len(names) - faces), (0, 0)  # rows of NaN below the others
+    of_verifiers = {name: np.pad(of, absent, constant_values=np.nan) for name, of in vectors.items()}
+    sign = {method: -1 if method in lower_is_better else 1 for method in found}
+    pairs, genuine = np.concatenate([pairs, lost]), np.concatenate([genuine, lost_genuine])
+    inputs = EvaluationInputs(names, of_verifiers, None, subjects, True, pairs, genuine, found, sign, unused=0)
     return evaluate(inputs, settings, out, people.name, read_groups(groups, inputs) if groups else None)
 
 
@@ -135,19 +118,16 @@ def _embeddings(photos: pd.DataFrame, verifiers: Mapping[str, str], folder: Path
         name = photos.index[row]
         return cut_out(EncodedPhoto(read_file(Path(name)), name), landmarks[row].reshape(5, 2), 1).image
 
-    made_of = {
-        name: json.dumps({"network": describe(None, weights, {}, False, False), "faces": digest})
-        for name, weights in verifiers.items()
-    }
-    missing = [name for name in verifiers if not _is_current(folder / name, made_of[name])]
-    files = [folder / f"{name}.npy" for name in missing]
+    files, missing = {name: folder / f"{name}.npy" for name in verifiers}, {}
+    for name, file in files.items():
+        made_of = {"network": describe(None, verifiers[name], {}, False, False), "faces": digest}
+        record, content = file.with_suffix(".json"), json.dumps(made_of)
+        if not (file.is_file() and record.is_file() and read_text(record) == content):
+            missing[name] = record, content
     networks = (load_model(verifiers[name], device=device) for name in missing)
-    write_embeddings(networks, LazyFaces(len(photos), face), len(photos), files, device=device)
-    for name in missing:
-        write_text(made_of[name], folder / f"{name}.json")
-    return {name: read_array(folder / f"{name}.npy") for name in verifiers}
-
-
-def _is_current(stem: Path, made_of: str) -> bool:
-    record, array = stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.npy")
-    return array.is_file() and record.is_file() and read_text(record) == made_of
+    write_embeddings(
+        networks, LazyFaces(len(photos), face), len(photos), [files[name] for name in missing], device=device
+    )
+    for record, content in missing.values():
+        write_text(content, record)
+    return {name: read_array(file) for name, file in files.items()}

@@ -1,19 +1,47 @@
-"""Fetching assets: look, download, verify, move into place. A failure leaves nothing behind."""
+"""The table of assets, and how they are fetched: look, download, verify, move into place; a failure leaves nothing."""
 
 import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 from prefiqs.assets.location import data_root
-from prefiqs.assets.registry import ASSETS, Asset
-from prefiqs.assets.sources import THIS
+from prefiqs.assets.sources import THIS, Source
 from prefiqs.errors import AssetError, InputError
 
 _SHOWN = 3  # files that a message names
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file, or a folder of files, that is fetched once and checked by sha256."""
+
+    name: str
+    path: str  # below `location.data_root()`
+    sources: tuple[Source, ...]  # best first
+    sha256: Mapping[str, str]  # of each part, by its path below `path`, or `THIS` for an asset that is one file
+    licence: str  # terms of use and whose they are
+    description: str
+
+
+def _asset(name: str, sources: list[dict], sha256: str | dict[str, str], **entry: str) -> Asset:
+    """An entry of the table; `sha256`: of a file, of each of several, or a list of them as sha256sum writes it."""
+    checksums = {THIS: sha256} if isinstance(sha256, str) else sha256
+    if isinstance(sha256, str) and sha256.endswith(".sha256"):
+        lines = (line.split(maxsplit=1) for line in (_FOLDER / sha256).read_text(encoding="utf-8").splitlines())
+        checksums = {part: checksum for checksum, part in lines}
+    return Asset(name, sources=tuple(Source(**source) for source in sources), sha256=checksums, **entry)
+
+
+_FOLDER = files("prefiqs.assets")
+_TABLE = tomllib.loads((_FOLDER / "assets.toml").read_text(encoding="utf-8"))
+ASSETS = {name: _asset(name, **entry) for name, entry in _TABLE.items()}
 
 
 def fetch(name: str, root: Path | str | None = None) -> Path:
@@ -26,10 +54,8 @@ def fetch_all(names: Iterable[str] | None = None, root: Path | str | None = None
 
     names: None for all assets that are in a package or this repository. One line on stderr names each download.
 
-    Raises:
-        InputError: there is no asset of one of these names.
-        AssetError: no source has an asset, or a file with another checksum is in its place (it is left untouched);
-            the other assets are fetched all the same.
+    Raises `InputError` for an unknown name, and `AssetError` if no source has an asset (the others are fetched all the
+    same), or a file with another checksum is in its place (it is left untouched).
     """
     if names is None:
         names = [name for name, asset in ASSETS.items() if any(source.kind != "url" for source in asset.sources)]

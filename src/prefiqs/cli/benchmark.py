@@ -45,8 +45,7 @@ def benchmark(
     Example: prefiqs benchmark people/ --verifier mine.onnx --out report
     """
     from prefiqs.apps import benchmark as app
-    from prefiqs.apps.evaluate.inputs import labelled
-    from prefiqs.apps.evaluate.settings import Settings
+    from prefiqs.apps.evaluate.inputs import Settings, labelled
 
     verifiers: dict[str, str] = {}
     for label, network in map(labelled, verifier or [model]):

@@ -56,9 +56,7 @@ def evaluate(
     --pairs lfw/pair_list.txt --out lfw-report
     """
     from prefiqs.apps.evaluate import compare
-    from prefiqs.apps.evaluate.groups import read_groups
-    from prefiqs.apps.evaluate.inputs import read_inputs
-    from prefiqs.apps.evaluate.settings import Settings
+    from prefiqs.apps.evaluate.inputs import Settings, read_groups, read_inputs
 
     protocol = tuple(fmr), threshold, threshold_rule, step, max_discard
     settings = Settings(*protocol, bootstrap, resample_unit, seed, tuple(target_fnmr))

@@ -31,8 +31,7 @@ def models() -> None:
 @listing.command()
 def assets() -> None:
     """Downloadable weights and data sets: status, path, licence."""
-    from prefiqs.assets.fetch import status
-    from prefiqs.assets.registry import ASSETS
+    from prefiqs.assets.fetch import ASSETS, status
 
     for name, state in status().items():
         print(f"{name}: {state}, {data_root() / ASSETS[name].path}, {ASSETS[name].licence}")

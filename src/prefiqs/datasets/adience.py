@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
+from prefiqs.datasets.formats import PREPARED, read_prepared
 from prefiqs.datasets.pairs import cross_source_pairs
-from prefiqs.datasets.prepared import PREPARED, read_prepared
 from prefiqs.datasets.source import Align, BenchmarkCard, SourceFormat, align_photos, face_index
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import read_photo
@@ -26,22 +26,16 @@ _CROPS = {"aligned": "landmark_aligned_face", "faces": "coarse_tilt_aligned_face
 _COLUMNS = ["user_id", "original_image", "face_id"]
 
 
-def build_adience(
-    folder: Path,
-    align: Align,
-    impostors: int = 1_000_000,
-    seed: int = 0,
-    identity: Literal["user_id", "face_id"] = "user_id",
-) -> Benchmark:
+def build_adience(folder: Path, align: Align, identity: Literal["user_id", "face_id"] = "user_id") -> Benchmark:
     """Adience from `fold_0…4_data.txt`, `fold_frontal_0…4_data.txt` or both, and its crops, `aligned/` before `faces/`.
 
-    Every listed face is used once. The face in the middle of a crop is the person meant (`central_face`); a crop
-    without a face is `excluded`. Raises `InputError` for a list or crop that is missing or not of its format.
+    Every listed face is used once, and a million of the 187 million impostor pairs. The face in the middle of a crop is
+    the person meant (`central_face`); a crop without a face is `excluded`.
 
-    Args:
-        impostors, seed: how many impostor pairs to draw; all 187 million pairs of 19,370 faces are never formed.
-        identity: the column that says who is shown. `user_id` is the owner of the album; albums show several people, so
-            some genuine pairs do not show one person. `face_id` tells the people of all albums apart (CR-FIQA uses it).
+    identity: who is shown. `user_id` is the owner of the album; albums show several people, so some genuine pairs do
+        not show one person. `face_id` tells the people of all albums apart (CR-FIQA uses it).
+
+    Raises `InputError` for a list or crop that is missing or not of its format.
     """
     labels = _read_lists(folder)
     crops = next((c for c in _CROPS if (folder / c).is_dir()), None)
@@ -52,7 +46,7 @@ def build_adience(
     require_files(folder / crops, subjects)
     faces, excluded = align_photos(((name, read_photo(folder / crops / name)) for name in subjects), align)
     index = face_index(list(faces), [subjects[name] for name in faces])
-    pairs = cross_source_pairs(index["subject"].to_numpy(), index["name"].to_numpy(), impostors, seed)
+    pairs = cross_source_pairs(index["subject"].to_numpy(), index["name"].to_numpy(), 1_000_000, seed=0)
     return Benchmark("adience", np.stack(list(faces.values())), index, *pairs, excluded=tuple(excluded.items()))
 
 

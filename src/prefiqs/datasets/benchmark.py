@@ -15,8 +15,7 @@ from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.arrays import read_array, row_writer
 from prefiqs.io.tables import read_parquet, write_table
 
-# The tables of a benchmark and the columns that are needed; `templates` has the published numbers. The last two are
-# there only where there is something in them.
+# The tables of a benchmark and the columns that are needed; the last two exist only where there is something in them.
 _COLUMNS = {
     "index": ("name", "subject"),
     "pairs": ("left", "right", "genuine", "fold"),
@@ -47,25 +46,19 @@ class Templates:
 class Benchmark:
     """A benchmark of n aligned faces and P pairs: of images, or of templates where there are templates.
 
-    Attributes:
-        images: n faces, uint8 112×112×3, RGB; a read-only memory map when loaded, an array or `LazyFaces` when built.
-        index: one row per image: name, subject, source, degradation, severity (0 … 1, 0 = none); quality (higher =
-            better) where the data set has such labels; sha256 of the pixels, which `save_benchmark` adds.
-        pairs: int32 P×2, rows of `images`, but of `templates` in a benchmark that has them. May be empty.
-        genuine: bool P, whether both sides of a pair show one person.
-        folds: int8 P, the pair's fold in the verification protocol, −1 for pairs outside it; None without folds.
-        templates: None for benchmarks that compare single images.
-        excluded: name and reason of every image of the data set that is not among the n.
+    images: n faces, uint8 112×112×3, RGB; a read-only memory map when loaded, an array or `LazyFaces` when built.
+    index: one row per image: name, subject, source, degradation, severity (0 … 1, 0 = none); quality (higher = better)
+        where the data set has such labels; sha256 of the pixels, which `save_benchmark` adds.
     """
 
     name: str
     images: np.ndarray | Sequence[np.ndarray]
     index: pd.DataFrame
-    pairs: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.int32))
-    genuine: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
-    folds: np.ndarray | None = None
-    templates: Templates | None = None
-    excluded: tuple[tuple[str, str], ...] = ()
+    pairs: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.int32))  # rows of `images` or of `templates`
+    genuine: np.ndarray = field(default_factory=lambda: np.empty(0, bool))  # P, whether both sides show one person
+    folds: np.ndarray | None = None  # int8 P, in the verification protocol, −1 for pairs outside it
+    templates: Templates | None = None  # None for benchmarks that compare single images
+    excluded: tuple[tuple[str, str], ...] = ()  # name and reason of every image of the data set that is not here
 
     @property
     def names(self) -> np.ndarray:
@@ -127,9 +120,8 @@ def save_benchmark(benchmark: Benchmark, root: str | Path) -> Path:
             digests.append(hashlib.sha256(np.ascontiguousarray(face).data).hexdigest())
         # Before the images change, and written last: without it there is no benchmark.
         (folder / "index.parquet").unlink(missing_ok=True)
-    index, templates, folds = benchmark.index, benchmark.templates, benchmark.folds
+    index, templates, folds = benchmark.index.copy(), benchmark.templates, benchmark.folds
     if "sha256" not in index:
-        index = index.copy()
         index.insert(index.columns.get_loc("source") + 1, "sha256", digests)
     pairs = pd.DataFrame(benchmark.pairs, columns=["left", "right"])
     tables = {"pairs": pairs.assign(genuine=benchmark.genuine, fold=np.int8(-1) if folds is None else folds)}

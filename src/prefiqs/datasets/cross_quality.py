@@ -16,9 +16,8 @@ def build_cross_quality(
     """Take every face of a benchmark as it is (copy 0) and in degraded copies.
 
     Copy c > 0 has a severity drawn from the c-th of `copies` − 1 equal parts of [0, 1]; the kinds of one face differ
-    (as long as there are enough). `strongest` has the strength of each kind at severity 1. `seed` decides about
-    degradations and the `impostors` pairs that are drawn; each image has its own generator, so that a smaller benchmark
-    is the beginning of a larger one.
+    (as long as there are enough). `strongest` has the strength of each kind at severity 1. Each image has its own
+    generator, so that a smaller benchmark is the beginning of a larger one; `impostors` pairs are drawn.
     """
     images, rows = [], []
     kinds = list(strongest)

@@ -14,9 +14,8 @@ from prefiqs.datasets.source import BenchmarkCard, LazyFaces, SourceFormat, face
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import read_photo
 from prefiqs.faces.template import align_to_template
-from prefiqs.io.pairs import read_template_pairs
+from prefiqs.io.pairs import read_template_pairs, read_templates
 from prefiqs.io.tables import require_files
-from prefiqs.io.templates import read_templates
 from prefiqs.io.user_tables import read_user_table
 
 _CROPS = "loose_crop"
@@ -27,13 +26,11 @@ _COORDINATES = [f"{axis}{point}" for point in range(1, 6) for axis in "xy"]
 def build_ijbc(folder: Path) -> Benchmark:
     """Read IJB-C; crops are decoded and aligned one by one while the benchmark is saved.
 
-    The folder holds `loose_crop/NAME` and, in `meta/` or beside it, three lists whose lines are
-    `NAME X1 Y1 … X5 Y5 SCORE` (eyes, nose, mouth corners in pixels of the crop, and the face detector's score, which is
-    `detection` in the index), `NAME TEMPLATE MEDIUM` (the same images in the same order) and `TEMPLATE TEMPLATE LABEL`
-    (1 = genuine). They do not say who is shown: people are the templates that genuine pairs connect, named after the
-    first of them. Alignment continues a crop by its edge where the published evaluation pads with black.
-
-    Raises `InputError` if a list or a crop is missing, or a line contradicts another list.
+    The folder holds `loose_crop/NAME` and, in `meta/` or beside it, three lists: `NAME X1 Y1 … X5 Y5 SCORE` (landmarks
+    in pixels of the crop, and the detector's score, `detection` in the index), `NAME TEMPLATE MEDIUM` (the same images
+    in the same order) and `TEMPLATE TEMPLATE LABEL` (1 = genuine). People are the templates that genuine pairs connect,
+    named after the first of them. Alignment continues a crop by its edge where the published evaluation pads with
+    black. Raises `InputError` if a list or a crop is missing, or a line contradicts another list.
     """
     meta = folder / "meta" if (folder / "meta").is_dir() else folder
     columns = {"name": "str", **dict.fromkeys(_COORDINATES, "float64"), "score": "float64"}

@@ -1,31 +1,36 @@
-"""Labeled Faces in the Wild: the official photos and the 6,000 pairs of view 2, aligned by this project.
+"""Labeled Faces in the Wild: the official photos and the 6,000 pairs of view 2, aligned by this project; and XQLFW.
 
 Source: Huang, Ramesh, Berg, Learned-Miller, "Labeled Faces in the Wild", UMass Amherst TR 07-49, 2007.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark, keep_images
-from prefiqs.datasets.insightface_bin import bin_format
-from prefiqs.datasets.prepared import PREPARED
-from prefiqs.datasets.source import Align, BenchmarkCard, LazyFaces, SourceFormat, align_photos, face_index
+from prefiqs.datasets.formats import PREPARED, bin_format
+from prefiqs.datasets.source import (
+    Align,
+    BenchmarkCard,
+    LazyFaces,
+    SourceFormat,
+    align_photos,
+    aligned_faces,
+    face_index,
+    packed_files,
+)
 from prefiqs.errors import InputError
-from prefiqs.faces.decode import decode_photo, read_photo
-from prefiqs.faces.find import archive_members
+from prefiqs.faces.decode import decode_photo
 from prefiqs.io.atomic import read_text
 
 _FOLDERS = ("lfw-deepfunneled", "lfw_funneled", "lfw")
 _LISTS = ("pairs.txt", "pairs.csv", "pairsDevTest.txt", "pairsDevTrain.txt")
-_ARCHIVES = tuple(
-    f"{stem}{ending}" for stem in ("lfw-deepfunneled", "lfw-funneled", "lfw") for ending in (".tar", ".tgz", ".tar.gz")
-)
-_MEMBER = re.compile(rf"(?:\./)?(?:{'|'.join(_FOLDERS)})/(.+\.jpg)")
-# LFW's have less than a tenth of a megabyte; a few bytes of archive can claim to be any number of zeros.
-_LARGEST_PHOTO = 2**26
+_STEMS = ("lfw-deepfunneled", "lfw-funneled", "lfw")
+_ARCHIVES = tuple(f"{stem}{ending}" for stem in _STEMS for ending in (".tar", ".tgz", ".tar.gz"))
+_PHOTO = re.compile(rf"(?:\./)?(?:(?:{'|'.join(_FOLDERS)})/)+(.+\.jpg)")
+_XQLFW = "xqlfw_aligned_112", "xqlfw_pairs.txt"
 _NAME = r"([^/\\\0\s.][^/\\\0\s]*)"
 _PAIR = re.compile(rf"{_NAME}\s+(\d{{1,9}})\s+(?:{_NAME}\s+)?(\d{{1,9}})")
 
@@ -43,13 +48,11 @@ def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.nd
     """Read a list of pairs of LFW or XQLFW; `InputError` names a line or fold in another format.
 
     `pairs.txt` (view 2): the first line holds the number of folds F and of pairs of each kind N; each fold has 2N
-    lines, N genuine pairs (`NAME I J`) and N impostor pairs (`NAME I OTHER J`). `pairsDevTrain.txt` and
-    `pairsDevTest.txt` (view 1) have N alone and no folds. `pairs.csv`, as Kaggle gives out view 2, has names of columns
-    in the first line, commas, and ten folds.
+    lines, N genuine pairs (`NAME I J`) and N impostor pairs (`NAME I OTHER J`). The lists of view 1 have N alone and no
+    folds. Kaggle's `pairs.csv` of view 2 has names of columns in the first line, commas, and ten folds.
 
-    Returns:
-        The photos that occur, `NAME/NAME_0001.jpg`, in the order in which they are first named; int32 P×2, rows of
-        them; bool P, whether a pair is genuine; int8 P, its fold, or None.
+    Returns the photos that occur, `NAME/NAME_0001.jpg`, in the order in which they are first named; int32 P×2, rows of
+    them; bool P, whether a pair is genuine; int8 P, its fold, or None.
     """
     header, *lines = read_text(path).rstrip().split("\n")
     if path.suffix == ".csv":
@@ -79,10 +82,10 @@ def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.nd
 def build_lfw(folder: Path, align: Align) -> Benchmark:
     """LFW from the official files: a list of pairs, and the photos as a folder or as the archive itself.
 
-    Of the 13,233 photos, those that occur in pairs are used, 7,701 in `pairs.txt`. The first is taken of the lists (see
-    `read_lfw_pairs`), of the folders lfw-deepfunneled, lfw_funneled and lfw (also one in another of its name, as Kaggle
-    nests it), then of the archives; an archive is read where it lies. The face in the middle of a photo is
-    the person meant (`central_face`). A photo in which no face is seen is in `excluded`, and its pairs are left out.
+    The photos that occur in pairs are used, 7,701 of 13,233 in `pairs.txt`. The first is taken of the lists (see
+    `read_lfw_pairs`), of the folders lfw-deepfunneled, lfw_funneled and lfw (also nested, as Kaggle has it), then of
+    the archives, which are not unpacked. The face in the middle of a photo is the person meant (`central_face`). A
+    photo in which no face is seen is in `excluded`, and its pairs are left out.
 
     Raises `InputError` if a file is missing or not of its format, or a photo named in a pair is not there.
     """
@@ -97,6 +100,17 @@ def build_lfw(folder: Path, align: Align) -> Benchmark:
     return keep_images(whole, np.array([name in faces for name in names]))
 
 
+def build_xqlfw(folder: Path) -> Benchmark:
+    """Cross-Quality LFW, given out aligned, from `xqlfw_aligned_112/NAME/NAME_0001.jpg` and `xqlfw_pairs.txt`.
+
+    It has the faces that occur in pairs, and 10 folds. Source: Knoche, Hörmann, Rigoll, "Cross-Quality LFW: A Database
+    for Analyzing Cross-Resolution Image Face Recognition in Unconstrained Environments", FG 2021. Raises `InputError`
+    as `read_lfw_pairs`, and for a face that is missing.
+    """
+    names, pairs, genuine, folds = read_lfw_pairs(folder / _XQLFW[1])
+    return Benchmark("xqlfw", aligned_faces(folder / _XQLFW[0], names), face_index(names), pairs, genuine, folds)
+
+
 def build_lfw_photos(folder: Path, align: Align) -> Benchmark:
     """All 13,233 photos of LFW's folder or archive (see `build_lfw`), aligned, with names and without pairs.
 
@@ -107,30 +121,22 @@ def build_lfw_photos(folder: Path, align: Align) -> Benchmark:
     return Benchmark("lfw-photos", np.stack([faces[n] for n in names]), face_index(names), excluded=excluded)
 
 
-def _read_photos(folder: Path, names: list[str] | None) -> Iterator[tuple[str, np.ndarray]]:
+def _read_photos(folder: Path, names: Collection[str] | None) -> Iterator[tuple[str, np.ndarray]]:
     """Name and pixels of those photos that are there; of all photos for None."""
-    tops = (top for name in _FOLDERS for top in (folder / name / name, folder / name))
-    if top := next((top for top in tops if top.is_dir()), None):
-        for name in names or sorted(path.relative_to(top).as_posix() for path in top.glob("*/*.jpg")):
-            if (top / name).is_file():
-                yield name, read_photo(top / name)
-        return
-    archive = next((folder / name for name in _ARCHIVES if (folder / name).is_file()), None)
-    if archive is None:
+    source = next((folder / name for name in _FOLDERS + _ARCHIVES if (folder / name).exists()), None)
+    if source is None:
         raise InputError(f"Photos not found: {', '.join(_FOLDERS)} or an archive of it in {folder}.")
-    wanted, seen = None if names is None else set(names), set()
-    for member, content in archive_members(archive, _is_photo):
-        name = _MEMBER.sub(r"\1", member)
-        if name not in seen and (wanted is None or name in wanted):
-            seen.add(name)
-            yield name, decode_photo(content, f"{name} of {archive}")
+    left = None if names is None else set(names)
 
+    def wanted(path: str) -> bool:
+        match = _PHOTO.fullmatch(path)
+        return match is not None and (left is None or match[1] in left)
 
-def _is_photo(name: str, size: int) -> bool:
-    photo = _MEMBER.fullmatch(name) is not None
-    if photo and size > _LARGEST_PHOTO:
-        raise InputError(f"{name} has {size} bytes, more than any photo of LFW.")
-    return photo
+    for path, content in packed_files(source, wanted):
+        name = _PHOTO.sub(r"\1", path)
+        if left is not None:
+            left.remove(name)
+        yield name, decode_photo(content, f"{source}/{name}")
 
 
 LFW = BenchmarkCard(
@@ -140,4 +146,12 @@ LFW = BenchmarkCard(
     "research",
     (SourceFormat((_FOLDERS + _ARCHIVES, _LISTS), build_lfw), bin_format("lfw.bin"), PREPARED),
     images=7_701,
+)
+XQLFW = BenchmarkCard(
+    "xqlfw",
+    "Cross-Quality LFW",
+    "https://martlgap.github.io/xqlfw/pages/download.html",
+    "MIT; photos as LFW's",
+    (SourceFormat(tuple((name,) for name in _XQLFW), build_xqlfw, aligned=True), PREPARED),
+    images=12_000,
 )

@@ -30,14 +30,12 @@ def cross_source_pairs(
 
     Two copies of one photo would match for the wrong reason, so they are never compared.
 
-    Args:
-        subjects, sources: person and source photo of each of n images; in place of the source any label that must
-            differ within a pair, such as frontal and profile.
-        impostors, seed: how many impostor pairs to draw (all of them if there are fewer); others are never in memory.
+    subjects, sources: person and source photo of each of n images; in place of the source any label that must differ
+        within a pair, such as frontal and profile.
+    impostors, seed: how many impostor pairs to draw (all of them if there are fewer); others are never in memory.
 
-    Returns:
-        int32 (P, 2), left < right, in an order drawn by `seed`, so that pairs of equal quality are discarded without
-        regard to their kind; bool (P,), whether the pair is genuine.
+    Returns int32 (P, 2), left < right, in an order drawn by `seed`, so that pairs of equal quality are discarded
+    without regard to their kind; bool (P,), whether the pair is genuine.
     """
     person, source = (np.unique(labels, return_inverse=True)[1] for labels in (subjects, sources))
     of_person = np.split(np.argsort(person, kind="stable"), np.cumsum(np.bincount(person))[:-1])
@@ -64,14 +62,9 @@ def cross_source_pairs(
 def with_all_genuine_pairs(benchmark: Benchmark, across: str, impostors: int, seed: int) -> Benchmark:
     """Return a benchmark with all genuine pairs of its faces, and sampled impostor pairs, in place of its own pairs.
 
-    Args:
-        benchmark: of single images.
-        across: the column of its index in which the faces of a pair differ: `source`, or `pose` of CFP-FP.
-        impostors, seed: as for `cross_source_pairs`.
-
-    Raises:
-        InputError: the benchmark has no such column, compares templates, knows people by its pairs only, or is left
-            without genuine or impostor pairs.
+    across: the column of its index in which the faces of a pair differ: `source`, or `pose` of CFP-FP. Raises
+    `InputError` if there is none, the benchmark compares templates, knows people by its pairs only, or is left without
+    genuine or impostor pairs.
     """
     index, name = benchmark.index, benchmark.name
     if any(subject.startswith(INFERRED) for subject in benchmark.subjects):
@@ -104,7 +97,7 @@ def people_of(names: Sequence[str], genuine_pairs: np.ndarray) -> list[str]:
 
 def consecutive_folds(pairs: int, folds: int) -> np.ndarray:
     """Return the folds, int8 (P,), as equal runs of a list of pairs; the first ones are longer by one if need be."""
-    return np.repeat(np.arange(folds, dtype=np.int8), [len(run) for run in np.array_split(np.arange(pairs), folds)])
+    return np.repeat(np.arange(folds, dtype=np.int8), np.arange(pairs + folds - 1, pairs - 1, -1) // folds)
 
 
 def with_folds(benchmark: Benchmark, folds: int, per_fold: int, seed: int) -> Benchmark:
@@ -117,8 +110,8 @@ def with_folds(benchmark: Benchmark, folds: int, per_fold: int, seed: int) -> Be
     subjects, genuine = benchmark.subjects, benchmark.genuine
     people = np.unique(subjects)
     if len(people) < 2 * folds:
-        there = f"there are {len(people)}; use fewer folds"
-        raise InputError(f"{folds} folds need at least {2 * folds} people, two per fold; {there}.")
+        raise InputError(f"{folds} folds need at least {2 * folds} people, two per fold; there are {len(people)}; use "
+                         "fewer folds.")  # fmt: skip
     rng = np.random.default_rng(seed)
     group = dict(zip(rng.permutation(people), np.arange(len(people)) % folds, strict=True))
     left, right = np.array([group[subject] for subject in subjects])[benchmark.pairs].T

@@ -41,19 +41,19 @@ def people_in(source: Path, least: int = 2) -> People:
     """Who is shown in which photo. Copies of a photo are left out: they would match for the wrong reason.
 
     source: a folder, where the first folder below is the person; or a table with the columns name, a path that may
-        start from the table's folder, and subject. least: how many people there must be.
-
-    Raises `InputError` for a table without these columns, a photo that is not found or shown as two people, or fewer
-    people.
+        start from the table's folder, and subject. Raises `InputError` for a table without these columns, a photo that
+        is not found or shown as two people, or fewer than `least` people.
     """
     left_out: dict[str, str] = {}
     if source.is_dir():
-        files = [Path(name) for shard in find_images([source]) for name in shard.names()]
-        wanted, loose = "one folder of photos per person", "it lies in no person's folder."
-        odd = "it is no file of its own with a name in UTF-8."
-        left_out = {str(file): loose if file.parent == source else odd
-                    for file in files if file.parent == source or not file.is_file()}  # fmt: skip
-        listed = [(str(file), file.relative_to(source).parts[0]) for file in files if str(file) not in left_out]
+        wanted, listed = "one folder of photos per person", []
+        for file in (Path(name) for shard in find_images([source]) for name in shard.names()):
+            if file.parent == source:
+                left_out[str(file)] = "it lies in no person's folder."
+            elif not file.is_file():
+                left_out[str(file)] = "it is no file of its own with a name in UTF-8."
+            else:
+                listed.append((str(file), file.relative_to(source).parts[0]))
     else:
         table = read_user_table(source, {"name": "str", "subject": "str"})
         if (column := find_column(table, "subject")) is None:

@@ -5,21 +5,32 @@ from pathlib import Path
 
 from prefiqs.datasets.adience import ADIENCE
 from prefiqs.datasets.benchmark import Benchmark, benchmark_folder, load_benchmark
+from prefiqs.datasets.cfp import cfp_format
+from prefiqs.datasets.formats import PREPARED, bin_format
 from prefiqs.datasets.ijbc import IJBC
-from prefiqs.datasets.insightface_bin import INSIGHTFACE
-from prefiqs.datasets.lfw import LFW
+from prefiqs.datasets.lfw import LFW, XQLFW
 from prefiqs.datasets.orl import ORL
 from prefiqs.datasets.pairs import INFERRED
 from prefiqs.datasets.people import build_people
-from prefiqs.datasets.source import Align, BenchmarkCard
+from prefiqs.datasets.source import Align, BenchmarkCard, SourceFormat
 from prefiqs.datasets.synfiqa import SYNFIQA
-from prefiqs.datasets.xqlfw import XQLFW
 from prefiqs.errors import InputError
+
+
+def _insightface(name: str, title: str, licence: str, images: int, *official: SourceFormat) -> BenchmarkCard:
+    owner = "https://github.com/deepinsight/insightface, recognition/_datasets_ (inside the training set MS1M-ArcFace)"
+    formats = (bin_format(name.replace("-", "_") + ".bin"), PREPARED, *official)
+    return BenchmarkCard(name, title, owner, licence, formats, images=images)
+
 
 _CARDS = (
     ORL,
     LFW,
-    *INSIGHTFACE,
+    _insightface("agedb-30", "AgeDB, 30 years apart", "research, non-commercial", 12_000),
+    _insightface("cfp-fp", "CFP, frontal to profile", "research", 5_901, cfp_format("FP")),
+    _insightface("cfp-ff", "CFP, frontal to frontal", "research", 4_764, cfp_format("FF")),
+    _insightface("calfw", "Cross-Age LFW", "research", 12_000),
+    _insightface("cplfw", "Cross-Pose LFW", "research", 12_000),
     ADIENCE,
     XQLFW,
     IJBC,

@@ -11,9 +11,12 @@ from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.errors import InputError, NoFaceFound
 from prefiqs.faces.align import AlignedFace
 from prefiqs.faces.decode import decode_face, read_file
+from prefiqs.faces.find import archive_members
 from prefiqs.faces.reader import prefetch
 from prefiqs.io.tables import require_files
 
+# Photos have less than a hundredth; a few bytes of archive can claim to be any number of zeros.
+LARGEST = 2**26
 Align = Callable[[np.ndarray], list[AlignedFace]]
 """From a photo (uint8 RGB h×w×3) to all its faces, largest first; raises `NoFaceFound`."""
 
@@ -70,6 +73,25 @@ class LazyFaces(Sequence[np.ndarray]):
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return prefetch(self._make, self._rows, threads=None, lookahead=255)
+
+
+def packed_files(source: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Path and content of the wanted files below a folder, or in an archive, which is not unpacked.
+
+    Paths begin with the name of the folder, and those in an archive are as they stand there. Raises `InputError` for a
+    damaged archive, or a file in it that is larger than `LARGEST`.
+    """
+    if source.is_dir():
+        paths = {file.relative_to(source.parent).as_posix(): file for file in sorted(source.rglob("*"))}
+        yield from ((path, file.read_bytes()) for path, file in paths.items() if wanted(path) and file.is_file())
+        return
+
+    def right(path: str, size: int) -> bool:
+        if wanted(path) and size > LARGEST:
+            raise InputError(f"{path} has {size} bytes, more than any photo of {source.stem}.")
+        return wanted(path)
+
+    yield from archive_members(source, right)
 
 
 def aligned_faces(folder: Path, names: Sequence[str]) -> LazyFaces:

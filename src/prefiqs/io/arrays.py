@@ -19,18 +19,15 @@ def write_array(array: np.ndarray, path: str | Path) -> None:
 
 @contextmanager
 def row_writer(path: str | Path, shape: tuple[int, ...], dtype: DTypeLike) -> Iterator[Callable[[np.ndarray], None]]:
-    """Write an array of this shape as .npy a few rows at a time: gives the function that adds rows, k×`shape[1:]`.
-
-    Raises `InputError` for rows of another shape or type, or another number of rows.
-    """
+    """Write a .npy a few rows at a time: gives the function that adds rows; `InputError` if they do not fit."""
     written, dtype = 0, np.dtype(dtype)
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
 
     def append(rows: np.ndarray) -> None:
         nonlocal written
         if rows.shape[1:] != shape[1:] or rows.dtype != dtype:
-            found = f"{rows.dtype} {rows.shape[1:]}"
-            raise InputError(f"Row {written} of {path} must be {dtype} of shape {shape[1:]}, not {found}.")
+            wanted = f"{dtype} of shape {shape[1:]}"
+            raise InputError(f"Row {written} of {path} must be {wanted}, not {rows.dtype} {rows.shape[1:]}.")
         file.write(np.ascontiguousarray(rows).data)
         written += len(rows)
 

@@ -60,10 +60,7 @@ def write_bytes(content: bytes, path: str | Path) -> None:
 
 
 def read_text(path: str | Path) -> str:
-    """Read a text file in UTF-8, or UTF-16 with its mark; whatever its ends of lines are, they become `\\n`.
-
-    Raises `InputError` if there is none, or it holds other bytes (an older encoding cannot be told from another one).
-    """
+    """Read a text file as `decode_text` does; any ends of lines become `\\n`. `InputError` if there is none."""
     require_file(path)
     text = decode_text(Path(path).read_bytes(), path)
     if "\0" in text:
@@ -72,7 +69,7 @@ def read_text(path: str | Path) -> str:
 
 
 def decode_text(content: bytes, source: str | Path, errors: str = "strict") -> str:
-    """Text in UTF-8, or UTF-16 with its mark; `InputError`, naming its source, for other bytes.
+    """Text in UTF-8, or UTF-16 with its mark; `InputError` for other bytes: older encodings cannot be told apart.
 
     errors: what to do with bytes that are not UTF-8, as for `bytes.decode`.
     """

@@ -1,13 +1,9 @@
 """Embeddings as users keep them.
 
-* `.npy`, n×d, with a list of n names beside it: a text file, one a line, or a table with a column for names (and
-  `subject`, where people are known); without a list, images are called 0, 1, 2 …
-* `.npz` with one such array, and the names as an array of text;
-* a table (see `user_tables`) with a column for names, if need be `subject`, and the vector: one column of lists, or of
-  their text `[0.1, …]`, or columns that are numbered, such as e0, e1 …; other columns are passed over;
-* a shard folder of `prefiqs embed-dataset`, whose photos without a face have NaN;
-* text, `NAME v1 v2 … vd` a line, as MagFace's tools write it;
-* a folder of `NAME.npy`, one vector each, as CR-FIQA's tools write it.
+* `.npy`, n×d, with a list of names (and people) beside it, or `.npz` with names; else images are called 0, 1, 2 …
+* a table (see `user_tables`), such as the shards of `prefiqs embed-dataset`: names, if need be `subject`, and the
+  vector, as a column of lists or of their text `[0.1, …]`, or as numbered columns; other columns are passed over;
+* text, `NAME v1 v2 … vd` a line, as MagFace's tools write it, or a folder of `NAME.npy`, as CR-FIQA's tools do.
 """
 
 import logging
@@ -20,19 +16,11 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.errors import InputError
+from prefiqs.io import user_tables
 from prefiqs.io.arrays import read_array, read_arrays
 from prefiqs.io.atomic import require_file
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.scores import largest_faces
-from prefiqs.io.user_tables import (
-    complete_column,
-    find_column,
-    is_parquet,
-    location_of_row,
-    names_of,
-    number_column,
-    read_user_table,
-)
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _LIST = re.compile(rf"\s*[\[(]{{1,2}}\s*{_NUMBER}(?:[\s,;]+{_NUMBER})*[\s,]*[\])]{{1,2}}\s*|{_NUMBER}(?: +{_NUMBER})+")
@@ -51,16 +39,14 @@ class Embeddings:
 def read_embeddings(path: Path, names: Path | Sequence[str] | None = None) -> Embeddings:
     """Read embeddings in any of the forms above; `names`, or the file that lists them, is for arrays only.
 
-    An image that could not be embedded (a failure to acquire) has a row of NaN.
-
-    Raises `InputError` for another form, unequal lengths, a name that occurs twice, or any other vector that is zero or
-    not finite.
+    An image that could not be embedded (a failure to acquire) has a row of NaN. Raises `InputError` for another form,
+    unequal lengths, a name that occurs twice, or any other vector that is zero or not finite.
     """
     if is_array(path):
         found = _from_array(path, names)
     elif isinstance(names, Path):
         raise InputError(f"A list of names belongs to a .npy file, but the embeddings are {path}. Leave {names} out.")
-    elif path.is_dir() and not is_parquet(path):
+    elif path.is_dir() and not user_tables.is_parquet(path):
         found = _from_folder(path)
     else:
         found = _from_table(path)
@@ -84,12 +70,18 @@ def _from_array(path: Path, names: Path | Sequence[str] | None) -> Embeddings:
     own, subjects, source = None, None, path
     require_file(path)
     if path.suffix.lower() == ".npz":
-        vectors, own = _from_archive(path)
+        arrays = read_arrays(path)
+        tables = [array for array in arrays.values() if array.ndim == 2 and array.dtype.kind == "f"]
+        texts = [array.tolist() for array in arrays.values() if array.ndim == 1 and array.dtype.kind == "U"]
+        if len(tables) != 1 or len(texts) > 1:
+            held = ", ".join(f"{name} ({array.dtype} {array.shape})" for name, array in arrays.items())
+            raise InputError(f"{path} must hold one array of floats, n×d, and at most one of names, but it has {held}.")
+        vectors, own = tables[0], texts[0] if texts else None
     else:
         vectors = _checked(read_array(path), 2, path, "one row of floats an image")
     if isinstance(names, Path):
-        table, source = read_user_table(names), names
-        listed, subjects = names_of(table, names).tolist(), _subjects(table, names)
+        table, source = user_tables.read_user_table(names), names
+        listed, subjects = user_tables.names_of(table, names).tolist(), _subjects(table, names)
     else:
         listed = list(names or own or map(str, range(len(vectors))))
     if len(listed) != len(vectors):
@@ -97,33 +89,27 @@ def _from_array(path: Path, names: Path | Sequence[str] | None) -> Embeddings:
     return Embeddings(ImageNameIndex(listed, str(source)), vectors, subjects)
 
 
-def _from_archive(path: Path) -> tuple[np.ndarray, list[str] | None]:
-    arrays = read_arrays(path)
-    vectors = [name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind == "f"]
-    texts = [name for name, array in arrays.items() if array.ndim == 1 and array.dtype.kind == "U"]
-    if len(vectors) != 1 or len(texts) > 1:
-        held = ", ".join(f"{name} ({array.dtype} {array.shape})" for name, array in arrays.items())
-        raise InputError(f"{path} must hold one array of floats, n×d, and at most one of names, but it has {held}.")
-    return arrays[vectors[0]], arrays[texts[0]].tolist() if texts else None
-
-
 def _from_folder(folder: Path) -> Embeddings:
     files = sorted(file for file in folder.rglob("*.npy") if not file.name.startswith("."))
     if not files:
         raise InputError(f"There is no NAME.npy file in {folder}.")
-    vectors = [_vector(file) for file in files]
-    for file, vector in zip(files, vectors, strict=True):
-        if len(vector) != len(vectors[0]):
-            raise InputError(f"{file} holds {len(vector)} numbers, but {files[0].name} holds {len(vectors[0])}.")
+    vectors = []
+    for file in files:
+        array = read_array(file)
+        one_row = array.ndim > 1 and array.shape[:-1] == (1,) * (array.ndim - 1)
+        vectors.append(_checked(array.ravel() if one_row else array, 1, file, "a vector of floats"))
+        if len(vectors[-1]) != len(vectors[0]):
+            raise InputError(f"{file} holds {len(vectors[-1])} numbers, but {files[0].name} holds {len(vectors[0])}.")
     names = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
     return Embeddings(ImageNameIndex(names, str(folder)), np.stack(vectors))
 
 
 def _from_table(path: Path) -> Embeddings:
-    table = largest_faces(read_user_table(path, {"name": "str"}, vector=True))
-    names = names_of(table, path)
-    rest = table.drop(columns=[column for column in (str(names.name), find_column(table, "subject")) if column])
-    lists = [column for column in rest if _holds_lists(rest[column])]
+    table = largest_faces(user_tables.read_user_table(path, {"name": "str"}, vector=True))
+    names = user_tables.names_of(table, path)
+    people = user_tables.find_column(table, "subject")
+    rest = table.drop(columns=[str(names.name), *[people] * (people is not None)])
+    lists = [column for column in rest if _parsed(next(iter(rest[column].dropna()), None)) is not None]
     named = [column for column in lists if column.lower() in _LIST_NAMES]
     lists, families = (named, {}) if len(named) == 1 else (lists, _families(rest))
     if len(lists) + len(families) != 1:
@@ -132,14 +118,11 @@ def _from_table(path: Path) -> Embeddings:
         what = f"several columns that may be the vector: {several}" if several else "no vector of numbers in each row"
         raise InputError(f"{path} has {what}; its other columns are {columns}. One column of lists, or one family of "
                          "numbered columns (e0, e1 …) is needed.")  # fmt: skip
+    used = lists or next(iter(families.values()))
     if lists:
-        known, used = rest[lists[0]].notna().to_numpy() | ("status" not in table), lists
-        embedded = _from_lists(rest[lists[0]][known], path)
-        vectors = np.full((len(rest), embedded.shape[1]), np.nan, np.result_type(embedded, np.float32))
-        vectors[known] = embedded
+        vectors = _from_lists(rest[lists[0]], "status" in table, path)
     else:
-        used = next(iter(families.values()))
-        vectors = np.column_stack([number_column(rest, column, path) for column in used])
+        vectors = np.column_stack([user_tables.number_column(rest, column, path) for column in used])
     others = [column for column in rest if column not in used]
     if others and "settings" not in rest:
         logging.getLogger(__name__).warning(
@@ -149,46 +132,40 @@ def _from_table(path: Path) -> Embeddings:
     return Embeddings(ImageNameIndex(names.tolist(), str(path)), vectors, _subjects(table, path))
 
 
-def _holds_lists(column: pd.Series) -> bool:
-    values = column.dropna()
-    first = values.iloc[0] if len(values) else None
-    return isinstance(first, list | tuple | np.ndarray) or isinstance(first, str) and bool(_LIST.fullmatch(first))
-
-
 def _families(table: pd.DataFrame) -> dict[str, list[str]]:
     """Return the columns of numbers that are called alike but for their numbers, in the order of these."""
     found: dict[str, dict[int, str]] = {}
     for column in table:
-        if (match := re.fullmatch(r"(.*?)(\d+)", column)) and not column.startswith("Unnamed: "):
-            numbered = found.setdefault(match[1], {})
-            if numbered.setdefault(int(match[2]), column) != column:
-                raise InputError(f"Two columns have one number: {numbered[int(match[2])]} and {column}.")
-    families = {}
-    for family, numbered in found.items():
-        if len(numbered) > 1:
-            absent = set(range(min(1, min(numbered)), max(numbered) + 1)) - numbered.keys() - {0}
-            if absent:
-                raise InputError(
-                    f"There is no column {family}{min(absent)}, although there is {family}{max(numbered)}."
-                )
-            families[family] = [numbered[number] for number in sorted(numbered)]
-    return families
+        if match := re.fullmatch(r"(?!Unnamed: )(.*?)(\d+)", column):
+            other = found.setdefault(match[1], {}).setdefault(int(match[2]), column)
+            if other != column:
+                raise InputError(f"Two columns have one number: {other} and {column}.")
+    families = {family: dict(sorted(numbered.items())) for family, numbered in found.items() if len(numbered) > 1}
+    for family, numbered in families.items():
+        if absent := set(range(1, max(numbered))) - numbered.keys():
+            raise InputError(f"There is no column {family}{min(absent)}, although there is {family}{max(numbered)}.")
+    return {family: [*numbered.values()] for family, numbered in families.items()}
 
 
-def _from_lists(column: pd.Series, path: Path) -> np.ndarray:
+def _from_lists(column: pd.Series, may_fail: bool, path: Path) -> np.ndarray:
     parsed = [_parsed(value) for value in column]
+    failed = column.isna().to_numpy() & may_fail
     sizes = np.array([-1 if value is None else value.size for value in parsed])
-    usual = np.bincount(sizes[sizes >= 0]).argmax() if (sizes >= 0).any() else -1
-    if len(odd := np.flatnonzero((sizes != usual) | (sizes < 0))):
-        row = location_of_row(column.to_frame(), int(odd[0]), path)
+    usual = np.bincount(sizes[sizes >= 0]).argmax()
+    if len(odd := np.flatnonzero((sizes != usual) & ~failed)):
+        row = user_tables.location_of_row(column.to_frame(), int(odd[0]), path)
         found = f"has {sizes[odd[0]]} numbers, others have {usual}" if sizes[odd[0]] >= 0 else "is no list of numbers"
         raise InputError(f"The vector in {row} {found}.")
-    return np.stack([value for value in parsed if value is not None])
+    vectors = np.stack([np.full(usual, np.nan, np.float32) if value is None else value for value in parsed])
+    return vectors.astype(np.result_type(vectors, np.float32), copy=False)
 
 
 def _parsed(value: object) -> np.ndarray | None:
+    """The numbers of a list, or of its text; None for anything else."""
     if isinstance(value, str):
         return np.array(re.findall(_NUMBER, value), float) if _LIST.fullmatch(value) else None
+    if not isinstance(value, list | tuple | np.ndarray):
+        return None
     array = np.asarray(value)
     if array.dtype == object and array.size:  # nested: one row of numbers
         array = np.asarray(array.tolist())
@@ -196,14 +173,8 @@ def _parsed(value: object) -> np.ndarray | None:
 
 
 def _subjects(table: pd.DataFrame, path: Path) -> np.ndarray | None:
-    column = find_column(table, "subject")
-    return None if column is None else complete_column(table, column, path).to_numpy()
-
-
-def _vector(file: Path) -> np.ndarray:
-    array = read_array(file)
-    flat = array.reshape(-1) if array.ndim and array.shape[:-1] == (1,) * (array.ndim - 1) else array
-    return _checked(flat, 1, file, "a vector of floats")
+    column = user_tables.find_column(table, "subject")
+    return None if column is None else user_tables.complete_column(table, column, path).to_numpy()
 
 
 def _checked(array: np.ndarray, ndim: int, path: Path, what: str) -> np.ndarray:

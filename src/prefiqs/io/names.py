@@ -4,7 +4,6 @@ import logging
 import re
 from collections.abc import Iterable
 from os.path import commonprefix
-from pathlib import PurePosixPath
 from unicodedata import normalize
 from urllib.parse import unquote
 
@@ -22,20 +21,6 @@ _AMBIGUOUS = -1
 _UNKNOWN = -2
 
 
-def prepared_names(names: Iterable[str]) -> list[str]:
-    """Return what CR-FIQA's tools call images in a prepared folder: the file name, or the path if ambiguous.
-
-    Without `.jpg`; characters other than letters, digits and `_@#-` become `_`, because these tools split at spaces and
-    dots. Raises `InputError` if two images would have one name.
-    """
-    bare = [_PHOTO.sub("", name) for name in names]
-    for candidates in ([PurePosixPath(name).name for name in bare], bare):
-        safe = [_safe(name) for name in candidates]
-        if len(set(safe)) == len(safe):
-            return safe
-    raise InputError(f"Several images would be called {max(safe, key=safe.count)!r} in a prepared folder. Rename them.")
-
-
 class ImageNameIndex:
     """The names of n images, by row; `InputError` if two of `source`, the path they are from, are equal.
 
@@ -43,7 +28,8 @@ class ImageNameIndex:
     characters escaped as in a URL, with or without the suffix of an image file. The image is the one whose path has the
     longest end in common, if that is one image alone and its path ends in the other one or the other way round. Two
     paths may also begin in different folders if all images of each file lie there; this is said. Or an image is called
-    as `prepared_names` has it, be it with the path of a prepared folder (`quality_data/XQLFW/images/A_0001.jpg`).
+    as CR-FIQA's tools call it in a prepared folder (`quality_data/XQLFW/images/A_0001.jpg`): without `.jpg`, with `_`
+    for all but letters, digits and `_@#-`.
     """
 
     def __init__(self, names: Iterable[str], source: str):
@@ -132,7 +118,9 @@ class ImageNameIndex:
         folder = next((part for part in reversed(root) if part != _PREPARED_FOLDER), None)
         if folder is None or not self._numbered:
             return False
-        return _joined(folder) not in {run for part in (*self._root, *_parts(self._source)) for run in _runs(part)}
+        letters = "[^a-z0-9]*".join(re.findall("[a-z0-9]", folder.lower()))
+        ours = re.compile(rf"(?<![a-z0-9])(?=[a-z0-9]){letters}(?![a-z0-9])")
+        return not any(ours.search(part.lower()) for part in (*self._root, *_parts(self._source)))
 
 
 def _safe(name: str) -> str:
@@ -149,13 +137,3 @@ def _parts(name: str) -> tuple[str, ...]:
 def _root(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     """Return the folders in which all these images lie."""
     return tuple(commonprefix([path[:-1] for path in paths]))
-
-
-def _joined(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())
-
-
-def _runs(text: str) -> set[str]:
-    """Return what words in a row make: lfw-a_30 → lfw, lfwa, lfwa30, a, a30, 30."""
-    words = re.findall(r"[a-z0-9]+", text.lower())
-    return {"".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}

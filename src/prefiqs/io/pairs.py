@@ -1,8 +1,9 @@
-"""Pair lists as users keep them.
+"""Pair lists, and lists of templates, as users keep them.
 
-* text, `NAME NAME 1` for a genuine and `NAME NAME 0` for an impostor pair, as CR-FIQA's tools read it;
-* a table with columns for both sides and the label (see `user_tables`); whole numbers in Parquet are rows of images;
-* of templates, `TEMPLATE TEMPLATE LABEL` with their numbers, as IJB-C has it.
+* text, `NAME NAME 1` for a genuine and `NAME NAME 0` for an impostor pair, or a table (see `user_tables`) with columns
+  for both sides and the label; whole numbers in Parquet are rows of images;
+* of templates, `TEMPLATE TEMPLATE LABEL` with their numbers, as IJB-C has it; which images make up which template says
+  another list, `NAME TEMPLATE MEDIUM` a line, or a table with such columns.
 
 Labels are 1 or 0, 1 or −1, or words. A pair of an image with itself, or with both labels, is an error. One that is
 listed twice, be it the other way round, counts twice, as it does for the tools that made the list; this is said.
@@ -15,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.errors import InputError
+from prefiqs.io import user_tables
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.user_tables import as_number, complete_column, find_column, location_of_row, read_user_table
 
 _LABELS = {
     "1": True, "true": True, "yes": True, "genuine": True, "same": True, "match": True, "mated": True,
@@ -29,18 +30,40 @@ _SIDES = "left", "right"
 def read_pairs(path: Path, images: ImageNameIndex) -> tuple[np.ndarray, np.ndarray]:
     """Read a pair list: int64 (P, 2), rows of the images, and bool (P,), whether a pair is genuine.
 
-    Raises:
-        InputError: an unknown image, an unknown label, an image with itself, a pair with both labels, or no pair of one
-            of both kinds.
+    Raises `InputError` for an unknown image or label, an image with itself, a pair with both labels, or no pair of a
+    kind.
     """
     table = _read(path, {"left": "str", "right": "str", "genuine": "category"})
-    pairs = np.column_stack([_rows(table, side, images, path) for side in _SIDES])
+    columns = []
+    for side in _SIDES:
+        if pd.api.types.is_integer_dtype(rows := table[side]):
+            columns.append(np.where((rows >= 0) & (rows < len(images)), rows, -1).astype(np.int64))
+        else:
+            columns.append(images.rows(user_tables.complete_column(table, side, path)))
+    pairs = np.column_stack(columns)
     if len(unknown := np.argwhere(pairs < 0)):
         row, side = unknown[0]
         name = str(table[_SIDES[side]].iloc[row])
-        why = f"The image {name} in {location_of_row(table, int(row), path)} {images.why_unknown(name)}"
+        why = f"The image {name} in {user_tables.location_of_row(table, int(row), path)} {images.why_unknown(name)}"
         raise InputError(f"{why} ({len(set(unknown[:, 0]))} such pairs).")
     return pairs, _checked(table, pairs, path)
+
+
+def read_templates(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Read images by template: n names, and int32 (n,) each, the published numbers of the template and of the medium.
+
+    Raises `InputError` for another form or a number that is not whole.
+    """
+    table = user_tables.read_user_table(path, {"name": "str", "template": "int32", "medium": "int32"})
+    numbers = []
+    for field in ("template", "media"):
+        if (column := user_tables.find_column(table, field)) is None:
+            raise InputError(f"{path} has no column {field}, only {', '.join(table.columns)}.")
+        values = user_tables.number_column(table, column, path)
+        if not (np.abs(values) < 2**31).all() or (values % 1).any():
+            raise InputError(f"The column {column} of {path} holds other values than whole numbers.")
+        numbers.append(values.astype(np.int32))
+    return user_tables.names_of(table, path).tolist(), *numbers
 
 
 def read_template_pairs(path: Path, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -55,24 +78,18 @@ def read_template_pairs(path: Path, ids: np.ndarray) -> tuple[np.ndarray, np.nda
     unknown = (ids[pairs[:, 0]] != sides[0]) | (ids[pairs[:, 1]] != sides[1])
     if unknown.any():
         row = int(unknown.argmax())
-        what = f"{location_of_row(table, row, path)} are not two templates that have images"
+        what = f"{user_tables.location_of_row(table, row, path)} are not two templates that have images"
         raise InputError(f"{sides[0][row]} and {sides[1][row]} in {what} ({int(unknown.sum())} such pairs).")
     return pairs, _checked(table, pairs, path)
 
 
 def _read(path: Path, fields: dict[str, str]) -> pd.DataFrame:
-    table = read_user_table(path, fields)
-    columns = {field: find_column(table, field) for field in (*_SIDES, "genuine")}
+    table = user_tables.read_user_table(path, fields)
+    columns = {field: user_tables.find_column(table, field) for field in (*_SIDES, "genuine")}
     if absent := [field for field, column in columns.items() if column is None]:
         only = f"only {', '.join(table.columns)}; left, right and genuine are needed"
         raise InputError(f"{path} has no column {', '.join(absent)}, {only}.")
     return table.rename(columns={column: field for field, column in columns.items()})
-
-
-def _rows(table: pd.DataFrame, side: str, images: ImageNameIndex, path: Path) -> np.ndarray:
-    if not pd.api.types.is_integer_dtype(table[side]):
-        return images.rows(complete_column(table, side, path))
-    return np.where((table[side] >= 0) & (table[side] < len(images)), table[side], -1).astype(np.int64)
 
 
 def _checked(table: pd.DataFrame, pairs: np.ndarray, path: Path) -> np.ndarray:
@@ -81,10 +98,9 @@ def _checked(table: pd.DataFrame, pairs: np.ndarray, path: Path) -> np.ndarray:
     labels = [_label(value) for value in distinct]
     if None in labels:
         row = int((number == labels.index(None)).argmax())
-        where = location_of_row(table, row, path)
-        what = f"The label in {where} is {distinct[number[row]]}"
+        what = f"The label in {user_tables.location_of_row(table, row, path)} is {distinct[number[row]]}"
         raise InputError(f"{what}, but must be 1 (genuine) or 0 (impostor), or 1 or −1.")
-    if len({as_number(str(value)) for value in distinct} & {0, -1}) == 2:
+    if len({user_tables.as_number(str(value)) for value in distinct} & {0, -1}) == 2:
         raise InputError(f"The labels in {path} are 1, 0 and −1. Which pairs are impostors, 0 or −1?")
     genuine = np.array(labels, bool)[number]
     if not 0 < genuine.sum() < len(genuine):
@@ -95,7 +111,7 @@ def _checked(table: pd.DataFrame, pairs: np.ndarray, path: Path) -> np.ndarray:
         if wrong.any():
             row = int(wrong.argmax())
             left, right = (table[side].iloc[row] for side in _SIDES)
-            where = location_of_row(table, row, path)
+            where = user_tables.location_of_row(table, row, path)
             raise InputError(f"The pair {left} and {right} in {where} {why} ({int(wrong.sum())} such pairs).")
 
     refuse(pairs[:, 0] == pairs[:, 1], "compares one thing with itself. Leave it out")
@@ -112,5 +128,5 @@ def _checked(table: pd.DataFrame, pairs: np.ndarray, path: Path) -> np.ndarray:
 
 def _label(value: object) -> bool | None:
     text = str(value).strip().lower()
-    number = as_number(text)
+    number = user_tables.as_number(text)
     return _LABELS.get(text if number is None or number % 1 else str(int(number)))

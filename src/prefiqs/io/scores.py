@@ -1,13 +1,9 @@
 """Quality scores of other tools and of users.
 
-* text, `PATH SCORE` a line (a path may hold spaces), as CR-FIQA, GraFIQs, ViT-FIQA and `prefiqs score` write it;
-* a table with columns for name and score (see `user_tables`), and `method` or `settings` if it holds several methods;
-* a shard folder of `prefiqs score --engine ray`;
-* OFIQ's CSV: its score is `UnifiedQualityScore`;
-* FILE:COLUMN, any other column of a table.
-
-An image that could not be scored, by the word of the file, has NaN: its row has no score and a `status` that is not
-"ok", or OFIQ's scalar is −1. Where a photo has several faces, the first one counts, which is the largest.
+Text, `PATH SCORE` a line (a path may hold spaces); or a table (see `user_tables`) with columns for name and score, and
+`method` or `settings` if it holds several methods; FILE:COLUMN is any other column of a table. An image that could not
+be scored, by the word of the file, has NaN: its row has no score and a `status` that is not "ok", or OFIQ's scalar is
+−1. Where a photo has several faces, the first one counts, which is the largest.
 """
 
 import re
@@ -37,22 +33,17 @@ def read_image_scores(
     lower_is_better: Collection[str] = (),
     used: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Read the scores of n images from files of any form above: float64 (n,) by method, higher = better.
+    """Read the scores of n images: float64 (n,) by method, higher = better, NaN where a method failed by its own word.
 
-    Images that a method failed on, by its own word, have NaN.
+    files: method and path, or FILE:COLUMN; None = the method is what the column `method` says, or COLUMN, or else the
+        name of the file without suffix. Several methods of one file are called by `method`, or by `settings` where that
+        does not tell them apart; if a method is given, it stands in front. Lines of other images do not matter.
+    lower_is_better: methods whose scores are negated.
+    used: rows of the images that need a score, None = all; the others may have NaN.
 
-    Args:
-        files: method and path, or FILE:COLUMN; None = the method is what the column `method` says, or COLUMN, or else
-            the name of the file without suffix. Several methods of one file are called by `method`, or by `settings`
-            where that does not tell them apart; if a method is given, it stands in front.
-        images: lines of other images do not matter.
-        lower_is_better: methods whose scores are negated.
-        used: rows of the images that need a score, None = all; the others may have NaN.
-
-    Raises:
-        InputError: another form, a method in two files, an unknown method in `lower_is_better`, an image without a
-            finite score that is not marked as a failure, two scores of one image that differ by more than `ROUNDING`
-            (otherwise the first one counts), or equal scores of all images.
+    Raises `InputError` for another form, a method in two files, an unknown method in `lower_is_better`, an image
+    without a finite score that is not marked as a failure, two scores of one image that differ by more than `ROUNDING`
+    (otherwise the first one counts), or equal scores of all images.
     """
     used = np.arange(len(images)) if used is None else used
     found: dict[str, np.ndarray] = {}

@@ -7,8 +7,9 @@ are passed over. Names of columns may be spelled as in `ALIASES`, in capitals to
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -49,11 +50,9 @@ _NAME_THEN_COMMA = re.compile(r".*\.\w{2,5}\s*[,;]")
 def read_user_table(path: Path, fields: Mapping[str, str] | None = None, vector: bool = False) -> pd.DataFrame:
     """Read a user's table; the index is that of the record in the file, for `location_of_row`.
 
-    Args:
-        path: a file, or a folder of Parquet files.
-        fields: the columns of text without a header, with their types: str, category, int32 or float64. The first
-            names an image; if there are but two, it may hold blanks. One field alone, the default, is the whole line.
-        vector: numbers v1, v2 … follow the fields.
+    fields: the columns of text without a header, with their types: str, category, int32 or float64. The first names an
+        image; if there are but two, it may hold blanks. One field alone, the default, is the whole line.
+    vector: numbers v1, v2 … follow the fields.
 
     Raises `InputError` for another form, a column that occurs twice, or a decimal comma.
     """
@@ -79,12 +78,12 @@ def read_user_table(path: Path, fields: Mapping[str, str] | None = None, vector:
                 quoting=csv.QUOTE_NONE if separator == " " else csv.QUOTE_MINIMAL, low_memory=not has_header,
                 na_values={column: [""] if column in texts else _NO_NUMBER for column in columns},
             )  # fmt: skip
+        # Lines with a value too many would make an index of it; NaN stands for a value too few.
+        whole = isinstance(table.index, pd.RangeIndex) or not len(table)
+        if not whole or not has_header and table.isna().any(axis=None):
+            raise ValueError
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(_misfit(text, path, separator, columns, kinds, has_header)) from error
-    # Lines with a value too many would make an index of it; NaN stands for a value too few.
-    whole = isinstance(table.index, pd.RangeIndex) or not len(table)
-    if not whole or not has_header and table.isna().any(axis=None):
-        raise InputError(_misfit(text, path, separator, columns, kinds, has_header))
     for column in texts if separator != " " else ():
         table[column] = table[column].str.strip()
     return _numbered(table, has_header)
@@ -142,8 +141,7 @@ def location_of_row(table: pd.DataFrame, row: int, path: Path) -> str:
     number = int(table.index[row])
     if is_parquet(path):
         return f"row {number + 1} of {path}"
-    lines = enumerate(_text(path).split("\n"), 1)
-    return f"line {[n for n, line in lines if not re.fullmatch(_PASSED_OVER, line)][number]} of {path}"
+    return f"line {[*_records(_text(path))][number][0]} of {path}"
 
 
 def as_number(text: str) -> float | None:
@@ -156,6 +154,11 @@ def as_number(text: str) -> float | None:
 
 def _text(path: Path) -> str:
     return _CELEBA.sub("\n\n", read_text(path))
+
+
+def _records(text: str) -> Iterator[tuple[int, str]]:
+    """Lines that are not passed over, with their numbers."""
+    return ((n, line) for n, line in enumerate(text.split("\n"), 1) if not re.fullmatch(_PASSED_OVER, line))
 
 
 def _plain(column: object) -> str:
@@ -223,9 +226,9 @@ def _layout(first: str, fields: Mapping[str, str], vector: bool, path: Path) -> 
     cells = _cells(first, ",")
     if path.suffix.lower() in _TABLES and len(cells) > 1 and all(as_number(cell) is None for cell in cells):
         return ",", cells, True  # the caller says which column is missing
-    if not first:
-        raise InputError(f"{path} cannot be read as lines of the form `{_form([*fields])}`: it is empty.")
     form = _form([*fields, "v1", "v2", "…"] if vector else [*fields])
+    if not first:
+        raise InputError(f"{path} cannot be read as lines of the form `{form}`: it is empty.")
     raise InputError(f"Line 1 of {path} is not of the form `{form}`: {first[:200]!r}.{_hint(first.split()[-1])}")
 
 
@@ -279,14 +282,12 @@ def _misfit(
     text: str, path: Path, separator: str, columns: Sequence[str], kinds: Mapping[str, str], has_header: bool
 ) -> str:
     """Name the first line that does not fit."""
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in islice(_records(text), has_header, None):
         cells = _cells(line, separator)
-        if re.fullmatch(_PASSED_OVER, line) or has_header and cells == list(columns):
-            continue
         typed = [(cell, kinds.get(column, "str")) for cell, column in zip(cells, columns, strict=False)]
         if len(cells) != len(columns) or not all(_is_of_kind(cell, kind) for cell, kind in typed):
+            why = f"is not of the form `{_form(columns)}`"
             if has_header:
-                where = f"Line {number} of {path}"
-                return f"{where} has {len(cells)} fields, not {len(columns)} as its header: {line[:200]!r}."
-            return f"Line {number} of {path} is not of the form `{_form(columns)}`: {line[:200]!r}."
+                why = f"has {len(cells)} fields, not {len(columns)} as its header"
+            return f"Line {number} of {path} {why}: {line[:200]!r}."
     return f"{path} cannot be read as lines of the form `{_form(columns)}`."

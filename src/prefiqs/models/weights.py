@@ -10,9 +10,8 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from prefiqs.assets.fetch import fetch, file_sha256
+from prefiqs.assets.fetch import ASSETS, fetch, file_sha256
 from prefiqs.assets.location import data_root
-from prefiqs.assets.registry import ASSETS
 from prefiqs.errors import AssetError, InputError
 from prefiqs.io.atomic import whole_file, write_text
 from prefiqs.models.onnx_network import declaration_of, declared_input, files_of, read_network

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from prefiqs.assets.registry import ASSETS
+from prefiqs.assets.fetch import ASSETS
 from prefiqs.errors import InputError
 from prefiqs.models.checkpoints import ENDINGS, PLAIN, Layout, load_strictly, read_backbone
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec, QualityInput, declared_as
@@ -31,7 +31,7 @@ class ModelCard:
         input_spec, embedding_size: None if only the file knows.
         layouts: the forms in which its checkpoints name their tensors, tried in this order.
         endings: by which names the user's file is known, behind that of the network.
-        asset: name of the weights in `prefiqs.assets.registry.ASSETS`; None if the user puts the file in place.
+        asset: name of the weights in `prefiqs.assets.fetch.ASSETS`; None if the user puts the file in place.
         seen: benchmarks whose images, or kinds of degradation, it was trained on, as far as known; results are marked.
     """
 

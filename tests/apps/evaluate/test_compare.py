@@ -9,10 +9,8 @@ import pytest
 
 import prefiqs
 from prefiqs.apps.evaluate.compare import comparison_of, evaluate
-from prefiqs.apps.evaluate.groups import read_groups
-from prefiqs.apps.evaluate.inputs import EvaluationInputs, read_inputs
-from prefiqs.apps.evaluate.operating_points import printed_thresholds
-from prefiqs.apps.evaluate.settings import Settings
+from prefiqs.apps.evaluate.inputs import EvaluationInputs, Settings, read_groups, read_inputs
+from prefiqs.apps.evaluate.tables import printed_thresholds
 from prefiqs.datasets.benchmark import Templates
 from prefiqs.errors import InputError
 from prefiqs.evaluation.bootstrap import numbered_people

@@ -7,7 +7,7 @@ import pytest
 from prefiqs.apps.evaluate.inputs import read_inputs
 from prefiqs.errors import InputError
 from prefiqs.io.embeddings import read_embeddings
-from prefiqs.io.names import ImageNameIndex, prepared_names
+from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.pairs import read_pairs
 from prefiqs.io.scores import read_image_scores
 
@@ -85,25 +85,6 @@ def test_images_by_their_paths_in_a_prepared_folder():
     assert ImageNameIndex(["A/A_0001.jpg"], "names").rows(asked).tolist() == [0, -1]
     asked = ["quality_data/lfw/images/00001.jpg", "quality_data/calfw/images/00001.jpg"]
     assert ImageNameIndex(["lfw/images/00001.jpg"], "names").rows(asked).tolist() == [0, -1]
-
-
-@pytest.mark.parametrize(
-    ("names", "prepared"),
-    [
-        (["Ann/Ann_0001.jpg", "Bo/Bo_0001.jpg"], ["Ann_0001", "Bo_0001"]),
-        (["a/1.jpg", "b/1.jpg"], ["a_1", "b_1"]),
-        (["u@N03/face.12.345_o.jpg"], ["face_12_345_o"]),
-        (["with blank.PNG"], ["with_blank"]),
-        (["00000.jpg"], ["00000"]),
-    ],
-)
-def test_names_survive_tools_that_split_at_dots_and_blanks(names, prepared):
-    assert prepared_names(names) == prepared
-
-
-def test_names_that_become_equal():
-    with pytest.raises(InputError, match="Several images would be called 'a_b'"):
-        prepared_names(["a.b", "a b"])
 
 
 def test_scores_in_every_form(brought, tmp_path):

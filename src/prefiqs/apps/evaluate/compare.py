@@ -1,33 +1,19 @@
 """From a user's embeddings, pairs and scores to curves, areas, tables and figures: what `prefiqs evaluate` does."""
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from prefiqs.apps.evaluate.areas import METHOD, area_table, difference_table
-from prefiqs.apps.evaluate.groups import group_tables
-from prefiqs.apps.evaluate.inputs import EvaluationInputs
-from prefiqs.apps.evaluate.operating_points import (
-    PERCENTILES,
-    percentile_table,
-    printed_thresholds,
-    target_table,
-    threshold_table,
-)
-from prefiqs.apps.evaluate.page import facts, rows_of_method, write_page
-from prefiqs.apps.evaluate.settings import RANDOM_ORDERS, Settings
-from prefiqs.apps.evaluate.verdict import verdicts_in_words
+from prefiqs.apps.evaluate import tables as made
+from prefiqs.apps.evaluate.inputs import RANDOM_ORDERS, EvaluationInputs, Settings
+from prefiqs.apps.evaluate.page import facts, rows_of_method, verdicts_in_words, write_page
+from prefiqs.evaluation import operating_points as points_of
 from prefiqs.evaluation.bootstrap import FEWEST_PEOPLE, numbered_people, people_draws
-from prefiqs.evaluation.comparison import Bootstraps, Comparison
+from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.groups import Grouping
-from prefiqs.evaluation.operating_points import (
-    operating_points,
-    percentile_points,
-    similarity_thresholds,
-    target_points,
-)
 from prefiqs.evaluation.tables import (
     areas_table,
     curves_table,
@@ -42,6 +28,8 @@ from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.groups import group_shares
 from prefiqs.reporting.figures.style import PAUC_LABEL, save_figure
 from prefiqs.reporting.tables import Table
+
+PERCENTILES = (0, 1, 2, 5, 10, 20, 30, 50)
 
 
 @dataclass(frozen=True)
@@ -65,7 +53,7 @@ def evaluate(
 
     Files: `areas`, `similarity_thresholds`, `operating_points` and `target_fnmr` (CSV, Markdown), `curves.csv`,
     `random.csv`, `edc-FMR.png` for each FMR; with a bootstrap also `differences` to the best method, and
-    `intervals-FMR.png`; with `grouping` the tables of `groups.group_tables`, and `groups.png`.
+    `intervals-FMR.png`; with `grouping` the tables of `tables.group_tables`, and `groups.png`.
     """
     if settings.resamples is None:
         settings = replace(settings, resamples=1000 if len(inputs.pairs) <= 1_000_000 else 100)
@@ -81,22 +69,22 @@ def evaluate(
     random = comparison.random_orders(settings, RANDOM_ORDERS)
     bootstraps = comparison.bootstrap(settings, resamples, settings.seed) if resamples else {}
     chance, intervals = random_table(random), intervals_table(bootstraps, limit)
-    thresholds = similarity_thresholds(comparison, settings.fmrs, settings.rule)
-    tables = {"areas": area_table(areas_table(curves, limit), chance, intervals, settings, title, hidden)}
+    thresholds = points_of.similarity_thresholds(comparison, settings.fmrs, settings.rule)
+    tables = {"areas": made.area_table(areas_table(curves, limit), chance, intervals, settings, title, hidden)}
     if bootstraps and len(inputs.scores) > 1:
-        tables["differences"] = difference_table(bootstraps, limit, hidden)
-    tables["similarity_thresholds"] = threshold_table(thresholds, hidden)
+        tables["differences"] = made.difference_table(bootstraps, limit, hidden)
+    tables["similarity_thresholds"] = made.threshold_table(thresholds, hidden)
     draws = people_draws(int(people.max()) + 1, resamples, settings.seed)
-    at_percentiles = percentile_points(comparison, thresholds, PERCENTILES)
-    at_targets = target_points(comparison, thresholds, settings.target_fnmrs)
+    at_percentiles = points_of.percentile_points(comparison, thresholds, PERCENTILES)
+    at_targets = points_of.target_points(comparison, thresholds, settings.target_fnmrs)
     for points in (at_percentiles, at_targets):
-        points["threshold"] = printed_thresholds(points, comparison.scores, inputs.sign)
-    targets = operating_points(comparison, at_targets, people, draws, lost)
+        points["threshold"] = made.printed_thresholds(points, comparison.scores, inputs.sign)
+    targets = points_of.operating_points(comparison, at_targets, people, draws, lost)
     verdicts = verdicts_in_words(bootstraps, thresholds, targets, inputs.sign, limit, n_people)
     if len(targets):
-        tables["target_fnmr"] = target_table(targets, inputs.sign, hidden)
-    found = operating_points(comparison, at_percentiles, people, draws, lost)
-    tables["operating_points"] = percentile_table(found, inputs.sign, hidden)
+        tables["target_fnmr"] = made.point_table(targets, inputs.sign, hidden, by_target=True)
+    found = points_of.operating_points(comparison, at_percentiles, people, draws, lost)
+    tables["operating_points"] = made.point_table(found, inputs.sign, hidden)
 
     figures, points = {}, curves_table(curves)
     drawn, band = (
@@ -116,17 +104,19 @@ def evaluate(
             chance[chance["fmr"] == fmr],
         )
         figures[f"intervals-{fmr:g}"] = f"pAUC with 95 % intervals at FMR {fmr:g}", figure
-    method = _method_to_show(bootstraps, comparison, limit)
+    judged = [verdict(drawn, limit) for drawn in islice(bootstraps.values(), 1)]  # of the first verifier and FMR
+    chosen = [key for of in judged for key in (of.recommended, of.best) if key is not None]
+    method = next(iter([*chosen, *inputs.scores]))  # whose groups the page shows
     shown = tables | {"operating_points": rows_of_method(tables["operating_points"], method)}
     if grouping is not None:
         points = pd.concat([at_percentiles, at_targets], ignore_index=True)
-        of_groups = group_tables(comparison, points, grouping, draws, settings.seed, inputs.sign, hidden)
+        of_groups = made.group_tables(comparison, points, grouping, draws, settings.seed, inputs.sign, hidden)
         tables |= of_groups
         shown |= {name: rows_of_method(table, method, "verifier", "fmr") for name, table in of_groups.items()}
         at_percentiles = shown["groups"].frame.dropna(subset="percentile")
         figures["groups"] = shown["groups"].caption, group_shares(at_percentiles, f"{title}, {method}")
 
-    write_table(points.rename(columns=METHOD), folder / "curves.csv")
+    write_table(points.rename(columns=made.METHOD), folder / "curves.csv")
     write_table(chance, folder / "random.csv")
     for name, table in tables.items():
         table.write(folder / name)
@@ -157,11 +147,3 @@ def comparison_of(inputs: EvaluationInputs, resample_unit: str = "people") -> tu
     subjects = inputs.subjects if resample_unit == "people" else None
     comparison = Comparison(verifiers, pairs, genuine, scores, inputs.templates, subjects)
     return comparison, len(inputs.pairs) - len(pairs)
-
-
-def _method_to_show(bootstraps: Bootstraps, comparison: Comparison, limit: float) -> str:
-    """Return the method whose groups the page shows: the recommended one of the first verifier and FMR, or the best."""
-    for drawn in bootstraps.values():
-        judged = verdict(drawn, limit)
-        return judged.recommended or judged.best or next(iter(comparison.scores))
-    return next(iter(comparison.scores))

@@ -20,16 +20,11 @@ _OBJECT_STORE = 100 * 2**20  # bytes of Ray's shared memory, which is hardly use
 
 @dataclass(frozen=True)
 class Cluster:
-    """The Ray cluster to work on; `InputError` if Ray is not installed.
+    """The Ray cluster to work on; `InputError` if Ray is not installed. Processes share its cores and GPUs."""
 
-    workers: number of processes, which share the cores, and the GPUs if there are fewer GPUs than processes; default:
-    one per GPU, or one per machine if there are none. device: "auto" (GPUs if the cluster has any), "cpu" or "cuda".
-    address: of a running Ray cluster; default: the one this process is connected to, or else one started here.
-    """
-
-    workers: int | None = None
-    device: str = "auto"
-    address: str | None = None
+    workers: int | None = None  # number of processes; default: one per GPU, or one per machine if there are none
+    device: str = "auto"  # or "cpu" or "cuda"; auto: GPUs if the cluster has any
+    address: str | None = None  # default: the cluster this process is connected to, or else one started here
 
     def __post_init__(self) -> None:
         try:

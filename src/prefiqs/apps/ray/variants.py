@@ -40,12 +40,11 @@ def write_embeddings_on_ray(
     """Let workers write what `write_embeddings` writes for a network and its pruned variants, equal to 1e-6.
 
     Shards are kept in a hidden folder beside that of `paths`, because DVC empties an output folder before it reruns a
-    stage. When all exist, they are joined. To continue an interrupted run, call this again; shards of other settings or
-    files are deleted.
+    stage, and joined at the end. Call this again to continue a run; shards of other settings or files are deleted.
 
-    jobs: what to embed with, in the order of `paths`, which are all in one folder. images: a .npy file of aligned
-    faces, uint8 n×112×112×3, which workers map into memory. rows: faces to embed, at least one, in the order of the
-    results. shard_size: number of faces that a worker embeds at a time. workers, device: as for `Cluster`.
+    jobs: in the order of `paths`, which are all in one folder. images: a .npy file of aligned faces, uint8
+    n×112×112×3, which workers map into memory. rows: faces to embed, at least one, in the order of the results.
+    shard_size: number of faces that a worker embeds at a time. workers, device: as for `Cluster`.
     """
     cluster, at_once = Cluster(workers, device), embedder.NETWORKS_AT_ONCE
     jobs = [(mask and Path(mask).absolute(), view) for mask, view in jobs]

@@ -171,9 +171,9 @@ def photo_scorer(
         all_faces: give rows of every face, largest first, not only of the largest.
 
     Returns:
-        A function from a photo (a path, or uint8 h×w×3) to rows as in `prefiqs score`, with `rows[0]["score"]`. It raises
-        `NoFaceFound` and `InputError` as `prefiqs.align` does, and it is thread-safe. Detector and networks are loaded
-        and compiled here, so that its first call is fast.
+        A function from a photo (a path, or uint8 h×w×3) to rows as in `prefiqs score`, with `rows[0]["score"]`. It
+        raises `NoFaceFound` and `InputError` as `prefiqs.align` does, and it is thread-safe. Detector and networks are
+        loaded and compiled here, so that its first call is fast.
     """
     scorer = PhotoScorer(method, model, all_faces=all_faces, one_by_one=True, **options)
 

@@ -5,8 +5,7 @@ from functools import cache, partial
 
 import pandas as pd
 
-from prefiqs.assets.fetch import fetch_all
-from prefiqs.assets.registry import ASSETS
+from prefiqs.assets.fetch import ASSETS, fetch_all
 from prefiqs.errors import ConfigError, InputError
 from prefiqs.faces.decode import read_photo
 from prefiqs.methods._probes import require_layers, require_length
