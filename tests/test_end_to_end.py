@@ -18,9 +18,8 @@ import torch
 from reduced import ENVIRONMENT, change_params, dvc, make_compendium
 
 import prefiqs
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.run import Run, open_run
-from prefiqs.pipeline.scores import Scores
 from prefiqs.pipeline.stages import stage_items
 from prefiqs.pruning.spec import PruningSpec
 

@@ -33,11 +33,11 @@ def published_threshold(scores, impostors, target):
     return min(rates, key=lambda t: (abs(rates[t] - target), t))
 
 
-def loop_curve(similarity, genuine, quality, target, grid, threshold, rule, pairs):
+def loop_curve(similarity, genuine, quality, target, grid, threshold, rule):
     """Return (fnmr, threshold, fmr, n_genuine, n_impostor, fmr_resolvable) for each fraction of `grid`."""
     everyone = range(len(similarity))
     turn = {int(i): place for place, i in enumerate(np.random.default_rng(0).permutation(len(similarity)))}
-    order = sorted((i for i in everyone if pairs == "all" or genuine[i]), key=lambda i: (quality[i], turn[i]))
+    order = sorted(everyone, key=lambda i: (quality[i], turn[i]))
 
     def chosen(impostors, mates):
         if rule == "cr-fiqa":
@@ -81,12 +81,11 @@ def comparisons(draw):
     target=st.sampled_from([Fraction(1, 1000), Fraction(1, 10), Fraction(1, 4), Fraction(1, 3), Fraction(1, 2)]),
     threshold=st.sampled_from(["recomputed", "fixed"]),
     rule=st.sampled_from(["nearest", "conservative", "cr-fiqa"]),
-    pairs=st.sampled_from(["all", "genuine"]),
 )
-def test_equals_the_loop(data, target, threshold, rule, pairs):
+def test_equals_the_loop(data, target, threshold, rule):
     grid = [Fraction(k, 20) for k in range(20)]
-    expected = loop_curve(*data, target, grid, threshold, rule, pairs)
-    curve = error_discard_curve(*data, fmr=float(target), threshold=threshold, rule=rule, pairs=pairs)
+    expected = loop_curve(*data, target, grid, threshold, rule)
+    curve = error_discard_curve(*data, fmr=float(target), threshold=threshold, rule=rule)
     np.testing.assert_array_equal(curve.discard, [float(f) for f in grid])
     for got, wanted in zip(columns(curve), zip(*expected, strict=True), strict=True):
         np.testing.assert_array_equal(got, wanted)
@@ -109,13 +108,6 @@ def test_fixed_by_hand():
     np.testing.assert_allclose(curve.fnmr, [2 / 4, 2 / 4, 2 / 3, 1 / 2])
     np.testing.assert_allclose(curve.thresholds, [0.5] * 4)
     np.testing.assert_allclose(curve.fmr, [1 / 6, 0, 0, 0])
-
-
-def test_genuine_only_by_hand():
-    curve = error_discard_curve(SIMILARITY, GENUINE, QUALITY, fmr=0.2, discard=[0, 0.25, 0.5], pairs="genuine")
-    np.testing.assert_allclose(curve.fnmr, [2 / 4, 2 / 3, 1 / 2])
-    np.testing.assert_array_equal(curve.n_genuine, [4, 3, 2])
-    np.testing.assert_array_equal(curve.n_impostor, [6, 6, 6])
 
 
 def test_rules_by_hand():
@@ -260,7 +252,6 @@ def test_several_targets_in_one_go_equal_single_calls():
         ({"discard": []}, "discard must hold ascending fractions"),
         ({"threshold": "moving"}, "Unknown threshold 'moving'; choose one of recomputed, fixed"),
         ({"rule": "closest"}, "Unknown rule 'closest'; choose one of nearest, conservative"),
-        ({"pairs": "impostor"}, "Unknown pairs 'impostor'; choose one of all, genuine"),
     ],
 )
 def test_errors_say_what_was_expected(change, words):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prefiqs.errors import InputError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.edc import EdcProtocol
-from prefiqs.evaluation.templates import pool_templates, template_quality
+from prefiqs.evaluation.pairs import pool_templates, template_quality
 
 
 def loop_pooling(embeddings, rows, media):

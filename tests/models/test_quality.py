@@ -20,8 +20,7 @@ from prefiqs.faces.template import align_to_template
 from prefiqs.models.face_model import QualityInput
 from prefiqs.models.loading import load_model
 from prefiqs.models.quality import CRFiqa, QualityGraph
-from prefiqs.models.weights import known_models
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS, known_models
 
 FACES = synthetic_faces(5, seed=3)
 RGB = QualityInput("rgb", 127.5, 128.0)

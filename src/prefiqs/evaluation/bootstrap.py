@@ -1,24 +1,17 @@
-"""Confidence intervals of areas: percentile bootstrap over pairs or over people.
+"""Confidence intervals of areas: percentile bootstrap over pairs or over people, the threshold found in each resample.
 
-Over pairs: as many pairs as there are, drawn with replacement. Intervals are too narrow where pairs share images or
-people.
+Over people, a genuine pair counts as often as its person was drawn, and an impostor pair as often as the product of
+both counts: the vertex bootstrap of Snijders & Borgatti (Connections 22(2), 1999), examined for face verification by
+Fogliato, Patil & Perona (IJCV, arXiv:2306.01198). It ignores what different people share, such as a session, and
+overstates the variance where pairs depend little on their people (Owen & Eckles, Annals of Applied Statistics 6(3),
+2012). Over pairs, intervals are too narrow where pairs share people. All methods see the same resamples.
 
-Over people: as many people as there are, drawn with replacement. A genuine pair counts as often as its person was
-drawn; an impostor pair counts as often as the product of both counts. Copies of one person are not compared. This is
-the vertex bootstrap of Snijders & Borgatti (Connections 22(2), 1999), examined for face verification by Fogliato, Patil
-& Perona (IJCV, arXiv:2306.01198). It ignores what different people share, such as a session, and overstates the
-variance where pairs depend little on their people (Owen & Eckles, Annals of Applied Statistics 6(3), 2012).
+In simulations with independent pairs, 95 % intervals over pairs held the true pAUC in 92-94 % of 150 trials with 20/fmr
+impostor pairs, in 86 % with 3/fmr (LFW at 1e-3), and in 24 % with 0.3/fmr (LFW at 1e-4): do not quote those. Where
+people differ, intervals over pairs held it in 65-75 % of 100 trials, and intervals over people in 90-93 %.
 
-All methods see the same resamples, so differences are paired. The threshold is found again in each resample.
-
-With few impostor pairs, the threshold depends on the most similar ones, which no resample exceeds. In simulations with
-independent pairs, 95 % intervals over pairs held the true pAUC in 92-94 % of 150 trials with 20/fmr impostor pairs, in
-86 % with 3/fmr (LFW at 1e-3), and in 24 % with 0.3/fmr (LFW at 1e-4): do not quote those. Where people differ,
-intervals over pairs held it in 65-75 % of 100 trials, and intervals over people in 90-93 %; for differences, 90-92 %
-and 96-99 %.
-
-With few people, resamples over people are few as well, and draws without a pair of either kind are repeated: those of
-two people are all equal. So below `FEWEST_PEOPLE` no interval should be quoted, and below `FEW_PEOPLE` with caution.
+Below `FEWEST_PEOPLE` no interval should be quoted, and below `FEW_PEOPLE` with caution: draws without a pair of either
+kind are repeated, so that those of two people are all equal.
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -87,8 +80,7 @@ class BootstrapCurves:
     def pauc_of_best(self, keys: Sequence[Hashable], judge: Self, limit: float = 0.3) -> NDArray[np.float64]:
         """Return the area of each resample, (resamples,), of that key whose area in `judge` is smallest *there*.
 
-        An interval of the measure that is best of several on the data themselves is too kind: others win in other data.
-        Chosen anew in each resample, it includes that. judge: curves of the same keys on the same resamples.
+        So its interval includes that other keys win in other data. judge: curves of the same keys and resamples.
         """
         areas = np.stack([judge.pauc(key, limit) for key in keys])
         chosen = np.where(np.isnan(areas), np.inf, areas).argmin(axis=0)
@@ -97,9 +89,8 @@ class BootstrapCurves:
     def gain(self, key: Hashable, limit: float = 0.3, level: float = 0.95) -> Difference:
         """Return the area minus that of discarding in random order, paired by resample.
 
-        A random order leaves the FNMR as it is, on average over all orders, so its area is `limit` times the FNMR with
-        nothing discarded. (In simulations the mean area of 200 random orders was within 0.5 % of that where at least
-        ten false matches were expected, and 2 % below where it was a third of one.)
+        On average over all orders, that leaves the FNMR as it is: `limit` times the FNMR with nothing discarded. (In
+        simulations it was within 0.5 % of that with ten or more false matches expected, and 2 % below with a third.)
         """
         estimate = self.curves[key].pauc(limit) - limit * self.curves[key].fnmr[0]
         return difference_of(estimate, self.pauc(key, limit) - limit * self.fnmr[key][:, 0], level)
@@ -202,9 +193,8 @@ def share_interval(
     hits, total: (people,) how many items a person has, and how many of them count. draws: see `people_draws`; resamples
     with nothing in `total` are left out. NaN without resamples or without any item.
 
-    Where nothing or everything counts, all resamples agree, however few people there are. Then the far end is the exact
-    binomial bound of Clopper and Pearson (Biometrika 26(4), 1934) with people as trials: with no error among ten
-    people, the share is in [0, 0.31].
+    Where nothing or everything counts, all resamples agree. Then the far end is the exact binomial bound of Clopper and
+    Pearson (Biometrika 26(4), 1934) with people as trials: with no error among ten people, [0, 0.31].
     """
     people = int((total > 0).sum())
     if not len(draws) or not people:

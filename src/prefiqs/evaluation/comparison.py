@@ -14,8 +14,7 @@ from prefiqs.evaluation.curve import Curve, RandomOrder
 from prefiqs.evaluation.discarding import SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.evaluation.inputs import as_scores
-from prefiqs.evaluation.pairs import cosine_similarity, pair_levels
-from prefiqs.evaluation.templates import ImageTemplates, pool_templates, template_quality
+from prefiqs.evaluation.pairs import ImageTemplates, cosine_similarity, pair_levels, pool_templates, template_quality
 
 Curves = dict[tuple[str, Hashable, float], Curve]  # by verifier, key of the quality measure, and target FMR
 RandomOrders = dict[tuple[str, float], RandomOrder]  # by verifier and target FMR
@@ -102,10 +101,7 @@ class Comparison:
         return found
 
     def bootstrap(self, protocol: EdcProtocol, resamples: int = 1000, seed: int = 0) -> Bootstraps:
-        """Return the curves of all keys, up to the limit, on the same resampled people or pairs.
-
-        See `bootstrap.bootstrap_curves`.
-        """
+        """Return the curves of all keys, up to the limit, on the same resamples, see `bootstrap.bootstrap_curves`."""
         discardings = {v: protocol.discarding(ranks, whole=False) for v, ranks in self.similarities.items()}
         people = None if self._subjects is None else self._subjects[self.pairs]
         return bootstrap_curves(discardings, self._orders, people, resamples, seed)

@@ -1,9 +1,8 @@
 """Which of the sorted pairs are left at each step of an error-versus-discard curve, even if pairs count several times.
 
-A bootstrap resample gives each pair an integer weight. The FNMR equals, to the last digit, that of a list in which pair
-i occurs weights[i] times in a row, so a cut may fall between two copies of one pair. Pairs are sorted once, beforehand.
-What is left takes two passes over the pairs, for all verifiers together. A verifier looks at few pairs only: the most
-similar impostor pairs and the least similar genuine ones.
+A bootstrap resample gives each pair an integer weight; a cut may fall between two copies of one pair. Pairs are sorted
+once. What is left takes two passes over the pairs, for all verifiers together. A verifier looks at few pairs only: the
+most similar impostor pairs and the least similar genuine ones.
 """
 
 from collections.abc import Sequence
@@ -42,24 +41,19 @@ class SimilarityRanks:
 
 
 class QualityRanks:
-    """The order in which pairs are discarded, (P,) places in the list, the worst first.
+    """The order in which pairs are discarded, (P,) places in the list, the worst first; up to 20 bytes a pair."""
 
-    genuine: (P,) bool. Only the first `n_droppable` may be discarded, None = all. Holds up to 20 bytes a pair.
-    """
-
-    def __init__(self, order: Ints, genuine: NDArray[np.bool_], n_droppable: int | None = None):
+    def __init__(self, order: Ints, genuine: NDArray[np.bool_]):
         self.order = order.astype(np.intp)  # several times as fast an index as a smaller type
         self.rank = np.empty(len(order), np.min_scalar_type(len(order)))
         self.rank[self.order] = np.arange(len(order))
         self.of_genuine = np.flatnonzero(genuine[self.order])  # ascending ranks
-        self.n_droppable = n_droppable or len(order)
 
 
 def sort_by_quality(pair_quality: ArrayLike) -> Ints:
     """Return the order in which pairs are discarded, the worst first; equal ones in a random order, always the same.
 
-    All pairs of an image that is worse than its partners are equal. In the order of a list they would be discarded by
-    kind or by person.
+    In the order of a list, the pairs of one image, which are often equal, would be discarded by kind or by person.
     """
     quality = np.asarray(pair_quality)
     shuffled = np.random.default_rng(0).permutation(len(quality))
@@ -79,7 +73,7 @@ class Left:
         dropped, of = np.array([as_fraction(step).as_integer_ratio() for step in np.asarray(steps)]).T
         in_order = weights.take(quality.order)  # faster than an index
         ends = in_order.cumsum()  # copies up to and with each pair, lowest quality first
-        n_dropped = dropped * ends[quality.n_droppable - 1] // of
+        n_dropped = dropped * ends[-1] // of
         place = np.searchsorted(ends, n_dropped, side="right")
         self.cut = quality.order[place]
         self.gone = weights[self.cut] - (ends[place] - n_dropped)
@@ -112,10 +106,9 @@ class Discarding:
         # A fixed threshold is that of all pairs, so it has a step of its own.
         return Left(quality, weights, np.append(0, self.discard) if self._fixed else self.discard)
 
-    def curves(self, order: Ints, n_droppable: int | None = None) -> list[Curve]:
-        """Return one curve for each target FMR; arguments as of `QualityRanks`."""
-        quality = QualityRanks(order, self.similarity.genuine, n_droppable)
-        left = self.left(quality, np.broadcast_to(np.int64(1), len(order)))
+    def curves(self, order: Ints) -> list[Curve]:
+        """Return one curve for each target FMR; order: see `QualityRanks`."""
+        left = self.left(QualityRanks(order, self.similarity.genuine), np.broadcast_to(np.int64(1), len(order)))
         n_genuine, n_impostor = (counts[-len(self.discard) :] for counts in (left.n_genuine, left.n_impostor))
         curves = []
         for fmr, fnmr, thresholds, matches in zip(self.fmrs, *self._points(left), strict=True):
@@ -130,91 +123,82 @@ class Discarding:
 
     def _points(self, left: Left) -> list[NDArray]:
         """Return FNMR, thresholds and false matches, (targets, steps) each."""
-        errors = _Errors(self.similarity, left)
-        found = [errors.thresholds(fmr, self._rule, self._fixed) for fmr in self.fmrs]
+        found = [self._thresholds(left, fmr) for fmr in self.fmrs]
         thresholds, matches = (np.array(values) for values in zip(*found, strict=True))
         undefined = np.isnan(thresholds) | (left.n_genuine == 0)
-        fnmr = np.where(undefined, np.nan, errors.rejected(thresholds) / np.maximum(left.n_genuine, 1))
+        fnmr = np.where(undefined, np.nan, self._rejected(left, thresholds) / np.maximum(left.n_genuine, 1))
         return [values[:, -len(self.discard) :] for values in (fnmr, thresholds, matches)]
 
-
-class _Errors:
-    """The errors of one verifier on the pairs that are left."""
-
-    def __init__(self, similarity: SimilarityRanks, left: Left):
-        self._similarity, self._left = similarity, left
-        self._steps = np.arange(len(left.cut))
-
-    def thresholds(self, fmr: float, rule: str, fixed: bool, n_top: int = 0) -> tuple[Floats, Ints]:
+    def _thresholds(self, left: Left, fmr: float, n_top: int = 0) -> tuple[Floats, Ints]:
         """Return the threshold of each step and how many impostors match, (steps,) each.
 
         It is sought among the `n_top` most similar impostors, and among twice as many if too few of them are left.
         """
-        pairs = self._similarity.impostor_pairs[::-1]
-        left, n_impostor = self._left, self._left.n_impostor
+        pairs, n_impostor, steps = self.similarity.impostor_pairs[::-1], left.n_impostor, np.arange(len(left.cut))
         n_top = min(n_top or 2 * int(fmr * n_impostor.max()) + 64, len(pairs))
         top = pairs[:n_top]
-        copies = np.where(left.n_steps(top) > self._steps[:, None], left.weights[top], 0)
+        copies = np.where(left.n_steps(top) > steps[:, None], left.weights[top], 0)
         copies -= left.gone[:, None] * (top == left.cut[:, None])
-        counts = np.zeros((len(self._steps), n_top + 1), np.int64)
+        counts = np.zeros((len(steps), n_top + 1), np.int64)
         copies.cumsum(axis=1, out=counts[:, 1:])
-        falling = self._similarity.similarity[top]
-        places = threshold_places(falling, counts, n_impostor, fmr, rule)
+        falling = self.similarity.similarity[top]
+        places = threshold_places(falling, counts, n_impostor, fmr, self._rule)
         side: Literal["left", "right"] = "left"  # a pair matches above the threshold
-        if rule == "cr-fiqa":
+        if self._rule == "cr-fiqa":
             side = "right"  # an impostor pair also at it
-            scores, exist = self._lowest_scores(places, falling, counts)
+            scores, exist = self._lowest_scores(left, places, falling, counts)
             if not exist.all():
-                places = threshold_places(falling, counts, n_impostor, fmr, rule, exist)
-                scores, _ = self._lowest_scores(places, falling, counts)
-        if fixed:
+                places = threshold_places(falling, counts, n_impostor, fmr, self._rule, exist)
+                scores, _ = self._lowest_scores(left, places, falling, counts)
+        if self._fixed:
             places[:] = places[0]
         if (places == n_top).any() and n_top < len(pairs):
-            return self.thresholds(fmr, rule, fixed, 2 * n_top)
-        thresholds = scores if rule == "cr-fiqa" else falling[places]
-        if fixed:
+            return self._thresholds(left, fmr, 2 * n_top)
+        thresholds = scores if self._rule == "cr-fiqa" else falling[places]
+        if self._fixed:
             thresholds[:] = thresholds[0]
-        matches = counts[self._steps, np.searchsorted(-falling, -thresholds, side=side)]
-        return np.where(fixed | (n_impostor > 0), thresholds, np.nan), matches
+        matches = counts[steps, np.searchsorted(-falling, -thresholds, side=side)]
+        return np.where(self._fixed | (n_impostor > 0), thresholds, np.nan), matches
 
-    def _lowest_scores(self, places: Ints, falling: Floats, counts: Ints) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return the smallest similarity left above that at each place, and whether there is one; see `thresholds`."""
+    def _lowest_scores(
+        self, left: Left, places: Ints, falling: Floats, counts: Ints
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return the smallest similarity left above that at each place, and whether there is one."""
         limits = np.append(falling, -np.inf)[places]
-        n_above = counts[self._steps, np.searchsorted(-falling, -limits, side="left")]
+        n_above = counts[np.arange(len(places)), np.searchsorted(-falling, -limits, side="left")]
         impostor = np.append(falling, np.inf)[np.where(n_above, (counts[:, 1:] < n_above[:, None]).sum(axis=1), -1)]
-        place, end = self._next_genuine(limits), len(self._similarity.genuine_pairs)
-        genuine = np.where(place < end, self._similarity.genuine_similarity[np.minimum(place, end - 1)], np.inf)
+        place, end = self._next_genuine(left, limits), len(self.similarity.genuine_pairs)
+        genuine = np.where(place < end, self.similarity.genuine_similarity[np.minimum(place, end - 1)], np.inf)
         return np.minimum(impostor, genuine), (n_above > 0) | (place < end)
 
-    def _next_genuine(self, limits: Floats) -> Ints:
+    def _next_genuine(self, left: Left, limits: Floats) -> Ints:
         """Return the place among all genuine pairs of the first one left above each limit; their number if none is."""
-        end, width = len(self._similarity.genuine_pairs), 32
-        start = np.searchsorted(self._similarity.genuine_similarity, limits, side="right")
+        end, width = len(self.similarity.genuine_pairs), 32
+        start = np.searchsorted(self.similarity.genuine_similarity, limits, side="right")
         found = np.full(len(limits), end)
-        while len(missing := self._steps[(found == end) & (start < end)]):
+        while len(missing := np.flatnonzero((found == end) & (start < end))):
             window = np.minimum(start[missing, None] + np.arange(width), end - 1)
-            pairs = self._similarity.genuine_pairs[window]
-            is_left = (self._left.n_steps(pairs) > missing[:, None]) & (self._left.weights[pairs] > 0)
+            pairs = self.similarity.genuine_pairs[window]
+            is_left = (left.n_steps(pairs) > missing[:, None]) & (left.weights[pairs] > 0)
             first = window[np.arange(len(missing)), is_left.argmax(axis=1)]
             found[missing] = np.where(is_left.any(axis=1), first, end)
             start, width = start + width, 4 * width
         return found
 
-    def rejected(self, thresholds: Floats) -> Floats:
+    def _rejected(self, left: Left, thresholds: Floats) -> Floats:
         """Return how many copies of genuine pairs are left and not above each threshold, (targets, steps).
 
         Each pair is added up once, by its steps and by the two thresholds between which it lies.
         """
-        left = self._left
-        n_below = np.searchsorted(self._similarity.genuine_similarity, thresholds, side="right")
+        n_below = np.searchsorted(self.similarity.genuine_similarity, thresholds, side="right")
         n_below = np.where(np.isnan(thresholds), 0, n_below)
-        edges = np.unique(n_below)
-        pairs = self._similarity.genuine_pairs[: edges[-1]]
+        edges, steps = np.unique(n_below), np.arange(len(left.cut))
+        pairs = self.similarity.genuine_pairs[: edges[-1]]
         interval = np.repeat(np.arange(len(edges)), np.diff(edges, prepend=0))
         cell = left.n_steps(pairs) * np.int64(len(edges)) + interval
-        size = (len(self._steps) + 1) * len(edges)
+        size = (len(steps) + 1) * len(edges)
         by_steps = np.bincount(cell, left.weights[pairs], size).reshape(-1, len(edges))  # sums of floats; exact
         at_each_step = by_steps[::-1].cumsum(axis=0)[::-1][1:]  # left at step k is what is left at more than k steps
-        below = at_each_step.cumsum(axis=1)[self._steps, np.searchsorted(edges, n_below)]
-        cut_is_rejected = self._similarity.genuine[left.cut] & (self._similarity.similarity[left.cut] <= thresholds)
+        below = at_each_step.cumsum(axis=1)[steps, np.searchsorted(edges, n_below)]
+        cut_is_rejected = self.similarity.genuine[left.cut] & (self.similarity.similarity[left.cut] <= thresholds)
         return below - left.gone * cut_is_rejected

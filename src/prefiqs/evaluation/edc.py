@@ -3,10 +3,8 @@
 Grother & Tabassi, "Performance of biometric quality measures", TPAMI 2007; ISO/IEC 29794-1. The default follows the
 code published with CR-FIQA (Boutros et al., CVPR 2023), except that the decision rule is the same for both error rates
 (see `error_rates`): *all* pairs are discarded by quality, and the threshold is found again on the pairs left.
-`threshold="fixed"` keeps that of discard 0 (ISO, NIST); `pairs="genuine"` discards genuine pairs only.
-
-Pairs of equal quality are dropped in a random order that depends on nothing but the number of pairs. The published code
-drops them in the order of the list.
+`threshold="fixed"` keeps that of discard 0 (ISO, NIST). Pairs of equal quality are dropped in a random order that
+depends on nothing but the number of pairs, where the published code drops them in the order of the list.
 """
 
 import math
@@ -76,30 +74,24 @@ def error_discard_curve(
     discard: ArrayLike | None = None,
     threshold: str = "recomputed",
     rule: str = "nearest",
-    pairs: str = "all",
 ) -> Curve:
     """Return the EDC: FNMR at the target `fmr` as a function of the fraction of pairs discarded, lowest quality first.
 
     similarity: (P,) float, larger = more alike. genuine: (P,) bool, True = same person.
     pair_quality: (P,) float, larger = better (see `pairs.pair_quality`).
     fmr: target in (0, 1). discard: fractions in [0, 1), strictly ascending; None is 0, 0.05, ..., 0.95.
-        At fraction r, exactly floor(r * P) pairs are dropped (with `pairs="genuine"`, of the genuine pairs only).
+        At fraction r, exactly floor(r * P) pairs are dropped.
     threshold: "recomputed" on the remaining pairs, or "fixed" at its value for all pairs.
     rule: "nearest" or "conservative", see `error_rates.threshold_at_fmr`; or "cr-fiqa", as in the code published with
         CR-FIQA: the FMR nearest to the target among the similarities of all pairs left, of equally near ones the
         smallest similarity, where an impostor pair at the threshold matches but a genuine pair does not.
-    pairs: which pairs may be discarded, "all" or "genuine".
 
     Raises InputError for unequal lengths, NaN, an unknown option, or no genuine or no impostor pair at all.
     """
     protocol = EdcProtocol((fmr,), threshold, rule)
-    check_choice(pairs, "pairs", ("all", "genuine"))
     grid = discard_grid(0.05) if discard is None else as_scores(discard, "discard")
     if not len(grid) or grid[0] < 0 or grid[-1] >= 1 or (np.diff(grid) <= 0).any():
         raise InputError(f"discard must hold ascending fractions from 0 to below 1, not {grid}.")
     ranks = SimilarityRanks(similarity, genuine)
-    quality = as_scores(pair_quality, "pair_quality", len(ranks.genuine))
-    kept = (pairs == "genuine") & ~ranks.genuine  # whatever their quality
-    order = sort_by_quality(quality)
-    order = order[np.argsort(kept[order], kind="stable")]
-    return Discarding(ranks, protocol.fmrs, grid, threshold, rule).curves(order, int((~kept).sum()))[0]
+    order = sort_by_quality(as_scores(pair_quality, "pair_quality", len(ranks.genuine)))
+    return Discarding(ranks, protocol.fmrs, grid, threshold, rule).curves(order)[0]

@@ -7,12 +7,10 @@
 
 For both, 0 = equal treatment, smaller = better. Source: ISO/IEC 29794-1 (working draft 3 of the next edition, formula
 8), Dörsch et al., "Fairness measures for biometric quality assessment", arXiv:2408.11392, and the script of the
-standard's editors, `DV-OFIQ-stats-with-plots.py`; we have not seen the final text. Where that script drops images
-without a score, here they count as rejected: their score is −∞.
-
-Both are above 0 even if groups differ by chance alone, and the more so, the fewer people there are. Therefore each has
-a level "by chance": the 95 % quantile when the groups of people are exchanged at random. Below it, the data show no
-difference. Intervals are those of a bootstrap over people.
+standard's editors, `DV-OFIQ-stats-with-plots.py`. Where that script drops images without a score, here they count as
+rejected: their score is −∞. Both are above 0 by chance alone, and the more so, the fewer people there are: so each has
+a level "by chance", the 95 % quantile when the groups of people are exchanged at random. Intervals are those of a
+bootstrap over people.
 """
 
 from collections.abc import Iterator

@@ -62,7 +62,6 @@ def check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:
 def as_fraction(value: float) -> Fraction:
     """Return the rational number that a decimal was meant to be: 0.15 -> 3/20, also 0.15000000000000002 -> 3/20.
 
-    A float is seldom the number typed (0.29 * 100 = 28.999999999999996, whose floor is 28), so counts are derived from
-    this fraction in integers. Denominators up to 1e9 are finer than any grid, coarser than the rounding of a float.
+    Counts are derived from it in integers: 0.29 * 100 = 28.999999999999996. Denominators are up to 1e9.
     """
     return Fraction(float(value)).limit_denominator(10**9)

@@ -46,10 +46,8 @@ def percentile_points(comparison: Comparison, thresholds: pd.DataFrame, percenti
     thresholds: as of `similarity_thresholds`. Returns one row per verifier, key, percentile and FMR: verifier, key,
     fmr, similarity_threshold, reliable, percentile, rejection_threshold.
     """
-    levels = {
-        key: np.quantile(scores[np.isfinite(scores)], np.array(percentiles) / 100)
-        for key, scores in comparison.scores.items()
-    }
+    shares = np.array(percentiles) / 100
+    levels = {key: np.quantile(scores[np.isfinite(scores)], shares) for key, scores in comparison.scores.items()}
     rows = [
         (verifier, key, row.fmr, row.similarity_threshold, row.reliable, percentile, level)
         for verifier, of_verifier in thresholds.groupby("verifier", sort=False)
@@ -63,9 +61,8 @@ def percentile_points(comparison: Comparison, thresholds: pd.DataFrame, percenti
 def target_points(comparison: Comparison, thresholds: pd.DataFrame, target_fnmrs: Sequence[float]) -> pd.DataFrame:
     """Return the lowest rejection threshold at which the FNMR of the pairs left is at most a target, in (0, 1).
 
-    Candidates are the scores of the images, so that nothing but failures to acquire is rejected where the target is met
-    anyway. NaN if none reaches it while 1/target genuine pairs are left: fewer could not show so small a rate. The FNMR
-    need not fall with every step: it may be above the target again at a higher threshold.
+    Candidates are the scores of the images. NaN if none reaches it while 1/target genuine pairs are left. The FNMR may
+    be above the target again at a higher threshold.
 
     Returns one row per verifier, key, target and FMR: as of `percentile_points`, with target_fnmr for percentile.
     reliable: also, ten or more non-matches are expected at the target among the genuine pairs left.

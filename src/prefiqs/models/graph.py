@@ -26,7 +26,8 @@ class GraphModel(FaceModel):
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise InputError(f"OpenVINO cannot read {path} ({reason}).") from error
-        graph = _free_batch(self.adapted(graph, path))
+        graph = self.adapted(graph, path)
+        _free_batch(graph)
         shape = graph.output(0).get_partial_shape()
         if not _is_table(shape):
             raise InputError(f"The first output of {path} must be embeddings n×d, but has the shape {shape}.")
@@ -37,7 +38,16 @@ class GraphModel(FaceModel):
 
     def adapted(self, graph: ov.Model, path: Path) -> ov.Model:
         """The graph with an input n×3×112×112; `InputError` if it does not take colour faces of this size."""
-        return _channels_first(graph, path)
+        shape = [d.get_length() if d.is_static else -1 for d in graph.input(0).get_partial_shape()]
+        faces = {(3, FACE_SIZE, FACE_SIZE): "NCHW", (FACE_SIZE, FACE_SIZE, 3): "NHWC"}  # the latter is TFLite's order
+        if len(graph.inputs) != 1 or tuple(shape[1:]) not in faces:
+            raise InputError(
+                f"{path} must take one input of {FACE_SIZE}×{FACE_SIZE} colour faces, but takes the shape {shape}."
+            )
+        steps = PrePostProcessor(graph)
+        steps.input().tensor().set_layout(ov.Layout("NCHW"))
+        steps.input().model().set_layout(ov.Layout(faces[tuple(shape[1:])]))
+        return steps.build()
 
     def forward(self, prepared: Tensor) -> Tensor:
         """Float32 n×3×112×112, prepared by `input_spec`, to raw embeddings n×d."""
@@ -47,22 +57,7 @@ class GraphModel(FaceModel):
         return torch.from_numpy(request.infer(np.ascontiguousarray(prepared.numpy()))[0])
 
 
-def _channels_first(graph: ov.Model, path: Path) -> ov.Model:
-    """Give an NHWC graph (TFLite's order) an NCHW input; refuse what does not take 112×112 colour faces."""
-    shape = [d.get_length() if d.is_static else -1 for d in graph.input(0).get_partial_shape()]
-    if len(graph.inputs) == 1 and shape[1:] == [3, FACE_SIZE, FACE_SIZE]:
-        return graph
-    if len(graph.inputs) == 1 and shape[1:] == [FACE_SIZE, FACE_SIZE, 3]:
-        steps = PrePostProcessor(graph)
-        steps.input().tensor().set_layout(ov.Layout("NCHW"))
-        steps.input().model().set_layout(ov.Layout("NHWC"))
-        return steps.build()
-    raise InputError(
-        f"{path} must take one input of {FACE_SIZE}×{FACE_SIZE} colour faces, but takes the shape {shape}."
-    )
-
-
-def _free_batch(graph: ov.Model) -> ov.Model:
+def _free_batch(graph: ov.Model) -> None:
     """Let a graph that was exported for a fixed number of faces take any number.
 
     The exporters wrote the batch into the target of the last reshape (`[1, -1]`, `[2, 192]`); it becomes `[-1, d]`.
@@ -73,7 +68,6 @@ def _free_batch(graph: ov.Model) -> ov.Model:
             node.input(1).replace_source_output(target.output(0))
     graph.validate_nodes_and_infer_types()
     graph.reshape([-1, 3, FACE_SIZE, FACE_SIZE])
-    return graph
 
 
 def _is_table(shape: ov.PartialShape) -> bool:

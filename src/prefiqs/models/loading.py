@@ -10,8 +10,7 @@ from prefiqs.errors import InputError
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.onnx_network import declared_input
-from prefiqs.models.weights import card_of, published_weights
-from prefiqs.models.zoo import load_file
+from prefiqs.models.registry import card_of, load_file, published_weights
 
 _CPU = torch.device("cpu")
 

@@ -1,6 +1,5 @@
 """Copy the results that the current parameters name to `reports/RUN`, with a manifest; nothing else remains there."""
 
-import hashlib
 import json
 import os
 import platform
@@ -13,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from prefiqs.assets.fetch import file_sha256
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text, whole_folder, write_text
 from prefiqs.pipeline.run import Run
@@ -79,8 +79,8 @@ def manifest(root: Path, run: str, folders: Iterable[str]) -> dict[str, Any]:
         "run": run,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "commit": _commit(root),
-        "lock_sha256": _sha256(root / "requirements.lock"),
-        "params_sha256": _sha256(root / "params.yaml"),
+        "lock_sha256": file_sha256(root / "requirements.lock"),
+        "params_sha256": file_sha256(root / "params.yaml"),
         "versions": {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES},
         "platform": platform.platform(aliased=True),
         "processor": _processor(),
@@ -132,7 +132,3 @@ def _processor() -> str:
     except OSError:  # not Linux
         found = None
     return found[1] if found else platform.processor() or platform.machine()
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -26,7 +26,7 @@ from prefiqs.methods.registry import PreparedScorer, deciding_options, shared_op
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import as_model
 from prefiqs.models.onnx_network import files_of
-from prefiqs.models.weights import published_weights
+from prefiqs.models.registry import published_weights
 
 _MOST_FACES = 512  # waiting to be scored (20 MB); as many photos are read ahead
 # So that a run that dies loses at most two seconds of work: seconds after which the faces that fill whole chunks are

@@ -7,18 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prefiqs.evaluation import tables
 from prefiqs.evaluation.bootstrap import BootstrapCurves, Difference, difference_of, excess_of
 from prefiqs.evaluation.curve import Curve
 from prefiqs.evaluation.edc import THRESHOLDS
-from prefiqs.evaluation.tables import (
-    FEW_ERRORS,
-    areas_table,
-    curves_table,
-    differences_table,
-    intervals_table,
-    random_curves_table,
-    random_table,
-)
 from prefiqs.pipeline.identity import COLUMNS, MethodId
 from prefiqs.pipeline.params import Edc
 from prefiqs.pipeline.run import Run
@@ -72,13 +64,12 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         named = scores.methods.merge(table, "right", "key")
         return named[["key", *COLUMNS, *table.columns.drop("key")]]
 
-    areas = pd.concat(areas_table(found, edc.limit).assign(threshold=name) for name, found in curves.items())
-    ends = intervals_table(bootstraps, edc.limit).assign(threshold=edc.threshold)
+    areas = pd.concat(tables.areas_table(found, edc.limit).assign(threshold=name) for name, found in curves.items())
+    ends = tables.intervals_table(bootstraps, edc.limit).assign(threshold=edc.threshold)
     where = ["verifier", "key", "fmr", "threshold"]
     areas = areas.merge(ends[[*where, "pauc_low", "pauc_high"]], "left", where).assign(limit=edc.limit)
     areas = identified(areas[[*where, "limit", *areas.columns.drop([*where, "limit"])]])
-    against_norm, random = identified(differences_table(bootstraps, norm, edc.limit)), random_table(chance)
-
+    random = tables.random_table(chance)
     chosen = areas[(areas["fmr"] == fmr) & (areas["threshold"] == edc.threshold)]
     line = random[random["fmr"] == fmr].set_index("verifier")
     paucs = chosen.pivot(index="key", columns="verifier", values="pauc")[verifiers].rename_axis(columns=None)
@@ -91,15 +82,15 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     by_spec = by_spec.set_index(["granularity", "criterion", "ratio", "verifier"])["pauc"].unstack(sort=False)
     by_spec = by_spec.rename_axis(columns=None).assign(mean=by_spec.mean(axis=1, skipna=False)).reset_index()
     rejected = chosen.groupby("verifier")["errors"].first()
-    named = ", ".join(rejected.index[rejected < FEW_ERRORS])
-    few = f" Fewer than {FEW_ERRORS} errors to compare, so no third digit: {named}." if named else ""
+    named = ", ".join(rejected.index[rejected < tables.FEW_ERRORS])
+    few = f" Fewer than {tables.FEW_ERRORS} errors to compare, so no third digit: {named}." if named else ""
     order = ", ".join(f"{v} {line.pauc_mean[v]:.2f} ± {line.pauc_std[v]:.2f}" for v in verifiers)
     table = Table(
         by_spec,
         f"pAUC·10³ on {benchmark}, quality from {model}",
         best=dict.fromkeys([*verifiers, "mean"], "min"),
         digits=2,
-        coarse={verifier: [errors < FEW_ERRORS] * len(by_spec) for verifier, errors in rejected.items()},
+        coarse={verifier: [errors < tables.FEW_ERRORS] * len(by_spec) for verifier, errors in rejected.items()},
         notes=f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {order}. "
         f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}.{few}",
     )
@@ -128,10 +119,10 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         levels["true severity"] = paucs.loc[oracle, model]
     return EdcStudy(
         areas=areas,
-        points=identified(curves_table(curves[edc.threshold])),
-        against_norm=against_norm,
+        points=identified(tables.curves_table(curves[edc.threshold])),
+        against_norm=identified(tables.differences_table(bootstraps, norm, edc.limit)),
         random=random,
-        random_points=random_curves_table(chance),
+        random_points=tables.random_curves_table(chance),
         table=table,
         by_ratio=lines_by_ratio(
             by_spec.assign(strategy=by_spec["granularity"] + " " + by_spec["criterion"], pauc=by_spec[model]),

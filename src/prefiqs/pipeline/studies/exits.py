@@ -11,9 +11,8 @@ from prefiqs.methods.attn_fiqa import attention_by_block
 from prefiqs.methods.ex_fiqa import exfiqa_scores, exit_gflops, fuse_exits, token_attention
 from prefiqs.methods.vitnt_fiqa import vitnt_depths
 from prefiqs.models.loading import load_model
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.scores import Scores
 from prefiqs.reporting.figures.faces import attention_grid, ends_of_people
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
@@ -59,7 +58,12 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
     ranking = found[MethodId.of("ex-fiqa", model, fusion="depth")]
     shown = np.concatenate(ends_of_people(ranking, faces.subjects, chosen.faces))
     folder, exits = run.layout.exits(benchmark, model), [exit for exit in chosen.exits if exit <= len(gflops)]
-    withheld, maps = not run.shows_faces_of(benchmark), received[shown]
+    maps = received[shown] - received[shown].min((2, 3), keepdims=True)  # they may be negative
+
+    def grid(maps: np.ndarray, scores: np.ndarray) -> Figure:
+        captions, withheld = [f"{score:.2f}" for score in scores[shown]], not run.shows_faces_of(benchmark)
+        return attention_grid(images[shown], maps, exits, captions, withheld)
+
     return ExitsStudy(
         scores=found,
         by_block=Table(
@@ -68,20 +72,8 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
             digits=dict.fromkeys(columns, 3) | {"share of a pass (%)": 0},
             notes="Spearman: rank correlation of the scores after this block with those of the whole network.",
         ),
-        figure=attention_grid(
-            images[shown],
-            token_attention(network, images[shown], **computing),
-            exits,
-            [f"{score:.2f}" for score in ranking[shown]],
-            withheld,
-        ),
-        received=attention_grid(
-            images[shown],
-            maps - maps.min((2, 3), keepdims=True),  # maps may be negative
-            exits,
-            [f"{score:.2f}" for score in by_received[shown, -1]],
-            withheld,
-        ),
+        figure=grid(token_attention(network, images[shown], **computing), ranking),
+        received=grid(maps, by_received[:, -1]),
         stored={folder: found.write, folder / "curve.parquet": pd.DataFrame(curve, columns=CURVE_COLUMNS)},
     )
 

@@ -14,8 +14,7 @@ from prefiqs.methods.registry import METHODS, PreparedScorer, deciding_options
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import load_model
-from prefiqs.models.weights import card_of, missing_weights, published_weights, weights_are_here
-from prefiqs.models.zoo import MODELS, ModelCard
+from prefiqs.models.registry import MODELS, ModelCard, card_of, missing_weights, published_weights, weights_are_here
 from prefiqs.pipeline.params import Method, Params
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.mask import prunable_weights

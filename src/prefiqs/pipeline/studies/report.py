@@ -92,15 +92,12 @@ def _verifiers_table(found: Mapping[str, Any], benchmark: str, fmr: float) -> st
 
 
 def _transformer_table(found: Mapping[str, Any]) -> str:
-    seen = (
-        " § The network was trained on images of this benchmark, or on images degraded like them."
-        if found["seen"]
-        else ""
-    )
     caption = (
         "pAUC of ViTNT-FIQA (all blocks), ATTN-FIQA (the last block), ViT-FIQA (the last exit) and EX-FIQA-FW, by "
-        f"verifier.{seen}"
+        "verifier."
     )
+    if found["seen"]:
+        caption += " § The network was trained on images of this benchmark, or on images degraded like them."
     rows = [{"method": method, "random": False, **areas} for method, areas in found["pauc"].items()]
     rows.append({"method": "random order", "random": True, **found["pauc_random_mean"]})
     best = dict.fromkeys(found["pauc_random_mean"], "min")

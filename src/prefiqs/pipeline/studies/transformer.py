@@ -7,8 +7,8 @@ import pandas as pd
 from prefiqs.evaluation.bootstrap import BootstrapCurves
 from prefiqs.evaluation.tables import areas_table, random_table
 from prefiqs.io.tables import read_parquet
+from prefiqs.pipeline.identity import Scores
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.scores import Scores
 from prefiqs.reporting.figures.cost import pauc_by_cost
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
@@ -65,30 +65,20 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     by_verifier = [*verifiers, "mean"]
     digits = dict.fromkeys(by_verifier, 2) | {"GFLOPs": 3, "share of a pass (%)": 0}
 
-    def table(rows: pd.DataFrame, columns: Mapping[str, str], caption: str) -> Table:
-        frame = rows[["key", *columns, *by_verifier]].rename(columns=columns)
-        return Table(frame, caption, dict.fromkeys(by_verifier, "min"), digits, notes, hidden=["key"])
+    def table(rows: pd.DataFrame, columns: Mapping[str, str], method: str, of: str) -> Table:
+        frame, caption = rows[["key", *columns, *by_verifier]], f"{method} on {model}, {benchmark}: pAUC·10³ {of}"
+        best = dict.fromkeys(by_verifier, "min")
+        return Table(frame.rename(columns=columns), caption, best, digits, notes, hidden=["key"])
 
+    read, weighted = wide[wide["kind"].isin(["exit", "fusion"])], depths.replace({"weighting": WEIGHTINGS})
     shown = [part.assign(group=f"{method}, block by block", label=part["block"]) for method, part in by_method.items()]
     shown.append(fusions.assign(group=fusions["name"], label=fusions[first].map("{:.2f}".format)))
     figure_points = pd.concat(shown).assign(verifier=first).rename(columns={"gflops": "cost", first: "pauc"})
     return TransformerStudy(
         areas=areas,
-        exits=table(
-            wide[wide["kind"].isin(["exit", "fusion"])],
-            EXIT_COLUMNS,
-            f"EX-FIQA on {model}, {benchmark}: pAUC·10³ of each exit and of their fusions",
-        ),
-        depths=table(
-            depths.replace({"weighting": WEIGHTINGS}),
-            DEPTH_COLUMNS,
-            f"ViTNT-FIQA on {model}, {benchmark}: pAUC·10³ by the number T of blocks",
-        ),
-        attention=table(
-            attention,
-            {"block": "block"},
-            f"ATTN-FIQA on {model}, {benchmark}: pAUC·10³ by the block whose attention is read",
-        ),
+        exits=table(read, EXIT_COLUMNS, "EX-FIQA", "of each exit and of their fusions"),
+        depths=table(weighted, DEPTH_COLUMNS, "ViTNT-FIQA", "by the number T of blocks"),
+        attention=table(attention, {"block": "block"}, "ATTN-FIQA", "by the block whose attention is read"),
         figure=pauc_by_cost(figure_points, "GFLOPs for one face", figure_points["key"], benchmark, chance.loc[first]),
         numbers={
             "pauc": {method: part[verifiers].iloc[-1].to_dict() for method, part in published.items()},
