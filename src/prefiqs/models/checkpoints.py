@@ -24,10 +24,8 @@ _CONTAINERS = ("state_dict", "model")
 class Layout:
     """How a published checkpoint names its tensors.
 
-    Attributes:
-        prefix: what stands before the backbone's own names.
-        leftovers: beginnings of other keys that are known: what training needed and the embedding does not.
-        names: our names by theirs, where these differ by more than the prefix.
+    prefix: what stands before the backbone's own names. leftovers: beginnings of other keys that are known, which the
+    embedding does not need. names: our names by theirs, where these differ by more than the prefix.
     """
 
     prefix: str = ""

@@ -28,9 +28,7 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
             layer names (.pth, .pt, .ckpt, .bin or .safetensors; for a network that is not built here, its own file).
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
 
-    Raises:
-        InputError: unknown name, a weights file that does not fit, or an ONNX file that cannot be used (see
-            `load_onnx`); AssetError: the weights cannot be downloaded.
+    Raises `InputError` for an unknown name or a file that does not fit, `AssetError` if weights cannot be downloaded.
     """
     target = resolve_device(device)
     if name.endswith((".onnx", ".params", ".pb")):

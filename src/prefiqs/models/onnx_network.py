@@ -47,14 +47,10 @@ class OnnxNetwork(FaceModel):
     """An FR network from an ONNX file: prepared faces, float32 n×3×112×112, to raw embeddings n×d.
 
     If the file normalises its embeddings, the network ends before that; where it cannot, `normalises` tells.
+    input_spec: None means pixels as they are for a file that scales them itself, else RGB, (x - 127.5)/128.
 
-    Args:
-        input_spec: None if nobody declared it: pixels as they are for a file that scales them itself, else RGB,
-            (x - 127.5)/128.
-
-    Raises:
-        InputError: it is no network from faces to embeddings, has an operator that is not supported (it is named), or
-            scales pixels that `input_spec` scales too.
+    Raises `InputError` if it is no network from faces to embeddings, has an operator that is not supported (it is
+    named), or scales pixels that `input_spec` scales too.
     """
 
     def __init__(self, name: str, input_spec: InputSpec | None, proto: onnx.ModelProto):

@@ -36,15 +36,13 @@ _GRAPHS = (".onnx", ".pb")  # as which other networks than those built here are 
 class ModelCard:
     """One FR network.
 
-    Attributes:
-        source: where its authors give out the weights, and which file; `licence` is that of the weights.
-        network: builds it without weights, given `name` and `input_spec`; None if the file says how it is built (ONNX,
-            MXNet, TFLite).
-        input_spec, embedding_size: None if only the file knows.
-        layouts: the forms in which its checkpoints name their tensors, tried in this order.
-        endings: by which names the user's file is known, behind that of the network.
-        asset: name of the weights in `prefiqs.assets.registry.ASSETS`; None if the user puts the file in place.
-        seen: benchmarks whose images, or kinds of degradation, it was trained on, as far as known; results are marked.
+    source: where its authors give out the weights, and which file; `licence` is that of the weights.
+    network: builds it without weights, given `name` and `input_spec`; None if the file says how (ONNX, MXNet, TFLite).
+    input_spec, embedding_size: None if only the file knows.
+    layouts: the forms in which its checkpoints name their tensors, tried in this order.
+    endings: by which names the user's file is known, behind that of the network.
+    asset: name of the weights in `prefiqs.assets.registry.ASSETS`; None if the user puts the file in place.
+    seen: benchmarks whose images, or kinds of degradation, it was trained on, as far as known; results are marked.
     """
 
     name: str

@@ -79,12 +79,9 @@ class Block(nn.Module):
 class ViT(FaceModel):
     """Vision transformer: 112×112 in, embedding out. `forward` is `head` of the last block of `blocks` on `tokens`.
 
-    `leading_tokens` counts the tokens in front of the patches, which are no part of the embedding.
-
-    Args:
-        patch: side of a patch in pixels; there are (112 // patch)², row by row. Pixels left over are unused.
-        width: of a token.
-        mlp_ratio: hidden width of the MLP over `width`.
+    `leading_tokens` counts the tokens in front of the patches, which are no part of the embedding. patch: side of a
+    patch in pixels; there are (112 // patch)², row by row, and pixels left over are unused. width: of a token.
+    mlp_ratio: hidden width of the MLP over `width`.
     """
 
     leading_tokens = 0
@@ -134,9 +131,7 @@ class ViT(FaceModel):
 class ViTFiqa(ViT):
     """A `ViT` with a quality head (batch norm and a linear layer without bias); takes what `ViT` takes.
 
-    Args:
-        quality_token: variant (T) reads the quality from a learnable token in front of the patches; variant (C) has
-            no such token and reads it from the embedding.
+    With `quality_token`, variant (T), it reads a learnable token in front of the patches, else (C) the embedding.
     """
 
     embedding_layer_name = "feature.2"  # the last layer with weights is the quality's

@@ -105,12 +105,9 @@ def _text(value: object) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores of n images by some methods.
+    """Scores of n images, by their `names`: `values`, float32 n by key, higher = better.
 
-    Attributes:
-        names: of the n images.
-        methods: one row per method: `key` and `COLUMNS`.
-        values: float32 n by key, higher = better.
+    methods: one row per method, `key` and `COLUMNS`.
     """
 
     names: np.ndarray

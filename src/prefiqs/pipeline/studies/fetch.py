@@ -39,8 +39,7 @@ class FetchStudy(Study):
 def fetch_study(run: Run) -> FetchStudy:
     """Check the parameters, then bring the assets of this run to data/assets and its weights to data/weights.
 
-    Raises:
-        ConfigError: a network or method of params.yaml cannot be used; AssetError: an asset cannot be obtained.
+    Raises `ConfigError` if a network or method cannot be used, `AssetError` if an asset cannot be obtained.
     """
     check_networks(run.params)
     names = dict.fromkeys(network for _, network, _ in _uses(run.params))
@@ -74,9 +73,7 @@ def check_networks(params: Params, thorough: bool = True) -> None:
 
     thorough: if False, this takes seconds instead of minutes: weights may be missing, and methods that take derivatives
     are not compiled, so a wrong value of one of their options goes unnoticed.
-
-    Raises:
-        ConfigError: a network that is unknown, missing, or unsuitable for the key of params.yaml that names it.
+    Raises `ConfigError` for a network that is unknown, missing, or unsuitable for the key that names it.
     """
     network_of = cache(_network)
     for key, name, check in _uses(params, thorough):
