@@ -45,8 +45,8 @@ class BootstrapCurves:
     curves: by key, of the pairs as they are, up to a limit. fnmr: (resamples, steps) by key, in [0, 1]; NaN as in
     `Curve`. unit: what was drawn, "pairs" or "people".
 
-    An area (up to `limit`) is NaN in a resample where a point of its curve is; intervals and differences leave such
-    resamples out. InputError for an unknown key, a limit off the curve, or a level outside (0, 1).
+    An area (up to `limit`) is NaN in a resample where a point of its curve is; intervals (of 95 %) and differences
+    leave such resamples out. InputError for an unknown key, or a limit off the curve.
     """
 
     curves: Mapping[Hashable, Curve]
@@ -63,19 +63,19 @@ class BootstrapCurves:
         needed = weights > 0
         return self.fnmr[key][:, needed] @ weights[needed]
 
-    def interval(self, key: Hashable, limit: float = 0.3, level: float = 0.95) -> tuple[float, float]:
+    def interval(self, key: Hashable, limit: float = 0.3) -> tuple[float, float]:
         """Return the percentile interval of the area, low and high; NaN when no resample has an area."""
-        return _percentiles(self.pauc(key, limit), level)
+        return _percentiles(self.pauc(key, limit))
 
     def best(self, limit: float = 0.3) -> Hashable:
         """Return the key of the smallest area, the first of equal ones; None if no area is defined."""
         areas = {key: curve.pauc(limit) for key, curve in self.curves.items()}
         return min((key for key in areas if not np.isnan(areas[key])), key=areas.__getitem__, default=None)
 
-    def difference(self, first: Hashable, second: Hashable, limit: float = 0.3, level: float = 0.95) -> Difference:
+    def difference(self, first: Hashable, second: Hashable, limit: float = 0.3) -> Difference:
         """Return the area of `first` minus that of `second`, paired by resample."""
         estimate = self.curves[first].pauc(limit) - self.curves[second].pauc(limit)
-        return difference_of(estimate, self.pauc(first, limit) - self.pauc(second, limit), level)
+        return difference_of(estimate, self.pauc(first, limit) - self.pauc(second, limit))
 
     def pauc_of_best(self, keys: Sequence[Hashable], judge: Self, limit: float = 0.3) -> NDArray[np.float64]:
         """Return the area of each resample, (resamples,), of that key whose area in `judge` is smallest *there*.
@@ -86,14 +86,14 @@ class BootstrapCurves:
         chosen = np.where(np.isnan(areas), np.inf, areas).argmin(axis=0)
         return np.stack([self.pauc(key, limit) for key in keys])[chosen, np.arange(len(chosen))]
 
-    def gain(self, key: Hashable, limit: float = 0.3, level: float = 0.95) -> Difference:
+    def gain(self, key: Hashable, limit: float = 0.3) -> Difference:
         """Return the area minus that of discarding in random order, paired by resample.
 
         On average over all orders, that leaves the FNMR as it is: `limit` times the FNMR with nothing discarded. (In
         simulations it was within 0.5 % of that with ten or more false matches expected, and 2 % below with a third.)
         """
         estimate = self.curves[key].pauc(limit) - limit * self.curves[key].fnmr[0]
-        return difference_of(estimate, self.pauc(key, limit) - limit * self.fnmr[key][:, 0], level)
+        return difference_of(estimate, self.pauc(key, limit) - limit * self.fnmr[key][:, 0])
 
 
 def bootstrap_curves(
@@ -138,11 +138,17 @@ def resampled_weights(
     genuine: (P,) bool, both kinds present. people: (P, 2), who is shown on either side of each pair, numbers or names,
         such as subjects[pairs]; None draws pairs.
     seed: of `np.random.default_rng`; the first resamples are the same however many are asked for.
-    Raises InputError for another shape, a missing name, or names that contradict `genuine`.
+    Raises InputError if people contradict `genuine`.
     """
-    rng = np.random.default_rng(seed)
-    sides = None if people is None else _numbered(people, genuine)
-    n_units = len(genuine) if sides is None else sides.max() + 1
+    rng, n_units, sides = np.random.default_rng(seed), len(genuine), None
+    if people is not None:
+        sides = pd.factorize(np.asarray(people).T.ravel())[0].reshape(2, -1)
+        n_units = sides.max() + 1
+        if len(wrong := np.flatnonzero((sides[0] == sides[1]) != genuine)):
+            raise InputError(
+                f"In {len(wrong)} pairs (the first is pair {wrong[0]}) people contradict genuine: a genuine pair shows "
+                "one person, an impostor pair two. Are pairs and subjects of the same benchmark?"
+            )
     for _ in range(resamples):
         weights = np.zeros(len(genuine), np.int64)
         while not 0 < weights @ genuine < weights.sum():
@@ -151,22 +157,6 @@ def resampled_weights(
                 left, right = weights[sides]
                 weights = np.where(genuine, left, left * right)
         yield weights
-
-
-def _numbered(people: ArrayLike, genuine: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the people of the left and of the right sides, (2, P), numbered from 0 without a gap."""
-    names = np.asarray(people)
-    if names.shape != (len(genuine), 2):
-        raise InputError(f"people must name both sides of each of {len(genuine)} pairs, not have shape {names.shape}.")
-    sides = pd.factorize(names.T.ravel())[0].reshape(2, -1)
-    if missing := (sides < 0).sum():
-        raise InputError(f"{missing} names are missing in people; name these people or leave their pairs out.")
-    if len(wrong := np.flatnonzero((sides[0] == sides[1]) != genuine)):
-        raise InputError(
-            f"In {len(wrong)} pairs (the first is pair {wrong[0]}) people contradict genuine: a genuine pair shows one "
-            "person, an impostor pair two. Are pairs and subjects of the same benchmark?"
-        )
-    return sides
 
 
 def numbered_people(names: ArrayLike) -> NDArray[np.int32]:
@@ -185,10 +175,8 @@ def people_draws(n_people: int, resamples: int, seed: int) -> NDArray[np.uint16]
     return draws
 
 
-def share_interval(
-    hits: NDArray, total: NDArray, draws: NDArray[np.uint16], level: float = 0.95
-) -> tuple[float, float]:
-    """Return the percentile interval of a share, the sum of `hits` over that of `total`, over people.
+def share_interval(hits: NDArray, total: NDArray, draws: NDArray[np.uint16]) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a share, the sum of `hits` over that of `total`, over people.
 
     hits, total: (people,) how many items a person has, and how many of them count. draws: see `people_draws`; resamples
     with nothing in `total` are left out. NaN without resamples or without any item.
@@ -199,13 +187,13 @@ def share_interval(
     people = int((total > 0).sum())
     if not len(draws) or not people:
         return np.nan, np.nan
-    bound = 1 - ((1 - level) / 2) ** (1 / people)
+    bound = 1 - 0.025 ** (1 / people)
     if hits.sum() in (0, total.sum()):
         return (0.0, bound) if hits.sum() == 0 else (1 - bound, 1.0)
     both = np.column_stack([hits, total]).astype(float)
     parts = np.array_split(draws, draws.size // 2**20 + 1)  # one after the other, as products are made of floats
     counted, of = np.concatenate([part @ both for part in parts]).T
-    return _percentiles(counted[of > 0] / of[of > 0], level)
+    return _percentiles(counted[of > 0] / of[of > 0])
 
 
 def difference_of(estimate: float, resampled: NDArray[np.float64], level: float = 0.95) -> Difference:
@@ -226,9 +214,7 @@ def excess_of(area: float, other: float, areas: NDArray[np.float64], others: NDA
     return list(difference_of(float(ratio) - 1, ratios - 1, 0.9)[:3])
 
 
-def _percentiles(values: NDArray[np.float64], level: float) -> tuple[float, float]:
-    if not 0 < level < 1:
-        raise InputError(f"level must be above 0 and below 1, not {level}; 0.95 is usual.")
+def _percentiles(values: NDArray[np.float64], level: float = 0.95) -> tuple[float, float]:
     if np.isnan(values).all():
         return np.nan, np.nan
     low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])

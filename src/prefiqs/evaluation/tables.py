@@ -53,34 +53,32 @@ def random_curves_table(orders: RandomOrders) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def intervals_table(bootstraps: Bootstraps, limit: float, level: float = 0.95) -> pd.DataFrame:
-    """Return one row per verifier, key and FMR: pauc and the ends of its interval at `level` (·10³).
+def intervals_table(bootstraps: Bootstraps, limit: float) -> pd.DataFrame:
+    """Return one row per verifier, key and FMR: pauc and the ends of its 95 % interval (·10³).
 
     unit: what was drawn. undefined: resamples without an area, left out.
     """
     rows = []
     for (verifier, fmr), drawn in bootstraps.items():
         for key, curve in drawn.curves.items():
-            areas = [1e3 * area for area in (curve.pauc(limit), *drawn.interval(key, limit, level))]
+            areas = [1e3 * area for area in (curve.pauc(limit), *drawn.interval(key, limit))]
             rows.append((verifier, key, fmr, *areas, drawn.unit, np.isnan(drawn.pauc(key, limit)).sum()))
     columns = ["verifier", "key", "fmr", "pauc", "pauc_low", "pauc_high", "unit", "undefined"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def differences_table(
-    bootstraps: Bootstraps, reference: Hashable | None, limit: float, level: float = 0.95
-) -> pd.DataFrame:
+def differences_table(bootstraps: Bootstraps, reference: Hashable | None, limit: float) -> pd.DataFrame:
     """Return one row per verifier, FMR and key other than `reference`: its pAUC minus that of `reference`, paired.
 
     reference: None is the best one of each verifier and FMR.
-    difference, low, high: the difference and its interval at `level`, ·10³; below 0 = better than the reference.
+    difference, low, high: the difference and its 95 % interval, ·10³; below 0 = better than the reference.
     share_better: share of the resamples in which it is better.
     """
     rows = []
     for (verifier, fmr), drawn in bootstraps.items():
         other = drawn.best(limit) if reference is None else reference
         for key in (key for key in drawn.curves if other not in (None, key)):
-            *ends, share_better = drawn.difference(key, other, limit, level)
+            *ends, share_better = drawn.difference(key, other, limit)
             per_mille = [1e3 * value for value in ends]
             rows.append((verifier, key, other, fmr, *per_mille, share_better, len(drawn.fnmr[key]), drawn.unit))
     columns = ["difference", "low", "high", "share_better", "resamples", "unit"]

@@ -43,14 +43,14 @@ class Verdict:
         return next((key for key in self.useful if key in leading), None)
 
 
-def verdict(drawn: BootstrapCurves, limit: float, level: float = 0.95) -> Verdict:
-    """Judge the areas up to `limit` by intervals at `level`; measures without an area are left out."""
+def verdict(drawn: BootstrapCurves, limit: float) -> Verdict:
+    """Judge the areas up to `limit` by their 95 % intervals; measures without an area are left out."""
     best = drawn.best(limit)
     areas = {key: curve.pauc(limit) for key, curve in drawn.curves.items()}
     defined = {key: area for key, area in areas.items() if area == area}
     others: list[Hashable] = sorted(defined.keys() - {best}, key=lambda key: (defined[key], list(areas).index(key)))
     return Verdict(
         best,
-        {key: drawn.difference(key, best, limit, level) for key in others},
-        {key: drawn.gain(key, limit, level) for key in defined},
+        {key: drawn.difference(key, best, limit) for key in others},
+        {key: drawn.gain(key, limit) for key in defined},
     )
