@@ -27,7 +27,7 @@ from torch import Tensor, fx, nn
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models import onnx_functions
-from prefiqs.models.face_model import FaceModel, InputSpec, declared_as
+from prefiqs.models.face_model import FaceModel, InputSpec
 from prefiqs.models.mxnet import read_mxnet, symbol_file
 
 _TOLERANCE = 1e-4  # of a coordinate of a normalised embedding, between PyTorch and OpenVINO
@@ -146,7 +146,7 @@ def declared_input(path: Path) -> InputSpec | None:
         return None
     try:
         declared = json.loads(declaration.read_text(encoding="utf-8"))
-        return declared_as(declared["colour"], declared["mean"], declared["std"], declared.get("better"))
+        return InputSpec(declared["colour"], declared["mean"], declared["std"], declared.get("better"))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         wanted = '{"colour": "rgb" or "bgr", "mean": …, "std": …}'
         raise InputError(f"{declaration} must hold {wanted} ({error}).") from error

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
-from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec, QualityInput
+from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.iresnet import IResNet
 
@@ -91,10 +91,10 @@ class QualityGraph(GraphModel):
     Faces are resized (bilinearly) to the size that the file asks for. `InputError` for a file that is anything else.
     """
 
-    def __init__(self, name: str, input_spec: QualityInput, path: Path):
+    def __init__(self, name: str, input_spec: InputSpec, path: Path):
         if path.suffix not in GRAPHS:
             raise InputError(f"A quality network must be a file {' or '.join(GRAPHS)}, unlike {path}.")
-        self.sign = {"higher": 1.0, "lower": -1.0}[input_spec.better]
+        self.sign = -1.0 if input_spec.better == "lower" else 1.0
         super().__init__(name, input_spec, path)
         try:
             given = tuple(self(torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)).shape)

@@ -24,7 +24,7 @@ from prefiqs.assets.registry import ASSETS
 from prefiqs.errors import AssetError, InputError
 from prefiqs.io.atomic import whole_file, write_text
 from prefiqs.models.checkpoints import ENDINGS, PLAIN, Layout, load_strictly, read_backbone
-from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec, QualityInput, declared_as
+from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.onnx_network import declaration_of, declared_input, files_of, load_onnx, read_network
 from prefiqs.models.quality import QualityGraph
@@ -70,7 +70,7 @@ class ModelCard:
 
 def load_file(name: str, input_spec: InputSpec | None, path: Path) -> FaceModel:
     """The network in a file that says how it is built; what it is for is declared by its input."""
-    if isinstance(input_spec, QualityInput):
+    if input_spec and input_spec.better:
         return QualityGraph(name, input_spec, path)
     if path.suffix == ".pb":
         raise InputError(f"{path} can be used as a quality network only. Declare it in {declaration_of(path).name}: "
@@ -88,7 +88,7 @@ def _card(name: str, **entry: Any) -> ModelCard:
     if asset:
         entry |= {"source": str(ASSETS[asset].sources[0]), "licence": ASSETS[asset].licence}
     if "input" in entry:
-        entry["input_spec"] = declared_as(**entry.pop("input"))
+        entry["input_spec"] = InputSpec(**entry.pop("input"))
     entry |= {key: tuple(entry[key]) for key in ("seen", "endings") if key in entry}
     if "layouts" in entry:
         entry["layouts"] = tuple(_layout(**layout) for layout in entry["layouts"])
