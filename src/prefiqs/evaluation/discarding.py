@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.error_rates import is_resolvable, threshold_places
+from prefiqs.evaluation.error_rates import threshold_places
 from prefiqs.evaluation.inputs import as_fraction, as_genuine, as_scores
 
 Ints = NDArray[np.integer]
@@ -113,7 +113,7 @@ class Discarding:
         curves = []
         for fmr, fnmr, thresholds, matches in zip(self.fmrs, *self._points(left), strict=True):
             realised = np.where(n_impostor > 0, matches / np.maximum(n_impostor, 1), np.nan)
-            resolvable = np.array([is_resolvable(int(n), fmr) for n in n_impostor])
+            resolvable = np.array([int(n) * as_fraction(fmr) >= 1 for n in n_impostor])
             curves.append(Curve(self.discard, fnmr, thresholds, realised, n_genuine, n_impostor, resolvable, fmr))
         return curves
 

@@ -77,16 +77,6 @@ def false_non_match_rate(genuine_sorted: NDArray, threshold: float) -> float:
     return float(np.searchsorted(genuine_sorted, threshold, side="right") / n)
 
 
-def is_reliable(n_impostor: int, fmr: float) -> bool:
-    """Say whether ten or more false matches are expected among `n_impostor` pairs: fewer make the threshold a guess."""
-    return n_impostor * as_fraction(fmr) >= 10
-
-
-def is_resolvable(n_impostor: int, fmr: float) -> bool:
-    """Say whether `n_impostor` pairs resolve the target, i.e. are at least 1/fmr, for one expected false match."""
-    return n_impostor * as_fraction(fmr) >= 1
-
-
 def fnmr_at_fmr(similarity: ArrayLike, genuine: ArrayLike, fmr: float = 1e-3, rule: str = "nearest") -> float:
     """Return the FNMR, in [0, 1] (smaller = better), at the threshold of `threshold_at_fmr`.
 

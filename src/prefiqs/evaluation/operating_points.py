@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from prefiqs.evaluation.bootstrap import share_interval
 from prefiqs.evaluation.comparison import Comparison
-from prefiqs.evaluation.error_rates import false_non_match_rate, is_reliable, threshold_at_fmr
+from prefiqs.evaluation.error_rates import false_non_match_rate, threshold_at_fmr
 from prefiqs.evaluation.inputs import as_fraction
 from prefiqs.evaluation.pairs import pair_quality
 
@@ -34,8 +34,8 @@ def similarity_thresholds(comparison: Comparison, fmrs: Sequence[float], rule: s
             threshold = threshold_at_fmr(impostor, fmr, "nearest" if rule == "cr-fiqa" else rule)
             realised = 1 - np.searchsorted(impostor, threshold, side="right") / len(impostor)
             fnmr = false_non_match_rate(ranks.genuine_similarity, threshold)
-            few = len(impostor) * fmr, is_reliable(len(impostor), fmr)
-            rows.append((verifier, fmr, threshold, realised, fnmr, *few))
+            enough = len(impostor) * as_fraction(fmr) >= 10  # fewer expected false matches make the threshold a guess
+            rows.append((verifier, fmr, threshold, realised, fnmr, len(impostor) * fmr, enough))
     columns = ["similarity_threshold", "fmr_realised", "fnmr", "false_matches", "reliable"]
     return pd.DataFrame(rows, columns=["verifier", "fmr", *columns])
 

@@ -111,9 +111,8 @@ def _split(x: Tensor, sizes: list[int] | None = None, axis: int = 0, num_outputs
 
 def _slice(x: Tensor, starts: list[int], ends: list[int], axes: list[int] | None = None,
            steps: list[int] | None = None) -> Tensor:  # fmt: skip
-    for start, end, axis, step in zip(
-        starts, ends, axes or range(len(starts)), steps or [1] * len(starts), strict=True
-    ):
+    axes, steps = axes or list(range(len(starts))), steps or [1] * len(starts)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if step < 0:
             raise InputError("A Slice that runs backwards is not supported.")
         x = x[(slice(None),) * (axis % x.ndim) + (slice(start, end, step),)]  # no size is fixed: the batch is free

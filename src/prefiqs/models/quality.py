@@ -22,7 +22,7 @@ from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.iresnet import IResNet
 
-GRAPHS = (".onnx", ".pb")  # what a quality network that is not built here may come as
+GRAPHS = (".onnx", ".pb")  # what a quality network that is not built here may come as, and other networks are kept as
 # Of MobileNetV2, stage by stage: how much wider a block is inside, its outputs, number of blocks, stride of the first.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 _FIRST_WIDTH, _LAST_WIDTH = 32, 1280

@@ -27,9 +27,7 @@ from prefiqs.models.checkpoints import ENDINGS, PLAIN, Layout, load_strictly, re
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.onnx_network import declaration_of, declared_input, files_of, load_onnx, read_network
-from prefiqs.models.quality import QualityGraph
-
-_GRAPHS = (".onnx", ".pb")  # as which other networks than those built here are kept
+from prefiqs.models.quality import GRAPHS, QualityGraph
 
 
 @dataclass(frozen=True)
@@ -172,7 +170,7 @@ def weights_state(name: str) -> str:
 def known_models() -> list[str]:
     """Names of the registry, then those that the user's own ONNX, MXNet and TensorFlow files make."""
     own = {declaration_of(path).stem for path in _own_files()}
-    own |= {path.parent.name for folder in _folders() for path in folder.glob("*/model.*") if path.suffix in _GRAPHS}
+    own |= {path.parent.name for folder in _folders() for path in folder.glob("*/model.*") if path.suffix in GRAPHS}
     return [*MODELS, *sorted(own - MODELS.keys())]
 
 
@@ -180,7 +178,7 @@ def card_of(name: str) -> ModelCard:
     """The card of a network, made up for a file of the user's; `InputError` if there is neither."""
     if name in MODELS:
         return MODELS[name]
-    own = [*_own_files(name), *(folder / name / f"model{suffix}" for folder in _folders() for suffix in _GRAPHS)]
+    own = [*_own_files(name), *(folder / name / f"model{suffix}" for folder in _folders() for suffix in GRAPHS)]
     if path := next((path for path in own if path.is_file()), None):
         return ModelCard(name, "file of your own", str(path), "not known", None, declared_input(path), None)
     raise InputError(f"Unknown model {name!r}; choose one of {', '.join(sorted(known_models()))}, or put your own at "

@@ -79,11 +79,9 @@ class CrossQuality(Block):
     source: Name
 
 
-class PairSet(Block):
+class PairSet(CrossQuality):
     """Other pairs of the faces of `source`, see `datasets.pairs.with_all_genuine_pairs`."""
 
-    name: Name
-    source: Name
     across: str
     impostors: Count
     seed: Seed

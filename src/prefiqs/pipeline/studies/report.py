@@ -41,7 +41,10 @@ def report(run: Run) -> Report:
     """Collect what the stages of this run have found, and nothing that its parameters do not name."""
     params, items = run.params, stage_items(run.layout.root)
     folders = [item.results.removeprefix(RESULTS) for item in items if item.results]
-    numbers, metrics = _numbers(run, folders), {}
+    # Times differ from run to run.
+    found_in = {folder: run.layout.results(folder) / "numbers.json" for folder in folders if folder != "cost"}
+    numbers = {f.replace("/", "-"): json.loads(read_text(path)) for f, path in found_in.items() if path.is_file()}
+    metrics = {}
     for benchmark, model in product(params.benchmarks.pair_lists, params.models.quality):
         found = numbers[f"edc-{benchmark}-{model}"]
         metrics[f"{benchmark}.{model}.pauc"] = found["pauc_best"][model]
@@ -61,15 +64,6 @@ def report(run: Run) -> Report:
         links=lambda stages, *item: ", ".join(_links(run, stages, item)),
     )
     return Report(Table(claims, "Claims judged on our data", hidden=("claim",)), text, metrics, numbers=numbers)
-
-
-def _numbers(run: Run, folders: Iterable[str]) -> dict[str, dict[str, Any]]:
-    found = {}
-    for folder in folders:
-        path = run.layout.results(folder) / "numbers.json"
-        if folder != "cost" and path.is_file():  # times differ from run to run
-            found[folder.replace("/", "-")] = json.loads(read_text(path))
-    return found
 
 
 def _verifiers_table(found: Mapping[str, Any], benchmark: str, fmr: float) -> str:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.embedding.vectors import normalise
 from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.pipeline.identity import MethodId
@@ -40,11 +39,17 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
     quality = quality_from_drift(drifts[usual])
     kinds = faces.index["degradation"].iloc[np.argsort(quality, kind="stable")]
     kinds = kinds if faces.index["severity"].any() else kinds.head(0)
-    title = f"lowest (above) and highest (below) quality, {usual.label}"
+    gallery = None
+    if run.shows_faces_of(benchmark):
+        lowest, highest = ends_of_people(quality, faces.subjects, 2 * COLUMNS, COLUMNS)
+        rows = [*lowest, *highest]
+        captions = [f"{c}\nQ {quality[r]:.3f}" for r, c in zip(rows, face_captions(faces.index, rows), strict=True)]
+        title = f"lowest (above) and highest (below) quality, {usual.label}"
+        gallery = face_grid([faces.images[row] for row in rows], captions, min(COLUMNS, len(lowest)), title)
     return ScoreStudy(
         medians={s.label: median for s, median in medians.items()},
         drifts=drift_histograms({f"ρ = {s.ratio:g}": drifts[s] for s in run.params.prune.main}, "drift D"),
-        gallery=_gallery(faces, quality, title) if run.shows_faces_of(benchmark) else None,
+        gallery=gallery,
         numbers={
             "median_drift": {s.key: median for s, median in medians.items()},
             "constant": constant,
@@ -58,11 +63,3 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
 def _is_constant(embeddings: np.ndarray) -> bool:
     """Whether all faces have the same embedding, or one has none: then nothing of the pruned network is left."""
     return bool((np.ptp(embeddings, axis=0) < 1e-6).all() or not np.linalg.norm(embeddings, axis=1).all())
-
-
-def _gallery(faces: Benchmark, quality: np.ndarray, title: str) -> Figure:
-    lowest, highest = ends_of_people(quality, faces.subjects, 2 * COLUMNS, COLUMNS)
-    rows = [*lowest, *highest]
-    kinds = face_captions(faces.index, rows)
-    captions = [f"{kind}\nQ {quality[row]:.3f}" for row, kind in zip(rows, kinds, strict=True)]
-    return face_grid([faces.images[row] for row in rows], captions, min(COLUMNS, len(lowest)), title)
