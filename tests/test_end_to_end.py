@@ -19,8 +19,8 @@ from reduced import ENVIRONMENT, change_params, dvc, make_compendium
 
 import prefiqs
 from prefiqs.pipeline.identity import MethodId, Scores
+from prefiqs.pipeline.params import stage_items
 from prefiqs.pipeline.run import Run, open_run
-from prefiqs.pipeline.stages import stage_items
 from prefiqs.pruning.spec import PruningSpec
 
 pytestmark = pytest.mark.long

@@ -15,9 +15,9 @@ def plan(
     setting: Settings = None,
 ) -> None:
     """Estimate the cost of a run (stages, forward passes, disk space) without starting it."""
+    from prefiqs.pipeline.params import stage_items
     from prefiqs.pipeline.plan import plan as estimate
     from prefiqs.pipeline.run import open_run
-    from prefiqs.pipeline.stages import stage_items
     from prefiqs.pipeline.workspace import run_parameters
 
     layout = open_run().layout

@@ -21,8 +21,8 @@ from prefiqs.assets.fetch import file_sha256
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text, whole_folder, write_text
 from prefiqs.io.tables import read_table
+from prefiqs.pipeline.params import RESULTS, stage_items
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.stages import RESULTS, stage_items
 
 _LINK = re.compile(r"\]\((\d\d_\w+\.ipynb)\)")
 _PACKAGES = ("prefiqs", "torch", "openvino", "numpy", "pandas", "opencv-python-headless")

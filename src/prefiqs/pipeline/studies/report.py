@@ -11,8 +11,8 @@ import nbformat
 import pandas as pd
 
 from prefiqs.io.atomic import read_text, write_text
+from prefiqs.pipeline.params import RESULTS, stage_items
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.stages import RESULTS, stage_items
 from prefiqs.pipeline.studies.claims import judge
 from prefiqs.reporting.study import Study, Table, saved_as
 
