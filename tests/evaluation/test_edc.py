@@ -230,7 +230,6 @@ def test_several_targets_in_one_go_equal_single_calls():
             [Fraction(k, 10) for k in range(4)],
             "recomputed",
             "nearest",
-            "all",
         )
         np.testing.assert_array_equal(curve.fnmr, [point[0] for point in expected])
 
