@@ -18,8 +18,9 @@ from prefiqs.errors import AssetError, InputError
 from prefiqs.faces.decode import read_photo
 from prefiqs.faces.template import align_to_template
 from prefiqs.models.face_model import InputSpec
+from prefiqs.models.graph import QualityGraph
 from prefiqs.models.loading import load_model
-from prefiqs.models.quality import CRFiqa, QualityGraph
+from prefiqs.models.quality import CRFiqa
 from prefiqs.models.registry import MODELS, known_models
 
 FACES = synthetic_faces(5, seed=3)

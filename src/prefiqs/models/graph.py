@@ -1,6 +1,6 @@
-"""FR networks that come as a TFLite graph, run by OpenVINO on the CPU.
+"""FR networks that come as a TFLite graph, and quality networks as any graph, run by OpenVINO on the CPU.
 
-They have no PyTorch weights, so they verify and embed but cannot be pruned or differentiated.
+They have no PyTorch weights, so they cannot be pruned or differentiated.
 """
 
 from pathlib import Path
@@ -9,12 +9,14 @@ import numpy as np
 import openvino as ov
 import torch
 from openvino import opset13 as ops
-from openvino.preprocess import PrePostProcessor
+from openvino.preprocess import PrePostProcessor, ResizeAlgorithm
 from torch import Tensor
 
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models.face_model import FaceModel, InputSpec
+
+GRAPHS = (".onnx", ".pb")  # what a quality network that is not built here may come as, and other networks are kept as
 
 
 class GraphModel(FaceModel):
@@ -55,6 +57,44 @@ class GraphModel(FaceModel):
             self._compiled = ov.Core().compile_model(self.graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         request = self._compiled.create_infer_request()  # one of its own, so that threads do not meet
         return torch.from_numpy(request.infer(np.ascontiguousarray(prepared.numpy()))[0])
+
+
+class QualityGraph(GraphModel):
+    """An ONNX network or a frozen TensorFlow graph that gives one number per face, run by OpenVINO on the CPU.
+
+    Faces are resized (bilinearly) to the size that the file asks for. `InputError` for a file that is anything else.
+    """
+
+    def __init__(self, name: str, input_spec: InputSpec, path: Path):
+        if path.suffix not in GRAPHS:
+            raise InputError(f"A quality network must be a file {' or '.join(GRAPHS)}, unlike {path}.")
+        self.sign = -1.0 if input_spec.better == "lower" else 1.0
+        super().__init__(name, input_spec, path)
+        try:
+            given = tuple(self(torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)).shape)
+        except RuntimeError:
+            given = None
+        if given != (2, 1):
+            raise InputError(f"{path} must give one number per face: it is declared as a quality network.")
+
+    def adapted(self, graph: ov.Model, path: Path) -> ov.Model:
+        """The graph with faces of 112×112 as its input, n×3×112×112, and qualities n×1 as its output."""
+        shape = [d.get_length() if d.is_static else -1 for d in graph.input(0).get_partial_shape()]
+        layout = next((name for name in ("NCHW", "NHWC") if len(shape) == 4 and shape[name.index("C")] == 3), None)
+        if layout is None or len(graph.inputs) + len(graph.outputs) != 2:
+            raise InputError(f"{path} must take colour faces alone and give one number per face, but it takes "
+                             f"{graph.inputs} and gives {graph.outputs}.")  # fmt: skip
+        free = [side == -1 and axis in "HW" for axis, side in zip(layout, shape, strict=True)]
+        graph.reshape([FACE_SIZE if any_size else side for any_size, side in zip(free, shape, strict=True)])
+        steps = PrePostProcessor(graph)
+        steps.input().tensor().set_layout(ov.Layout("NCHW")).set_spatial_static_shape(FACE_SIZE, FACE_SIZE)
+        steps.input().preprocess().resize(ResizeAlgorithm.RESIZE_LINEAR)
+        steps.input().model().set_layout(ov.Layout(layout))
+        column = np.array([-1, 1])
+        steps.output().postprocess().custom(
+            lambda output: ops.multiply(ops.reshape(output, column, False), np.float32(self.sign)).output(0)
+        )
+        return steps.build()
 
 
 def _free_batch(graph: ov.Model) -> None:

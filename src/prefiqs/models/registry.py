@@ -25,9 +25,8 @@ from prefiqs.errors import AssetError, InputError
 from prefiqs.io.atomic import whole_file, write_text
 from prefiqs.models.checkpoints import ENDINGS, PLAIN, Layout, load_strictly, read_backbone
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
-from prefiqs.models.graph import GraphModel
+from prefiqs.models.graph import GRAPHS, GraphModel, QualityGraph
 from prefiqs.models.onnx_network import declaration_of, declared_input, files_of, load_onnx, read_network
-from prefiqs.models.quality import GRAPHS, QualityGraph
 
 
 @dataclass(frozen=True)
