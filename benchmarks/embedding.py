@@ -20,7 +20,7 @@ from prefiqs.embedding.embedder import embed, write_embeddings
 from prefiqs.embedding.engines import model_engines, openvino_graph
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models.face_model import FaceModel
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS
 from prefiqs.pruning.prune import apply_mask, select_masks
 from prefiqs.pruning.spec import PruningSpec
 

@@ -9,7 +9,7 @@ import torch
 from benchmarks.harness import Figure, faster
 from torch.nn.utils import prune
 
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS
 from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import select_masks
 from prefiqs.pruning.spec import PruningSpec

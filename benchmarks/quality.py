@@ -15,7 +15,7 @@ from prefiqs.embedding.engines import model_engines, torch_engine
 from prefiqs.methods import jacobian
 from prefiqs.methods.ex_fiqa import Exits
 from prefiqs.models.face_model import FaceModel
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS
 
 IMAGES = 192
 

@@ -8,7 +8,7 @@ import sys
 import torch
 
 from prefiqs.assets.location import data_root
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS
 
 SEED = 0
 

@@ -24,7 +24,7 @@ import prefiqs
 from prefiqs.assets.location import data_root
 from prefiqs.datasets.benchmark import save_benchmark
 from prefiqs.datasets.registry import build_benchmark
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS
 assert prefiqs.__file__.startswith(sys.argv[1]), prefiqs.__file__
 root = data_root()
 save_benchmark(build_benchmark("album", root, align=None), root)

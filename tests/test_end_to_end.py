@@ -19,11 +19,10 @@ from reduced import ENVIRONMENT, change_params, dvc, make_compendium
 from small_site import write_small_site
 
 import prefiqs
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, Scores
+from prefiqs.pipeline.params import stage_items
 from prefiqs.pipeline.run import Run, open_run
-from prefiqs.pipeline.scores import Scores
 from prefiqs.pipeline.site.build import build_site
-from prefiqs.pipeline.stages import stage_items
 from prefiqs.pruning.spec import PruningSpec
 
 pytestmark = pytest.mark.long

@@ -91,7 +91,7 @@ def test_the_archives_are_complete_and_hold_no_weights(built):
         "assets/orl.sha256",
         "reporting/html/static/style.css",
         "pipeline/site/templates/gallery.html.j2",
-        "models/zoo.py",
+        "models/registry.py",
     ):
         assert f"prefiqs/{name}" in names
         assert any(path.endswith(f"src/prefiqs/{name}") for path in sources)

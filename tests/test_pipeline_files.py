@@ -19,7 +19,7 @@ TUTORIALS = {n for n in NOTEBOOKS if not n.stem[0].isdigit()}  # run by hand, an
 BY_NOTEBOOK = {name: stage for name, stage in STAGES.items() if stage["cmd"].startswith("prefiqs notebook ")}
 # What only names and finds things is no dependency: a change there shows in paths, keys or parameters, and a change of
 # where assets come from in the assets themselves.
-GROUND = {f"pipeline/{name}.py" for name in ("identity", "layout", "params", "run", "scores")}
+GROUND = {f"pipeline/{name}.py" for name in ("identity", "params", "run")}
 GROUND |= {"errors.py", "pruning/spec.py", "methods/registry.py", "methods/_scorer.py", "faces/template.py"}
 
 

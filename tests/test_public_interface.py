@@ -64,10 +64,10 @@ def test_imports_run_one_way(path):
 
 def test_every_kind_of_import_is_found(tmp_path):
     """The test above would pass on a parser that finds nothing."""
-    code = "import prefiqs.models.zoo as z\ndef f():\n    from prefiqs import pruning\n    from prefiqs.io.x import y\n"
+    code = "import prefiqs.models.vit as z\ndef f():\n    from prefiqs import pruning\n    from prefiqs.io.x import y\n"
     (tmp_path / "x.py").write_text(code)
-    assert imported(tmp_path / "x.py") == {"prefiqs.models.zoo", "prefiqs.pruning", "prefiqs.io.x"}
-    assert "prefiqs.assets.fetch" in imported(PACKAGE / "models" / "zoo.py")
+    assert imported(tmp_path / "x.py") == {"prefiqs.models.vit", "prefiqs.pruning", "prefiqs.io.x"}
+    assert "prefiqs.assets.fetch" in imported(PACKAGE / "models" / "registry.py")
 
 
 def test_the_folder_of_methods_holds_methods_only():

@@ -13,8 +13,8 @@ from prefiqs.embedding import embedder as extract
 from prefiqs.embedding.engines import torch_engine
 from prefiqs.errors import InputError
 from prefiqs.methods.attn_fiqa import attention_by_block
+from prefiqs.models.registry import MODELS
 from prefiqs.models.vit import Block
-from prefiqs.models.zoo import MODELS
 
 NETWORKS = {"vit": small_vit, "with quality token": small_vit_fiqa, "without": lambda: small_vit_fiqa(False)}
 FACES = synthetic_faces(4, seed=11)

@@ -14,8 +14,8 @@ from prefiqs.embedding import embedder as extract
 from prefiqs.embedding.engines import torch_engine
 from prefiqs.errors import InputError
 from prefiqs.methods.ex_fiqa import exit_gflops, fuse_exits, token_attention
+from prefiqs.models.registry import MODELS
 from prefiqs.models.vit import Block
-from prefiqs.models.zoo import MODELS
 
 FACES = synthetic_faces(5, seed=21)
 variants = pytest.mark.parametrize("quality_token", [True, False], ids=["T", "C"])

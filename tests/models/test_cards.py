@@ -7,7 +7,7 @@ from small_networks import TinyNet
 from prefiqs.assets.fetch import ASSETS
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import InputSpec
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS
 
 BGR = {"lightqnet", "magface", "adaface-ir18", "adaface-ir50", "adaface-ir101"}
 SCALE = {

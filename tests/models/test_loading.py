@@ -14,7 +14,7 @@ from small_networks import assert_same_state
 from prefiqs.errors import InputError
 from prefiqs.models.iresnet import IR, IResNet
 from prefiqs.models.loading import as_model, load_model
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS
 
 SMALL = (1, 1, 1, 1)
 

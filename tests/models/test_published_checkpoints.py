@@ -30,7 +30,7 @@ import prefiqs
 from prefiqs.errors import InputError
 from prefiqs.models.iresnet import IResNet
 from prefiqs.models.loading import load_model
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS
 
 SMALL = (1, 2, 1, 1)
 RGB, BGR = slice(None), slice(None, None, -1)

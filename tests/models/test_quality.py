@@ -17,14 +17,14 @@ import prefiqs
 from prefiqs.errors import AssetError, InputError
 from prefiqs.faces.decode import read_photo
 from prefiqs.faces.template import align_to_template
-from prefiqs.models.face_model import QualityInput
+from prefiqs.models.face_model import InputSpec
+from prefiqs.models.graph import QualityGraph
 from prefiqs.models.loading import load_model
-from prefiqs.models.quality import CRFiqa, QualityGraph
-from prefiqs.models.weights import known_models
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.quality import CRFiqa
+from prefiqs.models.registry import MODELS, known_models
 
 FACES = synthetic_faces(5, seed=3)
-RGB = QualityInput("rgb", 127.5, 128.0)
+RGB = InputSpec("rgb", 127.5, 128.0, "higher")
 
 
 # Of five ORL photos, the first of the people 1, 9, 17, 25 and 33; so the faces do not depend on the detector.
@@ -90,7 +90,7 @@ def mean_over(axes) -> list:
 def test_a_graph_scores_faces_of_its_own_size_and_order(tmp_path, size, last, batch, better):
     path = tmp_path / "quality.onnx"
     write_onnx(path, [batch, size, size, 3] if last else [batch, 3, size, size], mean_over([1, 2, 3]))
-    model = QualityGraph("quality", QualityInput("bgr", 100.0, 50.0, better), path)
+    model = QualityGraph("quality", InputSpec("bgr", 100.0, 50.0, better), path)
     side = 112 if size == "s" else size
     resized = [cv2.resize(face.astype(np.float64), (side, side)) for face in FACES]  # bilinear
     expected = [np.sqrt((((face - 100) / 50) ** 2).sum()) for face in resized]
@@ -106,7 +106,7 @@ def test_the_order_of_colours_counts(tmp_path):
     ]
     write_onnx(path, ["n", 3, 112, 112], nodes, first=np.array([0]))
     for colour, channel in (("rgb", 0), ("bgr", 2)):
-        model = QualityGraph("quality", QualityInput(colour, 0.0, 1.0), path)
+        model = QualityGraph("quality", InputSpec(colour, 0.0, 1.0, "higher"), path)
         found = prefiqs.score(FACES, "quality-network", model)
         np.testing.assert_allclose(found, FACES[..., channel].mean((1, 2)), rtol=1e-5)
 
@@ -177,7 +177,7 @@ def frozen_mean(side: int) -> bytes:
 
 def test_which_values_are_better():
     with pytest.raises(InputError, match="'higher' or 'lower', not 'best'"):
-        QualityInput("rgb", 0.0, 1.0, "best")
+        InputSpec("rgb", 0.0, 1.0, "best")
 
 
 def test_each_method_refuses_the_networks_of_the_other(tiny):

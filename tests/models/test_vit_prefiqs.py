@@ -6,7 +6,7 @@ from small_networks import unit_rows
 
 import prefiqs
 from prefiqs.faces.degrade import degrade
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,7 @@ from prefiqs.models.face_model import InputSpec
 from prefiqs.models.iresnet import IResNet
 from prefiqs.models.loading import load_model
 from prefiqs.models.onnx_network import OnnxNetwork
-from prefiqs.models.weights import card_of, known_models, published_weights, weights_state
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS, card_of, known_models, published_weights, weights_state
 
 SMALL = (1, 1, 1, 1)
 
@@ -222,7 +221,7 @@ def test_each_published_file_is_in_the_readme(pytestconfig):
 def test_assets_are_fetched_into_a_folder_each(assets, tmp_path, monkeypatch):
     monkeypatch.setenv("PREFIQS_DATA", str(tmp_path))
     fetched = []
-    monkeypatch.setattr("prefiqs.models.weights.fetch", lambda name: fetched.append(name) or assets[name])
+    monkeypatch.setattr("prefiqs.models.registry.fetch", lambda name: fetched.append(name) or assets[name])
     for name, file in [("sface", "model.safetensors"), ("mobilefacenet-512", "model.onnx"),
                        ("mobilefacenet-192", "model.tflite")]:  # fmt: skip
         assert weights_state(name) == "fetched at first use"

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from prefiqs.errors import InputError
-from prefiqs.pipeline.check import check_against_commit
+from prefiqs.pipeline.publish import check_against_commit
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from prefiqs.pipeline.layout import Layout
 from prefiqs.pipeline.params import Params, overlaid, read_yaml
-from prefiqs.pipeline.run import Run
+from prefiqs.pipeline.run import Layout, Run
 from prefiqs.pipeline.studies.claims import judge
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefiqs.errors import InputError
-from prefiqs.pipeline.identity import COLUMNS, MethodId, identity_table
-from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.identity import COLUMNS, MethodId, Scores, identity_table
 from prefiqs.pruning.spec import PruningSpec
 
 text = st.text(st.sampled_from("ab1,=@%\"'ρ /.-"), max_size=4)

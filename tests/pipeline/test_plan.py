@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from prefiqs.cli import app
+from prefiqs.pipeline.params import stage_items
 from prefiqs.pipeline.plan import plan
-from prefiqs.pipeline.stages import stage_items
 from prefiqs.pipeline.workspace import run_parameters
 
 ROOT = Path(__file__).parents[2]

@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from prefiqs.errors import InputError
-from prefiqs.pipeline.layout import Layout
-from prefiqs.pipeline.params import Params, overlaid, read_yaml
+from prefiqs.pipeline.params import Params, overlaid, read_yaml, stage_items
 from prefiqs.pipeline.publish import note_duration, publish
-from prefiqs.pipeline.run import Run, open_run
-from prefiqs.pipeline.stages import stage_items
+from prefiqs.pipeline.run import Layout, Run, open_run
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,7 +17,7 @@ from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.atomic import write_bytes
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import as_model
-from prefiqs.models.zoo import MODELS
+from prefiqs.models.registry import MODELS
 from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec

@@ -10,7 +10,7 @@ def check(
     tolerance: Annotated[float, Option(help="Largest relative difference that counts as equal.")] = 1e-6,
 ) -> None:
     """Compare the tables and numbers of a fresh run with the committed ones. The exit status is 1 if any differ."""
-    from prefiqs.pipeline.check import check_against_commit
+    from prefiqs.pipeline.publish import check_against_commit
     from prefiqs.pipeline.run import open_run
 
     opened = open_run()

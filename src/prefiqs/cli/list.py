@@ -19,7 +19,7 @@ def methods() -> None:
 @listing.command()
 def models() -> None:
     """FR models: input, embedding size, licence of the weights, and whether the weights are present."""
-    from prefiqs.models.weights import card_of, known_models, weights_state
+    from prefiqs.models.registry import card_of, known_models, weights_state
 
     for name in known_models():
         card, spec = card_of(name), card_of(name).input_spec

@@ -16,9 +16,9 @@ def plan(
     """Estimate the cost of a run (stages, forward passes, disk space) without starting it."""
     import pandas as pd
 
+    from prefiqs.pipeline.params import stage_items
     from prefiqs.pipeline.plan import plan as estimate
     from prefiqs.pipeline.run import open_run
-    from prefiqs.pipeline.stages import stage_items
     from prefiqs.pipeline.workspace import run_parameters
 
     layout = open_run().layout

@@ -113,11 +113,8 @@ class Embedder:
 
     def __call__(self, images: Faces, progress: bool = False) -> list[np.ndarray]:
         """One float32 n×d array a job, all in memory."""
-        rows: list[list[np.ndarray]] = [[np.empty((0, size), np.float32)] for size in self.sizes]
-        for tables in self.stream(images, progress):
-            for kept, table in zip(rows, tables, strict=True):
-                kept.append(table)
-        return [np.concatenate(parts) for parts in rows]
+        parts = zip(self.sizes, *self.stream(images, progress), strict=True)
+        return [np.concatenate([np.empty((0, size), np.float32), *tables]) for size, *tables in parts]
 
     def stream(self, images: Faces, progress: bool = False) -> Iterator[list[np.ndarray]]:
         """The same, batch after batch."""

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from onnx import numpy_helper
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from prefiqs.errors import InputError
-from prefiqs.models.onnx_network import read_network
+from prefiqs.models.onnx_network import read_network, tensor_of
 
 # By which ending a checkpoint is known; the first four are PyTorch's own format.
 ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
@@ -25,10 +24,8 @@ _CONTAINERS = ("state_dict", "model")
 class Layout:
     """How a published checkpoint names its tensors.
 
-    Attributes:
-        prefix: what stands before the backbone's own names.
-        leftovers: beginnings of other keys that are known: what training needed and the embedding does not.
-        names: our names by theirs, where these differ by more than the prefix.
+    prefix: what stands before the backbone's own names. leftovers: beginnings of other keys that are known, which the
+    embedding does not need. names: our names by theirs, where these differ by more than the prefix.
     """
 
     prefix: str = ""
@@ -66,11 +63,9 @@ def read_backbone(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Read named tensors from a file that `torch.save` or safetensors wrote; what stands in `state_dict` or
-    `model` if it has one.
+    """Read named tensors from a file that `torch.save` or safetensors wrote, or from its `state_dict` or `model`.
 
-    Raises `InputError` for any other file. Nothing in the file is ever run: a pickle may build tensors and plain
-    containers only.
+    Raises `InputError` for any other file. Nothing in it is run: a pickle may build tensors and plain containers only.
     """
     if path.suffix not in ENDINGS:
         raise InputError(f"The name of a weights file must end in {', '.join(ENDINGS)}, unlike {path}.")
@@ -121,15 +116,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     graph = read_network(path).graph
     # Slopes of PReLU have the shape c×1×1, in PyTorch c.
     slopes = {name for node in graph.node if node.op_type == "PRelu" for name in node.input[1:]}
-    state = {}
-    for initializer in graph.initializer:
-        name = str(initializer.name)  # bytes where it is no UTF-8
-        try:
-            tensor = torch.from_numpy(numpy_helper.to_array(initializer).copy())
-        except (ValueError, TypeError) as error:
-            raise InputError(f"The tensor {name!r} of {path} has no numeric data ({error}).") from error
-        state[name] = tensor.flatten() if name in slopes else tensor
-    return state
+    try:
+        state = {str(tensor.name): tensor_of(tensor) for tensor in graph.initializer}  # bytes where it is no UTF-8
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return {name: tensor.flatten() if name in slopes else tensor for name, tensor in state.items()}
 
 
 def load_strictly(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:

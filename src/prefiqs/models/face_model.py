@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,33 +14,22 @@ from prefiqs.faces.template import FACE_SIZE
 
 @dataclass(frozen=True)
 class InputSpec:
-    """How a network wants its pixels: `x -> (x - mean) / std` on the 0...255 scale, in the given colour order."""
+    """How a network wants its pixels: `x -> (x - mean) / std` on the 0...255 scale, in the given colour order.
+
+    better: of a quality network in a file that says how it is built, whether its higher or lower values are better.
+    """
 
     colour: Literal["rgb", "bgr"]
     mean: float
     std: float
+    better: Literal["higher", "lower"] | None = None
 
     def __post_init__(self) -> None:
         if self.colour not in ("rgb", "bgr") or not (math.isfinite(self.mean) and 0 < self.std < math.inf):
             raise InputError("The colour must be 'rgb' or 'bgr', and mean and std > 0 numbers on the 0…255 scale, "
                              f"not {self}.")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class QualityInput(InputSpec):
-    """How a quality network wants its pixels, and whether its higher or lower values are better."""
-
-    better: Literal["higher", "lower"] = "higher"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.better not in ("higher", "lower"):
+        if self.better not in ("higher", "lower", None):
             raise InputError(f"Better values of a quality network are 'higher' or 'lower', not {self.better!r}.")
-
-
-def declared_as(colour: Any, mean: Any, std: Any, better: Any = None) -> InputSpec:
-    """What a declaration means: a `QualityInput` if it says which values are better."""
-    return InputSpec(colour, mean, std) if better is None else QualityInput(colour, mean, std, better)
 
 
 ARCFACE_INPUT = InputSpec("rgb", mean=127.5, std=127.5)  # of ArcFace and of most networks after it

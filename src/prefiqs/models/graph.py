@@ -1,6 +1,6 @@
-"""FR networks that come as a TFLite graph, run by OpenVINO on the CPU.
+"""FR networks that come as a TFLite graph, and quality networks as any graph, run by OpenVINO on the CPU.
 
-They have no PyTorch weights, so they verify and embed but cannot be pruned or differentiated.
+They have no PyTorch weights, so they cannot be pruned or differentiated.
 """
 
 from pathlib import Path
@@ -9,12 +9,14 @@ import numpy as np
 import openvino as ov
 import torch
 from openvino import opset13 as ops
-from openvino.preprocess import PrePostProcessor
+from openvino.preprocess import PrePostProcessor, ResizeAlgorithm
 from torch import Tensor
 
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models.face_model import FaceModel, InputSpec
+
+GRAPHS = (".onnx", ".pb")  # what a quality network that is not built here may come as, and other networks are kept as
 
 
 class GraphModel(FaceModel):
@@ -26,7 +28,8 @@ class GraphModel(FaceModel):
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise InputError(f"OpenVINO cannot read {path} ({reason}).") from error
-        graph = _free_batch(self.adapted(graph, path))
+        graph = self.adapted(graph, path)
+        _free_batch(graph)
         shape = graph.output(0).get_partial_shape()
         if not _is_table(shape):
             raise InputError(f"The first output of {path} must be embeddings n×d, but has the shape {shape}.")
@@ -37,7 +40,19 @@ class GraphModel(FaceModel):
 
     def adapted(self, graph: ov.Model, path: Path) -> ov.Model:
         """The graph with an input n×3×112×112; `InputError` if it does not take colour faces of this size."""
-        return _channels_first(graph, path)
+        shape = [d.get_length() if d.is_static else -1 for d in graph.input(0).get_partial_shape()]
+        faces: dict[tuple[int, ...], str] = {  # the latter is TFLite's order
+            (3, FACE_SIZE, FACE_SIZE): "NCHW",
+            (FACE_SIZE, FACE_SIZE, 3): "NHWC",
+        }
+        if len(graph.inputs) != 1 or tuple(shape[1:]) not in faces:
+            raise InputError(
+                f"{path} must take one input of {FACE_SIZE}×{FACE_SIZE} colour faces, but takes the shape {shape}."
+            )
+        steps = PrePostProcessor(graph)
+        steps.input().tensor().set_layout(ov.Layout("NCHW"))
+        steps.input().model().set_layout(ov.Layout(faces[tuple(shape[1:])]))
+        return steps.build()
 
     def forward(self, prepared: Tensor) -> Tensor:
         """Float32 n×3×112×112, prepared by `input_spec`, to raw embeddings n×d."""
@@ -47,22 +62,45 @@ class GraphModel(FaceModel):
         return torch.from_numpy(request.infer(np.ascontiguousarray(prepared.numpy()))[0])
 
 
-def _channels_first(graph: ov.Model, path: Path) -> ov.Model:
-    """Give an NHWC graph (TFLite's order) an NCHW input; refuse what does not take 112×112 colour faces."""
-    shape = [d.get_length() if d.is_static else -1 for d in graph.input(0).get_partial_shape()]
-    if len(graph.inputs) == 1 and shape[1:] == [3, FACE_SIZE, FACE_SIZE]:
-        return graph
-    if len(graph.inputs) == 1 and shape[1:] == [FACE_SIZE, FACE_SIZE, 3]:
+class QualityGraph(GraphModel):
+    """An ONNX network or a frozen TensorFlow graph that gives one number per face, run by OpenVINO on the CPU.
+
+    Faces are resized (bilinearly) to the size that the file asks for. `InputError` for a file that is anything else.
+    """
+
+    def __init__(self, name: str, input_spec: InputSpec, path: Path):
+        if path.suffix not in GRAPHS:
+            raise InputError(f"A quality network must be a file {' or '.join(GRAPHS)}, unlike {path}.")
+        self.sign = -1.0 if input_spec.better == "lower" else 1.0
+        super().__init__(name, input_spec, path)
+        try:
+            given = tuple(self(torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)).shape)
+        except RuntimeError:
+            given = None
+        if given != (2, 1):
+            raise InputError(f"{path} must give one number per face: it is declared as a quality network.")
+
+    def adapted(self, graph: ov.Model, path: Path) -> ov.Model:
+        """The graph with faces of 112×112 as its input, n×3×112×112, and qualities n×1 as its output."""
+        shape = [d.get_length() if d.is_static else -1 for d in graph.input(0).get_partial_shape()]
+        layout = next((name for name in ("NCHW", "NHWC") if len(shape) == 4 and shape[name.index("C")] == 3), None)
+        if layout is None or len(graph.inputs) + len(graph.outputs) != 2:
+            raise InputError(f"{path} must take colour faces alone and give one number per face, but it takes "
+                             f"{graph.inputs} and gives {graph.outputs}.")  # fmt: skip
+        free = [side == -1 and axis in "HW" for axis, side in zip(layout, shape, strict=True)]
+        graph.reshape([FACE_SIZE if any_size else side for any_size, side in zip(free, shape, strict=True)])
         steps = PrePostProcessor(graph)
-        steps.input().tensor().set_layout(ov.Layout("NCHW"))
-        steps.input().model().set_layout(ov.Layout("NHWC"))
+        steps.input().tensor().set_layout(ov.Layout("NCHW")).set_spatial_static_shape(FACE_SIZE, FACE_SIZE)
+        steps.input().preprocess().resize(ResizeAlgorithm.RESIZE_LINEAR)
+        steps.input().model().set_layout(ov.Layout(layout))
+        column = np.array([-1, 1])
+        steps.output().postprocess().custom(
+            lambda output: ops.multiply(ops.reshape(output, column, False), np.float32(self.sign)).output(0)
+        )
         return steps.build()
-    raise InputError(
-        f"{path} must take one input of {FACE_SIZE}×{FACE_SIZE} colour faces, but takes the shape {shape}."
-    )
 
 
-def _free_batch(graph: ov.Model) -> ov.Model:
+def _free_batch(graph: ov.Model) -> None:
     """Let a graph that was exported for a fixed number of faces take any number.
 
     The exporters wrote the batch into the target of the last reshape (`[1, -1]`, `[2, 192]`); it becomes `[-1, d]`.
@@ -73,7 +111,6 @@ def _free_batch(graph: ov.Model) -> ov.Model:
             node.input(1).replace_source_output(target.output(0))
     graph.validate_nodes_and_infer_types()
     graph.reshape([-1, 3, FACE_SIZE, FACE_SIZE])
-    return graph
 
 
 def _is_table(shape: ov.PartialShape) -> bool:

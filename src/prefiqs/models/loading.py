@@ -10,8 +10,7 @@ from prefiqs.errors import InputError
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.onnx_network import declared_input
-from prefiqs.models.weights import card_of, published_weights
-from prefiqs.models.zoo import load_file
+from prefiqs.models.registry import card_of, load_file, published_weights
 
 _CPU = torch.device("cpu")
 
@@ -29,9 +28,7 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
             layer names (.pth, .pt, .ckpt, .bin or .safetensors; for a network that is not built here, its own file).
         device: "auto" (CUDA if available), "cpu", "cuda" or "cuda:N".
 
-    Raises:
-        InputError: unknown name, a weights file that does not fit, or an ONNX file that cannot be used (see
-            `load_onnx`); AssetError: the weights cannot be downloaded.
+    Raises `InputError` for an unknown name or a file that does not fit, `AssetError` if weights cannot be downloaded.
     """
     target = resolve_device(device)
     if name.endswith((".onnx", ".params", ".pb")):

@@ -7,7 +7,6 @@ run code, and every size is checked against the length of the file.
 import ast
 import json
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from onnx import helper, numpy_helper
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 
-_LIST, _DENSE, _SHAPED = 0x112, (0xF993FAC9, 0xF993FACA), 0xF993FAC8
+_LIST, _DENSE = 0x112, (0xF993FAC9, 0xF993FACA)
 # What a file that is damaged or made up can raise.
 _DAMAGES = (AttributeError, LookupError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError, struct.error)
 _TYPES = {0: np.float32, 1: np.float64, 2: np.float16}
@@ -60,15 +59,10 @@ def _parameters(content: bytes) -> dict[str, np.ndarray]:
 
     def array() -> np.ndarray:
         nonlocal position
-        (magic,) = take("I")
-        if magic in _DENSE:
-            if take("i")[0] != 0:
-                raise ValueError("it holds sparse arrays")
-            shape = take(f"{_axes(take('I')[0])}q")
-        elif magic == _SHAPED:
-            shape = take(f"{_axes(take('I')[0])}q")
-        else:
-            shape = take(f"{_axes(magic)}I")
+        magic, storage, axes = take("IiI")
+        if magic not in _DENSE or storage != 0:
+            raise ValueError("it holds sparse arrays, or those of MXNet before 1.0")
+        shape = take(f"{axes}q")
         _, _, kind = take("iii")
         dtype = np.dtype(_TYPES[kind])
         count = int(np.prod(shape, dtype=object))
@@ -80,24 +74,9 @@ def _parameters(content: bytes) -> dict[str, np.ndarray]:
 
     if take("QQ") != (_LIST, 0):
         raise ValueError("it does not begin as a .params file does")
-    arrays = [array() for _ in range(_count(take("Q")[0], content))]
-    names = []
-    for _ in range(_count(take("Q")[0], content)):
-        (length,) = take("Q")
-        names.append(take(f"{_count(length, content)}s")[0].decode())
+    arrays = [array() for _ in range(take("Q")[0])]
+    names = [take(f"{take('Q')[0]}s")[0].decode() for _ in range(take("Q")[0])]
     return {name.partition(":")[2]: values for name, values in zip(names, arrays, strict=True)}
-
-
-def _axes(count: int) -> int:
-    if count > 8:
-        raise ValueError(f"an array with {count} axes")
-    return count
-
-
-def _count(count: int, content: bytes) -> int:
-    if count > len(content):
-        raise ValueError("it counts more than it holds")
-    return count
 
 
 def _onnx(symbol: dict[str, Any], parameters: dict[str, np.ndarray]) -> onnx.ModelProto:
@@ -111,13 +90,11 @@ def _onnx(symbol: dict[str, Any], parameters: dict[str, np.ndarray]) -> onnx.Mod
         outputs.append(name)
         if entry["op"] == "null":
             continue
-        if entry["op"] not in _OPERATORS:
-            raise InputError(f"The MXNet operator {entry['op']} is not supported.")
         values = {key: _value(text) for key, text in attributes.items()}
         for key, only in _ONLY.items():
             if values.get(key, only[0]) not in only:
                 raise InputError(f"{name} has {key}={values[key]}, which is not supported.")
-        nodes += _OPERATORS[entry["op"]](name, inputs, values, constants)
+        nodes += _nodes(entry["op"], name, inputs, values, constants)
     head = outputs[symbol["heads"][0][0]]
     given = {name for node in nodes for name in node.input} - {name for node in nodes for name in node.output}
     (data,) = given - constants.keys()
@@ -139,89 +116,57 @@ def _value(text: str) -> Any:
         return text
 
 
-Operator = Callable[[str, list[str], dict[str, Any], dict[str, np.ndarray]], list[onnx.NodeProto]]
+def _nodes(
+    operator: str, name: str, inputs: list[str], values: dict[str, Any], constants: dict[str, np.ndarray]
+) -> list[onnx.NodeProto]:
+    """What an MXNet operator is in ONNX; what it needs besides is added to `constants`."""
+
+    def node(kind: str, given: list[str] = inputs, **options: Any) -> onnx.NodeProto:
+        return helper.make_node(kind, given, [name], **options)
+
+    window: dict[str, Any] = {
+        "strides": list(values.get("stride", (1, 1))),
+        "pads": list(values.get("pad", (0, 0))) * 2,
+    }
+    if operator in _SAME:
+        return [node(_SAME[operator])]
+    if operator in _WITH_SCALAR:
+        constants[f"{name}.scalar"] = np.asarray(values["scalar"], np.float32)
+        return [node(_WITH_SCALAR[operator], [*inputs, f"{name}.scalar"])]
+    if operator == "Convolution":
+        dilations, groups = list(values.get("dilate", (1, 1))), int(values.get("num_group", 1))
+        return [node("Conv", kernel_shape=list(values["kernel"]), dilations=dilations, group=groups, **window)]
+    if operator == "BatchNorm":
+        gamma = inputs[1]
+        if values.get("fix_gamma", True):
+            gamma = f"{gamma}.fixed"
+            constants[gamma] = np.ones_like(constants[inputs[1]])
+        epsilon = float(values.get("eps", 1e-3))
+        return [node("BatchNormalization", [inputs[0], gamma, *inputs[2:]], epsilon=epsilon)]
+    if operator == "LeakyReLU" and values.get("act_type", "leaky") == "leaky":
+        return [node("LeakyRelu", alpha=float(values.get("slope", 0.25)))]
+    if operator == "LeakyReLU" and values["act_type"] == "prelu":
+        constants[inputs[1]] = constants[inputs[1]].reshape(-1, 1, 1)
+        return [node("PRelu")]
+    if operator == "Activation":
+        return [node(_ACTIVATIONS[values["act_type"]])]
+    if operator == "FullyConnected":
+        flat = helper.make_node("Flatten", inputs[:1], [f"{name}.flat"])
+        return [flat, node("Gemm", [f"{name}.flat", *inputs[1:]], transB=1)]
+    if operator == "Pooling":
+        kind = {"max": "Max", "avg": "Average"}[values.get("pool_type", "max")]
+        if values.get("global_pool"):
+            return [node(f"Global{kind}Pool")]
+        if kind == "Average":  # whose default is the other one in ONNX
+            window["count_include_pad"] = int(values.get("count_include_pad", True))
+        ceil = int(values.get("pooling_convention") == "full")
+        return [node(f"{kind}Pool", kernel_shape=list(values["kernel"]), ceil_mode=ceil, **window)]
+    raise InputError(f"The MXNet operator {operator} is not supported ({values.get('act_type', name)}).")
 
 
-def _convolution(name: str, inputs: list[str], values: dict, constants: dict) -> list[onnx.NodeProto]:
-    pad = list(values.get("pad", (0, 0)))
-    return [helper.make_node("Conv", inputs, [name], kernel_shape=list(values["kernel"]), pads=pad * 2,
-                             strides=list(values.get("stride", (1, 1))), dilations=list(values.get("dilate", (1, 1))),
-                             group=int(values.get("num_group", 1)))]  # fmt: skip
-
-
-def _batch_norm(name: str, inputs: list[str], values: dict, constants: dict) -> list[onnx.NodeProto]:
-    gamma = inputs[1]
-    if values.get("fix_gamma", True):
-        gamma = f"{gamma}.fixed"
-        constants[gamma] = np.ones_like(constants[inputs[1]])
-    return [helper.make_node("BatchNormalization", [inputs[0], gamma, *inputs[2:]], [name],
-                             epsilon=float(values.get("eps", 1e-3)))]  # fmt: skip
-
-
-def _leaky_relu(name: str, inputs: list[str], values: dict, constants: dict) -> list[onnx.NodeProto]:
-    if values.get("act_type", "leaky") == "leaky":
-        return [helper.make_node("LeakyRelu", inputs, [name], alpha=float(values.get("slope", 0.25)))]
-    if values["act_type"] != "prelu":
-        raise InputError(f"The MXNet activation {values['act_type']} is not supported.")
-    slope = constants[inputs[1]]
-    constants[inputs[1]] = slope.reshape(-1, 1, 1)
-    return [helper.make_node("PRelu", inputs, [name])]
-
-
-def _activation(name: str, inputs: list[str], values: dict, constants: dict) -> list[onnx.NodeProto]:
-    kind = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softrelu": "Softplus"}[values["act_type"]]
-    return [helper.make_node(kind, inputs, [name])]
-
-
-def _fully_connected(name: str, inputs: list[str], values: dict, constants: dict) -> list[onnx.NodeProto]:
-    flat = f"{name}.flat"
-    return [
-        helper.make_node("Flatten", inputs[:1], [flat]),
-        helper.make_node("Gemm", [flat, *inputs[1:]], [name], transB=1),
-    ]
-
-
-def _pooling(name: str, inputs: list[str], values: dict, constants: dict) -> list[onnx.NodeProto]:
-    kind = {"max": "Max", "avg": "Average"}[values.get("pool_type", "max")]
-    if values.get("global_pool"):
-        return [helper.make_node(f"Global{kind}Pool", inputs, [name])]
-    options: dict[str, Any] = {}
-    if kind == "Average":  # whose default is the other one in ONNX
-        options["count_include_pad"] = int(values.get("count_include_pad", True))
-    return [helper.make_node(f"{kind}Pool", inputs, [name], kernel_shape=list(values["kernel"]), **options,
-                             strides=list(values.get("stride", (1, 1))), pads=list(values.get("pad", (0, 0))) * 2,
-                             ceil_mode=int(values.get("pooling_convention") == "full"))]  # fmt: skip
-
-
-def _same(operator: str) -> Operator:
-    return lambda name, inputs, values, constants: [helper.make_node(operator, inputs, [name])]
-
-
-def _with_scalar(operator: str) -> Operator:
-    def make(name: str, inputs: list[str], values: dict, constants: dict) -> list[onnx.NodeProto]:
-        constants[f"{name}.scalar"] = np.float32(values["scalar"])
-        return [helper.make_node(operator, [*inputs, f"{name}.scalar"], [name])]
-
-    return make
-
-
-_OPERATORS: dict[str, Operator] = {
-    "Activation": _activation,
-    "BatchNorm": _batch_norm,
-    "Convolution": _convolution,
-    "Dropout": _same("Identity"),
-    "Flatten": _same("Flatten"),
-    "FullyConnected": _fully_connected,
-    "LeakyReLU": _leaky_relu,
-    "Pooling": _pooling,
-    "_Plus": _same("Add"),
-    "_copy": _same("Identity"),
-    "_div_scalar": _with_scalar("Div"),
-    "_minus_scalar": _with_scalar("Sub"),
-    "_mul_scalar": _with_scalar("Mul"),
-    "_plus_scalar": _with_scalar("Add"),
-    "broadcast_mul": _same("Mul"),
-    "elemwise_add": _same("Add"),
-    "elemwise_mul": _same("Mul"),
-    "identity": _same("Identity"),
-}
+_SAME = {
+    "Dropout": "Identity", "Flatten": "Flatten", "_Plus": "Add", "_copy": "Identity", "broadcast_mul": "Mul",
+    "elemwise_add": "Add", "elemwise_mul": "Mul", "identity": "Identity",
+}  # fmt: skip
+_WITH_SCALAR = {"_div_scalar": "Div", "_minus_scalar": "Sub", "_mul_scalar": "Mul", "_plus_scalar": "Add"}
+_ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "softrelu": "Softplus"}

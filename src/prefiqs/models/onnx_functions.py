@@ -44,11 +44,6 @@ def padding(attributes: dict, size: Sequence[int], kernel: Sequence[int], stride
     return [*less, *more] if mode == "SAME_UPPER" else [*more, *less]
 
 
-def pick(values: Sequence[Tensor], index: int) -> Tensor:
-    """One of several outputs."""
-    return values[index]
-
-
 def transpose(x: Tensor, perm: list[int] | None = None) -> Tensor:
     """Axes in another order, by default the reverse."""
     return x.permute(perm or list(range(x.ndim))[::-1])
@@ -116,9 +111,8 @@ def _split(x: Tensor, sizes: list[int] | None = None, axis: int = 0, num_outputs
 
 def _slice(x: Tensor, starts: list[int], ends: list[int], axes: list[int] | None = None,
            steps: list[int] | None = None) -> Tensor:  # fmt: skip
-    for start, end, axis, step in zip(
-        starts, ends, axes or range(len(starts)), steps or [1] * len(starts), strict=True
-    ):
+    axes, steps = axes or list(range(len(starts))), steps or [1] * len(starts)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if step < 0:
             raise InputError("A Slice that runs backwards is not supported.")
         x = x[(slice(None),) * (axis % x.ndim) + (slice(start, end, step),)]  # no size is fixed: the batch is free
@@ -187,10 +181,6 @@ def _lp_normalization(x: Tensor, axis: int = -1, p: int = 2) -> Tensor:
     return F.normalize(x, p, axis, eps=0)
 
 
-def _gelu(x: Tensor, approximate: str = "none") -> Tensor:
-    return F.gelu(x, approximate=approximate)
-
-
 def _hard_sigmoid(x: Tensor, alpha: float = 0.2, beta: float = 0.5) -> Tensor:
     return (alpha * x + beta).clamp(0, 1)
 
@@ -224,10 +214,6 @@ def _leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
     return F.leaky_relu(x, alpha)
 
 
-def _global_pool(x: Tensor, kind: str = "mean") -> Tensor:
-    return getattr(torch, kind)(x, dim=(2, 3), keepdim=True)
-
-
 def _shape(x: Tensor) -> Tensor:
     return torch.tensor(x.shape)
 
@@ -241,21 +227,26 @@ def _of(call: Callable[..., Any], *static: int, options: set[str] | frozenset[st
     return Function(call, static, frozenset(signature(call).parameters if options is None else options))
 
 
-def _reduction(kind: str) -> Function:
-    return Function(_reduce, (1,), _REDUCE, {"kind": kind})
-
-
 _SAME_NAME = "Abs Add Ceil Cos Erf Exp Floor Log MatMul Mul Neg Pow Reciprocal Relu Sigmoid Sin Sqrt Sub Tanh Where"
+_OTHER_NAME: dict[str, Callable[..., Any]] = {
+    "And": torch.logical_and, "Equal": torch.eq, "Greater": torch.gt, "HardSwish": F.hardswish, "Less": torch.lt,
+    "Max": torch.maximum, "Min": torch.minimum, "Mish": F.mish, "Mod": torch.remainder, "Not": torch.logical_not,
+    "Softplus": F.softplus, "Swish": F.silu,
+}  # fmt: skip
+_REDUCTIONS = {
+    "L1": "l1", "L2": "l2", "Max": "amax", "Mean": "mean", "Min": "amin", "Sum": "sum", "SumSquare": "sum_square",
+}  # fmt: skip
 
 # Operands that were attributes in early opsets, in their order.
 ATTRIBUTES = {
     "Clip": ("min", "max"), "Pad": ("pads", "value"), "Slice": ("starts", "ends", "axes"), "Split": ("split",),
     **dict.fromkeys(("Squeeze", "Unsqueeze"), ("axes",)),
-    **{f"Reduce{kind}": ("axes",) for kind in ("L1", "L2", "Max", "Mean", "Min", "Sum", "SumSquare")},
+    **{f"Reduce{name}": ("axes",) for name in _REDUCTIONS},
 }  # fmt: skip
 FUNCTIONS: dict[str, Function] = {
     **{name: Function(getattr(torch, name.lower())) for name in _SAME_NAME.split()},
-    "And": Function(torch.logical_and),
+    **{name: Function(call) for name, call in _OTHER_NAME.items()},
+    **{f"Reduce{name}": Function(_reduce, (1,), _REDUCE, {"kind": kind}) for name, kind in _REDUCTIONS.items()},
     "AveragePool": Function(_pool, (), _POOL, {"kind": "average"}),
     "Cast": _of(_cast),
     "Clip": _of(_clip, 1, 2),
@@ -265,45 +256,27 @@ FUNCTIONS: dict[str, Function] = {
     "Div": Function(_div),
     "Dropout": Function(_identity),
     "Elu": _of(F.elu, options={"alpha"}),
-    "Equal": Function(torch.eq),
     "Expand": _of(_expand, 1),
     "Flatten": _of(_flatten),
     "Gather": _of(_gather),
-    "Gelu": _of(_gelu),
-    "GlobalAveragePool": Function(_global_pool, fixed={"kind": "mean"}),
-    "GlobalMaxPool": Function(_global_pool, fixed={"kind": "amax"}),
-    "Greater": Function(torch.gt),
+    "Gelu": _of(F.gelu, options={"approximate"}),
+    "GlobalAveragePool": Function(_reduce, fixed={"axes": [2, 3], "kind": "mean"}),
+    "GlobalMaxPool": Function(_reduce, fixed={"axes": [2, 3], "kind": "amax"}),
     "HardSigmoid": _of(_hard_sigmoid),
-    "HardSwish": Function(F.hardswish),
     "Identity": Function(_identity),
     "LayerNormalization": _of(_layer_normalization),
     "LeakyRelu": _of(_leaky_relu),
-    "Less": Function(torch.lt),
     "LpNormalization": _of(_lp_normalization),
-    "Max": Function(torch.maximum),
     "MaxPool": Function(_pool, (), _POOL, {"kind": "max"}),
-    "Min": Function(torch.minimum),
-    "Mish": Function(F.mish),
-    "Mod": Function(torch.remainder),
-    "Not": Function(torch.logical_not),
     "PRelu": Function(_prelu),
     "Pad": _of(_pad, 1, 2, 3),
     "Range": _of(_range, 0, 1, 2),
-    "ReduceL1": _reduction("l1"),
-    "ReduceL2": _reduction("l2"),
-    "ReduceMax": _reduction("amax"),
-    "ReduceMean": _reduction("mean"),
-    "ReduceMin": _reduction("amin"),
-    "ReduceSum": _reduction("sum"),
-    "ReduceSumSquare": _reduction("sum_square"),
     "Reshape": _of(_reshape, 1),
     "Shape": Function(_shape),
     "Slice": _of(_slice, 1, 2, 3, 4),
     "Softmax": _of(_softmax),
-    "Softplus": Function(F.softplus),
     "Split": _of(_split, 1),
     "Squeeze": _of(_squeeze, 1),
-    "Swish": Function(F.silu),
     "Tile": _of(_tile, 1),
     "Transpose": _of(transpose),
     "Unsqueeze": _of(_unsqueeze, 1),

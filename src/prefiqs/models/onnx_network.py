@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from torch import Tensor, fx, nn
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models import onnx_functions
-from prefiqs.models.face_model import FaceModel, InputSpec, declared_as
+from prefiqs.models.face_model import FaceModel, InputSpec
 from prefiqs.models.mxnet import read_mxnet, symbol_file
 
 _TOLERANCE = 1e-4  # of a coordinate of a normalised embedding, between PyTorch and OpenVINO
@@ -37,15 +38,8 @@ _ON_PIXELS = ("Identity", "Cast", "Transpose", "Sub", "Add", "Mul", "Div", "Batc
 _LARGEST_BATCH, _FREE_BATCH = 64, 5  # that a file may be written for; the example of one that is written for any
 # What a file that is damaged or made up can raise in PyTorch, ONNX and OpenVINO.
 _DAMAGES = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    StopIteration,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
+    ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, SyntaxError, TypeError, ValueError,
+)  # fmt: skip
 _WIDEST = 16  # range of the pixels that layers see, at most; those of unscaled pixels have 255
 
 
@@ -53,14 +47,10 @@ class OnnxNetwork(FaceModel):
     """An FR network from an ONNX file: prepared faces, float32 n×3×112×112, to raw embeddings n×d.
 
     If the file normalises its embeddings, the network ends before that; where it cannot, `normalises` tells.
+    input_spec: None means pixels as they are for a file that scales them itself, else RGB, (x - 127.5)/128.
 
-    Args:
-        input_spec: None if nobody declared it: pixels as they are for a file that scales them itself, else RGB,
-            (x - 127.5)/128.
-
-    Raises:
-        InputError: it is no network from faces to embeddings, has an operator that is not supported (it is named), or
-            scales pixels that `input_spec` scales too.
+    Raises `InputError` if it is no network from faces to embeddings, has an operator that is not supported (it is
+    named), or scales pixels that `input_spec` scales too.
     """
 
     def __init__(self, name: str, input_spec: InputSpec | None, proto: onnx.ModelProto):
@@ -156,7 +146,7 @@ def declared_input(path: Path) -> InputSpec | None:
         return None
     try:
         declared = json.loads(declaration.read_text(encoding="utf-8"))
-        return declared_as(declared["colour"], declared["mean"], declared["std"], declared.get("better"))
+        return InputSpec(declared["colour"], declared["mean"], declared["std"], declared.get("better"))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         wanted = '{"colour": "rgb" or "bgr", "mean": …, "std": …}'
         raise InputError(f"{declaration} must hold {wanted} ({error}).") from error
@@ -181,18 +171,15 @@ def _input_shape(graph: onnx.GraphProto) -> tuple[int, bool]:
     """The batch size that a graph was written for (an example if it is free), and whether channels come last."""
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
-    shape = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim] if len(inputs) == 1 else []
+    shapes = [[d.dim_value for d in value.type.tensor_type.shape.dim] for value in inputs]
+    shape = shapes[0] if len(inputs) == 1 else []
     faces = {(3, FACE_SIZE, FACE_SIZE): False, (FACE_SIZE, FACE_SIZE, 3): True, (3, 0, 0): False, (0, 0, 3): True}
     if len(shape) != 4 or tuple(shape[1:]) not in faces:
-        taken = ", ".join("×".join(str(d or "?") for d in _dims(value)) for value in inputs)
+        taken = ", ".join("×".join(str(side or "?") for side in shape) for shape in shapes)
         raise InputError(f"The network must take one input of {FACE_SIZE}×{FACE_SIZE} colour faces, not {taken}.")
     if shape[0] > _LARGEST_BATCH:
         raise InputError(f"The network takes {shape[0]} faces at once; export it for at most {_LARGEST_BATCH}.")
     return shape[0] if shape[0] > 0 else _FREE_BATCH, faces[tuple(shape[1:])]
-
-
-def _dims(value: onnx.ValueInfoProto) -> list[int]:
-    return [d.dim_value for d in value.type.tensor_type.shape.dim]
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +201,7 @@ class _Reading:
         self.opset = max(entry.version for entry in proto.opset_import if entry.domain in _STANDARD)
         self.batch, channels_last = _input_shape(self.graph)
         self.root, self.fx = nn.Module(), fx.Graph()
-        self.known: dict[str, Any] = {t.name: _tensor(t) for t in self.graph.initializer}
+        self.known: dict[str, Any] = {t.name: tensor_of(t) for t in self.graph.initializer}
         (input_name,) = (value.name for value in self.graph.input if value.name not in self.known)
         generator = torch.Generator().manual_seed(0)
         faces = torch.rand(self.batch, 3, FACE_SIZE, FACE_SIZE, generator=generator)
@@ -263,10 +250,9 @@ class _Reading:
             return layer
         if function is None:
             raise InputError(f"The ONNX operator {node.op_type} is not supported in this form.")
-        arguments: list[Any] = [
-            _plain(v) if isinstance(v, Tensor) and i in function.static else v for i, v in enumerate(inputs)
-        ]
-        if any(isinstance(arguments[i], _Value) for i in function.static if i < len(arguments)):
+        static = function.static
+        arguments = [_plain(v) if isinstance(v, Tensor) and i in static else v for i, v in enumerate(inputs)]
+        if any(isinstance(arguments[i], _Value) for i in static if i < len(arguments)):
             raise InputError(f"The operator {node.op_type} takes a shape that depends on the faces.")
         options = {k: v for k, v in attributes.items() if k in function.options} | dict(function.fixed)
         if "opset" in function.options:
@@ -284,36 +270,28 @@ class _Reading:
         arguments = [self._row(a, node.op_type) if isinstance(a, Tensor) else a for a in arguments]
         value = self._call(function.call, *arguments, **options)
         if isinstance(value.example, tuple):
-            pick = onnx_functions.pick
-            return [self._call(pick, value, i) for i in range(len(value.example))]
+            return [self._call(getitem, value, i) for i in range(len(value.example))]
         return [value]
 
     def _row(self, constant: Tensor, operator: str) -> Tensor | _Value:
         """A constant with the same row for each face of the example, for any batch."""
-        if (
-            constant.ndim < 2
-            or constant.shape[0] != self.batch
-            or not torch.equal(constant, constant[:1].expand_as(constant))
-        ):
+        if constant.ndim < 2 or len(constant) != self.batch or (constant != constant[:1]).any():
             return constant
         row = constant[:1]
         return self._call(onnx_functions.repeated, row, self.faces) if operator == "Concat" else row
 
     def _layer(self, node: onnx.NodeProto, attributes: dict, inputs: Sequence[Any]) -> list[_Value] | None:
         """A node with weights of its own as a PyTorch layer; None if it is not one."""
-        make = _LAYERS.get(node.op_type)
-        if make is None or len(inputs) < 2:
-            return None
         value, *weights = inputs
-        layer = make(attributes, value.example, *weights)
+        make = _LAYERS.get(node.op_type) if weights else None
+        layer = make and make(attributes, value.example, *weights)
         if layer is None:
             return None
         output = node.output[0]
         if node.op_type == "MatMul" and (bias := self._bias_behind(output, layer)):
             layer.bias, output = nn.Parameter(self.known[bias[0]].float()), bias[1]
             self.absorbed.add(output)
-        name = self._place(node, layer)
-        found = _Value(self.fx.call_module(name, (value.node,)), layer(value.example))
+        found = _Value(self.fx.call_module(self._place(node, layer), (value.node,)), layer(value.example))
         self.known[output] = found
         return [found]
 
@@ -362,7 +340,8 @@ class _Reading:
         if not isinstance(first, _Value) or first.example.ndim != 2 or first.example.shape[0] != self.batch:
             shape = "×".join(map(str, first.example.shape)) if isinstance(first, _Value) else "a constant"
             raise InputError(f"The first output must be embeddings, n×d, not {shape}.")
-        if not _unit_length(first):
+        lengths = torch.linalg.vector_norm(first.example, dim=1)
+        if not torch.allclose(lengths, torch.ones_like(lengths), atol=1e-4):
             return first
         for before in self.known.values():
             alike = isinstance(before, _Value) and before.example.shape == first.example.shape
@@ -377,12 +356,8 @@ def _spread(images: Tensor) -> float:
     return float(colours.transpose(0, 1).flatten(1).std(1).max())
 
 
-def _unit_length(value: _Value) -> bool:
-    lengths = torch.linalg.vector_norm(value.example, dim=1)
-    return torch.allclose(lengths, torch.ones_like(lengths), atol=1e-4)
-
-
-def _tensor(initializer: onnx.TensorProto) -> Tensor:
+def tensor_of(initializer: onnx.TensorProto) -> Tensor:
+    """The numbers of a tensor; `InputError` if it holds none."""
     try:
         return torch.from_numpy(numpy_helper.to_array(initializer).copy())
     except (ValueError, TypeError) as error:
@@ -392,7 +367,7 @@ def _tensor(initializer: onnx.TensorProto) -> Tensor:
 def _plain(value: Any) -> Any:
     """An attribute or a constant operand as numbers, texts and lists; tensors of attributes as PyTorch tensors."""
     if isinstance(value, onnx.TensorProto):
-        return _tensor(value)
+        return tensor_of(value)
     if isinstance(value, Tensor):
         return value.tolist()
     return value.decode() if isinstance(value, bytes) else list(value) if isinstance(value, (list, tuple)) else value
@@ -409,10 +384,8 @@ def _conv(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | None
     window: dict[str, Any] = {"kernel_size": tuple(weight.shape[2:]), "stride": stride, "dilation": dilation}
     window["padding"] = pads[:2] if even else 0
     layer = nn.Conv2d(weight.shape[1] * groups, out, groups=groups, bias=bias is not None, **window)
-    _fill(layer, weight=weight, bias=bias)
-    if even:
-        return layer
-    return nn.Sequential(nn.ZeroPad2d((pads[1], pads[3], pads[0], pads[2])), layer)
+    _filled(layer, weight=weight, bias=bias)
+    return layer if even else nn.Sequential(nn.ZeroPad2d((pads[1], pads[3], pads[0], pads[2])), layer)
 
 
 def _batch_norm(
@@ -420,54 +393,43 @@ def _batch_norm(
 ) -> nn.Module:
     kind = nn.BatchNorm2d if example.ndim == 4 else nn.BatchNorm1d
     layer = kind(len(weight), eps=attributes.get("epsilon", 1e-5))
-    _fill(layer, weight=weight, bias=bias, running_mean=mean, running_var=var)
-    return layer
+    return _filled(layer, weight=weight, bias=bias, running_mean=mean, running_var=var)
 
 
-def _gemm(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | None = None) -> nn.Module | None:
+def _linear(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | None = None) -> nn.Module | None:
+    """Gemm, or MatMul, which has no attributes."""
     if attributes.get("transA") or weight.ndim != 2 or (bias is not None and bias.ndim > 1 and bias.shape[0] != 1):
         return None
     weight = attributes.get("alpha", 1.0) * (weight if attributes.get("transB") else weight.T)
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
     if bias is not None:
         bias = attributes.get("beta", 1.0) * bias.flatten().expand(weight.shape[0])
-    _fill(layer, weight=weight, bias=bias)
-    return layer
-
-
-def _matmul(attributes: dict, example: Tensor, weight: Tensor) -> nn.Module | None:
-    return _gemm({}, example, weight) if weight.ndim == 2 else None
+    return _filled(nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None), weight=weight, bias=bias)
 
 
 def _prelu(attributes: dict, example: Tensor, slope: Tensor) -> nn.Module | None:
     per_channel = slope.numel() in (1, example.shape[1])
     if not per_channel or (slope.numel() > 1 and max(slope.shape) != slope.numel()):
         return None
-    layer = nn.PReLU(slope.numel())
-    _fill(layer, weight=slope.flatten())
-    return layer
+    return _filled(nn.PReLU(slope.numel()), weight=slope.flatten())
 
 
 def _layer_norm(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | None = None) -> nn.Module | None:
     if attributes.get("axis", -1) not in (-1, example.ndim - 1):
         return None
     layer = nn.LayerNorm(len(weight), eps=attributes.get("epsilon", 1e-5))
-    _fill(layer, weight=weight, bias=torch.zeros_like(weight) if bias is None else bias)
+    return _filled(layer, weight=weight, bias=torch.zeros_like(weight) if bias is None else bias)
+
+
+def _filled(layer: nn.Module, **tensors: Tensor | None) -> nn.Module:
+    layer.load_state_dict({name: tensor for name, tensor in tensors.items() if tensor is not None}, strict=False)
     return layer
-
-
-def _fill(layer: nn.Module, **tensors: Tensor | None) -> None:
-    own = layer.state_dict(keep_vars=True)
-    for name, tensor in tensors.items():
-        if tensor is not None:
-            own[name].data.copy_(tensor)
 
 
 _LAYERS: dict[str, Callable[..., Any]] = {
     "Conv": _conv,
     "BatchNormalization": _batch_norm,
-    "Gemm": _gemm,
-    "MatMul": _matmul,
+    "Gemm": _linear,
+    "MatMul": _linear,
     "PRelu": _prelu,
     "LayerNormalization": _layer_norm,
 }

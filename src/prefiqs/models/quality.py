@@ -4,25 +4,14 @@ To the package they are networks with an embedding of size 1, which the method `
 
 Sources: `CRFiqa`: Boutros et al., "CR-FIQA: Face Image Quality Assessment by Learning Sample Relative Classifiability",
 CVPR 2023. `QualityFace`: the package qualityface of PyPI, a MobileNetV2 (Sandler et al., CVPR 2018) with one output.
-`QualityGraph`: any other, as a finished graph. Layer names are those of the published checkpoints.
+Any other can come as a finished graph (`models.graph`). Layer names are those of the published checkpoints.
 """
 
-from pathlib import Path
-
-import numpy as np
-import openvino as ov
-import torch
-from openvino import opset13 as ops
-from openvino.preprocess import PrePostProcessor, ResizeAlgorithm
 from torch import Tensor, nn
 
-from prefiqs.errors import InputError
-from prefiqs.faces.template import FACE_SIZE
-from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec, QualityInput
-from prefiqs.models.graph import GraphModel
+from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 from prefiqs.models.iresnet import IResNet
 
-GRAPHS = (".onnx", ".pb")  # what a quality network that is not built here may come as
 # Of MobileNetV2, stage by stage: how much wider a block is inside, its outputs, number of blocks, stride of the first.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 _FIRST_WIDTH, _LAST_WIDTH = 32, 1280
@@ -83,41 +72,3 @@ class _InvertedResidual(nn.Module):
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Module:
     conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU6())
-
-
-class QualityGraph(GraphModel):
-    """An ONNX network or a frozen TensorFlow graph that gives one number per face, run by OpenVINO on the CPU.
-
-    Faces are resized (bilinearly) to the size that the file asks for. `InputError` for a file that is anything else.
-    """
-
-    def __init__(self, name: str, input_spec: QualityInput, path: Path):
-        if path.suffix not in GRAPHS:
-            raise InputError(f"A quality network must be a file {' or '.join(GRAPHS)}, unlike {path}.")
-        self.sign = {"higher": 1.0, "lower": -1.0}[input_spec.better]
-        super().__init__(name, input_spec, path)
-        try:
-            given = tuple(self(torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)).shape)
-        except RuntimeError:
-            given = None
-        if given != (2, 1):
-            raise InputError(f"{path} must give one number per face: it is declared as a quality network.")
-
-    def adapted(self, graph: ov.Model, path: Path) -> ov.Model:
-        """The graph with faces of 112×112 as its input, n×3×112×112, and qualities n×1 as its output."""
-        shape = [d.get_length() if d.is_static else -1 for d in graph.input(0).get_partial_shape()]
-        layout = next((name for name in ("NCHW", "NHWC") if len(shape) == 4 and shape[name.index("C")] == 3), None)
-        if layout is None or len(graph.inputs) + len(graph.outputs) != 2:
-            raise InputError(f"{path} must take colour faces alone and give one number per face, but it takes "
-                             f"{graph.inputs} and gives {graph.outputs}.")  # fmt: skip
-        free = [side == -1 and axis in "HW" for axis, side in zip(layout, shape, strict=True)]
-        graph.reshape([FACE_SIZE if any_size else side for any_size, side in zip(free, shape, strict=True)])
-        steps = PrePostProcessor(graph)
-        steps.input().tensor().set_layout(ov.Layout("NCHW")).set_spatial_static_shape(FACE_SIZE, FACE_SIZE)
-        steps.input().preprocess().resize(ResizeAlgorithm.RESIZE_LINEAR)
-        steps.input().model().set_layout(ov.Layout(layout))
-        column = np.array([-1, 1])
-        steps.output().postprocess().custom(
-            lambda output: ops.multiply(ops.reshape(output, column, False), np.float32(self.sign)).output(0)
-        )
-        return steps.build()

@@ -9,6 +9,8 @@ as one vector: linear - BN - linear (the embedding) - BN. Mask token, stochastic
 workshops 2025, which gives a quality beside the embedding. Layer names are those of the published checkpoints.
 """
 
+from collections import OrderedDict
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -50,19 +52,6 @@ class Attention(nn.Module):
         return self.proj(mixed.transpose(1, 2).flatten(2))
 
 
-class Mlp(nn.Module):
-    """Two linear layers with ReLU6 between them."""
-
-    def __init__(self, width: int, hidden: int):
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens n×t×width to n×t×width."""
-        return self.fc2(F.relu6(self.fc1(tokens)))
-
-
 class Block(nn.Module):
     """One transformer block."""
 
@@ -71,7 +60,9 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(width)
         self.attn = Attention(width, heads)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = Mlp(width, mlp_ratio * width)
+        hidden = mlp_ratio * width
+        layers = {"fc1": nn.Linear(width, hidden), "act": nn.ReLU6(), "fc2": nn.Linear(hidden, width)}
+        self.mlp = nn.Sequential(OrderedDict(layers))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens n×t×width to n×t×width."""
@@ -85,27 +76,12 @@ class Block(nn.Module):
         return tokens + self.mlp(self.norm2(tokens)), weights
 
 
-class PatchEmbedding(nn.Module):
-    """Cuts a face into square patches and maps each to a token; pixels left over at the right and bottom are unused."""
-
-    def __init__(self, patch: int, width: int):
-        super().__init__()
-        self.proj = nn.Conv2d(3, width, patch, patch)
-
-    def forward(self, prepared: Tensor) -> Tensor:
-        """Float32 n×3×112×112 to tokens n×t×width, row by row."""
-        return self.proj(prepared).flatten(2).transpose(1, 2)
-
-
 class ViT(FaceModel):
     """Vision transformer: 112×112 in, embedding out. `forward` is `head` of the last block of `blocks` on `tokens`.
 
-    `leading_tokens` counts the tokens in front of the patches, which are no part of the embedding.
-
-    Args:
-        patch: side of a patch in pixels; there are (112 // patch)² of them.
-        width: of a token.
-        mlp_ratio: hidden width of the MLP over `width`.
+    `leading_tokens` counts the tokens in front of the patches, which are no part of the embedding. patch: side of a
+    patch in pixels; there are (112 // patch)², row by row, and pixels left over are unused. width: of a token.
+    mlp_ratio: hidden width of the MLP over `width`.
     """
 
     leading_tokens = 0
@@ -124,7 +100,7 @@ class ViT(FaceModel):
     ):
         super().__init__(name, input_spec, embedding_size)
         count = (FACE_SIZE // patch) ** 2
-        self.patch_embed = PatchEmbedding(patch, width)
+        self.patch_embed = nn.Sequential(OrderedDict(proj=nn.Conv2d(3, width, patch, patch), flat=nn.Flatten(2)))
         self.pos_embed = nn.Parameter(torch.zeros(1, count, width))
         self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
@@ -145,7 +121,7 @@ class ViT(FaceModel):
 
     def tokens(self, prepared: Tensor) -> Tensor:
         """Prepared faces to what the first block takes: patches with their positions, n×t×width."""
-        return self.patch_embed(prepared) + self.pos_embed
+        return self.patch_embed(prepared).transpose(1, 2) + self.pos_embed
 
     def head(self, tokens: Tensor) -> Tensor:
         """Tokens n×t×width behind any block to raw embeddings n×d: final LayerNorm, then the embedding's layers."""
@@ -155,9 +131,7 @@ class ViT(FaceModel):
 class ViTFiqa(ViT):
     """A `ViT` with a quality head (batch norm and a linear layer without bias); takes what `ViT` takes.
 
-    Args:
-        quality_token: variant (T) reads the quality from a learnable token in front of the patches; variant (C) has
-            no such token and reads it from the embedding.
+    With `quality_token`, variant (T), it reads a learnable token in front of the patches, else (C) the embedding.
     """
 
     embedding_layer_name = "feature.2"  # the last layer with weights is the quality's
@@ -175,7 +149,7 @@ class ViTFiqa(ViT):
 
     def tokens(self, prepared: Tensor) -> Tensor:
         """Prepared faces to what the first block takes, n×t×width; in variant (T) token 0 is the quality token."""
-        patches = self.patch_embed(prepared)
+        patches = self.patch_embed(prepared).transpose(1, 2)
         if self.leading_tokens:
             # `shape[0]`, not `len`: the CPU engine must see the number of faces as one that may change
             patches = torch.cat([self.qs_token.expand(patches.shape[0], -1, -1), patches], dim=1)

@@ -1,13 +1,18 @@
-"""What a column of scores is: a method, the network it runs on, and its options, as data."""
+"""What a column of scores is (a method, its network and options, as data), and tables of such columns."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 
+from prefiqs.errors import InputError
+from prefiqs.io.tables import read_parquet, write_table
 from prefiqs.methods.registry import METHODS
 from prefiqs.pruning.spec import PruningSpec
 
@@ -19,6 +24,7 @@ pruned; `options` is JSON; `trained_on`: the network was trained, or the method
 calibrated, on images of the benchmark that is scored or, if they are degraded, on images degraded likewise."""
 
 _PRUNING = ("granularity", "criterion", "ratio")
+_safe = partial(quote, safe="+")  # in names of files
 
 
 @dataclass(frozen=True)
@@ -102,5 +108,56 @@ def _text(value: object) -> str:
     return json.dumps(value)
 
 
-def _safe(text: str) -> str:
-    return quote(text, safe="+")
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of n images, by their `names`: `values`, float32 n by key, higher = better.
+
+    methods: one row per method, `key` and `COLUMNS`.
+    """
+
+    names: np.ndarray
+    methods: pd.DataFrame
+    values: dict[str, np.ndarray]
+
+    @classmethod
+    def of(
+        cls, names: np.ndarray, scores: Mapping[MethodId, np.ndarray], trained_on: Callable[[MethodId], bool]
+    ) -> Self:
+        """Scores by identity; `trained_on` says of a method whether its network was trained on these images."""
+        table = identity_table({method: trained_on(method) for method in scores})
+        return cls(names, table, {method.key: np.asarray(s, np.float32) for method, s in scores.items()})
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Self:
+        """Read what `write` wrote."""
+        values = read_parquet(Path(folder) / "scores.parquet", ["name"])
+        methods = read_parquet(Path(folder) / "methods.parquet", ["key", *COLUMNS])
+        return cls(values["name"].to_numpy(), methods, {key: values[key].to_numpy() for key in methods["key"]})
+
+    def write(self, folder: str | Path) -> None:
+        """Write `scores.parquet` (name, one column per method's key) and `methods.parquet` into a folder."""
+        write_table(pd.DataFrame({"name": self.names, **self.values}), Path(folder) / "scores.parquet")
+        write_table(self.methods, Path(folder) / "methods.parquet")
+
+    def joined(self, other: Self) -> Self:
+        """These scores and others of the same images. `InputError` for a method or a label that both have."""
+        if not np.array_equal(self.names, other.names):
+            raise InputError("Cannot join scores of different images.")
+        methods = pd.concat([self.methods, other.methods], ignore_index=True)
+        for column in ("key", "label"):
+            if repeated := methods[column][methods[column].duplicated()].tolist():
+                raise InputError(f"Two methods are called {repeated[0]!r}; rename one of them.")
+        return type(self)(self.names, methods, self.values | other.values)
+
+    def where(self, chosen: pd.Series) -> Self:
+        """The scores of the methods for which a Boolean mask over `methods` is true."""
+        methods = self.methods[chosen].reset_index(drop=True)
+        return type(self)(self.names, methods, {key: self.values[key] for key in methods["key"]})
+
+    def __getitem__(self, method: MethodId) -> np.ndarray:
+        return self.values[method.key]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Label by key."""
+        return dict(zip(self.methods["key"], self.methods["label"], strict=True))

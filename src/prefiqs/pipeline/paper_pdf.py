@@ -11,7 +11,7 @@ import pandas as pd
 from prefiqs.evaluation.tables import FEW_ERRORS
 from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_parquet, read_table
-from prefiqs.models.weights import card_of
+from prefiqs.models.registry import card_of
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.claims import SAME_AREA
 from prefiqs.pipeline.studies.paper import paper_study

@@ -1,12 +1,17 @@
-"""`params.yaml`, which explains its keys; wrong keys, values and combinations are refused when it is read."""
+"""`params.yaml`, which explains its keys; wrong keys, values and combinations are refused when it is read.
 
+And the stages of dvc.yaml, each with the items that the parameters give it.
+"""
+
+import re
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import reduce
 from itertools import product
-from operator import attrgetter
+from operator import attrgetter, getitem
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,6 +22,9 @@ from prefiqs.faces.degrade import DEGRADATIONS
 from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.identity import MethodId, Option
 from prefiqs.pruning.spec import PruningSpec
+
+RESULTS = "data/results/"
+_REFERENCE = re.compile(r"\$\{([^}]+)\}")
 
 T = TypeVar("T")
 
@@ -79,11 +87,9 @@ class CrossQuality(Block):
     source: Name
 
 
-class PairSet(Block):
+class PairSet(CrossQuality):
     """Other pairs of the faces of `source`, see `datasets.pairs.with_all_genuine_pairs`."""
 
-    name: Name
-    source: Name
     across: str
     impostors: Count
     seed: Seed
@@ -402,3 +408,38 @@ def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, A
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = overlaid(merged[key], value) if both else value
     return merged
+
+
+class StageItem(NamedTuple):
+    """One run of a stage, and the folder below `data/results` that it writes, if it shows anything."""
+
+    stage: str
+    results: str | None
+
+
+def stage_items(root: Path, content: Mapping[str, Any] | None = None) -> list[StageItem]:
+    """Every stage of ROOT/dvc.yaml with every item that the parameters name, in the order of the file.
+
+    `content` is that of a params.yaml; by default, ROOT/params.yaml is read.
+    """
+    params = read_yaml(root / "params.yaml") if content is None else content
+    stages = read_yaml(root / "dvc.yaml")["stages"]
+    return [item for name, stage in stages.items() for item in _items(name, stage, params)]
+
+
+def _items(name: str, stage: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[StageItem]:
+    matrix = {key: _value(values, params) for key, values in stage.get("matrix", {}).items()}
+    results = next((out for out in stage["outs"] if str(out).startswith(RESULTS)), None)
+    for combination in product(*matrix.values()):
+        item = dict(zip(matrix, combination, strict=True))
+        yield StageItem(name, results and _filled(results, {**params, "item": item}))
+
+
+def _filled(path: str, params: Mapping[str, Any]) -> str:
+    return _REFERENCE.sub(lambda reference: str(_value(reference[0], params)), path)
+
+
+def _value(reference: Any, params: Mapping[str, Any]) -> Any:
+    """What stands in the parameters at "${key.key}"; anything but a reference stands for itself."""
+    found = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
+    return reduce(getitem, found[1].split("."), params) if found else reference

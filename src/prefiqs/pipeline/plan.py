@@ -13,9 +13,8 @@ from prefiqs.datasets.registry import BENCHMARKS
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.arrays import read_array
 from prefiqs.methods.registry import METHODS
-from prefiqs.models.weights import card_of
-from prefiqs.pipeline.params import Params
-from prefiqs.pipeline.stages import StageItem
+from prefiqs.models.registry import card_of
+from prefiqs.pipeline.params import Params, StageItem
 
 # In forward passes of one face: a backward pass counts as two, a derivative along one direction as three.
 BACKWARD, DERIVATIVE = 2, 3

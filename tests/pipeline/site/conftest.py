@@ -19,10 +19,9 @@ from small_site import write_small_site
 from prefiqs.datasets.benchmark import Benchmark, save_benchmark
 from prefiqs.io.atomic import write_text
 from prefiqs.io.tables import write_table
-from prefiqs.pipeline.identity import MethodId, identity_table
+from prefiqs.pipeline.identity import MethodId, Scores, identity_table
 from prefiqs.pipeline.params import overlaid, read_yaml
 from prefiqs.pipeline.run import Run, open_run
-from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.spec import PruningSpec
 
 ROOT = Path(__file__).parents[3]

@@ -21,12 +21,10 @@ from prefiqs.datasets.pairs import all_pairs, with_folds
 from prefiqs.datasets.source import face_index
 from prefiqs.io.arrays import write_array
 from prefiqs.io.tables import write_table
-from prefiqs.models.zoo import ModelCard
-from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.layout import Layout
+from prefiqs.models.registry import ModelCard
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.params import Params, overlaid, read_yaml
-from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.run import Layout, Run
 from prefiqs.pruning.spec import PruningSpec
 
 ROOT = Path(__file__).parents[3]
@@ -67,7 +65,7 @@ def small_photos() -> Benchmark:
 
 def use_small_networks(monkeypatch, run: Run) -> None:
     """Let `load_model` give small networks by the names of the default run, whose weights are in the run's folder."""
-    from prefiqs.models import zoo
+    from prefiqs.models import registry
 
     networks = {"sface": TinyNet(0), "mobilefacenet-512": TinyNet(1), "vit-prefiqs": small_vit_fiqa()}
     monkeypatch.setenv("PREFIQS_DATA", str(run.layout.data))
@@ -77,7 +75,7 @@ def use_small_networks(monkeypatch, run: Run) -> None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.write_bytes(b"")
         card = _SmallCard(name, "small", "a test", "none", lambda network=network, **_: network)
-        monkeypatch.setitem(zoo.MODELS, name, card)
+        monkeypatch.setitem(registry.MODELS, name, card)
 
 
 class _SmallCard(ModelCard):

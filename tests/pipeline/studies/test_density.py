@@ -8,8 +8,7 @@ import pytest
 from small_run import small_run, write_derivatives, write_scores
 
 from prefiqs.io.tables import write_table
-from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.studies.density import density_study
 from prefiqs.pruning.spec import PruningSpec
 

@@ -10,8 +10,7 @@ from prefiqs.embedding.embedder import embed
 from prefiqs.embedding.engines import torch_engine
 from prefiqs.embedding.vectors import normalise
 from prefiqs.methods import _probes
-from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.studies.derivatives import derivatives_study
 from prefiqs.pruning.spec import PruningSpec
 

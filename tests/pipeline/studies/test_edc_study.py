@@ -10,9 +10,8 @@ from small_run import small_run, write_embeddings, write_method_scores, write_sc
 
 from prefiqs import error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
-from prefiqs.pipeline.identity import MethodId, short
+from prefiqs.pipeline.identity import MethodId, Scores, short
 from prefiqs.pipeline.params import Params
-from prefiqs.pipeline.scores import Scores
 from prefiqs.pipeline.studies.agreement import agreement_study, spread_over_people
 from prefiqs.pipeline.studies.edc import edc_study
 

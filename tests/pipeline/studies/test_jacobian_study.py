@@ -10,8 +10,7 @@ from small_run import small_run, write_derivatives, write_embeddings
 
 from prefiqs import error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
-from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.studies.jacobian import jacobian_study
 from prefiqs.pruning.spec import PruningSpec
 

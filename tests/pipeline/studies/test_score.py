@@ -12,9 +12,8 @@ from small_run import small_run, use_small_networks, write_embeddings
 
 import prefiqs
 from prefiqs.io.arrays import write_array
-from prefiqs.models.zoo import MODELS
-from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.scores import Scores
+from prefiqs.models.registry import MODELS
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.studies.method import method_study
 from prefiqs.pipeline.studies.score import score_study
 from prefiqs.pipeline.studies.verifier import verifier_study

@@ -10,8 +10,7 @@ from small_run import small_run, use_small_networks, write_embeddings
 
 from prefiqs import error_discard_curve, score
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
-from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.scores import Scores
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.studies.exits import exits_study
 from prefiqs.pipeline.studies.transformer import transformer_study
 

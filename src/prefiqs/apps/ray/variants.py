@@ -15,7 +15,7 @@ from prefiqs.embedding import embedder
 from prefiqs.errors import InputError
 from prefiqs.io.arrays import read_array, row_writer, write_array
 from prefiqs.models.loading import load_model
-from prefiqs.models.weights import published_weights
+from prefiqs.models.registry import published_weights
 from prefiqs.pruning.mask import load_mask
 from prefiqs.pruning.prune import apply_mask
 

@@ -41,7 +41,7 @@ class Wanted(NamedTuple):
     def settings(self) -> str:
         """All of that as text. Weights and calibrations have a checksum, because a file may change under its name."""
         from prefiqs.models.onnx_network import files_of
-        from prefiqs.models.weights import published_weights
+        from prefiqs.models.registry import published_weights
 
         network = self.model if isinstance(self.model, str) else self.model.name
         if isinstance(self.model, str):

@@ -8,9 +8,8 @@ from itertools import count
 import numpy as np
 from PIL import Image
 
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.scores import Scores
 
 MOST_FACES = 20_000  # of a benchmark; of a larger one, so many evenly spread over it: a browser has to hold them all
 JPEG_QUALITY = 80

@@ -28,8 +28,7 @@ class AlignStudy(Study):
 def align_study(run: Run, benchmark: str) -> AlignStudy:
     """Read a benchmark as its owners distribute it, align its photos, and fix its pairs and folds.
 
-    Raises:
-        InputError: files of the benchmark are missing (which, and where they go), or are not in its format.
+    Raises `InputError` if files are missing (which, and where they go), or are not in its format.
     """
     people, folds = run.params.align.people, run.params.folds
     built = build_benchmark(benchmark, run.layout.data, lambda photo: align(photo, all_faces=True))

@@ -68,8 +68,9 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     protocol, limit, prefiqs = edc.at_first_fmr, edc.limit, _with_ratio("PreFIQs", run.params.usual.ratio)
     network = private_copy(load_model(model, device=run.params.embed.device), "candidates", run.params.embed.device)
     probe = LastLayer(network)
+    size = probe.weight.shape[1]
     seen, mirrored = (
-        Evidence(*np.split(both, [probe.weight.shape[1]], axis=1), probe.weight.cpu().numpy())
+        Evidence(both[:, :size], both[:, size:], probe.weight.cpu().numpy())
         for both in Embedder([(probe, "plain"), (probe, "mirrored")], device=run.params.embed.device)(faces.images)
     )
     ratios = sorted({*run.params.candidates.ratios, run.params.usual.ratio})
@@ -79,9 +80,8 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         **_of_gradients(network, np.asarray(faces.images), seen.length),
         **_of_two_passes(network, seen, mirrored, pruned),
     }
-    exponents = {
-        p: {0: NORM, 2: MARGIN}.get(p, f"‖e‖·κ^{p:g}") for p in sorted({0, 2, *run.params.candidates.exponents})
-    }
+    exponents = {p: f"‖e‖·κ^{p:g}" for p in sorted({0.0, 2.0, *run.params.candidates.exponents})}
+    exponents |= {0.0: NORM, 2.0: MARGIN}
     scores = {label: candidate.values for label, candidate in found.items()}
     scores |= {label: seen.length * seen.consensus**p for p, label in exponents.items() if label not in scores}
     comparison = run.comparison(benchmark, verifiers, scores)

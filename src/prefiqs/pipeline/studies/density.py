@@ -4,9 +4,8 @@ from itertools import islice
 
 import pandas as pd
 
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import density_panels
 from prefiqs.reporting.study import Figure, Study, Table, saved_as

@@ -14,9 +14,8 @@ from prefiqs.methods.jacobian import jacobian_drift
 from prefiqs.methods.prefiqs import drift
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import load_model
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.prune import apply_mask, select_masks
 from prefiqs.pruning.spec import PruningSpec
 

@@ -11,9 +11,8 @@ from prefiqs.methods.attn_fiqa import attention_by_block
 from prefiqs.methods.ex_fiqa import exfiqa_scores, exit_gflops, fuse_exits, token_attention
 from prefiqs.methods.vitnt_fiqa import vitnt_depths
 from prefiqs.models.loading import load_model
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.scores import Scores
 from prefiqs.reporting.figures.faces import attention_grid, ends_of_people
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 

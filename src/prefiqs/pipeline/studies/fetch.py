@@ -13,8 +13,7 @@ from prefiqs.methods.registry import METHODS, PreparedScorer, deciding_options
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import load_model
-from prefiqs.models.weights import card_of, missing_weights, published_weights, weights_are_here
-from prefiqs.models.zoo import MODELS, ModelCard
+from prefiqs.models.registry import MODELS, ModelCard, card_of, missing_weights, published_weights, weights_are_here
 from prefiqs.pipeline.params import Method, Params
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.mask import prunable_weights
@@ -39,8 +38,7 @@ class FetchStudy(Study):
 def fetch_study(run: Run) -> FetchStudy:
     """Check the parameters, then bring the assets of this run to data/assets and its weights to data/weights.
 
-    Raises:
-        ConfigError: a network or method of params.yaml cannot be used; AssetError: an asset cannot be obtained.
+    Raises `ConfigError` if a network or method cannot be used, `AssetError` if an asset cannot be obtained.
     """
     check_networks(run.params)
     names = dict.fromkeys(network for _, network, _ in _uses(run.params))
@@ -74,9 +72,7 @@ def check_networks(params: Params, thorough: bool = True) -> None:
 
     thorough: if False, this takes seconds instead of minutes: weights may be missing, and methods that take derivatives
     are not compiled, so a wrong value of one of their options goes unnoticed.
-
-    Raises:
-        ConfigError: a network that is unknown, missing, or unsuitable for the key of params.yaml that names it.
+    Raises `ConfigError` for a network that is unknown, missing, or unsuitable for the key that names it.
     """
     network_of = cache(_network)
     for key, name, check in _uses(params, thorough):

@@ -7,9 +7,8 @@ from scipy.stats import spearmanr
 from prefiqs.evaluation.bootstrap import excess_of
 from prefiqs.evaluation.tables import areas_table
 from prefiqs.io.tables import read_parquet
-from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.scores import Scores
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import scatter_agreement
 from prefiqs.reporting.study import Figure, Study, Table, saved_as

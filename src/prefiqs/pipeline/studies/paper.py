@@ -67,11 +67,8 @@ def _collected(run: Run, stage: str, name: str, benchmarks: Iterable[str]) -> pd
         read(run.layout.results(stage, benchmark, model) / name).assign(benchmark=benchmark, estimator=model)
         for benchmark, model in product(benchmarks, run.params.models.quality)
     ]
-    return (
-        pd.concat(parts, ignore_index=True)
-        if parts
-        else pd.DataFrame(columns=["benchmark", "estimator", "fmr", "threshold"])
-    )
+    nothing = pd.DataFrame(columns=["benchmark", "estimator", "fmr", "threshold"])
+    return pd.concat(parts, ignore_index=True) if parts else nothing
 
 
 def _grid(run: Run, model: str, curves: pd.DataFrame, chance: pd.DataFrame) -> Figure:

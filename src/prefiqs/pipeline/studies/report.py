@@ -11,8 +11,8 @@ import nbformat
 import pandas as pd
 
 from prefiqs.io.atomic import read_text, write_text
+from prefiqs.pipeline.params import RESULTS, stage_items
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.stages import RESULTS, stage_items
 from prefiqs.pipeline.studies.claims import judge
 from prefiqs.reporting.study import Study, Table, saved_as
 
@@ -41,7 +41,10 @@ def report(run: Run) -> Report:
     """Collect what the stages of this run have found, and nothing that its parameters do not name."""
     params, items = run.params, stage_items(run.layout.root)
     folders = [item.results.removeprefix(RESULTS) for item in items if item.results]
-    numbers, metrics = _numbers(run, folders), {}
+    # Times differ from run to run.
+    found_in = {folder: run.layout.results(folder) / "numbers.json" for folder in folders if folder != "cost"}
+    numbers = {f.replace("/", "-"): json.loads(read_text(path)) for f, path in found_in.items() if path.is_file()}
+    metrics = {}
     for benchmark, model in product(params.benchmarks.pair_lists, params.models.quality):
         found = numbers[f"edc-{benchmark}-{model}"]
         metrics[f"{benchmark}.{model}.pauc"] = found["pauc_best"][model]
@@ -61,15 +64,6 @@ def report(run: Run) -> Report:
         links=lambda stages, *item: ", ".join(_links(run, stages, item)),
     )
     return Report(Table(claims, "Claims judged on our data", hidden=("claim",)), text, metrics, numbers=numbers)
-
-
-def _numbers(run: Run, folders: Iterable[str]) -> dict[str, dict[str, Any]]:
-    found = {}
-    for folder in folders:
-        path = run.layout.results(folder) / "numbers.json"
-        if folder != "cost" and path.is_file():  # times differ from run to run
-            found[folder.replace("/", "-")] = json.loads(read_text(path))
-    return found
 
 
 def _verifiers_table(found: Mapping[str, Any], benchmark: str, fmr: float) -> str:
@@ -92,15 +86,12 @@ def _verifiers_table(found: Mapping[str, Any], benchmark: str, fmr: float) -> st
 
 
 def _transformer_table(found: Mapping[str, Any]) -> str:
-    seen = (
-        " § The network was trained on images of this benchmark, or on images degraded like them."
-        if found["seen"]
-        else ""
-    )
     caption = (
         "pAUC of ViTNT-FIQA (all blocks), ATTN-FIQA (the last block), ViT-FIQA (the last exit) and EX-FIQA-FW, by "
-        f"verifier.{seen}"
+        "verifier."
     )
+    if found["seen"]:
+        caption += " § The network was trained on images of this benchmark, or on images degraded like them."
     rows = [{"method": method, "random": False, **areas} for method, areas in found["pauc"].items()]
     rows.append({"method": "random order", "random": True, **found["pauc_random_mean"]})
     best = dict.fromkeys(found["pauc_random_mean"], "min")

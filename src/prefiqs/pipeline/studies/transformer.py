@@ -7,8 +7,8 @@ import pandas as pd
 from prefiqs.evaluation.bootstrap import BootstrapCurves
 from prefiqs.evaluation.tables import areas_table, random_table
 from prefiqs.io.tables import read_parquet
+from prefiqs.pipeline.identity import Scores
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.scores import Scores
 from prefiqs.reporting.figures.cost import pauc_by_cost
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 

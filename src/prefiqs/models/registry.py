@@ -1,36 +1,119 @@
-"""Where the weights of a network are: a folder each, filled from a fetched asset or from a checkpoint of the user's.
+"""The registry of FR networks, which is `models.toml`: one card a network; and where their weights are.
 
-The first stage of the pipeline fills `weights` of the data folder, which DVC tracks. Everything else fills
-`cache/weights`, so that scoring a photo never makes a stage outdated. Both are read.
+That is a folder each, filled from a fetched asset or from a checkpoint of the user's: by the first stage of the
+pipeline in `weights` of the data folder, which DVC tracks, by everything else in `cache/weights`.
 """
 
 import json
 import shutil
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors.torch import save_file
 
 from prefiqs.assets.fetch import ASSETS, fetch, file_sha256
 from prefiqs.assets.location import data_root
 from prefiqs.errors import AssetError, InputError
 from prefiqs.io.atomic import whole_file, write_text
-from prefiqs.models.onnx_network import declaration_of, declared_input, files_of, read_network
-from prefiqs.models.zoo import MODELS, ModelCard
+from prefiqs.models.checkpoints import ENDINGS, PLAIN, Layout, load_strictly, read_backbone
+from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
+from prefiqs.models.graph import GRAPHS, GraphModel, QualityGraph
+from prefiqs.models.onnx_network import declaration_of, declared_input, files_of, load_onnx, read_network
 
-_GRAPHS = (".onnx", ".pb")  # as which other networks than those built here are kept
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One FR network.
+
+    source: where its authors give out the weights, and which file; `licence` is that of the weights.
+    network: builds it without weights, given `name` and `input_spec`; None if the file says how (ONNX, MXNet, TFLite).
+    input_spec, embedding_size: None if only the file knows.
+    layouts: the forms in which its checkpoints name their tensors, tried in this order.
+    endings: by which names the user's file is known, behind that of the network.
+    asset: name of the weights in `prefiqs.assets.fetch.ASSETS`; None if the user puts the file in place.
+    seen: benchmarks whose images, or kinds of degradation, it was trained on, as far as known; results are marked.
+    """
+
+    name: str
+    description: str
+    source: str
+    licence: str
+    network: Callable[..., FaceModel] | None
+    input_spec: InputSpec | None = ARCFACE_INPUT
+    embedding_size: int | None = 512
+    layouts: tuple[Layout, ...] = (PLAIN,)
+    endings: tuple[str, ...] = ENDINGS
+    asset: str | None = None
+    seen: tuple[str, ...] = ()
+
+    def load(self, path: Path) -> FaceModel:
+        """The network with the weights of a file, on the CPU; `InputError` for a file that does not fit."""
+        if self.network is None:
+            return load_file(self.name, self.input_spec, path)
+        state = read_backbone(path, self.layouts)
+        with torch.device("meta"):  # weights that are about to be replaced need neither time nor random numbers
+            model = self.network(name=self.name, input_spec=self.input_spec)
+        load_strictly(model, state, path)
+        return model
+
+
+def load_file(name: str, input_spec: InputSpec | None, path: Path) -> FaceModel:
+    """The network in a file that says how it is built; what it is for is declared by its input."""
+    if input_spec and input_spec.better:
+        return QualityGraph(name, input_spec, path)
+    if path.suffix == ".pb":
+        raise InputError(f"{path} can be used as a quality network only. Declare it in {declaration_of(path).name}: "
+                         '{"colour": …, "mean": …, "std": …, "better": "higher" or "lower"}.')  # fmt: skip
+    if input_spec and path.suffix == ".tflite":
+        return GraphModel(name, input_spec, path)
+    return load_onnx(name, input_spec, path)
+
+
+def _card(name: str, **entry: Any) -> ModelCard:
+    """An entry of the table."""
+    network, shape, asset = entry.pop("network", None), entry.pop("shape", {}), entry.get("asset")
+    if network:
+        network = partial(_named(network), **shape)
+    if asset:
+        entry |= {"source": str(ASSETS[asset].sources[0]), "licence": ASSETS[asset].licence}
+    if "input" in entry:
+        entry["input_spec"] = InputSpec(**entry.pop("input"))
+    entry |= {key: tuple(entry[key]) for key in ("seen", "endings") if key in entry}
+    if "layouts" in entry:
+        entry["layouts"] = tuple(_layout(**layout) for layout in entry["layouts"])
+    return ModelCard(name, network=network, **entry)
+
+
+def _layout(prefix: str = "", leftovers: list[str] | None = None, names: str | None = None) -> Layout:
+    return Layout(prefix, tuple(leftovers or ()), _named(names) if names else None)
+
+
+def _named(name: str) -> Any:
+    """What a file of this folder calls NAME, by FILE.NAME."""
+    module, _, attribute = name.partition(".")
+    return getattr(import_module(f"prefiqs.models.{module}"), attribute)
+
+
+_TABLE = tomllib.loads(files("prefiqs.models").joinpath("models.toml").read_text(encoding="utf-8"))
+MODELS = {name: _card(name, **entry) for name, entry in _TABLE.items()}
 
 
 def published_weights(name: str, into: Path | None = None) -> Path:
     """The weights of a network, a file NAME/model.* in `into` or in one of the two folders, made first if need be.
 
-    For PyTorch networks that is `model.safetensors`, in our layer names, from the fetched asset or from the checkpoint
-    that the user put at `checkpoints/NAME.pth` (.pt, .ckpt, .bin, .safetensors) in the data folder; for other networks
-    it is their file, as one ONNX file if it was several, with the input that was declared for it. `source.json` beside
-    it holds the sha256 of what it was made from: if another file is there now, it is made again. A checkpoint that is
-    gone since then is not missed.
+    For PyTorch networks that is `model.safetensors`, in our layer names, from the fetched asset or from the user's
+    `checkpoints/NAME.pth` (.pt, .ckpt, .bin, .safetensors) in the data folder; for other networks it is their file, as
+    one ONNX file if it was several, with the input that was declared for it. `source.json` beside it holds the sha256
+    of what it was made from: if another file is there now, it is made again.
 
-    Raises:
-        InputError: there is no such network, or the file is not of this network; AssetError: the weights cannot be had.
+    Raises `InputError` if there is no such network, or the file is not of it; `AssetError` if it cannot be had.
     """
     card = card_of(name)
     targets = [folder / name / _file_name(card) for folder in ([into] if into else _folders())]
@@ -85,7 +168,7 @@ def weights_state(name: str) -> str:
 def known_models() -> list[str]:
     """Names of the registry, then those that the user's own ONNX, MXNet and TensorFlow files make."""
     own = {declaration_of(path).stem for path in _own_files()}
-    own |= {path.parent.name for folder in _folders() for path in folder.glob("*/model.*") if path.suffix in _GRAPHS}
+    own |= {path.parent.name for folder in _folders() for path in folder.glob("*/model.*") if path.suffix in GRAPHS}
     return [*MODELS, *sorted(own - MODELS.keys())]
 
 
@@ -93,7 +176,7 @@ def card_of(name: str) -> ModelCard:
     """The card of a network, made up for a file of the user's; `InputError` if there is neither."""
     if name in MODELS:
         return MODELS[name]
-    own = [*_own_files(name), *(folder / name / f"model{suffix}" for folder in _folders() for suffix in _GRAPHS)]
+    own = [*_own_files(name), *(folder / name / f"model{suffix}" for folder in _folders() for suffix in GRAPHS)]
     if path := next((path for path in own if path.is_file()), None):
         return ModelCard(name, "file of your own", str(path), "not known", None, declared_input(path), None)
     raise InputError(f"Unknown model {name!r}; choose one of {', '.join(sorted(known_models()))}, or put your own at "
