@@ -91,7 +91,8 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         keys[usual]: short(scores.labels[keys[usual]]),
         keys[best]: f"{short(scores.labels[keys[best]])} (best here)",
     }
-    names |= {key: label for key, label in scores.labels.items() if key not in keys.values()}
+    others = scores.methods[scores.methods["granularity"].isna()]
+    names |= dict(zip(others["key"], others["label"], strict=True))
     points, random_points = identified(curves_table(curves[edc.threshold])), random_curves_table(chance)
 
     by_spec = chosen[chosen["key"].isin(keys.values())]
