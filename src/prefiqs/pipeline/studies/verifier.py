@@ -2,7 +2,8 @@
 
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.evaluation.error_rates import fnmr_at_fmr
-from prefiqs.evaluation.pairs import cosine_similarity, pool_templates
+from prefiqs.evaluation.pairs import cosine_similarity
+from prefiqs.evaluation.templates import pool_templates
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import drift_histograms
