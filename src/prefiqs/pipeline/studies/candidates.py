@@ -1,6 +1,6 @@
 """Which training-free score ranks best, and at what price? All candidates are listed before any is computed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -30,7 +30,8 @@ from prefiqs.reporting.figures.margin import excess_by_exponent, running_contrib
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 ONE, GRADIENT, TWO = "one pass", "one pass and a gradient", "two passes"
-NORM, MARGIN = "norm ‖e‖", "pruning-margin ‖e‖·κ²"
+NORM, CONSENSUS, MARGIN = "norm ‖e‖", "consensus κ", "pruning-margin ‖e‖·κ²"
+MIRRORED = ("½‖e + mirror‖", "½‖e + mirror‖·κ·κ of the mirror image")  # which take two passes
 LAST_RATIO = 0.6  # of the weights of the embedding layer, as chosen for a former method on other data
 BATCH = 4  # faces at a time, for gradients
 
@@ -66,24 +67,13 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     benchmark = run.params.most_pairs_of(benchmark)
     edc, faces, verifiers = run.params.edc, run.benchmark(benchmark), run.verifiers(model)
     protocol, limit, prefiqs = edc.at_first_fmr, edc.limit, _with_ratio("PreFIQs", run.params.usual.ratio)
-    network = private_copy(load_model(model, device=run.params.embed.device), "candidates", run.params.embed.device)
-    probe = LastLayer(network)
-    size = probe.weight.shape[1]
-    seen, mirrored = (
-        Evidence(both[:, :size], both[:, size:], probe.weight.cpu().numpy())
-        for both in Embedder([(probe, "plain"), (probe, "mirrored")], device=run.params.embed.device)(faces.images)
-    )
-    ratios = sorted({*run.params.candidates.ratios, run.params.usual.ratio})
-    pruned = {ratio: run.raw_embeddings(benchmark, model, PruningSpec(ratio)) for ratio in ratios}
-    found = {
-        **_of_the_last_layer(network, seen),
-        **_of_gradients(network, np.asarray(faces.images), seen.length),
-        **_of_two_passes(network, seen, mirrored, pruned),
-    }
+    device = run.params.embed.device
+    probe = LastLayer(private_copy(load_model(model, device=device), "candidates", device))
+    found = candidates(run, benchmark, probe)
     exponents = {p: f"‖e‖·κ^{p:g}" for p in sorted({0.0, 2.0, *run.params.candidates.exponents})}
     exponents |= {0.0: NORM, 2.0: MARGIN}
     scores = {label: candidate.values for label, candidate in found.items()}
-    scores |= {label: seen.length * seen.consensus**p for p, label in exponents.items() if label not in scores}
+    scores |= {label: scores[NORM] * scores[CONSENSUS] ** p for p, label in exponents.items() if label not in scores}
     comparison = run.comparison(benchmark, verifiers, scores)
     resampled = comparison.bootstrap(protocol, edc.resamples, edc.seed)
 
@@ -108,8 +98,8 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         ],
         columns=["verifier", "exponent", "excess", "low", "high"],
     )  # fmt: skip
-    margin, named = found[MARGIN].values, {NORM: "norm", MARGIN: "pruning-margin", prefiqs: "prefiqs"}
-    ends = {"lowest score": int(margin.argmin()), "highest score": int(margin.argmax())}
+    named = {NORM: "norm", MARGIN: "pruning-margin", prefiqs: "prefiqs"}
+    ends = {"lowest score": int(scores[MARGIN].argmin()), "highest score": int(scores[MARGIN].argmax())}
     return CandidatesStudy(
         table=Table(
             table.rename(columns={"key": "score"}),
@@ -136,13 +126,15 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
             "forward passes per face", f"{where}, FMR {protocol.fmrs[0]:g}",
         ),
         exponents=excess_by_exponent(by_exponent, 2.0, where),
-        contributions=running_contributions({name: seen.contributions[row] for name, row in ends.items()}, where),
+        contributions=running_contributions(
+            {name: probe.evidence_of(np.asarray(faces.images[row])[None]).contributions[0] for name, row in ends.items()}, where
+        ),
         findings=[_finding(table, areas, group) for group in (ONE, GRADIENT, TWO)],
         numbers={
             "relative": table.set_index("key")[relative.name].to_dict(),
             "passes": table.set_index("key")["passes"].to_dict(),
             "changes": changes.set_index("verifier").T.to_dict(),
-            "median_consensus": float(np.median(seen.consensus)),
+            "median_consensus": float(np.median(scores[CONSENSUS])),
         },
     )  # fmt: skip
 
@@ -157,6 +149,16 @@ class LastLayer(PruningMargin):
     def forward(self, prepared: Tensor) -> Tensor:
         """Prepared faces to features and embeddings, n×(D+d)."""
         return torch.cat(self.enter(prepared), dim=1)
+
+    def evidence(self, both: np.ndarray) -> "Evidence":
+        """What `forward` gave, with the weights."""
+        size = self.weight.shape[1]
+        return Evidence(both[:, :size], both[:, size:], self.weight.cpu().numpy())
+
+    def evidence_of(self, images: np.ndarray) -> "Evidence":
+        """The evidence of a few aligned faces."""
+        with torch.no_grad():
+            return self.evidence(self(self.prepare(images)).cpu().numpy())
 
 
 class Evidence(NamedTuple):
@@ -182,34 +184,61 @@ class Evidence(NamedTuple):
         return consensus(torch.from_numpy(self.contributions)).numpy()
 
 
-def _of_the_last_layer(network: FaceModel, seen: Evidence) -> dict[str, Candidate]:
-    """Scores from what enters and leaves the embedding layer.
+def candidates(run: Run, benchmark: str, probe: LastLayer) -> dict[str, Candidate]:
+    """Every candidate on the faces of a benchmark, by its label."""
+    network, images, device = probe.model, run.benchmark(benchmark).images, run.params.embed.device
+    pruned = LastLayer(prune(network, LAST_RATIO, layers=(embedding_layer(network),)))
+    removed = (probe.weight - pruned.weight).cpu().numpy()
+    # Batch by batch, because there may be 50,000 features.
+    parts = [
+        _of_the_last_layer(probe.evidence(plain), probe.evidence(mirrored), removed)
+        for plain, mirrored in Embedder([(probe, "plain"), (probe, "mirrored")], device=device).stream(images)
+    ]
+    last = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    sums = contribution_sums(network)
+    gradients = derivatives(sums, network, BATCH, "the candidates")(np.asarray(images))
+    ratios = sorted({*run.params.candidates.ratios, run.params.usual.ratio})
+    moved = {ratio: run.raw_embeddings(benchmark, network.name, PruningSpec(ratio)) for ratio in ratios}
+    by_cost = (
+        (ONE, 1 + removed.size / _products(network, network), last),  # a second product with the weights
+        (GRADIENT, _products(network, sums) / _products(network, network), _of_gradients(gradients, last[NORM])),
+        (TWO, 2.0, _of_two_passes(run.raw_embeddings(benchmark, network.name), moved, last)),
+    )
+    found = {name: Candidate(group, cost, of[name]) for group, cost, of in by_cost for name in of}
+    found[NORM] = Candidate(ONE, 1.0, last[NORM])
+    return found | {name: Candidate(TWO, 2.0, last[name]) for name in MIRRORED}
+
+
+def _of_the_last_layer(seen: Evidence, mirrored: Evidence, removed: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores from what enters and leaves the embedding layer, of faces and of their mirror images.
 
     Closed forms: let features or weights of this layer be removed at random. To first order, the embedding moves by a
     variance whose part across its own direction is, up to a factor, Σ f_j²(‖W_j‖² − (W_j·ê)²) for features (which is
     SER-FIQ) and Σ W_ij²f_j²(1 − ê_i²) for weights. Along its direction it is Σ c_j² for features.
+
+    removed: the weights that L1 pruning of this layer removes, d×D, 0 elsewhere.
     """
-    f, W, length, c = seen.features, seen.weight, seen.length, seen.contributions
+    f, W, length, c, kappa = seen.features, seen.weight, seen.length, seen.contributions, seen.consensus
     direction = normalise(seen.embeddings)
     across = (f**2 * (W**2).sum(axis=0) - c**2).sum(axis=1)
     across_of_weights = ((f**2 @ (W**2).T) * (1 - direction**2)).sum(axis=1)
-    kept = LastLayer(prune(network, LAST_RATIO, layers=(embedding_layer(network),))).weight.cpu().numpy()
-    without = {
-        "worst half": seen.embeddings - (f * _worst(c)) @ W.T,
-        "smallest weights": seen.embeddings - f @ (W - kept).T,
-    }
-    drifts = drift(direction, normalise(without["worst half"]))
-    product = 1 + 2 * W.size / _flops(network, network)  # a second product with the weights
-    scores = {
-        "consensus κ": seen.consensus,
-        MARGIN: length * seen.consensus**2,
+    without_worst = seen.embeddings - (f * _worst(c)) @ W.T
+    both = np.linalg.norm(seen.embeddings + mirrored.embeddings, axis=1) / 2
+    return {
+        NORM: length,
+        CONSENSUS: kappa,
+        MARGIN: length * kappa**2,
         "random features, closed form (SER-FIQ)": length / np.sqrt(across),
         "random weights, closed form": length / np.sqrt(across_of_weights),
         "random features, along ê": length / np.sqrt((c**2).sum(axis=1)),
-        "worst features removed, ‖e‖·(1 − D/2)": length * quality_from_drift(drifts),
-        _with_ratio("last layer pruned, e_ρ·ê", LAST_RATIO): (without["smallest weights"] * direction).sum(axis=1),
+        "worst features removed, ‖e‖·(1 − D/2)": length
+        * quality_from_drift(drift(direction, normalise(without_worst))),
+        _with_ratio("last layer pruned, e_ρ·ê", LAST_RATIO): ((seen.embeddings - f @ removed.T) * direction).sum(
+            axis=1
+        ),
+        MIRRORED[0]: both,
+        MIRRORED[1]: both * kappa * mirrored.consensus,
     }
-    return {NORM: Candidate(ONE, 1.0, length)} | {n: Candidate(ONE, product, s) for n, s in scores.items()}
 
 
 def _worst(contributions: np.ndarray) -> np.ndarray:
@@ -221,29 +250,24 @@ def _worst(contributions: np.ndarray) -> np.ndarray:
     return removed
 
 
-def _of_gradients(network: FaceModel, images: np.ndarray, length: np.ndarray) -> dict[str, Candidate]:
-    """The same sums at the inputs of earlier layers, with contributions c = a·∂‖e‖/∂a of activations a."""
-    layers = [name.removesuffix(".weight") for name in prunable_weights(network)]
-    depths = {"½": layers[len(layers) // 2], "¾": layers[3 * len(layers) // 4]}
-    sums = contribution_sums(network, list(depths.values()))
-    passes = _flops(network, sums) / _flops(network, network)
+def _of_gradients(sums: Sequence[np.ndarray], length: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores from what `contribution_sums` gives, halfway and at three quarters of the network."""
     found, agreements = {}, []
-    for depth, (total, magnitude, squares) in zip(
-        depths, (part.T for part in derivatives(sums, network, BATCH, "the candidates")(images)), strict=True
-    ):
+    for depth, (total, magnitude, squares) in zip(("½", "¾"), (part.T for part in sums), strict=True):
         agreements.append(np.abs(total) / magnitude)
         found[f"‖e‖·κ² at {depth} of the depth"] = length * agreements[-1] ** 2
         found[f"random features at {depth} of the depth"] = length / np.sqrt(squares)
     found["‖e‖·κ², geometric mean of both depths"] = length * np.prod(agreements, axis=0)
-    return {name: Candidate(GRADIENT, passes, score) for name, score in found.items()}
+    return found
 
 
-def contribution_sums(model: FaceModel, layers: Sequence[str]) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """A function of n prepared faces that gives, for each layer, Σ c, Σ |c| and Σ c² over its input, n×3.
+def contribution_sums(model: FaceModel) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """A function of n prepared faces that gives Σ c, Σ |c| and Σ c², n×3, halfway and at three quarters of the layers.
 
-    c = a·∂‖e‖/∂a, through this layer alone where the input goes elsewhere, too.
+    c = a·∂‖e‖/∂a for the input a of a layer, through this layer alone where the input goes elsewhere, too.
     """
-    forward = with_fixed_weights(model)
+    forward, names = with_fixed_weights(model), list(prunable_weights(model))
+    layers = [names[len(names) * quarters // 4].removesuffix(".weight") for quarters in (2, 3)]
 
     def function(prepared: Tensor) -> tuple[Tensor, ...]:
         entered: list[Tensor] = []
@@ -263,32 +287,29 @@ def contribution_sums(model: FaceModel, layers: Sequence[str]) -> Callable[[Tens
 
 
 def _of_two_passes(
-    network: FaceModel, seen: Evidence, mirrored: Evidence, pruned: dict[float, np.ndarray]
-) -> dict[str, Candidate]:
-    """PreFIQs, its mixtures with the norm and the margin, and the margin of a face and its mirror image."""
-    found, direction, margin = {}, normalise(seen.embeddings), seen.length * seen.consensus**2
+    plain: np.ndarray, pruned: Mapping[float, np.ndarray], last: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """PreFIQs and its mixtures with the norm and the margin. plain, pruned: raw embeddings, the latter by ratio."""
+    found, direction = {}, normalise(plain)
     for ratio, moved in pruned.items():
         quality = quality_from_drift(drift(direction, normalise(moved)))
         found[_with_ratio("PreFIQs", ratio)] = quality
-        found[_with_ratio("‖e‖·(1 − D/2)", ratio)] = seen.length * quality
-        found[_with_ratio("‖e‖·κ²·(1 − D/2)", ratio)] = margin * quality
+        found[_with_ratio("‖e‖·(1 − D/2)", ratio)] = last[NORM] * quality
+        found[_with_ratio("‖e‖·κ²·(1 − D/2)", ratio)] = last[MARGIN] * quality
         found[_with_ratio("e_ρ·ê", ratio)] = (moved * direction).sum(axis=1)
-    both = np.linalg.norm(seen.embeddings + mirrored.embeddings, axis=1) / 2
-    found["½‖e + mirror‖"] = both
-    found["½‖e + mirror‖·κ·κ of the mirror image"] = both * seen.consensus * mirrored.consensus
-    return {name: Candidate(TWO, 2.0, score) for name, score in found.items()}
+    return found
 
 
 def _with_ratio(name: str, ratio: float) -> str:
     return f"{name}, ρ = {ratio:g}"
 
 
-def _flops(network: FaceModel, function: Callable) -> int:
-    """Operations in the products and convolutions of a function of one prepared face."""
+def _products(network: FaceModel, function: Callable) -> int:
+    """Multiply-adds in the products and convolutions of a function of one prepared face."""
     face = network.prepare(np.zeros((1, FACE_SIZE, FACE_SIZE, 3), np.uint8))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         function(face)
-    return counter.get_total_flops()
+    return counter.get_total_flops() // 2
 
 
 def _differences(resampled: Bootstraps, reference: str, limit: float, name: str) -> pd.DataFrame:
