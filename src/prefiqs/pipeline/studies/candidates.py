@@ -99,7 +99,8 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         columns=["verifier", "exponent", "excess", "low", "high"],
     )  # fmt: skip
     named = {NORM: "norm", MARGIN: "pruning-margin", prefiqs: "prefiqs"}
-    ends = {"lowest score": int(scores[MARGIN].argmin()), "highest score": int(scores[MARGIN].argmax())}
+    worst, best = (np.asarray(faces.images[row]) for row in (scores[MARGIN].argmin(), scores[MARGIN].argmax()))
+    ends = {"lowest score": probe.evidence_of(worst[None]), "highest score": probe.evidence_of(best[None])}
     return CandidatesStudy(
         table=Table(
             table.rename(columns={"key": "score"}),
@@ -126,9 +127,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
             "forward passes per face", f"{where}, FMR {protocol.fmrs[0]:g}",
         ),
         exponents=excess_by_exponent(by_exponent, 2.0, where),
-        contributions=running_contributions(
-            {name: probe.evidence_of(np.asarray(faces.images[row])[None]).contributions[0] for name, row in ends.items()}, where
-        ),
+        contributions=running_contributions({name: seen.contributions[0] for name, seen in ends.items()}, where),
         findings=[_finding(table, areas, group) for group in (ONE, GRADIENT, TWO)],
         numbers={
             "relative": table.set_index("key")[relative.name].to_dict(),
