@@ -98,8 +98,8 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         ],
         columns=["verifier", "exponent", "excess", "low", "high"],
     )  # fmt: skip
-    named = {NORM: "norm", MARGIN: "pruning-margin", prefiqs: "prefiqs"}
-    worst, best = (np.asarray(faces.images[row]) for row in (scores[MARGIN].argmin(), scores[MARGIN].argmax()))
+    named, margin = {NORM: "norm", MARGIN: "pruning-margin", prefiqs: "prefiqs"}, scores[MARGIN]
+    worst, best = (np.asarray(faces.images[int(row)]) for row in (np.argmin(margin), np.argmax(margin)))
     ends = {"lowest score": probe.evidence_of(worst[None]), "highest score": probe.evidence_of(best[None])}
     return CandidatesStudy(
         table=Table(
