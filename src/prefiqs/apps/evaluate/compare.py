@@ -14,17 +14,11 @@ from prefiqs.evaluation import operating_points as points_of
 from prefiqs.evaluation.bootstrap import FEWEST_PEOPLE, numbered_people, people_draws
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.groups import Grouping
-from prefiqs.evaluation.tables import (
-    areas_table,
-    curves_table,
-    intervals_table,
-    random_curves_table,
-    random_table,
-)
+from prefiqs.evaluation.tables import areas_table, curves_table, intervals_table, random_table
 from prefiqs.evaluation.verdict import verdict
 from prefiqs.io.tables import write_table
 from prefiqs.reporting.figures.areas import forest
-from prefiqs.reporting.figures.curves import edc_grid
+from prefiqs.reporting.figures.curves import edc_figure
 from prefiqs.reporting.figures.groups import group_shares
 from prefiqs.reporting.figures.style import PAUC_LABEL, save_figure
 from prefiqs.reporting.tables import Table
@@ -86,13 +80,9 @@ def evaluate(
     found = points_of.operating_points(comparison, at_percentiles, people, draws, lost)
     tables["operating_points"] = made.point_table(found, inputs.sign, hidden)
 
-    figures, points = {}, curves_table(curves)
-    drawn, band = (
-        table.assign(benchmark=title)
-        for table in (points.assign(label=points["key"], method=points["key"]), random_curves_table(random))
-    )
+    figures = {}
     for fmr in settings.fmrs:
-        figure = edc_grid(drawn, band, fmr, limit, f"{title}, FMR {fmr:g}", rows="benchmark", columns="verifier")
+        figure = edc_figure(curves, random, fmr, limit, f"{title}, FMR {fmr:g}")
         figures[f"edc-{fmr:g}"] = f"Error-versus-discard curves at FMR {fmr:g}", figure
     renamed = {"key": "method", "pauc": "estimate", "pauc_low": "low", "pauc_high": "high"}
     for fmr in settings.fmrs if bootstraps else ():
@@ -116,7 +106,7 @@ def evaluate(
         at_percentiles = shown["groups"].frame.dropna(subset="percentile")
         figures["groups"] = shown["groups"].caption, group_shares(at_percentiles, f"{title}, {method}")
 
-    write_table(points.rename(columns=made.METHOD), folder / "curves.csv")
+    write_table(curves_table(curves).rename(columns=made.METHOD), folder / "curves.csv")
     write_table(chance, folder / "random.csv")
     for name, table in tables.items():
         table.write(folder / name)

@@ -10,12 +10,21 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from prefiqs.evaluation.comparison import Curves, RandomOrders
 from prefiqs.evaluation.curve import points_up_to
+from prefiqs.evaluation.tables import curves_table, random_curves_table
 from prefiqs.reporting.figures import style
 
 FAINT = 0.35
 NAMED = 4  # methods with a colour, of those that compete
 OTHERS: dict[str, Any] = dict(color=style.PALE, linewidth=0.9, zorder=1.5)
+
+
+def edc_figure(curves: Curves, random: RandomOrders, fmr: float, limit: float, title: str) -> Figure:
+    """Draw curves with random orders, one panel a verifier, as `edc_grid` does; their keys are names of methods."""
+    table, chance = curves_table(curves).assign(benchmark=""), random_curves_table(random).assign(benchmark="")
+    named = table.assign(label=table["key"], method=table["key"])
+    return edc_grid(named, chance, fmr, limit, title, rows="benchmark", columns="verifier")
 
 
 @style.themed
