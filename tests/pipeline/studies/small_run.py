@@ -29,11 +29,12 @@ from prefiqs.pruning.spec import PruningSpec
 
 ROOT = Path(__file__).parents[3]
 PEOPLE, PHOTOS_EACH, WIDTH = 6, 4, 8
+GRANULARITIES, CRITERIA = ("unstructured", "structured"), ("l1", "random")
 SMALL: dict[str, Any] = {
     "models": {"quality": ["sface"], "cross": ["mobilefacenet-512"]},
     "folds": {"count": 3, "pairs_per_fold": 5},
     "degrade": {"copies": 3, "impostors": 500},
-    "prune": {"ratios": [0.4, 0.8]},
+    "prune": {"ratios": [0.4, 0.8], "strategies": {"sface": [f"{g}-{c}" for g in GRANULARITIES for c in CRITERIA]}},
     "embed": {"device": "cpu"},
     "methods": {"compared": ["pruning-margin", "ex-fiqa"], "calibration_faces": 4, "timed_faces": 4},
     "transformer": {"first_depth": 2, "exits": [1, 3, 4], "faces": 1},
