@@ -69,6 +69,7 @@ def test_score_files_of_the_field(run, folder, tmp_path):
     assert table["score"][0] > 1
 
 
+@pytest.mark.long
 def test_calibrate_and_score_with_options(run, assets, folder, tmp_path):
     faces = tmp_path / "faces"
     faces.mkdir()

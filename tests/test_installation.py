@@ -187,6 +187,7 @@ else:
 """
 
 
+@pytest.mark.long
 def test_importing_any_module_changes_nothing_in_the_process():
     """All libraries that the modules bring are imported first; what these change is not ours."""
     libraries = json.loads(run(sys.executable, "-c", SNAPSHOT))

@@ -69,12 +69,14 @@ def test_a_small_transformer(tmp_path, criterion):
     assert_same(run(tmp_path / "q.onnx", faces), expected(model, spec, faces))
 
 
+@pytest.mark.long
 def test_a_network_in_stages_with_channels_gone(tmp_path):
     model, spec, faces = StagedNet(), PruningSpec(0.3, "structured"), synthetic_faces(4)
     export_onnx(model, spec, tmp_path / "q.onnx")
     assert_same(run(tmp_path / "q.onnx", faces), expected(model, spec, faces))
 
 
+@pytest.mark.long
 def test_colour_order_is_inside_and_any_number_of_faces_will_do(tmp_path):
     model, faces = TinyNet(spec=InputSpec("bgr", mean=100, std=50)), synthetic_faces(7)
     export_onnx(model, PruningSpec(0.5), tmp_path / "q.onnx")

@@ -74,6 +74,7 @@ def test_the_index_of_orl(orl, tmp_path):
 # The reference of issue 2 is "about 0.1, 0.2 and 0.7 %", that is 2, 4 and 13 of 1,800 genuine pairs; 2, 4 and 8 were
 # measured when this was written. The bounds leave room for a handful of pairs, as another release of OpenCV may move
 # landmarks a little; a wrong colour order, crop or scaling costs several percent.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "at_most"), [("sface", 0.003), ("mobilefacenet-512", 0.005), ("mobilefacenet-192", 0.010)]
 )

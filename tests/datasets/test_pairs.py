@@ -72,6 +72,7 @@ def test_cross_source_pairs_are_drawn_from_all_pairs_in_ascending_order(counts, 
     np.testing.assert_array_equal(is_genuine, order < len(genuine))
 
 
+@pytest.mark.long
 def test_pairs_of_a_large_set_fit_into_memory():
     """13,233 photos in 5 copies, as of LFW, have 2.2 billion pairs: 35 GB of indices if they were formed."""
     people_of_lfw = np.random.default_rng(0).integers(0, 5749, 13_233)

@@ -56,6 +56,7 @@ def test_equals_the_formula_in_loops(name):
     assert np.ptp(expected, axis=1).min() > 1e-3  # no block stands for another
 
 
+@pytest.mark.long
 def test_equals_the_formula_on_the_build_of_cvlface():
     model = randomise(MODELS["cvlface-vit-s"].network(name="cvlface-vit-s", input_spec=RGB), 0)
     expected = [slow_attention(model, face, 12).mean() for face in FACES[:2]]

@@ -60,6 +60,7 @@ def test_equals_every_copy_and_step_in_turn(tiny, faces, options):
     np.testing.assert_allclose(scores, by_hand(TinyNet(), faces, **options), atol=1e-5)
 
 
+@pytest.mark.long
 def test_transformers_too(faces):
     options = {"k": 2, "iterations": 3, "epsilon": 0.1, "p": 3, "seed": 3}
     scores = prefiqs.score(faces[:2], "faceqan", small_vit(), **options)

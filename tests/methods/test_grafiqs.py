@@ -68,6 +68,7 @@ def by_hand(model: FaceModel, faces: np.ndarray) -> np.ndarray:
     return np.array(rows)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("network", "blocks"), [(TinyNet, 3), (StagedNet, 4)])
 def test_equals_one_face_at_a_time(network, blocks, faces):
     expected = by_hand(network(), faces)
@@ -99,6 +100,7 @@ def test_the_gradient_is_that_of_finite_differences(tiny, faces):
     np.testing.assert_allclose(gradient[0, :, [3, 50, 111], [7, 60, 0]].T.flatten(), moved, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("batch_size", [1, 5, 64])
 def test_faces_in_a_batch_do_not_mix(faces, batch_size):
     expected = prefiqs.score(faces, "grafiqs", StagedNet(), block=2)
@@ -114,6 +116,7 @@ def test_the_compiled_gradient_equals_the_eager_one(block, in_eager_pytorch):
     np.testing.assert_allclose(compiled, prefiqs.score(many, "grafiqs", StagedNet(), block=block), rtol=1e-4)
 
 
+@pytest.mark.long
 def test_the_compiled_gradient_of_sface_equals_the_eager_one(sface, orl, in_eager_pytorch):
     faces = orl.images[::200]
     compiled = prefiqs.score(faces, "grafiqs", sface)

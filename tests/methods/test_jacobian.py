@@ -116,6 +116,7 @@ def test_the_compiled_derivative_equals_the_eager_one_over_many_batches(tiny, in
     np.testing.assert_allclose(compiled, prefiqs.jacobian_drift(tiny, pruned, many), rtol=1e-4)
 
 
+@pytest.mark.long
 def test_the_compiled_derivative_of_sface_equals_the_eager_one(sface, orl, in_eager_pytorch):
     pruned, faces = prefiqs.prune(sface, 0.1), orl.images[::80]
     compiled = prefiqs.jacobian_drift(sface, pruned, faces, batch_size=2)

@@ -283,6 +283,7 @@ def sface_calibration(sface, orl) -> froq.Calibration:
     return froq.calibrate(np.concatenate([faces, blurred(faces, 3.0), blurred(faces, 6.0)]), sface)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("method", "given"),
     [

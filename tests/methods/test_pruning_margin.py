@@ -55,6 +55,7 @@ def test_a_transformer(faces):
     np.testing.assert_allclose(prefiqs.score(faces, "pruning-margin", model), expected, rtol=1e-4)
 
 
+@pytest.mark.long
 def test_sface(orl_faces):
     model = prefiqs.load_model("sface")
     features, embeddings = entering(model, model.embedding, orl_faces)

@@ -92,6 +92,7 @@ def test_channels_of_a_transformer_are_not_pruned():
         prefiqs.prune(build("vit"), 0.4, "structured")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["iresnet", "vit"])
 def test_jacobian_drift_is_the_limit_of_a_small_step(name, faces):
     """(ê(θ + hΔθ) − ê(θ − hΔθ)) / 2h in float64, as h tends to 0."""

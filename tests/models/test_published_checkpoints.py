@@ -241,6 +241,7 @@ def assert_assesses(model, state) -> None:
     assert np.ptp(quality) > 1e-3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "depth"), [("vit-fiqa-t", 12), ("vit-fiqa-c", 2)])
 def test_vit_fiqa_in_full_width(checkpoints, monkeypatch, name, depth):
     if depth < 12:

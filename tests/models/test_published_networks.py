@@ -20,6 +20,7 @@ def run_onnx_runtime(path, prepared: np.ndarray) -> np.ndarray:
     return np.concatenate([session.run(None, {name: face[None]})[0] for face in prepared])
 
 
+@pytest.mark.long
 def test_sface_equals_onnx_runtime(assets, orl, orl_embeddings):
     # The file holds the scaling (x - 127.5) / 128 as layers of its own, so it is given plain RGB pixels.
     pixels = orl.images.transpose(0, 3, 1, 2).astype(np.float32)

@@ -21,7 +21,7 @@ from small_networks import assert_same_state, synthetic_faces
 
 from prefiqs.apps.score.scorer import describe
 from prefiqs.errors import AssetError, InputError
-from prefiqs.models import weights
+from prefiqs.models import registry
 from prefiqs.models.face_model import InputSpec
 from prefiqs.models.iresnet import IResNet
 from prefiqs.models.loading import load_model
@@ -114,7 +114,7 @@ def test_what_an_interrupted_conversion_left_is_made_again(root, state):
 def test_two_that_convert_at_once(root, state, monkeypatch):
     """The second one does all of its work while the first one writes."""
     put_magface(root, state, 1)
-    original, calls = weights.save_file, []
+    original, calls = registry.save_file, []
 
     def slow(tensors, path):
         original(tensors, path)
@@ -122,7 +122,7 @@ def test_two_that_convert_at_once(root, state, monkeypatch):
             calls.append(path)
             assert bias_of(published_weights("magface")) == 1
 
-    monkeypatch.setattr(weights, "save_file", slow)
+    monkeypatch.setattr(registry, "save_file", slow)
     path = published_weights("magface")
     assert calls and bias_of(path) == 1
     assert sorted(p.name for p in path.parent.iterdir()) == ["model.safetensors", "source.json"]

@@ -63,7 +63,7 @@ def test_a_built_benchmark_is_counted_and_an_unknown_one_is_not_known_yet(tmp_pa
 
 def test_more_work_costs_more(tmp_path):
     assert costs(tmp_path, methods__compared=["grafiqs"]).loc["method", "forward_passes"] == 2400 * (1 + 2)
-    assert costs(tmp_path, prune__ratios=[0.4]).loc["embed", "forward_passes"] == 400 * ((1 + 4 + 5) + (1 + 1 + 2))
+    assert costs(tmp_path, prune__ratios=[0.4]).loc["embed", "forward_passes"] == 400 * ((1 + 3 + 4) + (1 + 1 + 2))
     assert costs(tmp_path, "study").loc["ablation", "forward_passes"] == 20 * 2000
 
 

@@ -58,4 +58,4 @@ def test_what_latency_was_measured():
         details = figure["details"]
         first = details["s to make it"] + details["s first call"]
         assert f"| `{method}` | `{network}` | {details['ms a call']:.0f} | {first:.1f} |" in document
-    assert len(figures) == 10
+    assert len(figures) == 9

@@ -287,6 +287,8 @@ class Ablation(Extra):
 
 
 class Candidates(Extra):
+    """The study of training-free scores; its ratios are those of `ratios` that were pruned, and the usual one."""
+
     exponents: Some[Annotated[float, Field(ge=0)]]
 
 
@@ -349,9 +351,6 @@ class Params(Block):
             raise ValueError(
                 f"`report.claims` names {unknown[0]!r}, which is not in `benchmarks.paired` or `pair_sets`"
             )
-        unpruned = [ratio for ratio in self.candidates.ratios if PruningSpec(ratio) not in self.prune.main]
-        if self.candidates.benchmarks and unpruned:
-            raise ValueError(f"`candidates.ratios` names {unpruned[0]:g}, which is not pruned by unstructured L1")
         flipped = self.verification.flip_test
         for made in self.benchmarks.cross_quality:
             if made.name in flipped and made.source not in flipped:

@@ -360,6 +360,7 @@ def test_a_table_of_an_earlier_version_is_extended(scorer, photos, tmp_path, nam
     assert not counting.seen
 
 
+@pytest.mark.long
 def test_rows_do_not_depend_on_when_a_run_was_killed(scorer, photos, tmp_path):
     """Killed again and again at any time, and resumed: the same file, and each time a little more of it is kept."""
     many = []

@@ -213,6 +213,7 @@ def test_one_call_from_photo_to_score(photos, two_faces):
         ready(np.full((200, 200, 3), 127, np.uint8))
 
 
+@pytest.mark.long
 def test_a_photo_scorer_of_methods_that_choose_their_batches(photos):
     face = prefiqs.align(photos[0]).image[None]
     for methods in (["jacobian"], ["norm", "faceqan"]):

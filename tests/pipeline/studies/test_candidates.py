@@ -9,7 +9,6 @@ import torch
 from small_networks import TinyNet, prepared_by_hand
 from small_run import small_run, use_small_networks, write_embeddings
 
-from prefiqs.errors import ConfigError
 from prefiqs.evaluation.edc import error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
 from prefiqs.pipeline.studies.candidates import GRADIENT, MARGIN, NORM, ONE, TWO, candidates_study
@@ -146,8 +145,3 @@ def test_what_is_said_follows_from_the_intervals(study, tmp_path):
         *("candidates.csv", "candidates.md", "areas.csv", "changes.csv", "changes.md", "by-exponent.csv"),
         *("price.png", "exponents.png", "contributions.png", "numbers.json"),
     }
-
-
-def test_ratios_must_be_among_the_pruned_ones(tmp_path):
-    with pytest.raises(ConfigError, match=r"candidates.ratios. names 0.25, which is not pruned"):
-        small_run(tmp_path, {"candidates": {"ratios": [0.25]}})

@@ -24,7 +24,6 @@ from prefiqs.models.loading import load_model
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.mask import embedding_layer, prunable_weights
 from prefiqs.pruning.prune import prune
-from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.cost import pauc_by_cost
 from prefiqs.reporting.figures.margin import excess_by_exponent, running_contributions
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
@@ -196,8 +195,9 @@ def candidates(run: Run, benchmark: str, probe: LastLayer) -> dict[str, Candidat
     last = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     sums = contribution_sums(network)
     gradients = derivatives(sums, network, BATCH, "the candidates")(np.asarray(images))
-    ratios = sorted({*run.params.candidates.ratios, run.params.usual.ratio})
-    moved = {ratio: run.raw_embeddings(benchmark, network.name, PruningSpec(ratio)) for ratio in ratios}
+    ratios = {*run.params.candidates.ratios, run.params.usual.ratio}
+    specs = [spec for spec in run.params.prune.main if spec.ratio in ratios]
+    moved = {spec.ratio: run.raw_embeddings(benchmark, network.name, spec) for spec in specs}
     by_cost = (
         (ONE, 1 + removed.size / _products(network, network), last),  # a second product with the weights
         (GRADIENT, _products(network, sums) / _products(network, network), _of_gradients(gradients, last[NORM])),
