@@ -14,26 +14,26 @@ ROWS = [("a", "dear", 2.0, 5.0), ("b", "cheap", 1.0, 9.0), ("a", "beaten", 1.5, 
 def points():
     one = pd.DataFrame(ROWS, columns=["group", "key", "cost", "pauc"])
     one["label"], one["method"] = "the " + one["key"], one["group"].map({"a": "norm", "b": "", "c": ""})
-    return pd.concat([one.assign(verifier="v"), one.assign(verifier="w", pauc=12 - one["pauc"])], ignore_index=True)
+    return pd.concat([one.assign(panel="v"), one.assign(panel="w", pauc=12 - one["pauc"])], ignore_index=True)
 
 
 def test_front_holds_what_nothing_beats():
-    of_v = points().query("verifier == 'v'")
+    of_v = points().query("panel == 'v'")
     assert pareto_front(of_v)["key"].tolist() == ["cheap", "middle", "dear"]
-    of_w = points().query("verifier == 'w'")
+    of_w = points().query("panel == 'w'")
     assert pareto_front(of_w)["key"].tolist() == ["cheap", "beaten"]
 
 
-def test_figure_has_a_panel_a_verifier_with_points_front_and_names():
+def test_each_panel_has_points_front_and_names():
     figure = pauc_by_cost(points(), "forward passes of a face", "title")
-    assert [axes.get_title() for axes in figure.axes] == ["verifier v", "verifier w"]
-    for axes, verifier in zip(figure.axes, "vw", strict=True):
+    assert [axes.get_title() for axes in figure.axes] == ["v", "w"]
+    for axes, panel in zip(figure.axes, "vw", strict=True):
         drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
-        of_verifier = points()[points()["verifier"] == verifier]
+        of_panel = points()[points()["panel"] == panel]
         for group in "ab":
-            assert drawn[group] == of_verifier.loc[of_verifier["group"] == group, ["cost", "pauc"]].to_numpy().tolist()
-        assert drawn["Pareto front"] == pareto_front(of_verifier)[["cost", "pauc"]].to_numpy().tolist()
-        named = {*pareto_front(of_verifier)["label"], "the as dear, worse"}  # the front, and a group of its own
+            assert drawn[group] == of_panel.loc[of_panel["group"] == group, ["cost", "pauc"]].to_numpy().tolist()
+        assert drawn["Pareto front"] == pareto_front(of_panel)[["cost", "pauc"]].to_numpy().tolist()
+        named = {*pareto_front(of_panel)["label"], "the as dear, worse"}  # the front, and a group of its own
         assert {text.get_text() for text in axes.texts} == named
 
 
@@ -58,7 +58,7 @@ def crowded():
     rows = [(f"name {i}", 1 + i / 100, 9 - i / 100) for i in range(10)]
     rows += [("a long name of a dear point", 4.0, 2.0), ("beaten", 2.0, 12.0)]
     return pd.DataFrame(rows, columns=["key", "cost", "pauc"]).assign(
-        group="a", method="", verifier="v", label=lambda t: t["key"]
+        group="a", method="", panel="v", label=lambda t: t["key"]
     )
 
 

@@ -102,9 +102,7 @@ DRAWN = {
     "ranks": lambda: rank_correlations(percentiles(50).corr(), TITLE),
     "side by side": lambda: method_agreement(faces(20), percentiles(20), [f"face {i}" for i in range(20)], TITLE),
     "training": lambda: training_curves(log(), {"orl": 0.99}),
-    "costs": lambda: pauc_by_cost(
-        areas("verifier", "cost").assign(key="k", group="g").rename(columns=COSTS), "c", TITLE
-    ),
+    "costs": lambda: pauc_by_cost(areas("panel", "cost").assign(key="k", group="g").rename(columns=COSTS), "c", TITLE),
     "exponents": lambda: excess_by_exponent(exponents(), 2, TITLE),
     "contributions": lambda: running_contributions({"low": points()[0], "high": points()[1]}, TITLE),
     "groups": lambda: group_shares(shares(), TITLE),

@@ -63,6 +63,6 @@ def common(
     """Set up logging for every command."""
     logging.basicConfig(format="%(name)s: %(message)s")
     logging.getLogger("prefiqs").setLevel(logging.DEBUG if debug else logging.WARNING)
-    if not debug:  # what is wrong with a photo stands in its row
+    if not debug:  # the row of a photo says what is wrong with it
         warnings.filterwarnings("ignore", module="PIL")
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")

@@ -20,7 +20,7 @@ Methods = Annotated[
     ),
 ]
 Aligned = Annotated[bool, Option("--aligned", help="The photos are already aligned 112×112 faces.")]
-AllFaces = Annotated[bool, Option("--all-faces", help="Take all faces of a photo, one row each, not only the largest.")]
+AllFaces = Annotated[bool, Option("--all-faces", help="Use every face of a photo, one row each, not only the largest.")]
 Device = Annotated[str, Option(help="auto (a GPU if available), cpu, cuda or cuda:N.")]
 Workers = Annotated[int | None, ray_option(help="Number of processes; default: one per GPU, or one per machine.")]
 ShardSize = Annotated[int, ray_option(help="Images per shard; a tar or zip file is always one shard.")]

@@ -31,7 +31,7 @@ def evaluate(
         str, Option(help="Similarity threshold of the curves: recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")
     ] = "recomputed",
     threshold_rule: Annotated[
-        str, Option(help="FMR nearest to the target, conservative (not above it), or cr-fiqa (nearest, as published).")
+        str, Option(help="Which FMR: nearest to the target, conservative (not above it), or cr-fiqa (as published).")
     ] = "nearest",
     step: Annotated[float, Option(help="Step of the discard fraction.")] = 0.05,
     max_discard: Annotated[float, Option(help="Upper limit of the discard fraction for pAUC.")] = 0.3,
@@ -47,7 +47,7 @@ def evaluate(
     seed: Annotated[int, Option(help="Seed of the bootstrap.")] = 0,
     title: Annotated[str | None, Option(help="Title of the report; default: the name of the folder.")] = None,
 ) -> None:
-    """Say which quality scores and which threshold suit your recogniser: a report with verdict, tables and figures.
+    """Find the quality score and the threshold that suit your recogniser: a report with verdict, tables and figures.
 
     List the score files of cheap methods first: of those that cannot be told apart, the first is recommended.
     docs/reference/file-formats.md describes the input files.

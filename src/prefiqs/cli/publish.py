@@ -2,7 +2,7 @@
 
 
 def publish() -> None:
-    """Copy the results of the pipeline to reports/RUN, and set them as a paper. A stage of `dvc repro` calls this."""
+    """Copy the results of the pipeline to reports/RUN, and typeset paper.pdf: the last stage of `dvc repro`."""
     from prefiqs.pipeline.paper_pdf import write_paper_pdf
     from prefiqs.pipeline.publish import publish as write
     from prefiqs.pipeline.run import open_run

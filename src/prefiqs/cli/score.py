@@ -24,7 +24,7 @@ def score(
         list[Path],
         Argument(
             help="Photos, folders (searched at any depth), globs in quotes, "
-            "@LIST (one path a line), or - (a list on standard input)."
+            "@LIST (one path per line), or - (a list on standard input)."
         ),
     ],
     aligned: shared.Aligned = False,
@@ -117,7 +117,7 @@ def score(
         if engine == "ray":
             scorer = RayScorer(Cluster(workers, device, address), *given, landmarks=landmarks, **options)
         else:
-            single = not all_faces and sum(len(shard.names()) for shard in shards) == 1
+            single = not all_faces and len(shards) == 1 and len(shards[0].names()) == 1
             scorer = PhotoScorer(*given, landmarks=landmarks, one_by_one=single, device=device, **options)
         found, lost = write_scores(scorer, shards, out, resume, force) if out else print_scores(scorer, shards, as_json)
         told = f"{found} photos, {found - lost} scored, {lost} without a score. {in_words(passed_over)}"

@@ -1,5 +1,6 @@
 """A benchmark as its owners distribute it: its card, and from its files to aligned faces and labels."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,13 +83,15 @@ def packed_files(source: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[
     damaged archive, or a file in it that is larger than `LARGEST`.
     """
     if source.is_dir():
-        paths = {file.relative_to(source.parent).as_posix(): file for file in sorted(source.rglob("*"))}
-        yield from ((path, file.read_bytes()) for path, file in paths.items() if wanted(path) and file.is_file())
+        below = os.walk(source, followlinks=True)
+        for file in sorted(Path(top, name) for top, _, names in below for name in names):
+            if wanted(path := file.relative_to(source.parent).as_posix()):
+                yield path, file.read_bytes()
         return
 
     def right(path: str, size: int) -> bool:
         if wanted(path) and size > LARGEST:
-            raise InputError(f"{path} has {size} bytes, more than any photo of {source.stem}.")
+            raise InputError(f"{path} in {source} has {size} bytes, more than any file of this data set.")
         return wanted(path)
 
     yield from archive_members(source, right)

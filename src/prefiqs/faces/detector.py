@@ -6,6 +6,7 @@ points are decoded as in OpenCV's `FaceDetectorYN`.
 
 import os
 import threading
+from contextlib import suppress
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -41,7 +42,13 @@ def compile_ahead() -> threading.Thread:
     _ = ov.Tensor(np.zeros(1, np.uint8)).data  # two threads that exchange the first arrays would wait for ever
     root, shapes = data_root(), ((480, 640), (640, 480))
     fetch("yunet", root)
-    thread = threading.Thread(target=lambda: [_request(root, *shape) for shape in shapes])
+
+    def compile_them() -> None:
+        with suppress(RuntimeError):  # which is raised again by the first photo
+            for shape in shapes:
+                _request(root, *shape)
+
+    thread = threading.Thread(target=compile_them)
     thread.start()
     return thread
 

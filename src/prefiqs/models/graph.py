@@ -71,7 +71,7 @@ class QualityGraph(GraphModel):
     def __init__(self, name: str, input_spec: InputSpec, path: Path):
         if path.suffix not in GRAPHS:
             raise InputError(f"A quality network must be a file {' or '.join(GRAPHS)}, unlike {path}.")
-        self.sign = -1.0 if input_spec.better == "lower" else 1.0
+        self.sign = {"higher": 1.0, "lower": -1.0}[str(input_spec.better)]
         super().__init__(name, input_spec, path)
         try:
             given = tuple(self(torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)).shape)

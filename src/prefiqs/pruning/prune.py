@@ -34,10 +34,19 @@ def prune(
     seed: int = 0,
     layers: str | tuple[str, ...] = "all",
 ) -> FaceModel:
-    """Return a pruned copy of a network, a FaceModel or its name; other arguments as of `PruningSpec`.
+    """Return a pruned copy of a network (PreFIQs, sec. 3.1).
 
-    Its `sparsity` in [0, 1] is the share of the prunable weights that is zero or removed. Raises `InputError` for an
-    invalid ratio, granularity, criterion or layer, or a network without weights.
+    Its `sparsity` in [0, 1] is the share of the prunable weights that is zero or removed.
+
+    Args:
+        model: a FaceModel or its name.
+        ratio: share to remove, in (0, 1): of the weights (unstructured) or of the channels (structured).
+        granularity: "unstructured" or "structured".
+        criterion: "l1" (the smallest magnitudes first) or "random" (by `seed`).
+        seed: of the random criterion.
+        layers: "all", or names of layers (unstructured only).
+
+    Raises `InputError` for an invalid ratio, granularity, criterion or layer, or a network without weights.
     """
     model = as_model(model)
     return apply_mask(model, select_mask(model, PruningSpec(ratio, granularity, criterion, seed, layers)))

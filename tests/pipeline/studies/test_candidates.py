@@ -62,8 +62,11 @@ def by_hand(faces):
         distance = np.linalg.norm(e - left / np.linalg.norm(left))
         across = sum(f[j] ** 2 * (weight[:, j] @ weight[:, j] - (weight[:, j] @ e) ** 2) for j in range(len(f)))
         of_weights = sum((weight[i, j] * f[j]) ** 2 * (1 - e[i] ** 2) for i in range(len(e)) for j in range(len(f)))
+        mirrored = net(face[None].flip(3))[0].detach().numpy()
+        both = np.linalg.norm(length * e + mirrored) / 2
         scores = {
             NORM: length,
+            "½‖e + mirror‖": both,
             "consensus κ": kappa,
             MARGIN: length * kappa**2,
             "random features, closed form (SER-FIQ)": length / np.sqrt(across),
@@ -109,8 +112,17 @@ def test_prefiqs_takes_the_pruned_embeddings_of_the_pipeline(run, study):
     plain, moved = (run.raw_embeddings("orl-xq", "sface", spec) for spec in (None, run.params.usual))
     directions = [e / np.linalg.norm(e, axis=1, keepdims=True) for e in (plain, moved)]
     quality = 1 - np.linalg.norm(directions[0] - directions[1], axis=1) / 2
+    scores = by_hand(np.asarray(run.benchmark("orl-xq").images))
     table = study.table.frame.set_index("score")
-    assert table.loc["PreFIQs, ρ = 0.4", "sface"] == pytest.approx(area(run, "sface", quality), rel=1e-2)
+    expected = {
+        "PreFIQs": quality,
+        "‖e‖·(1 − D/2)": scores[NORM] * quality,
+        "‖e‖·κ²·(1 − D/2)": scores[MARGIN] * quality,
+        "e_ρ·ê": (moved * directions[0]).sum(axis=1),
+    }
+    for name, values in expected.items():
+        found = table.loc[f"{name}, ρ = 0.4", "sface"]
+        assert found == pytest.approx(area(run, "sface", values), rel=1e-2), name
 
 
 def test_costs_and_ratios(study):

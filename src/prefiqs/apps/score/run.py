@@ -70,14 +70,17 @@ def write_scores(
 
     Returns the number of photos, and how many of them have no score.
     """
-    every = [name for shard in shards for name in shard.names()]
+    listed = [shard.names() for shard in shards]
+    every = [name for names in listed for name in names]
     if repeated := [name for name, count in Counter(every).items() if count > 1]:
         raise InputError(
             f"{repeated[0]} occurs more than once, but every image needs its own name. Rename one of them."
         )
     with ScoreJournal(out, scorer.settings, resume, force, every) as journal:
         states = {name: kept.state for name, kept in journal.done.items()}
-        to_do = [frozenset(shard.names(states)) for shard in shards]
+        to_do = [
+            frozenset(shard.names(states) if states else names) for shard, names in zip(shards, listed, strict=True)
+        ]
         waiting = [replace(shard, only=names) for shard, names in zip(shards, to_do, strict=True) if names]
         for rows in progress(scorer(waiting), len(every), len(every) - sum(map(len, to_do))):
             journal.append(rows)

@@ -90,6 +90,7 @@ class PhotoScorer:
         one_by_one: bool = False,
         **options: Any,
     ):
+        wanted_methods(method, model, options)  # what is wrong with them is said before anything is fetched
         self.threads, self.reader = threads or os.cpu_count() or 1, FaceReader(aligned, all_faces, landmarks)
         from prefiqs.embedding.embedder import BATCH_SIZES, Embedder
         from prefiqs.models.loading import as_model

@@ -120,7 +120,8 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         by_exponent=by_exponent,
         price=pauc_by_cost(
             areas.assign(
-                label=areas["key"], cost=areas["passes"], method=areas["key"].map(named).fillna(""),
+                panel="verifier " + areas["verifier"], label=areas["key"], cost=areas["passes"],
+                method=areas["key"].map(named).fillna(""),
                 group=areas["group"].where(~areas["key"].isin(named), areas["key"]),
             ),
             "forward passes per face", f"{where}, FMR {protocol.fmrs[0]:g}",
@@ -324,6 +325,7 @@ def _finding(table: pd.DataFrame, areas: pd.DataFrame, group: str) -> str:
     of_best = areas[areas["key"] == best["key"]]
     better, worse = (of_best["from the norm_high"] < 0).sum(), (of_best["from the norm_low"] > 0).sum()
     return (
-        f"Best at {group}: {best['key']}, {best['relative to the norm']:.3f} times the norm's area. The interval of "
-        f"the difference is below 0 for {better} of {len(of_best)} verifiers, and above 0 for {worse}."
+        f"Best at {group}, chosen on these data: {best['key']}, {best['relative to the norm']:.3f} times the norm's "
+        f"area. The interval of the difference is below 0 for {better} of {len(of_best)} verifiers, and above 0 for "
+        f"{worse}; it is not corrected for the choice."
     )

@@ -74,7 +74,7 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
         for method, part in by_method.items()
     ]
     shown.append(fusions.assign(group=fusions["name"], method=fusions["name"], label=fusions["name"]))
-    figure_points = pd.concat(shown).assign(verifier=first).rename(columns={"gflops": "cost", first: "pauc"})
+    figure_points = pd.concat(shown).assign(panel=f"verifier {first}").rename(columns={"gflops": "cost", first: "pauc"})
     return TransformerStudy(
         areas=areas,
         exits=table(

@@ -21,19 +21,21 @@ _HALO = [withStroke(linewidth=2, foreground="w")]
 
 
 @style.themed
-def pauc_by_cost(points: pd.DataFrame, cost: str, title: str, random: pd.Series | None = None) -> Figure:
-    """Draw the pAUC of scores over their cost, a panel a verifier, with the Pareto front; lower left is better.
+def pauc_by_cost(
+    points: pd.DataFrame, cost: str, title: str, random: pd.Series | None = None, area: str = style.LOWER_IS_BETTER
+) -> Figure:
+    """Draw the pAUC of scores over their cost, in panels, with the Pareto front; lower left is better.
 
-    points: columns verifier, key, label, group, method, cost, pauc (pAUC·10³). A group has one colour and marker, those
-        of its method; without one (method "") it is grey. Labels are printed on the front and for a score that is a
-        group of its own.
-    cost: label of the axis. random: a row of `random_table`.
+    points: columns panel (its title), key, label, group, method, cost, pauc (pAUC·10³). A group has one colour and
+        marker, those of its method; without one (method "") it is grey. Labels are printed on the front and for a score
+        that is a group of its own.
+    cost, area: labels of the axes. random: a row of `random_table`.
     """
-    parts = dict(list(points.groupby("verifier", sort=False)))
+    parts = dict(list(points.groupby("panel", sort=False)))
     figure = style.new_figure(height=1.2 + 2.5 * len(parts))
     panels = figure.subplots(len(parts), squeeze=False, sharex=True)[:, 0]
     looks = _looks(points.drop_duplicates("group").set_index("group")["method"])
-    for axes, (verifier, part) in zip(panels, parts.items(), strict=True):
+    for axes, (name, part) in zip(panels, parts.items(), strict=True):
         if random is not None:
             style.draw_random_areas(axes, random)
         for group, look in looks.items():
@@ -41,7 +43,7 @@ def pauc_by_cost(points: pd.DataFrame, cost: str, title: str, random: pd.Series 
             axes.plot(of_group["cost"], of_group["pauc"], label=group if len(of_group) > 1 else None, **look)
         steps = pareto_front(part)[["cost", "pauc"]].to_numpy().T
         axes.step(*steps, where="post", color=style.GREY, linewidth=1, zorder=1, label="Pareto front")
-        axes.set(ylabel=style.LOWER_IS_BETTER, title=f"verifier {verifier}")
+        axes.set(ylabel=area, title=name)
         axes.margins(x=0.08, y=0.15)
     panels[-1].set_xlabel(cost)
     figure.suptitle(title)
