@@ -88,8 +88,8 @@ def test_set_values_are_printed_as_they_are_and_measured_ones_rounded():
 
 def test_coarse_numbers_have_two_significant_digits():
     frame = pd.DataFrame({"pauc": [0.5678, 0.5678, 123.4, 0.5712], "pauc_low": [0.123, 0.123, 99.9, 0.5]})
-    frame = frame.assign(pauc_high=frame["pauc"] + 1)
-    table = Table(frame, "c", {"pauc": "min"}, intervals=["pauc"], coarse={"pauc": [True, False, True, True]})
+    frame = frame.assign(pauc_high=frame["pauc"] + 1, few=[True, False, True, True])
+    table = Table(frame, "c", {"pauc": "min"}, intervals=["pauc"], coarse={"pauc": "few"})
     assert rows_of(table.markdown())[2:] == [
         ["*0.57* [0.12, 1.6]"], ["**0.568** [0.12, 1.57]"], ["120 [100, 120]"], ["*0.57* [0.5, 1.6]"],
     ]  # fmt: skip

@@ -44,8 +44,8 @@ class Table:
         hidden: columns that are in the CSV only. not_in_csv: columns that the CSV lacks, such as measured times.
         within: column of `best` -> columns in which rows must agree to be ranked together.
         intervals: columns NAME to be printed as "NAME [NAME_low, NAME_high]".
-        coarse: column -> one truth value a row: whether the data bear no more than two significant digits; the same
-            holds for the ends of its interval.
+        coarse: column -> column of truth values, neither printed nor in the CSV: whether the data bear no more than
+            two significant digits; the same holds for the ends of its interval.
         trained_on: column -> one truth value a row: whether a § is printed behind the cell; `notes` say what it means.
     """
 
@@ -59,7 +59,7 @@ class Table:
     not_in_csv: Sequence[str] = ()
     within: Mapping[str, Sequence[str]] = field(default_factory=dict)
     intervals: Sequence[str] = ()
-    coarse: Mapping[str, Sequence[bool]] = field(default_factory=dict)
+    coarse: Mapping[str, str] = field(default_factory=dict)
     trained_on: Mapping[str, Sequence[bool]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -83,12 +83,12 @@ class Table:
 
     def write(self, path: str | Path) -> None:
         """Write PATH.csv, not rounded, and PATH.md; `path` has no suffix."""
-        write_table(self.frame.drop(columns=[*self.not_in_csv]), f"{path}.csv")
+        write_table(self.frame.drop(columns=[*{*self.not_in_csv, *self.coarse.values()}]), f"{path}.csv")
         write_text(self.markdown(), f"{path}.md")
 
     def shown(self) -> list[str]:
         """The columns that are printed."""
-        unseen = {self.blocks, *self.hidden, *self._bounds()}
+        unseen = {self.blocks, *self.hidden, *self.coarse.values(), *self._bounds()}
         empty = self.frame.isna().all() & (len(self.frame) > 0)
         return [name for name in self.frame if name not in unseen and not empty[name]]
 
@@ -129,7 +129,8 @@ class Table:
         for name, values in self.frame.items():
             is_set = pd.api.types.is_float_dtype(values) and all(float(f"{v:.2g}") == v for v in values.dropna())
             decimals = named.get(name, bounds.get(name, None if is_set and name not in self.best else usual))
-            coarse = self.coarse.get(name.removesuffix("_low").removesuffix("_high"), [False] * len(values))
+            mark = self.coarse.get(str(name).removesuffix("_low").removesuffix("_high"))
+            coarse = [False] * len(values) if mark is None else self.frame[mark].eq(True)
             columns[name] = [
                 _as_text(float(f"{value:.2g}"), None) if few else _as_text(value, decimals)
                 for value, few in zip(values, coarse, strict=True)

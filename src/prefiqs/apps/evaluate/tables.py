@@ -70,8 +70,7 @@ def area_table(
         areas = areas.merge(intervals[columns], "left", columns[:3])
         notes += f" In brackets: 95 % bootstrap interval over {settings.resample_unit}."
         hidden += ["unit", "undefined"]
-    areas = _ordered(areas, "pauc")
-    few = (areas["errors"] < FEW_ERRORS).tolist()
+    areas = _ordered(areas, "pauc").assign(few=areas["errors"] < FEW_ERRORS)
     return Table(
         areas.rename(columns=METHOD),
         f"Areas under the error-versus-discard curves of {title} (smaller is better)",
@@ -82,7 +81,7 @@ def area_table(
         not_in_csv=["random"],
         within=dict.fromkeys(["pauc", "auc"], ["verifier", "fmr", "random"]),  # the random order does not compete
         intervals=["pauc"] if settings.resamples else (),
-        coarse={"pauc": few, "auc": few},
+        coarse={"pauc": "few", "auc": "few"},
     )
 
 

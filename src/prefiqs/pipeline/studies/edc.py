@@ -102,12 +102,13 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     named = ", ".join(rejected.index[rejected < FEW_ERRORS])
     few = f" Fewer than {FEW_ERRORS} errors to compare, so no third digit: {named}." if named else ""
     order = ", ".join(f"{v} {line.pauc_mean[v]:.2f} ± {line.pauc_std[v]:.2f}" for v in verifiers)
+    coarse = {verifier: f"{verifier} has few errors" for verifier in verifiers}
     table = Table(
-        by_spec,
+        by_spec.assign(**{mark: rejected[verifier] < FEW_ERRORS for verifier, mark in coarse.items()}),
         f"pAUC·10³ on {benchmark}, quality from {model}",
         best=dict.fromkeys([*verifiers, "mean"], "min"),
         digits=2,
-        coarse={verifier: [errors < FEW_ERRORS] * len(by_spec) for verifier, errors in rejected.items()},
+        coarse=coarse,
         notes=f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {order}. "
         f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}.{few}",
     )

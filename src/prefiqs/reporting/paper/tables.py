@@ -204,7 +204,8 @@ def _layout(
     coarse = {}
     if "errors" in values:
         few = values.groupby([*rows, "benchmark"], sort=False, dropna=False)["errors"].min() < FEW_ERRORS
-        coarse = {name: few.unstack("benchmark")[name].reindex(cells.index).eq(True).tolist() for name in cells}
+        coarse = {name: f"{name} has few errors" for name in cells}
+        frame = frame.join(few.unstack("benchmark")[[*cells]].rename(columns=coarse))
     if each == 1 and "pauc_low" in values:
         low, high = wide("pauc_low"), wide("pauc_high")
         intervals = list(low)
