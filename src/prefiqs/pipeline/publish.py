@@ -27,6 +27,7 @@ from prefiqs.pipeline.run import Run
 _LINK = re.compile(r"\]\((\d\d_\w+\.ipynb)\)")
 _PACKAGES = ("prefiqs", "torch", "openvino", "numpy", "pandas", "opencv-python-headless")
 _MEASURED = ("cost/", "manifest.json", "paper/paper-table1")  # what differs from run to run
+_NOT_PUBLISHED = ("numbers.json", "random-edc.csv")  # in one file for all stages; drawn in edc.png
 _DURATIONS = Path("data/executed/durations.json")  # seconds by the folder that a stage writes
 
 
@@ -39,7 +40,7 @@ def publish(run: Run) -> Path:
     root, out = run.layout.root, run.layout.report(run.params.run)
     folders = [item.results for item in stage_items(root) if item.results]
     made = manifest(root, run.params.run, folders)
-    left_out = shutil.ignore_patterns("numbers.json", *([] if run.params.report.notebooks else ["*.ipynb"]))
+    left_out = shutil.ignore_patterns(*_NOT_PUBLISHED, *([] if run.params.report.notebooks else ["*.ipynb"]))
     with whole_folder(out) as new:
         for folder in ("data/report", *folders):
             if not (root / folder).is_dir():

@@ -154,6 +154,6 @@ def test_what_is_said_follows_from_the_intervals(study, tmp_path):
     numbers = json.loads((tmp_path / "numbers.json").read_text())
     assert numbers["changes"]["sface"]["pauc"] == pytest.approx(of_margin["pauc"], rel=1e-5)
     assert {p.name for p in tmp_path.iterdir()} == {
-        *("candidates.csv", "candidates.md", "areas.csv", "changes.csv", "changes.md", "by-exponent.csv"),
+        *("candidates.csv", "candidates.md", "areas.csv"),
         *("price.png", "exponents.png", "contributions.png", "numbers.json"),
     }

@@ -53,8 +53,8 @@ class CandidatesStudy(Study):
 
     table: Table = saved_as("candidates")
     areas: pd.DataFrame = saved_as("areas")
-    changes: Table = saved_as("changes")
-    by_exponent: pd.DataFrame = saved_as("by-exponent")
+    changes: Table
+    by_exponent: pd.DataFrame
     price: Figure = saved_as("price")
     exponents: Figure = saved_as("exponents")
     contributions: Figure = saved_as("contributions")
