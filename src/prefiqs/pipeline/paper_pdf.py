@@ -32,8 +32,7 @@ FIGURES = {
     "density": ("Fig. 2: drift and quality of {model} against the label of the images of {benchmark}", 100),
     "scatter": ("Jacobian drift of {model} against its discrete drift on {benchmark}", 45),
     "pauc": ("pAUC·10³ on {benchmark} by pruning ratio and strategy, quality and verification by {model}", 75),
-    "exponents": ("pAUC on {benchmark} of the length of embeddings of {model} times κ^p, relative to the norm", 65),
-    "price": ("pAUC on {benchmark} against the cost in forward passes of {model}", 90),
+    "price": ("pAUC on {benchmark} against the cost in forward passes of {model}", 55),
 }
 
 
