@@ -172,11 +172,8 @@ def price() -> None:
     points = points.assign(
         label=points["key"], cost=points["passes"], method=points["key"].map(named).fillna(""), group=group
     )
-    title, area = (
-        "Training-free scores by their cost, mean over verifiers",
-        "pAUC relative to the norm (lower is better)",
-    )
-    figure = pauc_by_cost(points, "forward passes per face", title, area=area)
+    title = "pAUC of training-free scores relative to that of the norm, mean over verifiers; lower is better"
+    figure = pauc_by_cost(points, "forward passes per face", title, area="relative pAUC")
     save_figure(figure, ROOT / "reports" / "price.png")
 
 
