@@ -26,7 +26,8 @@ from prefiqs.pipeline.site.results import results_of
 
 FILES = (
     "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "params.yaml", "presets/*.yaml",
-    "docs/**/*.md", "docs/assets/*", "data/README.md", "data/*/README.md", "data/sources/*/README.md",
+    "docs/**/*.md", "docs/assets/*", "data/README.md", "data/checkpoints/README.md", "data/external/README.md",
+    "data/methods/README.md", "data/paper/README.md", "data/sources/*/README.md",
     "notebooks/*.ipynb", "reports/**/*", "training/README.md", "training/weights/*.md", "training/reports/*",
 )  # fmt: skip
 COMMANDS = "<!-- the help of every command -->"
