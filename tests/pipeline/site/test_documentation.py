@@ -35,7 +35,7 @@ def test_the_references_hold_every_command_and_every_public_name(site):
     headings = {}
     for page in ("command-line", "python"):
         found = soup(site / "docs" / "reference" / f"{page}.html").find_all(["h2", "h3"])
-        headings[page] = {heading.get_text().removesuffix("¶") for heading in found}
+        headings[page] = {heading.get_text().replace("¶", "").strip() for heading in found}
     assert {f"prefiqs {name.replace('_', '-')}" for name in COMMANDS} < headings["command-line"]
     assert set(prefiqs._MODULE_OF) < headings["python"]
     text = soup(site / "docs" / "reference" / "python.html").get_text()
