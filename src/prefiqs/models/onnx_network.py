@@ -421,7 +421,8 @@ def _layer_norm(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor 
 
 
 def _filled(layer: nn.Module, **tensors: Tensor | None) -> nn.Module:
-    layer.load_state_dict({name: tensor for name, tensor in tensors.items() if tensor is not None}, strict=False)
+    given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    layer.load_state_dict(layer.state_dict() | given)
     return layer
 
 

@@ -191,10 +191,11 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 def _differences(old: dict[str, list[Any]], new: dict[str, list[Any]], tolerance: float) -> Iterator[str]:
     for name in sorted(old.keys() | new.keys()):
         before, now = old.get(name, []), new.get(name, [])
-        rows = [row for row, pair in enumerate(zip(before, now, strict=False)) if not _equal(*pair, tolerance)]
         if len(before) != len(now):
             yield f"{name}: {len(now)} values; committed: {len(before)}."
-        elif rows:
+            continue
+        rows = [row for row, pair in enumerate(zip(before, now, strict=True)) if not _equal(*pair, tolerance)]
+        if rows:
             change = f"{before[rows[0]]} → {now[rows[0]]}"
             many = f"{len(rows)} of {len(now)} values of {name} differ, first {change} (row {rows[0]})."
             yield many if len(now) > 1 else f"{name}: {change}."

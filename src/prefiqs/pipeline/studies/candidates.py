@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from prefiqs.embedding.embedder import Embedder
+from prefiqs.embedding.flops import flops
 from prefiqs.embedding.vectors import normalise
 from prefiqs.evaluation.bootstrap import excess_of
 from prefiqs.evaluation.comparison import Bootstraps
@@ -200,8 +201,8 @@ def candidates(run: Run, benchmark: str, probe: LastLayer) -> dict[str, Candidat
     specs = [spec for spec in run.params.prune.main if spec.ratio in ratios]
     moved = {spec.ratio: run.raw_embeddings(benchmark, network.name, spec) for spec in specs}
     by_cost = (
-        (ONE, 1 + removed.size / _products(network, network), last),  # a second product with the weights
-        (GRADIENT, _products(network, sums) / _products(network, network), _of_gradients(gradients, last[NORM])),
+        (ONE, 1 + 2 * removed.size / flops(network), last),  # a second product with the weights
+        (GRADIENT, _flops_of(sums, network) / flops(network), _of_gradients(gradients, last[NORM])),
         (TWO, 2.0, _of_two_passes(run.raw_embeddings(benchmark, network.name), moved, last)),
     )
     found = {name: Candidate(group, cost, of[name]) for group, cost, of in by_cost for name in of}
@@ -304,12 +305,12 @@ def _with_ratio(name: str, ratio: float) -> str:
     return f"{name}, ρ = {ratio:g}"
 
 
-def _products(network: FaceModel, function: Callable) -> int:
-    """Multiply-adds in the products and convolutions of a function of one prepared face."""
+def _flops_of(function: Callable, network: FaceModel) -> int:
+    """As `flops`, of a function of a prepared face, which is computed."""
     face = network.prepare(np.zeros((1, FACE_SIZE, FACE_SIZE, 3), np.uint8))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         function(face)
-    return counter.get_total_flops() // 2
+    return counter.get_total_flops()
 
 
 def _differences(resampled: Bootstraps, reference: str, limit: float, name: str) -> pd.DataFrame:
