@@ -12,7 +12,7 @@ from prefiqs.errors import InputError
 from prefiqs.evaluation import bootstrap
 from prefiqs.evaluation.bootstrap import excess_of, resampled_weights
 from prefiqs.evaluation.comparison import Comparison
-from prefiqs.evaluation.discarding import Discarding, QualityRanks, SimilarityRanks, sort_by_quality
+from prefiqs.evaluation.discarding import Discarding, QualityOrders, SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.edc import EdcProtocol, error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
 from prefiqs.evaluation.tables import differences_table, intervals_table
@@ -46,7 +46,8 @@ def bootstrap_curves(similarity, genuine, qualities, fmrs, people=None, resample
 def weighted(similarity, genuine, quality, weights, fmrs, threshold="recomputed", rule="nearest"):
     ranks = SimilarityRanks(similarity, genuine)
     discarding = Discarding(ranks, fmrs, GRID, threshold, rule)
-    return discarding.fnmr(discarding.left(QualityRanks(sort_by_quality(quality), ranks.genuine), weights))
+    left = discarding.left(QualityOrders([sort_by_quality(quality)], ranks.genuine), weights)
+    return discarding.fnmr(left)[:, 0]
 
 
 def turns(quality):

@@ -21,8 +21,11 @@ With few people, resamples over people are few as well, and draws without a pair
 two people are all equal. So below `FEWEST_PEOPLE` no interval should be quoted, and below `FEW_PEOPLE` with caution.
 """
 
+import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -31,9 +34,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation.curve import Curve
-from prefiqs.evaluation.discarding import Discarding, QualityRanks
+from prefiqs.evaluation.discarding import Discarding, QualityOrders
 
 FEWEST_PEOPLE, FEW_PEOPLE = 10, 30
+MEMORY = 2**28  # bytes, for what is left of the pairs in the resamples that are computed at the same time
 
 
 class Difference(NamedTuple):
@@ -121,28 +125,35 @@ def bootstrap_curves(
     if not orders or resamples < 1:
         raise InputError(f"A bootstrap needs a quality measure and a resample, not {len(orders)} and {resamples}.")
     first = next(iter(discardings.values()))
-    genuine, fmrs, shape = first.similarity.genuine, first.fmrs, (len(first.fmrs), resamples, len(first.discard))
-    qualities = {key: QualityRanks(order, genuine) for key, order in orders.items()}
-    fnmr = {verifier: {key: np.empty(shape) for key in orders} for verifier in discardings}
-    for resample, weights in enumerate(resampled_weights(genuine, people, resamples, seed)):
-        for key, quality in qualities.items():
-            left = first.left(quality, weights)
-            for verifier, discarding in discardings.items():
-                fnmr[verifier][key][:, resample] = discarding.fnmr(left)
+    genuine, fmrs = first.similarity.genuine, first.fmrs
+    qualities = QualityOrders(orders.values(), genuine)
+    shape = (len(fmrs), len(orders), resamples, len(first.discard))
+    fnmr = {verifier: np.empty(shape) for verifier in discardings}
+
+    def resample(number: int, weights: NDArray[np.integer]) -> None:
+        left = first.left(qualities, weights)
+        for verifier, discarding in discardings.items():
+            fnmr[verifier][:, :, number] = discarding.fnmr(left)
+
+    drawn = enumerate(resampled_weights(genuine, people, resamples, seed))
+    at_once = max(1, min(os.cpu_count() or 1, MEMORY // (len(orders) * len(genuine))))
+    with ThreadPoolExecutor(at_once) as threads:
+        while some := list(islice(drawn, at_once)):
+            list(threads.map(resample, *zip(*some, strict=True)))
     unit, found = "pairs" if people is None else "people", {}
     for verifier, discarding in discardings.items():
         curves = {key: discarding.curves(order) for key, order in orders.items()}
         for target, fmr in enumerate(fmrs):
             of_target = {key: curves[key][target] for key in orders}
-            resampled = {key: fnmr[verifier][key][target] for key in orders}
+            resampled = dict(zip(orders, fnmr[verifier][target], strict=True))
             found[verifier, fmr] = BootstrapCurves(of_target, resampled, unit)
     return found
 
 
 def resampled_weights(
     genuine: NDArray[np.bool_], people: ArrayLike | None, resamples: int, seed: int
-) -> Iterator[NDArray[np.int64]]:
-    """Yield, `resamples` times, how often each pair was drawn, (P,) int64; a draw without both kinds is repeated.
+) -> Iterator[NDArray[np.int32]]:
+    """Yield, `resamples` times, how often each pair was drawn, (P,) int32; a draw without both kinds is repeated.
 
     genuine: (P,) bool, both kinds present. people: (P, 2), who is shown on either side of each pair, numbers or names,
         such as subjects[pairs]; None draws pairs.
@@ -153,9 +164,9 @@ def resampled_weights(
     sides = None if people is None else _numbered(people, genuine)
     n_units = len(genuine) if sides is None else sides.max() + 1
     for _ in range(resamples):
-        weights = np.zeros(len(genuine), np.int64)
+        weights = np.zeros(len(genuine), np.int32)
         while not 0 < weights @ genuine < weights.sum():
-            weights = np.bincount(rng.integers(0, n_units, n_units), minlength=n_units)
+            weights = np.bincount(rng.integers(0, n_units, n_units), minlength=n_units).astype(np.int32)
             if sides is not None:
                 left, right = weights[sides]
                 weights = np.where(genuine, left, left * right)
