@@ -9,12 +9,15 @@ from torch.func import functional_call
 
 from prefiqs.embedding.derivatives import derivative_engine
 from prefiqs.embedding.embedder import batches, run_padded
+from prefiqs.embedding.engines import torch_engine
 from prefiqs.embedding.vectors import normalise
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models.face_model import FaceModel, normalises, require_eval_mode
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import on_device, resolve_device
+
+FEWEST_COMPILED = 64  # tracing a derivative takes as long as about 100 faces in PyTorch
 
 
 class Probe(FaceModel):
@@ -69,10 +72,14 @@ def with_fixed_weights(model: FaceModel) -> Callable[[Tensor], Tensor]:
 
 
 def derivatives(
-    function: Callable, model: FaceModel, batch_size: int, name: str
+    function: Callable, model: FaceModel, batch_size: int, name: str, faces: float = np.inf
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """Turn a function of prepared faces into one of aligned faces, prepared for `model`; see `derivative_engine`."""
-    engine = derivative_engine(function, model.device, batch_size, name)
+    """Turn a function of prepared faces into one of aligned faces, prepared for `model`; see `derivative_engine`.
+
+    faces: how many will come, if that is known: for a few, PyTorch is done before the engine is made.
+    """
+    few = faces < FEWEST_COMPILED
+    engine = torch_engine(function) if few else derivative_engine(function, model.device, batch_size, name)
 
     def tables(images: np.ndarray) -> list[np.ndarray]:
         parts = [run_padded(engine, model.prepare(faces), batch_size) for faces in batches(images, batch_size)]

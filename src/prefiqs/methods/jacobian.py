@@ -43,15 +43,15 @@ def jacobian_drift(
     Raises `InputError` if `pruned` is not an unstructured pruning of `model`.
     """
     if isinstance(pruned, FaceModel):
-        return _drifts(model, [pruned], batch_size, device)(images)[0]
-    return _drifts(model, pruned, batch_size, device)(images)
+        return _drifts(model, [pruned], batch_size, device, len(images))(images)[0]
+    return _drifts(model, pruned, batch_size, device, len(images))(images)
 
 
 def _drifts(
-    model: FaceModel, pruned: Sequence[FaceModel], batch_size: int, device: str
+    model: FaceModel, pruned: Sequence[FaceModel], batch_size: int, device: str, faces: float = np.inf
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
     own, *others = (on_device(network, resolve_device(device), private=True) for network in (model, *pruned))
-    jvps = derivatives(normalised_jvp(own, *others), own, batch_size, "Jacobian drift")
+    jvps = derivatives(normalised_jvp(own, *others), own, batch_size, "Jacobian drift", faces)
 
     def drifts(images: np.ndarray) -> list[np.ndarray]:
         tangents = jvps(images)[1:] or [np.empty((0, model.embedding_size))] * len(pruned)
