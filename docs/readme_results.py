@@ -7,9 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.studies.claims import verdicts
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.cost import pauc_by_cost
 from prefiqs.reporting.figures.style import save_figure
+from prefiqs.reporting.tables import Table
 
 ROOT = Path(__file__).parents[1]
 ROWS = (  # run, benchmark, estimator, verifier
@@ -22,15 +24,6 @@ CHOOSING = ("sface", "mobilefacenet-y1")  # estimators that choose a score on LF
 CONFIRMING = ("orl-xq", "mobilefacenet-512")  # a benchmark, and an estimator on LFW and CFP-FP
 NORM = "norm ‖e‖"
 ARCFACE, NETWORK = (("lfw-all", "LFW"), ("cfp-fp-all", "CFP-FP")), "mobilefacenet-y1"  # of the run wild
-CLAIMS = {  # as column titles
-    "granularity": "unstructured beats structured",
-    "criterion": "L1 beats random at small ρ",
-    "jacobian": "Jacobian drift ranks as drift",
-    "stable": "stable up to ρ = 0.7",
-    "ratio": "ρ = 0.4 is as good as the best",
-    "random-order": "beats random order",
-    "norm": "beats the embedding norm",
-}
 
 
 def row(run: str, benchmark: str, estimator: str, verifier: str) -> list[str]:
@@ -60,17 +53,11 @@ def areas() -> str:
 
 
 def claims() -> str:
-    """Whether each claim holds, a row a benchmark and estimator; "–" where it was not tested."""
-    lines, links = [["benchmark, estimator", *CLAIMS.values()], ["---"] * (1 + len(CLAIMS))], []
-    for run in filter(published, dict.fromkeys(run for run, *_ in ROWS)):
-        table = pd.read_csv(ROOT / "reports" / run / "claims.csv")
-        for (benchmark, estimator), part in table.groupby(["benchmark", "estimator"], sort=False):
-            verdict = part.set_index("claim")["verdict"]
-            lines.append([f"{benchmark}, {estimator}", *(verdict.get(claim, "–") for claim in CLAIMS)])
-        links.append(f"[{run}]({run}/claims.md)")
-    return (
-        "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + f"\n\nThe numbers behind them: {', '.join(links)}."
-    )
+    """Whether each claim holds, a row a benchmark and estimator."""
+    runs = list(filter(published, dict.fromkeys(run for run, *_ in ROWS)))
+    judged = pd.concat([pd.read_csv(ROOT / "reports" / run / "claims.csv") for run in runs])
+    links = ", ".join(f"[{run}]({run}/claims.md)" for run in runs)
+    return f"{Table(verdicts(judged), '').markdown().strip()}\n\nThe numbers behind them: {links}."
 
 
 def arcface() -> str:

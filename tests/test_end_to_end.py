@@ -162,7 +162,7 @@ def test_the_numbers_are_those_of_the_tables(run):
     chosen = areas.query("verifier == 'sface' and fmr == 0.001 and threshold == 'recomputed'")
     l1 = chosen.query("method == 'prefiqs' and granularity == 'unstructured' and criterion == 'l1'")
     best = l1.loc[l1["pauc"].idxmin()]
-    assert edc["best_variant"] == PruningSpec(best["ratio"]).key
+    assert edc["best_variant"] == PruningSpec(best["ratio"]).label
     assert edc["pauc_best"]["sface"] == pytest.approx(best["pauc"], rel=1e-5)
     assert edc["pauc_norm"]["sface"] == pytest.approx(chosen.set_index("method").loc["norm", "pauc"], rel=1e-5)
     random = pd.read_csv(run.layout.results("edc", "orl-xq", "sface") / "random.csv").query("fmr == 0.001")

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from prefiqs.pipeline.params import Params, overlaid, read_yaml
 from prefiqs.pipeline.run import Layout, Run
-from prefiqs.pipeline.studies.claims import judge
+from prefiqs.pipeline.studies.claims import judge, verdicts
 
 ROOT = Path(__file__).parents[2]
 VERIFIERS = ["sface", "other"]
@@ -23,7 +24,7 @@ def numbers(edc=None, jacobian=None):
     """All claims hold, but for what is changed; a difference is its estimate, and both ends of its interval."""
     better = {"0.1": [-3.0, -4, -2], "0.3": [-3, -5, -1], "mean": [-2.5, -3, -2]}
     found = {
-        "best_variant": "unstructured-l1-0.1",
+        "best_variant": "unstructured L1, ρ = 0.1",
         "pauc_best": dict.fromkeys(VERIFIERS, 10.0),
         "pauc_norm": dict.fromkeys(VERIFIERS, 15.0),
         "pauc_random_mean": dict.fromkeys(VERIFIERS, 20.0),
@@ -95,3 +96,13 @@ def test_claims_that_were_not_computed_are_left_out(run):
     found = numbers({"to_structured": {}})
     del found["jacobian-orl-xq-sface"]
     assert set(judged(run, found).index) == set(CLAIMS) - {"granularity", "jacobian"}
+
+
+def test_verdicts_side_by_side(run):
+    table = judge(run, numbers(edc={"to_structured": {}}, jacobian={"spearman": 0.5}))
+    other = table.assign(estimator="other").query("claim != 'jacobian'")
+    wide = verdicts(pd.concat([table, other]))
+    assert wide[["benchmark", "estimator"]].values.tolist() == [["orl-xq", "sface"], ["orl-xq", "other"]]
+    assert wide["Jacobian drift ranks as drift"].tolist() == ["no", "–"]
+    assert wide["beats random order"].tolist() == ["yes", "yes"]
+    assert "unstructured beats structured" not in wide  # tested nowhere

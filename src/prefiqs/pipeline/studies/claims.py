@@ -17,6 +17,16 @@ SAME_RANKING = 0.9  # the Spearman correlation from which two drifts count as ra
 SAME_AREA = 0.05  # how much two pAUC may differ, relatively, to count as alike
 STABLE, STABLE_AREA = 0.7, 0.1  # up to which ratio the paper finds stable pAUC, and how far it is from the best there
 
+TITLES = {  # of the columns of `verdicts`
+    "granularity": "unstructured beats structured",
+    "criterion": "L1 beats random at small ρ",
+    "jacobian": "Jacobian drift ranks as drift",
+    "stable": f"stable up to ρ = {STABLE:g}",
+    "ratio": "the paper's ρ is as good as the best",
+    "random-order": "beats random order",
+    "norm": "beats the embedding norm",
+}
+
 Judged = tuple[str, bool, str, str, str]  # claim, from_paper, text, evidence, verdict
 
 
@@ -33,6 +43,14 @@ def judge(run: Run, numbers: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         rows += [(*claim, benchmark, model) for claim in judged]
     columns = ["claim", "from_paper", "text", "evidence", "verdict", "benchmark", "estimator"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def verdicts(judged: pd.DataFrame) -> pd.DataFrame:
+    """The verdicts of `judge`, one row a benchmark and estimator, one column a claim; "–" where it was not tested."""
+    wide = judged.pivot(index=["benchmark", "estimator"], columns="claim", values="verdict").fillna("–")
+    wide = wide.reindex(judged[["benchmark", "estimator"]].drop_duplicates().itertuples(index=False, name=None))
+    shown = {claim: title for claim, title in TITLES.items() if claim in wide}
+    return wide[[*shown]].rename(columns=shown).rename_axis(columns=None).reset_index()
 
 
 def _about_pruning(found: Mapping[str, Any]) -> Iterator[Judged]:
@@ -80,7 +98,7 @@ def _about_areas(found: Mapping[str, Any]) -> Iterator[Judged]:
     ):
         changes = found["difference_to_random" if claim == "random-order" else "difference_to_norm"]
         parts = [f"{v} {best[v]:.2f} ({rival} {areas[v]:.2f}, difference {_signed(*changes[v])})" for v in best]
-        text = f"PreFIQs at its best ρ ({variant}) beats {text}"
+        text = f"PreFIQs beats {text} at its best ρ ({variant})"
         yield claim, False, text, f"pAUC {', '.join(parts)}", _below_zero(changes.values())
     stable = {ratio: excess for ratio, excess in found["excess"].items() if float(ratio) <= STABLE}
     text = f"pAUC is stable up to ρ = {STABLE:g} (at most {STABLE_AREA:.0%} larger than at the best ratio)"

@@ -117,7 +117,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     main = {f"{spec.ratio:g}": keys[spec] for spec in prune.main}
     changes = changes_of_best(drawn, model, main, norm, edc.limit)
     numbers: dict[str, Any] = {
-        "best_variant": best.key,
+        "best_variant": best.label,
         "fnmr_without_discard": found["fnmr"].to_dict(),
         "pauc_best": found["pauc"].to_dict(),
         "pauc_best_interval": found[["pauc_low", "pauc_high"]].T.to_dict("list"),

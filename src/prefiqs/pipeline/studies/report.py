@@ -13,7 +13,7 @@ import pandas as pd
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.pipeline.params import RESULTS, stage_items
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.studies.claims import judge
+from prefiqs.pipeline.studies.claims import judge, verdicts
 from prefiqs.reporting.study import Study, Table, saved_as
 
 PAGE = Path(__file__).with_suffix(".md.j2")
@@ -56,7 +56,7 @@ def report(run: Run) -> Report:
     text = page.render(
         params=params,
         numbers=numbers,
-        claims=claims.to_dict("records"),
+        verdicts=Table(verdicts(claims), "").markdown().strip() if len(claims) else "",
         notebooks=_notebooks(run, folders),
         verifiers_table=_verifiers_table,
         transformer_table=_transformer_table,
