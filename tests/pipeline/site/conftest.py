@@ -159,8 +159,8 @@ def _write_reports(reports: Path) -> None:
     )
     areas["pauc_low"] = areas["pauc"].where(areas["key"] != STRUCTURED.key) - 1
     areas["pauc_high"] = areas["pauc"] + 1
+    recomputed = areas["threshold"] == "recomputed"
+    for column, area in (("random", 80.5), ("random_low", 78.0), ("random_high", 83.0)):
+        areas[column] = pd.Series(area, areas.index).where(recomputed)
     areas = areas.merge(identity_table({m: m == SER_FIQ for m in METHODS}), on="key")
     write_table(areas, item / "areas.csv")
-    chance = areas[["verifier", "fmr"]].drop_duplicates()
-    chance = chance.assign(pauc_mean=80.5, pauc_std=1.0, pauc_min=78.0, pauc_max=83.0, orders=20)
-    write_table(chance, item / "random.csv")

@@ -113,7 +113,7 @@ def test_findings_say_what_the_numbers_say(run, study):
 def test_what_is_written(study, tmp_path):
     study.write(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("areas.csv", "edc.parquet", "against-norm.csv", "random.csv", "random-edc.csv", "table3.csv", "table3.md"),
+        *("areas.csv", "edc.parquet", "random-edc.csv", "table3.csv", "table3.md"),
         *("pauc.png", "intervals.png", "edc.png", "numbers.json"),
     }
     assert json.loads((tmp_path / "numbers.json").read_text())["resamples"] == 5
@@ -204,6 +204,14 @@ def test_the_main_figure_shows_each_method_minus_the_norm(run, study):
             assert difference == pytest.approx(area(run, verifier, values, 0.1) - of_norm)
         random = study.random.set_index(["verifier", "fmr"]).loc[(verifier, 0.1)]
         assert chance == pytest.approx(random["pauc_mean"] - of_norm)
+        rows = study.areas.query("verifier == @verifier and fmr == 0.1")
+        drawn = rows[rows["threshold"] == run.params.edc.threshold]
+        assert (drawn[["random", "random_low", "random_high"]] == random[["pauc_mean", "pauc_min", "pauc_max"]].values
+                ).all(axis=None)  # fmt: skip
+        np.testing.assert_allclose(drawn["from_norm"].fillna(0), drawn["pauc"] - of_norm, atol=1e-9)
+        assert (drawn["from_norm_low"] <= drawn["from_norm_high"]).sum() == len(drawn) - 1  # all but the norm
+        other = rows[rows["threshold"] != run.params.edc.threshold]
+        assert len(other) == len(drawn) and other[["random", "from_norm", "pauc_low"]].isna().all(axis=None)
         assert (
             axes.get_title().startswith(f"verifier {verifier}\n")
             and f"norm: pAUC·10³ {of_norm:.2f}" in axes.get_title()

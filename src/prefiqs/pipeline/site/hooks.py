@@ -87,7 +87,7 @@ def _pages(root: Path, name: str, config: MkDocsConfig) -> Iterator[File]:
     shown = areas.merge(judged) if len(judged) else areas
     yield _written(
         config, f"{folder}/results.md", "Areas of every method", "results",
-        run=name, rows=areas.to_dict("records"), limit=areas["limit"].iloc[0], orders=int(areas["orders"].max()),
+        run=name, rows=areas.to_dict("records"), limit=areas["limit"].iloc[0],
         chosen=shown.dropna(subset="low").iloc[0],
     )  # fmt: skip
     run = _workspace(root, name)

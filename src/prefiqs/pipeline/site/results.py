@@ -18,11 +18,10 @@ def results_of(reports: Path) -> pd.DataFrame:
     for folder in sorted(path.parent for path in reports.glob("edc/*/*/areas.csv")):
         areas = read_table(folder / "areas.csv").rename(columns={"pauc_low": "low", "pauc_high": "high"})
         areas["method"] = areas["label"] + areas["trained_on"].map({True: " §", False: ""})
-        chance = read_table(folder / "random.csv")
-        chance = chance.rename(columns={"pauc_mean": "pauc", "pauc_min": "low", "pauc_max": "high"})
-        undiscarded = areas.groupby(["verifier", "fmr"], as_index=False)["fnmr"].first()
-        chance = chance.merge(undiscarded, on=["verifier", "fmr"])
-        chance = chance.assign(method="random order", threshold=areas.dropna(subset="low")["threshold"].iloc[0])
+        columns = {"random": "pauc", "random_low": "low", "random_high": "high"}
+        chance = areas.dropna(subset="random").groupby(["verifier", "fmr", "threshold"], as_index=False).first()
+        chance = chance[["verifier", "fmr", "threshold", "fnmr", *columns]].rename(columns=columns)
+        chance = chance.assign(method="random order")
         parts += [part.assign(benchmark=folder.parent.name, estimator=folder.name) for part in (areas, chance)]
     if not parts:
         raise InputError(f"No published results: {reports / 'edc'} holds no areas.csv. Run `dvc repro` first.")

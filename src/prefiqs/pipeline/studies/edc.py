@@ -29,6 +29,7 @@ from prefiqs.reporting.figures.style import PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 OURS = ("unstructured", "l1")
+FROM_NORM = {"difference": "from_norm", "low": "from_norm_low", "high": "from_norm_high"}
 RIVALS = {"to_structured": ("structured", "l1"), "to_random_pruning": ("unstructured", "random")}
 """Differences to other strategies, granularity and criterion, by their name among the numbers."""
 
@@ -40,15 +41,16 @@ class EdcStudy(Study):
     each row identifies its method (`key` and `identity.COLUMNS`). Table, figures and numbers are for the first FMR and
     the threshold convention of the parameters.
 
-    areas: for both conventions; pauc_low, pauc_high: 95 % interval, if it was resampled. intervals: the main result,
-    each method minus the norm. by_ratio: with the estimator as verifier; None if it makes fewer than `FEW_ERRORS`, or
-    for one ratio. findings: one paragraph per verifier, and how far to rely on them.
+    areas: for both conventions. If it was resampled: pauc_low, pauc_high: 95 % interval; from_norm, from_norm_low,
+    from_norm_high: the difference from the norm, paired, below 0 = better; random, random_low, random_high: mean, least
+    and largest area of random orders. intervals: the main result, each method minus the norm. by_ratio: with the
+    estimator as verifier; None if it makes fewer than `FEW_ERRORS`, or for one ratio. findings: one
+    paragraph per verifier, and how far to rely on them.
     """
 
     areas: pd.DataFrame = saved_as("areas")
     points: pd.DataFrame = saved_as("edc.parquet")
-    against_norm: pd.DataFrame = saved_as("against-norm")
-    random: pd.DataFrame = saved_as("random")
+    random: pd.DataFrame
     random_points: pd.DataFrame = saved_as("random-edc")
     table: Table = saved_as("table3")
     by_ratio: Figure | None = saved_as("pauc")
@@ -74,11 +76,16 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         return named[["key", *COLUMNS, *table.columns.drop("key")]]
 
     areas = pd.concat(areas_table(found, edc.limit).assign(threshold=name) for name, found in curves.items())
-    ends = intervals_table(bootstraps, edc.limit).assign(threshold=edc.threshold)
-    where = ["verifier", "key", "fmr", "threshold"]
-    areas = areas.merge(ends[[*where, "pauc_low", "pauc_high"]], "left", where).assign(limit=edc.limit)
+    where, random = ["verifier", "key", "fmr", "threshold"], random_table(chance)
+    for table, columns in (
+        (intervals_table(bootstraps, edc.limit), {name: name for name in ("pauc_low", "pauc_high")}),
+        (differences_table(bootstraps, norm, edc.limit), FROM_NORM),
+        (random, {"pauc_mean": "random", "pauc_min": "random_low", "pauc_max": "random_high"}),
+    ):
+        more = table.rename(columns=columns).assign(threshold=edc.threshold)
+        areas = areas.merge(more[[*more.columns.intersection(where, sort=False), *columns.values()]], "left")
+    areas = areas.assign(limit=edc.limit)
     areas = identified(areas[[*where, "limit", *areas.columns.drop([*where, "limit"])]])
-    against_norm, random = identified(differences_table(bootstraps, norm, edc.limit)), random_table(chance)
 
     chosen = areas[(areas["fmr"] == fmr) & (areas["threshold"] == edc.threshold)]
     line = random[random["fmr"] == fmr].set_index("verifier")
@@ -141,18 +148,12 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     return EdcStudy(
         areas=areas,
         points=points,
-        against_norm=against_norm,
         random=random,
         random_points=random_points,
         table=table,
         by_ratio=by_ratio,
         intervals=against_norm_figure(
-            against_norm[against_norm["fmr"] == fmr],
-            line,
-            names,
-            chosen[chosen["key"] == norm].set_index("verifier"),
-            curve[model, norm].n_genuine[0],
-            about,
+            _named(chosen, names), chosen[chosen["key"] == norm], curve[model, norm].n_genuine[0], about
         ),
         curves=edc_grid(
             _named(points, names).assign(benchmark=benchmark),
@@ -180,23 +181,20 @@ def _named(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
 
 
 def against_norm_figure(
-    differences: pd.DataFrame,
-    random: pd.DataFrame,
-    names: Mapping[str, str],
+    areas: pd.DataFrame,
     norm: pd.DataFrame,
     pairs: int,
     title: str,
 ) -> Figure:
-    """The main result: the pAUC of each named method, and the mean of random orders, minus that of the norm.
+    """The main result: the pAUC of each method, and the mean of random orders, minus that of the norm.
 
-    differences: as of `differences_table`, at one FMR. random, norm: rows of `random_table` and, for the norm, of
-    `areas_table`, by verifier. pairs: genuine ones.
+    areas, norm: rows of `EdcStudy.areas` at one FMR, labelled, and those of the norm. pairs: genuine ones.
     """
-    chance = {"key": "random", "label": "random orders, mean", "estimate": random["pauc_mean"] - norm["pauc"]}
-    shown = _named(differences, names).rename(columns={"difference": "estimate"})
-    table = pd.concat([shown, random.assign(**chance).reset_index()])
+    chance = norm.assign(key="random", label="random orders, mean", from_norm=norm["random"] - norm["pauc"])
+    table = pd.concat([areas[areas["method"] != "norm"], chance])
+    table = table.rename(columns={"from_norm": "estimate", "from_norm_low": "low", "from_norm_high": "high"})
     headings = {
-        of.Index: f"verifier {of.Index}\n{of.errors:,} of {pairs:,} rejected\nnorm: {PAUC_LABEL} {of.pauc:.2f}"
+        of.verifier: f"verifier {of.verifier}\n{of.errors:,} of {pairs:,} rejected\nnorm: {PAUC_LABEL} {of.pauc:.2f}"
         for of in norm.itertuples()
     }
     about = f"{PAUC_LABEL} minus that of the embedding norm, 95 % intervals; left of 0: better than the norm"

@@ -61,7 +61,7 @@ def report(run: Run) -> Report:
         verifiers_table=_verifiers_table,
         transformer_table=_transformer_table,
         has=lambda path: run.layout.results(path).is_file(),
-        links=lambda stages, *item: ", ".join(_links(run, stages, item)),
+        links=lambda stages, *item, suffix="md": ", ".join(_links(run, stages, item, suffix)),
     )
     return Report(Table(claims, "Claims judged on our data", hidden=("claim",)), text, metrics, numbers=numbers)
 
@@ -99,10 +99,10 @@ def _transformer_table(found: Mapping[str, Any]) -> str:
     return Table(pd.DataFrame(rows), caption, best, 2, hidden=["random"], within=within).markdown().strip()
 
 
-def _links(run: Run, stages: Iterable[str], item: Iterable[str]) -> Iterator[str]:
+def _links(run: Run, stages: Iterable[str], item: Iterable[str], suffix: str) -> Iterator[str]:
     """Links to the tables of an item, by paths in the published folder."""
     for stage in stages:
-        for path in sorted(run.layout.results(stage, *item).glob("*.md")):
+        for path in sorted(run.layout.results(stage, *item).glob(f"*.{suffix}")):
             yield f"[{path.stem}]({'/'.join([stage, *item])}/{path.name})"
 
 
