@@ -10,7 +10,7 @@ import pandas as pd
 
 from prefiqs.evaluation.tables import FEW_ERRORS
 from prefiqs.io.atomic import read_text
-from prefiqs.io.tables import read_parquet, read_table
+from prefiqs.io.tables import read_table
 from prefiqs.models.registry import card_of
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.claims import SAME_AREA
@@ -47,7 +47,7 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
         params=run.params,
         made=json.loads(read_text(folder / "manifest.json")),
         networks=typst_table(_networks(run)),
-        benchmarks=typst_table(_benchmarks(run, folder, numbers)),
+        benchmarks=typst_table(_benchmarks(run, numbers)),
         claims=typst_table(_claims(folder), "2.4fr, auto, auto, auto, 4fr"),
         margin=SAME_AREA,
         tables=tables,
@@ -74,22 +74,15 @@ def _networks(run: Run) -> Table:
     return Table(pd.DataFrame(rows, columns=["network", "role", "what it is", "trained on (§)"]), "Networks")
 
 
-def _benchmarks(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Table:
+def _benchmarks(run: Run, numbers: Mapping[str, Any]) -> Table:
     """People, images and pairs of each benchmark."""
     rows = []
     for name in run.params.benchmarks.pair_lists:
-        faces, (genuine, impostor) = run.params.faces_of(name), _pairs(run, folder, name)
+        faces, pairs = run.params.faces_of(name), numbers[f"edc-{name}-{run.params.models.quality[0]}"]["pairs"]
         found = numbers.get(f"align-{faces}") or numbers[f"degrade-{faces}"]
-        rows.append((name, found["people"], found["images"], genuine, impostor))
+        rows.append((name, found["people"], found["images"], pairs["genuine"], pairs["impostor"]))
     columns = ["benchmark", "people", "images", "genuine pairs", "impostor pairs"]
     return Table(pd.DataFrame(rows, columns=columns), "Benchmarks")
-
-
-def _pairs(run: Run, folder: Path, benchmark: str) -> tuple[int, int]:
-    """Genuine and impostor pairs before anything is discarded."""
-    points = read_parquet(folder / "edc" / benchmark / run.params.models.quality[0] / "edc.parquet", ["n_genuine"])
-    first = points[points["discard"] == 0].iloc[0]
-    return int(first["n_genuine"]), int(first["n_impostor"])
 
 
 def _claims(folder: Path) -> Table:

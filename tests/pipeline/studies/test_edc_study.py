@@ -102,6 +102,7 @@ def test_the_best_ratio_is_one_of_prefiqs_as_published(tmp_path):
 def test_findings_say_what_the_numbers_say(run, study):
     assert len(study.findings) == 4  # the best, two verifiers, how far to rely on them
     faces, numbers = run.benchmark("orl-xq"), study.numbers
+    assert numbers["pairs"] == {"genuine": faces.genuine.sum(), "impostor": (~faces.genuine).sum()}
     for verifier, text in zip(("sface", "mobilefacenet-512"), study.findings[1:3], strict=True):
         assert text.startswith(f"Verifier {verifier} (") and f"of {faces.genuine.sum():,} genuine pairs" in text
         failing = round(numbers["fnmr_without_discard"][verifier] * faces.genuine.sum())

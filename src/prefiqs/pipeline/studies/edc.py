@@ -134,6 +134,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         **changes,
         **{name: changes_by_ratio(drawn, keys, rival, edc.limit) for name, rival in RIVALS.items()},
         "usual_ratio": {"ratio": usual.ratio, "pauc": paucs.loc[keys[usual], model]},
+        "pairs": {"genuine": curve[model, norm].n_genuine[0], "impostor": curve[model, norm].n_impostor[0]},
         "resampled": bootstraps[model, fmr].unit,
         "resamples": edc.resamples,
     }
