@@ -13,7 +13,7 @@ from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_table
 from prefiqs.models.registry import card_of
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.studies.claims import SAME_AREA
+from prefiqs.pipeline.studies.claims import SAME_AREA, verdicts
 from prefiqs.pipeline.studies.paper import paper_study
 from prefiqs.reporting.paper.tables import COMPANION
 from prefiqs.reporting.tables import Table
@@ -41,6 +41,7 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
     study, numbers = paper_study(run), json.loads(read_text(folder / "numbers.json"))
     tables = {name: typst_table(table) for name, table in study.tables.items() if name != COMPANION}
     compared = study.tables[COMPANION].frame.dropna(subset="ours")
+    judged = read_table(folder / "claims.csv")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["text"] = escape
     source = environment.from_string(read_text(TEMPLATE)).render(
@@ -48,7 +49,8 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
         made=json.loads(read_text(folder / "manifest.json")),
         networks=typst_table(_networks(run)),
         benchmarks=typst_table(_benchmarks(run, numbers)),
-        claims=typst_table(_claims(folder), "2.4fr, auto, auto, auto, 4fr"),
+        verdicts=_verdicts(judged) if len(judged) else "No claims are tested in this run.",
+        claims=_claims(judged) if len(judged) else "",
         margin=SAME_AREA,
         tables=tables,
         comparable=typst_table(
@@ -85,11 +87,14 @@ def _benchmarks(run: Run, numbers: Mapping[str, Any]) -> Table:
     return Table(pd.DataFrame(rows, columns=columns), "Benchmarks")
 
 
-def _claims(folder: Path) -> Table:
-    claims = read_table(folder / "claims.csv")
-    columns = ["text", "verdict", "benchmark", "estimator", "evidence"]
-    shown = claims[columns].rename(columns={"text": "claim"})
-    return Table(shown, "Claims of the paper, and baselines that every quality measure should beat")
+def _verdicts(judged: pd.DataFrame) -> str:
+    table = Table(verdicts(judged), "Claims of the paper, and (last two) what every quality measure should pass")
+    return typst_table(table, "auto, auto" + ", 1fr" * (len(table.frame.columns) - 2))
+
+
+def _claims(judged: pd.DataFrame) -> str:
+    shown = judged[["text", "verdict", "benchmark", "estimator", "evidence"]].rename(columns={"text": "claim"})
+    return typst_table(Table(shown, "The numbers behind each verdict"), "2.4fr, auto, auto, auto, 4fr")
 
 
 def _compared(cells: pd.DataFrame) -> Table:
@@ -103,23 +108,32 @@ def _figures(
 ) -> Iterator[tuple[str, str, int]]:
     """Path within the folder, caption and width of each named figure that the run has made and that shows something.
 
-    A benchmark with a pair set of its own is shown by these pairs, which are more.
+    A benchmark with a pair set of its own is shown by these pairs, which are more. The studies of price and of the
+    Jacobian are shown once, and ratios where there are several strategies: other figures would repeat the tables.
     """
     noise = {
         (benchmark, model)
         for benchmark, model, fmr, rejected in _errors(run, folder)
         if rejected < FEW_ERRORS and fmr == run.params.edc.fmr[0]
     }
+    order, shown = (
+        [*run.params.benchmarks.all, *run.params.benchmarks.pair_lists, *run.params.models.quality],
+        set[str](),
+    )
     for name, (caption, width) in named.items():
-        for path in sorted(folder.rglob(f"{name}.png")):
-            stage, benchmark, model, _ = path.relative_to(folder).parts
+        paths = (path.relative_to(folder) for path in folder.rglob(f"{name}.png"))
+        for path in sorted(paths, key=lambda path: [order.index(part) for part in path.parts[1:3]]):
+            stage, benchmark, model, _ = path.parts
             if stage == "candidates":
                 benchmark = run.params.most_pairs_of(benchmark)
             drifts = numbers.get(f"jacobian-{benchmark}-{model}", {})
             constant = name in ("density", "scatter") and "spearman" in drifts and drifts["spearman"] is None
             superseded = name in ("pauc", "intervals") and benchmark != run.params.most_pairs_of(benchmark)
-            if not constant and not superseded and (benchmark, model) not in noise:
-                yield path.relative_to(folder).as_posix(), caption.format(model=model, benchmark=benchmark), width
+            strategies = {(spec.granularity, spec.criterion) for spec in run.params.prune.specs_of(model)}
+            repeated = (name in ("price", "scatter") and name in shown) or (name == "pauc" and len(strategies) == 1)
+            if not constant and not superseded and not repeated and (benchmark, model) not in noise:
+                shown.add(name)
+                yield path.as_posix(), caption.format(model=model, benchmark=benchmark), width
 
 
 def _errors(run: Run, folder: Path) -> Iterator[tuple[str, str, float, int]]:
