@@ -12,12 +12,14 @@ import numpy as np
 from benchmarks.harness import Figure, dearer, seconds_of
 from benchmarks.plain import edc_by_numpy, edc_by_python_tuples
 
+from prefiqs.evaluation.bootstrap import bootstrap_curves, resampled_weights
 from prefiqs.evaluation.discarding import Discarding, SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.pairs import cosine_similarity, pair_levels, pair_quality, pool_templates
 
 PAIRS, GENUINE_SHARE = 15_658_489, 19_557 / 15_658_489  # IJB-C, 1:1
 METHODS, FMRS, DISCARD, LIMIT = 13, (1e-3, 1e-4), np.arange(20) / 20, 0.3
 IMAGES, TEMPLATES, WIDTH = 469_375, 23_124, 512
+RESAMPLED_PAIRS, PEOPLE, RESAMPLES = 300_000, 400, 50
 
 
 def run() -> Iterator[Figure]:
@@ -37,6 +39,7 @@ def run() -> Iterator[Figure]:
     published = "Python tuples sorted again, 100,000 pairs of one method scaled up"
     yield Figure(work, published, *[scaled / took] * 3, "≥ 100", details)
     yield Figure(work, "NumPy sorting again, one method scaled up", *[METHODS * numpy / took] * 3, "≥ 6")
+    yield bootstrap()
     yield pooling()
 
 
@@ -57,6 +60,26 @@ def ours(similarity: np.ndarray, genuine: np.ndarray, scores: list[np.ndarray], 
         order = sort_by_quality(pair_levels(of_method, pairs))
         areas += [curve.pauc(LIMIT) for curve in discarding.curves(order)]
     return areas
+
+
+def bootstrap() -> Figure:
+    """Intervals of all methods against sorting the pairs of each resample again."""
+    rng = np.random.default_rng(0)
+    people = rng.integers(0, PEOPLE, (RESAMPLED_PAIRS, 2))
+    people[: RESAMPLED_PAIRS // 3, 1] = people[: RESAMPLED_PAIRS // 3, 0]  # genuine pairs
+    genuine = people[:, 0] == people[:, 1]
+    similarity = rng.normal(0.05, 0.12, RESAMPLED_PAIRS) + 0.5 * genuine
+    qualities = [rng.random(RESAMPLED_PAIRS) for _ in range(METHODS)]
+    orders = {method: sort_by_quality(quality) for method, quality in enumerate(qualities)}
+    up_to = DISCARD[LIMIT >= DISCARD]
+    discarding = Discarding(SimilarityRanks(similarity, genuine), FMRS, up_to, "recomputed", "nearest")
+    took = seconds_of(partial(bootstrap_curves, {"verifier": discarding}, orders, people, RESAMPLES))
+    [weights] = resampled_weights(genuine, people, 1, 0)
+    drawn = (np.repeat(values, weights) for values in (similarity, genuine, qualities[0]))
+    numpy = METHODS * RESAMPLES * seconds_of(partial(edc_by_numpy, *drawn, FMRS, up_to))
+    work = f"bootstrap, {RESAMPLED_PAIRS:,} pairs of {PEOPLE} people, {METHODS} methods, 2 FMRs"
+    details = {"seconds, 1,000 resamples": round(1000 * took / RESAMPLES, 1)}
+    return Figure(work, "NumPy sorting each resample again, one scaled up", *[numpy / took] * 3, "≥ 6", details)
 
 
 def pooling() -> Figure:
