@@ -58,8 +58,8 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
         ),
         compared=typst_table(_compared(compared)) if len(compared) else "",
         grids={model: f"paper/edc-grid-{model}.png" for model in study.grids},
-        main=list(_figures(run, folder, numbers, MAIN)),
-        figures=list(_figures(run, folder, numbers, FIGURES)),
+        main=list(_figures(run, folder, MAIN)),
+        figures=list(_figures(run, folder, FIGURES)),
         shortcomings=list(_shortcomings(run, folder)),
     )
     write_pdf(source, folder / "paper.pdf")
@@ -103,19 +103,19 @@ def _compared(cells: pd.DataFrame) -> Table:
     return Table(shown, "Printed numbers beside ours", digits=0)
 
 
-def _figures(
-    run: Run, folder: Path, numbers: Mapping[str, Any], named: Mapping[str, tuple[str, int]]
-) -> Iterator[tuple[str, str, int]]:
+def _figures(run: Run, folder: Path, named: Mapping[str, tuple[str, int]]) -> Iterator[tuple[str, str, int]]:
     """Path within the folder, caption and width of each named figure that the run has made and that shows something.
 
     A benchmark with a pair set of its own is shown by these pairs, which are more. The studies of price and of the
-    Jacobian are shown once, and ratios where there are several strategies: other figures would repeat the tables.
+    Jacobian are shown once, and ratios where there are several strategies, on pair sets if there are any: other figures
+    would repeat the tables.
     """
     noise = {
         (benchmark, model)
         for benchmark, model, fmr, rejected in _errors(run, folder)
         if rejected < FEW_ERRORS and fmr == run.params.edc.fmr[0]
     }
+    sets = [made.name for made in run.params.benchmarks.pair_sets]
     order, shown = (
         [*run.params.benchmarks.all, *run.params.benchmarks.pair_lists, *run.params.models.quality],
         set[str](),
@@ -126,12 +126,11 @@ def _figures(
             stage, benchmark, model, _ = path.parts
             if stage == "candidates":
                 benchmark = run.params.most_pairs_of(benchmark)
-            drifts = numbers.get(f"jacobian-{benchmark}-{model}", {})
-            constant = name in ("density", "scatter") and "spearman" in drifts and drifts["spearman"] is None
             superseded = name in ("pauc", "intervals") and benchmark != run.params.most_pairs_of(benchmark)
             strategies = {(spec.granularity, spec.criterion) for spec in run.params.prune.specs_of(model)}
-            repeated = (name in ("price", "scatter") and name in shown) or (name == "pauc" and len(strategies) == 1)
-            if not constant and not superseded and not repeated and (benchmark, model) not in noise:
+            repeated = name in ("price", "scatter") and name in shown
+            repeated |= name == "pauc" and (len(strategies) == 1 or benchmark not in (sets or order))
+            if not superseded and not repeated and (benchmark, model) not in noise:
                 shown.add(name)
                 yield path.as_posix(), caption.format(model=model, benchmark=benchmark), width
 

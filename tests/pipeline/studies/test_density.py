@@ -1,6 +1,7 @@
 """Drift and quality over the quality label, compared with correlations of ranks."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -47,3 +48,15 @@ def test_correlations_are_those_with_the_label(tmp_path, labelled):
         assert numbers["within_kind"][kind] == (expected and pytest.approx(expected, rel=1e-4))
     shown = study.table.frame
     assert shown["Spearman"].is_monotonic_increasing and ("none" in set(shown["degradation"])) == labelled
+
+
+@pytest.mark.filterwarnings("ignore:An input array is constant")
+def test_a_drift_that_is_the_same_for_all_faces_is_not_drawn(tmp_path):
+    run = small_run(tmp_path)
+    write_scores(run, "orl-xq")
+    write_derivatives(run, "orl-xq")
+    every = len(density_study(run, "orl-xq", "sface").figure.axes)
+    folder = run.layout.derivatives("orl-xq", "sface")
+    drifts = Scores.read(folder)
+    replace(drifts, values={key: np.zeros_like(values) for key, values in drifts.values.items()}).write(folder)
+    assert len(density_study(run, "orl-xq", "sface").figure.axes) == every - 2

@@ -1,6 +1,7 @@
 """Jacobian and discrete drift side by side, compared with loops over the faces that the stage before wrote."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -91,3 +92,14 @@ def test_a_benchmark_without_pairs_has_no_areas(tmp_path, monkeypatch):
     study.write(tmp_path / "results")
     assert study.drifts.empty
     assert "pauc_jacobian" not in json.loads((tmp_path / "results" / "numbers.json").read_text())
+
+
+@pytest.mark.filterwarnings("ignore:An input array is constant")
+def test_where_pruning_changes_nothing_there_is_no_figure(tmp_path):
+    run, study = made(tmp_path)
+    assert study.scatter is not None
+    folder = run.layout.derivatives("orl-xq", "sface")
+    drifts = Scores.read(folder)
+    replace(drifts, values={key: np.zeros_like(values) for key, values in drifts.values.items()}).write(folder)
+    study = jacobian_study(run, "orl-xq", "sface")
+    assert study.scatter is None and np.isnan(study.numbers["spearman"])

@@ -2,6 +2,7 @@
 
 from itertools import islice
 
+import numpy as np
 import pandas as pd
 
 from prefiqs.pipeline.identity import MethodId, Scores
@@ -40,6 +41,7 @@ def density_study(run: Run, benchmark: str, model: str) -> DensityStudy:
         f"discrete drift, ρ = {ratio:g}": -discrete,
         f"PreFIQs, ρ = {spec.ratio:g}": quality,
     }
+    drawn = {name: scores for name, scores in drawn.items() if np.ptp(scores)}  # not where pruning changes nothing
     drawn |= {method.label: s for method, s in islice(run.external_scores(benchmark).items(), EXTERNAL_PANELS)}
 
     ranked = pd.DataFrame({"label": label, "jacobian": jacobian, "discrete": discrete, spec.key: quality})

@@ -22,9 +22,10 @@ class JacobianStudy(Study):
 
     numbers: the relative difference is |‖J·Δθ‖ − D| / D; pauc_…: verified by the estimator, at the first FMR.
     pauc_change: pAUC of the Jacobian drift over that of the discrete drift, minus 1, with its 90 % interval.
+    scatter: None where pruning changes no embedding.
     """
 
-    scatter: Figure = saved_as("scatter")
+    scatter: Figure | None = saved_as("scatter")
     drifts: pd.DataFrame = saved_as("drifts")
     table: Table = saved_as("table2")
     ablation: Table = saved_as("ablation")
@@ -58,11 +59,15 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
     verifiers = run.verifiers(model) if len(drifts) else []
     wide = drifts.pivot(index=["fmr", "drift"], columns="verifier", values="pauc").reset_index()
     wide = wide.sort_values("fmr", ascending=False, kind="stable", ignore_index=True).replace({"drift": TITLES})
+    with np.errstate(invalid="ignore"):  # no drift at all: 0 / 0
+        relative = np.abs(jacobian - discrete) / discrete
     about = f"{few['face'].nunique()} of {len(faces.images):,} images of {benchmark}"
     return JacobianStudy(
         scatter=scatter_agreement(
             discrete, jacobian, f"discrete drift D, ρ = {ratio:g}", "Jacobian drift ‖J·Δθ‖", f"{benchmark}, {model}"
-        ),
+        )
+        if discrete.any()
+        else None,
         drifts=drifts,
         table=Table(
             wide[["drift", "fmr", *verifiers]],
@@ -75,7 +80,7 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
         numbers={
             "ratio": ratio,
             "spearman": spearmanr(discrete, jacobian).statistic,
-            "median_relative_difference": float(np.median(np.abs(jacobian - discrete) / discrete)),
+            "median_relative_difference": float(np.median(relative)),
             **{f"pauc_{row.drift}": row.pauc for row in usual.itertuples()},
             **change,
         },
