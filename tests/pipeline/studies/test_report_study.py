@@ -66,7 +66,7 @@ def test_the_page_shows_what_there_is(run, tmp_path):
     assert set(re.findall(r"!\[.*\]\((.*)\)", page)) == {
         path for path in figures if path.startswith(("edc", "ver", "jac"))
     }
-    for link in re.findall(r"\]\((.*?\.md)\)", page):
+    for link in re.findall(r"\]\(([^)]*\.(?:md|csv))\)", page):
         assert (run.layout.data / "results" / link).is_file() or link.startswith(("paper/", "claims.md"))
     assert "The faces and scores of orl-xq with other pairs: all genuine pairs, and" in page
     assert "1,300 impostor pairs drawn at random." in page
