@@ -34,9 +34,7 @@ def test_every_number_of_the_tables_is_in_it(paper):
     assert tables
     for table in tables:
         for number in numbers_of(table):
-            printed = {f"{number:.{digits}f}".replace("-", "−") for digits in (2, 3)} | {
-                f"{float(f'{number:.2g}'):g}"
-            }
+            printed = {f"{number:.{digits}f}".replace("-", "−") for digits in (2, 3)} | {f"{float(f'{number:.2g}'):g}"}
             assert printed & words, (table.name, number)
     assert paper.stat().st_size < 2e6
 
