@@ -269,7 +269,7 @@ def test_jacobian_is_minus_the_jacobian_drift(tiny, faces):
     for criterion, seed in (("l1", 0), ("random", 4)):
         expected = -prefiqs.jacobian_drift(tiny, prefiqs.prune(tiny, 0.2, criterion=criterion, seed=seed), faces)
         scores = prefiqs.score(faces, "jacobian", tiny, ratio=0.2, criterion=criterion, seed=seed)
-        np.testing.assert_array_equal(scores, expected)
+        np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
 
 def blurred(faces: np.ndarray, deviation: float) -> np.ndarray:

@@ -30,6 +30,7 @@ BROKE = {
     "method scores": (b"\xe1", b"\x80"),
     "prepared paths": (b"\xfa",),
     "prepared pairs": (b"\n\xc2",),
+    "text table": (b"\x0b",),
     "LFW archive": (b"lfw/A/A_0001.jpg" + b"\0" * 600,),
     "mask": (mask().replace(b": 0.4,", b": I.4,"), mask().replace(b"0.4", b"4.4")),
     "ONNX weights": (SFACE.replace(b"conv_2", b"con\xf7_2"), SFACE.replace(b"\x08\x03\x10\x01", b"\x08\x03\x10\x08")),

@@ -227,7 +227,7 @@ def _layout(first: str, fields: Mapping[str, str], vector: bool, path: Path) -> 
     if path.suffix.lower() in _TABLES and len(cells) > 1 and all(as_number(cell) is None for cell in cells):
         return ",", cells, True  # the caller says which column is missing
     form = _form([*fields, "v1", "v2", "…"] if vector else [*fields])
-    if not first:
+    if not first.split():
         raise InputError(f"{path} cannot be read as lines of the form `{form}`: it is empty.")
     raise InputError(f"Line 1 of {path} is not of the form `{form}`: {first[:200]!r}.{_hint(first.split()[-1])}")
 
