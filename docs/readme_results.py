@@ -52,11 +52,15 @@ def areas() -> str:
 
 
 def claims() -> str:
-    """Whether each claim holds, a row a benchmark and estimator."""
+    """How often each claim holds, and whether it does, a row a benchmark and estimator."""
     runs = list(filter(published, dict.fromkeys(run for run, *_ in ROWS)))
     judged = pd.concat([pd.read_csv(ROOT / "reports" / run / "claims.csv") for run in runs])
     links = ", ".join(f"[{run}]({run}/claims.md)" for run in runs)
-    return f"{Table(verdicts(judged), '').markdown().strip()}\n\nThe numbers behind them: {links}."
+    wide = verdicts(judged)
+    counts = wide.drop(columns=["benchmark", "estimator"]).apply(pd.Series.value_counts).fillna(0).astype(int)
+    counts = counts.reindex(["yes", "undecided", "no"]).T.rename_axis("claim").reset_index()
+    overview, details = (Table(table, "").markdown().strip() for table in (counts, wide))
+    return "\n\n".join([overview, "By benchmark and estimator:", details, f"The numbers behind them: {links}."])
 
 
 def arcface() -> str:
