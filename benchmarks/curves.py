@@ -14,7 +14,8 @@ from benchmarks.plain import edc_by_numpy, edc_by_python_tuples
 
 from prefiqs.evaluation.bootstrap import bootstrap_curves, resampled_weights
 from prefiqs.evaluation.discarding import Discarding, SimilarityRanks, sort_by_quality
-from prefiqs.evaluation.pairs import cosine_similarity, pair_levels, pair_quality, pool_templates
+from prefiqs.evaluation.pairs import cosine_similarity, pair_levels, pair_quality
+from prefiqs.evaluation.templates import pool_templates
 
 PAIRS, GENUINE_SHARE = 15_658_489, 19_557 / 15_658_489  # IJB-C, 1:1
 METHODS, FMRS, DISCARD, LIMIT = 13, (1e-3, 1e-4), np.arange(20) / 20, 0.3
