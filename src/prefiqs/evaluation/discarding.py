@@ -85,7 +85,7 @@ class Left:
         self.n_steps = np.full((len(qualities.orders), len(weights)), n_steps[-1])
         cuts, left = [], []
         for order, of_genuine, of_pair in zip(qualities.orders, qualities.of_genuine, self.n_steps, strict=True):
-            start, ends = _discarded(order, weights, n_dropped[-1])
+            start, ends = _discarded(order, weights, n_dropped[-1], n_dropped[-1] / total)
             place = np.searchsorted(ends, n_dropped, side="right")
             cut = start[place]
             gone = weights[cut] - (ends[place] - n_dropped)
@@ -104,15 +104,18 @@ class Left:
         return (n_steps > self.step[rows, None]) & (self.weights[pairs] > 0)
 
 
-def _discarded(order: Ints, weights: Ints, n_copies: int) -> tuple[Ints, Ints]:
-    """Return the start of an order that holds more than `n_copies`, and the copies up to and with each of its pairs."""
-    n_pairs = len(order) // 4 + 1
+def _discarded(order: Ints, weights: Ints, n_copies: int, share: float) -> tuple[Ints, Ints]:
+    """Return the start of an order that holds more than `n_copies`, and the copies up to and with each of its pairs.
+
+    share: of all copies, in [0, 1).
+    """
+    n_pairs = int(1.2 * len(order) * share) + 64  # weights are spread evenly, more or less
     while True:
         start = order[:n_pairs]
         ends = weights.take(start).cumsum(dtype=np.int64)  # faster than an index
         if ends[-1] > n_copies:
             return start, ends
-        n_pairs += n_pairs // 2 + 1
+        n_pairs *= 2
 
 
 class Discarding:
