@@ -27,9 +27,12 @@ from prefiqs.pipeline.run import Run
 _LINK = re.compile(r"\]\((\d\d_\w+\.ipynb)\)")
 _PACKAGES = ("prefiqs", "torch", "openvino", "numpy", "pandas", "opencv-python-headless")
 _MEASURED = ("cost/", "manifest.json", "paper/paper-table1")  # what differs from run to run
-# In one file for all stages; drawn in figures (three); shown in a notebook; typeset in paper.pdf.
-_NOT_PUBLISHED = ("numbers.json", "edc.parquet", "random-edc.csv", "ranks.csv", "contributions.png", "paper-table*.md",
-                  "companion.md")  # fmt: skip
+_NOT_PUBLISHED = (
+    "numbers.json",  # in one file for all stages
+    *("edc.parquet", "random-edc.csv", "ranks.csv"),  # drawn in figures
+    "contributions.png",  # shown in a notebook
+    *("paper-table*.md", "companion.md"),  # typeset in paper.pdf
+)
 _DURATIONS = Path("data/executed/durations.json")  # seconds by the folder that a stage writes
 
 

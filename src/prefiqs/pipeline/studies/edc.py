@@ -44,8 +44,8 @@ class EdcStudy(Study):
     areas: for both conventions. If it was resampled: pauc_low, pauc_high: 95 % interval; from_norm, from_norm_low,
     from_norm_high: the difference from the norm, paired, below 0 = better; random, random_low, random_high: mean, least
     and largest area of random orders. intervals: the main result, each method minus the norm. by_ratio: with the
-    estimator as verifier; None if it makes fewer than `FEW_ERRORS`, or for one ratio. findings: one
-    paragraph per verifier, and how far to rely on them.
+    estimator as verifier; None if it makes fewer than `FEW_ERRORS`, or for one ratio. findings: one paragraph per
+    verifier, and how far to rely on them.
     """
 
     areas: pd.DataFrame = saved_as("areas")
