@@ -27,7 +27,7 @@ dvc: $(VENV)/installed
 	@test -e .git || $(RUN) dvc config --local core.no_scm true
 
 # Two workers: threads beside them would only wait for one another.
-test: $(VENV)/installed fetch
+test: $(VENV)/installed-dev fetch
 	$(TEST) 2 -m "not long"
 
 # Those that run the whole pipeline at reduced size, need a browser or a Ray cluster, or take many seconds. A cluster takes
@@ -39,7 +39,7 @@ test-long: $(VENV)/installed-ray fetch
 fetch: $(VENV)/installed
 	$(RUN) prefiqs fetch
 
-lint: $(VENV)/installed
+lint: $(VENV)/installed-dev
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
@@ -51,20 +51,26 @@ vit: $(VENV)/installed
 	$(RUN) prefiqs notebook training/notebooks/02_distil.ipynb training/reports
 
 # The site, in site/. Its gallery shows the faces and scores that `make reproduce` has left in data/.
-docs: $(VENV)/installed
+docs: $(VENV)/installed-dev
 	$(RUN) prefiqs site
 
 readme: $(VENV)/installed
 	$(RUN) python docs/readme_results.py
 
-# The lock pins versions; pip finds the CPU or CUDA build of PyTorch by itself.
+# What a run needs. The lock pins versions; pip finds the CPU or CUDA build of PyTorch by itself. Python compiles the few
+# modules that are imported; to compile all would take pip longer than the rest.
+INSTALL = "$(BIN)/python" -m pip install --quiet --no-compile --constraint requirements.lock --editable
 $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	"$(BIN)/python" -m pip install --quiet --editable ".[dev]" --constraint requirements.lock
+	$(INSTALL) ".[pipeline]"
 	touch $@
 
-$(VENV)/installed-ray: $(VENV)/installed
-	"$(BIN)/python" -m pip install --quiet --editable ".[ray]" --constraint requirements.lock
+$(VENV)/installed-dev: $(VENV)/installed
+	$(INSTALL) ".[dev]"
+	touch $@
+
+$(VENV)/installed-ray: $(VENV)/installed-dev
+	$(INSTALL) ".[ray]"
 	touch $@
 
 clean:

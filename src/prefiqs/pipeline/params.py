@@ -309,11 +309,10 @@ class Report(Block):
 _AMONG = {
     "benchmarks.all": (
         "benchmarks.paired", "align.show_faces", "methods.calibrated_on", "jacobian.benchmarks",
-        "verification.flip_test",
+        "verification.benchmarks", "verification.flip_test",
     ),
     "benchmarks.paired": (
-        "transformer.benchmarks", "verification.benchmarks", "ablation.benchmarks", "precision.benchmarks",
-        "candidates.benchmarks",
+        "transformer.benchmarks", "ablation.benchmarks", "precision.benchmarks", "candidates.benchmarks",
     ),
     "jacobian.benchmarks": ("report.labelled",),
 }  # fmt: skip
