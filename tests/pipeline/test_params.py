@@ -95,7 +95,8 @@ def test_blocks_that_do_not_go_together_are_refused():
 
 def test_a_pair_set_has_a_source_with_pairs_and_a_name_of_its_own():
     made = {"name": "lfw-all", "source": "orl", "across": "source", "impostors": 9, "seed": 0}
-    params = Params.checked(with_values(benchmarks__pair_sets=[made], report__claims=["lfw-all"]))
+    paired = {"benchmarks__paired": ["orl", "orl-xq"]}
+    params = Params.checked(with_values(**paired, benchmarks__pair_sets=[made], report__claims=["lfw-all"]))
     assert params.benchmarks.pair_lists == ["orl", "orl-xq", "lfw-all"]
     assert [params.faces_of(name) for name in ("orl", "lfw-all")] == ["orl", "orl"]
     for wrong, reason in {
@@ -103,7 +104,8 @@ def test_a_pair_set_has_a_source_with_pairs_and_a_name_of_its_own():
         "name": "'orl' is listed twice",
     }.items():
         with pytest.raises(ConfigError, match=reason):
-            Params.checked(with_values(benchmarks__pair_sets=[made | {wrong: {"source": "lfw", "name": "orl"}[wrong]}]))
+            other = made | {wrong: {"source": "lfw", "name": "orl"}[wrong]}
+            Params.checked(with_values(**paired, benchmarks__pair_sets=[other]))
 
 
 def test_a_method_cannot_be_compared_with_itself_under_another_name():
