@@ -147,6 +147,22 @@ def test_presets_hold_only_what_differs_and_can_be_used(preset):
     assert not list(same_values(base, overlay))
 
 
+def test_a_key_that_is_there_twice_is_refused(tmp_path):
+    """Else the last one would count, and the first be ignored without a word."""
+    path = tmp_path / "params.yaml"
+    for text in ("edc: {limit: 0.2}\nprune: {seed: 1}\nedc: {step: 0.1}\n", "edc:\n  limit: 0.2\n  limit: 0.3\n"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match=r'not valid YAML: .*duplicate key "(edc|limit)".*line 3, column'):
+            read_yaml(path)
+
+
+def test_numbers_are_read_as_dvc_reads_them(tmp_path):
+    """By YAML 1.2: one without a point is a number too."""
+    path = tmp_path / "params.yaml"
+    path.write_text("edc: {fmr: [1e-3], seed: 010, on: 1}", encoding="utf-8")
+    assert read_yaml(path) == {"edc": {"fmr": [0.001], "seed": 10, "on": 1}}
+
+
 def test_a_missing_or_broken_file_is_one_sentence(tmp_path):
     with pytest.raises(ConfigError, match="File not found"):
         Params.read(tmp_path / "params.yaml")
@@ -155,6 +171,9 @@ def test_a_missing_or_broken_file_is_one_sentence(tmp_path):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=message):
             Params.read(path)
+    path.write_text("# müde".encode("latin-1").decode("latin-1"), encoding="latin-1")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        Params.read(path)
     path.write_text(yaml.safe_dump(read_yaml(PARAMS) | {"pruen": {}}), encoding="utf-8")
     with pytest.raises(ConfigError, match="unknown block `pruen`"):
         Params.read(path)

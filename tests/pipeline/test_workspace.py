@@ -22,13 +22,17 @@ def test_settings_are_laid_over_the_preset_and_that_over_the_default(tmp_path):
     assert params.edc.seed == read_yaml(ROOT / "params.yaml")["edc"]["seed"] and content["run"] == "try"
 
 
-def test_mistakes_are_found_before_anything_runs():
+def test_mistakes_are_found_before_anything_runs(tmp_path):
     with pytest.raises(ConfigError, match="unknown block `edcc`"):
         run_parameters(ROOT, None, {"edcc.limit": "0.2"}, "try")
     with pytest.raises(ConfigError, match="Unknown preset 'lwf'; choose one of methods, paper"):
         run_parameters(ROOT, "lwf", {}, "try")
     with pytest.raises(ConfigError, match=r"prune.ratios=\[0.4 is not valid YAML"):
         run_parameters(ROOT, None, {"prune.ratios": "[0.4"}, "try")
+    twice = tmp_path / "twice.yaml"
+    twice.write_text("edc: {limit: 0.2}\nedc: {step: 0.1}\n")
+    with pytest.raises(ConfigError, match=r"twice.yaml is not valid YAML: .*duplicate key"):
+        run_parameters(ROOT, str(twice), {}, "try")
 
 
 def test_networks_and_methods_are_checked_but_weights_may_be_missing():
@@ -73,7 +77,8 @@ def compendium(tmp_path):
     ):
         (tmp_path / "data" / folder).mkdir(parents=True)
     (tmp_path / "data/sources/x/faces").write_text("faces")
-    for name in ("params.yaml", ".prefiqs-root", "requirements.lock"):
+    read_even_if_empty = [f"{dep}/README.md" for dep in STAGES["publish"]["deps"][1:]]
+    for name in ("params.yaml", ".prefiqs-root", "requirements.lock", *read_even_if_empty):
         shutil.copy(ROOT / name, tmp_path / name)
     log = tmp_path / "log"
     text = yaml.safe_dump({"stages": STAGES}).replace("{log}", log.as_posix())
@@ -99,6 +104,8 @@ def test_a_run_has_its_own_folder_and_finds_what_was_computed_before(compendium)
     assert folder == compendium / "reports" / "try" and (folder / "o").read_text() == "faces"
     assert {k: v for k, v in contents(compendium).items() if not k.startswith("reports/try")} == before
     assert (compendium / "log").read_text() == "run\n", "the first stage is found in the cache, not run again"
+    for folder in STAGES["publish"]["deps"][1:]:
+        assert contents(compendium / "data" / "runs" / "try" / folder) == contents(compendium / folder)
 
 
 @pytest.mark.long

@@ -13,8 +13,8 @@ from operator import attrgetter, getitem
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
 
 from prefiqs.errors import ConfigError
 from prefiqs.evaluation.edc import EdcProtocol
@@ -97,7 +97,7 @@ class PairSet(CrossQuality):
 
 class Benchmarks(Block):
     all: Names
-    paired: Names
+    paired: Some[Name]
     photos: Names
     cross_quality: list[CrossQuality]
     pair_sets: list[PairSet]
@@ -386,17 +386,23 @@ class Params(Block):
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a YAML file of blocks, unchecked."""
+    """Read a YAML file of blocks, unchecked; `ConfigError` if it is not valid, or has a key twice."""
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f"File not found: {path}.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # also: not UTF-8, no such date, nested too deep
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    content = parse_yaml(path.read_bytes(), path)
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold a mapping of blocks, such as `prune: ...`.")
+        raise ConfigError(f"{path} must be a mapping of blocks, such as `prune: ...`.")
     return content
+
+
+def parse_yaml(text: str | bytes, source: str | Path) -> Any:
+    """The content of YAML, read as by DVC; `ConfigError` names `source` if it is not valid, or has a key twice."""
+    try:
+        return YAML(typ="safe").load(text)
+    except (YAMLError, ValueError, RecursionError) as error:  # also: not UTF-8, no such date, nested too deep
+        reason = " ".join(str(error).partition("\n\n")[0].split())  # without hints at options of the library
+        raise ConfigError(f"{source} is not valid YAML: {reason}.") from error
 
 
 def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

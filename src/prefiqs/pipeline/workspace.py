@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from prefiqs.assets.location import MARK
 from prefiqs.errors import ConfigError, PrefiqsError
-from prefiqs.io.atomic import whole_folder, write_text
-from prefiqs.pipeline.params import Params, overlaid, read_yaml
+from prefiqs.io.atomic import whole_file, whole_folder, write_text
+from prefiqs.pipeline.params import Params, overlaid, parse_yaml, read_yaml
 from prefiqs.pipeline.studies.fetch import check_networks
 
-_FILES = ("dvc.yaml", "requirements.lock", MARK)
-_FOLDERS = ("notebooks", "src/prefiqs", "data/paper")
 _COLLECTED = ("data/methods", "data/results/jacobian", "data/results/verification")  # read even if no stage fills them
+_FILES = ("dvc.yaml", "requirements.lock", MARK, *(f"{folder}/README.md" for folder in _COLLECTED))
+_FOLDERS = ("notebooks", "src/prefiqs", "data/paper")
 _LINKED = ("data/sources", "data/checkpoints", "data/external")  # what users put in place, which can be large
 
 
@@ -42,10 +42,7 @@ def run_parameters(root: Path, preset: str | None, settings: Mapping[str, str], 
             raise ConfigError(f"Unknown preset {preset!r}; choose one of {', '.join(known)}, or name a YAML file.")
         content = overlaid(content, read_yaml(path))
     for key, text in settings.items():
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{key}={text} is not valid YAML.") from error
+        value = parse_yaml(text, f"{key}={text}")
         for block in reversed(key.split(".")):
             value = {block: value}
         content = overlaid(content, value)
@@ -78,9 +75,8 @@ def _prepare(root: Path, workspace: Path, content: Mapping[str, Any]) -> None:
         ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         shutil.copytree(root / name, workspace / name, ignore=ignored)
     for name in _FILES:
+        (workspace / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / name, workspace / name)
-    for name in _COLLECTED:
-        (workspace / name).mkdir(parents=True, exist_ok=True)
     for name in _LINKED:
         link = workspace / name
         if not link.exists():
@@ -91,4 +87,5 @@ def _prepare(root: Path, workspace: Path, content: Mapping[str, Any]) -> None:
     config = f"[core]\n    analytics = false\n    no_scm = true\n[cache]\n    dir = {cache}\n"
     write_text(config, workspace / ".dvc" / "config")
     write_text("__pycache__/\n", workspace / ".dvcignore")
-    write_text(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True), workspace / "params.yaml")
+    with whole_file(workspace / "params.yaml") as path:
+        YAML().dump(dict(content), path)
