@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -13,9 +14,11 @@ from prefiqs.assets.location import data_root
 from prefiqs.pipeline.params import overlaid, read_yaml
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PREFIQS_DATA"} | {
+ELSEWHERE = Path(tempfile.gettempdir()) / "prefiqs-data-that-no-stage-uses"
+ENVIRONMENT = os.environ | {
     # stages call `prefiqs`, which lies beside the running interpreter
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "PREFIQS_DATA": str(ELSEWHERE),  # as some users set it: the pipeline has its own
 }
 REDUCED = {
     "benchmarks": {"paired": ["orl-xq"]},

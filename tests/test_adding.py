@@ -38,6 +38,21 @@ np.savez(sys.argv[2], scores=scores, images=benchmark.images, pairs=benchmark.pa
          names=benchmark.names.astype(str), **weights)
 """
 
+PLANNING = """
+import sys
+from pathlib import Path
+from prefiqs.assets.location import data_root
+from prefiqs.pipeline.params import Params, read_yaml, stage_items
+from prefiqs.pipeline.plan import plan
+root = Path(sys.argv[1])
+content = read_yaml(root / "params.yaml")
+for name in ([], ["album"]):
+    for key in ("all", "photos", "paired"):
+        content["benchmarks"][key] += name
+    table = plan(Params.checked(content), stage_items(root, content), data_root()).set_index("stage")
+    print(table.loc["align", "runs"], table.loc["verifier", "forward_passes"])
+"""
+
 
 def inserted(text: str, diff: str) -> str:
     """A text with the added lines of a diff behind the line that stands before them there."""
@@ -98,6 +113,12 @@ def test_the_benchmark_is_built_and_loaded(used):
     assert used["names"].tolist() == ["a/0.png", "a/1.png", "b/0.png", "b/1.png"]
     assert used["pairs"][used["genuine"]].tolist() == [[0, 1], [2, 3]]
     assert len(used["pairs"]) == 6
+
+
+def test_the_benchmark_is_planned_like_the_others(used, python):
+    runs, passes, more_runs, more_passes = map(float, python("-c", PLANNING, PACKAGE.parents[1]).split())
+    assert more_runs == runs + 1
+    assert more_passes == passes + 4, "the run has one network that only verifies"
 
 
 def test_the_method_scores_by_the_model(used):

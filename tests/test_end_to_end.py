@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from reduced import ENVIRONMENT, change_params, dvc, make_compendium
+from reduced import ELSEWHERE, ENVIRONMENT, change_params, dvc, make_compendium
 from small_site import write_small_site
 
 import prefiqs
@@ -94,6 +94,7 @@ def test_every_stage_has_a_folder_and_it_is_published(compendium):
     assert "## Do the paper's claims hold here?" in readme and "## How these results were made" in readme
     assert json.loads((compendium / "reports" / "default" / "manifest.json").read_text())["seconds"] > 10
     assert not list(compendium.glob("reports/*.md")), "the pages of several runs are not written by one of them"
+    assert not ELSEWHERE.exists(), "PREFIQS_DATA is for use outside the pipeline"
 
 
 def test_the_site_shows_the_run(compendium, tmp_path):
@@ -199,6 +200,32 @@ def test_a_change_runs_what_it_touches_and_nothing_else(compendium):
     again = running(compendium, {"edc": {"limit": 0.2}})
     assert {"edc", "jacobian", "transformer"} <= again
     assert not again & {"derivatives", "exits", "embed", "score", "method", "verification", "cost"}
+    assert running(compendium, {"candidates": {"benchmarks": []}}) == {"report", "publish"}
+
+
+def test_a_new_benchmark_leaves_the_results_of_the_others(compendium):
+    file = compendium / "src" / "prefiqs" / "datasets" / "album.py"
+    file.write_text('"""A benchmark."""\n')
+    assert running(compendium, {}) == {"align"}
+    file.unlink()
+
+
+def test_an_experiment_runs_outside_the_working_tree(compendium):
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+
+    def git(*arguments: str) -> str:
+        command = ["git", *identity, *arguments]
+        return subprocess.run(command, cwd=compendium, capture_output=True, text=True, check=True).stdout
+
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "the reduced run")
+    dvc(compendium, "exp", "run", "--temp", "--name", "tried", "--set-param", "report.note=an experiment")
+    (made,) = git("for-each-ref", "--format=%(refname)", "refs/exps/**/tried").split()
+    assert "an experiment" in git("show", f"{made}:reports/default/README.md")
+    assert not git("status", "--porcelain")
+    dvc(compendium, "exp", "run", "--queue", "--name", "queued", "--set-param", "report.note=waiting")
+    assert "queued" in dvc(compendium, "queue", "status")
+    dvc(compendium, "queue", "remove", "queued")
 
 
 def test_repeating_a_stage_gives_the_same_bytes(compendium):
@@ -215,3 +242,15 @@ def test_repeating_a_stage_gives_the_same_bytes(compendium):
         "edc@orl-xq-sface",
     )
     assert {p.name: p.read_bytes() for p in folder.iterdir()} | {"raw": embeddings.read_bytes()} == before
+
+
+def test_what_is_removed_from_the_parameters_leaves_no_trace(compendium):
+    """Run, remove, run. The last test, because it changes the run."""
+    folder = compendium / "reports" / "default"
+    texts = [folder / "README.md", folder / "numbers.json", folder / "22_report.ipynb"]
+    assert all("candidates" in path.read_text(encoding="utf-8") for path in texts)
+    change_params(compendium, {"candidates": {"benchmarks": []}})
+    dvc(compendium, "repro")
+    assert not any("candidates" in path.read_text(encoding="utf-8") for path in texts)
+    assert not list(folder.glob("**/*candidates*")), "although DVC leaves the stage's own folder"
+    assert (compendium / "data" / "results" / "candidates" / "orl-xq").is_dir()

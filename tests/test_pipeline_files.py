@@ -1,6 +1,7 @@
 """dvc.yaml, the notebooks and their studies tell the truth about each other: imports, parameters, outputs."""
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
@@ -37,6 +38,9 @@ def modules_imported(code: str) -> set[str]:
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom) and node.module == "prefiqs":
             found |= {prefiqs._MODULE_OF.get(alias.name, alias.name) for alias in node.names}
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "score":  # by the name of a method
+            names = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+            found |= {f"methods.{name.replace('-', '_')}" for name in names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("prefiqs."):
             module = node.module.removeprefix("prefiqs.")
             found.add(module)
@@ -85,15 +89,68 @@ def study_of(notebook: Path) -> str:
     return re.sub(r"^\d\d_", "", notebook.stem)
 
 
+@pytest.mark.parametrize(("folder", "stages"), [("datasets", {"align"}), ("methods", {"fetch", "method", "cost"})])
+def test_a_new_file_runs_only_the_stages_that_use_every_file_of_its_folder(folder, stages):
+    new = f"src/prefiqs/{folder}/new.py"
+    assert {name for name, stage in STAGES.items() if any(new.startswith(f"{dep}/") for dep in stage["deps"])} == stages
+
+
+def keys_of(block: str, name: str) -> set[str]:
+    """The keys of a block of params.yaml behind an attribute of it: a key itself, or what a property reads."""
+    kind = Params.model_fields[block].annotation
+    if name in kind.model_fields or not hasattr(kind, name):
+        return {f"{block}.{name}"} & {f"{block}.{key}" for key in kind.model_fields}
+    member = getattr(kind, name)
+    code = inspect.getsource(member.fget if isinstance(member, property) else member)
+    return set().union(*(keys_of(block, other) for other in re.findall(r"\bself\.(\w+)", code)))
+
+
+def keys_read(code: str) -> set[str]:
+    """The blocks of params.yaml that code names, and their keys: `params.edc.fmr`, or `edc.fmr` beside `params.edc`."""
+    blocks = set(re.findall(rf"\bparams\.({'|'.join(Params.model_fields)})\b", code)) - {"run"}
+    named = {(block, name) for block in blocks for name in re.findall(rf"(?<!prefiqs\.)\b{block}\.(\w+)", code)}
+    return blocks.union(*(keys_of(*each) for each in named))
+
+
+def is_declared(key: str, declared: list[str]) -> bool:
+    return any(key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in declared)
+
+
 @pytest.mark.parametrize("name", BY_NOTEBOOK)
 def test_parameters_are_those_that_the_study_reads(name):
     """A block, or single keys of one where a stage reads no more; what the code names must be listed."""
-    code = "\n".join(code_of(notebook_of(STAGES[name])))
     study = SOURCES / "pipeline" / "studies" / f"{study_of(notebook_of(STAGES[name]))}.py"
-    code += study.read_text(encoding="utf-8")
-    read = set(re.findall(rf"\bparams\.({'|'.join(Params.__annotations__)})\b", code))
-    declared = {str(key).split(".")[0] for key in STAGES[name].get("params", [])}
-    assert read <= declared | {"run"}, "a block is read but not declared"
+    texts = [path.read_text(encoding="utf-8") for path in (study, study.with_suffix(".md.j2")) if path.is_file()]
+    read = keys_read("\n".join([*code_of(notebook_of(STAGES[name])), *texts]))
+    declared = list(map(str, STAGES[name].get("params", [])))
+    assert not {key for key in read if not is_declared(key, declared)}, "read but not declared"
+
+
+def test_keys_are_found_behind_properties_and_short_names():
+    code = "protocol, embed = run.params.edc.at_first_fmr, run.params.embed\nprint(embed.device, embed.nothing)"
+    keys = {f"edc.{key}" for key in ("fmr", "threshold", "rule", "step", "limit")}
+    assert keys_read(code) == keys | {"edc", "embed", "embed.device"}
+
+
+def test_the_report_depends_on_every_list_that_makes_items():
+    """Or a removed item would stay in it, because DVC keeps the files of items that are gone."""
+    lists = {key[2:-1] for stage in STAGES.values() for key in stage.get("matrix", {}).values()}
+    assert len(lists) > 8 and not {key for key in lists if not is_declared(key, STAGES["report"]["params"])}
+
+
+def test_folders_that_are_read_exist_even_if_no_item_fills_them():
+    """In a fresh clone, and in the temporary ones that `dvc exp run --temp` makes."""
+    never_empty = {"${benchmarks.paired}", "${models.quality}"}
+    filled = [
+        str(out if isinstance(out, str) else next(iter(out)))
+        for stage in STAGES.values()
+        if set(stage.get("matrix", {}).values()) <= never_empty
+        for out in stage["outs"]
+    ]
+    tracked = [path.relative_to(ROOT).as_posix() for path in (ROOT / "data").glob("**/README.md")]
+    read = {dep for stage in STAGES.values() for dep in stage["deps"] if dep.startswith("data/") and "${" not in dep}
+    assert "data/results/jacobian" in read
+    assert not {dep for dep in read if not any(f"{path}/".startswith(f"{dep}/") for path in [*filled, *tracked])}
 
 
 @pytest.mark.parametrize("name", BY_NOTEBOOK)

@@ -84,6 +84,25 @@ def test_the_page_shows_what_there_is(run, tmp_path):
     }
 
 
+def test_what_the_parameters_no_longer_name_is_not_shown(run, tmp_path):
+    """The folders of the stages are still there, as DVC leaves them."""
+    before = report(run)
+    gone = {"benchmarks": {"paired": ["orl-xq"], "pair_sets": []}, "jacobian": {"benchmarks": []}}
+    gone |= {"verification": {"benchmarks": []}, "candidates": {"benchmarks": []}, "methods": {"compared": []}}
+    gone |= {"report": {"claims": ["orl-xq"], "labelled": []}, "transformer": {"benchmarks": []}}
+    content = overlaid(run.params.model_dump(), gone)
+    report(replace(run, params=Params.checked(content))).write(tmp_path)
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    assert set(before.numbers) - set(numbers) == {
+        *("edc-orl-sface", "edc-orl-all-sface", "jacobian-orl-xq-sface", "transformer-orl-xq-vit-prefiqs"),
+        *("verification-orl-sface", "verification-orl-xq-sface"),
+    }
+    for trace in ("jacobian/", "verification/", "Verification accuracy", "transformer", "orl-all", "edc/orl/"):
+        assert trace in before.text and trace not in page
+    assert run.layout.results("jacobian", "orl-xq", "sface").is_dir()
+
+
 def test_the_random_order_does_not_compete_with_the_transformers_methods(run):
     lines = report(run).text.splitlines()
     row = {
@@ -93,7 +112,7 @@ def test_the_random_order_does_not_compete_with_the_transformers_methods(run):
     text = "\n".join(lines)
     assert "ViTNT-FIQA beats every random order for sface." in text
     assert "EX-FIQA-FW beats every random order for no verifier." in text
-    assert "exit 2 cannot be distinguished from it and costs 25% of a forward pass." in text
+    assert "EX-FIQA: the smallest pAUC is that of exit 3; exit 2 (25% of a forward pass) cannot" in text
     assert "§ The network was trained on images of this benchmark, or on images degraded like them." in text
 
 

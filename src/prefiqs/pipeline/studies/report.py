@@ -1,7 +1,7 @@
 """The report: the claims, all numbers in one file, and the page that shows the results of a run."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class Report(Study):
 
 def report(run: Run) -> Report:
     """Collect what the stages of this run have found, and nothing that its parameters do not name."""
-    params, items = run.params, stage_items(run.layout.root)
+    params, items = run.params, stage_items(run.layout.root, run.params.model_dump())
     folders = [item.results.removeprefix(RESULTS) for item in items if item.results]
     # Times differ from run to run.
     found_in = {folder: run.layout.results(folder) / "numbers.json" for folder in folders if folder != "cost"}
@@ -60,8 +60,8 @@ def report(run: Run) -> Report:
         notebooks=_notebooks(run, folders),
         verifiers_table=_verifiers_table,
         transformer_table=_transformer_table,
-        has=lambda path: run.layout.results(path).is_file(),
-        links=lambda stages, *item, suffix="md": ", ".join(_links(run, stages, item, suffix)),
+        has=lambda path: path.rpartition("/")[0] in folders and run.layout.results(path).is_file(),
+        links=lambda stages, *item, suffix="md": ", ".join(_links(run, folders, stages, item, suffix)),
     )
     return Report(Table(claims, "Claims judged on our data", hidden=("claim",)), text, metrics, numbers=numbers)
 
@@ -99,11 +99,11 @@ def _transformer_table(found: Mapping[str, Any]) -> str:
     return Table(pd.DataFrame(rows), caption, best, 2, hidden=["random"], within=within).markdown().strip()
 
 
-def _links(run: Run, stages: Iterable[str], item: Iterable[str], suffix: str) -> Iterator[str]:
-    """Links to the tables of an item, by paths in the published folder."""
-    for stage in stages:
-        for path in sorted(run.layout.results(stage, *item).glob(f"*.{suffix}")):
-            yield f"[{path.stem}]({'/'.join([stage, *item])}/{path.name})"
+def _links(run: Run, folders: Sequence[str], stages: Iterable[str], item: Iterable[str], suffix: str) -> Iterator[str]:
+    """Links to the tables of an item of this run, by paths in the published folder."""
+    for folder in filter(folders.__contains__, ("/".join([stage, *item]) for stage in stages)):
+        for path in sorted(run.layout.results(folder).glob(f"*.{suffix}")):
+            yield f"[{path.stem}]({folder}/{path.name})"
 
 
 def _notebooks(run: Run, folders: Iterable[str]) -> dict[str, list[str]]:

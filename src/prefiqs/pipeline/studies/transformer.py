@@ -12,6 +12,7 @@ from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.cost import pauc_by_cost
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
+NAMES = {"exit": "exit {}", "depth": "{} blocks with equal weights", "attention": "block {}"}
 FUSIONS = {"mean": "EX-FIQA-F", "depth": "EX-FIQA-FW"}
 EXIT_COLUMNS = {"name": "method", "gflops": "GFLOPs", "share": "share of a pass (%)"}
 DEPTH_COLUMNS = {"weighting": "weights of the patches", "block": "T"}
@@ -45,9 +46,8 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     wide = curve.join(areas.pivot(index="key", columns="verifier", values="pauc")[verifiers], on="key")
     wide["mean"] = wide[verifiers].mean(axis=1)
     wide["share"] = 100 * wide["gflops"] / wide["gflops"].max()
-    numbered = wide["weighting"].fillna("exit") + " " + wide["block"].astype(str)
-    wide["name"] = numbered.where(wide["kind"] != "fusion", wide["weighting"].map(FUSIONS))
-    wide["name"] = wide["name"].where(wide["kind"] != "attention", "block " + wide["block"].astype(str))
+    named = wide[["kind", "block", "weighting"]].itertuples(index=False)
+    wide["name"] = [FUSIONS[w] if kind == "fusion" else NAMES[kind].format(block) for kind, block, w in named]
     kinds = ("exit", "fusion", "depth", "attention")
     exits, fusions, depths, attention = (wide[wide["kind"] == kind] for kind in kinds)
     uniform = depths[depths["weighting"] == "uniform"]
