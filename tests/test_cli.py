@@ -162,7 +162,7 @@ def test_a_list_of_photos_and_what_is_passed_over(run, folder, tmp_path):
     (tmp_path / ".DS_Store").touch()
     Image.new("L", (50, 50)).save(tmp_path / "a.png")
     done = run("score", tmp_path, "--method", "norm")
-    found = re.search(r"1 without a score. Passed over: (.*)\.$", done.stderr, re.MULTILINE)[1]
+    found = re.search(r"1 without a score. Skipped: (.*)\.$", done.stderr, re.MULTILINE)[1]
     assert sorted(found.split(", ")) == ["1 .mov", "1 .txt", "1 hidden"]
 
 

@@ -10,7 +10,7 @@ class AssetError(PrefiqsError):
 
 
 class ConfigError(PrefiqsError):
-    """`params.yaml` holds a value that cannot be used."""
+    """`params.yaml` contains a value that cannot be used."""
 
 
 class InputError(PrefiqsError, ValueError):

@@ -101,7 +101,7 @@ def test_the_network_stays_as_it_was_and_a_failed_export_leaves_the_old_file(tmp
     before = {name: value.clone() for name, value in model.state_dict().items()}
     path.write_text("old")
     monkeypatch.setattr(export, "LARGEST", 1000)
-    with pytest.raises(InputError, match="an ONNX file holds at most 0.0 GB"):
+    with pytest.raises(InputError, match="an ONNX file contains at most 0.0 GB"):
         export_onnx(model, PruningSpec(0.5), path)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
     monkeypatch.undo()

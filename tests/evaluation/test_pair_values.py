@@ -48,8 +48,8 @@ def test_the_given_embeddings_are_left_as_they_were():
     [
         ([[0, 4]], "pairs has image indices from 0 to 4, but there are 4 images"),
         ([[-1, 0]], "pairs has image indices from -1 to 0, but there are 4 images"),
-        ([0, 1], r"pairs must hold the two image indices .* not int64 \(2,\)"),
-        ([[0.0, 1.0]], "pairs must hold the two image indices"),
+        ([0, 1], r"pairs must contain the two image indices .* not int64 \(2,\)"),
+        ([[0.0, 1.0]], "pairs must contain the two image indices"),
     ],
 )
 def test_wrong_pairs(pairs, words):

@@ -67,7 +67,7 @@ def test_a_named_file_that_is_missing_is_an_error_before_anything_is_scored(fold
 def test_nothing_to_score(folder):
     (folder / "empty").mkdir()
     (folder / "empty" / "a.mov").touch()
-    with pytest.raises(InputError, match="No photos found in .*empty.* Passed over: 1 .mov.$"):
+    with pytest.raises(InputError, match="No photos found in .*empty.* Skipped: 1 .mov.$"):
         find_images([folder / "empty"])
 
 
@@ -225,7 +225,7 @@ def test_members_of_tar_files_that_are_passed_over_or_too_large(tmp_path):
 
 
 def test_zip_files(packed, tmp_path):
-    """Like tar files; those that lie beside photos are passed over, unless they are named."""
+    """Like tar files; those beside photos are skipped, unless they are named."""
     (tmp_path / "z").mkdir()
     with zipfile.ZipFile(tmp_path / "z" / "a.ZIP", "w", zipfile.ZIP_DEFLATED) as file:
         for name in (*IMAGES, "__MACOSX/00.png", "s/._1.png", "s/a.json", "s.png/"):

@@ -147,7 +147,7 @@ def test_what_cannot_be_used(folder):
     with pytest.raises(InputError, match="Coordinates are missing in line 3 of"):
         GivenLandmarks(path)
     holes.astype({"nose_x": object}).fillna("left").to_csv(path, index=False)
-    with pytest.raises(InputError, match="holds 'left' in line 3"):
+    with pytest.raises(InputError, match="contains 'left' in line 3"):
         GivenLandmarks(path)
     with pytest.raises(InputError, match="File not found"):
         FaceReader(landmarks=folder / "nowhere.txt")

@@ -107,8 +107,8 @@ def test_what_is_passed_over_is_said(tmp_path, caplog, form, said):
         (FAMILY.drop(columns="e5").assign(name=NAMES), "There is no column e5, although there is e11"),
         (FAMILY.drop(columns=["e0", "e1"]).assign(name=NAMES), "There is no column e1, although there is e11"),
         (FAMILY.assign(name=NAMES, e05=1), "Two columns have one number: e5 and e05"),
-        (FAMILY.assign(name=NAMES, e3=["1", "2", "x"]), "The column e3 holds 'x' in line 4 of .*, which is no number"),
-        (FAMILY.assign(name=NAMES, e3="0,5"), "holds '0,5' in line 2 .* Write decimals with a point"),
+        (FAMILY.assign(name=NAMES, e3=["1", "2", "x"]), "column e3 contains 'x' in line 4 of .*, which is no number"),
+        (FAMILY.assign(name=NAMES, e3="0,5"), "contains '0,5' in line 2 .* Write decimals with a point"),
         (FAMILY.assign(name=NAMES, e3=[1, None, 2]), r"embedding of 'p/b.jpg' in .* is zero or not finite"),
         (
             pd.DataFrame({"name": NAMES, "x": 1.0, "y": 2.0}),
@@ -130,7 +130,7 @@ def test_what_may_not_be_the_vector_is_refused_by_name(tmp_path, table, message)
 
 def test_archives_that_are_ambiguous_or_hold_objects(tmp_path):
     np.savez(tmp_path / "e.npz", a=VECTORS, b=VECTORS)
-    with pytest.raises(InputError, match=r"must hold one array of floats.* but it has a \(float64 \(3, 12\)\), b"):
+    with pytest.raises(InputError, match=r"must contain one array of floats.* it has a \(float64 \(3, 12\)\), b"):
         read_embeddings(tmp_path / "e.npz")
     np.savez(tmp_path / "e.npz", a=np.array([None]))
     with pytest.raises(InputError, match="is not a .npz archive, or is damaged"):

@@ -112,7 +112,7 @@ HOSTILE = {
         + b"q\x01"
         + b"h\x01h\x00\x85R" * 500
         + b"e.",
-        "more bytes than the file holds",
+        "more bytes than the file contains",
     ),
     "endless name of a dtype": (
         pickle.dumps(LISTS_OF_LISTS, 2)[:-1] + b"q\x7f0" + global_("numpy", "dtype") + b"h\x7f\x85R.",

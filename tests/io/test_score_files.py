@@ -109,7 +109,7 @@ def test_files_are_found_by_method_and_data_set(tmp_path):
 def test_two_files_of_one_method(tmp_path):
     write(tmp_path / "PFE_XQLFW.txt")
     write(tmp_path / "PFE_xqlfw.txt")
-    with pytest.raises(InputError, match=r"PFE_XQLFW.txt and .*PFE_xqlfw.txt both hold scores of PFE on xqlfw"):
+    with pytest.raises(InputError, match=r"PFE_XQLFW.txt and .*PFE_xqlfw.txt both contain scores of PFE on xqlfw"):
         find_score_files(tmp_path, "xqlfw")
 
 

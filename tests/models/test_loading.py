@@ -144,14 +144,14 @@ def test_a_malicious_pickle_is_refused_and_not_run(small, tmp_path, way):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ([torch.zeros(3)], "holds one list instead of named tensors"),
+        ([torch.zeros(3)], "contains one list instead of named tensors"),
         (
             {"epoch": 3, "weights": {"conv1.weight": torch.zeros(3)}},
-            r"holds more .*: \['epoch', 'weights'\]",
+            r"contains more .*: \['epoch', 'weights'\]",
         ),
         (
             {"state_dict": {"conv1.weight": torch.zeros(3), "note": "x"}},
-            r"or its `state_dict`, holds more .*: \['note'\]",
+            r"or its `state_dict`, contains more .*: \['note'\]",
         ),
         ({}, r"missing \['bn1.bias', 'bn1.running_mean', 'bn1.running_var'\], unknown \[\]"),
     ],
@@ -166,7 +166,7 @@ def test_a_checkpoint_of_another_network_names_the_first_keys(small, tmp_path):
     torch.save(drawn(ir_shapes(SMALL, inner_norm=False)), tmp_path / "a.pth")
     with pytest.raises(
         InputError,
-        match=r"a.pth does not hold the weights of iresnet50: missing \['bn1.bias', 'bn1.running_mean', .*\], "
+        match=r"a.pth does not contain the weights of iresnet50: missing \['bn1.bias', 'bn1.running_mean', .*\], "
         r"unknown \['body.0.res_layer.0.bias', ",
     ):
         load_model("iresnet50", tmp_path / "a.pth")
@@ -198,7 +198,7 @@ def test_the_linear_layer_of_a_plain_file_is_no_leftover(small, tmp_path):
 
 
 def test_weights_of_another_network(assets):
-    with pytest.raises(InputError, match=r"not hold the weights of sface: missing \['blocks.0.depthwise.bn.bias'"):
+    with pytest.raises(InputError, match=r"not contain the weights of sface: missing \['blocks.0.depthwise.bn.bias'"):
         load_model("sface", assets["mobilefacenet-512"])
 
 

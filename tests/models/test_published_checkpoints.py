@@ -255,7 +255,7 @@ def test_vit_fiqa_in_full_width(checkpoints, monkeypatch, name, depth):
 def test_a_vit_fiqa_checkpoint_of_the_other_variant_is_refused(checkpoints, monkeypatch, name, quality_token):
     smaller(monkeypatch, name, width=32, depth=1)
     torch.save(drawn(vit_fiqa_shapes(not quality_token, patch=9, width=32, depth=1)), checkpoints / f"{name}.pt")
-    with pytest.raises(InputError, match=f"{name}.pt does not hold the weights of {name}"):
+    with pytest.raises(InputError, match=f"{name}.pt does not contain the weights of {name}"):
         load_model(name, device="cpu")
 
 

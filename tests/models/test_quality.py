@@ -66,7 +66,7 @@ def test_cr_fiqa_is_one_layer_behind_the_embedding(tmp_path):
 
 def test_a_checkpoint_without_the_quality_layer_is_refused(tmp_path):
     torch.save(drawn(iresnet_shapes((1, 1, 1, 1))), tmp_path / "backbone.pth")
-    with pytest.raises(InputError, match="does not hold the weights of cr-fiqa-s: missing .*qs.bias"):
+    with pytest.raises(InputError, match="does not contain the weights of cr-fiqa-s: missing .*qs.bias"):
         CR_FIQA.load(tmp_path / "backbone.pth")
 
 

@@ -160,7 +160,7 @@ def test_a_checkpoint_that_does_not_fit_changes_nothing(root, state):
     path = published_weights("magface")
     before = contents(path.parent)
     torch.save({"state_dict": {"features.module.conv1.weight": torch.zeros(3)}}, root / "checkpoints" / "magface.pth")
-    with pytest.raises(InputError, match="magface.pth does not hold the weights of magface"):
+    with pytest.raises(InputError, match="magface.pth does not contain the weights of magface"):
         published_weights("magface")
     assert contents(path.parent) == before
 

@@ -112,7 +112,7 @@ def test_a_compressed_checkpoint_is_not_unpacked(tmp_path):
 @pytest.mark.parametrize("tensor", [torch.ones(2, device="meta"), torch.ones(2).to_sparse()], ids=["meta", "sparse"])
 def test_tensors_without_their_numbers_are_refused(tmp_path, tensor):
     torch.save({"good": torch.ones(2), "bad": tensor}, tmp_path / "a.pth")
-    with pytest.raises(InputError, match=r"holds more than named tensors: \['bad'\]"):
+    with pytest.raises(InputError, match=r"contains more than named tensors: \['bad'\]"):
         read_checkpoint(tmp_path / "a.pth")
 
 

@@ -71,7 +71,7 @@ def export_onnx(model: FaceModel | str, spec: PruningSpec, path: str | Path) -> 
     graph = QualityGraph(copy.deepcopy(as_model(model, "cpu")).cpu(), spec).eval()
     size = sum(value.nbytes for value in [*graph.state_dict().values(), *graph.removed.values()])
     if size > LARGEST:
-        raise InputError(f"{path} would have {size / 1e9:.1f} GB of weights, but an ONNX file holds at most "
+        raise InputError(f"{path} would have {size / 1e9:.1f} GB of weights, but an ONNX file contains at most "
                          f"{LARGEST / 1e9:.1f} GB. Export a smaller network.")  # fmt: skip
     card = MODELS.get(graph.model.name)
     properties = {

@@ -15,9 +15,9 @@ def compendium_root(start: Path | str | None = None) -> Path | None:
 
 
 def data_root() -> Path:
-    """Return the folder that holds assets and benchmarks; it need not exist yet.
+    """Return the folder that contains assets and benchmarks; it need not exist yet.
 
-    The first that applies: the environment variable PREFIQS_DATA; `data/` of the compendium that holds the current
+    The first that applies: the environment variable PREFIQS_DATA; `data/` of the compendium that contains the current
     folder (see `compendium_root`); the user's cache folder.
     """
     if chosen := os.environ.get("PREFIQS_DATA"):

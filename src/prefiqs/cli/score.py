@@ -45,7 +45,7 @@ def score(
         _output(help="Also write a page with the faces. Without --out, the table is written next to it as .csv."),
     ] = None,
     resume: Annotated[bool, _output("--resume", help="Resume an interrupted run, or add photos to a table.")] = False,
-    force: Annotated[bool, _output("--force", help="Start again, and replace what --out holds.")] = False,
+    force: Annotated[bool, _output("--force", help="Start again, and replace what --out contains.")] = False,
     strict: Annotated[bool, _output("--strict", help=f"Exit with status {_UNSCORED} if a photo has no score.")] = False,
     as_json: Annotated[bool, _output("--json", help="Print one JSON object per line on stdout.")] = False,
     engine: Annotated[

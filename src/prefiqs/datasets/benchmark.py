@@ -147,7 +147,7 @@ def load_benchmark(name: str, root: str | Path | None = None) -> Benchmark:
         raise InputError(f"Benchmark {name!r} has no {', '.join(missing)} in {folder}. Build it with `dvc repro`.")
     images = read_array(folder / "images.npy", mapped=True)
     if images.ndim != 4 or images.dtype != np.uint8:
-        raise InputError(f"{folder / 'images.npy'} holds {images.dtype} {images.shape}, not faces. Rebuild it.")
+        raise InputError(f"{folder / 'images.npy'} contains {images.dtype} {images.shape}, not faces. Rebuild it.")
     files = {table: folder / f"{table}.parquet" for table in _COLUMNS}
     tables = {table: read_parquet(file, _COLUMNS[table]) for table, file in files.items() if file.is_file()}
     for table in {"index", "templates"} & tables.keys():

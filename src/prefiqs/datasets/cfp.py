@@ -89,7 +89,7 @@ def _fiducials(texts: dict[str, str], name: str) -> np.ndarray:
     try:
         return np.array([line.split(",") for line in _text(texts, where).split()], float).reshape(30, 2)
     except ValueError as error:
-        raise InputError(f"{where} does not hold 30 points `x,y`.") from error
+        raise InputError(f"{where} does not contain 30 points `x,y`.") from error
 
 
 def _photo_list(texts: dict[str, str], where: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ def read_bin(path: Path) -> tuple[list[bytes | bytearray], np.ndarray]:
         case [list() | tuple() as images, list() | tuple() as genuine]:
             encoded = [image.data if isinstance(image, EncodedArray) else image for image in images]
         case _:
-            raise InputError(f"{path} does not hold a list of images and a list of booleans.")
+            raise InputError(f"{path} does not contain a list of images and a list of booleans.")
     if not all(type(image) in (bytes, bytearray) for image in encoded) or not all(type(g) is bool for g in genuine):
         raise InputError(f"The lists in {path} contain something other than encoded images and booleans.")
     if len(encoded) != 2 * len(genuine) or not encoded:

@@ -26,7 +26,7 @@ _COORDINATES = [f"{axis}{point}" for point in range(1, 6) for axis in "xy"]
 def build_ijbc(folder: Path) -> Benchmark:
     """Read IJB-C; crops are decoded and aligned one by one while the benchmark is saved.
 
-    The folder holds `loose_crop/NAME` and, in `meta/` or beside it, three lists: `NAME X1 Y1 … X5 Y5 SCORE` (landmarks
+    The folder has `loose_crop/NAME` and, in `meta/` or beside it, three lists: `NAME X1 Y1 … X5 Y5 SCORE` (landmarks
     in pixels of the crop, and the detector's score, `detection` in the index), `NAME TEMPLATE MEDIUM` (the same images
     in the same order) and `TEMPLATE TEMPLATE LABEL` (1 = genuine). People are the templates that genuine pairs connect,
     named after the first of them. Alignment continues a crop by its edge where the published evaluation pads with

@@ -47,7 +47,7 @@ def is_lfw_list(path: Path) -> bool:
 def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray | None]:
     """Read a list of pairs of LFW or XQLFW; `InputError` names a line or fold in another format.
 
-    `pairs.txt` (view 2): the first line holds the number of folds F and of pairs of each kind N; each fold has 2N
+    `pairs.txt` (view 2): the first line contains the number of folds F and of pairs of each kind N; each fold has 2N
     lines, N genuine pairs (`NAME I J`) and N impostor pairs (`NAME I OTHER J`). The lists of view 1 have N alone and no
     folds. Kaggle's `pairs.csv` of view 2 has names of columns in the first line, commas, and ten folds.
 
@@ -59,7 +59,7 @@ def read_lfw_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.nd
         header, lines = f"10 {len(lines) // 20}", [line.rstrip(", \r").replace(",", " ") for line in lines]
     counts = re.fullmatch(r"(?:([1-9]\d?)\s+)?([1-9]\d{0,5})", header.strip(), re.ASCII)
     if counts is None:
-        raise InputError(f"Line 1 of {path} does not hold the numbers of folds and of pairs, such as `10 300`.")
+        raise InputError(f"Line 1 of {path} does not contain the numbers of folds and of pairs, such as `10 300`.")
     folds, each = int(counts[1] or 1), int(counts[2])
     if len(lines) != 2 * folds * each:
         raise InputError(f"{path} has {len(lines)} pairs after line 1, which promises {2 * folds * each}.")

@@ -72,7 +72,7 @@ def people_in(source: Path, least: int = 2) -> People:
             left_out[name] = f"it is a copy of {original}."
     person_of = {name: person for name, person in first.values()}
     if len(found := set(person_of.values())) < least:
-        raise InputError(f"{source} must hold {wanted}; {len(found)} found, but at least {least} are needed.")
+        raise InputError(f"{source} must contain {wanted}; {len(found)} found, but at least {least} are needed.")
     return People(person_of, {name: digest for digest, (name, _) in first.items()}, left_out)
 
 

@@ -122,7 +122,7 @@ def align_photos(
 def central_face(faces: list[AlignedFace], photo: np.ndarray) -> AlignedFace:
     """The face whose box centre is nearest to the centre of the photo: the person a cropped photo is meant to show.
 
-    Faces of less than a quarter of the largest one's area are people in the background and are passed over.
+    Faces of less than a quarter of the largest one's area are people in the background and are skipped.
     """
     quarter = max(f.box[2] * f.box[3] for f in faces) / 4
     middle = np.array(photo.shape[1::-1]) / 2

@@ -97,7 +97,7 @@ def _convolution_backward(
     return torch.conv2d(gradient, mirrored, None, 1, outer, dilation, groups), None, None
 
 
-# In terms of operators that OpenVINO has; the first line holds those of attention.
+# In terms of operators that OpenVINO has; the first line contains those of attention.
 _DECOMPOSITIONS: dict[Any, Callable] = {
     **get_decompositions(
         [

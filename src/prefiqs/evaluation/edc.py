@@ -96,7 +96,7 @@ def error_discard_curve(
     check_choice(pairs, "pairs", ("all", "genuine"))
     grid = discard_grid(0.05) if discard is None else as_scores(discard, "discard")
     if not len(grid) or grid[0] < 0 or grid[-1] >= 1 or (np.diff(grid) <= 0).any():
-        raise InputError(f"discard must hold ascending fractions from 0 to below 1, not {grid}.")
+        raise InputError(f"discard must contain ascending fractions from 0 to below 1, not {grid}.")
     ranks = SimilarityRanks(similarity, genuine)
     quality = as_scores(pair_quality, "pair_quality", len(ranks.genuine))
     kept = (pairs == "genuine") & ~ranks.genuine  # whatever their quality

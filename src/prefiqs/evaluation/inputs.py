@@ -43,7 +43,7 @@ def as_pairs(values: ArrayLike, n_images: int) -> NDArray:
     """Return image indices, (P, 2); InputError outside [0, n_images): NumPy would count negative ones from the end."""
     pairs = np.asarray(values)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
-        raise InputError(f"pairs must hold the two image indices of each pair, not {pairs.dtype} {pairs.shape}.")
+        raise InputError(f"pairs must contain the two image indices of each pair, not {pairs.dtype} {pairs.shape}.")
     if pairs.size and not (pairs.min() >= 0 and pairs.max() < n_images):
         raise InputError(
             f"pairs has image indices from {pairs.min()} to {pairs.max()}, but there are {n_images} images; are both "

@@ -134,7 +134,7 @@ def find_images(
         count = f" ({len(missing)} files that were named are missing)" if len(missing) > 1 else ""
         raise InputError(f"File not found: {missing[0]}{count}.")
     passed_over = Counter() if passed_over is None else passed_over
-    left: dict[Path, str] = {}  # what is passed over, and as what it counts
+    left: dict[Path, str] = {}  # what is skipped, and as what it counts
     files = dict.fromkeys(file for path in paths for file in _files(path, left))
     passed_over.update(kind for path, kind in left.items() if path not in files)
     if not files:
@@ -156,7 +156,7 @@ def find_images(
 def in_words(passed_over: Counter[str]) -> str:
     """What `find_images` counted, in words; nothing if there is nothing."""
     counts = ", ".join(f"{count} {kind}" for kind, count in passed_over.most_common())
-    return f"Passed over: {counts}." if counts else ""
+    return f"Skipped: {counts}." if counts else ""
 
 
 def path_text(path: Path) -> str:
@@ -175,7 +175,7 @@ def _files(path: Path, left: dict[Path, str]) -> list[Path]:
             files += _below(match, left) if match.is_dir() else _images([match], left)
     if not (files or path.is_dir()):
         raise InputError(f"No photos match {path}.")
-    # Zip files that lie beside other images are passed over, as they often hold the same.
+    # Zip files beside other images are skipped, because they often contain the same.
     zips = {file for file in files if _kind(file) == ".zip"}
     if len(zips) == len(files):
         return files
@@ -200,7 +200,7 @@ def _below(folder: Path, left: dict[Path, str]) -> list[Path]:
     kinds = {_kind(file) or "photos" for file in files}
     if len(kinds - {".zip"}) > 1:
         kind = ", ".join(sorted(kinds))
-        raise InputError(f"{folder} holds several kinds of images ({kind}). Name the files you mean, such as '*.jpg'.")
+        raise InputError(f"{folder} contains several kinds of images ({kind}). Name those you mean, such as '*.jpg'.")
     return sorted(files)
 
 

@@ -64,7 +64,7 @@ def read_text(path: str | Path) -> str:
     require_file(path)
     text = decode_text(Path(path).read_bytes(), path)
     if "\0" in text:
-        raise InputError(f"{path} is not text: it holds NUL characters. If it is UTF-16, save it as UTF-8.")
+        raise InputError(f"{path} is not text: it contains NUL characters. If it is UTF-16, save it as UTF-8.")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -75,7 +75,7 @@ def _from_array(path: Path, names: Path | Sequence[str] | None) -> Embeddings:
         texts = [array.tolist() for array in arrays.values() if array.ndim == 1 and array.dtype.kind == "U"]
         if len(tables) != 1 or len(texts) > 1:
             held = ", ".join(f"{name} ({array.dtype} {array.shape})" for name, array in arrays.items())
-            raise InputError(f"{path} must hold one array of floats, n×d, and at most one of names, but it has {held}.")
+            raise InputError(f"{path} must contain one array of floats, n×d, and at most one of names; it has {held}.")
         vectors, own = tables[0], texts[0] if texts else None
     else:
         vectors = _checked(read_array(path), 2, path, "one row of floats an image")
@@ -99,7 +99,7 @@ def _from_folder(folder: Path) -> Embeddings:
         one_row = array.ndim > 1 and array.shape[:-1] == (1,) * (array.ndim - 1)
         vectors.append(_checked(array.ravel() if one_row else array, 1, file, "a vector of floats"))
         if len(vectors[-1]) != len(vectors[0]):
-            raise InputError(f"{file} holds {len(vectors[-1])} numbers, but {files[0].name} holds {len(vectors[0])}.")
+            raise InputError(f"{file} contains {len(vectors[-1])} numbers, but {files[0].name} {len(vectors[0])}.")
     names = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
     return Embeddings(ImageNameIndex(names, str(folder)), np.stack(vectors))
 
@@ -179,5 +179,5 @@ def _subjects(table: pd.DataFrame, path: Path) -> np.ndarray | None:
 
 def _checked(array: np.ndarray, ndim: int, path: Path, what: str) -> np.ndarray:
     if array.ndim != ndim or array.dtype.kind != "f":
-        raise InputError(f"{path} holds {array.dtype} of shape {array.shape}, not {what}.")
+        raise InputError(f"{path} contains {array.dtype} of shape {array.shape}, not {what}.")
     return array

@@ -61,7 +61,7 @@ def read_templates(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
             raise InputError(f"{path} has no column {field}, only {', '.join(table.columns)}.")
         values = user_tables.number_column(table, column, path)
         if not (np.abs(values) < 2**31).all() or (values % 1).any():
-            raise InputError(f"The column {column} of {path} holds other values than whole numbers.")
+            raise InputError(f"The column {column} of {path} contains values that are not whole numbers.")
         numbers.append(values.astype(np.int32))
     return user_tables.names_of(table, path).tolist(), *numbers
 

@@ -82,7 +82,7 @@ class _Reader(pickle.Unpickler):
             raise pickle.UnpicklingError("bytes made of something that is no text")
         self._may_copy -= len(value)  # a short pickle could have one long text copied again and again
         if self._may_copy < 0:
-            raise pickle.UnpicklingError("more bytes than the file holds")
+            raise pickle.UnpicklingError("more bytes than the file contains")
         return value.encode("latin1")
 
 

@@ -67,7 +67,7 @@ def find_score_files(folder: str | Path, benchmark: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(Path(folder).glob("*_*.txt")):
         if (match := spelled.fullmatch(path.stem)) and found.setdefault(match[1], path) != path:
-            raise InputError(f"{found[match[1]]} and {path} both hold scores of {match[1]} on {benchmark}.")
+            raise InputError(f"{found[match[1]]} and {path} both contain scores of {match[1]} on {benchmark}.")
     return found
 
 

@@ -53,12 +53,12 @@ def read_backbone(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
     if not any(key.startswith(one.prefix) for one in layouts if one.prefix for key in state):
         unwrapped = {_WRAPPERS.sub("", key): tensor for key, tensor in state.items()}
         if len(unwrapped) < len(state):
-            raise InputError(f"{path} holds several networks: some names differ by module., model., net. only.")
+            raise InputError(f"{path} contains several networks: some names differ by module., model., net. only.")
         state = unwrapped
     layout = next((one for one in layouts if any(one.renamed(key) for key in state)), layouts[-1])
     names = {key: layout.renamed(key) for key in state if not key.startswith(layout.leftovers)}
     if others := [key for key, name in names.items() if name is None]:
-        raise InputError(f"{path} holds tensors that are not part of the network: {', '.join(others[:3])}, …")
+        raise InputError(f"{path} contains tensors that are not part of the network: {', '.join(others[:3])}, …")
     return {name: state[key] for key, name in names.items() if name is not None}
 
 
@@ -78,9 +78,9 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if isinstance(content, dict):
         content = next((content[key] for key in _CONTAINERS if isinstance(content.get(key), dict)), content)
     if not isinstance(content, dict):
-        raise InputError(f"{path} holds one {type(content).__name__} instead of named tensors.")
+        raise InputError(f"{path} contains one {type(content).__name__} instead of named tensors.")
     if others := [key for key, value in content.items() if not (isinstance(key, str) and _is_plain(value))]:
-        raise InputError(f"{path}, or its `state_dict`, holds more than named tensors: {others[:3]}.")
+        raise InputError(f"{path}, or its `state_dict`, contains more than named tensors: {others[:3]}.")
     return content
 
 
@@ -102,7 +102,7 @@ def _unpickle_tensors(path: Path) -> object:
         # PyTorch's own words recommend to switch its protection off, so they are not repeated.
         if wanted := re.search(r"GLOBAL (\S+)", str(error)):
             raise InputError(f"{path} tries to run `{wanted[1]}` when it is loaded. Nothing was run. Get a file that "
-                             "holds tensors only (a state dict, or safetensors).") from error  # fmt: skip
+                             "contains tensors only (a state dict, or safetensors).") from error  # fmt: skip
         raise InputError(f"{path} is not a PyTorch checkpoint, or is damaged ({type(error).__name__}).") from error
 
 
@@ -136,6 +136,6 @@ def load_strictly(model: nn.Module, state: dict[str, Tensor], path: Path) -> Non
     misfits = [f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in sorted(own.keys() & state.keys())
                if state[k].shape != own[k].shape]  # fmt: skip
     if missing or unknown or misfits:
-        raise InputError(f"{path} does not hold the weights of {model.name}: missing {missing[:3]}, unknown "
+        raise InputError(f"{path} does not contain the weights of {model.name}: missing {missing[:3]}, unknown "
                          f"{unknown[:3]}, wrong shape {misfits[:3]}.")  # fmt: skip
     model.load_state_dict({k: value.to(own[k].dtype) for k, value in state.items()}, assign=True)

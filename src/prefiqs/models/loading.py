@@ -33,7 +33,7 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
     target = resolve_device(device)
     if name.endswith((".onnx", ".params", ".pb")):
         if weights is not None:
-            raise InputError(f"{name} holds its own weights; leave out weights={str(weights)!r}.")
+            raise InputError(f"{name} contains its own weights; leave out weights={str(weights)!r}.")
         path = _existing(name)
         return load_file(path.stem, declared_input(path), path).to(target)
     card = card_of(name)

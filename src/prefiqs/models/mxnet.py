@@ -61,7 +61,7 @@ def _parameters(content: bytes) -> dict[str, np.ndarray]:
         nonlocal position
         magic, storage, axes = take("IiI")
         if magic not in _DENSE or storage != 0:
-            raise ValueError("it holds sparse arrays, or those of MXNet before 1.0")
+            raise ValueError("it contains sparse arrays, or those of MXNet before 1.0")
         shape = take(f"{axes}q")
         _, _, kind = take("iii")
         dtype = np.dtype(_TYPES[kind])

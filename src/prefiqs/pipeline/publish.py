@@ -39,7 +39,7 @@ _DURATIONS = Path("data/executed/durations.json")  # seconds by the folder that 
 def publish(run: Run) -> Path:
     """Write the folder of published results of a run and return it; an existing one is replaced as a whole.
 
-    It holds the report with all numbers in one file, `STAGE/ITEM/…`, and manifest.json. Raises `InputError` if a stage
+    It has the report with all numbers in one file, `STAGE/ITEM/…`, and manifest.json. Raises `InputError` if a stage
     has not run yet.
     """
     root, out = run.layout.root, run.layout.report(run.params.run)

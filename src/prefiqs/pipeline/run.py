@@ -24,8 +24,8 @@ from prefiqs.pruning.spec import PruningSpec
 class Layout:
     """Every path of a compendium, below its root.
 
-    `data/` holds what the pipeline computes and reads back, one folder a stage and item, and below `data/results` what
-    people read. `reports/` holds published copies of these, one folder a run.
+    `data/` has what the pipeline computes and reads back, one folder per stage and item, and below `data/results` what
+    people read. `reports/` has published copies of these, one folder per run.
     """
 
     root: Path

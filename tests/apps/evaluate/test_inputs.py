@@ -92,7 +92,7 @@ def test_people_of_templates(brought, of_templates):
         ),
         ("face_tid_mid.txt", "x.jpg 1000 1\n", r"feats.npy has 80 rows, but .*feats.npy has 1 names"),
         ("face_tid_mid.txt", "name,tid\nx.jpg,1000\n", "face_tid_mid.txt has no column media, only name, tid"),
-        ("face_tid_mid.txt", "name,tid,mid\nx.jpg,1.5,2\n", "column tid of .* holds other values than whole numbers"),
+        ("face_tid_mid.txt", "name,tid,mid\nx.jpg,1.5,2\n", "column tid of .* contains values that are not whole"),
     ],
 )
 def test_templates_that_do_not_fit(brought, of_templates, file, text, message):

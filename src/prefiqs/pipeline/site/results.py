@@ -24,5 +24,5 @@ def results_of(reports: Path) -> pd.DataFrame:
         chance = chance.assign(method="random order")
         parts += [part.assign(benchmark=folder.parent.name, estimator=folder.name) for part in (areas, chance)]
     if not parts:
-        raise InputError(f"No published results: {reports / 'edc'} holds no areas.csv. Run `dvc repro` first.")
+        raise InputError(f"No published results: {reports / 'edc'} contains no areas.csv. Run `dvc repro` first.")
     return pd.concat(parts, ignore_index=True)
