@@ -19,6 +19,7 @@ def compendium(tmp_path):
     """A folder with the parameters and stages of the compendium, every results folder filled with one file."""
     for name in ("params.yaml", "dvc.yaml", "requirements.lock", ".prefiqs-root"):
         shutil.copy(ROOT / name, tmp_path / name)
+    set_params(tmp_path, {"benchmarks": {"paired": ["orl", "orl-xq"]}})
     for item in stage_items(tmp_path):
         if item.results:
             folder = tmp_path / item.results

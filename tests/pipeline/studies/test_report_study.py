@@ -33,7 +33,10 @@ TRANSFORMER = {
 def run(tmp_path_factory):
     """A run whose stages edc, verification and jacobian have run, and that has numbers of a transformer."""
     root, changes = tmp_path_factory.mktemp("run"), {"verification": {"flip_test": []}}
-    changes |= {"benchmarks": {"pair_sets": [MORE]}, "report": {"claims": ["orl-xq", "orl-all"]}}
+    changes |= {
+        "benchmarks": {"paired": ["orl", "orl-xq"], "pair_sets": [MORE]},
+        "report": {"claims": ["orl-xq", "orl-all"]},
+    }
     run = small_run(root, changes)
     (root / "params.yaml").write_text(
         yaml.safe_dump(overlaid(overlaid(read_yaml(ROOT / "params.yaml"), SMALL), changes))
