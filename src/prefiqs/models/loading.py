@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from prefiqs.errors import InputError
+from prefiqs.io.atomic import require_file
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.onnx_network import declared_input
@@ -34,16 +35,12 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
     if name.endswith((".onnx", ".params", ".pb")):
         if weights is not None:
             raise InputError(f"{name} contains its own weights; leave out weights={str(weights)!r}.")
-        path = _existing(name)
+        require_file(path := Path(name))
         return load_file(path.stem, declared_input(path), path).to(target)
     card = card_of(name)
-    return card.load(_existing(weights) if weights else published_weights(name)).to(target)
-
-
-def _existing(file: str | Path) -> Path:
-    if not Path(file).is_file():
-        raise InputError(f"File not found: {file}.")
-    return Path(file)
+    if weights:
+        require_file(weights)
+    return card.load(Path(weights or published_weights(name))).to(target)
 
 
 def as_model(model: FaceModel | str, device: str = "auto") -> FaceModel:

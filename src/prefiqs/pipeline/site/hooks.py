@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -23,6 +22,7 @@ from prefiqs.io.tables import read_table
 from prefiqs.pipeline.run import Run, open_run
 from prefiqs.pipeline.site.gallery import gallery_of
 from prefiqs.pipeline.site.results import results_of
+from prefiqs.reporting.html.pages import render
 
 FILES = (
     "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "params.yaml", "presets/*.yaml",
@@ -35,10 +35,6 @@ NEIGHBOUR = re.compile(r"\[([^\]]*)\]\((\d\d_\w+\.ipynb)\)")
 MATH = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
 _log = logging.getLogger("mkdocs.prefiqs")
-_templates = Environment(
-    loader=PackageLoader("prefiqs.pipeline.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-    lstrip_blocks=True,
-)  # fmt: skip
 
 
 class Notebook(File):
@@ -106,7 +102,7 @@ def _pages(root: Path, name: str, config: MkDocsConfig) -> Iterator[File]:
 def _written(config: MkDocsConfig, name: str, title: str, template: str, **values: Any) -> Written:
     page = Written.generated(config, name, content=f"# {title}\n")
     assert isinstance(page, Written)  # what MkDocs does not declare
-    page.body = _templates.get_template(f"{template}.html.j2").render(values)
+    page.body = render(template, "prefiqs.pipeline.site", **values)
     return page
 
 
