@@ -37,8 +37,8 @@ def write_page(
     """Write the page: verdicts and facts, the first table, figures with their captions, the other tables."""
     bodies = [(table.caption, _table(table)) for table in tables]
     parts = [bodies[0], *((caption, _figure(caption, figure)) for caption, figure in figures), *bodies[1:]]
-    page = {"title": title, "verdicts": verdicts, "facts": about, "parts": parts, "version": __version__}
-    write_text(render("standalone", **page, style=read_text(STATIC / "style.css")), path)
+    about_it = {"title": title, "version": __version__, "style": read_text(STATIC / "style.css")}
+    write_text(render("standalone", verdicts=verdicts, facts=about, parts=parts, **about_it), path)
 
 
 def rows_of_method(table: Table, method: str, *firsts: str) -> Table:
