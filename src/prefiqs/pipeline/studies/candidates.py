@@ -60,7 +60,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
 
     pauc = areas_table(comparison.curves(protocol), limit)[["key", "verifier", "pauc"]]
     wide = pauc.pivot(index="key", columns="verifier", values="pauc")[verifiers]
-    areas = pd.concat([about.drop(columns="method"), others], ignore_index=True).merge(pauc)
+    areas = pd.concat([about, others], ignore_index=True).merge(pauc)
     for method, name in FROM.items():
         areas = areas.merge(_differences(resampled, keys[method], limit, name), how="left")
     relative = (wide / wide.loc[norm]).mean(axis=1).rename("relative to the norm")
@@ -78,7 +78,6 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     where = f"{benchmark}, quality from {model}"
     setting = f"FMR {protocol.fmrs[0]:g}, discard up to {limit:g}, threshold {edc.threshold}"
     own, priced = areas[areas["key"] == margin].set_index("verifier"), areas.dropna(subset="passes")
-    named = keys.index.to_series(index=keys)
     return CandidatesStudy(
         table=Table(
             table.rename(columns={"key": "score"}),
@@ -97,8 +96,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         price=pauc_by_cost(
             priced.assign(
                 panel="verifier " + priced["verifier"], label=priced["key"], cost=priced["passes"],
-                method=priced["key"].map(named).fillna(""),
-                group=priced["group"].where(~priced["key"].isin(keys), priced["key"]),
+                group=priced["group"].where(priced["method"] == "", priced["key"]),
             ),
             "forward passes per face, counted in multiply-adds", f"{where}, FMR {protocol.fmrs[0]:g}",
         ),
@@ -115,8 +113,9 @@ def _compared(run: Run, benchmark: str, model: str) -> tuple[pd.DataFrame, dict[
     others = found.methods[~known]
     elsewhere = ~others["network"].isin(["", model]) & (others["network"] != others["label"])
     label = others["label"] + (" (" + others["network"] + ")").where(elsewhere, "")
-    about = pd.DataFrame({"key": label, "group": "compared, " + others["supervision"], "passes": np.nan})
-    about["trained_on"] = others["trained_on"]
+    about = others[["method", "trained_on"]].assign(
+        key=label, group="compared, " + others["supervision"], passes=np.nan
+    )
     return about, {name: found.values[key] for name, key in zip(label, others["key"], strict=True)}
 
 
