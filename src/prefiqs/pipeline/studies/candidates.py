@@ -161,7 +161,7 @@ def _failures(rivals: pd.DataFrame, margin: pd.DataFrame, change: pd.Series, mod
     """
     low, high = margin["from the norm_low"], margin["from the norm_high"]
     undecided, worse = low.index[(low <= 0) & (high >= 0)], low.index[low > 0]
-    yield f"Undecided against the norm (the interval holds 0) with verifier {', '.join(undecided) or 'none'}."
+    yield f"Undecided against the norm (the interval contains 0) with verifier {', '.join(undecided) or 'none'}."
     yield f"Worse than the norm (the interval lies above 0) with verifier {', '.join(worse) or 'none'}."
     yield (
         f"Area relative to the norm's: {100 * change[model]:+.1f} % where {model} also verifies, "
