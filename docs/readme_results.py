@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.studies.claims import verdicts
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.cost import pauc_by_cost
 from prefiqs.reporting.figures.style import save_figure
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.tables import TRAINED_ON, TRAINED_ON_NOTE, Table
 
 ROOT = Path(__file__).parents[1]
 ROWS = (  # run, benchmark, estimator, verifier
@@ -19,9 +20,16 @@ ROWS = (  # run, benchmark, estimator, verifier
     ("wild", "lfw-all", "mobilefacenet-y1", "sface"),
     ("wild", "cfp-fp-all", "mobilefacenet-y1", "sface"),
 )
-CANDIDATES = (("wild", "lfw", "LFW"), ("wild", "cfp-fp", "CFP-FP"), ("default", "orl-xq", "orl-xq"))
+CANDIDATES = (
+    ("wild", "lfw", "LFW"),
+    ("wild", "cfp-fp", "CFP-FP"),
+    ("default", "orl-xq", "orl-xq"),
+    ("wild", "cfp-ff", "CFP-FF"),
+)
 CHOOSING = ("sface", "mobilefacenet-y1")  # estimators that choose a score on LFW and CFP-FP
-CONFIRMING = ("orl-xq", "mobilefacenet-512")  # a benchmark, and an estimator on LFW and CFP-FP
+OTHERS = ("orl-xq", "CFP-FF")  # data that choose nothing
+CONFIRMING = (*OTHERS, "mobilefacenet-512")  # data, and an estimator on LFW and CFP-FP
+MARGINS = {"lfw-all": "wild", "cfp-fp-all": "wild", "orl-xq": "default", "cfp-ff": "wild"}  # runs by benchmark
 NORM = "norm ‖e‖"
 ARCFACE, NETWORK = (("lfw-all", "LFW"), ("cfp-fp-all", "CFP-FP")), "mobilefacenet-y1"  # of the run wild
 
@@ -34,6 +42,7 @@ def row(run: str, benchmark: str, estimator: str, verifier: str) -> list[str]:
     methods = [MethodId.of(name, estimator) for name in ("pruning-margin", "norm")]
     paucs = [areas.loc[m.key, "pauc"] for m in (MethodId.of_spec(estimator, PruningSpec(0.4)), *methods)]
     cells = [f"**{pauc:.2f}**" if pauc == min(paucs) else f"{pauc:.2f}" for pauc in paucs]
+    cells[1] += f" {TRAINED_ON}" * bool(areas.loc[methods[0].key, "trained_on"])
     fnmr = f"{100 * areas['fnmr'].iloc[0]:.2f}"
     return [benchmark, estimator, verifier, fnmr, *cells, f"{areas['random'].iloc[0]:.2f}"]
 
@@ -48,15 +57,41 @@ def areas() -> str:
     head = ["benchmark", "estimator", "verifier", "FNMR (%)", "PreFIQs, ρ = 0.4", "pruning-margin"]
     lines = [[*head, "embedding norm", "random order"], ["---", "---", "---", *["---:"] * 5]]
     lines += [row(*of) for of in ROWS if published(of[0])]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    note = f"\n\n{TRAINED_ON_NOTE}" if TRAINED_ON in table else ""
+    return f"{table}{note}\n\n{summary()}"
+
+
+def summary() -> str:
+    """What the intervals say of L1 pruning and of the pruning margin, on data that chose it and on others."""
+    verdict = judged().query("claim == 'criterion'")["verdict"].value_counts()
+    yes, undecided, no = (verdict.get(word, 0) for word in ("yes", "undecided", "no"))
+    parts = []
+    for name, part in margins().groupby("chose", sort=True):
+        below, which = (part["from_norm_high"] < 0).sum(), "chose" if name else "did not choose"
+        parts.append(
+            f"{part['relative'].mean():.3f} times the norm's on data that {which} it "
+            f"({', '.join(part['data'].unique())}; the interval of the difference lies below 0 for {below} of "
+            f"{len(part)} pairs of estimator and verifier)"
+        )
+    return (
+        f"L1 pruning beats random pruning at small ρ, as the paper claims, in {yes} of {verdict.sum()} combinations of "
+        f"benchmark and estimator; {undecided} are undecided, {no} say no. The area of `pruning-margin` is "
+        f"{' and '.join(parts)}."
+    )
+
+
+def judged() -> pd.DataFrame:
+    """The claims of all published runs."""
+    runs = filter(published, dict.fromkeys(run for run, *_ in ROWS))
+    return pd.concat([pd.read_csv(ROOT / "reports" / run / "claims.csv").assign(run=run) for run in runs])
 
 
 def claims() -> str:
     """How often each claim holds, and whether it does, a row a benchmark and estimator."""
-    runs = list(filter(published, dict.fromkeys(run for run, *_ in ROWS)))
-    judged = pd.concat([pd.read_csv(ROOT / "reports" / run / "claims.csv") for run in runs])
-    links = ", ".join(f"[{run}]({run}/claims.md)" for run in runs)
-    wide = verdicts(judged)
+    found = judged()
+    links = ", ".join(f"[{run}]({run}/claims.md)" for run in found["run"].unique())
+    wide = verdicts(found)
     counts = wide.drop(columns=["benchmark", "estimator"]).apply(pd.Series.value_counts).fillna(0).astype(int)
     counts = counts.reindex(["yes", "undecided", "no"]).T.rename_axis("claim").reset_index()
     overview, details = (Table(table, "").markdown().strip() for table in (counts, wide))
@@ -92,19 +127,35 @@ def findings(benchmark: str) -> Iterator[str]:
         yield f"{title} at ρ = {', '.join(ratios)}."
 
 
+def margins() -> pd.DataFrame:
+    """The rows of all areas of the pruning margin, with data, estimator, and whether the data chose it.
+
+    relative: over the norm's area.
+    """
+    parts = []
+    for benchmark, run in MARGINS.items():
+        for path in sorted((ROOT / "reports" / run / "edc" / benchmark).glob("*/areas.csv")):
+            areas = pd.read_csv(path).query("fmr == 0.001 and threshold == 'recomputed'")
+            norm = areas[areas["method"] == "norm"].set_index("verifier")["pauc"]
+            own = areas[areas["method"] == "pruning-margin"]
+            relative = own["pauc"] / own["verifier"].map(norm)
+            chose = benchmark.removesuffix("-all") in METHODS["pruning-margin"].chosen_on
+            parts.append(own.assign(data=benchmark, estimator=path.parent.name, relative=relative, chose=chose))
+    return pd.concat(parts, ignore_index=True)
+
+
 def margin() -> str:
-    """How often the pruning margin has a smaller area than the norm, by data set."""
-    sentences = []
-    for run, benchmark, name in (
-        ("wild", "lfw-all", "LFW"),
-        ("wild", "cfp-fp-all", "CFP-FP"),
-        ("default", "orl-xq", "orl-xq"),
-    ):
-        tables = [pd.read_csv(path) for path in (ROOT / "reports" / run / "edc" / benchmark).glob("*/areas.csv")]
-        found = pd.concat(tables).query("fmr == 0.001 and threshold == 'recomputed' and method == 'pruning-margin'")
-        better, clearly = (found["from_norm"] < 0).sum(), (found["from_norm_high"] < 0).sum()
-        sentences.append(f"{name} {better} of {len(found)} ({clearly} intervals exclude 0)")
-    return f"Smaller area than the norm, of all estimators and verifiers: {'; '.join(sentences)}."
+    """The pruning margin against the norm, a row a data set and estimator."""
+    rows = []
+    for (data, estimator), part in margins().groupby(["data", "estimator"], sort=False):
+        same = part["verifier"] == estimator
+        counts = part["from_norm_high"] < 0, part["from_norm_low"] > 0
+        ratios = part.loc[same, "relative"].mean(), part.loc[~same, "relative"].mean()
+        rows.append(
+            (data, bool(part["chose"].iloc[0]), estimator, *ratios, *(int(of.sum()) for of in counts), len(part))
+        )
+    columns = ["data", "chose it", "estimator", "same-model", "cross-model", "intervals below 0", "above 0", "of"]
+    return Table(pd.DataFrame(rows, columns=columns), "", digits=dict.fromkeys(columns[3:5], 3)).markdown().strip()
 
 
 def candidates() -> str:
@@ -126,13 +177,14 @@ def candidate(rows: pd.DataFrame, mark: str) -> list[str]:
     """The cells of a score; in the last two, how many intervals exclude 0 on data that did not choose it."""
     means = [rows.loc[rows["choosing"], "relative"].mean()]
     means += [rows.loc[rows["confirming"] == name, "relative"].mean() for name in CONFIRMING]
-    others = rows[rows["confirming"] == "orl-xq"]
+    others = rows[rows["confirming"].isin(OTHERS)]
     counts = []
     for rival in ("from the norm", "from PreFIQs"):
         better, worse = (others[f"{rival}_high"] < 0).sum(), (others[f"{rival}_low"] > 0).sum()
         known = others[rival].notna().any()
         counts.append(f"{better} of {len(others)}, worse {worse}" if known else "–")
-    return [mark.format(rows["key"].iloc[0]), f"{rows['passes'].mean():.2f}", *(f"{m:.3f}" for m in means), *counts]
+    numbers = ["–" if pd.isna(mean) else f"{mean:.3f}" for mean in means]
+    return [mark.format(rows["key"].iloc[0]), f"{rows['passes'].mean():.2f}", *numbers, *counts]
 
 
 def relative_areas() -> pd.DataFrame:
@@ -140,20 +192,21 @@ def relative_areas() -> pd.DataFrame:
     parts = []
     for run, benchmark, data in CANDIDATES:
         for path in sorted((ROOT / "reports" / run / "candidates" / benchmark).glob("*/areas.csv")):
-            table = pd.read_csv(path)
+            table = pd.read_csv(path).dropna(subset="passes")  # methods on other networks have no price
             norm = table[table["key"] == NORM].set_index("verifier")["pauc"]
             relative = table["pauc"] / table["verifier"].map(norm)
             parts.append(table.assign(data=data, estimator=path.parent.name, relative=relative))
     found = pd.concat(parts, ignore_index=True)
-    found["choosing"] = (found["data"] != "orl-xq") & found["estimator"].isin(CHOOSING)
-    found["confirming"] = found["data"].where(found["data"] == "orl-xq", found["estimator"]).where(~found["choosing"])
+    others = found["data"].isin(OTHERS)
+    found["choosing"] = ~others & found["estimator"].isin(CHOOSING)
+    found["confirming"] = found["data"].where(others, found["estimator"]).where(~found["choosing"])
     return found
 
 
 def price() -> None:
     """Draw the areas of all candidates by their cost, on three data sets and with two estimators."""
     found = relative_areas()
-    found = found[found["estimator"].isin(["sface", "mobilefacenet-512"])]
+    found = found[found["estimator"].isin(["sface", "mobilefacenet-512"]) & (found["data"] != "CFP-FF")]
     of = ["data", "estimator", "group", "key", "passes"]
     points = found.groupby(of, sort=False)["relative"].mean().rename("pauc").reset_index()
     points["panel"] = points["data"] + ", quality from " + points["estimator"]
@@ -163,7 +216,7 @@ def price() -> None:
         label=points["key"], cost=points["passes"], method=points["key"].map(named).fillna(""), group=group
     )
     title = "pAUC of training-free scores relative to that of the norm, mean over verifiers; lower is better"
-    figure = pauc_by_cost(points, "forward passes per face", title, area="relative pAUC")
+    figure = pauc_by_cost(points, "forward passes per face, counted in multiply-adds", title, area="relative pAUC")
     save_figure(figure, ROOT / "reports" / "price.png")
 
 

@@ -195,11 +195,19 @@ def running(compendium: Path, changes: dict) -> set[str]:
 
 def test_a_change_runs_what_it_touches_and_nothing_else(compendium):
     again = running(compendium, {"prune": {"ratios": [0.2]}})
-    assert again >= {"fetch", "prune", "embed", "derivatives"}  # fetch checks parameters against networks
+    assert again >= {
+        "fetch",
+        "prune",
+        "embed",
+        "derivatives",
+        "contributions",
+    }  # fetch checks parameters against networks
     assert not again & {"align", "degrade", "verifier", "method"}
     again = running(compendium, {"edc": {"limit": 0.2}})
-    assert {"edc", "jacobian", "transformer"} <= again
-    assert not again & {"derivatives", "exits", "embed", "score", "method", "verification", "cost"}
+    assert {"edc", "jacobian", "transformer", "candidates"} <= again
+    assert not again & {"derivatives", "exits", "contributions", "embed", "score", "method", "verification", "cost"}
+    again = running(compendium, {"candidates": {"exponents": [0, 2]}})
+    assert "candidates" in again and not again & {"contributions", "edc", "cost"}
     assert running(compendium, {"candidates": {"benchmarks": []}}) == {"report", "publish"}
 
 

@@ -36,7 +36,7 @@ def test_the_default_run(tmp_path):
     assert found.loc["derivatives", "forward_passes"] == 2 * (1200 * 3 + 16 * 9 * 4)
     assert found.loc["method", ["forward_passes", "runs"]].tolist() == [1200 * 6, 6]
     assert found.loc["exits", "forward_passes"] == 1200 * (1 + 1 + 1)
-    assert found.loc["candidates", "forward_passes"] == 2 * 1200 * (1 + 1 + 2)
+    assert found.loc["contributions", "forward_passes"] == 2 * 1200 * (1 + 1 + 2)
     assert found.loc["verifier", "runs"] == 1 and found.loc["fetch", "runs"] == 1
     assert "ablation" not in found.index, "no benchmark asks for an ablation"
 

@@ -345,7 +345,7 @@ def test_table_5_of_a_run_has_our_methods_with_intervals_and_a_sign(small, tmp_p
     assert f"{row['LFW']:.3f}" in rows[3][1] and f"[{row['LFW_low']:.2f}, {row['LFW_high']:.2f}]" in rows[3][1]
     signed = [(row[0], place) for row in rows for place, cell in enumerate(row) if "§" in cell]
     assert signed == [("ex-fiqa of ours †", 1)] * 2  # LFW only
-    assert "§ Trained or calibrated on images of this benchmark, or on images degraded like them." in made.notes
+    assert "§ Trained, calibrated or chosen on these images, or on images degraded like them." in made.notes
     assert "§" not in (tmp_path / "paper-table5-sface.csv").read_text(encoding="utf-8")
 
 

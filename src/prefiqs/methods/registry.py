@@ -34,6 +34,7 @@ class MethodCard:
         supervision: what it was made with: "unsupervised", "semi-supervised" (it is calibrated) or "supervised".
         chunk: faces it gets at once, where `CHUNKS` does not suit it.
         calibrates: whether it needs the option `calibration`, which the `calibrate` of its file makes.
+        chosen_on: benchmarks on which its formula was chosen among others; results there are marked.
     """
 
     name: str
@@ -42,6 +43,7 @@ class MethodCard:
     supervision: Literal["unsupervised", "semi-supervised", "supervised"] = "unsupervised"
     chunk: int | None = None
     calibrates: bool = False
+    chosen_on: tuple[str, ...] = ()
 
     @property
     def module(self) -> ModuleType:
@@ -51,7 +53,7 @@ class MethodCard:
 
 _CARDS = (
     MethodCard("prefiqs", "PreFIQs", (2, 0)),
-    MethodCard("pruning-margin", "pruning margin", (1, 0)),
+    MethodCard("pruning-margin", "pruning margin", (1, 0), chosen_on=("lfw", "cfp-fp")),
     MethodCard("jacobian", "Jacobian drift", None),  # its tangent is no pass of either kind
     MethodCard("norm", "embedding norm", (1, 0)),
     MethodCard("ser-fiq", "SER-FIQ", (1, 0), chunk=64),  # and 100 through the embedding layer, which share work

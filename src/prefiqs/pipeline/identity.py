@@ -20,8 +20,8 @@ Option = bool | int | float | str | list[int] | None
 
 COLUMNS = ("label", "method", "network", "granularity", "criterion", "ratio", "options", "supervision", "trained_on")
 """What a table says of a method beside its key. `granularity`, `criterion` and `ratio` are missing where nothing is
-pruned; `options` is JSON; `trained_on`: the network was trained, or the method
-calibrated, on images of the benchmark that is scored or, if they are degraded, on images degraded likewise."""
+pruned; `options` is JSON; `trained_on`: the network was trained, or the method calibrated or chosen, on images of the
+benchmark that is scored or, if they are degraded, on images degraded likewise."""
 
 _PRUNING = ("granularity", "criterion", "ratio")
 _safe = partial(quote, safe="+")  # in names of files
@@ -88,7 +88,7 @@ def short(label: str) -> str:
 
 
 def identity_table(methods: Mapping[MethodId, bool]) -> pd.DataFrame:
-    """One row a method, `key` and `COLUMNS`; `methods` says of each whether its network was trained on the images."""
+    """One row a method, `key` and `COLUMNS`; `methods` says of each whether it knows the images."""
     rows = []
     for method, trained_on in methods.items():
         options = dict(method.options)
@@ -123,7 +123,7 @@ class Scores:
     def of(
         cls, names: np.ndarray, scores: Mapping[MethodId, np.ndarray], trained_on: Callable[[MethodId], bool]
     ) -> Self:
-        """Scores by identity; `trained_on` says of a method whether its network was trained on these images."""
+        """Scores by identity; `trained_on` says of a method whether it knows these images."""
         table = identity_table({method: trained_on(method) for method in scores})
         return cls(names, table, {method.key: np.asarray(s, np.float32) for method, s in scores.items()})
 

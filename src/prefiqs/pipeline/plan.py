@@ -72,7 +72,7 @@ def _passes(params: Params, images: dict[str, float]) -> dict[str, float]:
         "derivatives": sum(images[name] * DERIVATIVE + ablated for name in params.jacobian.benchmarks),
         "ablation": ABLATION * over(params.ablation.benchmarks),
         "precision": precision * over(params.precision.benchmarks),
-        "candidates": CANDIDATES * over(params.candidates.benchmarks),
+        "contributions": CANDIDATES * over(params.candidates.benchmarks),
     }
     return {stage: len(params.models.quality) * passes for stage, passes in by_an_estimator.items()} | {
         "embed": embedded({name: images[name] for name in params.benchmarks.photos}),

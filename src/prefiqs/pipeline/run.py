@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ class Layout:
         """Folder with the Jacobian drift of a benchmark."""
         return self.data / "derivatives" / benchmark / model
 
+    def contributions(self, benchmark: str, model: str) -> Path:
+        """Folder with the scores of every candidate of the study of training-free scores."""
+        return self.data / "contributions" / benchmark / model
+
     def exits(self, benchmark: str, model: str) -> Path:
         """Folder with the scores of a transformer behind each of its blocks."""
         return self.data / "exits" / benchmark / model
@@ -109,18 +114,25 @@ class Run:
         """Whether faces of a benchmark may be drawn."""
         return benchmark in self.params.align.show_faces
 
-    def identified(self, benchmark: str, scores: Mapping[MethodId, np.ndarray]) -> Scores:
-        """Scores of a benchmark's images, marked where the method knows them: its network was trained on them, as the
-        card of the network says, or it was calibrated on them, or on the faces that they were made from."""
+    def is_known(self, benchmark: str, method: MethodId) -> bool:
+        """Whether a method knows a benchmark's images, so that its results there are marked.
+
+        Its network was trained on them, as the network's card says, it was chosen on them, as its own card says, or it
+        was calibrated on them or on the faces that they were made from.
+        """
         from prefiqs.models.registry import card_of
 
+        benchmark = self.params.faces_of(benchmark)
+        if not method.network:
+            return False
         faces, calibrating = (self.params.source_of(n) or n for n in (benchmark, self.params.methods.calibrated_on))
+        card = METHODS[method.method]
+        calibrated = card.calibrates and faces == calibrating
+        return calibrated or benchmark in (*card_of(method.network).seen, *card.chosen_on)
 
-        def knows(method: MethodId) -> bool:
-            calibrated = faces == calibrating and bool(method.network) and METHODS[method.method].calibrates
-            return calibrated or benchmark in card_of(method.network).seen
-
-        return Scores.of(self.benchmark(benchmark).names, scores, knows)
+    def identified(self, benchmark: str, scores: Mapping[MethodId, np.ndarray]) -> Scores:
+        """Scores of a benchmark's images, marked where the method knows them."""
+        return Scores.of(self.benchmark(benchmark).names, scores, partial(self.is_known, benchmark))
 
     def all_scores(self, benchmark: str, model: str) -> Scores:
         """Every score there is of a benchmark: PreFIQs and the norm of `model`, compared methods, score files of other

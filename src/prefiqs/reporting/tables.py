@@ -13,7 +13,8 @@ from prefiqs.io.tables import write_table
 
 DEFAULT_DIGITS = 3
 MISSING = "–"
-TRAINED_ON = "§"  # printed behind a number of a method that was trained or calibrated on images of the benchmark
+TRAINED_ON = "§"  # printed behind a number of a method that knows the benchmark
+TRAINED_ON_NOTE = f"{TRAINED_ON} Trained, calibrated or chosen on these images, or on images degraded like them."
 
 
 class CellStyle(NamedTuple):

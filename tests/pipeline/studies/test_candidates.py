@@ -1,17 +1,19 @@
 """The study of training-free scores against their formulas in float64, face by face and feature by feature."""
 
-import json
 import re
 
 import numpy as np
 import pytest
 import torch
 from small_networks import TinyNet, prepared_by_hand
-from small_run import small_run, use_small_networks, write_embeddings
+from small_run import small_run, use_small_networks, write_embeddings, write_method_scores, write_scores
 
 from prefiqs.evaluation.edc import error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
-from prefiqs.pipeline.studies.candidates import GRADIENT, MARGIN, NORM, ONE, TWO, candidates_study
+from prefiqs.pipeline.identity import MethodId, Scores
+from prefiqs.pipeline.studies.candidate_formulas import GRADIENT, MARGIN, NORM, ONE, TWO
+from prefiqs.pipeline.studies.candidates import candidates_study
+from prefiqs.pipeline.studies.contributions import contributions_study
 
 VERIFIERS = ["sface", "mobilefacenet-512"]
 
@@ -24,12 +26,18 @@ def run(tmp_path_factory):
         use_small_networks(patch, run)
         write_embeddings(run, "orl-xq", "sface")
         write_embeddings(run, "orl-xq", "mobilefacenet-512", [])
+        write_scores(run, "orl-xq")
+        write_method_scores(run, "orl-xq")
+        contributions_study(run, "orl-xq", "sface").write(run.layout.results("contributions"))
         yield run
 
 
 @pytest.fixture(scope="module")
 def study(run):
-    return candidates_study(run, "orl-xq", "sface")
+    """Networks would be loaded again in vain: what the first stage stored is all that this one reads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prefiqs.models.loading.load_model", None)
+        return candidates_study(run, "orl-xq", "sface")
 
 
 def by_hand(faces):
@@ -127,7 +135,7 @@ def test_prefiqs_takes_the_pruned_embeddings_of_the_pipeline(run, study):
 
 def test_costs_and_ratios(study):
     table = study.table.frame.set_index("score")
-    assert set(table["group"]) == {ONE, GRADIENT, TWO}
+    assert set(table["group"]) == {ONE, GRADIENT, TWO, "compared, supervised"}
     assert table.loc[NORM, "passes"] == 1 and 1 < table.loc[MARGIN, "passes"] < 1.1
     assert (table.loc[table["group"] == TWO, "passes"] == 2).all()
     assert table.loc[table["group"] == GRADIENT, "passes"].between(1, 3, inclusive="neither").all()
@@ -147,13 +155,45 @@ def test_what_is_said_follows_from_the_intervals(study, tmp_path):
         best = table[table["group"] == group].index[0]
         better = sum(areas.loc[(best, verifier), "from the norm_high"] < 0 for verifier in VERIFIERS)
         assert text == f"Best at {group}: the norm itself." or re.search(rf"below 0 for {better} of 2", text)
+    for text, inside in zip(study.failures, (lambda row: row["from the norm_high"] >= 0 >= row["from the norm_low"],
+                                             lambda row: row["from the norm_low"] > 0), strict=False):  # fmt: skip
+        failing = [verifier for verifier in VERIFIERS if inside(areas.loc[(MARGIN, verifier)])]
+        assert text.endswith(f"with verifier {', '.join(failing) or 'none'}.")
+    change = {v: 100 * (areas.loc[(MARGIN, v), "pauc"] / areas.loc[(NORM, v), "pauc"] - 1) for v in VERIFIERS}
+    told = [float(part.replace("−", "-")) for part in re.findall(r"([+−][\d.]+) %", study.failures[2])]
+    assert told == pytest.approx([change["sface"], change["mobilefacenet-512"]], abs=0.051)
     excess = study.by_exponent.set_index(["verifier", "exponent"])["excess"]
     assert excess[("sface", 0)] == 0
     assert excess[("sface", 2)] == pytest.approx(of_margin["pauc"] / of_norm["pauc"] - 1)
     study.write(tmp_path)
-    numbers = json.loads((tmp_path / "numbers.json").read_text())
-    assert numbers["changes"]["sface"]["pauc"] == pytest.approx(of_margin["pauc"], rel=1e-5)
     assert {p.name for p in tmp_path.iterdir()} == {
-        *("candidates.csv", "candidates.md", "areas.csv"),
-        *("price.png", "exponents.png", "contributions.png", "numbers.json"),
+        *("candidates.csv", "candidates.md", "areas.csv", "price.png", "exponents.png"),
     }
+
+
+def test_the_margin_faces_the_compared_methods(run, study):
+    """EX-FIQA on its own network, which knows these faces: its area is that of its scores, and it has no price."""
+    scores = Scores.read(run.layout.method_scores("orl-xq", "ex-fiqa"))[MethodId.of("ex-fiqa", "vit-prefiqs")]
+    name = "EX-FIQA (vit-prefiqs)"
+    areas, rivals = study.areas.set_index(["key", "verifier"]), study.rivals.frame.set_index("score")
+    for verifier in VERIFIERS:
+        row = areas.loc[(name, verifier)]
+        assert row["pauc"] == pytest.approx(area(run, verifier, scores))
+        difference = row["pauc"] - areas.loc[(MARGIN, verifier), "pauc"]
+        assert row["from pruning-margin"] == pytest.approx(difference) == pytest.approx(rivals.loc[name, verifier])
+        assert np.isnan(row["passes"]) and row["trained_on"]
+    better = sum(areas.loc[(name, verifier), "from pruning-margin_high"] < 0 for verifier in VERIFIERS)
+    assert any(text.startswith(f"{name}: better than ‖e‖·κ² with {better} of 2") for text in study.failures)
+    assert f"| {name} § " in study.table.markdown() and "§ Trained, calibrated or chosen" in study.table.notes
+    assert not areas.loc[(MARGIN, "sface"), "trained_on"], "orl-xq did not choose it"
+
+
+def test_the_first_stage_stores_what_it_shows(run, tmp_path):
+    study = contributions_study(run, "orl-xq", "sface")
+    study.write(tmp_path)
+    kappa = by_hand(np.asarray(run.benchmark("orl-xq").images))["consensus κ"]
+    assert study.numbers["median_consensus"] == pytest.approx(np.median(kappa), rel=1e-4)
+    assert {p.name for p in tmp_path.iterdir()} == {"contributions.png", "numbers.json"}
+    assert study.about.set_index("method")["key"].drop("").to_dict() == {
+        "norm": NORM, "pruning-margin": MARGIN, "prefiqs": "PreFIQs, ρ = 0.4",
+    }  # fmt: skip

@@ -73,5 +73,14 @@ def test_every_method_of_the_run_is_timed(tmp_path, monkeypatch):
     assert table.loc[0, "label"] == "PreFIQs, unstructured L1, ρ = 0.4"
     assert (table[["milliseconds", "plain"]] > 0).all(axis=None)
     assert table["plain"].groupby(table["network"]).nunique().eq(1).all()  # one plain pass a network
+    kinds = pd.read_csv(tmp_path / "results" / "kinds.csv").set_index("kind of score")
+    assert kinds["counted"].is_monotonic_increasing and kinds.loc["two passes", "counted"] == 2
+    assert (kinds["measured"] > 0).all()
     numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
     assert [cost["key"] for cost in numbers["costs"]] == table["key"].tolist()
+
+
+def test_without_the_study_of_candidates_its_kinds_are_not_timed(tmp_path, monkeypatch):
+    run = small_run(tmp_path, {"methods": {"compared": []}, "candidates": {"benchmarks": []}})
+    use_small_networks(monkeypatch, run)
+    assert cost_study(run).kinds is None

@@ -146,3 +146,15 @@ def test_a_method_is_marked_where_it_was_calibrated(tmp_path, calibrated_on, ben
     froq, norm = MethodId.of("froq", "sface"), MethodId.of("norm", "sface")
     found = run.identified(benchmark, dict.fromkeys([froq, norm], np.zeros(len(names)))).methods.set_index("key")
     assert found["trained_on"].to_dict() == {froq.key: marked, norm.key: False}
+
+
+@pytest.mark.parametrize(("benchmark", "marked"), [("lfw", True), ("lfw-all", True), ("cfp-fp", True), ("orl", False)])
+def test_a_method_is_marked_where_it_was_chosen(tmp_path, benchmark, marked):
+    """`pruning-margin` on LFW and CFP-FP, with the official pairs or others; the norm was not chosen on anything."""
+    made = {"name": "lfw-all", "source": "lfw", "across": "source", "impostors": 10, "seed": 0}
+    photos = ["orl", "lfw", "cfp-fp"]
+    everything = [*photos, "orl-xq"]
+    benchmarks = {"all": everything, "paired": everything, "photos": photos, "pair_sets": [made]}
+    run = small_run(tmp_path, {"benchmarks": benchmarks})
+    assert run.is_known(benchmark, MethodId.of("pruning-margin", "sface")) == marked
+    assert not run.is_known(benchmark, MethodId.of("norm", "sface"))

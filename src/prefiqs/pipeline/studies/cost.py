@@ -8,10 +8,12 @@ import pandas as pd
 
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.errors import InputError
+from prefiqs.methods._probes import derivatives, private_copy
 from prefiqs.methods.registry import scorer
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
+from prefiqs.pipeline.studies import candidate_formulas as formulas
 from prefiqs.pipeline.studies.method import calibrated_options
 from prefiqs.reporting.study import Study, Table, saved_as
 
@@ -19,9 +21,13 @@ COLUMNS = ["key", "label", "method", "network", "milliseconds", "plain"]
 
 
 class CostStudy(Study):
-    """Milliseconds per image of each method and of a plain pass of its network, measured with `faces` at once."""
+    """Milliseconds per image of each method and of a plain pass of its network, measured with `faces` at once.
+
+    kinds: what a score of notebook 21 costs in passes of the estimator, counted and measured; None without that study.
+    """
 
     table: Table = saved_as("costs")
+    kinds: Table | None = saved_as("kinds")
     faces: int
     device: str
 
@@ -38,6 +44,13 @@ def cost_study(run: Run) -> CostStudy:
         network = networks[method.network]
         options = calibrated_options(run, method.method, dict(method.options), network)
         work[method.key] = scorer(method.method, network, device=device, **options)
+    counted: dict[str, float] = {}
+    if run.params.candidates.benchmarks:
+        probe = formulas.LastLayer(private_copy(networks[estimator], "candidates", device))
+        sums, counted = formulas.contribution_sums(probe.model), formulas.counted_passes(probe)
+        work[formulas.ONE] = scorer("pruning-margin", networks[estimator], device=device)
+        work[formulas.GRADIENT] = derivatives(sums, probe.model, formulas.BATCH, "the candidates")
+        work[formulas.TWO] = work[timed[0].key]
     images = np.asarray(run.benchmark(methods.calibrated_on).images[: methods.timed_faces])
     took = milliseconds_per_image(work, images)
     rows = [(m.key, m.label, m.method, m.network, took[m.key], took[m.network]) for m in timed]
@@ -45,7 +58,17 @@ def cost_study(run: Run) -> CostStudy:
     numbers = {"costs": frame.to_dict("records")}
     frame["plain passes"] = frame["milliseconds"] / frame["plain"]
     table = Table(frame, f"Milliseconds per image, {len(images)} faces at once", digits=2, hidden=["key"])
-    return CostStudy(table, len(images), str(networks[estimator].device), numbers=numbers)
+    kinds = Table(
+        pd.DataFrame({"counted": counted, "measured": {kind: took[kind] / took[estimator] for kind in counted}})
+        .rename_axis("kind of score")
+        .reset_index(),
+        f"Cost of training-free scores in plain passes of {estimator}",
+        digits={"counted": 3, "measured": 2},
+        notes="counted: in multiply-adds. measured: in time, of pruning-margin, of the consensus of earlier layers "
+        f"({formulas.BATCH} faces at a time), and of PreFIQs.",
+    )
+    device = str(networks[estimator].device)
+    return CostStudy(table, kinds if counted else None, len(images), device, numbers=numbers)
 
 
 def milliseconds_per_image(work: Mapping[str, Callable], images: np.ndarray, rounds: int = 3) -> dict[str, float]:

@@ -21,7 +21,7 @@ SHOWN = 5  # faces at either end
 class MethodStudy(Study):
     """Scores of the faces of a benchmark by one method, with the faces at both ends, unless they may not be shown.
 
-    numbers: low and high are the 5 % and the 95 % quantile; trained_on: whether the network knows the benchmark.
+    numbers: low and high are the 5 % and the 95 % quantile; trained_on: whether the method knows the benchmark.
     """
 
     method: MethodId

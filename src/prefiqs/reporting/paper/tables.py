@@ -12,7 +12,7 @@ from prefiqs.io.tables import read_table
 from prefiqs.methods.registry import METHODS
 from prefiqs.reporting.latex import write_latex
 from prefiqs.reporting.paper import printed as paper
-from prefiqs.reporting.tables import TRAINED_ON, Table
+from prefiqs.reporting.tables import TRAINED_ON_NOTE, Table
 
 METHODS_COLUMN = "Methods"
 DRIFTS = {"jacobian": "Jacobian drift (Eq. 9)", "discrete": "Discrete drift D(x) (Eq. 4)"}
@@ -146,7 +146,7 @@ def _comparison(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, rati
     seen = part[part["trained_on"].astype(bool)].set_index(["verifier", "key"]).groupby("benchmark")
     notes = "† supervised, ‡ semi-supervised."
     if len(seen):
-        notes += f" {TRAINED_ON} Trained or calibrated on images of this benchmark, or on images degraded like them."
+        notes += f" {TRAINED_ON_NOTE}"
     caption = f"Quality assessment methods by FR model: pAUC·10³, {paper.OURS} from {estimator} at ρ = {ratio:g}"
     table = _layout(part, [*hidden, METHODS_COLUMN], printed, caption, f"{notes} {_setting(part)}")
     frame = table.frame
