@@ -10,7 +10,7 @@ import numpy as np
 from prefiqs.assets.location import compendium_root
 from prefiqs.datasets.benchmark import Benchmark, load_benchmark
 from prefiqs.datasets.pairs import with_all_genuine_pairs
-from prefiqs.errors import ConfigError
+from prefiqs.errors import ConfigError, InputError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.io.arrays import read_array
 from prefiqs.io.scores import read_published_scores
@@ -110,17 +110,10 @@ class Run:
         return benchmark in self.params.align.show_faces
 
     def identified(self, benchmark: str, scores: Mapping[MethodId, np.ndarray]) -> Scores:
-        """Scores of a benchmark's images, marked where the method knows them: its network was trained on them, as the
-        card of the network says, or it was calibrated on them, or on the faces that they were made from."""
+        """Scores of a benchmark's images, marked where the network was trained on them, as its card says."""
         from prefiqs.models.registry import card_of
 
-        faces, calibrating = (self.params.source_of(n) or n for n in (benchmark, self.params.methods.calibrated_on))
-
-        def knows(method: MethodId) -> bool:
-            calibrated = faces == calibrating and bool(method.network) and METHODS[method.method].calibrates
-            return calibrated or benchmark in card_of(method.network).seen
-
-        return Scores.of(self.benchmark(benchmark).names, scores, knows)
+        return Scores.of(self.benchmark(benchmark).names, scores, lambda m: benchmark in card_of(m.network).seen)
 
     def all_scores(self, benchmark: str, model: str) -> Scores:
         """Every score there is of a benchmark: PreFIQs and the norm of `model`, compared methods, score files of other
@@ -148,6 +141,11 @@ class Run:
         supervision = dict.fromkeys(external.supervised, "supervised")
         supervision |= dict.fromkeys(external.semi_supervised, "semi-supervised")
         found = read_published_scores(self.layout.data / "external", benchmark, names, external.lower_is_better)
+        if taken := found.keys() & METHODS.keys():
+            raise InputError(
+                f"The scores of {min(taken)!r} on {benchmark} in {self.layout.data / 'external'} have the name of a "
+                "method of PreFIQs. Rename the file."
+            )
         return {MethodId(m, supervised=supervision.get(m, "unsupervised")): s for m, s in found.items()}
 
 
