@@ -62,10 +62,10 @@ def method_study(run: Run, benchmark: str, name: str) -> MethodStudy:
 def _scored(run: Run, entry: Method, faces: Benchmark, network: FaceModel) -> tuple[np.ndarray, list[Any]]:
     """Scores of faces, and the calibrations behind them, none of which knows a person whose faces it scores.
 
-    If people of the benchmark are also in `methods.calibrated_on`, they are dealt into two halves, and each is scored
-    by a calibration on the other. Two calibrations read different layers, so their scores have different scales. Each
-    therefore scores all faces, and a score becomes the share of all faces that get no more from the same calibration:
-    the order within a half stays, and both halves are placed in the same crowd.
+    If people of the benchmark are also in `methods.calibrated_on`, by their names, they are dealt into two halves, and
+    each is scored by a calibration on the other. Two calibrations read different layers, so their scores have different
+    scales. Each therefore scores all faces, and a score becomes the share of all faces that get no more from the same
+    calibration: the order within a half stays, and both halves are placed in the same crowd.
     """
     device, known = run.params.embed.device, set[str]()
     if METHODS[entry.method].calibrates:
