@@ -276,8 +276,8 @@ def excess_of(area: float, other: float, areas: NDArray[np.float64], others: NDA
 
 def ratio_of(area: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:
     """Return areas over others, of the shape to which they broadcast; NaN where the other is 0."""
-    area, other = np.broadcast_arrays(np.asarray(area, float), np.asarray(other, float))
-    return np.divide(area, other, out=np.full(area.shape, np.nan), where=other > 0)
+    above, below = np.broadcast_arrays(np.asarray(area, float), np.asarray(other, float))
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
 
 
 def _percentiles(values: NDArray[np.float64], level: float) -> tuple[float, float]:

@@ -153,8 +153,7 @@ def broken(rows: pd.DataFrame) -> str:
     """
     alike = rows[rows["constant"].astype(bool)].drop_duplicates(["granularity", "criterion", "ratio"])
     ratios = alike["ratio"].map("{:g}".format).groupby([alike["granularity"], alike["criterion"]], sort=False)
-    named = "; ".join(f"{' '.join(pruned)}, ρ = {some}" for pruned, some in ratios.agg(", ".join).items())
-    named = named.replace("l1", "L1")
+    named = "; ".join(f"{of[0]} {of[1]}, ρ = {some}" for of, some in ratios.agg(", ".join).items()).replace("l1", "L1")
     return f"Pruned until all faces have (nearly) the same embedding: {named}." if named else ""
 
 

@@ -43,10 +43,11 @@ def judge(run: Run, numbers: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     rows = []
     for benchmark, model in product(run.params.report.claims, run.params.models.quality):
         edc, jacobian = numbers[f"edc-{benchmark}-{model}"], numbers.get(f"jacobian-{benchmark}-{model}")
-        for claim, *judged in (*_about_pruning(edc), *_about_the_jacobian(jacobian), *_about_areas(edc)):
+        judged = (*_about_pruning(edc), *_about_the_jacobian(jacobian), *_about_areas(edc))
+        for claim, from_paper, text, evidence, verdict in judged:
             few = [verifier for verifier in edc["unreliable"] if verifier == model or claim not in SAME_MODEL]
-            judged[2] += f"; not reliable with {', '.join(few)}: {UNRELIABLE}" if few else ""
-            rows.append((claim, *judged, benchmark, model, not few))
+            doubt = f"; not reliable with {', '.join(few)}: {UNRELIABLE}" if few else ""
+            rows.append((claim, from_paper, text, evidence + doubt, verdict, benchmark, model, not few))
     columns = ["claim", "from_paper", "text", "evidence", "verdict", "benchmark", "estimator", "reliable"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -235,19 +235,18 @@ def changes_of_best(
     best = int(np.argmin(np.nan_to_num(drawn[model].paucs(keys, limit)[0], nan=np.inf)))
     for verifier, curves in drawn.items():
         areas, resampled = curves.paucs(keys, limit)
-        whole = limit * curves.curves[norm].fnmr[0], limit * curves.fnmr[norm][:, 0]  # before anything is discarded
-        rivals = {
+        rivals: dict[str, tuple[float, np.ndarray | float]] = {
             "norm": (curves.curves[norm].pauc(limit), curves.pauc(norm, limit)),
-            "random": whole,
-            "itself": (0, 0),
+            "random": (limit * curves.curves[norm].fnmr[0], limit * curves.fnmr[norm][:, 0]),  # nothing discarded
+            "itself": (0.0, 0.0),
         }
         for name, (area, in_resamples) in rivals.items():
             low, high = simultaneous_intervals(areas - area, resampled - in_resamples)
             changes[name][verifier] = [1e3 * values[best] for values in (areas - area, low, high)]
     areas, resampled = drawn[model].paucs(keys, limit)
     excess = {}
-    for ratio, area, in_resamples in zip(by_ratio, areas, resampled, strict=True):
-        over = ratio_of(area, areas) - 1, ratio_of(in_resamples, resampled) - 1
+    for ratio, area, its in zip(by_ratio, areas, resampled, strict=True):
+        over = ratio_of(area, areas) - 1, ratio_of(its, resampled) - 1
         excess[ratio] = [float(np.max(values)) for values in (over[0], *simultaneous_intervals(*over, 0.9))]
     return {
         "difference_to_norm": changes["norm"],

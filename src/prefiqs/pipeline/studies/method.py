@@ -1,10 +1,11 @@
 """A method that PreFIQs is compared with: its scores of a benchmark."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from prefiqs.datasets.benchmark import Benchmark
@@ -86,7 +87,7 @@ def _scored(run: Run, entry: Method, faces: Benchmark, network: FaceModel) -> tu
 
 
 def calibrated_options(
-    run: Run, method: str, options: Mapping[str, Any], network: FaceModel, held_out: Sequence[str] = ()
+    run: Run, method: str, options: Mapping[str, Any], network: FaceModel, held_out: ArrayLike = ()
 ) -> dict[str, Any]:
     """The options of a method, with a calibration if it needs one, on faces spread over `methods.calibrated_on`.
 

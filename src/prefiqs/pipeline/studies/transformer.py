@@ -127,5 +127,5 @@ def _operating_point(
 ) -> tuple[pd.Series, pd.Series]:
     """The row with the smallest area, and that of the earliest block that cannot be distinguished from the best."""
     best = candidates.loc[candidates[verifier].idxmin()]
-    tied = resampled.tied_with_best(candidates["key"], limit)
+    tied = resampled.tied_with_best(candidates["key"].tolist(), limit)
     return best, candidates.iloc[int(np.argmax(tied))]
