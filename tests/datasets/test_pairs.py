@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from prefiqs.datasets.benchmark import Benchmark, Templates
+from prefiqs.datasets.benchmark import Benchmark, Templates, load_benchmark, save_benchmark
+from prefiqs.datasets.cross_quality import build_cross_quality
 from prefiqs.datasets.pairs import all_pairs, cross_source_pairs, with_all_genuine_pairs, with_folds
 from prefiqs.datasets.source import face_index
 from prefiqs.errors import InputError
@@ -155,6 +156,20 @@ def test_a_pair_set_needs_its_column_and_single_images():
     templates = replace(benchmark, templates=Templates.of(np.array([1, 1, 2, 2]), np.zeros(4)))
     with pytest.raises(InputError, match="x compares templates, not faces, so"):
         with_all_genuine_pairs(templates, "source", 10, 0)
+
+
+def test_whether_people_are_inferred_is_data_and_no_name(tmp_path):
+    """A person may be called anything; the mark is kept on the disk and by degraded copies."""
+    benchmark = all_compared(people([3, 3]))
+    named = replace(benchmark, index=benchmark.index.assign(subject="?" + benchmark.index["subject"].astype(str)))
+    assert not named.people_inferred and len(with_all_genuine_pairs(named, "source", 10, 0).pairs) == 15
+    images = np.zeros((6, 112, 112, 3), np.uint8)
+    inferred = replace(benchmark, images=images, index=benchmark.index.assign(inferred=True))
+    save_benchmark(inferred, tmp_path)
+    degraded = build_cross_quality("x-xq", load_benchmark("x", tmp_path), 2, {"jpeg": 98.0}, 20, 0)
+    for one in (inferred, load_benchmark("x", tmp_path), degraded):
+        with pytest.raises(InputError, match="was read from files without people's names"):
+            with_all_genuine_pairs(one, "source", 10, 0)
 
 
 def test_too_few_people_for_the_folds():

@@ -36,7 +36,7 @@ def test_the_folder_of_a_bin_file(tmp_path):
     assert benchmark.pairs.tolist() == [[0, 1], [2, 3]]
     assert benchmark.genuine.tolist() == [True, False]
     assert benchmark.folds.tolist() == [0, 1]
-    assert list(benchmark.subjects) == ["?00000.jpg", "?00000.jpg", "?00002.jpg", "?00003.jpg"]
+    assert list(benchmark.subjects) == ["00000.jpg", "00000.jpg", "00002.jpg", "00003.jpg"]
     assert all(map(near, benchmark.images, FACES))
 
 

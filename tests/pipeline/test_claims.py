@@ -7,7 +7,7 @@ import pytest
 
 from prefiqs.pipeline.params import Params, overlaid, read_yaml
 from prefiqs.pipeline.run import Layout, Run
-from prefiqs.pipeline.studies.claims import judge, verdicts
+from prefiqs.pipeline.studies.claims import judge, verdicts, verdicts_table
 
 ROOT = Path(__file__).parents[2]
 VERIFIERS = ["sface", "other"]
@@ -25,6 +25,7 @@ def numbers(edc=None, jacobian=None):
     better = {"0.1": [-3.0, -4, -2], "0.3": [-3, -5, -1], "mean": [-2.5, -3, -2]}
     found = {
         "best_variant": "unstructured L1, ρ = 0.1",
+        "unreliable": [],
         "pauc_best": dict.fromkeys(VERIFIERS, 10.0),
         "pauc_norm": dict.fromkeys(VERIFIERS, 15.0),
         "pauc_random_mean": dict.fromkeys(VERIFIERS, 20.0),
@@ -57,7 +58,11 @@ def test_all_claims_hold_where_the_numbers_say_so(run):
     assert (
         "at 3 of 3 ratios (with an interval below 0 at 3); mean difference over all ratios −2.50" in of["granularity"]
     )
-    assert "at 2 of 2 ratios" in of["criterion"]  # ρ up to 0.3
+    assert of["criterion"].endswith(  # ρ up to 0.3, and nothing else
+        "at 2 of 2 ratios (with an interval below 0 at 2); mean difference at ρ = 0.1 −3.00, 95 % interval −4.00 to "
+        "−2.00; at ρ = 0.3 −3.00, 95 % interval −5.00 to −1.00"
+    )
+    assert table["reliable"].all() and not of.str.contains("reliable").any()
     assert "other 10.00 (norm 15.00, difference −5.00, 95 % interval −8.00 to −1.00)" in of["norm"]
     assert "(+2.0 %, 90 % interval +0.0 to +4.0 %)" in of["ratio"]
 
@@ -76,10 +81,10 @@ def test_all_claims_hold_where_the_numbers_say_so(run):
         ({}, {"pauc_change": [-0.08, -0.1, -0.06]}, "jacobian", "no"),
         ({"difference_to_random": {"sface": [-1.0, -2, 0], "other": [-9.0, -10, -8]}}, {}, "random-order", "undecided"),
         ({"difference_to_norm": {"sface": [1.0, 0.1, 2], "other": [-9.0, -10, -8]}}, {}, "norm", "no"),
-        ({"excess": {"0.4": [0.04, 0.01, 0.07]}}, {}, "ratio", "undecided"),
+        ({"excess": {"0.1": [0.0, 0, 0], "0.4": [0.04, 0.01, 0.07]}}, {}, "ratio", "undecided"),
         ({"excess": {"0.4": [0.04, 0.01, 0.05], "0.6": [0.3, 0.2, 0.4]}}, {}, "stable", "no"),
         ({"excess": {"0.4": [0.04, 0.01, 0.05], "0.6": [0.09, 0.05, 0.11]}}, {}, "stable", "undecided"),
-        ({"excess": {"0.4": [0.08, 0.06, 0.1]}}, {}, "ratio", "no"),
+        ({"excess": {"0.1": [0.0, 0, 0], "0.4": [0.08, 0.06, 0.1]}}, {}, "ratio", "no"),
     ],
 )  # fmt: skip
 def test_each_claim_is_decided_by_its_own_numbers(run, edc, jacobian, claim, verdict):
@@ -88,7 +93,7 @@ def test_each_claim_is_decided_by_its_own_numbers(run, edc, jacobian, claim, ver
 
 
 def test_nothing_is_decided_without_errors(run):
-    table = judged(run, numbers({"excess": {"0.4": [None, None, None]}}))
+    table = judged(run, numbers({"excess": dict.fromkeys(["0.1", "0.4"], [None, None, None])}))
     assert table.loc[["ratio", "stable"], "verdict"].tolist() == ["undecided"] * 2
 
 
@@ -96,6 +101,40 @@ def test_claims_that_were_not_computed_are_left_out(run):
     found = numbers({"to_structured": {}})
     del found["jacobian-orl-xq-sface"]
     assert set(judged(run, found).index) == set(CLAIMS) - {"granularity", "jacobian"}
+
+
+@pytest.mark.parametrize(
+    ("ratios", "claims"),
+    [
+        (["0.4"], ["granularity", "jacobian", "random-order", "norm"]),
+        (["0.8"], ["granularity", "jacobian", "random-order", "norm"]),
+        (["0.8", "0.9"], ["granularity", "jacobian", "random-order", "norm", "ratio"]),
+        (["0.2"], ["granularity", "criterion", "jacobian", "random-order", "norm"]),
+    ],
+)
+def test_no_claim_is_made_about_ratios_that_were_not_run(run, ratios, claims):
+    """Such as small ratios if there are none, or that one is as good as the best of one."""
+    changes = {ratio: [-1.0, -2, -0.5] for ratio in [*ratios, "mean"]}
+    excess = {ratio: [0.0, 0, 0] for ratio in ratios}
+    usual = {"ratio": float(ratios[0]), "pauc": 10.0}
+    found = {"to_structured": changes, "to_random_pruning": changes, "excess": excess, "usual_ratio": usual}
+    assert judged(run, numbers(found)).index.tolist() == claims
+
+
+def test_a_claim_on_few_errors_says_so(run):
+    """The claims about ratios and derivatives are verified by the estimator, the others also by other networks."""
+    table = judged(run, numbers({"unreliable": ["other"]}))
+    same_model = ["jacobian", "stable", "ratio"]
+    assert table.index[table["reliable"]].tolist() == same_model
+    evidence = table["evidence"]
+    assert evidence.drop(same_model).str.contains("; not reliable with other: fewer than ten").all()
+    assert not evidence[same_model].str.contains("reliable").any()
+    assert "sface 10.00 (norm 15.00, difference −5.00" in evidence["norm"]
+    assert "other 10 (norm 15, difference −5, 95 % interval −8 to −1)" in evidence["norm"]
+    assert not judged(run, numbers({"unreliable": ["sface"]}))["reliable"].any()
+    notes = verdicts_table(judge(run, numbers({"unreliable": ["other"]}))).notes
+    assert notes.endswith("at a discard fraction up to the limit): orl-xq with sface (4).")
+    assert verdicts_table(judge(run, numbers())).notes == ""
 
 
 def test_verdicts_side_by_side(run):

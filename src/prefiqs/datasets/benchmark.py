@@ -48,7 +48,8 @@ class Benchmark:
 
     images: n faces, uint8 112×112×3, RGB; a read-only memory map when loaded, an array or `LazyFaces` when built.
     index: one row per image: name, subject, source, degradation, severity (0 … 1, 0 = none); quality (higher = better)
-        where the data set has such labels; sha256 of the pixels, which `save_benchmark` adds.
+        where the data set has such labels; inferred, true where people are known by their pairs only (`people_of`);
+        sha256 of the pixels, which `save_benchmark` adds.
     """
 
     name: str
@@ -69,6 +70,11 @@ class Benchmark:
     def subjects(self) -> np.ndarray:
         """Person shown in each image, n strings."""
         return self.index["subject"].to_numpy()
+
+    @property
+    def people_inferred(self) -> bool:
+        """Whether people are known by their pairs only, so that two subjects may be one person."""
+        return "inferred" in self.index and bool(self.index["inferred"].any())
 
     def summary(self) -> dict[str, int]:
         """Count images, people, genuine and impostor pairs, and templates and excluded images where there are any."""

@@ -32,6 +32,8 @@ def build_cross_quality(
             images.append(degrade(np.asarray(face), kind, severity, strongest[kind], rng))
             rows.append((f"{label.name}#{copy}", label.subject, label.name, kind, severity))
     index = pd.DataFrame(rows, columns=["name", "subject", "source", "degradation", "severity"])
+    if source.people_inferred:
+        index["inferred"] = True
     pairs = cross_source_pairs(index["subject"].to_numpy(), index["source"].to_numpy(), impostors, seed)
     return Benchmark(name, np.stack(images), index, *pairs)
 

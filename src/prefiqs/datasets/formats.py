@@ -54,6 +54,7 @@ def build_insightface_bin(path: Path) -> Benchmark:
     faces = LazyFaces(len(distinct), lambda row: decode_face(encoded[distinct[row]], f"{names[row]} of {path}"))
     pairs = rows.reshape(-1, 2).astype(np.int32)
     index = face_index(names, people_of(names, pairs[genuine]), [f"{path.name}:{place}" for place in distinct])
+    index = index.assign(inferred=True)
     return Benchmark(path.stem, faces, index, pairs, genuine, consecutive_folds(len(genuine), 10))
 
 
@@ -72,7 +73,7 @@ def read_prepared(folder: Path, folds: int | None = 10) -> Benchmark:
     swapped = aligned_faces(folder / _IMAGES, files)
     pairs, genuine = read_pairs(folder / _PAIRS, ImageNameIndex(files, str(folder / _PATHS)))
     faces = LazyFaces(len(files), lambda i: swapped[i][..., ::-1].copy())
-    index = face_index(files, people_of(files, pairs[genuine]))
+    index = face_index(files, people_of(files, pairs[genuine])).assign(inferred=True)
     runs = None if folds is None else consecutive_folds(len(pairs), folds)
     return Benchmark(folder.absolute().name, faces, index, pairs.astype(np.int32), genuine, runs)
 

@@ -12,9 +12,6 @@ from scipy.sparse.csgraph import connected_components
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.errors import InputError
 
-INFERRED = "?"
-"""First character of the names of people who are known by pairs only."""
-
 
 def all_pairs(subjects: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return every pair of n images, int32 (P, 2) in ascending order, and bool (P,), whether the pair is genuine."""
@@ -67,7 +64,7 @@ def with_all_genuine_pairs(benchmark: Benchmark, across: str, impostors: int, se
     genuine or impostor pairs.
     """
     index, name = benchmark.index, benchmark.name
-    if any(subject.startswith(INFERRED) for subject in benchmark.subjects):
+    if benchmark.people_inferred:
         raise InputError(f"{name} was read from files without people's names, so the genuine pairs among all its faces "
                          "are not known. Use its official files.")  # fmt: skip
     if benchmark.templates is not None or across not in index:
@@ -89,10 +86,10 @@ def linked(count: int, pairs: np.ndarray) -> np.ndarray:
 def people_of(names: Sequence[str], genuine_pairs: np.ndarray) -> list[str]:
     """Return who is shown in n images of a data set that lists pairs only: the images that genuine pairs connect.
 
-    Such a person is called `INFERRED` and the name of the first image. Images of one person that no chain of pairs
-    connects count as different people.
+    Such a person is called by the name of the first image. Images of one person that no chain of pairs connects count
+    as different people.
     """
-    return [f"{INFERRED}{names[first]}" for first in linked(len(names), genuine_pairs)]
+    return [names[first] for first in linked(len(names), genuine_pairs)]
 
 
 def consecutive_folds(pairs: int, folds: int) -> np.ndarray:

@@ -10,7 +10,6 @@ from prefiqs.datasets.formats import PREPARED, bin_format
 from prefiqs.datasets.ijbc import IJBC
 from prefiqs.datasets.lfw import LFW, XQLFW
 from prefiqs.datasets.orl import ORL
-from prefiqs.datasets.pairs import INFERRED
 from prefiqs.datasets.people import build_people
 from prefiqs.datasets.source import Align, BenchmarkCard, SourceFormat
 from prefiqs.datasets.synfiqa import SYNFIQA
@@ -75,6 +74,5 @@ def _state(name: str, root: str | Path) -> str:
         benchmark = load_benchmark(name, root)
     except InputError as error:
         return str(error)
-    inferred = any(subject.startswith(INFERRED) for subject in benchmark.subjects)
-    words = {"people": "people at most" if inferred else "people", "impostor": "impostor pairs"}
+    words = {"people": "people at most" if benchmark.people_inferred else "people", "impostor": "impostor pairs"}
     return "built, " + ", ".join(f"{count:,} {words.get(what, what)}" for what, count in benchmark.summary().items())

@@ -6,22 +6,42 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.evaluation.comparison import Bootstraps, Curves, RandomOrders
+from prefiqs.evaluation.error_rates import is_reliable
 
 FEW_ERRORS = 10
+UNRELIABLE = "fewer than ten false matches expected, or genuine pairs rejected, at a discard fraction up to the limit"
 
 
 def areas_table(curves: Curves, limit: float) -> pd.DataFrame:
     """Return one row per curve: verifier, key, fmr, fnmr and errors (nothing discarded), pauc, auc (·10³), and more.
 
-    limit: upper end of pauc and of fmr_resolvable, which is False where a point up to there is (see `Curve`).
-    errors: genuine pairs that are rejected; with fewer than `FEW_ERRORS`, an area has no third digit.
+    limit: upper end of pauc, and of the points that the columns after auc are about.
+    errors: genuine pairs that are rejected; fewest_errors: at the point where they are fewest. false_matches: expected
+    at the FMR, at the point where they are fewest. fmr_resolvable: False where a point is (see `Curve`).
+    reliable: at every point, ten or more of both; other areas are printed with two digits.
     """
     rows = []
-    for of, curve in curves.items():
-        resolvable = curve.fmr_resolvable[curve.discard <= limit].all()
-        errors = round(curve.fnmr[0] * curve.n_genuine[0])
-        rows.append((*of, curve.fnmr[0], errors, 1e3 * curve.pauc(limit), 1e3 * curve.auc(), resolvable))
-    return pd.DataFrame(rows, columns=["verifier", "key", "fmr", "fnmr", "errors", "pauc", "auc", "fmr_resolvable"])
+    for (*of, fmr), curve in curves.items():
+        points = slice(np.searchsorted(curve.discard, limit) + 1)
+        errors = np.nan_to_num(np.rint(curve.fnmr * curve.n_genuine)).astype(int)
+        fewest, impostors = errors[points].min(), int(curve.n_impostor[points].min())
+        reliable = fewest >= FEW_ERRORS and is_reliable(impostors, fmr)
+        sure = fewest, impostors * fmr, curve.fmr_resolvable[points].all(), reliable
+        rows.append((*of, fmr, curve.fnmr[0], errors[0], 1e3 * curve.pauc(limit), 1e3 * curve.auc(), *sure))
+    columns = ["fnmr", "errors", "pauc", "auc", "fewest_errors", "false_matches", "fmr_resolvable", "reliable"]
+    return pd.DataFrame(rows, columns=["verifier", "key", "fmr", *columns])
+
+
+def unreliable(areas: pd.DataFrame, by: str) -> str:
+    """Return a sentence about the areas of `areas_table` that are not reliable, counted by a column; "" without any."""
+    counts = (~areas["reliable"].astype(bool)).groupby(areas[by], sort=False).agg(["sum", "size"])
+    named = ", ".join(f"{name} ({few} of {of})" for name, few, of in counts[counts["sum"] > 0].itertuples())
+    return f"Not reliable ({UNRELIABLE}), so printed with two digits: {named}." if named else ""
+
+
+def area_text(pauc: float, reliable: bool, sign: str = "") -> str:
+    """Return an area, or with the sign "+" a difference of areas, as it is printed in a sentence."""
+    return f"{pauc:{sign}.2{'f' if reliable else 'g'}}".replace("-", "−")
 
 
 def curves_table(curves: Curves) -> pd.DataFrame:

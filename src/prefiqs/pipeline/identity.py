@@ -20,8 +20,8 @@ Option = bool | int | float | str | list[int] | None
 
 COLUMNS = ("label", "method", "network", "granularity", "criterion", "ratio", "options", "supervision", "trained_on")
 """What a table says of a method beside its key. `granularity`, `criterion` and `ratio` are missing where nothing is
-pruned; `options` is JSON; `trained_on`: the network was trained, or the method calibrated or chosen, on images of the
-benchmark that is scored or, if they are degraded, on images degraded likewise."""
+pruned; `options` is JSON; `trained_on`: the network was trained, or the method chosen, on images of the benchmark that
+is scored or, if they are degraded, on images degraded likewise."""
 
 _PRUNING = ("granularity", "criterion", "ratio")
 _safe = partial(quote, safe="+")  # in names of files

@@ -13,7 +13,7 @@ from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_table
 from prefiqs.models.registry import card_of
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.studies.claims import SAME_AREA, verdicts
+from prefiqs.pipeline.studies.claims import SAME_AREA, verdicts_table
 from prefiqs.pipeline.studies.paper import paper_study
 from prefiqs.reporting.paper.tables import COMPANION
 from prefiqs.reporting.tables import Table
@@ -88,7 +88,7 @@ def _benchmarks(run: Run, numbers: Mapping[str, Any]) -> Table:
 
 
 def _verdicts(judged: pd.DataFrame) -> str:
-    table = Table(verdicts(judged), "Claims of the paper, and (last two) what every quality measure should pass")
+    table = verdicts_table(judged, "Claims of the paper, and (last two) what every quality measure should pass")
     return typst_table(table, "auto, auto" + ", 1fr" * (len(table.frame.columns) - 2))
 
 

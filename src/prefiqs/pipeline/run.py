@@ -11,7 +11,7 @@ import numpy as np
 from prefiqs.assets.location import compendium_root
 from prefiqs.datasets.benchmark import Benchmark, load_benchmark
 from prefiqs.datasets.pairs import with_all_genuine_pairs
-from prefiqs.errors import ConfigError
+from prefiqs.errors import ConfigError, InputError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.io.arrays import read_array
 from prefiqs.io.scores import read_published_scores
@@ -117,18 +117,14 @@ class Run:
     def is_known(self, benchmark: str, method: MethodId) -> bool:
         """Whether a method knows a benchmark's images, so that its results there are marked.
 
-        Its network was trained on them, as the network's card says, it was chosen on them, as its own card says, or it
-        was calibrated on them or on the faces that they were made from.
+        Its network was trained on them, as the network's card says, or it was chosen on them, as its own card says.
         """
         from prefiqs.models.registry import card_of
 
-        benchmark = self.params.faces_of(benchmark)
         if not method.network:
             return False
-        faces, calibrating = (self.params.source_of(n) or n for n in (benchmark, self.params.methods.calibrated_on))
-        card = METHODS[method.method]
-        calibrated = card.calibrates and faces == calibrating
-        return calibrated or benchmark in (*card_of(method.network).seen, *card.chosen_on)
+        seen = (*card_of(method.network).seen, *METHODS[method.method].chosen_on)
+        return self.params.faces_of(benchmark) in seen
 
     def identified(self, benchmark: str, scores: Mapping[MethodId, np.ndarray]) -> Scores:
         """Scores of a benchmark's images, marked where the method knows them."""
@@ -160,6 +156,11 @@ class Run:
         supervision = dict.fromkeys(external.supervised, "supervised")
         supervision |= dict.fromkeys(external.semi_supervised, "semi-supervised")
         found = read_published_scores(self.layout.data / "external", benchmark, names, external.lower_is_better)
+        if taken := found.keys() & METHODS.keys():
+            raise InputError(
+                f"The scores of {min(taken)!r} on {benchmark} in {self.layout.data / 'external'} have the name of a "
+                "method of PreFIQs. Rename the file."
+            )
         return {MethodId(m, supervised=supervision.get(m, "unsupervised")): s for m, s in found.items()}
 
 

@@ -14,7 +14,7 @@ from prefiqs.io.tables import write_table
 DEFAULT_DIGITS = 3
 MISSING = "–"
 TRAINED_ON = "§"  # printed behind a number of a method that knows the benchmark
-TRAINED_ON_NOTE = f"{TRAINED_ON} Trained, calibrated or chosen on these images, or on images degraded like them."
+TRAINED_ON_NOTE = f"{TRAINED_ON} Trained or chosen on these images, or on images degraded like them."
 
 
 class CellStyle(NamedTuple):
@@ -145,6 +145,17 @@ class Table:
         group = printed.groupby(keys, sort=False, dropna=False)
         rank = group.rank(method="dense", ascending={"min": True, "max": False}[direction])
         return rank.where(group.transform("count") > 1)
+
+
+def broken(rows: pd.DataFrame) -> str:
+    """A sentence for the notes that names the pruned networks in rows whose column `constant` is true; "" without any.
+
+    rows: also granularity, criterion and ratio.
+    """
+    alike = rows[rows["constant"].astype(bool)].drop_duplicates(["granularity", "criterion", "ratio"])
+    ratios = alike["ratio"].map("{:g}".format).groupby([alike["granularity"], alike["criterion"]], sort=False)
+    named = "; ".join(f"{of[0]} {of[1]}, ρ = {some}" for of, some in ratios.agg(", ".join).items()).replace("l1", "L1")
+    return f"Pruned until all faces have (nearly) the same embedding: {named}." if named else ""
 
 
 def _as_text(value: object, decimals: int | None) -> str:

@@ -57,6 +57,9 @@ def test_areas_are_those_of_curves_drawn_one_by_one(run, brought, tmp_path, thre
             rejected = brought.similarity()[brought.genuine] < curve.thresholds[0]
             assert row["errors"] == rejected.sum()
             assert row["fmr_resolvable"] == curve.fmr_resolvable[:3].all()
+            fewest = min(round(n * fnmr) for n, fnmr in zip(curve.n_genuine[:3], curve.fnmr[:3], strict=True))
+            assert row["fewest_errors"] == fewest
+            assert row["reliable"] == (fewest >= 10 and min(curve.n_impostor[:3]) * fmr >= 10)
             np.testing.assert_allclose(points.loc[(method, fmr), "fnmr"], curve.fnmr, atol=1e-9)
     assert areas.loc[("good", 0.01), "pauc"] < areas.loc[("poor", 0.01), "pauc"]  # directions are as said
     assert "| good " in out and "80 images, 3160 pairs" in err

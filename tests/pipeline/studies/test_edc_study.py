@@ -9,7 +9,10 @@ import pytest
 from small_run import small_run, write_embeddings, write_method_scores, write_scores
 
 from prefiqs import error_discard_curve
+from prefiqs.errors import InputError
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
+from prefiqs.io.arrays import write_array
+from prefiqs.io.scores import write_score_file
 from prefiqs.pipeline.identity import MethodId, Scores, short
 from prefiqs.pipeline.params import Params
 from prefiqs.pipeline.studies.agreement import agreement_study, spread_over_people
@@ -107,8 +110,14 @@ def test_findings_say_what_the_numbers_say(run, study):
         assert text.startswith(f"Verifier {verifier} (") and f"of {faces.genuine.sum():,} genuine pairs" in text
         failing = round(numbers["fnmr_without_discard"][verifier] * faces.genuine.sum())
         assert f"without discarding, {failing:,} of" in text
-        beaten = numbers["pauc_best"][verifier] < numbers["pauc_random_min"][verifier]
-        assert ("it beats every random order" in text) == beaten
+        chance = run.comparison("orl-xq", [verifier], {}).random_orders(run.params.edc.at_first_fmr, 3)[verifier, 0.1]
+        beaten = sum(1e3 * order > numbers["pauc_best"][verifier] for order in chance.pauc)
+        assert numbers["random_orders_beaten"][verifier] == beaten
+        assert f"smaller than that of {beaten} of 3 random orders" in text
+        for rival, name in (("a random order", "random"), ("the embedding norm", "norm")):
+            _, low, high = numbers[f"difference_to_{name}"][verifier]
+            assert (f"PreFIQs is better than {rival}" in text) == (high < 0)
+            assert (f"PreFIQs is worse than {rival}" in text) == (low > 0)
 
 
 def test_what_is_written(study, tmp_path):
@@ -217,6 +226,115 @@ def test_the_main_figure_shows_each_method_minus_the_norm(run, study):
             axes.get_title().startswith(f"verifier {verifier}\n")
             and f"norm: pAUC·10³ {of_norm:.2f}" in axes.get_title()
         )
+
+
+def at_once(values, resampled, level):
+    """Ends of intervals, by a loop: as far as the value that strays the farthest, in standard deviations."""
+    spread = [np.std(drawn - value) for value, drawn in zip(values, resampled, strict=True)]
+    strayed = [
+        [(drawn[i] - value) / s if s else 0 for value, drawn, s in zip(values, resampled, spread, strict=True)]
+        for i in range(len(resampled[0]))
+    ]
+    low = np.quantile([min(row) for row in strayed], (1 - level) / 2)
+    high = np.quantile([max(row) for row in strayed], (1 + level) / 2)
+    return [(value + low * s, value + high * s) for value, s in zip(values, spread, strict=True)]
+
+
+def test_the_best_ratio_has_intervals_that_allow_for_its_choice(run, study):
+    """In the main figure, too; there, the usual ratio, which is not chosen, keeps its own."""
+    edc, norm = run.params.edc, MethodId.of("norm", "sface").key
+    keys = [MethodId.of_spec("sface", spec).key for spec in run.params.prune.main]
+    scores = run.all_scores("orl-xq", "sface")
+    drawn = run.comparison("orl-xq", run.verifiers("sface"), scores.values).bootstrap(edc.protocol, edc.resamples, 0)
+    best = int(np.argmin([drawn["sface", 0.1].curves[key].pauc() for key in keys]))
+    for axes, verifier in zip(study.intervals.axes, run.verifiers("sface"), strict=True):
+        curves = drawn[verifier, 0.1]
+        area = {key: 1e3 * curves.curves[key].pauc() for key in [*keys, norm]}
+        areas = {key: 1e3 * curves.pauc(key) for key in [*keys, norm]}
+        changes = [area[key] - area[norm] for key in keys], [areas[key] - areas[norm] for key in keys]
+        expected = at_once(*changes, 0.95)[best]
+        assert study.numbers["difference_to_norm"][verifier] == pytest.approx([changes[0][best], *expected])
+        own = at_once([area[key] for key in keys], [areas[key] for key in keys], 0.95)[best]
+        assert study.numbers["pauc_best_interval"][verifier] == pytest.approx([max(own[0], 0), own[1]])
+        name = axes.yaxis.get_major_formatter()
+        shown = {name(line[0][1]): line[:, 0] for line in axes.collections[0].get_segments() if len(line)}
+        label = next(label for label in shown if label.endswith("(best here)"))
+        np.testing.assert_allclose(shown[label], expected, rtol=1e-6)
+        for place, key in enumerate(keys):
+            if place != best and (label := short(scores.labels[key])) in shown:
+                np.testing.assert_allclose(shown[label], np.quantile(changes[1][place], [0.025, 0.975]), rtol=1e-6)
+
+
+def test_how_much_larger_an_area_is_than_the_smallest_of_all(run, study):
+    """The largest of the ratios to each, with an interval of each that allows for there being several."""
+    edc, scores = run.params.edc, run.all_scores("orl-xq", "sface").values
+    drawn = run.comparison("orl-xq", ["sface"], scores).bootstrap(edc.protocol, edc.resamples, 0)["sface", 0.1]
+    keys = [MethodId.of_spec("sface", spec).key for spec in run.params.prune.main]
+    for key, found in zip(keys, study.numbers["excess"].values(), strict=True):
+        over = [drawn.curves[key].pauc() / drawn.curves[other].pauc() - 1 for other in keys]
+        ends = at_once(over, [drawn.pauc(key) / drawn.pauc(other) - 1 for other in keys], 0.9)
+        assert found == pytest.approx([max(over), max(low for low, _ in ends), max(high for _, high in ends)])
+
+
+def test_errors_and_false_matches_are_counted_where_they_are_fewest(run, study):
+    faces = run.benchmark("orl-xq")
+    similarity = cosine_similarity(run.raw_embeddings("orl-xq", "sface"), faces.pairs)
+    areas = study.areas.query("verifier == 'sface' and threshold == 'recomputed'").set_index(["key", "fmr"])
+    for (key, fmr), row in areas.iterrows():
+        quality = pair_quality(run.all_scores("orl-xq", "sface").values[key], faces.pairs)
+        curve = error_discard_curve(similarity, faces.genuine, quality, fmr, np.arange(7) / 20, rule="cr-fiqa")
+        errors = [round(n * fnmr) for n, fnmr in zip(curve.n_genuine, curve.fnmr, strict=True)]
+        assert (row["errors"], row["fewest_errors"]) == (errors[0], min(errors))
+        assert row["false_matches"] == pytest.approx(fmr * min(curve.n_impostor))
+        assert row["reliable"] == (min(errors) >= 10 and fmr * min(curve.n_impostor) >= 10)
+    for fmr in (0.1, 0.01):
+        of_fmr, said = areas.xs(fmr, level="fmr"), study.numbers["reliability"][f"{fmr:g}"]["sface"]
+        assert said == {
+            "areas": len(of_fmr), "reliable": of_fmr["reliable"].sum(), "errors": of_fmr["errors"].iloc[0],
+            "fewest_errors": of_fmr["fewest_errors"].min(), "false_matches": of_fmr["false_matches"].min(),
+        }  # fmt: skip
+    assert 0 < areas["reliable"].sum() < len(areas)  # both kinds occur
+    assert "FMR 0.01 (" in study.findings[-1] and "Not reliable (fewer than ten" in study.findings[-1]
+
+
+def test_what_is_not_reliable_is_printed_with_two_digits(run):
+    study = edc_study(run, "orl", "sface")  # hardly any errors
+    assert study.numbers["unreliable"] == ["sface", "mobilefacenet-512"]
+    assert "printed with two digits: sface (8 of 8), mobilefacenet-512 (8 of 8)." in study.table.notes
+    printed = study.table.text()[["sface", "mobilefacenet-512", "mean"]]
+    assert printed.map(lambda cell: len(cell.replace(".", "").lstrip("0")) <= 2).all(axis=None)
+    for axes in study.intervals.axes:
+        assert axes.get_title().endswith("areas not reliable")
+
+
+def test_networks_that_embed_all_faces_alike_are_named(tmp_path):
+    run = small_run(tmp_path)
+    write_embeddings(run, "orl-xq", "sface")
+    write_embeddings(run, "orl-xq", "mobilefacenet-512", [])
+    write_scores(run, "orl-xq")
+    write_method_scores(run, "orl-xq")
+    assert "same embedding" not in edc_study(run, "orl-xq", "sface").table.notes
+    spec = next(spec for spec in run.params.prune.specs if (spec.criterion, spec.ratio) == ("random", 0.8))
+    nearly = np.ones((len(run.benchmark("orl-xq").images), 8), np.float32)
+    nearly[0] = -1  # one face of many
+    write_array(nearly, run.layout.embeddings("orl-xq", "sface", spec))
+    study = edc_study(run, "orl-xq", "sface")
+    assert study.table.notes.endswith(f"(nearly) the same embedding: {spec.granularity} random, ρ = 0.8.")
+    key = MethodId.of_spec("sface", spec).key
+    assert set(study.areas.loc[study.areas["constant"], "key"]) == {key} and study.numbers["constant"] == [spec.key]
+
+
+def test_scores_in_a_file_cannot_take_the_name_of_a_method(tmp_path):
+    """They would be left out of the main figure, which shows differences from the norm."""
+    run = small_run(tmp_path)
+    names, folder = run.benchmark("orl").names, run.layout.data / "external"
+    folder.mkdir()
+    for name in ("Norm2", "norm"):
+        write_score_file(names, np.arange(len(names)), folder / f"{name}_orl.txt")
+    with pytest.raises(InputError, match="The scores of 'norm' on orl in .*external have the name of a method"):
+        run.external_scores("orl")
+    (folder / "norm_orl.txt").unlink()
+    assert {method.method for method in run.external_scores("orl")} == {"Norm2"}
 
 
 def test_too_few_errors_or_one_ratio_give_no_figure_of_ratios(run, study):

@@ -15,14 +15,16 @@ from prefiqs.pipeline.params import Params, overlaid, read_yaml
 from prefiqs.pipeline.studies.edc import edc_study
 from prefiqs.pipeline.studies.jacobian import jacobian_study
 from prefiqs.pipeline.studies.paper import paper_study
-from prefiqs.pipeline.studies.report import report
+from prefiqs.pipeline.studies.report import _verifiers_table, report
 from prefiqs.pipeline.studies.verification import verification_study
 
 MORE = {"name": "orl-all", "source": "orl-xq", "across": "source", "impostors": 1300, "seed": 4}
 TRANSFORMER = {
     "pauc": {"ViTNT-FIQA": {"sface": 30.0}, "EX-FIQA-FW": {"sface": 50.0}},
     "pauc_random_mean": {"sface": 40.0},
-    "pauc_random_min": {"sface": 38.0},
+    "random_orders": 20,
+    "random_orders_beaten": {"ViTNT-FIQA": {"sface": 20}, "EX-FIQA-FW": {"sface": 3}},
+    "unreliable": [],
     "points": {"EX-FIQA": {"best": "exit 3", "recommended": "exit 2"}},
     "gflops": {"EX-FIQA": 1.0, "all": 4.0},
     "seen": True,
@@ -113,10 +115,23 @@ def test_the_random_order_does_not_compete_with_the_transformers_methods(run):
     }
     assert "**30.00**" in row["ViTNT-FIQA"] and "*50.00*" in row["EX-FIQA-FW"] and "*" not in row["random order"]
     text = "\n".join(lines)
-    assert "ViTNT-FIQA beats every random order for sface." in text
-    assert "EX-FIQA-FW beats every random order for no verifier." in text
-    assert "EX-FIQA: the smallest pAUC is that of exit 3; exit 2 (25% of a forward pass) cannot" in text
+    assert "The area of ViTNT-FIQA is smaller than those of 20 of 20 random orders with sface." in text
+    assert "The area of EX-FIQA-FW is smaller than those of 3 of 20 random orders with sface." in text
+    assert "exit 2 cannot be distinguished from it and costs 25% of a forward pass." in text
     assert "§ The network was trained on images of this benchmark, or on images degraded like them." in text
+
+
+def test_areas_on_few_errors_have_two_digits_on_the_page(run):
+    """On `orl`, hardly a pair is rejected; on `orl-xq`, some are."""
+    found = report(run)
+    few, enough = found.numbers["edc-orl-sface"], found.numbers["edc-orl-xq-sface"]
+    assert few["unreliable"] == ["sface", "mobilefacenet-512"]
+    assert "so printed with two digits: sface, mobilefacenet-512." in found.text
+    table = _verifiers_table(enough | {"unreliable": ["mobilefacenet-512"]}, "b", 0.1)
+    rows = {line.split("|")[1].strip(): line for line in table.splitlines() if "|" in line}
+    for verifier, digits in (("sface", ".2f"), ("mobilefacenet-512", ".2g")):
+        for area in ("pauc_norm", "pauc_random_mean", "pauc_severity"):
+            assert f" {enough[area][verifier]:{digits}} |" in rows[verifier]
 
 
 def test_the_papers_tables_of_a_run(run, tmp_path):

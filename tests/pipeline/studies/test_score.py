@@ -1,7 +1,6 @@
 """Scores of PreFIQs, of a compared method, and the errors of a verifier, each compared with loops."""
 
 import json
-import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from small_networks import TinyNet, embedded_by_hand, small_vit_fiqa, unit_rows
 from small_run import small_run, use_small_networks, write_embeddings
 
 import prefiqs
+from prefiqs.datasets.benchmark import save_benchmark
 from prefiqs.io.arrays import write_array
 from prefiqs.models.registry import MODELS
 from prefiqs.pipeline.identity import MethodId, Scores
@@ -97,23 +97,7 @@ def test_a_compared_method_scores_as_the_public_call(tmp_path, monkeypatch, trai
     assert scores.methods["method"].tolist() == ["ex-fiqa"] and scores.methods["network"].tolist() == ["vit-prefiqs"]
     numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
     assert numbers["median"] == pytest.approx(np.median(expected), abs=1e-5)
-    assert study.gallery is None and study.calibration is None
-
-
-def test_a_method_is_calibrated_on_faces_spread_over_the_benchmark(tmp_path, monkeypatch):
-    run = small_run(tmp_path, {"methods": {"calibrated_on": "orl-xq", "calibration_faces": 5}})
-    use_small_networks(monkeypatch, run)
-    study = method_study(run, "orl", "froq")
-    images = np.asarray(run.benchmark("orl-xq").images)
-    assert study.calibration.faces == 5
-    chosen = images[[int(i * (len(images) - 1) / 4) for i in range(5)]]
-    from prefiqs.methods.froq import calibrate
-
-    network = TinyNet()
-    network.name = "sface"
-    expected = calibrate(chosen, network, device="cpu")
-    assert study.calibration.layers == expected.layers
-    assert study.gallery is not None
+    assert study.gallery is None and study.calibrations == []
 
 
 def test_a_verifier_is_judged_at_its_threshold(tmp_path, monkeypatch):
@@ -134,20 +118,6 @@ def test_a_verifier_is_judged_at_its_threshold(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "results" / "numbers.json").read_text())["pairs"] == len(faces.pairs)
 
 
-@pytest.mark.parametrize(
-    ("calibrated_on", "benchmark", "marked"),
-    [("orl", "orl", True), ("orl", "orl-xq", True), ("orl-xq", "orl", True), ("orl", "lfw", False)],
-)
-def test_a_method_is_marked_where_it_was_calibrated(tmp_path, calibrated_on, benchmark, marked):
-    """On the same faces, or on those that they were made from; other methods of the network are not."""
-    run = small_run(tmp_path, {"methods": {"calibrated_on": calibrated_on}})
-    shutil.copytree(run.layout.data / "benchmarks" / "orl", run.layout.data / "benchmarks" / "lfw")
-    names = run.benchmark(benchmark).names
-    froq, norm = MethodId.of("froq", "sface"), MethodId.of("norm", "sface")
-    found = run.identified(benchmark, dict.fromkeys([froq, norm], np.zeros(len(names)))).methods.set_index("key")
-    assert found["trained_on"].to_dict() == {froq.key: marked, norm.key: False}
-
-
 @pytest.mark.parametrize(("benchmark", "marked"), [("lfw", True), ("lfw-all", True), ("cfp-fp", True), ("orl", False)])
 def test_a_method_is_marked_where_it_was_chosen(tmp_path, benchmark, marked):
     """`pruning-margin` on LFW and CFP-FP, with the official pairs or others; the norm was not chosen on anything."""
@@ -158,3 +128,54 @@ def test_a_method_is_marked_where_it_was_chosen(tmp_path, benchmark, marked):
     run = small_run(tmp_path, {"benchmarks": benchmarks})
     assert run.is_known(benchmark, MethodId.of("pruning-margin", "sface")) == marked
     assert not run.is_known(benchmark, MethodId.of("norm", "sface"))
+
+
+@pytest.mark.parametrize(("calibrated_on", "benchmark"), [("orl", "orl"), ("orl", "orl-xq"), ("orl-xq", "orl")])
+def test_nobody_is_scored_by_a_calibration_on_own_faces(tmp_path, monkeypatch, calibrated_on, benchmark):
+    """Each score is the rank of the face among all under one calibration, which does not know its person."""
+    from prefiqs.methods import froq
+
+    run = small_run(tmp_path, {"methods": {"calibrated_on": calibrated_on, "calibration_faces": 10}})
+    use_small_networks(monkeypatch, run)
+    used, calibrate, network = [], froq.calibrate, TinyNet()
+    network.name = "sface"
+
+    def recorded(images, *args, **options):
+        used.append((images, calibrate(images, *args, **options)))
+        return used[-1][1]
+
+    monkeypatch.setattr(froq, "calibrate", recorded)
+    study = method_study(run, benchmark, "froq")
+    study.write(tmp_path / "results")
+    found = Scores.read(run.layout.method_scores(benchmark, "froq"))
+    assert found.methods["trained_on"].tolist() == [False]
+    faces, source = run.benchmark(benchmark), run.benchmark(calibrated_on)
+    person_of = {face.tobytes(): person for face, person in zip(source.images, source.subjects, strict=True)}
+    explained = np.zeros(len(faces.images), bool)
+    for images, calibration in used:
+        knows = {person_of[face.tobytes()] for face in images}
+        assert len(images) == 10 and len(knows) == 3  # half of the people
+        alone = prefiqs.score(np.asarray(faces.images), "froq", network, device="cpu", calibration=calibration)
+        rank = np.array([np.mean(alone <= value) for value in alone])
+        mine = np.isclose(found[study.method], rank, atol=1e-6)
+        explained |= mine & ~np.isin(faces.subjects, [*knows])
+    assert explained.all() and len(used) == 2 and study.calibrations == [calibration for _, calibration in used]
+
+
+def test_people_of_another_benchmark_calibrate_once(tmp_path, monkeypatch):
+    run = small_run(tmp_path, {"methods": {"calibrated_on": "orl-xq", "calibration_faces": 5}})
+    use_small_networks(monkeypatch, run)
+    strangers = run.benchmark("orl")
+    index = strangers.index.assign(subject="other " + strangers.index["subject"])
+    save_benchmark(replace(strangers, images=np.array(strangers.images), index=index), run.layout.data)
+    study = method_study(run, "orl", "froq")
+    study.write(tmp_path / "results")
+    images = np.asarray(run.benchmark("orl-xq").images)
+    from prefiqs.methods.froq import calibrate
+
+    network = TinyNet()
+    network.name = "sface"
+    expected = calibrate(images[[int(i * (len(images) - 1) / 4) for i in range(5)]], network, device="cpu")
+    assert study.calibrations == [expected] and study.gallery is not None
+    alone = prefiqs.score(np.asarray(strangers.images), "froq", network, device="cpu", calibration=expected)
+    np.testing.assert_allclose(Scores.read(run.layout.method_scores("orl", "froq"))[study.method], alone)

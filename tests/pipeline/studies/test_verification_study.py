@@ -9,6 +9,7 @@ from small_run import small_run, write_embeddings
 
 from prefiqs import verification_accuracy
 from prefiqs.errors import InputError
+from prefiqs.io.arrays import write_array
 from prefiqs.pipeline.studies.verification import verification_study
 
 
@@ -38,6 +39,18 @@ def test_accuracy_is_that_of_the_sum_of_both_views(tmp_path):
     assert {path.name for path in (tmp_path / "results").iterdir()} == {
         "table4.csv", "table4.md", "numbers.json"  # a figure of one ratio would be a point a strategy
     }  # fmt: skip
+
+
+def test_networks_that_embed_all_faces_alike_are_named(tmp_path):
+    run = small_run(tmp_path, {"verification": {"flip_test": []}})
+    write_embeddings(run, "orl", "sface")
+    spec = next(spec for spec in run.params.prune.specs if (spec.criterion, spec.ratio) == ("random", 0.4))
+    assert verification_study(run, "orl", "sface").table.notes == ""
+    same = np.ones_like(run.raw_embeddings("orl", "sface"))
+    write_array(same, run.layout.embeddings("orl", "sface", spec))
+    table = verification_study(run, "orl", "sface").table
+    assert table.notes.endswith(f"the same embedding: {spec.granularity} random, ρ = 0.4.")
+    assert table.frame.loc[table.frame["constant"], "granularity"].tolist() == [spec.granularity]
 
 
 def test_how_far_a_network_can_be_pruned(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from prefiqs.apps.evaluate.inputs import Settings
 from prefiqs.evaluation.bootstrap import FEWEST_PEOPLE
 from prefiqs.evaluation.comparison import Bootstraps, Comparison
 from prefiqs.evaluation.groups import QUANTILES, Grouping, differentials, group_points, group_scores
-from prefiqs.evaluation.tables import FEW_ERRORS, differences_table
+from prefiqs.evaluation.tables import UNRELIABLE, differences_table
 from prefiqs.reporting.tables import Table
 
 METHOD = {"key": "method"}  # what users call keys
@@ -51,26 +51,25 @@ def area_table(
     hidden: list[str],
 ) -> Table:
     """Return the areas, random order included, with their intervals; best first for each verifier and FMR."""
-    of_all = areas.drop_duplicates(["verifier", "fmr"])[["verifier", "fmr", "fnmr", "errors", "fmr_resolvable"]]
-    start = of_all.assign(key="random order", pauc=chance["pauc_mean"].to_numpy())
+    # In random order, errors stay longer than by quality: where a method is reliable, it is, too.
+    of_all = areas.groupby(["verifier", "fmr"], sort=False)[["fnmr", "errors", "fmr_resolvable", "reliable"]].max()
+    start = of_all.reset_index().assign(key="random order", pauc=chance["pauc_mean"].to_numpy())
     areas = pd.concat([areas.assign(random=False), start.assign(random=True)], ignore_index=True)
     notes = (
         f"fnmr: with nothing discarded. pauc: ·10³, up to a discard fraction of {settings.limit:g}, threshold "
         f"{settings.threshold}; smaller is better."
     )
-    if (areas["errors"] < FEW_ERRORS).any():
-        notes += f" No third digit where fewer than {FEW_ERRORS} genuine pairs are rejected."
-    hidden = [*hidden, "random", "errors"]
-    if areas["fmr_resolvable"].all():
-        hidden += ["fmr_resolvable"]
+    hidden = [*hidden, "random", "errors", "fewest_errors", "false_matches", "fmr_resolvable"]
+    if areas["reliable"].all():
+        hidden += ["reliable"]
     else:
-        notes += " fmr_resolvable: at least 1/FMR impostor pairs are left at this discard fraction."
+        notes += f" reliable: not with {UNRELIABLE}; other areas are printed with two digits."
     if settings.resamples:
         columns = ["verifier", "key", "fmr", "pauc_low", "pauc_high", "unit", "undefined"]
         areas = areas.merge(intervals[columns], "left", columns[:3])
         notes += f" In brackets: 95 % bootstrap interval over {settings.resample_unit}."
         hidden += ["unit", "undefined"]
-    areas = _ordered(areas, "pauc").assign(few=areas["errors"] < FEW_ERRORS)
+    areas = _ordered(areas, "pauc").assign(few=~areas["reliable"])
     return Table(
         areas.rename(columns=METHOD),
         f"Areas under the error-versus-discard curves of {title} (smaller is better)",

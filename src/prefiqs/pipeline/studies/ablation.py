@@ -14,7 +14,7 @@ from prefiqs.evaluation.bootstrap import BootstrapCurves
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.curve import RandomOrder
 from prefiqs.evaluation.edc import EdcProtocol
-from prefiqs.evaluation.tables import areas_table
+from prefiqs.evaluation.tables import areas_table, unreliable
 from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.methods.registry import score
 from prefiqs.models.face_model import FaceModel
@@ -237,14 +237,12 @@ def _removed_alike(network: FaceModel, fused: FaceModel, spec: PruningSpec) -> f
 
 
 def _fmr_table(areas: pd.DataFrame, protocol: EdcProtocol, caption: str) -> Table:
-    frame = areas.pivot(index="ratio", columns="fmr", values="pauc")[[*protocol.fmrs]]
-    frame.columns = [f"FMR {fmr:g}" for fmr in protocol.fmrs]
-    doubtful = int((~areas["fmr_resolvable"]).sum())
-    notes = (
-        f"Discard up to {protocol.limit:g}, threshold {protocol.threshold}. Areas with a point of fewer than 1/FMR "
-        f"impostor pairs: {doubtful or 'none'} of {len(areas)}."
-    )
-    return Table(frame.reset_index(), caption, dict.fromkeys(frame, "min"), 2, notes)
+    areas = areas.assign(fmr=areas["fmr"].map("FMR {:g}".format), few=~areas["reliable"])
+    wide = areas.pivot(index="ratio", columns="fmr", values=["pauc", "few"])
+    coarse = {f"FMR {fmr:g}": f"few at {fmr:g}" for fmr in protocol.fmrs}
+    frame = wide["pauc"][[*coarse]].astype(float).join(wide["few"].rename(columns=coarse)).rename_axis(columns=None)
+    notes = f"Discard up to {protocol.limit:g}, threshold {protocol.threshold}. {unreliable(areas, 'fmr')}"
+    return Table(frame.reset_index(), caption, dict.fromkeys(coarse, "min"), 2, notes.strip(), coarse=coarse)
 
 
 def _ser_fiq(

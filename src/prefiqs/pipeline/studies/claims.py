@@ -10,12 +10,16 @@ from typing import Any
 
 import pandas as pd
 
+from prefiqs.evaluation.tables import UNRELIABLE, area_text
 from prefiqs.pipeline.run import Run
+from prefiqs.reporting.tables import Table
 
 SMALL_RATIO = 0.3  # what "small ρ" means in the paper's second claim
 SAME_RANKING = 0.9  # the Spearman correlation from which two drifts count as ranking images alike
 SAME_AREA = 0.05  # how much two pAUC may differ, relatively, to count as alike
 STABLE, STABLE_AREA = 0.7, 0.1  # up to which ratio the paper finds stable pAUC, and how far it is from the best there
+
+SAME_MODEL = ("jacobian", "stable", "ratio")  # claims that the estimator verifies; the others, all verifiers
 
 TITLES = {  # of the columns of `verdicts`
     "granularity": "unstructured beats structured",
@@ -34,14 +38,17 @@ def judge(run: Run, numbers: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """One row a claim, benchmark of `report.claims` and estimator; numbers: by stage and item, such as `edc-orl-sface`.
 
     from_paper: False if every quality measure must face it. text: the claim. evidence: the numbers behind the verdict.
-    verdict: "yes", "no" or "undecided".
+    verdict: "yes", "no" or "undecided". reliable: whether all areas behind it are, see `evaluation.tables`.
     """
     rows = []
     for benchmark, model in product(run.params.report.claims, run.params.models.quality):
         edc, jacobian = numbers[f"edc-{benchmark}-{model}"], numbers.get(f"jacobian-{benchmark}-{model}")
-        judged = [*_about_pruning(edc), *_about_the_jacobian(jacobian), *_about_areas(edc)]
-        rows += [(*claim, benchmark, model) for claim in judged]
-    columns = ["claim", "from_paper", "text", "evidence", "verdict", "benchmark", "estimator"]
+        judged = (*_about_pruning(edc), *_about_the_jacobian(jacobian), *_about_areas(edc))
+        for claim, from_paper, text, evidence, verdict in judged:
+            few = [verifier for verifier in edc["unreliable"] if verifier == model or claim not in SAME_MODEL]
+            doubt = f"; not reliable with {', '.join(few)}: {UNRELIABLE}" if few else ""
+            rows.append((claim, from_paper, text, evidence + doubt, verdict, benchmark, model, not few))
+    columns = ["claim", "from_paper", "text", "evidence", "verdict", "benchmark", "estimator", "reliable"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -53,25 +60,35 @@ def verdicts(judged: pd.DataFrame) -> pd.DataFrame:
     return wide[[*shown]].rename(columns=shown).rename_axis(columns=None).reset_index()
 
 
+def verdicts_table(judged: pd.DataFrame, caption: str = "") -> Table:
+    """The same as a table, whose notes name what is not reliable."""
+    few = judged[~judged["reliable"]].groupby(["benchmark", "estimator"], sort=False).size()
+    named = ", ".join(f"{benchmark} with {estimator} ({count})" for (benchmark, estimator), count in few.items())
+    notes = f"Verdicts on areas that are not reliable ({UNRELIABLE}): {named}." if named else ""
+    return Table(verdicts(judged), caption, notes=notes)
+
+
 def _about_pruning(found: Mapping[str, Any]) -> Iterator[Judged]:
     if changes := found["to_structured"]:
         text = "Unstructured L1 pruning beats structured L1 pruning at every ρ"
         yield "granularity", True, text, *_all_smaller(changes)
     if changes := found["to_random_pruning"]:
-        small = {ratio: change for ratio, change in changes.items() if ratio == "mean" or float(ratio) <= SMALL_RATIO}
+        small = {ratio: change for ratio, change in changes.items() if ratio != "mean" and float(ratio) <= SMALL_RATIO}
         text = f"L1 pruning beats random pruning at small ρ (unstructured, ρ ≤ {SMALL_RATIO:g})"
-        yield "criterion", True, text, *_all_smaller(small)
+        if small:
+            yield "criterion", True, text, *_all_smaller(small)
 
 
 def _all_smaller(changes: Mapping[str, Sequence[float]]) -> tuple[str, str]:
-    """Evidence and verdict from differences by ratio, and their mean over all ratios."""
-    of_ratios = [change for ratio, change in changes.items() if ratio != "mean"]
-    smaller, clearly = sum(d < 0 for d, _, _ in of_ratios), sum(high < 0 for _, _, high in of_ratios)
+    """Evidence and verdict from differences by ratio; the evidence has their mean if it is given, else each of them."""
+    by_ratio = {f"at ρ = {ratio}": change for ratio, change in changes.items() if ratio != "mean"}
+    smaller, clearly = sum(d < 0 for d, _, _ in by_ratio.values()), sum(high < 0 for _, _, high in by_ratio.values())
+    cited = {"over all ratios": changes["mean"]} if "mean" in changes else by_ratio
     evidence = (
-        f"smaller pAUC, mean over the verifiers, at {smaller} of {len(of_ratios)} ratios (with an interval below 0 at "
-        f"{clearly}); mean difference over all ratios {_signed(*changes['mean'])}"
+        f"smaller pAUC, mean over the verifiers, at {smaller} of {len(by_ratio)} ratios (with an interval below 0 at "
+        f"{clearly}); mean difference {'; '.join(f'{what} {_signed(*change)}' for what, change in cited.items())}"
     )
-    return evidence, _below_zero(of_ratios)
+    return evidence, _below_zero(by_ratio.values())
 
 
 def _about_the_jacobian(found: Mapping[str, Any] | None) -> Iterator[Judged]:
@@ -97,16 +114,26 @@ def _about_areas(found: Mapping[str, Any]) -> Iterator[Judged]:
         ("norm", "the embedding norm", "norm", found["pauc_norm"]),
     ):
         changes = found["difference_to_random" if claim == "random-order" else "difference_to_norm"]
-        parts = [f"{v} {best[v]:.2f} ({rival} {areas[v]:.2f}, difference {_signed(*changes[v])})" for v in best]
+        parts = []
+        for v in best:
+            sure = v not in found["unreliable"]
+            ours, others = (area_text(area[v], sure) for area in (best, areas))
+            parts.append(f"{v} {ours} ({rival} {others}, difference {_signed(*changes[v], sure)})")
         text = f"PreFIQs beats {text} at its best ρ ({variant})"
         yield claim, False, text, f"pAUC {', '.join(parts)}", _below_zero(changes.values())
+    if len(found["excess"]) > 1:  # one ratio is always as good as the best of one
+        yield from _about_ratios(found)
+
+
+def _about_ratios(found: Mapping[str, Any]) -> Iterator[Judged]:
+    variant = found["best_variant"]
     stable = {ratio: excess for ratio, excess in found["excess"].items() if float(ratio) <= STABLE}
     text = f"pAUC is stable up to ρ = {STABLE:g} (at most {STABLE_AREA:.0%} larger than at the best ratio)"
-    ratio, excess = max(stable.items(), key=lambda item: -1 if item[1][0] is None else item[1][0])
-    evidence = f"same-model pAUC is largest at ρ = {ratio}; best is {variant} ({_percent(excess)})"
-    verdicts = {_within(STABLE_AREA, excess) for excess in stable.values()}
-    verdict = next(word for word in ("no", "undecided", "yes") if word in verdicts)
-    yield "stable", True, text, evidence, verdict
+    if stable:
+        ratio, excess = max(stable.items(), key=lambda item: -1 if item[1][0] is None else item[1][0])
+        evidence = f"same-model pAUC is largest at ρ = {ratio}; best is {variant} ({_percent(excess)})"
+        verdicts = {_within(STABLE_AREA, excess) for excess in stable.values()}
+        yield "stable", True, text, evidence, next(word for word in ("no", "undecided", "yes") if word in verdicts)
     usual = found["usual_ratio"]
     excess = found["excess"][f"{usual['ratio']:g}"]
     text = f"ρ = {usual['ratio']:g} is as good as the best ratio (pAUC at most {SAME_AREA:.0%} larger)"
@@ -132,8 +159,9 @@ def _within(margin: float, excess: Sequence[float | None]) -> str:
     return "yes" if -margin <= low and high <= margin else "undecided"
 
 
-def _signed(value: float, low: float, high: float) -> str:
-    return f"{value:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}".replace("-", "−")
+def _signed(value: float, low: float, high: float, reliable: bool = True) -> str:
+    change, *ends = (area_text(part, reliable, "+") for part in (value, low, high))
+    return f"{change}, 95 % interval {ends[0]} to {ends[1]}"
 
 
 def _percent(excess: Sequence[float | None]) -> str:

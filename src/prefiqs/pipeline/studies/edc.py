@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prefiqs.evaluation.bootstrap import BootstrapCurves, Difference, difference_of, excess_of
+from prefiqs.embedding.vectors import all_alike
+from prefiqs.evaluation.bootstrap import BootstrapCurves, Difference, difference_of, ratio_of, simultaneous_intervals
 from prefiqs.evaluation.curve import Curve
 from prefiqs.evaluation.edc import THRESHOLDS
 from prefiqs.evaluation.tables import (
-    FEW_ERRORS,
+    area_text,
     areas_table,
     curves_table,
     differences_table,
     intervals_table,
     random_curves_table,
     random_table,
+    unreliable,
 )
 from prefiqs.pipeline.identity import COLUMNS, MethodId, short
 from prefiqs.pipeline.params import Edc
@@ -27,6 +29,7 @@ from prefiqs.reporting.figures.areas import forest, lines_by_ratio
 from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.style import PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
+from prefiqs.reporting.tables import broken
 
 OURS = ("unstructured", "l1")
 FROM_NORM = {"difference": "from_norm", "low": "from_norm_low", "high": "from_norm_high"}
@@ -44,8 +47,12 @@ class EdcStudy(Study):
     areas: for both conventions. If it was resampled: pauc_low, pauc_high: 95 % interval; from_norm, from_norm_low,
     from_norm_high: the difference from the norm, paired, below 0 = better; random, random_low, random_high: mean, least
     and largest area of random orders. intervals: the main result, each method minus the norm. by_ratio: with the
-    estimator as verifier; None if it makes fewer than `FEW_ERRORS`, or for one ratio. findings: one paragraph per
+    estimator as verifier; None if none of its areas is reliable, or for one ratio. findings: one paragraph per
     verifier, and how far to rely on them.
+
+    numbers: reliability: by FMR and verifier, how many areas are reliable, and errors as in `evaluation.tables`, of all
+    measures the fewest. unreliable: verifiers for which an area of PreFIQs or of the norm is not, at the first FMR.
+    constant: pruned networks that embed all faces alike. random_orders_beaten: orders with a larger area than PreFIQs.
     """
 
     areas: pd.DataFrame = saved_as("areas")
@@ -84,7 +91,8 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     ):
         more = table.rename(columns=columns).assign(threshold=edc.threshold)
         areas = areas.merge(more[[*more.columns.intersection(where, sort=False), *columns.values()]], "left")
-    areas = areas.assign(limit=edc.limit)
+    alike = [spec for spec in keys if all_alike(run.raw_embeddings(benchmark, model, spec))]
+    areas = areas.assign(limit=edc.limit, constant=areas["key"].isin([keys[spec] for spec in alike]))
     areas = identified(areas[[*where, "limit", *areas.columns.drop([*where, "limit"])]])
 
     chosen = areas[(areas["fmr"] == fmr) & (areas["threshold"] == edc.threshold)]
@@ -102,24 +110,27 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     names |= dict(zip(others["key"], others["label"], strict=True))
     points, random_points = identified(curves_table(curves[edc.threshold])), random_curves_table(chance)
 
-    by_spec = chosen[chosen["key"].isin(keys.values())]
-    by_spec = by_spec.set_index(["granularity", "criterion", "ratio", "verifier"])["pauc"].unstack(sort=False)
-    by_spec = by_spec.rename_axis(columns=None).assign(mean=by_spec.mean(axis=1, skipna=False)).reset_index()
-    rejected = chosen.groupby("verifier")["errors"].first()
-    named = ", ".join(rejected.index[rejected < FEW_ERRORS])
-    few = f" Fewer than {FEW_ERRORS} errors to compare, so no third digit: {named}." if named else ""
+    pruned = chosen[chosen["key"].isin(keys.values())]
+    cells = pruned.set_index(["granularity", "criterion", "ratio", "verifier"]).unstack(sort=False)
+    by_spec, few = (cells[name].rename_axis(columns=None) for name in ("pauc", "reliable"))
+    by_spec = by_spec.assign(mean=by_spec.mean(axis=1, skipna=False))
+    coarse = {column: f"{column} is not reliable" for column in by_spec}
+    few = ~few.assign(mean=few.all(axis=1)).rename(columns=coarse)
     order = ", ".join(f"{v} {line.pauc_mean[v]:.2f} ± {line.pauc_std[v]:.2f}" for v in verifiers)
-    coarse = {verifier: f"{verifier} has few errors" for verifier in verifiers}
+    notes = (
+        f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {order}. "
+        f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}."
+    )
     table = Table(
-        by_spec.assign(**{mark: rejected[verifier] < FEW_ERRORS for verifier, mark in coarse.items()}),
+        by_spec.join(few).reset_index(),
         f"pAUC·10³ on {benchmark}, quality from {model}",
         best=dict.fromkeys([*verifiers, "mean"], "min"),
         digits=2,
         coarse=coarse,
-        notes=f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {order}. "
-        f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}.{few}",
+        notes=" ".join(filter(None, [notes, unreliable(pruned, "verifier"), broken(pruned)])),
     )
     found = chosen[chosen["key"] == ours].set_index("verifier")
+    reliable = chosen[chosen["key"].isin([norm, *keys.values()])].groupby("verifier")["reliable"].all()
     drawn = {verifier: bootstraps[verifier, fmr] for verifier in verifiers}
     main = {f"{spec.ratio:g}": keys[spec] for spec in prune.main}
     changes = changes_of_best(drawn, model, main, norm, edc.limit)
@@ -127,9 +138,10 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         "best_variant": best.label,
         "fnmr_without_discard": found["fnmr"].to_dict(),
         "pauc_best": found["pauc"].to_dict(),
-        "pauc_best_interval": found[["pauc_low", "pauc_high"]].T.to_dict("list"),
         "pauc_random_mean": line["pauc_mean"].to_dict(),
         "pauc_random_min": line["pauc_min"].to_dict(),
+        "random_orders": edc.random_orders,
+        "random_orders_beaten": {v: (chance[v, fmr].pauc > found.loc[v, "pauc"] / 1e3).sum() for v in verifiers},
         "pauc_norm": paucs.loc[norm].to_dict(),
         **changes,
         **{name: changes_by_ratio(drawn, keys, rival, edc.limit) for name, rival in RIVALS.items()},
@@ -137,15 +149,21 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         "pairs": {"genuine": curve[model, norm].n_genuine[0], "impostor": curve[model, norm].n_impostor[0]},
         "resampled": bootstraps[model, fmr].unit,
         "resamples": edc.resamples,
+        "reliability": _reliability(areas[areas["threshold"] == edc.threshold]),
+        "unreliable": [verifier for verifier in verifiers if not reliable[verifier]],
+        "constant": [spec.key for spec in alike],
     }
     levels = {"embedding norm": paucs.loc[norm, model]}
     if oracle in paucs.index:
         numbers["pauc_severity"] = paucs.loc[oracle].to_dict()
         levels["true severity"] = paucs.loc[oracle, model]
-    strategy, by_ratio = by_spec["granularity"] + " " + by_spec["criterion"], None
-    if rejected[model] >= FEW_ERRORS and by_spec["ratio"].nunique() > 1:
-        by_strategy = by_spec.assign(strategy=strategy, pauc=by_spec[model])
-        by_ratio = lines_by_ratio(by_strategy, "pauc", f"{about}, verifier {model}", levels, line.loc[model])
+    by_ratio, same = None, pruned[pruned["verifier"] == model]
+    if same["reliable"].any() and same["ratio"].nunique() > 1:
+        same = same.assign(strategy=same["granularity"] + " " + same["criterion"])
+        by_ratio = lines_by_ratio(same, "pauc", f"{about}, verifier {model}", levels, line.loc[model])
+    shown = _named(chosen, names)
+    corrected = [changes["difference_to_norm"][verifier] for verifier in shown.loc[shown["key"] == ours, "verifier"]]
+    shown.loc[shown["key"] == ours, [*FROM_NORM.values()]] = corrected
     return EdcStudy(
         areas=areas,
         points=points,
@@ -153,9 +171,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         random_points=random_points,
         table=table,
         by_ratio=by_ratio,
-        intervals=against_norm_figure(
-            _named(chosen, names), chosen[chosen["key"] == norm], curve[model, norm].n_genuine[0], about
-        ),
+        intervals=against_norm_figure(shown, shown[shown["key"] == norm], curve[model, norm].n_genuine[0], about),
         curves=edc_grid(
             _named(points, names).assign(benchmark=benchmark),
             random_points.assign(benchmark=benchmark),
@@ -169,7 +185,8 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         findings=[
             f"PreFIQs is best with {best.label}: the smallest pAUC on these data with {model} as verifier.",
             *(_verdict(verifier, model, edc, numbers, curve[verifier, norm]) for verifier in verifiers),
-            _reliability(areas),
+            unreliable(areas.assign(fmr=areas["fmr"].map("FMR {:g}".format)), "fmr")
+            or "Every area is reliable: up to the limit, ten or more pairs of either kind are errors.",
         ],
     )
 
@@ -192,10 +209,13 @@ def against_norm_figure(
     areas, norm: rows of `EdcStudy.areas` at one FMR, labelled, and those of the norm. pairs: genuine ones.
     """
     chance = norm.assign(key="random", label="random orders, mean", from_norm=norm["random"] - norm["pauc"])
-    table = pd.concat([areas[areas["method"] != "norm"], chance])
+    table = pd.concat([areas.drop(norm.index), chance])
     table = table.rename(columns={"from_norm": "estimate", "from_norm_low": "low", "from_norm_high": "high"})
+    few = (~areas["reliable"]).groupby(areas["verifier"]).sum()
+    doubt = few.map("\n{} areas not reliable".format).where(few > 0, "")
     headings = {
-        of.verifier: f"verifier {of.verifier}\n{of.errors:,} of {pairs:,} rejected\nnorm: {PAUC_LABEL} {of.pauc:.2f}"
+        of.verifier: f"verifier {of.verifier}\n{of.errors:,} of {pairs:,} rejected\n"
+        f"norm: {PAUC_LABEL} {area_text(of.pauc, of.reliable)}{doubt[of.verifier]}"
         for of in norm.itertuples()
     }
     about = f"{PAUC_LABEL} minus that of the embedding norm, 95 % intervals; left of 0: better than the norm"
@@ -205,27 +225,35 @@ def against_norm_figure(
 def changes_of_best(
     drawn: Mapping[str, BootstrapCurves], model: str, by_ratio: Mapping[str, str], norm: str, limit: float
 ) -> dict[str, Any]:
-    """How the best ratio, by the estimator's own verifications, compares; it is chosen anew in each resample.
+    """How the best ratio, by the estimator's own verifications, compares; intervals allow for its choice.
 
     by_ratio: keys. difference_to_norm, difference_to_random: by verifier, pAUC·10³ minus that of the norm or of a
-    random order, with its 95 % interval. excess: by ratio, how much larger its area is than that of the best,
-    relatively, with its 90 % interval, see `excess_of`; verified by the estimator.
+    random order, with its 95 % interval. pauc_best_interval: by verifier, that of the area, ·10³. excess: by ratio, how
+    much larger its area is than the smallest of all, relatively, with its 90 % interval; verified by the estimator.
     """
-    judge, keys = drawn[model], list(by_ratio.values())
-    best = min(keys, key=lambda key: np.nan_to_num(judge.curves[key].pauc(limit), nan=np.inf))
-    to_norm, to_random = {}, {}
+    keys, changes = list(by_ratio.values()), {name: dict[str, list[float]]() for name in ("norm", "random", "itself")}
+    best = int(np.argmin(np.nan_to_num(drawn[model].paucs(keys, limit)[0], nan=np.inf)))
     for verifier, curves in drawn.items():
-        area, areas = curves.curves[best].pauc(limit), curves.pauc_of_best(keys, judge, limit)
-        change = difference_of(area - curves.curves[norm].pauc(limit), areas - curves.pauc(norm, limit))
-        to_norm[verifier] = per_mille(change)
-        level, levels = curves.curves[norm].fnmr[0], curves.fnmr[norm][:, 0]  # before anything is discarded
-        to_random[verifier] = per_mille(difference_of(area - limit * level, areas - limit * levels))
-    area, areas = judge.curves[best].pauc(limit), judge.pauc_of_best(keys, judge, limit)
-    excess = {
-        ratio: excess_of(judge.curves[key].pauc(limit), area, judge.pauc(key, limit), areas)
-        for ratio, key in by_ratio.items()
+        areas, resampled = curves.paucs(keys, limit)
+        rivals: dict[str, tuple[float, np.ndarray | float]] = {
+            "norm": (curves.curves[norm].pauc(limit), curves.pauc(norm, limit)),
+            "random": (limit * curves.curves[norm].fnmr[0], limit * curves.fnmr[norm][:, 0]),  # nothing discarded
+            "itself": (0.0, 0.0),
+        }
+        for name, (area, in_resamples) in rivals.items():
+            low, high = simultaneous_intervals(areas - area, resampled - in_resamples)
+            changes[name][verifier] = [1e3 * values[best] for values in (areas - area, low, high)]
+    areas, resampled = drawn[model].paucs(keys, limit)
+    excess = {}
+    for ratio, area, its in zip(by_ratio, areas, resampled, strict=True):
+        over = ratio_of(area, areas) - 1, ratio_of(its, resampled) - 1
+        excess[ratio] = [float(np.max(values)) for values in (over[0], *simultaneous_intervals(*over, 0.9))]
+    return {
+        "difference_to_norm": changes["norm"],
+        "difference_to_random": changes["random"],
+        "pauc_best_interval": {v: [max(low, 0.0), high] for v, (_, low, high) in changes["itself"].items()},
+        "excess": excess,
     }
-    return {"difference_to_norm": to_norm, "difference_to_random": to_random, "excess": excess}
 
 
 def changes_by_ratio(
@@ -259,34 +287,33 @@ def per_mille(change: Difference) -> list[float]:
 
 def _verdict(verifier: str, model: str, edc: Edc, numbers: Mapping[str, Any], norm: Curve) -> str:
     """What the numbers say of one verifier; norm: the curve of the embedding norm."""
-    ours, by_norm = numbers["pauc_best"][verifier], numbers["pauc_norm"][verifier]
-    mean, smallest = numbers["pauc_random_mean"][verifier], numbers["pauc_random_min"][verifier]
-    difference, low, high = numbers["difference_to_norm"][verifier]
+    sure, beaten = verifier not in numbers["unreliable"], numbers["random_orders_beaten"][verifier]
+    ours, by_norm, mean = (area_text(numbers[f"pauc_{of}"][verifier], sure) for of in ("best", "norm", "random_mean"))
     protocol = "same-model" if verifier == model else "cross-model"
-    if ours < smallest:
-        helps = "Discarding by quality helps: it beats every random order."
-    elif ours < mean:
-        helps = "That is better than a random order on average, but within the range of random orders."
-    else:
-        helps = "Discarding by quality does not help."
-    if low > 0:
-        beats = "The embedding norm is better"
-    elif high < 0:
-        beats = "PreFIQs is better than the embedding norm"
-    else:
-        beats = "PreFIQs and the embedding norm cannot be distinguished"
+    verdicts = []
+    for rival, name in (("a random order", "random"), ("the embedding norm", "norm")):
+        _, low, high = change = numbers[f"difference_to_{name}"][verifier]
+        words = f"PreFIQs and {rival} cannot be distinguished"
+        if low > 0 or high < 0:
+            words = f"PreFIQs is {'better' if high < 0 else 'worse'} than {rival}"
+        difference, *ends = (area_text(value, sure, "+") for value in change)
+        verdicts.append(f"{words} (difference {difference}, 95 % interval {ends[0]} to {ends[1]}).")
     failing, genuine = round(norm.fnmr[0] * norm.n_genuine[0]), norm.n_genuine[0]
     return (
         f"Verifier {verifier} ({protocol}): without discarding, {failing:,} of {genuine:,} genuine pairs "
-        f"({100 * norm.fnmr[0]:.2f} %) are rejected at FMR {edc.fmr[0]:g}. pAUC·10³ is {ours:.2f} for PreFIQs, "
-        f"{mean:.2f} for a random order (smallest of {edc.random_orders}: {smallest:.2f}) and {by_norm:.2f} for the "
-        f"embedding norm. {helps} {beats} (difference {difference:.2f}, 95 % interval {low:.2f} to {high:.2f})."
+        f"({100 * norm.fnmr[0]:.2f} %) are rejected at FMR {edc.fmr[0]:g}. pAUC·10³ is {ours} for PreFIQs, smaller "
+        f"than that of {beaten} of {edc.random_orders} random orders (mean {mean}), and {by_norm} for the embedding "
+        f"norm. {' '.join(verdicts)}"
     )
 
 
-def _reliability(areas: pd.DataFrame) -> str:
-    doubtful = areas[~areas["fmr_resolvable"]].groupby("fmr").size()
-    if doubtful.empty:
-        return "Every point up to the limit has enough impostor pairs to set its threshold."
-    counts = ", ".join(f"{count} at FMR {fmr:g}" for fmr, count in doubtful.items())
-    return f"Of {len(areas)} areas, some have fewer than 1/FMR impostor pairs at a point: {counts}."
+def _reliability(areas: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """By FMR and verifier: how many areas there are and how many are reliable, and how few errors and false matches."""
+    found = areas.groupby(["fmr", "verifier"], sort=False).agg(
+        areas=("key", "size"),
+        reliable=("reliable", "sum"),
+        errors=("errors", "first"),
+        fewest_errors=("fewest_errors", "min"),
+        false_matches=("false_matches", "min"),
+    )
+    return {f"{fmr:g}": part.droplevel("fmr").to_dict("index") for fmr, part in found.groupby("fmr", sort=False)}

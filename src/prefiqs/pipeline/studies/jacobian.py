@@ -14,7 +14,7 @@ from prefiqs.reporting.figures.distributions import scatter_agreement
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 TITLES = {"jacobian": "Jacobian drift (eq. 9)", "discrete": "discrete drift (eq. 4)"}
-COLUMNS = ["verifier", "drift", "ratio", "fmr", "threshold", "limit", "fnmr", "pauc"]
+COLUMNS = ["verifier", "drift", "ratio", "fmr", "threshold", "limit", "fnmr", "pauc", "reliable"]
 
 
 class JacobianStudy(Study):

@@ -10,10 +10,11 @@ import jinja2
 import nbformat
 import pandas as pd
 
+from prefiqs.evaluation.tables import UNRELIABLE
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.pipeline.params import RESULTS, stage_items
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.studies.claims import judge, verdicts
+from prefiqs.pipeline.studies.claims import judge, verdicts_table
 from prefiqs.reporting.study import Study, Table, saved_as
 
 PAGE = Path(__file__).with_suffix(".md.j2")
@@ -56,7 +57,7 @@ def report(run: Run) -> Report:
     text = page.render(
         params=params,
         numbers=numbers,
-        verdicts=Table(verdicts(claims), "").markdown().strip() if len(claims) else "",
+        verdicts=verdicts_table(claims).markdown().strip() if len(claims) else "",
         notebooks=_notebooks(run, folders),
         verifiers_table=_verifiers_table,
         transformer_table=_transformer_table,
@@ -75,14 +76,16 @@ def _verifiers_table(found: Mapping[str, Any], benchmark: str, fmr: float) -> st
         "embedding norm": pd.Series(found["pauc_norm"]),
         "random order": pd.Series(found["pauc_random_mean"]),
         "true severity": pd.Series(found.get("pauc_severity", {}), dtype=float),
+        "few": pd.Series({verifier: verifier in found["unreliable"] for verifier in found["pauc_best"]}),
     })  # fmt: skip
     caption = (
         f"FNMR with nothing discarded, and pAUC at FMR {fmr:g} on {benchmark}. PreFIQs at its best ratio "
         f"({found['best_variant']}), with its 95 % interval by a bootstrap over {found['resampled']} "
-        f"({found['resamples']} resamples):"
+        f"({found['resamples']} resamples; it allows for the choice of the ratio):"
     )
+    coarse = dict.fromkeys(["PreFIQs", "embedding norm", "random order", "true severity"], "few")
     frame = frame.rename_axis("verifier").reset_index()
-    return Table(frame, caption, digits=2, intervals=("PreFIQs",)).markdown().strip()
+    return Table(frame, caption, {}, 2, _doubt(found), intervals=("PreFIQs",), coarse=coarse).markdown().strip()
 
 
 def _transformer_table(found: Mapping[str, Any]) -> str:
@@ -96,7 +99,16 @@ def _transformer_table(found: Mapping[str, Any]) -> str:
     rows.append({"method": "random order", "random": True, **found["pauc_random_mean"]})
     best = dict.fromkeys(found["pauc_random_mean"], "min")
     within = dict.fromkeys(best, ["random"])  # the random order does not compete
-    return Table(pd.DataFrame(rows), caption, best, 2, hidden=["random"], within=within).markdown().strip()
+    coarse = {verifier: f"{verifier} few" for verifier in best}
+    frame = pd.DataFrame(rows).assign(**{mark: verifier in found["unreliable"] for verifier, mark in coarse.items()})
+    table = Table(frame, caption, best, 2, _doubt(found), hidden=["random"], within=within, coarse=coarse)
+    return table.markdown().strip()
+
+
+def _doubt(found: Mapping[str, Any]) -> str:
+    """Verifiers with which an area that is shown is not reliable, in a sentence."""
+    named = ", ".join(found["unreliable"])
+    return f"Not reliable ({UNRELIABLE}), so printed with two digits: {named}." if named else ""
 
 
 def _links(run: Run, folders: Sequence[str], stages: Iterable[str], item: Iterable[str], suffix: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.embedding.vectors import normalise
+from prefiqs.embedding.vectors import all_alike, normalise
 from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
@@ -36,7 +36,7 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
     scores = {MethodId.of_spec(model, s): quality_from_drift(d) for s, d in drifts.items()}
     scores[MethodId.of("norm", model)] = np.linalg.norm(raw, axis=1)
     medians = {s: float(np.median(d)) for s, d in drifts.items()}
-    constant = [s.key for s in drifts if _is_constant(normalise(run.raw_embeddings(benchmark, model, s)))]
+    constant = [s.key for s in drifts if all_alike(run.raw_embeddings(benchmark, model, s))]
     quality = quality_from_drift(drifts[usual])
     kinds = faces.index["degradation"].iloc[np.argsort(quality, kind="stable")]
     kinds = kinds if faces.index["severity"].any() else kinds.head(0)
@@ -54,11 +54,6 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
         },
         stored={run.layout.scores(benchmark, model): run.identified(benchmark, scores).write},
     )
-
-
-def _is_constant(embeddings: np.ndarray) -> bool:
-    """Whether all faces have the same embedding, or one has none: then nothing of the pruned network is left."""
-    return bool((np.ptp(embeddings, axis=0) < 1e-6).all() or not np.linalg.norm(embeddings, axis=1).all())
 
 
 def _gallery(faces: Benchmark, quality: np.ndarray, title: str) -> Figure:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from prefiqs.evaluation.bootstrap import BootstrapCurves
-from prefiqs.evaluation.tables import areas_table, random_table
+from prefiqs.evaluation.tables import areas_table, random_table, unreliable
 from prefiqs.io.tables import read_parquet
 from prefiqs.pipeline.identity import Scores
 from prefiqs.pipeline.run import Run
@@ -23,7 +24,8 @@ class TransformerStudy(Study):
     """Areas of all that `exits_study` scored, at the first FMR of the run; pAUC·10³, lower is better.
 
     numbers: `points` are where to stop, judged by the first verifier, and `gflops` the costs there and of a whole pass;
-    `seen`: whether the network was trained on images of this benchmark.
+    `seen`: whether the network was trained on images of this benchmark; random_orders_beaten: orders with a larger area
+    than that of a method; `unreliable`: verifiers with which an area is not, see `evaluation.tables`.
     """
 
     areas: pd.DataFrame = saved_as("areas")
@@ -42,7 +44,8 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
 
     comparison = run.comparison(benchmark, verifiers, scores.values)
     areas = curve.merge(areas_table(comparison.curves(protocol), protocol.limit), on="key")
-    chance = random_table(comparison.random_orders(protocol, edc.random_orders)).set_index("verifier")
+    orders = comparison.random_orders(protocol, edc.random_orders)
+    chance = random_table(orders).set_index("verifier")
     wide = curve.join(areas.pivot(index="key", columns="verifier", values="pauc")[verifiers], on="key")
     wide["mean"] = wide[verifiers].mean(axis=1)
     wide["share"] = 100 * wide["gflops"] / wide["gflops"].max()
@@ -62,12 +65,16 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
     random = ", ".join(f"{verifier} {mean:.2f}" for verifier, mean in chance["pauc_mean"].items())
     notes = f"FMR {protocol.fmrs[0]:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {random}."
     notes += f" {model} was trained on images of this benchmark, or on images degraded like them." if seen else ""
+    few = [verifier for verifier in verifiers if not areas.loc[areas["verifier"] == verifier, "reliable"].all()]
+    notes += f" {unreliable(areas, 'verifier')}" if few else ""
     by_verifier = [*verifiers, "mean"]
+    coarse = {name: f"{name} is not reliable" for name in by_verifier}
     digits = dict.fromkeys(by_verifier, 2) | {"GFLOPs": 3, "share of a pass (%)": 0}
 
     def table(rows: pd.DataFrame, columns: Mapping[str, str], caption: str) -> Table:
         frame = rows[["key", *columns, *by_verifier]].rename(columns=columns)
-        return Table(frame, caption, dict.fromkeys(by_verifier, "min"), digits, notes, hidden=["key"])
+        frame = frame.assign(**{mark: bool(few) if name == "mean" else name in few for name, mark in coarse.items()})
+        return Table(frame, caption, dict.fromkeys(by_verifier, "min"), digits, notes, hidden=["key"], coarse=coarse)
 
     shown = [
         part.assign(group=f"{method}, block by block", method=method, label="block " + part["block"].astype(str))
@@ -103,7 +110,12 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
             },
             "seen": seen,
             "pauc_random_mean": chance["pauc_mean"].to_dict(),
-            "pauc_random_min": chance["pauc_min"].to_dict(),
+            "random_orders": edc.random_orders,
+            "random_orders_beaten": {
+                method: {v: (orders[v, protocol.fmrs[0]].pauc > part[v].iloc[-1] / 1e3).sum() for v in verifiers}
+                for method, part in published.items()
+            },
+            "unreliable": few,
             "gflops": {method: early["gflops"] for method, (_, early) in points.items()}
             | {"all": wide["gflops"].max()},
         },
@@ -113,7 +125,7 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
 def _operating_point(
     candidates: pd.DataFrame, verifier: str, resampled: BootstrapCurves, limit: float
 ) -> tuple[pd.Series, pd.Series]:
-    """The row with the smallest area, and that of the earliest block with 0 in the 95 % interval of the difference."""
+    """The row with the smallest area, and that of the earliest block that cannot be distinguished from the best."""
     best = candidates.loc[candidates[verifier].idxmin()]
-    rows = (row for _, row in candidates.iterrows())
-    return best, next(row for row in rows if resampled.difference(row["key"], best["key"], limit).low <= 0)
+    tied = resampled.tied_with_best(candidates["key"].tolist(), limit)
+    return best, candidates.iloc[int(np.argmax(tied))]

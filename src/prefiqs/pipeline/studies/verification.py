@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from prefiqs.embedding.vectors import all_alike
 from prefiqs.errors import InputError
 from prefiqs.evaluation.verification import Accuracy, verification_accuracy
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import lines_by_ratio
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
+from prefiqs.reporting.tables import broken
 
 TOLERATED = 1.0  # percentage points below the unpruned network
 
@@ -41,8 +43,10 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
     for spec in [None, *protocol.specs(run.params.prune.specs_of(model))]:
         found = accuracy(spec, flip_test)
         about = (spec.granularity, spec.criterion, spec.ratio) if spec else (None, None, 0.0)
-        rows.append((*about, 100 * found.mean, 100 * found.std, flip_test))
-    frame = pd.DataFrame(rows, columns=["granularity", "criterion", "ratio", "accuracy", "std", "flip_test"])
+        constant = all_alike(run.raw_embeddings(benchmark, model, spec))
+        rows.append((*about, 100 * found.mean, 100 * found.std, flip_test, constant))
+    columns = ["granularity", "criterion", "ratio", "accuracy", "std", "flip_test", "constant"]
+    frame = pd.DataFrame(rows, columns=columns)
 
     unpruned, pruned = float(frame["accuracy"].iloc[0]), frame.iloc[1:]
     pruned = pruned.assign(strategy=pruned["granularity"] + " " + pruned["criterion"])
@@ -53,7 +57,7 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
         f"{folds.max() + 1} folds, flip test {'on' if flip_test else 'off'}"
     )
     return VerificationStudy(
-        table=Table(frame, caption, best={"accuracy": "max"}, digits=2, hidden=["flip_test"]),
+        table=Table(frame, caption, {"accuracy": "max"}, 2, broken(frame), hidden=["flip_test", "constant"]),
         figure=lines_by_ratio(pruned, "accuracy", f"{benchmark}, verified by pruned {model}", {"not pruned": unpruned})
         if pruned["ratio"].nunique() > 1
         else None,

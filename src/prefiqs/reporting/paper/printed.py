@@ -61,10 +61,11 @@ class Results:
 
     areas: benchmark, estimator (the network of the quality), verifier, key, label, method, network (missing or "" for
         scores that came as a file), granularity, criterion, ratio, supervision ("oracle" for the true severity),
-        trained_on, fmr, threshold, limit, pauc, auc, fmr_resolvable, pauc_low, pauc_high.
-    drifts: benchmark, estimator, verifier, drift ("jacobian" or "discrete"), ratio, fmr, threshold, limit, pauc.
+        trained_on, fmr, threshold, limit, constant, pauc, auc, reliable, pauc_low, pauc_high.
+    drifts: benchmark, estimator, verifier, drift ("jacobian" or "discrete"), ratio, fmr, threshold, limit, pauc,
+        reliable.
     accuracy: benchmark, estimator, granularity and criterion (missing: not pruned), ratio (0: not pruned), flip_test,
-        accuracy (%).
+        constant, accuracy (%).
     """
 
     areas: pd.DataFrame

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from prefiqs.evaluation.tables import FEW_ERRORS
+from prefiqs.evaluation.tables import unreliable
 from prefiqs.io.tables import read_table
 from prefiqs.methods.registry import METHODS
 from prefiqs.reporting.latex import write_latex
 from prefiqs.reporting.paper import printed as paper
-from prefiqs.reporting.tables import TRAINED_ON_NOTE, Table
+from prefiqs.reporting.tables import TRAINED_ON_NOTE, Table, broken
 
 METHODS_COLUMN = "Methods"
 DRIFTS = {"jacobian": "Jacobian drift (Eq. 9)", "discrete": "Discrete drift D(x) (Eq. 4)"}
@@ -120,13 +120,15 @@ def _pruning(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Tabl
     areas = areas.drop_duplicates(["benchmark", "verifier", *SPEC])  # of several seeds, the first
     caption = f"PreFIQs by pruning strategy and ratio: pAUC·10³, quality from {estimator}"
     table = _by_strategy(_mean_over_models(areas, SPEC, printed, caption))
-    return replace(table, within={paper.MEAN: ["block", *SPEC[:2]]})
+    notes = f"{table.notes} {broken(areas)}".strip()
+    return replace(table, within={paper.MEAN: ["block", *SPEC[:2]]}, notes=notes)
 
 
 def _accuracy(accuracy: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Table:
     """Table 4: verification accuracy of the pruned network."""
     flipped = sorted(accuracy.loc[accuracy["flip_test"].astype(bool), "benchmark"].unique())
-    caption, notes = f"Verification accuracy (%) of {estimator}, pruned", f"Flip test: {', '.join(flipped) or 'none'}."
+    caption = f"Verification accuracy (%) of {estimator}, pruned"
+    notes = f"{broken(accuracy)} Flip test: {', '.join(flipped) or 'none'}.".strip()
     table = _by_strategy(_layout(accuracy, SPEC, printed, caption, notes, value="accuracy"))
     return replace(table, best=dict.fromkeys(table.best, "max"), digits=2)
 
@@ -202,10 +204,12 @@ def _layout(
     if counted:
         frame[paper.MEAN] = frame[counted].mean(axis=1, skipna=False)
     coarse = {}
-    if "errors" in values:
-        few = values.groupby([*rows, "benchmark"], sort=False, dropna=False)["errors"].min() < FEW_ERRORS
-        coarse = {name: f"{name} has few errors" for name in cells}
-        frame = frame.join(few.unstack("benchmark")[[*cells]].rename(columns=coarse))
+    if "reliable" in values:
+        few = ~values.groupby([*rows, "benchmark"], sort=False, dropna=False)["reliable"].min()
+        coarse = {name: f"{name} is not reliable" for name in [*cells, *[paper.MEAN] * bool(counted)]}
+        few = few.unstack("benchmark")[[*cells]].eq(True)
+        few[paper.MEAN] = few[counted].any(axis=1)
+        frame = frame.join(few[[*coarse]].rename(columns=coarse))
     if each == 1 and "pauc_low" in values:
         low, high = wide("pauc_low"), wide("pauc_high")
         intervals = list(low)
@@ -242,14 +246,9 @@ def _mean_over_models(values: pd.DataFrame, rows: list[str], printed: pd.DataFra
 
 
 def _setting(part: pd.DataFrame, models: Sequence[str] = ()) -> str:
-    """Say how the areas were made, where they rest on few impostor pairs, and over which FR models they are a mean."""
+    """Say how the areas were made, where they are not reliable, and over which FR models they are a mean."""
     limit = ", ".join(f"{value:g}" for value in part["limit"].unique())
-    weak = part.loc[~part["fmr_resolvable"].astype(bool), "benchmark"].unique() if "fmr_resolvable" in part else []
-    doubt = f" Too few impostor pairs for this FMR at some point: {', '.join(weak)}." if len(weak) else ""
-    few = part.loc[part["errors"] < FEW_ERRORS, "benchmark"].unique() if "errors" in part else []
-    if len(few):
-        doubt += f" Fewer than {FEW_ERRORS} errors to compare, so no third digit: {', '.join(few)}."
-    mean = (
-        f" Mean over the FR models {', '.join(paper.VERIFIERS.get(name, name) for name in models)}." if models else ""
-    )
-    return f"FMR {paper.FMR:g}, threshold {paper.THRESHOLD}, discard up to {limit}.{doubt}{mean}"
+    doubt = unreliable(part, "benchmark")
+    mean = f"Mean over the FR models {', '.join(paper.VERIFIERS.get(name, name) for name in models)}." if models else ""
+    setting = f"FMR {paper.FMR:g}, threshold {paper.THRESHOLD}, discard up to {limit}."
+    return " ".join(filter(None, [setting, doubt, mean]))
