@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.studies.candidates import MARGIN, NORM
 from prefiqs.pipeline.studies.claims import verdicts
 from prefiqs.pruning.spec import PruningSpec
-from prefiqs.reporting.figures.cost import pauc_by_cost
+from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.tables import Table
 
@@ -22,7 +23,6 @@ ROWS = (  # run, benchmark, estimator, verifier
 CANDIDATES = (("wild", "lfw", "LFW"), ("wild", "cfp-fp", "CFP-FP"), ("default", "orl-xq", "orl-xq"))
 CHOOSING = ("sface", "mobilefacenet-y1")  # estimators that choose a score on LFW and CFP-FP
 CONFIRMING = ("orl-xq", "mobilefacenet-512")  # a benchmark, and an estimator on LFW and CFP-FP
-NORM = "norm ‖e‖"
 ARCFACE, NETWORK = (("lfw-all", "LFW"), ("cfp-fp-all", "CFP-FP")), "mobilefacenet-y1"  # of the run wild
 
 
@@ -112,7 +112,7 @@ def candidates() -> str:
     found = relative_areas()
     chosen = found[found["choosing"]].groupby(["group", "key"], sort=False)["relative"].mean()
     winners = chosen.groupby("group", sort=False).idxmin().str[1]
-    shown = dict.fromkeys([NORM, *winners, "pruning-margin ‖e‖·κ²", "PreFIQs, ρ = 0.2", "PreFIQs, ρ = 0.4"])
+    shown = dict.fromkeys([NORM, *winners, MARGIN, "PreFIQs, ρ = 0.2", "PreFIQs, ρ = 0.4"])
     rows = [candidate(found[found["key"] == key], "**{}**" if key in winners.values else "{}") for key in shown]
     head = ["score", "passes", "LFW, CFP-FP", *CONFIRMING, "better than the norm", "better than PreFIQs"]
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
@@ -154,16 +154,15 @@ def price() -> None:
     """Draw the areas of all candidates by their cost, on three data sets and with two estimators."""
     found = relative_areas()
     found = found[found["estimator"].isin(["sface", "mobilefacenet-512"])]
-    of = ["data", "estimator", "group", "key", "passes"]
-    points = found.groupby(of, sort=False)["relative"].mean().rename("pauc").reset_index()
-    points["panel"] = points["data"] + ", quality from " + points["estimator"]
-    named = {NORM: "norm", "pruning-margin ‖e‖·κ²": "pruning-margin", "PreFIQs, ρ = 0.4": "prefiqs"}
-    group = points["group"].where(~points["key"].isin(named), points["key"])
-    points = points.assign(
-        label=points["key"], cost=points["passes"], method=points["key"].map(named).fillna(""), group=group
-    )
-    title = "pAUC of training-free scores relative to that of the norm, mean over verifiers; lower is better"
-    figure = pauc_by_cost(points, "forward passes per face", title, area="relative pAUC")
+    found = found[found["key"] != NORM].fillna({"method": ""})
+    points = found.groupby(["data", "estimator", "group", "method", "key"], sort=False)["relative"].mean().reset_index()
+    points["estimate"] = 100 * (points["relative"] - 1)
+    points["order"] = points["estimate"].groupby(points["key"]).transform("mean")
+    table = points.sort_values(["group", "order"], kind="stable").assign(low=float("nan"), high=float("nan"))
+    table["verifier"] = table["data"] + "\nquality from " + table["estimator"]
+    table["label"] = table["key"]
+    title = "pAUC of training-free scores, by what they cost"
+    figure = forest(table, title, "pAUC relative to that of the norm, mean over verifiers (%); left of 0: better")
     save_figure(figure, ROOT / "reports" / "price.png")
 
 

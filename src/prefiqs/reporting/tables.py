@@ -13,7 +13,7 @@ from prefiqs.io.tables import write_table
 
 DEFAULT_DIGITS = 3
 MISSING = "–"
-TRAINED_ON = "§"  # printed behind a number of a method that was trained or calibrated on images of the benchmark
+TRAINED_ON = "§"  # printed behind what a method says of images like those that it was trained or calibrated on
 
 
 class CellStyle(NamedTuple):
@@ -144,6 +144,11 @@ class Table:
         group = printed.groupby(keys, sort=False, dropna=False)
         rank = group.rank(method="dense", ascending={"min": True, "max": False}[direction])
         return rank.where(group.transform("count") > 1)
+
+
+def marked(methods: pd.DataFrame) -> pd.Series:
+    """The labels of methods (columns label and trained_on), as people see them: with § where `trained_on` is true."""
+    return methods["label"] + methods["trained_on"].map({True: f" {TRAINED_ON}", False: ""})
 
 
 def _as_text(value: object, decimals: int | None) -> str:

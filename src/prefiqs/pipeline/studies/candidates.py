@@ -25,8 +25,9 @@ from prefiqs.models.loading import load_model
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.mask import embedding_layer, prunable_weights
 from prefiqs.pruning.prune import prune
-from prefiqs.reporting.figures.cost import pauc_by_cost
+from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.margin import excess_by_exponent, running_contributions
+from prefiqs.reporting.figures.style import FROM_THE_NORM, PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 ONE, GRADIENT, TWO = "one pass", "one pass and a gradient", "two passes"
@@ -47,7 +48,8 @@ class Candidate(NamedTuple):
 class CandidatesStudy(Study):
     """Training-free scores by their cost; pAUC·10³, smaller is better.
 
-    table: one row a candidate, best first. areas: one row a candidate and verifier, with the differences from the norm
+    table: one row a candidate, best first; method: its name among the methods, or "". areas: one row a candidate and
+    verifier, with the differences from the norm
     and from PreFIQs and their 95 % intervals. changes: these for the pruning margin. by_exponent: how much larger than
     the norm's the area of ‖e‖·κ^p is, with 90 % intervals.
     """
@@ -77,7 +79,11 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     comparison = run.comparison(benchmark, verifiers, scores)
     resampled = comparison.bootstrap(protocol, edc.resamples, edc.seed)
 
-    about = pd.DataFrame([(label, c.group, c.passes) for label, c in found.items()], columns=["key", "group", "passes"])
+    ratios = (*run.params.candidates.ratios, run.params.usual.ratio)
+    named = {_with_ratio("PreFIQs", ratio): "prefiqs" for ratio in ratios}
+    named |= {NORM: "norm", MARGIN: "pruning-margin"}
+    rows = [(label, named.get(label, ""), c.group, c.passes) for label, c in found.items()]
+    about = pd.DataFrame(rows, columns=["key", "method", "group", "passes"])
     pauc = areas_table(comparison.curves(protocol), limit)[["key", "verifier", "pauc"]]
     wide = pauc.pivot(index="key", columns="verifier", values="pauc")[verifiers]
     areas = about.merge(pauc)
@@ -98,7 +104,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         ],
         columns=["verifier", "exponent", "excess", "low", "high"],
     )  # fmt: skip
-    named, margin = {NORM: "norm", MARGIN: "pruning-margin", prefiqs: "prefiqs"}, scores[MARGIN]
+    margin = scores[MARGIN]
     worst, best = (np.asarray(faces.images[int(row)]) for row in (np.argmin(margin), np.argmax(margin)))
     ends = {"lowest score": probe.evidence_of(worst[None]), "highest score": probe.evidence_of(best[None])}
     return CandidatesStudy(
@@ -107,6 +113,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
             f"Training-free scores on {where}: pAUC·10³",
             best=dict.fromkeys([*verifiers, relative.name], "min"),
             digits=dict.fromkeys(verifiers, 2) | {"passes": 3, relative.name: 3},
+            hidden=["method"],
             notes=f"{setting}. passes: forward passes of a face, in multiply-adds. relative to the norm: mean ratio of "
             "areas over the verifiers.",
         ),
@@ -119,14 +126,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
             notes=f"{setting}. Below 0, ‖e‖·κ² is better. In brackets: 95 % intervals, {edc.resamples} resamples.",
         ),
         by_exponent=by_exponent,
-        price=pauc_by_cost(
-            areas.assign(
-                panel="verifier " + areas["verifier"], label=areas["key"], cost=areas["passes"],
-                method=areas["key"].map(named).fillna(""),
-                group=areas["group"].where(~areas["key"].isin(named), areas["key"]),
-            ),
-            "forward passes per face", f"{where}, FMR {protocol.fmrs[0]:g}",
-        ),
+        price=price_figure(table, areas, f"{where}, FMR {protocol.fmrs[0]:g}"),
         exponents=excess_by_exponent(by_exponent, 2.0, where),
         contributions=running_contributions({name: seen.contributions[0] for name, seen in ends.items()}, where),
         findings=[_finding(table, areas, group) for group in (ONE, GRADIENT, TWO)],
@@ -137,6 +137,22 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
             "median_consensus": float(np.median(scores[CONSENSUS])),
         },
     )  # fmt: skip
+
+
+def price_figure(table: pd.DataFrame, areas: pd.DataFrame, title: str) -> Figure:
+    """The areas of all candidates minus that of the norm, by their price. table, areas: as in `CandidatesStudy`."""
+    best_first = areas[areas["key"] != NORM].merge(table[["key"]].assign(place=range(len(table))))
+    shown = best_first.sort_values(["group", "place"], kind="stable")  # the alphabet has the groups by price
+    columns = {f"from the norm{end}": name for end, name in (("", "estimate"), ("_low", "low"), ("_high", "high"))}
+    norm = areas[areas["key"] == NORM].set_index("verifier")["pauc"]
+    headings = {verifier: f"verifier {verifier}\nnorm: {PAUC_LABEL} {area:.2f}" for verifier, area in norm.items()}
+    dearest = areas.groupby("group")["passes"].max()
+    shown = shown.rename(columns=columns).assign(
+        label=shown["key"],
+        group=[f"{group} (costs {dearest[group]:.2f})" for group in shown["group"]],
+        verifier=shown["verifier"].map(headings),
+    )
+    return forest(shown, title, f"{FROM_THE_NORM}\ncosts: forward passes of a face")
 
 
 class LastLayer(PruningMargin):

@@ -25,8 +25,9 @@ from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import forest, lines_by_ratio
 from prefiqs.reporting.figures.curves import edc_grid
-from prefiqs.reporting.figures.style import PAUC_LABEL
+from prefiqs.reporting.figures.style import FROM_THE_NORM, PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
+from prefiqs.reporting.tables import marked
 
 OURS = ("unstructured", "l1")
 FROM_NORM = {"difference": "from_norm", "low": "from_norm_low", "high": "from_norm_high"}
@@ -99,7 +100,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         keys[best]: f"{short(scores.labels[keys[best]])} (best here)",
     }
     others = scores.methods[scores.methods["granularity"].isna()]
-    names |= dict(zip(others["key"], others["label"], strict=True))
+    names |= dict(zip(others["key"], marked(others), strict=True))
     points, random_points = identified(curves_table(curves[edc.threshold])), random_curves_table(chance)
 
     by_spec = chosen[chosen["key"].isin(keys.values())]
@@ -138,14 +139,15 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         "resampled": bootstraps[model, fmr].unit,
         "resamples": edc.resamples,
     }
-    levels = {"embedding norm": paucs.loc[norm, model]}
+    levels = {"embedding norm": ("norm", paucs.loc[norm, model])}
     if oracle in paucs.index:
         numbers["pauc_severity"] = paucs.loc[oracle].to_dict()
-        levels["true severity"] = paucs.loc[oracle, model]
-    strategy, by_ratio = by_spec["granularity"] + " " + by_spec["criterion"], None
+        levels["true severity"] = ("severity", paucs.loc[oracle, model])
+    by_ratio = None
     if rejected[model] >= FEW_ERRORS and by_spec["ratio"].nunique() > 1:
-        by_strategy = by_spec.assign(strategy=strategy, pauc=by_spec[model])
-        by_ratio = lines_by_ratio(by_strategy, "pauc", f"{about}, verifier {model}", levels, line.loc[model])
+        pruned = chosen[chosen["key"].isin(keys.values()) & (chosen["verifier"] == model)]
+        pruned = pruned.assign(strategy=pruned["granularity"] + " " + pruned["criterion"])
+        by_ratio = lines_by_ratio(pruned, "pauc", f"{about}, verifier {model}", levels, line.loc[model])
     return EdcStudy(
         areas=areas,
         points=points,
@@ -191,15 +193,15 @@ def against_norm_figure(
 
     areas, norm: rows of `EdcStudy.areas` at one FMR, labelled, and those of the norm. pairs: genuine ones.
     """
-    chance = norm.assign(key="random", label="random orders, mean", from_norm=norm["random"] - norm["pauc"])
+    chance = norm.assign(key="random", label="random orders, mean", method="random")
+    chance["from_norm"] = norm["random"] - norm["pauc"]
     table = pd.concat([areas[areas["method"] != "norm"], chance])
     table = table.rename(columns={"from_norm": "estimate", "from_norm_low": "low", "from_norm_high": "high"})
     headings = {
         of.verifier: f"verifier {of.verifier}\n{of.errors:,} of {pairs:,} rejected\nnorm: {PAUC_LABEL} {of.pauc:.2f}"
         for of in norm.itertuples()
     }
-    about = f"{PAUC_LABEL} minus that of the embedding norm, 95 % intervals; left of 0: better than the norm"
-    return forest(table.assign(verifier=table["verifier"].map(headings)), title, about)
+    return forest(table.assign(verifier=table["verifier"].map(headings)), title, FROM_THE_NORM)
 
 
 def changes_of_best(
