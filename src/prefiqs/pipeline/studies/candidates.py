@@ -145,7 +145,7 @@ def price_figure(table: pd.DataFrame, areas: pd.DataFrame, title: str) -> Figure
     shown = best_first.sort_values(["group", "place"], kind="stable")  # the alphabet has the groups by price
     columns = {f"from the norm{end}": name for end, name in (("", "estimate"), ("_low", "low"), ("_high", "high"))}
     norm = areas[areas["key"] == NORM].set_index("verifier")["pauc"]
-    headings = {verifier: f"verifier {verifier}\nnorm: {PAUC_LABEL} {area:.2f}" for verifier, area in norm.items()}
+    headings = {verifier: f"verifier\n{verifier}\nnorm: {PAUC_LABEL} {area:.2f}" for verifier, area in norm.items()}
     dearest = areas.groupby("group")["passes"].max()
     shown = shown.rename(columns=columns).assign(
         label=shown["key"],

@@ -39,8 +39,7 @@ def forest(table: pd.DataFrame, title: str, xlabel: str, random: pd.DataFrame | 
         else:
             style.draw_random_areas(axes, random.set_index("verifier").loc[verifier], along_x=True)
     figure.suptitle(title)
-    if table["label"].str.contains(style.TRAINED_ON).any():
-        xlabel = f"{xlabel}\n{style.EXPLAINED}"
+    xlabel = style.explained(xlabel, table["label"])
     if random is None:
         figure.supxlabel(xlabel, fontsize=style.SMALL + 1)
     else:
@@ -90,6 +89,7 @@ def lines_by_ratio(
             axes.vlines(x, part[f"{value}_low"], part[f"{value}_high"], color=look["color"], linewidth=2, alpha=0.4)
         axes.plot(x, part[value], label=strategy.replace("l1", "L1"), **look)
     axes.set(xlabel="pruning ratio ρ", xticks=sorted(table["ratio"].unique()))
+    axes.margins(y=0.1)
     figure.suptitle(title)
     axes.set(ylabel="verification accuracy (%)")
     if value == "pauc":

@@ -50,7 +50,9 @@ def genuine_and_impostor(genuine: np.ndarray, impostor: np.ndarray, threshold: f
     """
     figure = style.new_figure(height=3.4)
     axes = figure.subplots()
-    edges = np.histogram_bin_edges(np.concatenate([genuine, impostor]), 60)
+    all_pairs = np.concatenate([genuine, impostor])
+    width = np.ptp(all_pairs) / 60
+    edges = threshold + width * np.arange(-61, 62)  # one of them is the threshold
     for values, wrong, colour, name, error in (
         (genuine, genuine <= threshold, style.BLUE, "genuine pairs", "rejected: FNMR"),
         (impostor, impostor > threshold, style.GREY, "impostor pairs", "accepted: FMR"),
@@ -60,7 +62,7 @@ def genuine_and_impostor(genuine: np.ndarray, impostor: np.ndarray, threshold: f
         label = f"{error} {100 * wrong.mean():.2g} %"
         axes.hist(values[wrong], edges, weights=share[wrong], color=colour, label=label)
     axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.3f}")
-    axes.set(xlabel="cosine similarity", ylabel="share of the pairs (%)")
+    axes.set(xlabel="cosine similarity", ylabel="share of the pairs (%)", xlim=(all_pairs.min(), all_pairs.max()))
     figure.suptitle(title)
     style.legend_below(figure)
     return figure
@@ -135,7 +137,7 @@ def rank_correlations(correlation: pd.DataFrame, title: str) -> Figure:
     figure.colorbar(mesh, ax=axes, label="Spearman correlation", shrink=0.7)
     axes.set_xticks(axes.get_xticks(), correlation.columns, rotation=45, ha="right", fontsize=style.SMALL)
     axes.tick_params(axis="y", labelsize=style.SMALL)
-    figure.suptitle(title)
+    figure.suptitle(style.explained(title, correlation))
     return figure
 
 

@@ -133,6 +133,11 @@ def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {name: known.get(name) or next(others) for name in names}
 
 
+def explained(text: str, labels: Iterable[str]) -> str:
+    """A title, or what stands below a figure, with a line on the mark § if one of the labels has it."""
+    return f"{text}\n{EXPLAINED}" if any(TRAINED_ON in label for label in labels) else text
+
+
 def panels(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
     """Return `n` axes in rows of `columns`; the rest of the last row stays empty. options: of `Figure.subplots`."""
     axes = figure.subplots(-(-n // columns), columns, squeeze=False, **options).ravel()
