@@ -162,7 +162,8 @@ def price() -> None:
     table["verifier"] = table["data"] + "\nquality from " + table["estimator"]
     table["label"] = table["key"]
     title = "pAUC of training-free scores, by what they cost"
-    figure = forest(table, title, "pAUC relative to that of the norm, mean over verifiers (%); left of 0: better")
+    about = "difference of the pAUC from that of the norm (%), mean over verifiers; left of 0: better than the norm"
+    figure = forest(table, title, about)
     save_figure(figure, ROOT / "reports" / "price.png")
 
 

@@ -139,14 +139,18 @@ def test_grid_colours_the_best_methods_where_none_is_known():
     assert set(drawn[:4]) == {"m4", "m5", "m6", "m7"} and drawn[-1] == "m0"  # grey below, the first on top
 
 
-def test_colours_stay_apart_for_the_colour_blind():
+@pytest.mark.parametrize("shown", [
+    [*style.METHODS.values(), dict(color=style.PALE, linestyle="-")],
+    [*style.STRATEGIES.values(), style.METHODS["norm"], style.METHODS["severity"]],
+])  # fmt: skip
+def test_colours_stay_apart_for_the_colour_blind(shown):
+    """Of two looks, those that a figure may have, in which only the colour differs."""
     # Machado, Oliveira and Fernandes 2009, severity 1: no red cones, no green cones, no blue cones
     protan = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
     deutan = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
     tritan = [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
     to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-    looks = [*style.METHODS.values(), dict(color=style.PALE, linestyle="-"), *style.STRATEGIES.values()]
-    looks = list({(look["color"], look["linestyle"]): look for look in looks}.values())
+    looks = list({(look["color"], look["linestyle"]): look for look in shown}.values())
     rgb = np.array([to_rgb(look["color"]) for look in looks])
     same_line = np.array([[one["linestyle"] == other["linestyle"] for one in looks] for other in looks])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)

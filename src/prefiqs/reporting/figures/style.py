@@ -129,7 +129,7 @@ def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     taken = {look["color"] for look in known.values()}
     shapes = list(zip(HUES, "^vPX<h", strict=True))
     free = [_look(colour, marker) for colour, marker in shapes if colour not in taken]
-    others = chain(free, cycle([_look(colour, marker, "-.") for colour, marker in shapes]))
+    others = chain(free, cycle([_look(colour, marker, ":") for colour, marker in shapes]))
     return {name: known.get(name) or next(others) for name in names}
 
 
