@@ -119,6 +119,11 @@ def test_a_method_looks_alike_whatever_stands_beside_it():
     points = [line for line in forest(table, "title", "difference").axes[0].lines if len(line.get_xdata()) == 1]
     assert [point.get_color() for point in points[:2]] == [lines[key].get_color() for key in ("prefiqs", "ex-fiqa")]
 
+    mine = labelled(drawn_grid(edc_table(slopes={"prefiqs": 0.1, "mine": 0.2, "yours": 0.9})).axes[0])
+    table = interval_table().assign(key=["prefiqs", "mine", "mine", "prefiqs", "yours"], estimate=[3.0, 2, 2, 3, 1])
+    points = [line for line in forest(table.assign(method=table["key"]), "t", "d").axes[0].lines][:3]
+    assert [point.get_color() for point in points] == [mine[key].get_color() for key in ("yours", "mine", "prefiqs")]
+
 
 def test_every_method_has_a_look_of_its_own():
     assert set(METHODS) < set(style.METHODS)

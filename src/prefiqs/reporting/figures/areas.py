@@ -1,6 +1,7 @@
 """Areas under error-versus-discard curves, pAUC·10³ throughout: with intervals, by ratio, by block."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,16 +24,16 @@ def forest(table: pd.DataFrame, title: str, xlabel: str, random: pd.DataFrame | 
         their groups, in the order of the table; without, they stand by their mean rank.
     random: one row per verifier, as of `random_table`; None for differences, where a line marks 0.
     """
-    rows = _rows(table)
+    rows, looks = _rows(table), style.looks(["", *table["method"]])
     verifiers = table["verifier"].unique()
     down = -(-len(verifiers) // 4)
     columns = -(-len(verifiers) // down)
     figure = style.new_figure(down * (ROW * len(rows) + 0.9) + 0.4, style.WIDTH if columns > 1 else 6.5)
     for axes, verifier in zip(style.panels(figure, len(verifiers), columns, sharey=True), verifiers, strict=True):
         part = table[table["verifier"] == verifier].set_index("key").reindex(rows.index)
-        _draw_intervals(axes, part.assign(label=rows["label"], method=rows["method"]))
-        for label, is_heading in zip(axes.get_yticklabels(), rows["method"].isna(), strict=False):  # of the first only
-            label.set_fontweight("bold" if is_heading else "normal")
+        _draw_intervals(axes, part.assign(label=rows["label"]), [looks[method] for method in rows["method"]])
+        for label, weight in zip(axes.get_yticklabels(), rows["weight"], strict=False):  # only outer panels have labels
+            label.set_fontweight(weight)
         axes.set_title(verifier, fontsize=style.SMALL)
         if random is None:
             axes.axvline(0, color="black", linewidth=1, zorder=1)
@@ -48,16 +49,15 @@ def forest(table: pd.DataFrame, title: str, xlabel: str, random: pd.DataFrame | 
 
 
 def _rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Label and method of each line, by its key; the name of a group has no method."""
-    methods = table.drop_duplicates("key").set_index("key")
+    """Label, its weight, and method of each line, by its key; the name of a group is a line of no method."""
+    methods = table.drop_duplicates("key").set_index("key").assign(weight="normal")
     if "group" not in methods:
         ranks = table["estimate"].groupby(table["verifier"]).rank().groupby(table["key"]).mean()
-        return methods.loc[ranks.sort_values(kind="stable").index, ["label", "method"]]
+        return methods.loc[ranks.sort_values(kind="stable").index]
     parts = []
     for name, part in methods.groupby("group", sort=False):
-        heading = pd.DataFrame({"label": [name], "method": [None]}, index=[f"group {name}"])
-        parts += [heading, part[["label", "method"]]]
-    return pd.concat(parts)
+        parts += [pd.DataFrame({"label": name, "weight": "bold", "method": ""}, index=[f"group {name}"]), part]
+    return pd.concat(parts)[["label", "weight", "method"]]
 
 
 @style.themed
@@ -122,11 +122,9 @@ def areas_by_block(points: pd.DataFrame, title: str, random: pd.DataFrame) -> Fi
     return figure
 
 
-def _draw_intervals(axes: Axes, table: pd.DataFrame) -> None:
+def _draw_intervals(axes: Axes, table: pd.DataFrame, looks: Sequence[dict[str, Any]]) -> None:
     """One line of text a value, the first on top."""
     place = np.arange(len(table))
-    known = style.looks(table["method"].fillna(""))
-    looks = [known[method] for method in table["method"].fillna("")]
     colours = [look["color"] for look in looks]
     found = np.flatnonzero(table["low"].notna())
     low, high = table["low"].iloc[found], table["high"].iloc[found]
