@@ -1,11 +1,8 @@
 """Areas under error-versus-discard curves, pAUC·10³ throughout: with intervals, by ratio, by block."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from prefiqs.reporting.figures import style
@@ -24,16 +21,24 @@ def forest(table: pd.DataFrame, title: str, xlabel: str, random: pd.DataFrame | 
         their groups, in the order of the table; without, they stand by their mean rank.
     random: one row per verifier, as of `random_table`; None for differences, where a line marks 0.
     """
-    rows, looks = _rows(table), style.looks(["", *table["method"]])
-    verifiers = table["verifier"].unique()
+    rows, looks, verifiers = _rows(table), style.looks(["", *table["method"]]), table["verifier"].unique()
     down = -(-len(verifiers) // 4)
     columns = -(-len(verifiers) // down)
     figure = style.new_figure(down * (ROW * len(rows) + 0.9) + 0.4, style.WIDTH if columns > 1 else 6.5)
     for axes, verifier in zip(style.panels(figure, len(verifiers), columns, sharey=True), verifiers, strict=True):
-        part = table[table["verifier"] == verifier].set_index("key").reindex(rows.index)
-        _draw_intervals(axes, part.assign(label=rows["label"]), [looks[method] for method in rows["method"]])
+        part = table[table["verifier"] == verifier].set_index("key").reindex(rows.index).assign(method=rows["method"])
+        found = part.assign(place=range(len(rows))).dropna(subset="low")
+        colours = [looks[method]["color"] for method in found["method"]]
+        axes.hlines(found["place"], found["low"], found["high"], colors=colours, linewidth=2, alpha=0.5)
+        for place, (value, method) in enumerate(zip(part["estimate"], part["method"], strict=True)):
+            axes.plot(value, place, markersize=5, **looks[method])
+        axes.set_yticks(range(len(rows)), rows["label"], fontsize=style.SMALL)
         for label, weight in zip(axes.get_yticklabels(), rows["weight"], strict=False):  # only outer panels have labels
             label.set_fontweight(weight)
+        axes.tick_params(axis="x", labelsize=style.SMALL)
+        axes.set_ylim(len(rows) - 0.5 + AROUND / 2, -0.5 - AROUND / 2)  # the first on top
+        axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
+        axes.grid(axis="y", linewidth=0.5)
         axes.set_title(verifier, fontsize=style.SMALL)
         if random is None:
             axes.axvline(0, color="black", linewidth=1, zorder=1)
@@ -120,19 +125,3 @@ def areas_by_block(points: pd.DataFrame, title: str, random: pd.DataFrame) -> Fi
     figure.suptitle(title)
     style.legend_below(figure)
     return figure
-
-
-def _draw_intervals(axes: Axes, table: pd.DataFrame, looks: Sequence[dict[str, Any]]) -> None:
-    """One line of text a value, the first on top."""
-    place = np.arange(len(table))
-    colours = [look["color"] for look in looks]
-    found = np.flatnonzero(table["low"].notna())
-    low, high = table["low"].iloc[found], table["high"].iloc[found]
-    axes.hlines(found, low, high, colors=[colours[at] for at in found], linewidth=2, alpha=0.5)
-    for at, value, look in zip(place, table["estimate"], looks, strict=True):
-        axes.plot(value, at, markersize=5, **look)
-    axes.set_yticks(place, table["label"], fontsize=style.SMALL)
-    axes.tick_params(axis="x", labelsize=style.SMALL)
-    axes.set_ylim(len(table) - 0.5 + AROUND / 2, -0.5 - AROUND / 2)
-    axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
-    axes.grid(axis="y", linewidth=0.5)
