@@ -124,13 +124,13 @@ def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
     Others get colours that none of the known ones has, as long as there are any.
     """
-    names = dict.fromkeys(names)
-    known = {name: look for name, look in (METHODS | STRATEGIES).items() if name in names}
+    each = dict.fromkeys(names)
+    known = {name: look for name, look in (METHODS | STRATEGIES).items() if name in each}
     taken = {look["color"] for look in known.values()}
     shapes = list(zip(HUES, "^vPX<h", strict=True))
     free = [_look(colour, marker) for colour, marker in shapes if colour not in taken]
     others = chain(free, cycle([_look(colour, marker, ":") for colour, marker in shapes]))
-    return {name: known.get(name) or next(others) for name in names}
+    return {name: known.get(name) or next(others) for name in each}
 
 
 def explained(text: str, labels: Iterable[str]) -> str:
@@ -151,12 +151,12 @@ def legend_below(figure: Figure, most: int = 99, handles: Sequence[Artist] = (),
 
     options: of `Figure.legend`.
     """
-    handles = list(handles or figure.axes[0].get_legend_handles_labels()[0])
-    if any(TRAINED_ON in str(handle.get_label()) for handle in handles):
-        handles.append(Line2D([], [], linestyle="", label=EXPLAINED))
-    for rows in range(-(-len(handles) // most), len(handles) + 1):
-        columns = -(-len(handles) // rows)
-        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, **options)
+    shown = list(handles or figure.axes[0].get_legend_handles_labels()[0])
+    if any(TRAINED_ON in str(handle.get_label()) for handle in shown):
+        shown.append(Line2D([], [], linestyle="", label=EXPLAINED))
+    for rows in range(-(-len(shown) // most), len(shown) + 1):
+        columns = -(-len(shown) // rows)
+        legend = figure.legend(handles=shown, loc="outside lower center", ncols=columns, **options)
         box = legend.get_window_extent()
         if box.width <= 0.98 * figure.bbox.width or columns == 1:
             break
