@@ -8,9 +8,10 @@ import pandas as pd
 
 from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.studies.candidate_formulas import MARGIN, NORM
 from prefiqs.pipeline.studies.claims import verdicts
 from prefiqs.pruning.spec import PruningSpec
-from prefiqs.reporting.figures.cost import pauc_by_cost
+from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.tables import TRAINED_ON, TRAINED_ON_NOTE, Table
 
@@ -30,7 +31,6 @@ CHOOSING = ("sface", "mobilefacenet-y1")  # estimators that choose a score on LF
 OTHERS = ("orl-xq", "CFP-FF")  # data that choose nothing
 CONFIRMING = (*OTHERS, "mobilefacenet-512")  # data, and an estimator on LFW and CFP-FP
 MARGINS = {"lfw-all": "wild", "cfp-fp-all": "wild", "orl-xq": "default", "cfp-ff": "wild"}  # runs by benchmark
-NORM = "norm ‖e‖"
 ARCFACE, NETWORK = (("lfw-all", "LFW"), ("cfp-fp-all", "CFP-FP")), "mobilefacenet-y1"  # of the run wild
 
 
@@ -163,7 +163,7 @@ def candidates() -> str:
     found = relative_areas()
     chosen = found[found["choosing"]].groupby(["group", "key"], sort=False)["relative"].mean()
     winners = chosen.groupby("group", sort=False).idxmin().str[1]
-    shown = dict.fromkeys([NORM, *winners, "pruning-margin ‖e‖·κ²", "PreFIQs, ρ = 0.2", "PreFIQs, ρ = 0.4"])
+    shown = dict.fromkeys([NORM, *winners, MARGIN, "PreFIQs, ρ = 0.2", "PreFIQs, ρ = 0.4"])
     rows = [candidate(found[found["key"] == key], "**{}**" if key in winners.values else "{}") for key in shown]
     head = ["score", "passes", "LFW, CFP-FP", *CONFIRMING, "better than the norm", "better than PreFIQs"]
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
@@ -207,16 +207,16 @@ def price() -> None:
     """Draw the areas of all candidates by their cost, on three data sets and with two estimators."""
     found = relative_areas()
     found = found[found["estimator"].isin(["sface", "mobilefacenet-512"]) & (found["data"] != "CFP-FF")]
-    of = ["data", "estimator", "group", "key", "passes"]
-    points = found.groupby(of, sort=False)["relative"].mean().rename("pauc").reset_index()
-    points["panel"] = points["data"] + ", quality from " + points["estimator"]
-    named = {NORM: "norm", "pruning-margin ‖e‖·κ²": "pruning-margin", "PreFIQs, ρ = 0.4": "prefiqs"}
-    group = points["group"].where(~points["key"].isin(named), points["key"])
-    points = points.assign(
-        label=points["key"], cost=points["passes"], method=points["key"].map(named).fillna(""), group=group
-    )
-    title = "pAUC of training-free scores relative to that of the norm, mean over verifiers; lower is better"
-    figure = pauc_by_cost(points, "forward passes per face, counted in multiply-adds", title, area="relative pAUC")
+    found = found[found["key"] != NORM].fillna({"method": ""})
+    points = found.groupby(["data", "estimator", "group", "method", "key"], sort=False)["relative"].mean().reset_index()
+    points["estimate"] = 100 * (points["relative"] - 1)
+    points["order"] = points["estimate"].groupby(points["key"]).transform("mean")
+    table = points.sort_values(["group", "order"], kind="stable").assign(low=float("nan"), high=float("nan"))
+    table["verifier"] = table["data"] + "\nquality from " + table["estimator"]
+    table["label"] = table["key"]
+    title = "pAUC of training-free scores, by what they cost in forward passes, counted in multiply-adds"
+    about = "difference of the pAUC from that of the norm (%), mean over verifiers; left of 0: better than the norm"
+    figure = forest(table, title, about)
     save_figure(figure, ROOT / "reports" / "price.png")
 
 

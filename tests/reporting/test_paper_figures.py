@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
+from prefiqs.methods.registry import METHODS
 from prefiqs.reporting.figures import style
-from prefiqs.reporting.figures.areas import forest, grouped_pauc
+from prefiqs.reporting.figures.areas import areas_by_block, forest, lines_by_ratio
 from prefiqs.reporting.figures.curves import edc_grid
-from prefiqs.reporting.figures.distributions import density_panels
+from prefiqs.reporting.figures.distributions import density_panels, genuine_and_impostor
+from prefiqs.reporting.tables import marked
 
 DISCARD = np.arange(20) / 20
 SLOPES = {"CR-FIQA": 0.9, "FROQ": 0.5, "SER-FIQ": 0.6, "norm": 0.3, "prefiqs": 0.8}
@@ -89,8 +91,8 @@ def test_four_methods_have_a_colour_of_their_own_the_others_are_grey():
     assert all(panel == colours[0] for panel in colours)
     # the norm has its colour though it is worse than the others
     others = dict.fromkeys(["FROQ", "x", "y", "z"], style.PALE)
-    first, second = (look["color"] for look in style.STYLES[:2])
-    own = {"prefiqs": style.METHODS["prefiqs"]["color"], "norm": "black", "CR-FIQA": first, "SER-FIQ": second}
+    own = {name: look["color"] for name, look in style.looks(MANY).items() if name not in others}
+    assert own["prefiqs"] == style.METHODS["prefiqs"]["color"] and own["norm"] == "black"
     assert colours[0] == others | own
     named = ["the prefiqs", "the norm", "the CR-FIQA", "the SER-FIQ"]
     assert legend_of(figure)[:5] == [*named, "4 other methods"]
@@ -105,6 +107,34 @@ def test_of_a_method_drawn_twice_the_second_curve_is_dashed():
     assert (first.get_linestyle(), second.get_linestyle()) == ("-", "--")
 
 
+def test_a_method_looks_alike_whatever_stands_beside_it():
+    """The transformer's method is the best here and the worst there; there are two quality networks."""
+    curves = edc_table(slopes={"prefiqs": 0.5, "ex-fiqa": 0.9, "qualityface": 0.6, "lightqnet": 0.7, "attn-fiqa": 0.1})
+    curves["method"] = curves["method"].replace(["qualityface", "lightqnet"], "quality-network")
+    lines = labelled(drawn_grid(curves).axes[0])
+    assert lines["ex-fiqa"].get_color() == style.METHODS["ex-fiqa"]["color"]
+    looks = [(lines[key].get_color(), lines[key].get_linestyle()) for key in ("qualityface", "lightqnet")]
+    assert looks == [(style.METHODS["quality-network"]["color"], line) for line in ("-", "--")]
+    table = interval_table().replace({"method": {"x": "ex-fiqa"}})
+    points = [line for line in forest(table, "title", "difference").axes[0].lines if len(line.get_xdata()) == 1]
+    assert [point.get_color() for point in points[:2]] == [lines[key].get_color() for key in ("prefiqs", "ex-fiqa")]
+
+    mine = labelled(drawn_grid(edc_table(slopes={"prefiqs": 0.1, "mine": 0.2, "yours": 0.9})).axes[0])
+    table = interval_table().assign(key=["prefiqs", "mine", "mine", "prefiqs", "yours"], estimate=[3.0, 2, 2, 3, 1])
+    points = [line for line in forest(table.assign(method=table["key"]), "t", "d").axes[0].lines][:3]
+    assert [point.get_color() for point in points] == [mine[key].get_color() for key in ("yours", "mine", "prefiqs")]
+
+
+def test_every_method_has_a_look_of_its_own():
+    assert set(METHODS) < set(style.METHODS)
+    assert len({look["marker"] for look in style.METHODS.values()}) == len(style.METHODS)
+    others = style.looks(["ex-fiqa", "norm", "mine", "yours"])
+    assert others["ex-fiqa"] == style.METHODS["ex-fiqa"]
+    assert len({look["color"] for look in others.values()}) == 4
+    many = style.looks([*style.METHODS, *(f"file {i}" for i in range(6))]).values()
+    assert len({(look["color"], look["linestyle"]) for look in many}) == len(style.METHODS) + 6
+
+
 def test_grid_colours_the_best_methods_where_none_is_known():
     many = {f"m{i}": 0.9 - 0.1 * i for i in range(8)}  # from the steepest line to the flattest
     figure = drawn_grid(edc_table(slopes=many))
@@ -114,21 +144,27 @@ def test_grid_colours_the_best_methods_where_none_is_known():
     assert set(drawn[:4]) == {"m4", "m5", "m6", "m7"} and drawn[-1] == "m0"  # grey below, the first on top
 
 
-def test_colours_stay_apart_for_the_colour_blind():
+@pytest.mark.parametrize("shown", [
+    [*style.METHODS.values(), dict(color=style.PALE, linestyle="-")],
+    [*style.STRATEGIES.values(), style.METHODS["norm"], style.METHODS["severity"]],
+])  # fmt: skip
+def test_colours_stay_apart_for_the_colour_blind(shown):
+    """Of two looks, those that a figure may have, in which only the colour differs."""
     # Machado, Oliveira and Fernandes 2009, severity 1: no red cones, no green cones, no blue cones
     protan = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
     deutan = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
     tritan = [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
     to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-    methods = [style.METHODS[name]["color"] for name in ("prefiqs", "norm", "pruning-margin")]
-    rgb = np.array([to_rgb(colour) for colour in (*methods, style.STYLES[0]["color"], style.PALE)])
+    looks = list({(look["color"], look["linestyle"]): look for look in shown}.values())
+    rgb = np.array([to_rgb(look["color"]) for look in looks])
+    same_line = np.array([[one["linestyle"] == other["linestyle"] for one in looks] for other in looks])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     for seen in (np.eye(3), protan, deutan, tritan):
         xyz = np.clip(linear @ np.array(seen).T, 0, 1) @ np.array(to_xyz).T / [0.95047, 1, 1.08883]
         f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
         lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
-        apart = np.linalg.norm(lab[:, None] - lab, axis=-1)[np.triu_indices(len(rgb), 1)]
-        assert apart.min() > 25  # CIELAB; about 2 is just noticeable
+        apart = np.linalg.norm(lab[:, None] - lab, axis=-1)  # CIELAB; about 2 is just noticeable
+        assert apart[same_line & ~np.eye(len(looks), dtype=bool)].min() > 25
 
 
 @pytest.mark.parametrize("limit", [0.3, 0.33])  # a point of the grid, and one between two
@@ -289,12 +325,62 @@ def test_forest_of_areas_has_the_random_orders():
     assert legend_of(figure) == ["random orders, mean and range"] and figure.legends[0].get_title().get_text() == "pAUC"
 
 
-def test_grouped_areas_keep_questions_apart_on_one_axis():
-    rows = [("layers", "all", 20.0, 19, 21), ("layers", "last", 25, np.nan, np.nan), ("distance", "L2", 20, 18, 22)]
-    figure = grouped_pauc(pd.DataFrame(rows, columns=["question", "label", "estimate", "low", "high"]), "title")
-    layers, distance = figure.axes
-    assert (layers.get_title("left"), distance.get_title("left")) == ("layers", "distance")
-    assert drawn_intervals(layers) == {"all": (19, 20, 21)}
-    assert [line.get_xdata()[0] for line in layers.lines] == [20, 25]
-    assert drawn_intervals(distance) == {"L2": (18, 20, 22)} and layers.get_xlim() == distance.get_xlim()
-    assert layers.bbox.height / 2.3 == pytest.approx(distance.bbox.height / 1.3, rel=0.02)  # lines equally far apart
+def test_forest_has_rows_under_the_names_of_their_groups():
+    rows = [("layers", "all", 20.0, 19, 21), ("layers", "last", 15, np.nan, np.nan), ("distance", "L2", 20, 18, 22)]
+    table = pd.DataFrame(rows, columns=["group", "key", "estimate", "low", "high"])
+    figure = forest(table.assign(verifier="v", label=table["key"], method=""), "title", "pAUC")
+    (axes,) = figure.axes
+    labels = axes.get_yticklabels()
+    assert [label.get_text() for label in labels] == ["layers", "all", "last", "distance", "L2"]  # not sorted
+    assert [label.get_fontweight() for label in labels] == ["bold", "normal", "normal", "bold", "normal"]
+    assert drawn_intervals(axes) == {"all": (19, 20, 21), "L2": (18, 20, 22)}
+
+
+def test_a_mark_is_explained_where_there_is_one():
+    seen = marked(pd.DataFrame({"label": ["EX-FIQA", "norm"], "trained_on": [True, False]}))
+    assert seen.tolist() == ["EX-FIQA §", "norm"]
+    for figure in (
+        forest(interval_table().assign(label="EX-FIQA §"), "title", "difference"),
+        drawn_grid(edc_table().assign(label="EX-FIQA §")),
+    ):
+        assert any(style.EXPLAINED in text.get_text() for text in texts(figure))
+    for figure in (forest(interval_table(), "title", "difference"), drawn_grid(edc_table())):
+        assert not any("§" in text.get_text() for text in texts(figure))
+
+
+def test_intervals_of_strategies_stand_beside_each_other():
+    rows = [(name, ratio, 10.0 + ratio, 8, 13) for name in ("unstructured l1", "structured l1") for ratio in (0.1, 0.2)]
+    table = pd.DataFrame(rows, columns=["strategy", "ratio", "pauc", "pauc_low", "pauc_high"])
+    axes = lines_by_ratio(table, "pauc", "title", {"embedding norm": ("norm", 9.0)}).axes[0]
+    drawn = {line.get_label(): line for line in axes.lines}
+    assert {drawn["embedding norm"].get_color(), drawn["unstructured L1"].get_color()} == {"black", style.OURS}
+    for bars, line in zip(axes.collections, (drawn["unstructured L1"], drawn["structured L1"]), strict=True):
+        for part, x in zip(bars.get_segments(), line.get_xdata(), strict=True):
+            assert part.tolist() == [[x, 8], [x, 13]]
+    first, second = (line.get_xdata() for line in (drawn["unstructured L1"], drawn["structured L1"]))
+    assert (first < second).all() and (first + second) / 2 == pytest.approx([0.1, 0.2])
+
+
+def test_areas_by_block_have_a_panel_a_verifier_and_say_what_a_block_costs():
+    rows = [(v, "EX-FIQA §", "ex-fiqa", "", b, 50 * b, 10.0 * b) for v in "vw" for b in (1, 2)]
+    rows += [(v, "EX-FIQA-F §", "ex-fiqa", "X", 2, 100, 15.0) for v in "vw"]
+    columns = ["verifier", "line", "method", "marker", "block", "share", "pauc"]
+    chance = pd.DataFrame({"verifier": ["v", "w"], "pauc_min": 28, "pauc_mean": 30, "pauc_max": 31})
+    figure = areas_by_block(pd.DataFrame(rows, columns=columns), "title", chance)
+    assert [axes.get_title("left") for axes in figure.axes] == ["verifier v", "verifier w"]
+    for axes in figure.axes:
+        _, exits, fused = axes.lines
+        assert exits.get_xydata().tolist() == [[1, 10], [2, 20]] and fused.get_xydata().tolist() == [[2, 15]]
+        assert exits.get_color() == fused.get_color() == style.METHODS["ex-fiqa"]["color"]
+        assert (exits.get_marker(), fused.get_marker()) == ("^", "X")
+    assert [label.get_text() for label in figure.axes[-1].get_xticklabels()] == ["1\n50 %", "2\n100 %"]
+    assert legend_of(figure) == [style.RANDOM_LABEL, "EX-FIQA §", "EX-FIQA-F §", style.EXPLAINED]
+
+
+def test_what_a_threshold_gets_wrong_is_counted():
+    genuine, impostor = np.array([0.1, 0.6, 0.8, 0.9]), np.array([-0.2, 0.0, 0.1, 0.2, 0.7])
+    figure = genuine_and_impostor(genuine, impostor, 0.5, "title")
+    names = ["genuine pairs", "rejected: FNMR 25 %", "impostor pairs", "accepted: FMR 20 %", "threshold 0.500"]
+    assert set(legend_of(figure)) == set(names)
+    heights = [sum(bar.get_height() for bar in bars) for bars in figure.axes[0].containers]
+    assert heights == pytest.approx([100, 25, 100, 20])

@@ -13,12 +13,12 @@ from matplotlib.text import Text
 from PIL import Image
 from student.figures import training_curves
 
-from prefiqs.reporting.figures.areas import forest, grouped_pauc, lines_by_ratio
-from prefiqs.reporting.figures.cost import pauc_by_cost
+from prefiqs.reporting.figures.areas import areas_by_block, forest, lines_by_ratio
 from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.distributions import (
     density_panels,
     drift_histograms,
+    genuine_and_impostor,
     rank_correlations,
     scatter_agreement,
 )
@@ -85,24 +85,31 @@ def shares():
 
 
 RANDOM = pd.DataFrame({"verifier": [1, 2], "pauc_min": 70, "pauc_mean": 75, "pauc_max": 80})
-COSTS = {"estimate": "pauc"}
+
+
+def blocks():
+    table = areas("verifier", "block").rename(columns={"estimate": "pauc"})
+    return table.assign(line="EX-FIQA §", method="ex-fiqa", marker="", share=10 * table["block"])
 
 
 DRAWN = {
     "faces": lambda: face_grid(faces(13), [f"{i}\n0.5" for i in range(13)], columns=5, title=TITLE[:40]),
     "histograms": lambda: drift_histograms({f"ρ = 0.{i}": points()[1] for i in range(1, 5)}, "drift", TITLE),
-    "pauc": lambda: lines_by_ratio(strategies("pauc"), "pauc", TITLE, {"true severity": 30}, RANDOM.iloc[0]),
-    "accuracy": lambda: lines_by_ratio(strategies("accuracy"), "accuracy", TITLE, {"not pruned": 99}),
+    "pauc": lambda: lines_by_ratio(
+        strategies("pauc"), "pauc", TITLE, {"true severity": ("severity", 30)}, RANDOM.iloc[0]
+    ),
+    "accuracy": lambda: lines_by_ratio(strategies("accuracy"), "accuracy", TITLE, {"not pruned": ("", 99)}),
     "grid": lambda: edc_grid(edc_rows(), edc_rows().assign(low=0.1, high=0.2), 1e-3, 0.3, TITLE),
     "intervals": lambda: forest(areas("verifier", "key"), TITLE, "pAUC", RANDOM),
     "differences": lambda: forest(areas("verifier", "key"), TITLE, "pAUC minus that of the norm"),
-    "grouped": lambda: grouped_pauc(areas("question", "key"), TITLE),
+    "grouped": lambda: forest(areas("verifier", "key").assign(group="one pass"), TITLE, "pAUC"),
+    "similarity": lambda: genuine_and_impostor(points()[0], points()[0] - 1, 0.1, TITLE),
     "density": lambda: density_panels(points()[0], {"y": points()[1], "z": points()[0]}, "x", TITLE),
     "scatter": lambda: scatter_agreement(*points(), "x", "y", TITLE),
     "ranks": lambda: rank_correlations(percentiles(50).corr(), TITLE),
     "side by side": lambda: method_agreement(faces(20), percentiles(20), [f"face {i}" for i in range(20)], TITLE),
     "training": lambda: training_curves(log(), {"orl": 0.99}),
-    "costs": lambda: pauc_by_cost(areas("panel", "cost").assign(key="k", group="g").rename(columns=COSTS), "c", TITLE),
+    "blocks": lambda: areas_by_block(blocks(), TITLE, RANDOM),
     "exponents": lambda: excess_by_exponent(exponents(), 2, TITLE),
     "contributions": lambda: running_contributions({"low": points()[0], "high": points()[1]}, TITLE),
     "groups": lambda: group_shares(shares(), TITLE),
@@ -146,6 +153,7 @@ def test_no_text_is_cut_or_covers_another(name, monkeypatch):
     shown = [text for text in drawn if text.get_text().strip() and text.get_visible()]
     boxes = [Text.get_window_extent(text) for text in shown]
     assert len(boxes) > 3
+    assert min(text.get_fontsize() for text in shown) >= 8  # at 100 dots an inch
     for text, box in zip(shown, boxes, strict=True):
         inside = box.x0 > -1 and box.y0 > -1 and box.x1 < figure.bbox.x1 + 1 and box.y1 < figure.bbox.y1 + 1
         assert inside, text.get_text()
@@ -170,7 +178,7 @@ def test_each_strategy_is_a_line_over_the_ratio():
 
 
 def test_a_legend_never_leaves_the_figure():
-    names = {f"a strategy with quite a long name, number {i}": 30.0 + i for i in range(6)}
+    names = {f"a strategy with quite a long name, number {i}": ("", 30.0 + i) for i in range(6)}
     figure = lines_by_ratio(strategies("pauc"), "pauc", "t", names)
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= -1

@@ -36,6 +36,7 @@ def page(tmp_path, monkeypatch):
                 rows.append((key, group, passes, verifier, times * pauc, low, high, low, high))
         ends = [f"from {rival}{end}" for rival in ("the norm", "PreFIQs") for end in ("_low", "_high")]
         table = pd.DataFrame(rows, columns=["key", "group", "passes", "verifier", "pauc", *ends])
+        table["method"] = table["key"].map({NORM: "norm", MARGIN: "pruning-margin"}).fillna("prefiqs")
         for rival in ("the norm", "PreFIQs"):
             table[f"from {rival}"] = table[f"from {rival}_low"]
         folder = tmp_path / "reports" / run / "candidates" / benchmark / estimator

@@ -15,25 +15,15 @@ from prefiqs.models.registry import card_of
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.claims import SAME_AREA, verdicts_table
 from prefiqs.pipeline.studies.paper import paper_study
+from prefiqs.pipeline.studies.report import FIGURES as SHOWN
 from prefiqs.reporting.paper.tables import COMPANION
 from prefiqs.reporting.tables import Table
 from prefiqs.reporting.typst import escape, typst_table, write_pdf
 
 TEMPLATE = Path(__file__).with_suffix(".typ.j2")
-MAIN = {  # caption, and width in percent of the text
-    "intervals": (
-        "pAUC·10³ of each method minus that of the embedding norm on {benchmark}, quality estimated by {model}, one "
-        "panel per verifier; left of 0 is better than the norm. Above each panel: the genuine pairs that the verifier "
-        "rejects with nothing discarded, and the pAUC·10³ of the norm",
-        100,
-    ),
-}
-FIGURES = {
-    "density": ("Fig. 2: drift and quality of {model} against the label of the images of {benchmark}", 100),
-    "scatter": ("Jacobian drift of {model} against its discrete drift on {benchmark}", 45),
-    "pauc": ("pAUC·10³ on {benchmark} by pruning ratio and strategy, quality and verification by {model}", 75),
-    "price": ("pAUC on {benchmark} against the cost in forward passes of {model}", 55),
-}
+MAIN = {"intervals": 100}  # width in percent of the text
+FIGURES = {"density": 100, "scatter": 60, "pauc": 100, "price": 100}
+CAPTIONS = {figure.name: figure.caption.removesuffix(".") for figure in SHOWN}
 
 
 def write_paper_pdf(run: Run, folder: Path) -> None:
@@ -103,7 +93,7 @@ def _compared(cells: pd.DataFrame) -> Table:
     return Table(shown, "Printed numbers beside ours", digits=0)
 
 
-def _figures(run: Run, folder: Path, named: Mapping[str, tuple[str, int]]) -> Iterator[tuple[str, str, int]]:
+def _figures(run: Run, folder: Path, named: Mapping[str, int]) -> Iterator[tuple[str, str, int]]:
     """Path within the folder, caption and width of each named figure that the run has made and that shows something.
 
     A benchmark with a pair set of its own is shown by these pairs, which are more. The studies of price and of the
@@ -120,7 +110,7 @@ def _figures(run: Run, folder: Path, named: Mapping[str, tuple[str, int]]) -> It
         [*run.params.benchmarks.all, *run.params.benchmarks.pair_lists, *run.params.models.quality],
         set[str](),
     )
-    for name, (caption, width) in named.items():
+    for name, width in named.items():
         paths = (path.relative_to(folder) for path in folder.rglob(f"{name}.png"))
         for path in sorted(paths, key=lambda path: [order.index(part) for part in path.parts[1:3]]):
             stage, benchmark, model, _ = path.parts
@@ -132,7 +122,7 @@ def _figures(run: Run, folder: Path, named: Mapping[str, tuple[str, int]]) -> It
             repeated |= name == "pauc" and (len(strategies) == 1 or benchmark not in (sets or order))
             if not superseded and not repeated and (benchmark, model) not in noise:
                 shown.add(name)
-                yield path.as_posix(), caption.format(model=model, benchmark=benchmark), width
+                yield path.as_posix(), CAPTIONS[name].format(model=model, benchmark=benchmark), width
 
 
 def _errors(run: Run, folder: Path) -> Iterator[tuple[str, str, float, int]]:

@@ -158,6 +158,11 @@ def broken(rows: pd.DataFrame) -> str:
     return f"Pruned until all faces have (nearly) the same embedding: {named}." if named else ""
 
 
+def marked(methods: pd.DataFrame) -> pd.Series:
+    """The labels of methods (columns label and trained_on), as people see them: with § where `trained_on` is true."""
+    return methods["label"] + methods["trained_on"].map({True: f" {TRAINED_ON}", False: ""})
+
+
 def _as_text(value: object, decimals: int | None) -> str:
     """Print one value, a float with so many decimals (None: as it is); only zero is printed as zero."""
     if pd.isna(value):

@@ -120,6 +120,11 @@ def test_findings_say_what_the_numbers_say(run, study):
             assert (f"PreFIQs is worse than {rival}" in text) == (low > 0)
 
 
+def test_figures_mark_the_method_whose_network_knows_the_images(study):
+    marked = {label.get_text() for label in study.intervals.axes[0].get_yticklabels() if "§" in label.get_text()}
+    assert marked == {"EX-FIQA §"} and not study.areas["label"].str.contains("§").any()
+
+
 def test_what_is_written(study, tmp_path):
     study.write(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {

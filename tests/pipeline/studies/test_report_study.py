@@ -71,6 +71,10 @@ def test_the_page_shows_what_there_is(run, tmp_path):
     assert set(re.findall(r"!\[.*\]\((.*)\)", page)) == {
         path for path in figures if path.startswith(("edc", "ver", "jac"))
     }
+    lines = page.splitlines()
+    for at, line in enumerate(lines):
+        if line.startswith("!["):
+            assert lines[at + 1] == "" and re.fullmatch(r"\*[^*{}]+\.\*", lines[at + 2])  # a caption
     for link in re.findall(r"\]\(([^)]*\.(?:md|csv))\)", page):
         assert (run.layout.data / "results" / link).is_file() or link.startswith(("paper/", "claims.md"))
     assert "The faces and scores of orl-xq with other pairs: all genuine pairs, and" in page
@@ -114,6 +118,7 @@ def test_the_random_order_does_not_compete_with_the_transformers_methods(run):
         name: next(line for line in lines if f"| {name} " in line) for name in [*TRANSFORMER["pauc"], "random order"]
     }
     assert "**30.00**" in row["ViTNT-FIQA"] and "*50.00*" in row["EX-FIQA-FW"] and "*" not in row["random order"]
+    assert [name for name, line in row.items() if " § |" in line] == [*TRANSFORMER["pauc"]]  # not the random order
     text = "\n".join(lines)
     assert "The area of ViTNT-FIQA is smaller than those of 20 of 20 random orders with sface." in text
     assert "The area of EX-FIQA-FW is smaller than those of 3 of 20 random orders with sface." in text

@@ -6,6 +6,7 @@ import pandas as pd
 
 from prefiqs.errors import InputError
 from prefiqs.io.tables import read_table
+from prefiqs.reporting.tables import marked
 
 
 def results_of(reports: Path) -> pd.DataFrame:
@@ -17,7 +18,7 @@ def results_of(reports: Path) -> pd.DataFrame:
     parts = []
     for folder in sorted(path.parent for path in reports.glob("edc/*/*/areas.csv")):
         areas = read_table(folder / "areas.csv").rename(columns={"pauc_low": "low", "pauc_high": "high"})
-        areas["method"] = areas["label"] + areas["trained_on"].map({True: " §", False: ""})
+        areas["method"] = marked(areas)
         columns = {"random": "pauc", "random_low": "low", "random_high": "high"}
         chance = areas.dropna(subset="random").groupby(["verifier", "fmr", "threshold"], as_index=False).first()
         chance = chance[["verifier", "fmr", "threshold", "fnmr", *columns]].rename(columns=columns)

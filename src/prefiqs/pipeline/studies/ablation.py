@@ -14,7 +14,7 @@ from prefiqs.evaluation.bootstrap import BootstrapCurves
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.curve import RandomOrder
 from prefiqs.evaluation.edc import EdcProtocol
-from prefiqs.evaluation.tables import areas_table, unreliable
+from prefiqs.evaluation.tables import areas_table, random_table, unreliable
 from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.methods.registry import score
 from prefiqs.models.face_model import FaceModel
@@ -25,7 +25,8 @@ from prefiqs.pruning.mask import prunable_weights
 from prefiqs.pruning.prune import apply_mask, select_mask
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.pruning.stages import network_stages
-from prefiqs.reporting.figures.areas import grouped_pauc
+from prefiqs.reporting.figures.areas import forest
+from prefiqs.reporting.figures.style import PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 REFERENCE, LAYERS, RANKING, BATCH_NORM, DISTANCE, RANDOM = QUESTIONS = (
@@ -134,7 +135,14 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
     before, after = Embedder([network, fused], embed.batch_size, embed.device)(images[:FEW_FACES])
 
     about = f"{benchmark}, {model}, same-model"
-    at_ratio = frame["ratio"].map(", ρ = {:g}".format, na_action="ignore").fillna("")
+    names = {"question": "group", "pauc": "estimate", "pauc_low": "low", "pauc_high": "high"}
+    drawn_areas = frame.dropna(subset="ratio").rename(columns=names)
+    drawn_areas = drawn_areas.assign(
+        key=range(len(drawn_areas)),
+        verifier=model,
+        label=drawn_areas["variant"] + drawn_areas["ratio"].map(", ρ = {:g}".format),
+        method=np.where(drawn_areas["group"] == RANDOM, "unstructured random", "prefiqs"),
+    )
     passes = _ser_fiq(run, images, network, comparison, protocol, about)
     whole = resampled.curves[variants[0]]
     return AblationStudy(
@@ -148,11 +156,11 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
             blocks="question",
             intervals=["difference"],
         ),
-        figure=grouped_pauc(
-            frame.assign(label=frame["variant"] + at_ratio).rename(
-                columns={"pauc": "estimate", "pauc_low": "low", "pauc_high": "high"}
-            ),
-            f"{about}, FMR {fmr:g}",
+        figure=forest(
+            drawn_areas,
+            f"Ablation on {about}, FMR {fmr:g}",
+            f"{PAUC_LABEL}, 95 % intervals (lower is better)",
+            random_table({(model, fmr): chance}),
         ),
         stages=_stages_table(network, stages, chosen.ratios, f"What the global ranking removes of {model} (%)"),
         by_fmr=_fmr_table(fmr_areas, of_fmrs, f"pAUC·10³ at each ρ and FMR on {about}"),

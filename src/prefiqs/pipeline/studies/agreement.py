@@ -11,6 +11,7 @@ from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import rank_correlations
 from prefiqs.reporting.figures.faces import face_captions, method_agreement
 from prefiqs.reporting.study import Figure, Study, saved_as
+from prefiqs.reporting.tables import marked
 
 FACES_SHOWN = 20
 
@@ -33,7 +34,7 @@ def agreement_study(run: Run, benchmark: str, model: str) -> AgreementStudy:
     scores = scores.where(~scores.methods["key"].isin(others))
     labels, table = scores.labels, pd.DataFrame(scores.values)
     correlation, about = table.corr(method="spearman"), f"{benchmark}, PreFIQs and norm from {model}"
-    names = {key: short(label) for key, label in labels.items()}
+    names = dict(zip(scores.methods["key"], marked(scores.methods).map(short), strict=True))
     rows = [(a, labels[a], b, labels[b], correlation.loc[a, b]) for a, b in combinations(correlation, 2)]
     return AgreementStudy(
         pd.DataFrame(rows, columns=["key", "label", "other_key", "other_label", "spearman"]),

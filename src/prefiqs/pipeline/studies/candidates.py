@@ -11,8 +11,9 @@ from prefiqs.evaluation.tables import areas_table, differences_table
 from prefiqs.io.tables import read_parquet
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
-from prefiqs.reporting.figures.cost import pauc_by_cost
+from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.margin import excess_by_exponent
+from prefiqs.reporting.figures.style import FROM_THE_NORM, PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 from prefiqs.reporting.tables import TRAINED_ON_NOTE
 
@@ -93,17 +94,28 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         rivals=_rivals(areas, table["key"], verifiers, where, f"{setting}. In brackets: 95 % intervals, "
                        f"{edc.resamples} resamples."),
         by_exponent=by_exponent,
-        price=pauc_by_cost(
-            priced.assign(
-                panel="verifier " + priced["verifier"], label=priced["key"], cost=priced["passes"],
-                group=priced["group"].where(priced["method"] == "", priced["key"]),
-            ),
-            "forward passes per face, counted in multiply-adds", f"{where}, FMR {protocol.fmrs[0]:g}",
-        ),
+        price=price_figure(table, priced, f"{where}, FMR {protocol.fmrs[0]:g}"),
         exponents=excess_by_exponent(by_exponent, 2.0, where),
         findings=[_finding(table, areas, group, norm) for group in about["group"].unique()],
         failures=list(_failures(areas[areas["key"] != margin], own, wide.loc[margin] / wide.loc[norm] - 1, model)),
     )  # fmt: skip
+
+
+def price_figure(table: pd.DataFrame, areas: pd.DataFrame, title: str) -> Figure:
+    """The areas of all candidates minus that of the norm, by their price. table, areas: as in `CandidatesStudy`."""
+    is_norm = areas["method"] == "norm"
+    best_first = areas[~is_norm].merge(table[["key"]].assign(place=range(len(table))))
+    shown = best_first.sort_values(["group", "place"], kind="stable")  # the alphabet has the groups by price
+    columns = {f"from the norm{end}": name for end, name in (("", "estimate"), ("_low", "low"), ("_high", "high"))}
+    norm = areas[is_norm].set_index("verifier")["pauc"]
+    headings = {verifier: f"verifier\n{verifier}\nnorm: {PAUC_LABEL} {area:.2f}" for verifier, area in norm.items()}
+    dearest = areas.groupby("group")["passes"].max()
+    shown = shown.rename(columns=columns).assign(
+        label=shown["key"],
+        group=[f"{group} (costs {dearest[group]:.2f})" for group in shown["group"]],
+        verifier=shown["verifier"].map(headings),
+    )
+    return forest(shown, title, f"{FROM_THE_NORM}\ncosts: forward passes of a face, counted in multiply-adds")
 
 
 def _compared(run: Run, benchmark: str, model: str) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:

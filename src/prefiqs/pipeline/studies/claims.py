@@ -86,7 +86,7 @@ def _all_smaller(changes: Mapping[str, Sequence[float]]) -> tuple[str, str]:
     cited = {"over all ratios": changes["mean"]} if "mean" in changes else by_ratio
     evidence = (
         f"smaller pAUC, mean over the verifiers, at {smaller} of {len(by_ratio)} ratios (with an interval below 0 at "
-        f"{clearly}); mean difference {'; '.join(f'{what} {_signed(*change)}' for what, change in cited.items())}"
+        f"{clearly}); mean difference {'; '.join(f'{what} {_signed(change)}' for what, change in cited.items())}"
     )
     return evidence, _below_zero(by_ratio.values())
 
@@ -118,7 +118,7 @@ def _about_areas(found: Mapping[str, Any]) -> Iterator[Judged]:
         for v in best:
             sure = v not in found["unreliable"]
             ours, others = (area_text(area[v], sure) for area in (best, areas))
-            parts.append(f"{v} {ours} ({rival} {others}, difference {_signed(*changes[v], sure)})")
+            parts.append(f"{v} {ours} ({rival} {others}, difference {_signed(changes[v], sure)})")
         text = f"PreFIQs beats {text} at its best ρ ({variant})"
         yield claim, False, text, f"pAUC {', '.join(parts)}", _below_zero(changes.values())
     if len(found["excess"]) > 1:  # one ratio is always as good as the best of one
@@ -159,8 +159,8 @@ def _within(margin: float, excess: Sequence[float | None]) -> str:
     return "yes" if -margin <= low and high <= margin else "undecided"
 
 
-def _signed(value: float, low: float, high: float, reliable: bool = True) -> str:
-    change, *ends = (area_text(part, reliable, "+") for part in (value, low, high))
+def _signed(found: Sequence[float], reliable: bool = True) -> str:
+    change, *ends = (area_text(part, reliable, "+") for part in found)
     return f"{change}, 95 % interval {ends[0]} to {ends[1]}"
 
 

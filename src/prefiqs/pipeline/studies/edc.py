@@ -27,9 +27,9 @@ from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import forest, lines_by_ratio
 from prefiqs.reporting.figures.curves import edc_grid
-from prefiqs.reporting.figures.style import PAUC_LABEL
+from prefiqs.reporting.figures.style import FROM_THE_NORM, PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
-from prefiqs.reporting.tables import broken
+from prefiqs.reporting.tables import broken, marked
 
 OURS = ("unstructured", "l1")
 FROM_NORM = {"difference": "from_norm", "low": "from_norm_low", "high": "from_norm_high"}
@@ -107,7 +107,7 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         keys[best]: f"{short(scores.labels[keys[best]])} (best here)",
     }
     others = scores.methods[scores.methods["granularity"].isna()]
-    names |= dict(zip(others["key"], others["label"], strict=True))
+    names |= dict(zip(others["key"], marked(others), strict=True))
     points, random_points = identified(curves_table(curves[edc.threshold])), random_curves_table(chance)
 
     pruned = chosen[chosen["key"].isin(keys.values())]
@@ -153,10 +153,10 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         "unreliable": [verifier for verifier in verifiers if not reliable[verifier]],
         "constant": [spec.key for spec in alike],
     }
-    levels = {"embedding norm": paucs.loc[norm, model]}
+    levels = {"embedding norm": ("norm", paucs.loc[norm, model])}
     if oracle in paucs.index:
         numbers["pauc_severity"] = paucs.loc[oracle].to_dict()
-        levels["true severity"] = paucs.loc[oracle, model]
+        levels["true severity"] = ("severity", paucs.loc[oracle, model])
     by_ratio, same = None, pruned[pruned["verifier"] == model]
     if same["reliable"].any() and same["ratio"].nunique() > 1:
         same = same.assign(strategy=same["granularity"] + " " + same["criterion"])
@@ -208,7 +208,8 @@ def against_norm_figure(
 
     areas, norm: rows of `EdcStudy.areas` at one FMR, labelled, and those of the norm. pairs: genuine ones.
     """
-    chance = norm.assign(key="random", label="random orders, mean", from_norm=norm["random"] - norm["pauc"])
+    chance = norm.assign(key="random", label="random orders, mean", method="random")
+    chance["from_norm"] = norm["random"] - norm["pauc"]
     table = pd.concat([areas.drop(norm.index), chance])
     table = table.rename(columns={"from_norm": "estimate", "from_norm_low": "low", "from_norm_high": "high"})
     few = (~areas["reliable"]).groupby(areas["verifier"]).sum()
@@ -218,8 +219,7 @@ def against_norm_figure(
         f"norm: {PAUC_LABEL} {area_text(of.pauc, of.reliable)}{doubt[of.verifier]}"
         for of in norm.itertuples()
     }
-    about = f"{PAUC_LABEL} minus that of the embedding norm, 95 % intervals; left of 0: better than the norm"
-    return forest(table.assign(verifier=table["verifier"].map(headings)), title, about)
+    return forest(table.assign(verifier=table["verifier"].map(headings)), title, FROM_THE_NORM)
 
 
 def changes_of_best(

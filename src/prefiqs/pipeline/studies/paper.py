@@ -14,6 +14,7 @@ from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.paper.printed import Results, paper_name
 from prefiqs.reporting.paper.tables import COMPANION, paper_tables, write_paper_tables
 from prefiqs.reporting.study import Figure, Study, Table
+from prefiqs.reporting.tables import marked
 
 
 class PaperStudy(Study):
@@ -77,5 +78,6 @@ def _grid(run: Run, model: str, curves: pd.DataFrame, chance: pd.DataFrame) -> F
     curves, chance = curves[curves["estimator"] == model], chance[chance["estimator"] == model]
     pruned = (curves["method"] == "prefiqs") & curves["granularity"].notna()
     drawn = curves[((curves["key"] == ours) | ~pruned) & (curves["supervision"] != "oracle")]
-    drawn = drawn.assign(label=drawn["label"].map(short))
+    drawn = drawn.assign(trained_on=drawn.groupby("key")["trained_on"].transform("any"))  # on one of the benchmarks
+    drawn = drawn.assign(label=marked(drawn).map(short))
     return edc_grid(drawn, chance, edc.fmr[0], edc.limit, f"Quality from {model}, FMR {edc.fmr[0]:g}")

@@ -55,12 +55,10 @@ def precision_study(run: Run, benchmark: str, model: str) -> PrecisionStudy:
     frame["spearman with fp32"] = [spearmanr(moved, before).statistic for moved, before in pairs]
     frame["pauc"] = areas["pauc"]  # in the order of the scores
     parts = {kind: part.set_index("ratio") for kind, part in frame.groupby("precision", sort=False)}
-    caption = f"PreFIQs in reduced precision on {benchmark}, {model}, same-model; pAUC·10³ at FMR "
+    caption = f"PreFIQs in reduced precision on {benchmark}, {model}, same-model; pAUC·10³ at FMR {protocol.fmrs[0]:g}"
     return PrecisionStudy(
-        Table(frame, f"{caption}{protocol.fmrs[0]:g}", digits={**dict.fromkeys(frame.columns[2:5], 4), "pauc": 2}),
-        lines_by_ratio(
-            frame.rename(columns={"precision": "strategy"}), "pauc", f"{benchmark}, {model}, same-model", {}
-        ),
+        Table(frame, caption, digits={**dict.fromkeys(frame.columns[2:5], 4), "pauc": 2}),
+        lines_by_ratio(frame.rename(columns={"precision": "strategy"}), "pauc", caption, {}),
         parts,
         numbers={
             "rounding": {kind: float(np.median(drift(unpruned[EXACT], unpruned[kind]))) for kind in chosen.kinds},

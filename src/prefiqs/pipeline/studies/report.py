@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import nbformat
@@ -18,6 +18,64 @@ from prefiqs.pipeline.studies.claims import judge, verdicts_table
 from prefiqs.reporting.study import Study, Table, saved_as
 
 PAGE = Path(__file__).with_suffix(".md.j2")
+
+
+class Shown(NamedTuple):
+    """A figure of the page: its stage and name, its text for those who cannot see it, its caption."""
+
+    stage: str
+    name: str
+    text: str
+    caption: str
+
+
+FIGURES = [
+    Shown("edc", "intervals", "pAUC of every method minus that of the embedding norm, with 95 % intervals",
+          "pAUC·10³ of each method minus that of the embedding norm on {benchmark}, quality estimated by {model}, one "
+          "panel per verifier; left of 0 is better than the norm. Above each panel: the genuine pairs that the "
+          "verifier rejects with nothing discarded, and the pAUC·10³ of the norm."),
+    Shown("edc", "edc", "Error-versus-discard curves",
+          "FNMR of the pairs of {benchmark} that are left when those of the lowest quality are discarded, quality "
+          "estimated by {model}. A good score lies far below the grey band; shaded: the pAUC of PreFIQs."),
+    Shown("edc", "pauc", "pAUC by pruning ratio and strategy",
+          "pAUC·10³ on {benchmark} by pruning ratio and strategy, quality and verification by {model}, with 95 % "
+          "intervals. A strategy inside the grey band says nothing about quality."),
+    Shown("verification", "accuracy", "Verification accuracy by pruning ratio",
+          "Accuracy of {model} on the pairs of {benchmark} after pruning, by ratio and strategy."),
+    Shown("score", "gallery", "The faces with the lowest and the highest scores",
+          "The faces of {benchmark} that PreFIQs with {model} scores lowest (above) and highest (below), each of "
+          "another person."),
+    Shown("jacobian", "scatter", "Jacobian drift against discrete drift",
+          "Jacobian drift of {model} against its discrete drift on {benchmark}, one point per face; on the dashed line "
+          "they are equal."),
+    Shown("density", "density", "Drift and quality against the quality label",
+          "Fig. 2: drift and quality of {model} against the label of the images of {benchmark}. Darker cells hold more "
+          "faces."),
+    Shown("agreement", "ranks", "Rank correlation of the methods",
+          "Rank correlation of the methods on the faces of {benchmark}: 1 is the same order, −1 the reverse order."),
+    Shown("agreement", "faces", "How the methods rank the same faces",
+          "The share of all faces of {benchmark} (%) that a method scores lower than the face shown. Where a column "
+          "has both red and blue cells, the methods disagree."),
+    Shown("ablation", "ablation", "pAUC of the ablations",
+          "pAUC·10³ of PreFIQs on {benchmark} with one choice changed at a time, quality and verification by {model}."),
+    Shown("precision", "precision", "pAUC in reduced precision",
+          "pAUC·10³ of PreFIQs on {benchmark} by pruning ratio, with {model} in float32 and in reduced precision."),
+    Shown("candidates", "price", "pAUC of training-free scores by their cost",
+          "pAUC·10³ of training-free scores minus that of the norm on {benchmark}, with 95 % intervals, quality "
+          "estimated by {model}. Scores are grouped by the number of forward passes that they cost."),
+    Shown("candidates", "exponents", "pAUC of the pruning margin by its exponent",
+          "How much larger the pAUC of ‖e‖·κ^p is than that of the norm on {benchmark}, by the exponent p, quality "
+          "estimated by {model}."),
+]  # fmt: skip
+TRANSFORMER_FIGURES = [
+    Shown("transformer", "exits", "pAUC by the number of blocks that are run",
+          "pAUC·10³ on {benchmark} of scores from the first blocks of {model}, one panel per verifier. EX-FIQA-F and "
+          "EX-FIQA-FW combine all exits."),
+    Shown("exits", "attention", "Attention of the quality token",
+          "What the quality token of {model} attends to in faces of {benchmark}, beside the EX-FIQA-FW score."),
+    Shown("exits", "received_attention", "Attention that each patch receives",
+          "The attention that each patch receives, which ATTN-FIQA reads, beside its score."),
+]  # fmt: skip
 
 
 class Report(Study):
@@ -61,6 +119,8 @@ def report(run: Run) -> Report:
         notebooks=_notebooks(run, folders),
         verifiers_table=_verifiers_table,
         transformer_table=_transformer_table,
+        figures=FIGURES,
+        transformer_figures=TRANSFORMER_FIGURES,
         has=lambda path: path.rpartition("/")[0] in folders and run.layout.results(path).is_file(),
         links=lambda stages, *item, suffix="md": ", ".join(_links(run, folders, stages, item, suffix)),
     )
@@ -101,7 +161,10 @@ def _transformer_table(found: Mapping[str, Any]) -> str:
     within = dict.fromkeys(best, ["random"])  # the random order does not compete
     coarse = {verifier: f"{verifier} few" for verifier in best}
     frame = pd.DataFrame(rows).assign(**{mark: verifier in found["unreliable"] for verifier, mark in coarse.items()})
-    table = Table(frame, caption, best, 2, _doubt(found), hidden=["random"], within=within, coarse=coarse)
+    seen = {"method": found["seen"] & ~frame["random"]}
+    table = Table(
+        frame, caption, best, 2, _doubt(found), hidden=["random"], within=within, coarse=coarse, trained_on=seen
+    )
     return table.markdown().strip()
 
 

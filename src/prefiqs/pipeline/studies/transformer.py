@@ -10,11 +10,13 @@ from prefiqs.evaluation.tables import areas_table, random_table, unreliable
 from prefiqs.io.tables import read_parquet
 from prefiqs.pipeline.identity import Scores
 from prefiqs.pipeline.run import Run
-from prefiqs.reporting.figures.cost import pauc_by_cost
+from prefiqs.reporting.figures.areas import areas_by_block
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
+from prefiqs.reporting.tables import marked
 
 NAMES = {"exit": "exit {}", "depth": "{} blocks with equal weights", "attention": "block {}"}
 FUSIONS = {"mean": "EX-FIQA-F", "depth": "EX-FIQA-FW"}
+FUSION_MARKERS = {"EX-FIQA-F": "X", "EX-FIQA-FW": "*"}  # in the colour of EX-FIQA
 EXIT_COLUMNS = {"name": "method", "gflops": "GFLOPs", "share": "share of a pass (%)"}
 DEPTH_COLUMNS = {"weighting": "weights of the patches", "block": "T"}
 WEIGHTINGS = {"uniform": "uniform", "last": "attention, last block", "mean": "attention, mean"}
@@ -76,12 +78,11 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
         frame = frame.assign(**{mark: bool(few) if name == "mean" else name in few for name, mark in coarse.items()})
         return Table(frame, caption, dict.fromkeys(by_verifier, "min"), digits, notes, hidden=["key"], coarse=coarse)
 
-    shown = [
-        part.assign(group=f"{method}, block by block", method=method, label="block " + part["block"].astype(str))
-        for method, part in by_method.items()
-    ]
-    shown.append(fusions.assign(group=fusions["name"], method=fusions["name"], label=fusions["name"]))
-    figure_points = pd.concat(shown).assign(panel=f"verifier {first}").rename(columns={"gflops": "cost", first: "pauc"})
+    lines = [part.assign(label=method) for method, part in by_method.items()]
+    shown = pd.concat([*lines, fusions.assign(label=fusions["name"])])
+    shown = shown.merge(scores.methods[["key", "method", "trained_on"]], on="key")
+    shown = shown.assign(line=marked(shown), marker=shown["label"].map(FUSION_MARKERS).fillna(""))
+    shown = shown.melt([*shown.columns.drop(verifiers)], verifiers, "verifier", "pauc")
     return TransformerStudy(
         areas=areas,
         exits=table(
@@ -99,8 +100,8 @@ def transformer_study(run: Run, benchmark: str, model: str) -> TransformerStudy:
             {"block": "block"},
             f"ATTN-FIQA on {model}, {benchmark}: pAUC·10³ by the block whose attention is read",
         ),
-        figure=pauc_by_cost(
-            figure_points, "GFLOPs for one face", f"{benchmark}, quality from {model}", chance.loc[first]
+        figure=areas_by_block(
+            shown, f"{benchmark}, quality from {model}, FMR {protocol.fmrs[0]:g}", chance.reset_index()
         ),
         numbers={
             "pauc": {method: part[verifiers].iloc[-1].to_dict() for method, part in published.items()},

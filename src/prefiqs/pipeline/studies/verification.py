@@ -52,13 +52,14 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
     pruned = pruned.assign(strategy=pruned["granularity"] + " " + pruned["criterion"])
     kept = pruned[pruned["accuracy"] >= unpruned - TOLERATED]
     pairs = int(np.sum(folds >= 0))
+    level = {"not pruned": ("", unpruned)}
     caption = (
         f"Verification accuracy (%) of pruned {model} on {benchmark}: {pairs:,} balanced pairs, "
         f"{folds.max() + 1} folds, flip test {'on' if flip_test else 'off'}"
     )
     return VerificationStudy(
         table=Table(frame, caption, {"accuracy": "max"}, 2, broken(frame), hidden=["flip_test", "constant"]),
-        figure=lines_by_ratio(pruned, "accuracy", f"{benchmark}, verified by pruned {model}", {"not pruned": unpruned})
+        figure=lines_by_ratio(pruned, "accuracy", f"{benchmark}, verified by pruned {model}", level)
         if pruned["ratio"].nunique() > 1
         else None,
         numbers={

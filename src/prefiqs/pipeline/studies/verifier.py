@@ -1,12 +1,14 @@
 """An independent network that verifies: its embeddings, and how well it separates people."""
 
+import numpy as np
+
 from prefiqs.embedding.embedder import Embedder
-from prefiqs.evaluation.error_rates import fnmr_at_fmr
+from prefiqs.evaluation.error_rates import fnmr_at_fmr, threshold_at_fmr
 from prefiqs.evaluation.pairs import cosine_similarity
 from prefiqs.evaluation.templates import pool_templates
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.run import Run
-from prefiqs.reporting.figures.distributions import drift_histograms
+from prefiqs.reporting.figures.distributions import genuine_and_impostor
 from prefiqs.reporting.study import Figure, Study, saved_as
 
 FMR = 1e-3
@@ -25,9 +27,10 @@ def verifier_study(run: Run, benchmark: str, model: str) -> VerifierStudy:
     raw = Embedder([verifier], embed.batch_size, embed.device)(faces.images)[0]
     compared = raw if faces.templates is None else pool_templates(raw, faces.templates)
     similarity = cosine_similarity(compared, faces.pairs)
-    split = {"genuine": similarity[faces.genuine], "impostor": similarity[~faces.genuine]}
+    genuine, impostor = similarity[faces.genuine], similarity[~faces.genuine]
+    threshold = threshold_at_fmr(np.sort(impostor), FMR)
     return VerifierStudy(
-        drift_histograms(split, "cosine similarity", f"{benchmark}, verifier {model}", ylabel="pairs"),
+        genuine_and_impostor(genuine, impostor, threshold, f"{benchmark}, verifier {model}, threshold at FMR {FMR:g}"),
         numbers={"fmr": FMR, "fnmr": fnmr_at_fmr(similarity, faces.genuine, FMR), "pairs": len(similarity)},
         stored={run.layout.embeddings(benchmark, model): raw},
     )

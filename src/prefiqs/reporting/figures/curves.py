@@ -17,6 +17,7 @@ from prefiqs.reporting.figures import style
 
 FAINT = 0.35
 NAMED = 4  # methods with a colour, of those that compete
+ALWAYS = ("prefiqs", "norm", "pruning-margin", "severity")  # these have it wherever they stand
 OTHERS: dict[str, Any] = dict(color=style.PALE, linewidth=0.9, zorder=1.5)
 
 
@@ -42,8 +43,8 @@ def edc_grid(
     curves: as of `curves_table`, with the columns benchmark, label and method too.
     random: columns benchmark, verifier, discard, fnmr (mean over random orders), low, high, fmr.
 
-    Four methods have a colour: those of `style.METHODS`, and the others with the best mean rank by pAUC; all others are
-    grey. Of several curves of one method, all but the first are dashed. The area that the pAUC of the first curve
+    Four methods have their colour: those of `ALWAYS`, and the others with the best mean rank by pAUC; all others are
+    grey. Several curves of one method differ in the line, by their order. The area that the pAUC of the first curve
     measures is shaded. Points with too few impostor pairs for the FMR are faint. The scale fits what has a colour and
     can resolve the FMR, and the mean of the random orders.
     """
@@ -104,14 +105,14 @@ def _looks(curves: pd.DataFrame, limit: float) -> dict[str, dict[str, Any]]:
     panels = curves.groupby(["verifier", "benchmark", "key"], sort=False)
     areas = pd.Series({place: np.trapezoid(*points_up_to(limit, curve)[::-1]) for place, curve in panels}).unstack()
     by_rank = areas.rank(axis=1).mean().sort_values(kind="stable").index
-    known = [key for method in style.METHODS for key in method_of.index if method_of[key] == method]
+    known = [key for method in ALWAYS for key in method_of.index if method_of[key] == method]
     competing = {method_of[key] for key in known} - {"severity"}
     others = [key for key in by_rank if key not in known][: NAMED - len(competing)]
-    looks, found = style.looks([*method_of[known], *others]), dict[str, dict[str, Any]]()
+    looks, before = style.looks(method_of), method_of.groupby(method_of).cumcount()
+    found = dict[str, dict[str, Any]]()
     for key in [*known, *others]:
-        look = {k: v for k, v in looks[method_of[key] if key in known else key].items() if k != "marker"}
-        if any(look.get("color") == before["color"] for before in found.values()):
-            look["linestyle"] = "--"
-        found[key] = dict(linewidth=1.2, zorder=2.5) | look
+        look = looks[method_of[key]]
+        line = style.LINES[(style.LINES.index(look["linestyle"]) + before[key]) % len(style.LINES)]
+        found[key] = dict(color=look["color"], linestyle=line, linewidth=1.2, zorder=2.5)
     found[next(iter(found))] |= dict(linewidth=1.8, zorder=3)
     return found

@@ -21,7 +21,7 @@ HEADROOM = 0.25  # of the height of a panel, for the correlation
 
 
 @style.themed
-def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, title: str = "", ylabel: str = "images") -> Figure:
+def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, title: str = "") -> Figure:
     """Show one histogram for each entry (label -> values), with the median marked.
 
     Each has its own scale, because drifts at pruning ratios 0.1 and 0.9 differ a hundredfold.
@@ -38,7 +38,33 @@ def drift_histograms(drifts: Mapping[str, ArrayLike], xlabel: str, title: str = 
         axes.locator_params(axis="x", nbins=5)
     figure.suptitle(title)
     figure.supxlabel(xlabel)
-    figure.supylabel(ylabel)
+    figure.supylabel("images")
+    return figure
+
+
+@style.themed
+def genuine_and_impostor(genuine: np.ndarray, impostor: np.ndarray, threshold: float, title: str) -> Figure:
+    """Draw the similarities of genuine and impostor pairs on one axis, with the threshold; what it gets wrong is dark.
+
+    genuine, impostor: in [-1, 1]. A pair matches if it is above the threshold.
+    """
+    figure = style.new_figure(height=3.4)
+    axes = figure.subplots()
+    all_pairs = np.concatenate([genuine, impostor])
+    width = np.ptp(all_pairs) / 60
+    edges = threshold + width * np.arange(-61, 62)  # one of them is the threshold
+    for values, wrong, colour, name, error in (
+        (genuine, genuine <= threshold, style.BLUE, "genuine pairs", "rejected: FNMR"),
+        (impostor, impostor > threshold, style.GREY, "impostor pairs", "accepted: FMR"),
+    ):
+        share = np.full(len(values), 100 / len(values))
+        axes.hist(values, edges, weights=share, color=colour, alpha=0.35, label=name)
+        label = f"{error} {100 * wrong.mean():.2g} %"
+        axes.hist(values[wrong], edges, weights=share[wrong], color=colour, label=label)
+    axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.3f}")
+    axes.set(xlabel="cosine similarity", ylabel="share of the pairs (%)", xlim=(all_pairs.min(), all_pairs.max()))
+    figure.suptitle(title)
+    style.legend_below(figure)
     return figure
 
 
@@ -107,11 +133,11 @@ def rank_correlations(correlation: pd.DataFrame, title: str) -> Figure:
     axes = figure.subplots()
     text = correlation.map(lambda value: f"{value:.2f}".replace("-", "−"))
     colours = dict(cmap="RdBu_r", vmin=-1, vmax=1)
-    mesh = style.heat_map(axes, correlation, style.SMALL - 1, annot=text, fmt="", square=True, **colours)
+    mesh = style.heat_map(axes, correlation, style.LEAST, annot=text, fmt="", square=True, **colours)
     figure.colorbar(mesh, ax=axes, label="Spearman correlation", shrink=0.7)
     axes.set_xticks(axes.get_xticks(), correlation.columns, rotation=45, ha="right", fontsize=style.SMALL)
     axes.tick_params(axis="y", labelsize=style.SMALL)
-    figure.suptitle(title)
+    figure.suptitle(style.explained(title, correlation))
     return figure
 
 

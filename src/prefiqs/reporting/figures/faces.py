@@ -76,12 +76,12 @@ def method_agreement(
     figure = style.new_figure(height, pad=0.02)
     axes = figure.subplots()
     table = percentiles.set_axis(captions).T
-    style.heat_map(axes, table, style.SMALL - 1.5, annot=True, fmt=".0f", cmap="RdBu", vmin=0, vmax=100)
-    axes.tick_params(axis="x", labelrotation=90, labelsize=style.SMALL - 1)
+    style.heat_map(axes, table, style.LEAST, annot=True, fmt=".0f", cmap="RdBu", vmin=0, vmax=100)
+    axes.tick_params(axis="x", labelrotation=90, labelsize=style.LEAST)
     axes.tick_params(axis="y", labelsize=style.SMALL)
     with_gaps = [np.pad(image, ((0, 0), (2, 2), (0, 0)), constant_values=255) for image in images]
     style.show_image(axes.inset_axes((0, 1, 1, 1), anchor="S"), np.hstack(with_gaps))
-    figure.suptitle(title)
+    figure.suptitle(style.explained(title, percentiles))
     return figure
 
 

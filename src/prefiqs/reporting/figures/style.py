@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from io import BytesIO
-from itertools import cycle
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +16,66 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from prefiqs.io.atomic import write_bytes
+from prefiqs.reporting.tables import TRAINED_ON
 
 WIDTH = 9.0  # inches; 900 pixels on screen
 SMALL = 8.5  # points; still above 6 where a figure of that width is printed on 6.5 inches
-# Methods that have the same colour and marker in every figure; the colour-blind can tell them and `STYLES[0]` apart.
-METHODS: dict[str, dict[str, Any]] = {
-    "prefiqs": dict(color="#0173b2", marker="o"),
-    "norm": dict(color="black", marker="s"),
-    "pruning-margin": dict(color="#d55e00", marker="D"),
-    "severity": dict(color="0.45", marker="*", linestyle="--"),
-}
-# All others, one after the other.
-_OTHERS = ["#9911ee", "#029e73", "#de8f05", "#cc78bc", "#56b4e9", "#ca9161"]
-STYLES: list[dict[str, Any]] = [dict(color=c, marker=m) for c, m in zip(_OTHERS, "^vPX<>", strict=True)]
-OURS = METHODS["prefiqs"]["color"]
+LEAST = 8.0  # points: smaller text cannot be read at 100 dots an inch
+BLACK, BLUE, VERMILION = "black", "#0173b2", "#d55e00"
+PURPLE, GREEN, AMBER, PINK, SKY, BROWN = HUES = "#9911ee", "#029e73", "#ffb000", "#cc78bc", "#5fbdf0", "#5c2d00"
 GREY, PALE, BAND = "0.45", "0.72", "0.87"  # of lines, of what is not named, and of the area where random orders are
+
+
+def _look(color: str, marker: str, linestyle: str = "-", **more: Any) -> dict[str, Any]:
+    return dict(color=color, marker=marker, linestyle=linestyle) | more
+
+
+# The same in every figure. Any two methods differ in the line, or in a colour that the colour-blind can tell apart.
+METHODS: dict[str, dict[str, Any]] = {
+    "prefiqs": _look(BLUE, "o"),
+    "jacobian": _look(BLUE, "8", ":"),
+    "norm": _look(BLACK, "s"),
+    "pruning-margin": _look(VERMILION, "D"),
+    "ser-fiq": _look(PINK, "X", "-."),
+    "grafiqs": _look(AMBER, "<", "--"),
+    "faceqan": _look(BROWN, ">", "-."),
+    "froq": _look(PURPLE, "p", "--"),
+    "vitnt-fiqa": _look(GREEN, "v", "-."),
+    "attn-fiqa": _look(AMBER, "P"),
+    "ex-fiqa": _look(PURPLE, "^"),
+    "vit-fiqa": _look(PURPLE, "d", "-."),
+    "quality-network": _look(BROWN, "h"),
+    "severity": _look(GREY, "*", "--"),
+    "random": _look(GREY, "x", ":"),
+    "": _look(GREY, "."),  # of no method
+}
+# PreFIQs by what is pruned, or by its precision: the published one has the look of the method.
+STRATEGIES: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("unstructured l1", "fp32"), METHODS["prefiqs"]),
+    "unstructured random": _look(BLUE, "o", "--", markerfacecolor="white"),
+    "structured l1": _look(SKY, "^"),
+    "structured random": _look(SKY, "^", "--", markerfacecolor="white"),
+    "bf16": _look(SKY, "v", "--"),
+    "fp16": _look(SKY, "<", "-."),
+    "tf32": _look(SKY, ">", ":"),
+}
+LINES = ("-", "--", "-.", ":")
+OURS = BLUE
 SAVED, SHOWN = 150, 100  # dots an inch: of a saved chart, where figures are laid out too; of photos, and in a notebook
 PAUC_LABEL = "pAUC·10³"
 RANDOM_LABEL = "random orders, mean and range"
+EXPLAINED = f"{TRAINED_ON} trained or calibrated on images like these"
+FROM_THE_NORM = f"{PAUC_LABEL} minus that of the embedding norm, 95 % intervals; left of 0: better than the norm"
 LOWER_IS_BETTER = f"{PAUC_LABEL} (lower is better)"
 
 _THEME: Any = [
     "seaborn-v0_8-whitegrid",
     {
-        "axes.prop_cycle": cycler(color=[OURS, *_OTHERS]),
+        "axes.prop_cycle": cycler(color=[OURS, *HUES]),
         "axes.titlesize": 11,
         "figure.titlesize": 11,
         "font.sans-serif": ["DejaVu Sans"],  # matplotlib's own, hence on every machine
@@ -87,9 +120,22 @@ def new_figure(height: float, width: float = WIDTH, pad: float | None = None) ->
 
 
 def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Colour and marker by name: a method of `METHODS` has its own, all others what `STYLES` offers, in their order."""
-    others = cycle(STYLES)
-    return {name: METHODS.get(name) or next(others) for name in dict.fromkeys(names)}
+    """Colour, marker and line by name: of `METHODS` and `STRATEGIES`, or, for all others, in their order.
+
+    Others get colours that none of the known ones has, as long as there are any.
+    """
+    each = dict.fromkeys(names)
+    known = {name: look for name, look in (METHODS | STRATEGIES).items() if name in each}
+    taken = {look["color"] for look in known.values()}
+    shapes = list(zip(HUES, "^vPX<h", strict=True))
+    free = [_look(colour, marker) for colour, marker in shapes if colour not in taken]
+    others = chain(free, cycle([_look(colour, marker, ":") for colour, marker in shapes]))
+    return {name: known.get(name) or next(others) for name in each}
+
+
+def explained(text: str, labels: Iterable[str]) -> str:
+    """A title, or what stands below a figure, with a line on the mark § if one of the labels has it."""
+    return f"{text}\n{EXPLAINED}" if any(TRAINED_ON in label for label in labels) else text
 
 
 def panels(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
@@ -105,10 +151,12 @@ def legend_below(figure: Figure, most: int = 99, handles: Sequence[Artist] = (),
 
     options: of `Figure.legend`.
     """
-    handles = handles or figure.axes[0].get_legend_handles_labels()[0]
-    for rows in range(-(-len(handles) // most), len(handles) + 1):
-        columns = -(-len(handles) // rows)
-        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, **options)
+    shown = list(handles or figure.axes[0].get_legend_handles_labels()[0])
+    if any(TRAINED_ON in str(handle.get_label()) for handle in shown):
+        shown.append(Line2D([], [], linestyle="", label=EXPLAINED))
+    for rows in range(-(-len(shown) // most), len(shown) + 1):
+        columns = -(-len(shown) // rows)
+        legend = figure.legend(handles=shown, loc="outside lower center", ncols=columns, **options)
         box = legend.get_window_extent()
         if box.width <= 0.98 * figure.bbox.width or columns == 1:
             break
