@@ -73,5 +73,7 @@ def test_every_method_of_the_run_is_timed(tmp_path, monkeypatch):
     assert table.loc[0, "label"] == "PreFIQs, unstructured L1, ρ = 0.4"
     assert (table[["milliseconds", "plain"]] > 0).all(axis=None)
     assert table["plain"].groupby(table["network"]).nunique().eq(1).all()  # one plain pass a network
+    shown = study.table.frame.set_index("label")["plain passes"]
+    assert f"The most takes {shown.idxmax()}: {shown.max():.2f} plain passes" in study.findings[-1]
     numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
     assert [cost["key"] for cost in numbers["costs"]] == table["key"].tolist()

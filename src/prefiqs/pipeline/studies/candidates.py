@@ -139,6 +139,12 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     )  # fmt: skip
 
 
+def relative_areas(areas: pd.DataFrame) -> pd.Series:
+    """Areas, as in `CandidatesStudy`, over that of the norm with the same verifier."""
+    norm = areas[areas["key"] == NORM].set_index("verifier")["pauc"]
+    return areas["pauc"] / areas["verifier"].map(norm)
+
+
 class LastLayer(PruningMargin):
     """A network that gives the D features that enter the embedding layer, and the d numbers of the embedding."""
 
