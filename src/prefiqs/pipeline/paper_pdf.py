@@ -57,7 +57,7 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
         verdicts=_verdicts(judged) if len(judged) else "No claims are tested in this run.",
         claims=_claims(judged) if len(judged) else "",
         alike=SAME_AREA,
-        prices=_prices(scores) if len(scores) else "",
+        prices=typst_table(_prices(scores)) if len(scores) else "",
         price_findings=list(_price_findings(scores)) if len(scores) else [],
         price=list(_figures(run, folder, PRICE)),
         tables=tables,
@@ -115,7 +115,7 @@ def _candidates(run: Run, folder: Path) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
-def _prices(areas: pd.DataFrame) -> str:
+def _prices(areas: pd.DataFrame) -> Table:
     """The best scores of each price, and those that are known by name, best first."""
     wide = areas.pivot_table("relative", ["group", "key"], "where", sort=False)
     wide = wide.assign(mean=wide.mean(axis=1)).reset_index().sort_values("mean", kind="stable")
@@ -123,7 +123,7 @@ def _prices(areas: pd.DataFrame) -> str:
     named = wide["key"].isin([NORM, MARGIN]) | wide["key"].str.startswith("PreFIQs")
     shown = wide[named | (wide.groupby("group").cumcount() < TOP)]
     by_price = areas.groupby("group")["passes"].mean().sort_values().index
-    table = Table(
+    return Table(
         pd.concat(shown[shown["group"] == group] for group in by_price).rename(columns={"key": "score"}),
         "Scores without training, by price: pAUC relative to that of the norm, mean over the verifiers",
         best=dict.fromkeys(wide.columns[3:], "min"),
@@ -132,7 +132,6 @@ def _prices(areas: pd.DataFrame) -> str:
         notes=f"A column for each set of pairs and estimator. Shown are the best {TOP} of each price, the norm, the "
         "pruning margin, and PreFIQs. passes: multiply-adds, of a forward pass.",
     )
-    return typst_table(table, "auto, auto" + ", 1fr" * len(table.best))
 
 
 def _price_findings(areas: pd.DataFrame) -> Iterator[str]:
