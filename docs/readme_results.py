@@ -126,7 +126,8 @@ def how_to_prune(run: str, benchmark: str, estimator: str) -> Iterator[str]:
         yield f"From ρ = {lost.idxmax():g} on, PreFIQs is no better than the best random order, whatever the verifier."
     for title, key in (("Unstructured beats structured", "to_structured"), ("L1 beats random", "to_random_pruning")):
         ratios = [ratio for ratio, (_, _, high) in numbers[key].items() if ratio != "mean" and high < 0]
-        yield f"{title} at {'ρ = ' * bool(ratios)}{', '.join(ratios) or 'no ratio'}."
+        if numbers[key]:  # otherwise not run
+            yield f"{title} at {'ρ = ' * bool(ratios)}{', '.join(ratios) or 'no ratio'}."
 
 
 def derivative(run: str, benchmark: str, estimator: str) -> Iterator[str]:

@@ -85,7 +85,7 @@ def test_every_row_of_the_tables_is_in_it(paper):
     ("table", "first", "second"),
     [
         ("paper-table1", "Feed forward", "Backwards"),
-        ("paper-table3-sface", "orl", "orl-xq"),
+        ("paper-table4-sface", "orl", "orl-xq"),
         ("paper-table5-sface", "orl-xq", "orl-xq_low"),
         ("paper-table5-sface", "orl-xq_low", "orl-xq_high"),
     ],
