@@ -3,16 +3,19 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.studies.candidate_formulas import MARGIN, NORM
+from prefiqs.pipeline.studies.candidates import relative_areas as relative_to_norm
 from prefiqs.pipeline.studies.claims import verdicts
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.style import save_figure
+from prefiqs.reporting.paper.printed import comparable
 from prefiqs.reporting.tables import TRAINED_ON, TRAINED_ON_NOTE, Table
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +34,11 @@ CHOOSING = ("sface", "mobilefacenet-y1")  # estimators that choose a score on LF
 OTHERS = ("orl-xq", "CFP-FF")  # data that choose nothing
 CONFIRMING = (*OTHERS, "mobilefacenet-512")  # data, and an estimator on LFW and CFP-FP
 MARGINS = {"lfw-all": "wild", "cfp-fp-all": "wild", "orl-xq": "default", "cfp-ff": "wild"}  # runs by benchmark
-ARCFACE, NETWORK = (("lfw-all", "LFW"), ("cfp-fp-all", "CFP-FP")), "mobilefacenet-y1"  # of the run wild
+RUNS = {
+    "default": "ORL, and ORL degraded in graded steps (`orl-xq`)",
+    "wild": "LFW, CFP frontal to profile (`cfp-fp`) and frontal to frontal (`cfp-ff`): official pairs, and (`-all`) "
+    "all genuine and many more impostor pairs",
+}
 
 
 def row(run: str, benchmark: str, estimator: str, verifier: str) -> list[str]:
@@ -89,42 +96,140 @@ def judged() -> pd.DataFrame:
 
 def claims() -> str:
     """How often each claim holds, and whether it does, a row a benchmark and estimator."""
+    runs = list(filter(published, RUNS))
     found = judged()
-    links = ", ".join(f"[{run}]({run}/claims.md)" for run in found["run"].unique())
+    links = ", ".join(f"[{run}]({run}/claims.md)" for run in runs)
     wide = verdicts(found)
     counts = wide.drop(columns=["benchmark", "estimator"]).apply(pd.Series.value_counts).fillna(0).astype(int)
     counts = counts.reindex(["yes", "undecided", "no"]).T.rename_axis("claim").reset_index()
-    overview, details = (Table(table, "").markdown().strip() for table in (counts, wide))
+    overview, details = map(_shown, (counts, wide))
     return "\n\n".join([overview, "By benchmark and estimator:", details, f"The numbers behind them: {links}."])
 
 
-def arcface() -> str:
-    """What the run `wild` found on the ArcFace network, one paragraph a data set."""
-    return "\n".join(f"* **{name}.** {' '.join(findings(benchmark))}" for benchmark, name in ARCFACE)
+def comparability() -> str:
+    """How many of the paper's printed numbers can be compared with ours, and why most others cannot, by run."""
+    tables = []
+    for run in filter(published, RUNS):
+        table = comparable(pd.read_csv(ROOT / "reports" / run / "paper" / "companion.csv"))
+        named = table.rename(columns={"comparable": run, "reason": f"why most others cannot ({run})"})
+        tables.append(named.set_index(["table", "printed"]))
+    wide = pd.concat(tables, axis=1).reset_index()
+    areas = wide[wide["table"] != "Table 1"]
+    counts = " and ".join(f"{areas[run].sum()} (run {run})" for run in filter(published, RUNS))
+    text = f"Of the {areas['printed'].sum()} areas and accuracies that the paper prints, {counts} can be compared."
+    return f"{text}\n\n{_shown(wide)}"
 
 
-def findings(benchmark: str) -> Iterator[str]:
-    """Sentences about the best ratio, the random order, the norm, and the ways to prune, on one set of pairs."""
-    folder = ROOT / "reports" / "wild" / "edc" / benchmark / NETWORK
-    numbers = json.loads((ROOT / "reports" / "wild" / "numbers.json").read_text("utf-8"))[f"edc-{benchmark}-{NETWORK}"]
-    here = "fmr == 0.001 and method == 'prefiqs' and granularity == 'unstructured' and criterion == 'l1'"
-    areas = pd.read_csv(folder / "areas.csv").query(f"{here} and threshold == 'recomputed'")
-    useless = areas[areas["pauc"] >= areas["verifier"].map(numbers["pauc_random_min"])]
-    counts = useless.groupby("ratio").size()
-    lost = counts[counts == areas["verifier"].nunique()].index.min()
-    best = areas.groupby("ratio")["pauc"].mean().idxmin()
-    figure = f"[figure](wild/edc/{benchmark}/{NETWORK}/pauc.png)"
-    yield f"The area is smallest at ρ = {best:g} (mean over the verifiers; {figure})."
-    yield f"From ρ = {lost:g} on, PreFIQs does not have a smaller area than every random order with any verifier."
-    norm = areas[areas["ratio"] == 0.4]
-    worse, clearly = (norm["from_norm"] > 0).sum(), (norm["from_norm_low"] > 0).sum()
-    yield f"At ρ = 0.4, the norm is better with {worse} of {len(norm)} verifiers ({clearly} intervals exclude 0)."
+def run_by_run() -> str:
+    """What each run says to each question, and a figure that shows it."""
+    parts = []
+    for run, benchmark, estimator, _ in ROWS:
+        if published(run):
+            parts.append(f"### {benchmark}, quality from {estimator} (run [{run}]({run}/README.md))")
+            for question, answer, stage, figure in QUESTIONS:
+                if not (sentences := list(answer(run, benchmark, estimator))):
+                    continue
+                parts.append(f"**{question}** {' '.join(sentences)}")
+                for shown in (benchmark, benchmark.removesuffix("-all")):  # some stages do without pairs
+                    path = f"{run}/{stage}/{shown}/{estimator}/{figure}.png"
+                    if (ROOT / "reports" / path).is_file():
+                        parts.append(f"![{question} {shown}, quality from {estimator}]({path})")
+                        break
+    return "\n\n".join(parts)
+
+
+def against_baselines(run: str, benchmark: str, estimator: str) -> Iterator[str]:
+    """How PreFIQs compares with random order and with the norm, at ρ = 0.4 and at its best ratio."""
+    numbers, areas = _numbers(run, benchmark, estimator), _prefiqs(run, benchmark, estimator)
+    usual, verifiers = areas[areas["ratio"] == 0.4], len(numbers["pauc_best"])
+    better = sum(high < 0 for _, _, high in numbers["difference_to_random"].values())
+    yield f"At its best ratio, PreFIQs is better than random order with {better} of {verifiers} verifiers."
+    worse, clearly = (usual["from_norm"] > 0).sum(), (usual["from_norm_low"] > 0).sum()
+    yield f"At ρ = 0.4, the norm is better with {worse} ({clearly} intervals exclude 0)."
     chosen = numbers["difference_to_norm"].values()
-    undecided = sum(low <= 0 <= high for _, low, high in chosen)
-    yield f"At the best ρ, the comparison is undecided with {undecided} of {len(chosen)}."
+    worse, undecided = sum(low > 0 for _, low, _ in chosen), sum(low <= 0 <= high for _, low, high in chosen)
+    yield f"At the best ratio, the norm is better with {worse}, and the comparison is undecided with {undecided}."
+
+
+def how_to_prune(run: str, benchmark: str, estimator: str) -> Iterator[str]:
+    """Which ratio is best, from which on PreFIQs is useless, and at which the way to prune matters."""
+    numbers, areas = _numbers(run, benchmark, estimator), _prefiqs(run, benchmark, estimator)
+    best = areas.groupby("ratio")["pauc"].mean().idxmin()
+    yield f"The area is smallest at ρ = {best:g} (mean over the verifiers)."
+    useless = areas["pauc"] >= areas["verifier"].map(numbers["pauc_random_min"])
+    lost = useless.groupby(areas["ratio"]).all()
+    if lost.any():
+        yield f"From ρ = {lost.idxmax():g} on, PreFIQs is no better than the best random order, whatever the verifier."
     for title, key in (("Unstructured beats structured", "to_structured"), ("L1 beats random", "to_random_pruning")):
         ratios = [ratio for ratio, (_, _, high) in numbers[key].items() if ratio != "mean" and high < 0]
-        yield f"{title} at ρ = {', '.join(ratios)}."
+        if numbers[key]:  # otherwise not run
+            yield f"{title} at {'ρ = ' * bool(ratios)}{', '.join(ratios) or 'no ratio'}."
+
+
+def derivative(run: str, benchmark: str, estimator: str) -> Iterator[str]:
+    """What the claim about the Jacobian drift came to."""
+    judged = pd.read_csv(ROOT / "reports" / run / "claims.csv").query("claim == 'jacobian' and estimator == @estimator")
+    judged = judged[judged["benchmark"].isin([benchmark, benchmark.removesuffix("-all")])]
+    for row in judged.itertuples():
+        yield f"{row.text}: {row.verdict}. {row.evidence}."
+
+
+def study() -> str:
+    """What the ablations say, and their figure."""
+    folder = ROOT / "reports" / "study"
+    table, figure = (
+        next(
+            path
+            for path in sorted(folder.rglob(f"ablation*.{kind}"))
+            if not {"fmr", "passes"} & {*path.stem.split("-")}
+        )
+        for kind in ("csv", "png")
+    )
+    found = pd.read_csv(table).query("ratio == 0.4")
+    names = found["question"].str.lstrip("0123456789 ") + ": " + found["variant"]
+    worse, better = names[found["low"] > 0], names[found["high"] < 0]
+    return (
+        f"**What do layers, ranking, distance and seeds change?** At ρ = 0.4, the area is clearly larger (the interval "
+        f"excludes 0) with {'; '.join(worse)}. It is clearly smaller with {'; '.join(better)}.\n\n"
+        f"![{table.stem}]({figure.relative_to(ROOT / 'reports').as_posix()})"
+    )
+
+
+def _numbers(run: str, benchmark: str, estimator: str) -> dict[str, Any]:
+    found = json.loads((ROOT / "reports" / run / "numbers.json").read_text("utf-8"))
+    return found[f"edc-{benchmark}-{estimator}"]
+
+
+def _prefiqs(run: str, benchmark: str, estimator: str) -> pd.DataFrame:
+    """The areas of unstructured L1 pruning."""
+    areas = pd.read_csv(ROOT / "reports" / run / "edc" / benchmark / estimator / "areas.csv")
+    here = "fmr == 0.001 and method == 'prefiqs' and granularity == 'unstructured' and criterion == 'l1'"
+    return areas.query(f"{here} and threshold == 'recomputed'")
+
+
+def _shown(frame: pd.DataFrame) -> str:
+    return Table(frame, "").markdown().strip()
+
+
+QUESTIONS = (  # question, answer, and stage and name of its figure
+    ("Is PreFIQs better than random order, and than the norm?", against_baselines, "edc", "intervals"),
+    ("How should one prune?", how_to_prune, "edc", "pauc"),
+    ("Is drift a derivative?", derivative, "jacobian", "scatter"),
+)
+
+
+def what_was_run() -> str:
+    """What was run where, from the manifests."""
+    rows = []
+    for run, data in RUNS.items():
+        if published(run):
+            made = json.loads((ROOT / "reports" / run / "manifest.json").read_text("utf-8"))
+            machine = ", ".join(filter(None, [made["processor"], f"{made['cores']} cores", made["gpu"]]))
+            versions = ", ".join(f"{name} {made['versions'][name]}" for name in ("python", "torch", "openvino"))
+            minutes = round(made["seconds"] / 60)
+            rows.append((f"[{run}]({run}/README.md)", data, made["date"], made["commit"], minutes, machine, versions))
+    columns = ["run", "data", "date", "commit", "minutes of computing", "machine", "versions"]
+    return _shown(pd.DataFrame(rows, columns=columns))
 
 
 def margins() -> pd.DataFrame:
@@ -192,10 +297,9 @@ def relative_areas() -> pd.DataFrame:
     parts = []
     for run, benchmark, data in CANDIDATES:
         for path in sorted((ROOT / "reports" / run / "candidates" / benchmark).glob("*/areas.csv")):
-            table = pd.read_csv(path).dropna(subset="passes")  # methods on other networks have no price
-            norm = table[table["key"] == NORM].set_index("verifier")["pauc"]
-            relative = table["pauc"] / table["verifier"].map(norm)
-            parts.append(table.assign(data=data, estimator=path.parent.name, relative=relative))
+            table = pd.read_csv(path)
+            table = table.assign(data=data, estimator=path.parent.name, relative=relative_to_norm(table))
+            parts.append(table.dropna(subset="passes"))  # methods on other networks have no price
     found = pd.concat(parts, ignore_index=True)
     others = found["data"].isin(OTHERS)
     found["choosing"] = ~others & found["estimator"].isin(CHOOSING)
@@ -232,5 +336,14 @@ def fill(page: Path, **contents: str) -> None:
 
 if __name__ == "__main__":
     fill(ROOT / "README.md", results=areas())
-    fill(ROOT / "reports" / "README.md", results=claims(), margin=margin(), arcface=arcface(), candidates=candidates())
+    fill(
+        ROOT / "reports" / "README.md",
+        results=claims(),
+        comparable=comparability(),
+        questions=run_by_run(),
+        study=study(),
+        margin=margin(),
+        candidates=candidates(),
+        runs=what_was_run(),
+    )
     price()

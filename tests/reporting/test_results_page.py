@@ -1,6 +1,8 @@
 """What the page of all results says of the candidates, on areas that are written down."""
 
 import importlib.util
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +100,69 @@ def test_data_that_chose_the_margin_are_told_from_others(margins, tmp_path):
     below = "the interval of the difference lies below 0 for 2 of 4 pairs"
     assert f"0.700 times the norm's on data that did not choose it (orl-xq, cfp-ff; {below}" in text
     assert f"0.700 times the norm's on data that chose it (lfw-all, cfp-fp-all; {below}" in text
+
+
+@pytest.fixture
+def run(page, tmp_path):
+    """The page, with one published run: PreFIQs at three ratios on two verifiers, and the numbers of its stages."""
+    folder = tmp_path / "reports" / "default"
+    item = folder / "edc" / "orl-xq" / "sface"
+    item.mkdir(parents=True)
+    paucs = {0.2: (4.0, 9.0), 0.4: (5.0, 12.0), 0.6: (8.0, 21.0)}  # norm: 4.5 and 11; best random orders: 8 and 20
+    areas = pd.DataFrame(
+        [(ratio, v, p, p - n, p - n - 0.6) for ratio, of in paucs.items()
+         for v, p, n in zip(("v", "w"), of, (4.5, 11.0), strict=True)],
+        columns=["ratio", "verifier", "pauc", "from_norm", "from_norm_low"],
+    )  # fmt: skip
+    here = dict(method="prefiqs", granularity="unstructured", criterion="l1", fmr=0.001, threshold="recomputed")
+    areas.assign(**here).to_csv(item / "areas.csv", index=False)
+    (item / "intervals.png").touch()
+    numbers = {
+        "pauc_best": {"v": 4.0, "w": 9.0},
+        "pauc_random_min": {"v": 8.0, "w": 20.0},
+        "difference_to_random": {"v": [-4, -5, -3], "w": [-11, -20, 1]},
+        "difference_to_norm": {"v": [-0.5, -1, 0.1], "w": [0.4, 0.1, 0.9]},
+        "to_structured": {"0.2": [-1, -2, 0.5], "mean": [-1, -2, -0.5]},
+        "to_random_pruning": {},
+    }
+    (folder / "numbers.json").write_text(json.dumps({"edc-orl-xq-sface": numbers}))
+    made = {"processor": "a chip", "cores": 2, "gpu": None, "date": "2026-11-30", "commit": "0123abc", "seconds": 600}
+    made["versions"] = {"python": "3.11", "torch": "2", "openvino": "3"}
+    (folder / "manifest.json").write_text(json.dumps(made))
+    claims = pd.DataFrame({"claim": ["jacobian"], "benchmark": ["orl-xq"], "estimator": ["sface"]})
+    claims.assign(text="They rank alike", verdict="no", evidence="Spearman 0.5").to_csv(folder / "claims.csv")
+    return page
+
+
+def test_each_question_has_sentences_from_the_numbers_and_a_figure(run):
+    assert run.run_by_run().split("\n\n") == [
+        "### orl-xq, quality from sface (run [default](default/README.md))",
+        "**Is PreFIQs better than random order, and than the norm?** At its best ratio, PreFIQs is better than random "
+        "order with 1 of 2 verifiers. At ρ = 0.4, the norm is better with 2 (1 intervals exclude 0). At the best "
+        "ratio, the norm is better with 1, and the comparison is undecided with 1.",
+        "![Is PreFIQs better than random order, and than the norm? orl-xq, quality from sface]"
+        "(default/edc/orl-xq/sface/intervals.png)",
+        "**How should one prune?** The area is smallest at ρ = 0.2 (mean over the verifiers). From ρ = 0.6 on, PreFIQs "
+        "is no better than the best random order, whatever the verifier. Unstructured beats structured at no ratio.",
+        "**Is drift a derivative?** They rank alike: no. Spearman 0.5.",
+    ]
+
+
+def test_printed_numbers_that_can_be_compared_are_counted(run, tmp_path):
+    folder = tmp_path / "reports" / "default" / "paper"
+    folder.mkdir()
+    cells = [("Table 1", 2, 2, ""), ("Table 1", 1, None, "not counted"), ("Table 3", 9.1, None, "no results on LFW"),
+             ("Table 3", 9.2, None, "no results on LFW"), ("Table 5", 9.3, 9.4, "")]  # fmt: skip
+    pd.DataFrame(cells, columns=["table", "printed", "ours", "why"]).to_csv(folder / "companion.csv", index=False)
+    lines = run.comparability().splitlines()
+    assert lines[0] == "Of the 3 areas and accuracies that the paper prints, 1 (run default) can be compared."
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[4:]]
+    assert rows == [
+        ["Table 1", "2", "1", "not counted"], ["Table 3", "2", "0", "no results on LFW"], ["Table 5", "1", "1", ""],
+    ]  # fmt: skip
+
+
+def test_what_was_run_comes_from_the_manifest(run):
+    row = run.what_was_run().splitlines()[-1]
+    assert "| 2026-11-30 | 0123abc" in row and "| a chip, 2 cores | python 3.11, torch 2, openvino 3 |" in row
+    assert re.search(r"\|\s+10 \|", row)

@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
 
+from prefiqs.evaluation.error_rates import is_reliable
 from prefiqs.evaluation.tables import FEW_ERRORS
 from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_table
 from prefiqs.models.registry import card_of
 from prefiqs.pipeline.run import Run
+from prefiqs.pipeline.studies.candidate_formulas import MARGIN, NORM
+from prefiqs.pipeline.studies.candidates import relative_areas
 from prefiqs.pipeline.studies.claims import SAME_AREA, verdicts_table
 from prefiqs.pipeline.studies.paper import paper_study
 from prefiqs.pipeline.studies.report import FIGURES as SHOWN
@@ -22,8 +26,11 @@ from prefiqs.reporting.typst import escape, typst_table, write_pdf
 
 TEMPLATE = Path(__file__).with_suffix(".typ.j2")
 MAIN = {"intervals": 100}  # width in percent of the text
-FIGURES = {"density": 100, "scatter": 60, "pauc": 100, "price": 100}
+FIGURES = {"density": 100, "scatter": 45, "pauc": 75}
+PRICE = {"price": 100}
 CAPTIONS = {figure.name: figure.caption.removesuffix(".") for figure in SHOWN}
+PASSES = {"feed_forward": "forward passes", "backwards": "backward passes"}
+TOP = 3  # scores of each price that are shown
 
 
 def write_paper_pdf(run: Run, folder: Path) -> None:
@@ -31,7 +38,7 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
     study, numbers = paper_study(run), json.loads(read_text(folder / "numbers.json"))
     tables = {name: typst_table(table) for name, table in study.tables.items() if name != COMPANION}
     compared = study.tables[COMPANION].frame.dropna(subset="ours")
-    judged = read_table(folder / "claims.csv")
+    judged, scores = read_table(folder / "claims.csv"), _candidates(run, folder)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["text"] = escape
     source = environment.from_string(read_text(TEMPLATE)).render(
@@ -41,7 +48,10 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
         benchmarks=typst_table(_benchmarks(run, numbers)),
         verdicts=_verdicts(judged) if len(judged) else "No claims are tested in this run.",
         claims=_claims(judged) if len(judged) else "",
-        margin=SAME_AREA,
+        alike=SAME_AREA,
+        prices=typst_table(_prices(scores)) if len(scores) else "",
+        price_findings=list(_price_findings(scores)) if len(scores) else [],
+        price=list(_figures(run, folder, PRICE)),
         tables=tables,
         comparable=typst_table(
             Table(study.comparable, "Printed numbers, and how many of them can be compared with ours")
@@ -50,7 +60,7 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
         grids={model: f"paper/edc-grid-{model}.png" for model in study.grids},
         main=list(_figures(run, folder, MAIN)),
         figures=list(_figures(run, folder, FIGURES)),
-        shortcomings=list(_shortcomings(run, folder)),
+        shortcomings=list(_shortcomings(run, folder, numbers)),
     )
     write_pdf(source, folder / "paper.pdf")
 
@@ -87,9 +97,52 @@ def _claims(judged: pd.DataFrame) -> str:
     return typst_table(Table(shown, "The numbers behind each verdict"), "2.4fr, auto, auto, auto, 4fr")
 
 
+def _candidates(run: Run, folder: Path) -> pd.DataFrame:
+    """`CandidatesStudy.areas` of all benchmarks and estimators, with columns where and relative (to the norm)."""
+    found = []
+    for benchmark, model in product(run.params.candidates.benchmarks, run.params.models.quality):
+        areas = read_table(folder / "candidates" / benchmark / model / "areas.csv")
+        where = f"{run.params.most_pairs_of(benchmark)}, {model}"
+        relative = areas.assign(where=where, relative=relative_areas(areas))
+        found.append(relative.dropna(subset="passes"))  # methods on other networks have no price
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def _prices(areas: pd.DataFrame) -> Table:
+    """The best scores of each price, and those that are known by name, best first."""
+    wide = areas.pivot_table("relative", ["group", "key"], "where", sort=False)
+    wide = wide.assign(mean=wide.mean(axis=1)).reset_index().sort_values("mean", kind="stable")
+    wide.insert(2, "passes", wide["key"].map(areas.groupby("key")["passes"].mean()))
+    named = wide["key"].isin([NORM, MARGIN]) | wide["key"].str.startswith("PreFIQs")
+    shown = wide[named | (wide.groupby("group").cumcount() < TOP)]
+    by_price = areas.groupby("group")["passes"].mean().sort_values().index
+    return Table(
+        pd.concat(shown[shown["group"] == group] for group in by_price).rename(columns={"key": "score"}),
+        "Scores without training, by price: pAUC relative to that of the norm, mean over the verifiers",
+        best=dict.fromkeys(wide.columns[3:], "min"),
+        digits={"passes": 2},
+        blocks="group",
+        notes=f"A column for each set of pairs and estimator. Shown are the best {TOP} of each price, the norm, the "
+        "pruning margin, and PreFIQs. passes: multiply-adds, of a forward pass.",
+    )
+
+
+def _price_findings(areas: pd.DataFrame) -> Iterator[str]:
+    margin, relative = areas[areas["key"] == MARGIN], areas.groupby(["group", "key"], sort=False)["relative"].mean()
+    for rival in ("the norm", "PreFIQs"):
+        smaller, clearly = (margin[f"from {rival}"] < 0).sum(), (margin[f"from {rival}_high"] < 0).sum()
+        yield (
+            f"The area of the pruning margin is smaller than that of {rival} in {smaller} of {len(margin)} comparisons "
+            f"(pairs, estimator and verifier); {clearly} intervals exclude 0."
+        )
+    best = relative.groupby("group", sort=False).idxmin()
+    named = ", ".join(f"{key} at {group} ({relative[group, key]:.3f})" for group, key in best)
+    yield f"The best scores on these data, with their mean relative area: {named}."
+
+
 def _compared(cells: pd.DataFrame) -> Table:
     """Printed numbers beside ours, where all that they depend on is the same."""
-    shown = cells[["table", "method", "column", "printed", "ours", "difference"]]
+    shown = cells[["table", "method", "column", "printed", "ours", "difference"]].replace({"column": PASSES})
     return Table(shown, "Printed numbers beside ours", digits=0)
 
 
@@ -133,7 +186,7 @@ def _errors(run: Run, folder: Path) -> Iterator[tuple[str, str, float, int]]:
             yield benchmark, verifier, fmr, errors
 
 
-def _shortcomings(run: Run, folder: Path) -> Iterator[str]:
+def _shortcomings(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[str]:
     """What the results cannot show, in sentences."""
     report = run.params.report
     if report.note:
@@ -144,8 +197,8 @@ def _shortcomings(run: Run, folder: Path) -> Iterator[str]:
         if rejected < FEW_ERRORS:
             yield (f"On {benchmark}, {verifier} rejects {rejected} genuine pairs at FMR {fmr:g} before discarding: "
                    "too few to tell methods apart.")  # fmt: skip
-    for benchmark in run.params.benchmarks.pair_lists:
-        areas = read_table(folder / "edc" / benchmark / run.params.models.quality[0] / "areas.csv")
-        for fmr, resolvable in areas.groupby("fmr", sort=False)["fmr_resolvable"].all().items():
-            if not resolvable:
-                yield f"On {benchmark}, fewer impostor pairs than 1/FMR are left at some points at FMR {fmr:g}."
+    for benchmark, fmr in product(run.params.benchmarks.pair_lists, run.params.edc.fmr):
+        impostors = numbers[f"edc-{benchmark}-{run.params.models.quality[0]}"]["pairs"]["impostor"]
+        if not is_reliable(impostors, fmr):
+            yield (f"On {benchmark}, {impostors * fmr:.2g} false matches are expected at FMR {fmr:g}, with nothing "
+                   "discarded: too few for a certain threshold.")  # fmt: skip

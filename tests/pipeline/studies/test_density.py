@@ -47,6 +47,8 @@ def test_correlations_are_those_with_the_label(tmp_path, labelled):
         expected = ranks_alike(label[rows], quality[rows]) if label[rows].nunique() > 1 else None
         assert numbers["within_kind"][kind] == (expected and pytest.approx(expected, rel=1e-4))
     shown = study.table.frame
+    assert f"{numbers['spearman_with_label']['jacobian']:.3f} (Jacobian drift, ρ = 0.4)" in study.findings[0]
+    assert study.findings[1].endswith(f"{shown['Spearman'].max():.3f} ({shown['degradation'].iloc[-1]}).")
     assert shown["Spearman"].is_monotonic_increasing and ("none" in set(shown["degradation"])) == labelled
 
 

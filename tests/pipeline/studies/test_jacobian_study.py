@@ -66,6 +66,9 @@ def test_numbers_and_files(tmp_path):
     middle = len(relative) // 2
     assert numbers["median_relative_difference"] == pytest.approx((relative[middle - 1] + relative[middle]) / 2, 1e-4)
 
+    assert f"a Spearman correlation of {numbers['spearman']:.4f}" in study.findings[0]
+    assert f"{numbers['pauc_discrete']:.2f} for the discrete drift" in study.findings[1]
+
     few = pd.read_parquet(run.layout.derivatives("orl-xq", "sface") / "ablation.parquet")
     for row in study.ablation.frame.itertuples(index=False):
         part = few[few["ratio"] == row.ratio]
@@ -103,3 +106,5 @@ def test_where_pruning_changes_nothing_there_is_no_figure(tmp_path):
     replace(drifts, values={key: np.zeros_like(values) for key, values in drifts.values.items()}).write(folder)
     study = jacobian_study(run, "orl-xq", "sface")
     assert study.scatter is None and np.isnan(study.numbers["spearman"])
+    assert study.findings[0] == "At ρ = 0.4, there is nothing to rank: every drift is the same."
+    assert "nan" not in " ".join(study.findings)

@@ -152,6 +152,7 @@ def test_the_papers_tables_of_a_run(run, tmp_path):
     )
     comparable = study.comparable.set_index("table")
     assert comparable.loc["Table 5", ["printed", "comparable"]].tolist() == [540, 0]
+    assert study.findings[-1] == f"Table 5: 0 of 540. Most frequent reason: {comparable.loc['Table 5', 'reason']}."
     assert comparable.loc["Table 4", "reason"] == "no results on LFW"
     assert comparable["printed"].sum() == len(pd.read_csv(ROOT / "data" / "paper" / "printed.csv"))
 

@@ -49,7 +49,12 @@ def test_a_pruned_network_of_which_nothing_is_left_is_noticed(tmp_path):
     for spec, rows in ((first, np.ones), (second, np.zeros)):
         table = run.raw_embeddings("orl", "sface", spec)
         write_array(rows(table.shape, np.float32), run.layout.embeddings("orl", "sface", spec))
-    assert score_study(run, "orl", "sface").numbers["constant"] == [first.key, second.key]
+    study = score_study(run, "orl", "sface")
+    assert study.numbers["constant"] == [first.key, second.key]
+    assert [finding for finding in study.findings if "same embedding" in finding] == [
+        f"With {spec.label}, all faces have the same embedding, so their scores mean nothing."
+        for spec in (first, second)
+    ]
 
 
 def test_degradations_are_counted_at_both_ends(tmp_path, monkeypatch):
@@ -61,6 +66,12 @@ def test_degradations_are_counted_at_both_ends(tmp_path, monkeypatch):
     quality = Scores.read(run.layout.scores("orl-xq", "sface"))[MethodId.of_spec("sface", run.params.usual)]
     kinds = [kind for _, kind in sorted(zip(quality, run.benchmark("orl-xq").index["degradation"], strict=True))]
     assert study.numbers["worst"] == Counter(kinds[:7]) and study.numbers["best"] == Counter(kinds[-7:])
+    drift = {
+        spec.label: median
+        for spec, median in ((s, study.numbers["median_drift"][s.key]) for s in run.params.prune.specs)
+    }
+    assert max(drift, key=drift.get) in study.findings[0].partition("largest")[2]
+    assert f"the 7 faces with the highest quality is {Counter(kinds[-7:]).most_common(1)[0][0]}" in study.findings[2]
 
 
 def test_no_gallery_where_faces_may_not_be_shown(tmp_path):

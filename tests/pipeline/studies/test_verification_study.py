@@ -61,8 +61,16 @@ def test_how_far_a_network_can_be_pruned(tmp_path, monkeypatch):
         "prefiqs.pipeline.studies.verification.verification_accuracy",
         lambda *_: SimpleNamespace(mean=next(means), std=0),
     )
-    within = verification_study(run, "orl", "sface").numbers["largest_ratio_within_one_point"]
+    study = verification_study(run, "orl", "sface")
+    within = study.numbers["largest_ratio_within_one_point"]
     assert within == {"unstructured l1": 0.8, "structured l1": 0.4, "structured random": 0.4}
+    assert study.findings == [
+        "Unpruned, sface has an accuracy of 95.00 %.",
+        "With unstructured L1 pruning, ρ = 0.8 is the largest ratio that costs at most one percentage point.",
+        "With unstructured random pruning, every ratio costs more than one percentage point.",
+        "With structured L1 pruning, ρ = 0.4 is the largest ratio that costs at most one percentage point.",
+        "With structured random pruning, ρ = 0.4 is the largest ratio that costs at most one percentage point.",
+    ]
 
 
 def test_a_benchmark_without_folds_is_named(tmp_path, monkeypatch):

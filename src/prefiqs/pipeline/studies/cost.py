@@ -1,7 +1,8 @@
 """What a method costs: milliseconds an image, beside a plain forward pass of the same network."""
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -21,15 +22,14 @@ COLUMNS = ["key", "label", "method", "network", "milliseconds", "plain"]
 
 
 class CostStudy(Study):
-    """Milliseconds per image of each method and of a plain pass of its network, measured with `faces` at once.
+    """Milliseconds per image of each method and of a plain pass of its network.
 
     kinds: what a score of notebook 21 costs in passes of the estimator, counted and measured; None without that study.
     """
 
     table: Table = saved_as("costs")
     kinds: Table | None = saved_as("kinds")
-    faces: int
-    device: str
+    findings: list[str]
 
 
 def cost_study(run: Run) -> CostStudy:
@@ -67,8 +67,18 @@ def cost_study(run: Run) -> CostStudy:
         notes="counted: in multiply-adds. measured: in time, of pruning-margin, of the consensus of earlier layers "
         f"({formulas.BATCH} faces at a time), and of PreFIQs.",
     )
-    device = str(networks[estimator].device)
-    return CostStudy(table, kinds if counted else None, len(images), device, numbers=numbers)
+    setting = f"Timed on {len(images)} faces at once, {networks[estimator].device}, {os.cpu_count()} CPU cores."
+    findings = [setting, *_findings(frame)]
+    return CostStudy(table=table, kinds=kinds if counted else None, findings=findings, numbers=numbers)
+
+
+def _findings(costs: pd.DataFrame) -> Iterator[str]:
+    ours, ordered = costs.iloc[0], costs.sort_values("plain passes", kind="stable")
+    yield f"{ours['label']}, takes as long as {ours['plain passes']:.2f} plain passes; the paper counts two."
+    cheap = (costs["plain passes"] < 1.5).sum()
+    yield f"{cheap} of {len(costs)} methods cost less than 1.5 plain passes of their network."
+    for end, row in (("least", ordered.iloc[0]), ("most", ordered.iloc[-1])):
+        yield f"The {end} takes {row['label']}: {row['plain passes']:.2f} plain passes of {row['network']}."
 
 
 def milliseconds_per_image(work: Mapping[str, Callable], images: np.ndarray, rounds: int = 3) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Fig. 2: where faces of each quality label lie, by drift and by quality."""
 
+from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
@@ -23,6 +24,7 @@ class DensityStudy(Study):
 
     figure: Figure = saved_as("density")
     table: Table = saved_as("within-kind")
+    findings: list[str]
 
 
 def density_study(run: Run, benchmark: str, model: str) -> DensityStudy:
@@ -41,6 +43,7 @@ def density_study(run: Run, benchmark: str, model: str) -> DensityStudy:
         f"discrete drift, ρ = {ratio:g}": -discrete,
         f"PreFIQs, ρ = {spec.ratio:g}": quality,
     }
+    names = list(drawn)
     drawn = {name: scores for name, scores in drawn.items() if np.ptp(scores)}  # not where pruning changes nothing
     drawn |= {method.label: s for method, s in islice(run.external_scores(benchmark).items(), EXTERNAL_PANELS)}
 
@@ -52,5 +55,16 @@ def density_study(run: Run, benchmark: str, model: str) -> DensityStudy:
     return DensityStudy(
         figure=density_panels(label, drawn, xlabel, f"{benchmark}, quality from {model}"),
         table=Table(table, f"Rank correlation of PreFIQs, {spec.label}, with the label, by kind of degradation"),
+        findings=list(_findings(correlation.set_axis(names), table)),
         numbers={"spearman_with_label": correlation.to_dict(), "within_kind": within.to_dict()},
     )
+
+
+def _findings(correlation: pd.Series, within: pd.DataFrame) -> Iterator[str]:
+    known = ", ".join(f"{value:.3f} ({name})" for name, value in correlation.dropna().items())
+    yield f"The Spearman correlation with the label, of drifts with a minus sign, is {known}."
+    for name in correlation.index[correlation.isna()]:
+        yield f"There is none for {name}, which is the same for all faces."
+    if len(within):
+        ends = " to ".join(f"{row.Spearman:.3f} ({row.degradation})" for row in within.iloc[[0, -1]].itertuples())
+        yield f"Within one kind of degradation, that of PreFIQs is {ends}."

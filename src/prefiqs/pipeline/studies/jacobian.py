@@ -1,5 +1,8 @@
 """Table 2, Fig. 2a and 2b: is drift a derivative?"""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
@@ -14,6 +17,7 @@ from prefiqs.reporting.figures.distributions import scatter_agreement
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 TITLES = {"jacobian": "Jacobian drift (eq. 9)", "discrete": "discrete drift (eq. 4)"}
+ALIKE = 0.9  # the Spearman correlation from which rankings agree
 COLUMNS = ["verifier", "drift", "ratio", "fmr", "threshold", "limit", "fnmr", "pauc", "reliable"]
 
 
@@ -29,6 +33,7 @@ class JacobianStudy(Study):
     drifts: pd.DataFrame = saved_as("drifts")
     table: Table = saved_as("table2")
     ablation: Table = saved_as("ablation")
+    findings: list[str]
 
 
 def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
@@ -61,6 +66,13 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
     wide = wide.sort_values("fmr", ascending=False, kind="stable", ignore_index=True).replace({"drift": TITLES})
     with np.errstate(invalid="ignore"):  # no drift at all: 0 / 0
         relative = np.abs(jacobian - discrete) / discrete
+    numbers = {
+        "ratio": ratio,
+        "spearman": spearmanr(discrete, jacobian).statistic,
+        "median_relative_difference": float(np.median(relative)),
+        **{f"pauc_{row.drift}": row.pauc for row in usual.itertuples()},
+        **change,
+    }
     about = f"{few['face'].nunique()} of {len(faces.images):,} images of {benchmark}"
     return JacobianStudy(
         scatter=scatter_agreement(
@@ -77,11 +89,22 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
             digits=dict.fromkeys(verifiers, 2),
         ),
         ablation=Table(ablation.reset_index(), f"Rank agreement of Jacobian and discrete drift, {about}"),
-        numbers={
-            "ratio": ratio,
-            "spearman": spearmanr(discrete, jacobian).statistic,
-            "median_relative_difference": float(np.median(relative)),
-            **{f"pauc_{row.drift}": row.pauc for row in usual.itertuples()},
-            **change,
-        },
+        findings=list(_findings(numbers, ablation["spearman"], model, len(faces.images))),
+        numbers=numbers,
     )
+
+
+def _findings(numbers: Mapping[str, Any], few: pd.Series, verifier: str, faces: int) -> Iterator[str]:
+    """few: the correlation by ratio, of a few faces."""
+    if np.isnan(numbers["spearman"]):
+        yield f"At ρ = {numbers['ratio']:g}, there is nothing to rank: every drift is the same."
+    else:
+        yield (
+            f"At ρ = {numbers['ratio']:g}, the two drifts of {faces:,} faces have a Spearman correlation of "
+            f"{numbers['spearman']:.4f}, and differ by {100 * numbers['median_relative_difference']:.1f} % (median)."
+        )
+        if "pauc_jacobian" in numbers:
+            paucs = " and ".join(f"{numbers[f'pauc_{drift}']:.2f} for the {title}" for drift, title in TITLES.items())
+            yield f"As quality measures, verified by {verifier}, their pAUC·10³ is {paucs}."
+    alike = ", ".join(f"{ratio:g}" for ratio in few.index[few >= ALIKE])
+    yield f"On the few faces, the rankings agree (Spearman ≥ {ALIKE:g}) at {f'ρ = {alike}' if alike else 'no ratio'}."

@@ -11,7 +11,7 @@ from prefiqs.pipeline.identity import MethodId, short
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.style import save_figure
-from prefiqs.reporting.paper.printed import Results, paper_name
+from prefiqs.reporting.paper.printed import Results, comparable, paper_name
 from prefiqs.reporting.paper.tables import COMPANION, paper_tables, write_paper_tables
 from prefiqs.reporting.study import Figure, Study, Table
 from prefiqs.reporting.tables import marked
@@ -25,11 +25,20 @@ class PaperStudy(Study):
 
     @property
     def comparable(self) -> pd.DataFrame:
-        """One row a printed table: printed numbers, how many of them can be compared, and why most others cannot."""
-        cells = self.tables[COMPANION].frame
-        found = cells.groupby("table").agg(printed=("printed", "size"), comparable=("ours", "count"))
-        reasons = cells[cells["ours"].isna()].groupby("table")["why"].agg(lambda why: why.value_counts().index[0])
-        return found.join(reasons.rename("reason")).fillna("").reset_index()
+        """As `comparable`, of this run."""
+        return comparable(self.tables[COMPANION].frame)
+
+    @property
+    def findings(self) -> list[str]:
+        """How many of the printed numbers can be compared, and why others cannot, in sentences."""
+        found = self.comparable
+        sentences = [
+            f"{found['comparable'].sum()} of {found['printed'].sum()} printed numbers can be compared with ours."
+        ]
+        for row in found.itertuples():
+            reason = f" Most frequent reason: {row.reason}." if row.reason else ""
+            sentences.append(f"{row.table}: {row.comparable} of {row.printed}.{reason}")
+        return sentences
 
     def write(self, folder: str | Path) -> None:
         """Write all tables (CSV, Markdown; LaTeX of the paper's five) and edc-grid-ESTIMATOR.png."""

@@ -1,5 +1,7 @@
 """Table 4: verification accuracy of every pruned network, by the 10-fold protocol of LFW."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -24,6 +26,7 @@ class VerificationStudy(Study):
 
     table: Table = saved_as("table4")
     figure: Figure | None = saved_as("accuracy")
+    findings: list[str]
 
 
 def verification_study(run: Run, benchmark: str, model: str) -> VerificationStudy:
@@ -50,7 +53,8 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
 
     unpruned, pruned = float(frame["accuracy"].iloc[0]), frame.iloc[1:]
     pruned = pruned.assign(strategy=pruned["granularity"] + " " + pruned["criterion"])
-    kept = pruned[pruned["accuracy"] >= unpruned - TOLERATED]
+    kept = pruned[pruned["accuracy"] >= unpruned - TOLERATED].groupby("strategy")["ratio"].max()
+    without = 100 * accuracy(None, False).mean
     pairs = int(np.sum(folds >= 0))
     level = {"not pruned": ("", unpruned)}
     caption = (
@@ -62,11 +66,26 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
         figure=lines_by_ratio(pruned, "accuracy", f"{benchmark}, verified by pruned {model}", level)
         if pruned["ratio"].nunique() > 1
         else None,
+        findings=[
+            f"Unpruned, {model} has an accuracy of {without:.2f} %"
+            + (f", with the flip test {unpruned:.2f} %." if flip_test else "."),
+            *_of_strategies(kept.reindex(pruned["strategy"].unique())),
+        ],
         numbers={
             "unpruned": unpruned,
             "flip_test": flip_test,
-            "unpruned_without_flip_test": 100 * accuracy(None, False).mean,
+            "unpruned_without_flip_test": without,
             "pairs": pairs,
-            "largest_ratio_within_one_point": kept.groupby("strategy")["ratio"].max().to_dict(),
+            "largest_ratio_within_one_point": kept.to_dict(),
         },
     )
+
+
+def _of_strategies(largest: pd.Series) -> Iterator[str]:
+    """largest: by strategy, the largest ratio that is tolerated; missing if there is none."""
+    for strategy, ratio in largest.items():
+        name = str(strategy).replace("l1", "L1")
+        if np.isnan(ratio):
+            yield f"With {name} pruning, every ratio costs more than one percentage point."
+        else:
+            yield f"With {name} pruning, ρ = {ratio:g} is the largest ratio that costs at most one percentage point."

@@ -119,6 +119,16 @@ def printed_beside_ours(results: Results, printed: pd.DataFrame, not_comparable:
     return beside
 
 
+def comparable(beside: pd.DataFrame) -> pd.DataFrame:
+    """One row a printed table: printed numbers, how many of them can be compared, and why most others cannot.
+
+    beside: as `printed_beside_ours`.
+    """
+    found = beside.groupby("table").agg(printed=("printed", "size"), comparable=("ours", "count"))
+    reasons = beside[beside["ours"].isna()].groupby("table")["why"].agg(lambda why: why.value_counts().index[0])
+    return found.join(reasons.rename("reason")).fillna("").reset_index()
+
+
 def _beside(printed: pd.DataFrame, results: pd.DataFrame, table: int) -> pd.DataFrame:
     """Our numbers of one table, or the first of its conditions that no result meets: columns ours, why."""
     value, conditions = {1: "passes", 4: "accuracy"}.get(table, "pauc"), _CONDITIONS[table]

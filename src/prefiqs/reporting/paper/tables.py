@@ -184,7 +184,7 @@ def _companion(beside: pd.DataFrame) -> Table:
 def _layout(
     values: pd.DataFrame, rows: list[str], printed: pd.DataFrame, caption: str, notes: str, each: int = 1, value="pauc"
 ) -> Table:
-    """Results side by side, a column a benchmark: those of the paper's table, their mean, and those that it lacks.
+    """Results side by side, a column a benchmark: those of the paper's table that were run, their mean, and all others.
 
     rows: the columns that name a row. printed: the paper's table. each: how many numbers (verifiers) a cell is the mean
     of; one with fewer is missing. A row has a mean if it has every benchmark that was run, XQLFW aside.
@@ -199,10 +199,11 @@ def _layout(
     complete = [name for name in benchmarks if name != paper.NOT_IN_MEAN]
     counted = [name for name in complete if name in cells]
     own = [name for name in cells if name not in benchmarks]
-    frame = cells.reindex(columns=[*benchmarks, paper.MEAN, *own]).astype(float)
-    ranked, intervals = list(frame), list[str]()
+    found = [name for name in benchmarks if name in cells]
+    frame = cells[[*found, *own]].astype(float)
     if counted:
-        frame[paper.MEAN] = frame[counted].mean(axis=1, skipna=False)
+        frame.insert(len(found), paper.MEAN, frame[counted].mean(axis=1, skipna=False))
+    ranked, intervals = list(frame), list[str]()
     coarse = {}
     if "reliable" in values:
         few = ~values.groupby([*rows, "benchmark"], sort=False, dropna=False)["reliable"].min()
