@@ -8,7 +8,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from prefiqs import embed, prune, scorer
+from prefiqs import embed, load_model, prune, scorer
+from prefiqs.apps.score.scorer import describe
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import InputSpec, normalises
 from prefiqs.models.onnx_network import load_onnx
@@ -205,6 +206,9 @@ def test_a_transformer_takes_any_number_of_faces(tmp_path, batch, opset):
         ([helper.make_node("Conv", ["x", "w"], ["c"], domain="com.microsoft")], "operator com.microsoft.Conv is not"),
         ([helper.make_node("ConstantOfShape", ["big"], ["c"])], "A constant of shape .* is not supported"),
         ([helper.make_node("Flatten", ["x"], ["c"], axis=0)], "Flatten from axis 0 on is not supported"),
+        ([helper.make_node("Resize", ["x", "", "", "sides"], ["c"], mode="linear")], "Resizing to or by 1048576×"),
+        ([helper.make_node("Resize", ["x", "", "", "sides"], ["c"])], "Resizing in the mode nearest half_pixel"),
+        ([helper.make_node("Resize", ["x", "", "", "sides"], ["c"], mode="cubic")], "Resizing in the mode cubic half"),
     ],
 )
 def test_what_is_not_supported_is_one_sentence(tmp_path, nodes, message):
@@ -212,8 +216,95 @@ def test_what_is_not_supported_is_one_sentence(tmp_path, nodes, message):
                     w=np.ones((3, 3, 1, 1)))  # fmt: skip
     proto = onnx.load(path)
     proto.graph.initializer.append(numpy_helper.from_array(np.array([2**20, 2**20]), "big"))
+    proto.graph.initializer.append(numpy_helper.from_array(np.array([5, 3, 2**20, 2**20]), "sides"))
     onnx.save(proto, path)
     with pytest.raises(InputError, match=f"n.onnx: .*{message}"):
+        load_onnx("n", SPEC, path)
+
+
+@pytest.mark.parametrize("target", ["sizes", "scales"])
+@pytest.mark.parametrize(
+    "how",
+    [{"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+     *({"mode": "linear", "coordinate_transformation_mode": places}
+       for places in ("half_pixel", "pytorch_half_pixel", "align_corners"))],
+)  # fmt: skip
+def test_resizing(tmp_path, how, target):
+    """7×7 to 10×16."""
+    resized = helper.make_node("Resize", ["p", "", *{"sizes": ["", "to"], "scales": ["by"]}[target]], ["r"], **how)
+    nodes = [helper.make_node("AveragePool", ["x"], ["p"], kernel_shape=[16, 16], strides=[16, 16]), resized,
+             helper.make_node("Flatten", ["r"], ["y"])]  # fmt: skip
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 480)], by=[1, 1, 10 / 7 + 1e-6, 16 / 7 + 1e-6])
+    proto = onnx.load(path)
+    proto.graph.initializer.append(numpy_helper.from_array(np.array([2, 3, 10, 16]), "to"))
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
+    onnx.save(proto, path)
+    faces = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    network = load_onnx("n", SPEC, path)
+    prepared = network.prepare(faces)
+    expected = onnxruntime.InferenceSession(path).run(None, {"x": prepared.numpy()})[0]
+    np.testing.assert_allclose(network(prepared).numpy(), expected, atol=1e-5)
+    assert len(embed(network, np.concatenate([faces, faces]))) == 4
+
+
+def test_a_small_graph_before_opset_11_enlarges_without_centres(tmp_path):
+    nodes = [helper.make_node("AveragePool", ["x"], ["p"], kernel_shape=[16, 16], strides=[16, 16]),
+             helper.make_node("Upsample", ["p", "by"], ["r"]), helper.make_node("Flatten", ["r"], ["y"])]  # fmt: skip
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 588)], by=[1, 1, 2, 2])
+    proto = onnx.load(path)
+    proto.opset_import[0].version = 9
+    onnx.save(proto, path)
+    faces = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    network = load_onnx("n", SPEC, path)
+    pooled = ((faces.astype(float) - 127.5) / 128).reshape(2, 7, 16, 7, 16, 3).mean((2, 4)).transpose(0, 3, 1, 2)
+    expected = pooled.repeat(2, 2).repeat(2, 3).reshape(2, -1)
+    np.testing.assert_allclose(network(network.prepare(faces)).numpy(), expected, atol=1e-5)
+
+
+def test_an_input_that_is_assumed_is_told_once(tmp_path, caplog):
+    nodes = [*MEANS[:1], helper.make_node("Flatten", ["p"], ["y"])]
+    path = graph_of(tmp_path / "told.onnx", nodes, [("y", 3)])
+    for _ in range(2):
+        load_model(str(path), device="cpu")
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "told does not declare its input, so RGB, (x - 127.5)/128 is assumed. Declare it in told.json beside the file, "
+        'such as {"colour": "rgb", "mean": 127.5, "std": 128.0}.'
+    )
+    described = describe("norm", str(path), {}, False, False)
+    assert " input=RGB, (x - 127.5)/128 " in described
+    path.with_suffix(".json").write_text('{"colour": "bgr", "mean": 127.5, "std": 127.5}')
+    path.rename(path.with_stem("silent"))
+    path.with_suffix(".json").rename(tmp_path / "silent.json")
+    load_model(str(tmp_path / "silent.onnx"), device="cpu")
+    assert len(caplog.records) == 1
+    assert " input=BGR, (x - 127.5)/127.5 " in describe("norm", str(tmp_path / "silent.onnx"), {}, False, False)
+    scaling = helper.make_node("Mul", ["x", "by"], ["s"])
+    nodes = [scaling, helper.make_node("GlobalAveragePool", ["s"], ["p"]), helper.make_node("Flatten", ["p"], ["y"])]
+    load_model(str(graph_of(tmp_path / "told-too.onnx", nodes, [("y", 3)], by=1 / 128)), device="cpu")
+    assert "told-too does not declare its input, so RGB, (x - 0)/1 is assumed" in caplog.records[1].getMessage()
+
+
+def test_a_network_that_takes_landmarks_too_is_refused(tmp_path):
+    """Such as one with position encodings by key points."""
+    path = graph_of(tmp_path / "n.onnx", [*MEANS[:1], helper.make_node("Flatten", ["p"], ["y"])], [("y", 3)])
+    proto = onnx.load(path)
+    proto.graph.input.append(helper.make_tensor_value_info("points", TensorProto.FLOAT, ["n", 5, 2]))
+    onnx.save(proto, path)
+    with pytest.raises(InputError, match="must take one input of 112×112 colour faces, not .×3×112×112, .×5×2"):
+        load_onnx("n", SPEC, path)
+
+
+def test_a_batch_size_that_cannot_be_changed(tmp_path):
+    """The four numbers come from two faces, whichever these are."""
+    nodes = [*MEANS, helper.make_node("Reshape", ["f", "flat"], ["r"]), helper.make_node("Gather", ["r", "at"], ["y"])]
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 2)])
+    proto = onnx.load(path)
+    for name, value in (("flat", [-1]), ("at", [[0, 1], [3, 4]])):
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
+    onnx.save(proto, path)
+    with pytest.raises(InputError, match="Cannot change the batch size of .*n.onnx. Export it for any number of faces"):
         load_onnx("n", SPEC, path)
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from prefiqs.errors import ConfigError, PrefiqsError
 from prefiqs.pipeline.params import read_yaml
+from prefiqs.pipeline.run import open_run
 from prefiqs.pipeline.workspace import run_in_workspace, run_parameters
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +21,16 @@ def test_settings_are_laid_over_the_preset_and_that_over_the_default(tmp_path):
     params, content = run_parameters(ROOT, str(overlay), {"edc.limit": "0.25", "prune.ratios": "[0.4]"}, "try")
     assert (params.edc.limit, params.edc.resamples, params.prune.ratios) == (0.25, 7, [0.4])
     assert params.edc.seed == read_yaml(ROOT / "params.yaml")["edc"]["seed"] and content["run"] == "try"
+
+
+def test_a_run_is_found_where_its_notebooks_are_opened(tmp_path, monkeypatch):
+    expected = open_run(ROOT)
+    for folder in (ROOT, ROOT / "notebooks"):
+        monkeypatch.chdir(folder)
+        assert open_run() == expected
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"is not in a PreFIQs repository \(no .prefiqs-root found\)"):
+        open_run()
 
 
 def test_mistakes_are_found_before_anything_runs(tmp_path):

@@ -104,7 +104,7 @@ def calibrate(
     labels = pseudo_labels(images, own, seed, batch_size)
     layers = firing_layers(own)
     norms = Embedder([LayerNorms(own, layers)], batch_size, device)(images)[0].astype(np.float64)
-    varying = np.flatnonzero(np.ptp(norms, axis=0) > 0).tolist()
+    varying = np.flatnonzero(np.ptp(norms, axis=0) > 1e-5 * norms.max(axis=0)).tolist()  # by more than rounding
     if not varying or not np.ptp(labels) > 0:
         raise InputError("No layer responds differently to the calibration faces; use faces of different quality.")
     alone = {i: float(spearmanr(norms[:, i], labels).statistic) for i in varying}

@@ -27,9 +27,12 @@ class InputSpec:
     def __post_init__(self) -> None:
         if self.colour not in ("rgb", "bgr") or not (math.isfinite(self.mean) and 0 < self.std < math.inf):
             raise InputError("The colour must be 'rgb' or 'bgr', and mean and std > 0 numbers on the 0…255 scale, "
-                             f"not {self}.")  # fmt: skip
+                             f"not {self!r}.")  # fmt: skip
         if self.better not in ("higher", "lower", None):
             raise InputError(f"Better values of a quality network are 'higher' or 'lower', not {self.better!r}.")
+
+    def __str__(self) -> str:
+        return f"{self.colour.upper()}, (x - {self.mean:g})/{self.std:g}"
 
 
 ARCFACE_INPUT = InputSpec("rgb", mean=127.5, std=127.5)  # of ArcFace and of most networks after it

@@ -206,6 +206,21 @@ def _range(start: int, limit: int, delta: int) -> Tensor:
     return torch.arange(start, limit, delta)
 
 
+def _resize(x: Tensor, *operands: Any, mode: str = "nearest", coordinate_transformation_mode: str = "half_pixel",
+            nearest_mode: str = "round_prefer_floor", opset: int = 13) -> Tensor:  # fmt: skip
+    """The last operand that is not empty holds the scales of all axes, or, as integers, their sizes."""
+    how = (mode, coordinate_transformation_mode, *[nearest_mode] * (mode == "nearest"))
+    if opset < 11:
+        how = (mode, "asymmetric", "floor")
+    if how not in _RESIZING:
+        raise InputError(f"Resizing in the mode {' '.join(how)} is not supported.")
+    height, width = [operand for operand in operands if operand][-1][-2:]
+    target, each = ("size", x[..., 0, 0]) if isinstance(height, int) else ("scale_factor", x)
+    if not torch.jit.is_tracing() and height * width * each.numel() > _LARGEST_CONSTANT:
+        raise InputError(f"Resizing to or by {height}×{width} is not supported.")
+    return F.interpolate(x, **{target: (height, width)}, **_RESIZING[how])
+
+
 def _identity(x: Tensor, *_: Any) -> Tensor:
     return x
 
@@ -221,6 +236,12 @@ def _shape(x: Tensor) -> Tensor:
 _POOL = frozenset({"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"})
 _REDUCE = frozenset({"keepdims", "noop_with_empty_axes"})
 _ORDERS = {"l1": 1, "l2": 2}
+_RESIZING: dict[tuple[str, ...], dict[str, Any]] = {  # by mode, coordinates, and how these are rounded
+    ("nearest", "asymmetric", "floor"): {"mode": "nearest"},
+    ("linear", "half_pixel"): {"mode": "bilinear"},
+    ("linear", "pytorch_half_pixel"): {"mode": "bilinear"},
+    ("linear", "align_corners"): {"mode": "bilinear", "align_corners": True},
+}
 
 
 def _of(call: Callable[..., Any], *static: int, options: set[str] | frozenset[str] | None = None) -> Function:
@@ -231,7 +252,7 @@ _SAME_NAME = "Abs Add Ceil Cos Erf Exp Floor Log MatMul Mul Neg Pow Reciprocal R
 _OTHER_NAME: dict[str, Callable[..., Any]] = {
     "And": torch.logical_and, "Equal": torch.eq, "Greater": torch.gt, "HardSwish": F.hardswish, "Less": torch.lt,
     "Max": torch.maximum, "Min": torch.minimum, "Mish": F.mish, "Mod": torch.remainder, "Not": torch.logical_not,
-    "Softplus": F.softplus, "Swish": F.silu,
+    "Softplus": F.softplus, "Swish": F.silu, "Xor": torch.logical_xor,
 }  # fmt: skip
 _REDUCTIONS = {
     "L1": "l1", "L2": "l2", "Max": "amax", "Mean": "mean", "Min": "amin", "Sum": "sum", "SumSquare": "sum_square",
@@ -240,7 +261,7 @@ _REDUCTIONS = {
 # Operands that were attributes in early opsets, in their order.
 ATTRIBUTES = {
     "Clip": ("min", "max"), "Pad": ("pads", "value"), "Slice": ("starts", "ends", "axes"), "Split": ("split",),
-    **dict.fromkeys(("Squeeze", "Unsqueeze"), ("axes",)),
+    "Upsample": ("scales",), **dict.fromkeys(("Squeeze", "Unsqueeze"), ("axes",)),
     **{f"Reduce{name}": ("axes",) for name in _REDUCTIONS},
 }  # fmt: skip
 FUNCTIONS: dict[str, Function] = {
@@ -253,6 +274,7 @@ FUNCTIONS: dict[str, Function] = {
     "Concat": _of(_concat, options={"axis"}),
     "Constant": _of(_constant, options={"value", "value_float", "value_floats", "value_int", "value_ints"}),
     "ConstantOfShape": _of(_constant_of_shape, 0),
+    "CumSum": Function(torch.cumsum, (1,)),
     "Div": Function(_div),
     "Dropout": Function(_identity),
     "Elu": _of(F.elu, options={"alpha"}),
@@ -272,6 +294,7 @@ FUNCTIONS: dict[str, Function] = {
     "Pad": _of(_pad, 1, 2, 3),
     "Range": _of(_range, 0, 1, 2),
     "Reshape": _of(_reshape, 1),
+    "Resize": _of(_resize, 1, 2, 3),
     "Shape": Function(_shape),
     "Slice": _of(_slice, 1, 2, 3, 4),
     "Softmax": _of(_softmax),
@@ -280,4 +303,5 @@ FUNCTIONS: dict[str, Function] = {
     "Tile": _of(_tile, 1),
     "Transpose": _of(transpose),
     "Unsqueeze": _of(_unsqueeze, 1),
+    "Upsample": _of(_resize, 1),
 }

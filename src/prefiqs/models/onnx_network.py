@@ -7,9 +7,11 @@ A network is returned only if its embeddings of random faces equal those of Open
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from keyword import iskeyword
 from operator import getitem
 from pathlib import Path
@@ -64,6 +66,12 @@ class OnnxNetwork(FaceModel):
             raise InputError("It scales its input, but not from 0…255; declare what it takes in a .json file.")
         super().__init__(name, input_spec or _SCALED, reading.result.shape[1])
         self.body = reading.body
+        # The last that runs: the order of the modules follows their names.
+        called = [f"body.{node.target}" for node in self.body.graph.nodes if node.op == "call_module"]
+        layers = [layer for name in called for layer in self.get_submodule(name).named_modules(prefix=name)]
+        self.embedding_layer_name = next(
+            (name for name, layer in reversed(layers) if isinstance(layer, nn.Conv2d | nn.Linear)), None
+        )
         self.eval()
 
     def forward(self, prepared: Tensor) -> Tensor:
@@ -93,10 +101,23 @@ def load_onnx(name: str, input_spec: InputSpec | None, path: Path) -> OnnxNetwor
         raise InputError(f"{path}: {error}") from error
     except _DAMAGES as error:
         raise InputError(f"Cannot convert {path} ({' '.join(str(error).split())[:300]}).") from error
-    difference = np.abs(_unit(ours) - _unit(theirs)).max() if ours.shape == theirs.shape else np.inf
+    if ours.shape != theirs.shape:
+        raise InputError(f"Cannot change the batch size of {path}. Export it for any number of faces (dynamic axes).")
+    difference = np.abs(_unit(ours) - _unit(theirs)).max()
     if not difference <= _TOLERANCE:
         raise InputError(f"Cannot convert {path}: its embeddings differ from OpenVINO's by {difference:.2g}.")
+    if input_spec is None:
+        _tell_assumption(name, network.input_spec)
     return network
+
+
+@cache  # once a network, however often it is loaded
+def _tell_assumption(name: str, assumed: InputSpec) -> None:
+    example = json.dumps({"colour": assumed.colour, "mean": assumed.mean, "std": assumed.std})
+    logging.getLogger(__name__).warning(
+        "%s does not declare its input, so %s is assumed. Declare it in %s.json beside the file, such as %s.",
+        name, assumed, name, example,
+    )  # fmt: skip
 
 
 def read_network(path: Path) -> onnx.ModelProto:
@@ -245,6 +266,8 @@ class _Reading:
         if node.op_type == "Shape" and isinstance(inputs[0], _Value):
             shape = inputs[0].example.shape[attributes.get("start", 0) : attributes.get("end")]
             return [torch.tensor(shape)]
+        if node.op_type == "Conv" and isinstance(inputs[0], Tensor):  # of what is added to each face, as of positions
+            inputs[0] = self._call(onnx_functions.repeated, inputs[0][:1], self.faces)
         alone = inputs and isinstance(inputs[0], _Value) and not any(isinstance(i, _Value) for i in inputs[1:])
         if alone and (layer := self._layer(node, attributes, inputs)):
             return layer
@@ -267,6 +290,8 @@ class _Reading:
             if len(shape) == 2 and shape[0] == len(arguments[0].example) == self.batch:
                 return [self._call(torch.flatten, arguments[0], 1)]  # through which channels can be followed
             arguments[1] = [-1, *shape[1:]]
+        if node.op_type == "Gather" and _all_in_order(*arguments):  # as the new exporter writes another shape
+            return [self._call(torch.reshape, arguments[0], [-1, *arguments[1].shape[1:]])]
         arguments = [self._row(a, node.op_type) if isinstance(a, Tensor) else a for a in arguments]
         value = self._call(function.call, *arguments, **options)
         if isinstance(value.example, tuple):
@@ -348,6 +373,13 @@ class _Reading:
             if alike and torch.allclose(nn.functional.normalize(before.example), first.example, atol=1e-5):
                 return before
         return first
+
+
+def _all_in_order(values: _Value | Tensor, indices: _Value | Tensor) -> bool:
+    """Whether each of a row of values is taken once, in their order."""
+    if isinstance(values, Tensor) or isinstance(indices, _Value) or values.example.ndim != 1:
+        return False
+    return torch.equal(indices.flatten(), torch.arange(len(values.example)))
 
 
 def _spread(images: Tensor) -> float:

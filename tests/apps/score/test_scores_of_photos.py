@@ -149,10 +149,11 @@ def test_settings_tell_a_changed_file(faces, tmp_path):
     assert len(settings) == 2 and all(str(path) in text for text in settings)
     path = tmp_path / "model.onnx"
     graph = onnx.helper.make_graph([], "net", [], [])
+    path.with_suffix(".json").write_text('{"colour": "rgb", "mean": 0, "std": 255}')
     for producer in ("one", "two"):
         path.write_bytes(onnx.helper.make_model(graph, producer_name=producer).SerializeToString())
         settings.add(describe("norm", str(path), {}, False, False))
-    path.with_suffix(".json").write_text("{}")
+    path.with_suffix(".json").write_text('{"colour": "bgr", "mean": 0, "std": 255}')
     settings.add(describe("norm", str(path), {}, False, False))
     assert len(settings) == 5
 

@@ -38,15 +38,21 @@ class Wanted(NamedTuple):
     model: "FaceModel | str"
     options: dict[str, Any]
 
-    def settings(self) -> str:
-        """All of that as text. Weights and calibrations have a checksum, because a file may change under its name."""
-        from prefiqs.models.onnx_network import files_of
-        from prefiqs.models.registry import published_weights
+    def settings(self, loaded: "FaceModel | None" = None) -> str:
+        """All of that as text. Weights and calibrations have a checksum, because a file may change under its name.
+
+        A file of the user's own is named with its input, which may only be assumed. loaded: its network, if it is here.
+        """
+        from prefiqs.models.loading import as_model
+        from prefiqs.models.onnx_network import declared_input, files_of
+        from prefiqs.models.registry import MODELS, published_weights
 
         network = self.model if isinstance(self.model, str) else self.model.name
         if isinstance(self.model, str):
             weights = Path(network) if Path(network).is_file() else published_weights(network)
             network += f" ({', '.join(map(_checksum, files_of(weights)))})"
+            if self.model not in MODELS:
+                network += f" input={declared_input(weights) or (loaded or as_model(self.model, 'cpu')).input_spec}"
         words = [self.method or "embedding", network]
         for name, value in (deciding_options(self.method, self.options) if self.method else {}).items():
             is_file = isinstance(value, str | Path) and Path(value).is_file()
@@ -103,7 +109,8 @@ class PhotoScorer:
         self._measures: list[tuple[dict[str, str | None], Callable[[np.ndarray], list[dict[str, Any]]]]] = []
         words = _words(aligned, all_faces, landmarks)
         for one in wanted_methods(method, model, options):
-            network, plain = load(one.model), one.settings()
+            network = load(one.model)
+            plain = one.settings(network)
             if one.method is None:
                 embedder = Embedder([network], **one.options)
                 self._chunk = embedder.batch_size or BATCH_SIZES[embedder.device.type]
