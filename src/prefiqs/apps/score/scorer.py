@@ -165,15 +165,13 @@ class PhotoScorer:
 
 def _faces_at_once(wanted: Sequence[Wanted], load: Callable[["FaceModel | str"], "FaceModel"], work: float) -> int:
     """How many faces the methods can measure with so many operations, a power of two."""
-    from prefiqs.embedding.flops import flops
-    from prefiqs.models.graph import GraphModel
+    from prefiqs.embedding.flops import rough_flops
 
-    operations = 1.0
+    operations, count = 1.0, cache(rough_flops)
     for one in wanted:
-        network = load(one.model)
-        if one.method and not isinstance(network, GraphModel):  # which are small
+        if one.method:
             forward, backward = METHODS[one.method].passes or (3, 0)
-            operations += (forward + 2 * backward) * flops(network)
+            operations += (forward + 2 * backward) * count(load(one.model))
     return 2 ** max(0, int(np.log2(work / operations)))
 
 
