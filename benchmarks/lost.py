@@ -30,7 +30,7 @@ def run() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as name:
         photos = {
             "ORL photos": orl[:160],
-            "photos of 12 megapixels": write_photos(orl, 64, 4000, 3000, Path(name) / "l"),
+            "photos of 12 megapixels": write_photos(orl, 40, 4000, 3000, Path(name) / "l"),
         }
         for kind, paths in photos.items():
             for methods in METHODS:

@@ -27,15 +27,15 @@ def written(run, brought, tmp_path):
 
 @pytest.mark.parametrize("width", [400, 1200])
 def test_all_of_the_page_can_be_reached(page, written, width):
-    """The page scrolls downwards only; a table that is too wide scrolls in its own box, also by keyboard."""
+    """The page scrolls downwards only; what is too wide scrolls in its own box, also by keyboard."""
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(written.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sides = "boxes => boxes.map(box => [box.getBoundingClientRect().left, box.getBoundingClientRect().right])"
     places = page.eval_on_selector_all("main > *", sides)
-    assert len(places) > 20 and all(0 <= left < right <= width for left, right in places)
+    assert len(places) > 15 and all(0 <= left < right <= width for left, right in places)
     images = page.eval_on_selector_all("img", "all => all.map(i => [i.alt, i.naturalWidth, i.clientWidth])")
-    assert len(images) >= 4 and all(alt and natural >= shown > 300 for alt, natural, shown in images)
+    assert len(images) >= 4 and all(alt and natural >= shown > 500 for alt, natural, shown in images)
     boxes = page.locator(".scroll")
     wide = [i for i in range(boxes.count()) if boxes.nth(i).evaluate("box => box.scrollWidth > box.clientWidth")]
     assert width > 400 or wide, "a narrow window is too narrow for some table"
