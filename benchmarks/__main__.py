@@ -63,9 +63,12 @@ def write_page() -> None:
         [{"method and network": figure["work"].removesuffix(", one face")} | figure["details"] for figure in figures]
     )
     caption = "One face at a time: a warm call, making the scorer, and its first call"
-    Table(calls, caption, digits={"ms a call": 0}, notes=f"{records['latency']['cores']} CPU cores.").write(
-        FOLDER / "latency"
-    )
+    Table(
+        calls,
+        caption,
+        digits={"ms a call": 0, "s to make it": 1, "s first call": 1},
+        notes=f"{records['latency']['cores']} CPU cores.",
+    ).write(FOLDER / "latency")
 
 
 if __name__ == "__main__":
