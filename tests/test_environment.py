@@ -89,5 +89,6 @@ def test_make_reproduce_runs_dvc_itself_and_make_test_runs_pytest(make):
         f"from pathlib import Path\ndef test(): assert Path.cwd().name == {make.folder.name!r}\n"
     )
     (make.folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['long']\n")
-    (make.folder / ".venv/installed").touch()
+    for name in ("installed", "installed-dev"):
+        (make.folder / ".venv" / name).touch()
     assert "1 passed" in make("test")
