@@ -17,7 +17,9 @@ import pandas as pd
 
 from prefiqs.reporting.tables import Table
 
-GROUPS = ("embedding", "quality", "latency", "photos", "pruning", "curves", "evaluate", "scaling")
+GROUPS = (
+    "embedding", "quality", "latency", "photos", "lost", "detection", "pruning", "curves", "evaluate", "scaling",
+)  # fmt: skip
 FOLDER = Path("reports/benchmarks")
 
 
@@ -41,16 +43,32 @@ def measure(group: str) -> None:
 
 
 def write_page() -> None:
-    """One table of all groups."""
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
-    table = pd.DataFrame([figure for record in records for figure in record["figures"]])
+    """One table of all groups, and one of the latencies, which are absolute."""
+    records = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
+    table = pd.DataFrame([figure for record in records.values() for figure in record["figures"]])
     table["met"] = table["met"].map({True: "yes", False: "no"}).fillna("–")
     table = table[["work", "against", "value", "low", "high", "wanted", "met"]]
-    caption = "Measured ratios: how many times as fast (wanted ≥) or as dear (wanted ≤) as what they are held against"
+    caption = (
+        "How many times as fast (wanted ≥) or as dear (wanted ≤) as what it is measured against, unless a line names "
+        "another unit"
+    )
+    cores = {record["cores"] for record in records.values()}
     notes = (
-        f"Medians over turns, lowest and highest turn; {records[0]['cores']} CPU cores. Details: the JSON files beside."
+        f"Medians over turns, lowest and highest turn; {', '.join(map(str, cores))} CPU cores. Details are in the JSON "
+        "files of this folder."
     )
     Table(table, caption, digits=2, notes=notes).write(FOLDER / "benchmarks")
+    figures = records["latency"]["figures"]
+    calls = pd.DataFrame(
+        [{"method and network": figure["work"].removesuffix(", one face")} | figure["details"] for figure in figures]
+    )
+    caption = "One face at a time: a warm call, making the scorer, and its first call"
+    Table(
+        calls,
+        caption,
+        digits={"ms a call": 0, "s to make it": 1, "s first call": 1},
+        notes=f"{records['latency']['cores']} CPU cores.",
+    ).write(FOLDER / "latency")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ NETWORKS = {
     "grafiqs": "sface", "faceqan": "sface", "vitnt-fiqa": "vit-prefiqs", "vit-fiqa": "vit-prefiqs",
     "ex-fiqa": "vit-prefiqs", "attn-fiqa": "vit-prefiqs", "quality-network": "qualityface",
 }  # fmt: skip
-FIXED = ("jacobian", "grafiqs", "faceqan")  # whose batch size is not an option
 CALLS = 5  # warm calls a turn
 
 
@@ -32,7 +31,7 @@ def measure(method: str, network: str) -> None:
     """Print the figure of one method: warm calls in turns with the embedding norm, which is one forward pass."""
     face = np.asarray(prefiqs.load_benchmark("orl").images[:1])
     ready = []
-    options = {} if method in FIXED else {"batch_size": 1}
+    options = {} if method == "faceqan" else {"batch_size": 1}  # which takes one face at a time anyway
     start = seconds_of(lambda: ready.append(prefiqs.scorer(method, network, device="cpu", **options)))
     first = seconds_of(lambda: ready[0](face))
     norm = prefiqs.scorer("norm", network, device="cpu", batch_size=1)

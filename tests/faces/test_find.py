@@ -6,6 +6,7 @@ import io
 import lzma
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections import Counter
 from dataclasses import replace
@@ -275,3 +276,19 @@ def test_sets_that_cannot_be_used(packed, folder):
     (folder / "bad.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match="bad.parquet is not a readable Parquet file"):
         find_images([folder / "bad.parquet"])
+
+
+@pytest.mark.long
+def test_listing_a_huge_folder_reads_no_photo_and_keeps_names_only(tmp_path, monkeypatch):
+    """200,000 names; a photo of which even the header were kept would take more."""
+    listed = [f"{number:06}.jpg" for number in range(200_000)]
+    monkeypatch.setattr("os.walk", lambda top, onerror: [(top, [], listed)])
+    monkeypatch.setattr("io.open", lambda *_, **__: pytest.fail("a file is read"))
+    tracemalloc.start()
+    shards = find_images([tmp_path])
+    found = [name for shard in shards for name in shard.names()]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == [str(tmp_path / name) for name in listed]
+    assert len(shards) == 196  # of 1,024 photos each
+    assert peak / len(listed) < 2_000

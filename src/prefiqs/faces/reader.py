@@ -2,11 +2,13 @@
 
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,23 +76,40 @@ class FaceReader:
 
 
 def prefetch(
-    function: Callable, items: Iterable, threads: int | None, lookahead: int, patience: float | None = None
+    function: Callable,
+    items: Iterable,
+    threads: int | None,
+    lookahead: int,
+    patience: float | None = None,
+    ahead: float = 60.0,
 ) -> Iterator:
-    """Map a function over items in threads (None: one per core), in order; at most `lookahead` are worked on ahead.
+    """Map a function over items in threads (None: one per core), in order.
 
-    If the next result takes longer than `patience` seconds, None is yielded meanwhile.
+    At most `lookahead` items are worked on ahead, and of those that take long only as many as all threads together do
+    in `ahead` seconds. If the next result takes longer than `patience` seconds, None is yielded meanwhile.
     """
+    threads = threads or os.cpu_count() or 1
     waiting: deque[Future] = deque()
+    seconds = deque([ahead], 2 * threads)  # that the last items took; nothing is known of the first
 
-    def results(most: int) -> Iterator:
+    def timed(item: Any) -> tuple[Any, float]:
+        start = time.monotonic()
+        return function(item), time.monotonic() - start
+
+    def results(most: float) -> Iterator:
         while len(waiting) > most or (waiting and waiting[0].done()):
-            yield waiting.popleft().result() if wait([waiting[0]], patience).done else None
+            if wait([waiting[0]], patience).done:
+                result, took = waiting.popleft().result()
+                seconds.append(took)
+                yield result
+            else:
+                yield None
 
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
-                waiting.append(pool.submit(function, item))
-                yield from results(lookahead)
+                waiting.append(pool.submit(timed, item))
+                yield from results(min(lookahead, threads * max(1, ahead / max(*seconds, 1e-6))))
             yield from results(0)
         finally:
             pool.shutdown(cancel_futures=True)  # a consumer that stops early does not wait for the rest

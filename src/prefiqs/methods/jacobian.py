@@ -23,10 +23,17 @@ from prefiqs.pruning.prune import prune
 BATCH_SIZE = 4  # tangents double what a face takes in memory: small batches stay in the cache
 
 
-def scorer(model: FaceModel, ratio: float = 0.1, criterion: str = "l1", seed: int = 0, device: str = "auto") -> Scorer:
+def scorer(
+    model: FaceModel,
+    ratio: float = 0.1,
+    criterion: str = "l1",
+    seed: int = 0,
+    batch_size: int = BATCH_SIZE,
+    device: str = "auto",
+) -> Scorer:
     """Minus the Jacobian drift of n aligned faces, float32 n, at most 0, higher = better."""
     pruned = prune(model, ratio, "unstructured", criterion, seed)
-    drifts = _drifts(model, [pruned], BATCH_SIZE, device)
+    drifts = _drifts(model, [pruned], batch_size, device)
     return lambda images: Scored(-drifts(images)[0])
 
 

@@ -32,7 +32,7 @@ class MethodCard:
         title: its name in tables and figures.
         passes: forward and backward passes that a face costs (Table 1); None if it costs something else.
         supervision: what it was made with: "unsupervised", "semi-supervised" (it is calibrated) or "supervised".
-        chunk: faces it gets at once, where `CHUNKS` does not suit it.
+        chunk: faces it gets at once, where `CHUNKS` does not suit it and no `batch_size` is given.
         calibrates: whether it needs the option `calibration`, which the `calibrate` of its file makes.
         chosen_on: benchmarks on which its formula was chosen among others; results there are marked.
     """
@@ -54,10 +54,10 @@ class MethodCard:
 _CARDS = (
     MethodCard("prefiqs", "PreFIQs", (2, 0)),
     MethodCard("pruning-margin", "pruning margin", (1, 0), chosen_on=("lfw", "cfp-fp")),
-    MethodCard("jacobian", "Jacobian drift", None),  # its tangent is no pass of either kind
+    MethodCard("jacobian", "Jacobian drift", None, chunk=4),  # its tangent is no pass of either kind
     MethodCard("norm", "embedding norm", (1, 0)),
     MethodCard("ser-fiq", "SER-FIQ", (1, 0), chunk=64),  # and 100 through the embedding layer, which share work
-    MethodCard("grafiqs", "GraFIQs", (1, 1)),
+    MethodCard("grafiqs", "GraFIQs", (1, 1), chunk=4),
     MethodCard("faceqan", "FaceQAN", (52, 40), chunk=1),
     MethodCard("froq", "FROQ", (1, 0), "semi-supervised", calibrates=True),
     MethodCard("vitnt-fiqa", "ViTNT-FIQA", (1, 0)),
@@ -87,9 +87,8 @@ class PreparedScorer:
 
         self.options = deciding_options(method, options)
         self.card = METHODS[method]
-        device, batch_size = options.get("device", "auto"), options.get("batch_size")
-        usual = batch_size or CHUNKS[resolve_device(device).type]
-        self.chunk = max(self.card.chunk, batch_size or 1) if self.card.chunk else usual
+        device = options.get("device", "auto")
+        self.chunk = options.get("batch_size") or self.card.chunk or CHUNKS[resolve_device(device).type]
         self.model = as_model(model, device)
         if self.model.embedding_size == 1 and method != "quality-network":
             raise InputError(f"{self.model.name} has no embeddings, only a quality; use the method quality-network.")

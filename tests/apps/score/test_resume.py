@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import ClassVar
 
+import numpy as np
 import pandas as pd
 import pytest
 from small_networks import TinyNet
@@ -23,8 +24,13 @@ from prefiqs.apps.score import scorer as scoring
 from prefiqs.apps.score.journal import ScoreJournal
 from prefiqs.apps.score.run import write_scores
 from prefiqs.apps.score.scorer import PhotoScorer, describe
+from prefiqs.embedding.flops import flops
 from prefiqs.errors import InputError
+from prefiqs.faces import reader
+from prefiqs.faces.align import AlignedFace
 from prefiqs.faces.find import EncodedImage, Shard, find_images
+from prefiqs.faces.reader import Photo
+from prefiqs.faces.template import ARCFACE_TEMPLATE
 
 
 class Counting:
@@ -280,19 +286,63 @@ def test_a_photo_does_not_wait_for_one_that_takes_long(photos, scorer):
     assert len(list(rows)) == 1 and in_time == [True]
 
 
-@pytest.mark.parametrize(("threads", "chunk", "copies"), [(1, 16, 15), (4, 16, 15), (2, 1, 4)])
-def test_few_photos_are_begun_before_others_have_their_rows(photos, threads, chunk, copies):
-    """A run that is killed loses the work on these, however slow the scoring is."""
-    scorer = PhotoScorer("norm", TinyNet(), device="cpu", threads=threads, batch_size=chunk)
+class Clock:
+    """Time that passes only where a test lets it."""
+
+    def __init__(self):
+        self.now, self.lock = 0.0, Lock()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        with self.lock:
+            self.now += seconds
+
+
+class SlowReader:
+    """Takes so many seconds for each photo, which has a face."""
+
+    given = None
+
+    def __init__(self, clock, seconds, begun):
+        self.clock, self.seconds, self.begun = clock, seconds, begun
+
+    def __call__(self, image):
+        self.begun.append(image.name)
+        self.clock.advance(self.seconds)
+        return Photo(image.name, [AlignedFace(np.zeros((112, 112, 3), np.uint8), np.zeros(4), ARCFACE_TEMPLATE, 1.0)])
+
+
+@pytest.mark.parametrize("scoring_takes", [0.05, 0.5, 1.2])
+@pytest.mark.parametrize("reading_takes", [0.001, 0.05, 0.2])
+def test_a_killed_run_loses_two_seconds_of_work(monkeypatch, reading_takes, scoring_takes):
+    """At any time, of the photos without a row: the time that their reading took, and that of their scoring."""
+    clock, begun, lost = Clock(), [], []
+    monkeypatch.setattr(scoring, "time", clock)
+    monkeypatch.setattr(reader, "time", clock)
+    scorer = PhotoScorer("norm", TinyNet(), device="cpu", threads=1)
+    scorer.reader = SlowReader(clock, reading_takes, begun)
     ((about, measure),) = scorer._measures
-    scorer._measures = [(about, lambda faces: time.sleep(0.1 + chunk / 80) or measure(faces))]
-    begun, unfinished = [], []
-    WatchedPhotos.reading = begun.append
-    for written, _ in enumerate(scorer([WatchedPhotos(tuple(photos) * copies)])):
-        unfinished.append(len(begun) - written)
-    assert len(unfinished) == len(begun) == 7 * copies
-    # 5 of 7 photos have a face
-    assert max(unfinished) <= (chunk + 2) * 7 / 5 + chunk + 2 * threads + 2
+    scorer._measures = [(about, lambda faces: clock.advance(scoring_takes) or measure(faces))]
+    for written, _ in enumerate(scorer([Shard(tuple(Path(f"{number}.jpg") for number in range(100)))])):
+        lost.append((len(begun) - written) * reading_takes + scoring_takes)
+    assert len(lost) == len(begun) == 100
+    assert max(lost) <= 2 + 2 * reading_takes  # a photo that has been begun is read to its end
+
+
+@pytest.mark.parametrize(("method", "faces_at_once"), [("prefiqs", 4), ("prefiqs,norm", 2), ("ser-fiq", 8)])
+def test_slow_networks_get_few_faces_at_once(photos, monkeypatch, method, faces_at_once):
+    """So many, a power of two, as their methods can measure in the time that is allowed; scores stay the same."""
+    methods, shards = method.split(","), find_images(photos)
+    usual = PhotoScorer(methods, TinyNet(), device="cpu")
+    assert usual._chunk == (64 if method == "ser-fiq" else 16)
+    monkeypatch.setitem(scoring._WORK, "cpu", 11 * flops(TinyNet()))  # prefiqs takes two forward passes, norm one
+    slow = PhotoScorer(methods, TinyNet(), device="cpu")
+    assert slow._chunk == faces_at_once
+    assert PhotoScorer(methods, TinyNet(), device="cpu", batch_size=16)._chunk == 16  # as the user wishes
+    scores = [[row["score"] for rows in scorer(shards) for row in rows] for scorer in (slow, usual)]
+    np.testing.assert_allclose(*np.array(scores, float), atol=1e-6)
 
 
 def changed(photo: Path, content: bytes) -> None:

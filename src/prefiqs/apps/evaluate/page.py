@@ -111,7 +111,8 @@ def _table(table: Table) -> str:
 
 def _figure(caption: str, figure: Figure) -> str:
     picture = b64encode(as_png(figure, _DOTS)).decode()
-    return f'<img alt="{escape(caption)}; the numbers are in the tables." src="data:image/png;base64,{picture}">'
+    shown = f'<img alt="{escape(caption)}; the numbers are in the tables." src="data:image/png;base64,{picture}">'
+    return f'<div class="scroll" tabindex="0">{shown}</div>'
 
 
 def verdicts_in_words(

@@ -20,14 +20,15 @@ from prefiqs.faces.find import Shard, file_state
 from prefiqs.faces.reader import FaceReader, Photo, prefetch
 from prefiqs.faces.template import ARCFACE_TEMPLATE, FACE_SIZE
 from prefiqs.io.atomic import require_file
-from prefiqs.methods.registry import PreparedScorer, deciding_options, defaults, shared_options
+from prefiqs.methods.registry import CHUNKS, METHODS, PreparedScorer, deciding_options, defaults, shared_options
 
 if TYPE_CHECKING:  # else PyTorch, which takes a second, is loaded while the detector is compiled
     from prefiqs.models.face_model import FaceModel
 
-# Seconds that a photo waits for others to be scored with, at most. If scoring is fast, it waits only four times as long
-# as that takes: then a fifth of the time, at most, goes into chunks that are not full.
-_PATIENCE = 1.0
+# Seconds of work that a killed run may lose, and seconds of reading that is ahead of the scoring.
+_LOST, _AHEAD = 2.0, 0.25
+# Operations that the methods together may take for the faces that they measure at once: about a second on two cores.
+_WORK = {"cpu": 1.5e11, "cuda": 5e12}
 
 
 class Wanted(NamedTuple):
@@ -96,19 +97,19 @@ class PhotoScorer:
         one_by_one: bool = False,
         **options: Any,
     ):
-        wanted_methods(method, model, options)  # what is wrong with them is said before anything is fetched
+        wanted = wanted_methods(method, model, options)  # what is wrong is said before anything is fetched
         self.threads, self.reader = threads or os.cpu_count() or 1, FaceReader(aligned, all_faces, landmarks)
         from prefiqs.embedding.embedder import BATCH_SIZES, Embedder
-        from prefiqs.models.loading import as_model
+        from prefiqs.models.loading import as_model, resolve_device
 
-        wanted = wanted_methods(method, model, {})
-        if one_by_one and any("batch_size" in defaults(one.method) for one in wanted if one.method):
-            options = {"batch_size": 1} | options
-        load = cache(partial(as_model, device=options.get("device", "auto")))  # once for all methods
+        device = options.get("device", "auto")
+        load, kind = cache(partial(as_model, device=device)), resolve_device(device).type  # once for all methods
+        known = one_by_one or "batch_size" in options
+        most = 1 if known else _faces_at_once(wanted, load, _WORK[kind])
         self._chunk = 1  # faces that are measured at once
         self._measures: list[tuple[dict[str, str | None], Callable[[np.ndarray], list[dict[str, Any]]]]] = []
         words = _words(aligned, all_faces, landmarks)
-        for one in wanted_methods(method, model, options):
+        for one in wanted:
             network = load(one.model)
             plain = one.settings(network)
             if one.method is None:
@@ -116,7 +117,9 @@ class PhotoScorer:
                 self._chunk = embedder.batch_size or BATCH_SIZES[embedder.device.type]
                 measure = partial(_embeddings, embedder)
             else:
-                scorer = PreparedScorer(one.method, network, **one.options)
+                usual = min(METHODS[one.method].chunk or CHUNKS[kind], most)
+                batch = {"batch_size": usual} if "batch_size" in defaults(one.method) else {}
+                scorer = PreparedScorer(one.method, network, **batch | one.options)
                 self._chunk = max(self._chunk, scorer.chunk)
                 measure = partial(_scores, scorer, percentile_of(plain))
             self._measures.append(({"method": one.name, "settings": f"{plain} {words}"}, measure))
@@ -130,16 +133,20 @@ class PhotoScorer:
         images = chain.from_iterable(shard.images() for shard in shards)
         waiting: list[Photo] = []
         since, cost = 0.0, 0.0  # when the first of them came, or later; seconds that the last ones took to score
-        # While a chunk of faces is scored, the threads read photos for the next one, and no more: a run that dies loses
-        # the work on so many photos at most.
-        for photo in prefetch(self.reader, images, self.threads, self._chunk + 2 * self.threads, _PATIENCE / 4):
+        # While a chunk of faces is scored, the threads read photos for the next one, and no more.
+        ahead = self._chunk + 2 * self.threads
+        for photo in prefetch(self.reader, images, self.threads, ahead, _AHEAD / 5, _AHEAD):
             if photo:
                 since = since if waiting else time.monotonic()
                 waiting.append(photo)
             faces = np.cumsum([len(photo.faces) for photo in waiting])
+            # Photos wait for others as long as the loss allows, which includes what was read before they came, what is
+            # read ahead now, and their scoring. If that is fast, they wait only four times as long as it takes: then a
+            # fifth of the time, at most, goes into chunks that are not full.
+            patience = min(max(_LOST - 2 * _AHEAD - cost, _AHEAD), 4 * cost)
             if waiting and faces[-1] >= self._chunk:  # whole chunks, or more if the first photo has more faces
                 ready = max(1, int(np.searchsorted(faces, faces[-1] // self._chunk * self._chunk, "right")))
-            elif waiting and time.monotonic() - since >= min(_PATIENCE, 4 * cost):
+            elif waiting and time.monotonic() - since >= patience:
                 ready = len(waiting)
             else:
                 continue
@@ -161,6 +168,18 @@ class PhotoScorer:
             [row for found, about in results for row in photo_rows(photo, found[end - len(photo.faces) : end], **about)]
             for photo, end in zip(photos, ends, strict=True)
         ]
+
+
+def _faces_at_once(wanted: Sequence[Wanted], load: Callable[["FaceModel | str"], "FaceModel"], work: float) -> int:
+    """How many faces the methods can measure with so many operations, a power of two."""
+    from prefiqs.embedding.flops import rough_flops
+
+    operations, count = 1.0, cache(rough_flops)
+    for one in wanted:
+        if one.method:
+            forward, backward = METHODS[one.method].passes or (3, 0)
+            operations += (forward + 2 * backward) * count(load(one.model))
+    return 2 ** max(0, int(np.log2(work / operations)))
 
 
 def photo_scorer(
