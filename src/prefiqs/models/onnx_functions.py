@@ -218,7 +218,8 @@ def _resize(x: Tensor, *operands: Any, mode: str = "nearest", coordinate_transfo
     target, each = ("size", x[..., 0, 0]) if isinstance(height, int) else ("scale_factor", x)
     if not torch.jit.is_tracing() and height * width * each.numel() > _LARGEST_CONSTANT:
         raise InputError(f"Resizing to or by {height}×{width} is not supported.")
-    return F.interpolate(x, **{target: (height, width)}, **_RESIZING[how])
+    options: dict[str, Any] = {target: (height, width), **_RESIZING[how]}
+    return F.interpolate(x, **options)
 
 
 def _identity(x: Tensor, *_: Any) -> Tensor:
