@@ -72,7 +72,7 @@ def test_same_seed_same_scores(found, method, seed):
         for key, scores in found[i].items()
         if f"{key} ".startswith(f"{method} {seed} ")
     }
-    assert len(runs) == (4 if method in ("jacobian", "faceqan") else 6)
+    assert len(runs) == (4 if method == "faceqan" else 6)
     for (process, key), scores in runs.items():
         there = expected[ORDER] if key.endswith("order") else expected
         atol = SIGNS if method == "faceqan" and process == 1 else 1e-6
