@@ -10,7 +10,7 @@ import pandas as pd
 from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.studies.candidate_formulas import MARGIN, NORM
-from prefiqs.pipeline.studies.candidates import relative_areas as relative_to_norm
+from prefiqs.pipeline.studies.candidate_formulas import relative_areas as relative_to_norm
 from prefiqs.pipeline.studies.claims import verdicts
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import forest

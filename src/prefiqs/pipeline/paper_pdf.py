@@ -15,8 +15,7 @@ from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_table
 from prefiqs.models.registry import card_of
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.studies.candidate_formulas import MARGIN, NORM
-from prefiqs.pipeline.studies.candidates import relative_areas
+from prefiqs.pipeline.studies.candidate_formulas import MARGIN, NORM, relative_areas
 from prefiqs.pipeline.studies.claims import SAME_AREA, verdicts_table
 from prefiqs.pipeline.studies.paper import paper_study
 from prefiqs.pipeline.studies.report import FIGURES as SHOWN

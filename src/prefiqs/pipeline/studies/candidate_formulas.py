@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -172,3 +173,9 @@ def counted_passes(probe: LastLayer) -> dict[str, float]:
         contribution_sums(probe.model)(face)
     # One pass, and a second product with the weights of the embedding layer.
     return {ONE: 1 + 2 * probe.weight.numel() / whole, GRADIENT: counter.get_total_flops() / whole, TWO: 2.0}
+
+
+def relative_areas(areas: pd.DataFrame) -> pd.Series:
+    """Areas of scores (columns key, verifier, pauc) over that of the norm with the same verifier."""
+    norm = areas[areas["key"] == NORM].set_index("verifier")["pauc"]
+    return areas["pauc"] / areas["verifier"].map(norm)

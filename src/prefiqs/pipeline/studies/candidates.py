@@ -11,7 +11,6 @@ from prefiqs.evaluation.tables import areas_table, differences_table
 from prefiqs.io.tables import read_parquet
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.studies.candidate_formulas import NORM
 from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.margin import excess_by_exponent
 from prefiqs.reporting.figures.style import FROM_THE_NORM, PAUC_LABEL
@@ -100,12 +99,6 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         findings=[_finding(table, areas, group, norm) for group in about["group"].unique()],
         failures=list(_failures(areas[areas["key"] != margin], own, wide.loc[margin] / wide.loc[norm] - 1, model)),
     )  # fmt: skip
-
-
-def relative_areas(areas: pd.DataFrame) -> pd.Series:
-    """Areas, as in `CandidatesStudy`, over that of the norm with the same verifier."""
-    norm = areas[areas["key"] == NORM].set_index("verifier")["pauc"]
-    return areas["pauc"] / areas["verifier"].map(norm)
 
 
 def price_figure(table: pd.DataFrame, areas: pd.DataFrame, title: str) -> Figure:
