@@ -6,7 +6,7 @@ BIN := $(abspath $(VENV))/bin
 RUN := PATH="$(BIN):$$PATH"
 TEST := $(RUN) OMP_NUM_THREADS=1 python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
-.PHONY: reproduce run check fetch test test-long lint docs readme vit clean
+.PHONY: reproduce run check fetch test test-long lint docs readme tutorials vit clean
 
 reproduce: $(VENV)/installed dvc
 	$(RUN) dvc repro
@@ -56,6 +56,12 @@ docs: $(VENV)/installed-dev
 
 readme: $(VENV)/installed
 	$(RUN) python docs/readme_results.py
+
+# The tutorials with their outputs, in reports/tutorials/; links lead back to where their sources lie.
+tutorials: $(VENV)/installed
+	for name in tutorial_quality_in_ten_minutes score_your_own_photos your_own_recogniser; do \
+	  $(RUN) prefiqs notebook "notebooks/$$name.ipynb" reports/tutorials || exit; done
+	sed -i -E 's#\]\(\.\./#](../../#g; s#\]\(([0-9]{2}_)#](../../notebooks/\1#g' reports/tutorials/*.ipynb
 
 # What a run needs. The lock pins versions; pip finds the CPU or CUDA build of PyTorch by itself. Python compiles the few
 # modules that are imported; to compile all would take pip longer than the rest.
