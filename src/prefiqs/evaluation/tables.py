@@ -41,7 +41,8 @@ def unreliable(areas: pd.DataFrame, by: str) -> str:
 
 def area_text(pauc: float, reliable: bool, sign: str = "") -> str:
     """Return an area, or with the sign "+" a difference of areas, as it is printed in a sentence."""
-    return f"{pauc:{sign}.2{'f' if reliable else 'g'}}".replace("-", "−")
+    text = f"{pauc:{sign}.2f}" if reliable else f"{float(f'{pauc:.2g}'):{sign}g}"
+    return text.replace("-", "−")
 
 
 def curves_table(curves: Curves) -> pd.DataFrame:

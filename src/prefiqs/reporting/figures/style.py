@@ -68,7 +68,7 @@ OURS = BLUE
 SAVED, SHOWN = 150, 100  # dots an inch: of a saved chart, where figures are laid out too; of photos, and in a notebook
 PAUC_LABEL = "pAUC·10³"
 RANDOM_LABEL = "random orders, mean and range"
-EXPLAINED = f"{TRAINED_ON} trained or calibrated on images like these"
+EXPLAINED = f"{TRAINED_ON} trained or chosen on images like these"
 FROM_THE_NORM = f"{PAUC_LABEL} minus that of the embedding norm, 95 % intervals; left of 0: better than the norm"
 LOWER_IS_BETTER = f"{PAUC_LABEL} (lower is better)"
 
