@@ -25,7 +25,7 @@ from prefiqs.reporting.figures.distributions import (
 from prefiqs.reporting.figures.faces import attention_grid, face_grid, method_agreement
 from prefiqs.reporting.figures.groups import group_shares
 from prefiqs.reporting.figures.margin import excess_by_exponent, running_contributions
-from prefiqs.reporting.figures.style import as_png, save_figure
+from prefiqs.reporting.figures.style import _THEME, as_png, save_figure
 
 DISCARD = np.arange(20) / 20
 TITLE = "2,000 faces of orl-xq, PreFIQs and norm from mobilefacenet-512"
@@ -134,7 +134,7 @@ def test_drawn_twice_a_figure_is_the_same_bytes_and_fits_the_screen(name, tmp_pa
     assert first == second and b"Software" not in first
     photos = bool(figure.findobj(AxesImage))
     plain = BytesIO()
-    with mpl.rc_context({"text.hinting": "none"}):
+    with mpl.style.context(_THEME):  # which the number of ticks depends on
         figure.savefig(plain, format="png", dpi=100 if photos else 150)
     expected, shown = (np.asarray(Image.open(f).convert("RGB"), int) for f in (plain, tmp_path / "a.png"))
     difference = np.abs(expected - shown)

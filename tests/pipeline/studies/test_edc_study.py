@@ -215,7 +215,7 @@ def test_the_main_figure_shows_each_method_minus_the_norm(run, study):
         of_norm = area(run, verifier, scores.values[norm], 0.1)
         assert len([name for name in shown if name.startswith("PreFIQs, ρ")]) in (1, 2) and len(shown) > 3
         for label, difference in shown.items():
-            values = scores.values[keys[label.removesuffix(" (best here)")]]
+            values = scores.values[keys[label.removesuffix(" (best here)").removesuffix(" §")]]
             assert difference == pytest.approx(area(run, verifier, values, 0.1) - of_norm)
         random = study.random.set_index(["verifier", "fmr"]).loc[(verifier, 0.1)]
         assert chance == pytest.approx(random["pauc_mean"] - of_norm)
