@@ -63,9 +63,8 @@ tutorials: $(VENV)/installed
 	  $(RUN) prefiqs notebook "notebooks/$$name.ipynb" reports/tutorials || exit; done
 	sed -i -E 's#\]\(\.\./#](../../#g; s#\]\(([0-9]{2}_)#](../../notebooks/\1#g' reports/tutorials/*.ipynb
 
-# What a run needs. The lock pins versions; pip finds the CPU or CUDA build of PyTorch by itself. Python compiles the few
-# modules that are imported; to compile all would take pip longer than the rest.
-INSTALL = "$(BIN)/python" -m pip install --quiet --no-compile --constraint requirements.lock --editable
+# What a run needs. The lock pins versions; pip finds the CPU or CUDA build of PyTorch by itself.
+INSTALL = "$(BIN)/python" -m pip install --quiet --constraint requirements.lock --editable
 $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) ".[pipeline]"
