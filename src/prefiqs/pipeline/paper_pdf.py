@@ -50,7 +50,8 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
         alike=SAME_AREA,
         prices=typst_table(_prices(scores)) if len(scores) else "",
         price_findings=list(_price_findings(scores)) if len(scores) else [],
-        price=list(_figures(run, folder, PRICE)),
+        # Of several data sets, the table says more than a figure of one.
+        price=list(_figures(run, folder, PRICE)) if len(run.params.candidates.benchmarks) == 1 else [],
         tables=tables,
         comparable=typst_table(
             Table(study.comparable, "Printed numbers, and how many of them can be compared with ours")
