@@ -59,7 +59,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path in sorted({path for pattern in FILES for path in root.glob(pattern) if path.is_file()}):
         name = path.relative_to(root).as_posix()
         if path.suffix == ".ipynb":
-            text, resources = MarkdownExporter().from_filename(str(path))
+            # Its pictures bear its name, for a folder may have several notebooks.
+            text, resources = MarkdownExporter().from_filename(str(path), {"unique_key": path.stem})
             files.append(Notebook.generated(config, name, content=text))
             for picture, content in resources["outputs"].items():
                 files.append(File.generated(config, f"{Path(name).parent.as_posix()}/{picture}", content=content))
