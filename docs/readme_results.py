@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill as fill_lines
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,7 @@ from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.paper.printed import comparable
-from prefiqs.reporting.tables import TRAINED_ON, TRAINED_ON_NOTE, Table
+from prefiqs.reporting.tables import TRAINED_ON, Table
 
 ROOT = Path(__file__).parents[1]
 ROWS = (  # run, benchmark, estimator, verifier
@@ -64,9 +65,7 @@ def areas() -> str:
     head = ["benchmark", "estimator", "verifier", "FNMR (%)", "PreFIQs, ρ = 0.4", "pruning-margin"]
     lines = [[*head, "embedding norm", "random order"], ["---", "---", "---", *["---:"] * 5]]
     lines += [row(*of) for of in ROWS if published(of[0])]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    note = f"\n\n{TRAINED_ON_NOTE}" if TRAINED_ON in table else ""
-    return f"{table}{note}\n\n{summary()}"
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + f"\n\n{summary()}"
 
 
 def summary() -> str:
@@ -74,18 +73,16 @@ def summary() -> str:
     verdict = judged().query("claim == 'criterion'")["verdict"].value_counts()
     yes, undecided, no = (verdict.get(word, 0) for word in ("yes", "undecided", "no"))
     parts = []
-    for name, part in margins().groupby("chose", sort=True):
-        below, which = (part["from_norm_high"] < 0).sum(), "chose" if name else "did not choose"
-        parts.append(
-            f"{part['relative'].mean():.3f} times the norm's on data that {which} it "
-            f"({', '.join(part['data'].unique())}; the interval of the difference lies below 0 for {below} of "
-            f"{len(part)} pairs of estimator and verifier)"
-        )
-    return (
-        f"L1 pruning beats random pruning at small ρ, as the paper claims, in {yes} of {verdict.sum()} combinations of "
-        f"benchmark and estimator; {undecided} are undecided, {no} say no. The area of `pruning-margin` is "
-        f"{' and '.join(parts)}."
+    for chose, part in margins().groupby("chose", sort=True):
+        below = (part["from_norm_high"] < 0).sum()
+        which = "on data that chose it (§)" if chose else f"on other data ({', '.join(part['data'].unique())})"
+        parts.append(f"{part['relative'].mean():.3f} {which}, with {below} of {len(part)} intervals below 0")
+    text = (
+        f"L1 pruning beats random pruning at small ρ, as the paper claims, in {yes} of {verdict.sum()} cases ("
+        f"{undecided} undecided, {no} no). The area of `pruning-margin`, relative to the norm's, is "
+        f"{'; '.join(parts)}."
     )
+    return fill_lines(text, 125, break_on_hyphens=False, break_long_words=False)
 
 
 def judged() -> pd.DataFrame:

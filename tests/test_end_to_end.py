@@ -195,13 +195,8 @@ def running(compendium: Path, changes: dict) -> set[str]:
 
 def test_a_change_runs_what_it_touches_and_nothing_else(compendium):
     again = running(compendium, {"prune": {"ratios": [0.2]}})
-    assert again >= {
-        "fetch",
-        "prune",
-        "embed",
-        "derivatives",
-        "contributions",
-    }  # fetch checks parameters against networks
+    # fetch checks parameters against networks
+    assert again >= {"fetch", "prune", "embed", "derivatives", "contributions"}
     assert not again & {"align", "degrade", "verifier", "method"}
     again = running(compendium, {"edc": {"limit": 0.2}})
     assert {"edc", "jacobian", "transformer", "candidates"} <= again

@@ -56,7 +56,7 @@ _CARDS = (
     MethodCard("pruning-margin", "pruning margin", (1, 0), chosen_on=("lfw", "cfp-fp")),
     MethodCard("jacobian", "Jacobian drift", None, chunk=4),  # its tangent is no pass of either kind
     MethodCard("norm", "embedding norm", (1, 0)),
-    MethodCard("ser-fiq", "SER-FIQ", (1, 0), chunk=64),  # and 100 through the embedding layer, which share work
+    MethodCard("ser-fiq", "SER-FIQ", (1, 0), chunk=32),  # and 100 through the embedding layer, which share work
     MethodCard("grafiqs", "GraFIQs", (1, 1), chunk=4),
     MethodCard("faceqan", "FaceQAN", (52, 40), chunk=1),
     MethodCard("froq", "FROQ", (1, 0), "semi-supervised", calibrates=True),

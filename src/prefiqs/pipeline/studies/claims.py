@@ -12,10 +12,10 @@ import pandas as pd
 
 from prefiqs.evaluation.tables import UNRELIABLE, area_text
 from prefiqs.pipeline.run import Run
+from prefiqs.pipeline.studies.jacobian import SAME_RANKING
 from prefiqs.reporting.tables import Table
 
 SMALL_RATIO = 0.3  # what "small ρ" means in the paper's second claim
-SAME_RANKING = 0.9  # the Spearman correlation from which two drifts count as ranking images alike
 SAME_AREA = 0.05  # how much two pAUC may differ, relatively, to count as alike
 STABLE, STABLE_AREA = 0.7, 0.1  # up to which ratio the paper finds stable pAUC, and how far it is from the best there
 

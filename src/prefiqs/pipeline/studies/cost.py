@@ -74,11 +74,11 @@ def cost_study(run: Run) -> CostStudy:
 
 def _findings(costs: pd.DataFrame) -> Iterator[str]:
     ours, ordered = costs.iloc[0], costs.sort_values("plain passes", kind="stable")
-    yield f"{ours['label']}, takes as long as {ours['plain passes']:.2f} plain passes; the paper counts two."
+    yield f"{ours['label']}: {ours['plain passes']:.2f} plain passes; the paper counts two."
     cheap = (costs["plain passes"] < 1.5).sum()
     yield f"{cheap} of {len(costs)} methods cost less than 1.5 plain passes of their network."
-    for end, row in (("least", ordered.iloc[0]), ("most", ordered.iloc[-1])):
-        yield f"The {end} takes {row['label']}: {row['plain passes']:.2f} plain passes of {row['network']}."
+    for end, row in (("cheapest", ordered.iloc[0]), ("most expensive", ordered.iloc[-1])):
+        yield f"The {end} is {row['label']}: {row['plain passes']:.2f} plain passes of {row['network']}."
 
 
 def milliseconds_per_image(work: Mapping[str, Callable], images: np.ndarray, rounds: int = 3) -> dict[str, float]:

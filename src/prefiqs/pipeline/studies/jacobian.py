@@ -17,7 +17,7 @@ from prefiqs.reporting.figures.distributions import scatter_agreement
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 TITLES = {"jacobian": "Jacobian drift (eq. 9)", "discrete": "discrete drift (eq. 4)"}
-ALIKE = 0.9  # the Spearman correlation from which rankings agree
+SAME_RANKING = 0.9  # the Spearman correlation from which two drifts count as ranking images alike
 COLUMNS = ["verifier", "drift", "ratio", "fmr", "threshold", "limit", "fnmr", "pauc", "reliable"]
 
 
@@ -106,5 +106,6 @@ def _findings(numbers: Mapping[str, Any], few: pd.Series, verifier: str, faces: 
         if "pauc_jacobian" in numbers:
             paucs = " and ".join(f"{numbers[f'pauc_{drift}']:.2f} for the {title}" for drift, title in TITLES.items())
             yield f"As quality measures, verified by {verifier}, their pAUC·10³ is {paucs}."
-    alike = ", ".join(f"{ratio:g}" for ratio in few.index[few >= ALIKE])
-    yield f"On the few faces, the rankings agree (Spearman ≥ {ALIKE:g}) at {f'ρ = {alike}' if alike else 'no ratio'}."
+    ratios = ", ".join(f"{ratio:g}" for ratio in few.index[few >= SAME_RANKING])
+    where = f"ρ = {ratios}" if ratios else "no ratio"
+    yield f"On the few faces, the rankings agree (Spearman ≥ {SAME_RANKING:g}) at {where}."
