@@ -336,7 +336,7 @@ def test_slow_networks_get_few_faces_at_once(photos, monkeypatch, method, faces_
     """So many, a power of two, as their methods can measure in the time that is allowed; scores stay the same."""
     methods, shards = method.split(","), find_images(photos)
     usual = PhotoScorer(methods, TinyNet(), device="cpu")
-    assert usual._chunk == (64 if method == "ser-fiq" else 16)
+    assert usual._chunk == (32 if method == "ser-fiq" else 16)
     monkeypatch.setitem(scoring._WORK, "cpu", 11 * flops(TinyNet()))  # prefiqs takes two forward passes, norm one
     slow = PhotoScorer(methods, TinyNet(), device="cpu")
     assert slow._chunk == faces_at_once
