@@ -9,7 +9,6 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from prefiqs.evaluation.error_rates import is_reliable
 from prefiqs.evaluation.tables import FEW_ERRORS
 from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_table
@@ -24,9 +23,9 @@ from prefiqs.reporting.tables import Table
 from prefiqs.reporting.typst import escape, typst_table, write_pdf
 
 TEMPLATE = Path(__file__).with_suffix(".typ.j2")
-MAIN = {"intervals": 100}  # width in percent of the text
-FIGURES = {"density": 100, "scatter": 45, "pauc": 75}
-PRICE = {"price": 100}
+MAIN = {"intervals": "width: 100%"}  # a figure, and its size on the page
+FIGURES = {"density": "height: 5.5cm", "scatter": "height: 6cm", "pauc": "width: 75%"}
+PRICE = {"price": "width: 100%"}
 CAPTIONS = {figure.name: figure.caption.removesuffix(".") for figure in SHOWN}
 PASSES = {"feed_forward": "forward passes", "backwards": "backward passes"}
 TOP = 3  # scores of each price that are shown
@@ -51,16 +50,18 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
         prices=typst_table(_prices(scores)) if len(scores) else "",
         price_findings=list(_price_findings(scores)) if len(scores) else [],
         # Of several data sets, the table says more than a figure of one.
-        price=list(_figures(run, folder, PRICE)) if len(run.params.candidates.benchmarks) == 1 else [],
+        price=list(_figures(run, folder, PRICE, numbers)) if len(run.params.candidates.benchmarks) == 1 else [],
         tables=tables,
         comparable=typst_table(
             Table(study.comparable, "Printed numbers, and how many of them can be compared with ours")
         ),
         compared=typst_table(_compared(compared)) if len(compared) else "",
         grids={model: f"paper/edc-grid-{model}.png" for model in study.grids},
-        main=list(_figures(run, folder, MAIN)),
-        figures=list(_figures(run, folder, FIGURES)),
-        shortcomings=list(_shortcomings(run, folder, numbers)),
+        # Two to a page where each is one column of panels.
+        grid_size="height: 11cm" if len(run.params.benchmarks.pair_lists) == 1 else "width: 100%",
+        main=list(_figures(run, folder, MAIN, numbers)),
+        figures=list(_figures(run, folder, FIGURES, numbers)),
+        shortcomings=list(_shortcomings(run, numbers)),
     )
     write_pdf(source, folder / "paper.pdf")
 
@@ -146,24 +147,27 @@ def _compared(cells: pd.DataFrame) -> Table:
     return Table(shown, "Printed numbers beside ours", digits=0)
 
 
-def _figures(run: Run, folder: Path, named: Mapping[str, int]) -> Iterator[tuple[str, str, int]]:
-    """Path within the folder, caption and width of each named figure that the run has made and that shows something.
+def _figures(
+    run: Run, folder: Path, named: Mapping[str, str], numbers: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    """Path within the folder, caption and size of each named figure that the run has made and that shows something.
 
     A benchmark with a pair set of its own is shown by these pairs, which are more. The studies of price and of the
     Jacobian are shown once, and ratios where there are several strategies, on pair sets if there are any: other figures
     would repeat the tables.
     """
     noise = {
-        (benchmark, model)
-        for benchmark, model, fmr, rejected in _errors(run, folder)
-        if rejected < FEW_ERRORS and fmr == run.params.edc.fmr[0]
+        (benchmark, verifier)
+        for benchmark, fmr, errors, _ in _evidence(run, numbers)
+        for verifier, fewest in errors.items()
+        if fewest < FEW_ERRORS and fmr == run.params.edc.fmr[0]
     }
     sets = [made.name for made in run.params.benchmarks.pair_sets]
     order, shown = (
         [*run.params.benchmarks.all, *run.params.benchmarks.pair_lists, *run.params.models.quality],
         set[str](),
     )
-    for name, width in named.items():
+    for name, size in named.items():
         paths = (path.relative_to(folder) for path in folder.rglob(f"{name}.png"))
         for path in sorted(paths, key=lambda path: [order.index(part) for part in path.parts[1:3]]):
             stage, benchmark, model, _ = path.parts
@@ -175,30 +179,31 @@ def _figures(run: Run, folder: Path, named: Mapping[str, int]) -> Iterator[tuple
             repeated |= name == "pauc" and (len(strategies) == 1 or benchmark not in (sets or order))
             if not superseded and not repeated and (benchmark, model) not in noise:
                 shown.add(name)
-                yield path.as_posix(), CAPTIONS[name].format(model=model, benchmark=benchmark), width
+                yield path.as_posix(), CAPTIONS[name].format(model=model, benchmark=benchmark), size
 
 
-def _errors(run: Run, folder: Path) -> Iterator[tuple[str, str, float, int]]:
-    """Benchmark, verifier, FMR, and genuine pairs rejected with nothing discarded."""
-    for benchmark in run.params.benchmarks.pair_lists:
-        areas = read_table(folder / "edc" / benchmark / run.params.models.quality[0] / "areas.csv")
-        for (fmr, verifier), errors in areas.groupby(["fmr", "verifier"], sort=False)["errors"].first().items():
-            yield benchmark, verifier, fmr, errors
+def _evidence(run: Run, numbers: Mapping[str, Any]) -> Iterator[tuple[str, float, dict[str, int], float]]:
+    """Of each benchmark and FMR: by verifier, the fewest genuine pairs rejected; the fewest false matches expected.
+
+    Fewest: at any point up to the limit of pAUC, of any method and estimator.
+    """
+    for benchmark, fmr in product(run.params.benchmarks.pair_lists, run.params.edc.fmr):
+        found = [numbers[f"edc-{benchmark}-{model}"]["reliability"][str(fmr)] for model in run.params.models.quality]
+        errors = {verifier: min(of[verifier]["fewest_errors"] for of in found) for verifier in found[0]}
+        yield benchmark, fmr, errors, min(one["false_matches"] for of in found for one in of.values())
 
 
-def _shortcomings(run: Run, folder: Path, numbers: Mapping[str, Any]) -> Iterator[str]:
+def _shortcomings(run: Run, numbers: Mapping[str, Any]) -> Iterator[str]:
     """What the results cannot show, in sentences."""
     report = run.params.report
     if report.note:
         yield report.note
     if report.not_comparable:
         yield f"No number can be compared with the paper's: {report.not_comparable}."
-    for benchmark, verifier, fmr, rejected in _errors(run, folder):
-        if rejected < FEW_ERRORS:
-            yield (f"On {benchmark}, {verifier} rejects {rejected} genuine pairs at FMR {fmr:g} before discarding: "
-                   "too few to tell methods apart.")  # fmt: skip
-    for benchmark, fmr in product(run.params.benchmarks.pair_lists, run.params.edc.fmr):
-        impostors = numbers[f"edc-{benchmark}-{run.params.models.quality[0]}"]["pairs"]["impostor"]
-        if not is_reliable(impostors, fmr):
-            yield (f"On {benchmark}, {impostors * fmr:.2g} false matches are expected at FMR {fmr:g}, with nothing "
-                   "discarded: too few for a certain threshold.")  # fmt: skip
+    for benchmark, fmr, errors, false_matches in _evidence(run, numbers):
+        if few := [f"{verifier} ({fewest})" for verifier, fewest in errors.items() if fewest < FEW_ERRORS]:
+            yield (f"On {benchmark} at FMR {fmr:g}, some areas include points where the verifier rejects fewer than "
+                   f"{FEW_ERRORS} genuine pairs: {', '.join(few)}. These areas cannot tell methods apart.")  # fmt: skip
+        if false_matches < FEW_ERRORS:
+            yield (f"On {benchmark} at FMR {fmr:g}, as few as {false_matches:.2g} false matches are expected: too few "
+                   "for a certain threshold.")  # fmt: skip
