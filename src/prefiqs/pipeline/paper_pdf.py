@@ -44,6 +44,7 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
         made=json.loads(read_text(folder / "manifest.json")),
         networks=typst_table(_networks(run)),
         benchmarks=typst_table(_benchmarks(run, numbers)),
+        abstract=" ".join(_abstract(judged, study.comparable)),
         verdicts=_verdicts(judged) if len(judged) else "No claims are tested in this run.",
         claims=_claims(judged) if len(judged) else "",
         alike=SAME_AREA,
@@ -86,6 +87,18 @@ def _benchmarks(run: Run, numbers: Mapping[str, Any]) -> Table:
         rows.append((name, found["people"], found["images"], pairs["genuine"], pairs["impostor"]))
     columns = ["benchmark", "people", "images", "genuine pairs", "impostor pairs"]
     return Table(pd.DataFrame(rows, columns=columns), "Benchmarks")
+
+
+def _abstract(judged: pd.DataFrame, comparable: pd.DataFrame) -> Iterator[str]:
+    """How often the paper's claims hold, and whether its numbers can be compared."""
+    sure = judged[judged["from_paper"] & judged["reliable"]]
+    if len(sure):
+        counts = sure["verdict"].value_counts().reindex(["yes", "undecided", "no"], fill_value=0)
+        yield (f"Of {len(sure)} tests of the paper's claims (claim, benchmark and estimator) on reliable areas, "
+               f"{counts['yes']} confirm the claim, {counts['no']} contradict it, and {counts['undecided']} leave it "
+               "undecided.")  # fmt: skip
+    results = comparable[comparable["table"] != "Table 1"]
+    yield f"Of {results['printed'].sum()} printed results, {results['comparable'].sum()} can be compared with ours."
 
 
 def _verdicts(judged: pd.DataFrame) -> str:
@@ -152,21 +165,15 @@ def _figures(
 ) -> Iterator[tuple[str, str, str]]:
     """Path within the folder, caption and size of each named figure that the run has made and that shows something.
 
-    A benchmark with a pair set of its own is shown by these pairs, which are more. The studies of price and of the
-    Jacobian are shown once, and ratios where there are several strategies, on pair sets if there are any: other figures
-    would repeat the tables.
+    A benchmark with a pair set of its own is shown by these pairs, which are more, and those come first. Areas none of
+    which is reliable are left to the tables. The studies of price and of the Jacobian are shown once, and ratios where
+    there are several strategies, on pair sets if there are any: other figures would repeat the tables.
     """
-    noise = {
-        (benchmark, verifier)
-        for benchmark, fmr, errors, _ in _evidence(run, numbers)
-        for verifier, fewest in errors.items()
-        if fewest < FEW_ERRORS and fmr == run.params.edc.fmr[0]
-    }
-    sets = [made.name for made in run.params.benchmarks.pair_sets]
-    order, shown = (
-        [*run.params.benchmarks.all, *run.params.benchmarks.pair_lists, *run.params.models.quality],
-        set[str](),
-    )
+    sets, models = [made.name for made in run.params.benchmarks.pair_sets], run.params.models.quality
+    order = [*sets, *run.params.benchmarks.all, *run.params.benchmarks.pair_lists, *models]
+    found = _reliability(run, numbers).query("fmr == @run.params.edc.fmr[0] and reliable > 0")
+    sure = set(zip(found["benchmark"], found["estimator"], strict=True))
+    shown = set[str]()
     for name, size in named.items():
         paths = (path.relative_to(folder) for path in folder.rglob(f"{name}.png"))
         for path in sorted(paths, key=lambda path: [order.index(part) for part in path.parts[1:3]]):
@@ -174,23 +181,25 @@ def _figures(
             if stage == "candidates":
                 benchmark = run.params.most_pairs_of(benchmark)
             superseded = name in ("pauc", "intervals") and benchmark != run.params.most_pairs_of(benchmark)
+            noise = name in ("pauc", "intervals", "price") and (benchmark, model) not in sure
             strategies = {(spec.granularity, spec.criterion) for spec in run.params.prune.specs_of(model)}
             repeated = name in ("price", "scatter") and name in shown
             repeated |= name == "pauc" and (len(strategies) == 1 or benchmark not in (sets or order))
-            if not superseded and not repeated and (benchmark, model) not in noise:
+            if not (superseded or repeated or noise):
                 shown.add(name)
                 yield path.as_posix(), CAPTIONS[name].format(model=model, benchmark=benchmark), size
 
 
-def _evidence(run: Run, numbers: Mapping[str, Any]) -> Iterator[tuple[str, float, dict[str, int], float]]:
-    """Of each benchmark and FMR: by verifier, the fewest genuine pairs rejected; the fewest false matches expected.
-
-    Fewest: at any point up to the limit of pAUC, of any method and estimator.
-    """
-    for benchmark, fmr in product(run.params.benchmarks.pair_lists, run.params.edc.fmr):
-        found = [numbers[f"edc-{benchmark}-{model}"]["reliability"][str(fmr)] for model in run.params.models.quality]
-        errors = {verifier: min(of[verifier]["fewest_errors"] for of in found) for verifier in found[0]}
-        yield benchmark, fmr, errors, min(one["false_matches"] for of in found for one in of.values())
+def _reliability(run: Run, numbers: Mapping[str, Any]) -> pd.DataFrame:
+    """What the numbers of the EDCs say of their areas, a row a benchmark, estimator, FMR and verifier."""
+    rows = [
+        {"benchmark": benchmark, "estimator": model, "fmr": fmr, "verifier": verifier, **found}
+        for benchmark, model, fmr in product(
+            run.params.benchmarks.pair_lists, run.params.models.quality, run.params.edc.fmr
+        )
+        for verifier, found in numbers[f"edc-{benchmark}-{model}"]["reliability"][str(fmr)].items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def _shortcomings(run: Run, numbers: Mapping[str, Any]) -> Iterator[str]:
@@ -200,10 +209,11 @@ def _shortcomings(run: Run, numbers: Mapping[str, Any]) -> Iterator[str]:
         yield report.note
     if report.not_comparable:
         yield f"No number can be compared with the paper's: {report.not_comparable}."
-    for benchmark, fmr, errors, false_matches in _evidence(run, numbers):
+    for (benchmark, fmr), found in _reliability(run, numbers).groupby(["benchmark", "fmr"], sort=False):
+        errors = found.groupby("verifier", sort=False)["fewest_errors"].min()
         if few := [f"{verifier} ({fewest})" for verifier, fewest in errors.items() if fewest < FEW_ERRORS]:
             yield (f"On {benchmark} at FMR {fmr:g}, some areas include points where the verifier rejects fewer than "
                    f"{FEW_ERRORS} genuine pairs: {', '.join(few)}. These areas cannot tell methods apart.")  # fmt: skip
-        if false_matches < FEW_ERRORS:
-            yield (f"On {benchmark} at FMR {fmr:g}, as few as {false_matches:.2g} false matches are expected: too few "
-                   "for a certain threshold.")  # fmt: skip
+        if (expected := found["false_matches"].min()) < FEW_ERRORS:
+            yield (f"On {benchmark} at FMR {fmr:g}, as few as {expected:.2g} false matches are expected: too few for a "
+                   "certain threshold.")  # fmt: skip
