@@ -92,6 +92,19 @@ def test_equals_the_loop(data, target, threshold, rule, pairs):
         np.testing.assert_array_equal(got, wanted)
 
 
+@pytest.mark.parametrize("threshold", ["recomputed", "fixed"])
+def test_equals_the_published_rule_on_many_pairs_without_ties(threshold):
+    rng, n_pairs, grid = np.random.default_rng(7), 1200, [Fraction(k, 10) for k in (0, 1, 3, 8)]
+    genuine, quality = rng.random(n_pairs) < 0.3, rng.random(n_pairs)
+    similarity = rng.normal(size=n_pairs) + genuine + quality
+    assert len(set(similarity)) == len(set(quality)) == n_pairs
+    data = similarity.tolist(), genuine.tolist(), quality.tolist()
+    expected = loop_curve(*data, Fraction(1, 100), grid, threshold, "cr-fiqa", "all")
+    curve = error_discard_curve(*data, 0.01, [float(f) for f in grid], threshold, "cr-fiqa")
+    for got, wanted in zip(columns(curve), zip(*expected, strict=True), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
 def test_recomputed_by_hand():
     # Target .2. 6 impostors: 1/6 is nearer than 2/6, so the threshold is .5 and .3, .45 fail. Then the impostor .7 goes
     # (quality .05): 1/5 at threshold .4, only .3 fails. Then the genuine .8 goes, then the genuine .3.

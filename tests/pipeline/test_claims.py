@@ -37,7 +37,7 @@ def numbers(edc=None, jacobian=None):
         "excess": {"0.1": [0.0, 0, 0.03], "0.4": [0.02, 0.0, 0.04], "0.7": [0.06, 0.04, 0.09], "0.9": [0.9, 0.8, 1.0]},
     }
     drift = {"spearman": 0.99, "pauc_jacobian": 20.2, "pauc_discrete": 20.0, "ratio": 0.1}
-    drift["pauc_change"] = [0.01, -0.02, 0.03]
+    drift |= {"spearman_interval": [0.98, 0.995], "pauc_change": [0.01, -0.02, 0.03]}
     return {"edc-orl-xq-sface": found | (edc or {}), "jacobian-orl-xq-sface": drift | (jacobian or {})}
 
 
@@ -55,16 +55,18 @@ def test_all_claims_hold_where_the_numbers_say_so(run):
         "stable": True,
     }  # fmt: skip
     of = table["evidence"]
-    assert (
-        "at 3 of 3 ratios (with an interval below 0 at 3); mean difference over all ratios −2.50" in of["granularity"]
+    assert of["granularity"].endswith(
+        "at 3 of 3 ratios (with an interval below 0 at 3, above 0 at 0); mean difference over all ratios −2.50, 95 % "
+        "interval −3.00 to −2.00"
     )
     assert of["criterion"].endswith(  # ρ up to 0.3, and nothing else
-        "at 2 of 2 ratios (with an interval below 0 at 2); mean difference at ρ = 0.1 −3.00, 95 % interval −4.00 to "
-        "−2.00; at ρ = 0.3 −3.00, 95 % interval −5.00 to −1.00"
+        "at 2 of 2 ratios (with an interval below 0 at 2, above 0 at 0); mean difference at ρ = 0.1 −3.00, 95 % "
+        "interval −4.00 to −2.00; at ρ = 0.3 −3.00, 95 % interval −5.00 to −1.00"
     )
     assert table["reliable"].all() and not of.str.contains("reliable").any()
     assert "other 10.00 (norm 15.00, difference −5.00, 95 % interval −8.00 to −1.00)" in of["norm"]
     assert "(+2.0 %, 90 % interval +0.0 to +4.0 %)" in of["ratio"]
+    assert of["jacobian"].startswith("Spearman 0.9900, 95 % interval 0.9800 to 0.9950; pAUC 20.20 and 20.00 at ρ = 0.1")
 
 
 @pytest.mark.parametrize(
@@ -75,8 +77,10 @@ def test_all_claims_hold_where_the_numbers_say_so(run):
         ({"to_structured": {"0.1": [1.0, 0.5, 2], "0.9": [-4.0, -5, -3], "mean": [-2, -3, -1]}}, {}, "granularity",
          "no"),
         ({"to_random_pruning": {"0.1": [1.0, 0.5, 2], "mean": [1, 0.5, 2]}}, {}, "criterion", "no"),
-        ({}, {"spearman": 0.89}, "jacobian", "no"),
-        ({}, {"spearman": None}, "jacobian", "no"),
+        ({}, {"spearman_interval": [0.88, 0.899]}, "jacobian", "no"),
+        ({}, {"spearman_interval": [0.899, 0.95]}, "jacobian", "undecided"),
+        ({}, {"spearman_interval": [0.899, 0.95], "pauc_change": [-0.08, -0.1, -0.06]}, "jacobian", "no"),
+        ({}, {"spearman": None, "spearman_interval": [None, None]}, "jacobian", "–"),
         ({}, {"pauc_change": [0.04, 0.02, 0.06]}, "jacobian", "undecided"),
         ({}, {"pauc_change": [-0.08, -0.1, -0.06]}, "jacobian", "no"),
         ({"difference_to_random": {"sface": [-1.0, -2, 0], "other": [-9.0, -10, -8]}}, {}, "random-order", "undecided"),
@@ -90,6 +94,21 @@ def test_all_claims_hold_where_the_numbers_say_so(run):
 def test_each_claim_is_decided_by_its_own_numbers(run, edc, jacobian, claim, verdict):
     table = judged(run, numbers(edc, jacobian))
     assert table["verdict"].to_dict() == dict.fromkeys(CLAIMS, "yes") | {claim: verdict}
+
+
+def test_a_ratio_that_is_worse_is_named(run):
+    changes = {"0.1": [-4.0, -5, -3], "0.8": [1.0, 0.5, 2], "0.9": [1.0, -0.5, 2], "mean": [-1.5, -3, 3]}
+    evidence = judged(run, numbers({"to_structured": changes}))["evidence"]["granularity"]
+    assert evidence.endswith(
+        "at 1 of 3 ratios (with an interval below 0 at 1, above 0 at 1); mean difference over all ratios −1.50, 95 % "
+        "interval −3.00 to +3.00; at ρ = 0.8 +1.00, 95 % interval +0.50 to +2.00"
+    )
+
+
+def test_drifts_that_are_all_zero_do_not_test_the_claim(run):
+    row = judged(run, numbers({"unreliable": ["sface"]}, {"spearman": None, "spearman_interval": [None] * 2}))
+    assert row.loc["jacobian", "evidence"].endswith("every drift is the same at ρ = 0.1")
+    assert row.loc["jacobian", "reliable"]
 
 
 def test_nothing_is_decided_without_errors(run):
@@ -131,14 +150,18 @@ def test_a_claim_on_few_errors_says_so(run):
     assert not evidence[same_model].str.contains("reliable").any()
     assert "sface 10.00 (norm 15.00, difference −5.00" in evidence["norm"]
     assert "other 10 (norm 15, difference −5, 95 % interval −8 to −1)" in evidence["norm"]
-    assert not judged(run, numbers({"unreliable": ["sface"]}))["reliable"].any()
+    assert "ρ = 0.1 −3, 95 % interval −4 to −2" in evidence["criterion"]
+    own = judged(run, numbers({"unreliable": ["sface"]}))
+    assert not own["reliable"].any()
+    assert "pAUC 20 and 20 at ρ = 0.1 (+1 %, 90 % interval −2 to +3 %)" in own.loc["jacobian", "evidence"]
+    assert "pAUC 10; best" in own.loc["ratio", "evidence"] and "pAUC 10.20; best" in evidence["ratio"]
     notes = verdicts_table(judge(run, numbers({"unreliable": ["other"]}))).notes
     assert notes.endswith("at a discard fraction up to the limit): orl-xq with sface (4).")
     assert verdicts_table(judge(run, numbers())).notes == ""
 
 
 def test_verdicts_side_by_side(run):
-    table = judge(run, numbers(edc={"to_structured": {}}, jacobian={"spearman": 0.5}))
+    table = judge(run, numbers(edc={"to_structured": {}}, jacobian={"spearman_interval": [0.4, 0.6]}))
     other = table.assign(estimator="other").query("claim != 'jacobian'")
     wide = verdicts(pd.concat([table, other]))
     assert wide[["benchmark", "estimator"]].values.tolist() == [["orl-xq", "sface"], ["orl-xq", "other"]]

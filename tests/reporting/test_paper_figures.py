@@ -25,15 +25,17 @@ def start(verifier, benchmark):
 
 
 def edc_table(verifiers=2, benchmarks=3, slopes=SLOPES, fmr=1e-3):
-    """Straight lines, from which areas follow in closed form; the last three points lack impostors."""
+    """Straight lines, from which areas follow in closed form; the last three points lack an impostor pair."""
+    enough = round(10 / fmr)
     rows = [
-        (f"v{v}", f"b{b}", key, f"the {key}", key, fmr, r, start(v, b) * (1 - slope * r), r < 0.84)
+        (f"v{v}", f"b{b}", key, f"the {key}", key, fmr, r, start(v, b) * (1 - slope * r), r < 0.94)
+        + (10**6, enough if r < 0.84 else enough - 1)
         for v in range(verifiers)
         for b in range(benchmarks)
         for key, slope in slopes.items()
         for r in DISCARD
     ]
-    columns = "verifier benchmark key label method fmr discard fnmr fmr_resolvable"
+    columns = "verifier benchmark key label method fmr discard fnmr fmr_resolvable n_genuine n_impostor"
     return pd.DataFrame(rows, columns=columns.split())
 
 
@@ -49,7 +51,7 @@ def drawn_grid(curves, fmr=1e-3, limit=0.3, **arranged):
 
 
 def labelled(axes):
-    """The lines of a panel by key: points that resolve the FMR only."""
+    """The lines of a panel by key: points with enough errors only."""
     return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
 
 
@@ -176,7 +178,7 @@ def test_grid_shades_what_the_pauc_measures(limit):
         assert area(shaded) == pytest.approx(start(v, b) * limit * (1 - 0.8 * limit / 2))
 
 
-def test_grid_draws_what_cannot_resolve_the_fmr_faint():
+def test_grid_draws_what_rests_on_few_errors_faint():
     figure = drawn_grid(edc_table(slopes=MANY))
     for axes in figure.axes:
         for line in labelled(axes).values():
@@ -184,9 +186,12 @@ def test_grid_draws_what_cannot_resolve_the_fmr_faint():
             assert line.get_alpha() is None
         faint = [line for line in axes.lines if line.get_alpha() == 0.35]
         assert len(faint) == 8 and all(np.isfinite(line.get_ydata()).all() for line in faint)
-    assert "faint: fewer than 1,000 impostor pairs left" in legend_of(figure)
-    sure = drawn_grid(edc_table().assign(fmr_resolvable=True))
-    assert not any("faint" in text.get_text() for text in texts(sure))
+    assert "faint: fewer than ten expected false matches or rejected genuine pairs" in legend_of(figure)
+    sure = edc_table().assign(n_impostor=10_000)
+    assert not any("faint" in text.get_text() for text in texts(drawn_grid(sure)))
+    ten = drawn_grid(sure.assign(fnmr=0.1, n_genuine=np.where(sure["discard"] < 0.24, 95, 94)))  # 9.5 and 9.4 errors
+    for line in labelled(ten.axes[0]).values():
+        assert np.isfinite(line.get_ydata()).sum() == 5
 
 
 def test_grid_takes_the_fmr_asked_for_and_sorts_the_points():
@@ -194,7 +199,7 @@ def test_grid_takes_the_fmr_asked_for_and_sorts_the_points():
     figure = drawn_grid(both, fmr=1e-4)
     line = labelled(figure.axes[0])["FROQ"]
     assert line.get_xdata().tolist() == DISCARD.tolist() and set(line.get_ydata()[:17]) == {0.5}
-    assert "faint: fewer than 10,000 impostor pairs left" in legend_of(figure)
+    assert "faint: fewer than ten expected false matches or rejected genuine pairs" in legend_of(figure)
 
 
 def test_grid_draws_the_random_order_as_a_band():

@@ -49,7 +49,16 @@ def strategies(value):
 def edc_rows():
     point = dict(verifier="sface", benchmark="orl", fmr=1e-3)
     parts = [
-        dict(key=m, label=m, method=m, discard=DISCARD, fnmr=0.3 - slope * DISCARD, fmr_resolvable=DISCARD < 0.9)
+        dict(
+            key=m,
+            label=m,
+            method=m,
+            discard=DISCARD,
+            fnmr=0.3 - slope * DISCARD,
+            fmr_resolvable=DISCARD < 0.9,
+            n_genuine=500,
+            n_impostor=np.where(DISCARD < 0.5, 20_000, 9_000),
+        )
         | point
         for m, slope in (("prefiqs", 0.3), ("norm", 0.1))
     ]

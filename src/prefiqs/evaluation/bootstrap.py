@@ -22,7 +22,7 @@ two people are all equal. So below `FEWEST_PEOPLE` no interval should be quoted,
 """
 
 import os
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -41,12 +41,11 @@ MEMORY = 2**28  # bytes, for what is left of the pairs in the resamples that are
 
 
 class Difference(NamedTuple):
-    """One area minus another (below 0 = better), its interval, and the share of resamples, in [0, 1], below 0."""
+    """One area minus another (below 0 = better), and its interval."""
 
     estimate: float
     low: float
     high: float
-    share_negative: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,30 +77,30 @@ class BootstrapCurves:
         """Return the percentile interval of the area, low and high; NaN when no resample has an area."""
         return _percentiles(self.pauc(key, limit), level)
 
-    def best(self, limit: float = 0.3) -> Hashable:
-        """Return the key of the smallest area, the first of equal ones; None if no area is defined."""
-        areas = {key: curve.pauc(limit) for key, curve in self.curves.items()}
-        return min((key for key in areas if not np.isnan(areas[key])), key=areas.__getitem__, default=None)
-
     def difference(self, first: Hashable, second: Hashable, limit: float = 0.3, level: float = 0.95) -> Difference:
         """Return the area of `first` minus that of `second`, paired by resample."""
         estimate = self.curves[first].pauc(limit) - self.curves[second].pauc(limit)
         return difference_of(estimate, self.pauc(first, limit) - self.pauc(second, limit), level)
 
-    def tied_with_best(self, keys: Sequence[Hashable], limit: float = 0.3, level: float = 0.95) -> NDArray[np.bool_]:
-        """Return for each key, (keys,), whether the difference of its area from the best can be chance.
+    def behind_best(
+        self, limit: float = 0.3, level: float = 0.95, keys: Iterable[Hashable] | None = None
+    ) -> dict[Hashable, Difference]:
+        """Return, by key, how far its area is above the smallest one, the best first; where `low` is 0, it may not be.
 
-        Which key is best is part of the chance: no simultaneous interval of its difference from any key is above 0
-        (multiple comparisons with the best; Hsu, Annals of Statistics 9(5), 1981). See `simultaneous_intervals`.
+        Which key is best is part of the chance, so the differences from all of them count (multiple comparisons with
+        the best; Hsu, Annals of Statistics 9(5), 1981), as in `interval_of_largest`. keys: None = all; those without an
+        area are left out.
         """
-        areas, drawn = self.paucs(keys, limit)
-        lows = (simultaneous_intervals(areas[i] - areas, drawn[i] - drawn, level)[0] for i in range(len(keys)))
-        return np.array([low.max() <= 0 for low in lows])
+        areas = {key: self.curves[key].pauc(limit) for key in (self.curves if keys is None else keys)}
+        ranked = sorted((key for key, area in areas.items() if area == area), key=areas.__getitem__)
+        found, drawn = self.paucs(ranked, limit)
+        paired = zip(ranked, found, drawn, strict=True)
+        return {key: interval_of_largest(area - found, its - drawn, level) for key, area, its in paired}
 
     def paucs(self, keys: Sequence[Hashable], limit: float = 0.3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the areas of some keys, (keys,), and those in the resamples, (keys, resamples)."""
         areas = np.array([self.curves[key].pauc(limit) for key in keys])
-        return areas, np.stack([self.pauc(key, limit) for key in keys])
+        return areas, np.array([self.pauc(key, limit) for key in keys])
 
     def gain(self, key: Hashable, limit: float = 0.3, level: float = 0.95) -> Difference:
         """Return the area minus that of discarding in random order, paired by resample.
@@ -236,9 +235,7 @@ def share_interval(
 
 def difference_of(estimate: float, resampled: NDArray[np.float64], level: float = 0.95) -> Difference:
     """Return a difference and its percentile interval from its values in the resamples; NaN are left out."""
-    defined = resampled[~np.isnan(resampled)]
-    better = float(np.mean(defined < 0)) if len(defined) else np.nan
-    return Difference(estimate, *_percentiles(resampled, level), better)
+    return Difference(estimate, *_percentiles(resampled, level))
 
 
 def simultaneous_intervals(
@@ -265,13 +262,21 @@ def simultaneous_intervals(
     return estimates + low * spread[:, 0], estimates + high * spread[:, 0]
 
 
-def excess_of(area: float, other: float, areas: NDArray[np.float64], others: NDArray[np.float64]) -> list[float]:
+def interval_of_largest(
+    estimates: NDArray[np.float64], resampled: NDArray[np.float64], level: float = 0.95
+) -> Difference:
+    """Return the largest of K differences and the ends of its interval; see `simultaneous_intervals`."""
+    ends = simultaneous_intervals(estimates, resampled, level)
+    return Difference(*(float(values.max()) for values in (estimates, *ends)))
+
+
+def excess_of(area: float, other: float, areas: NDArray[np.float64], others: NDArray[np.float64]) -> Difference:
     """Return how much larger an area is than another, relatively, and the ends of the 90 % interval.
 
     areas, others: in the resamples. If the interval lies within a margin on both sides of 0, the areas are alike: that
     is two one-sided tests at 5 %. NaN where the other area is 0.
     """
-    return list(difference_of(float(ratio_of(area, other)) - 1, ratio_of(areas, others) - 1, 0.9)[:3])
+    return difference_of(float(ratio_of(area, other)) - 1, ratio_of(areas, others) - 1, 0.9)
 
 
 def ratio_of(area: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:

@@ -39,9 +39,12 @@ def unreliable(areas: pd.DataFrame, by: str) -> str:
     return f"Not reliable ({UNRELIABLE}), so printed with two digits: {named}." if named else ""
 
 
-def area_text(pauc: float, reliable: bool, sign: str = "") -> str:
-    """Return an area, or with the sign "+" a difference of areas, as it is printed in a sentence."""
-    text = f"{pauc:{sign}.2f}" if reliable else f"{float(f'{pauc:.2g}'):{sign}g}"
+def area_text(pauc: float, reliable: bool, sign: str = "", decimals: int = 2) -> str:
+    """Return an area, or with the sign "+" a difference of areas, as it is printed in a sentence.
+
+    decimals: of a reliable one; others have two significant digits.
+    """
+    text = f"{pauc:{sign}.{decimals}f}" if reliable else f"{float(f'{pauc:.2g}'):{sign}g}"
     return text.replace("-", "−")
 
 
@@ -93,16 +96,20 @@ def differences_table(
 ) -> pd.DataFrame:
     """Return one row per verifier, FMR and key other than `reference`: its pAUC minus that of `reference`, paired.
 
-    reference: None is the best one of each verifier and FMR.
+    reference: None is the best one of each verifier and FMR; then `low` is 0 where the two cannot be told apart, see
+        `BootstrapCurves.behind_best`.
     difference, low, high: the difference and its interval at `level`, ·10³; below 0 = better than the reference.
-    share_better: share of the resamples in which it is better.
     """
     rows = []
     for (verifier, fmr), drawn in bootstraps.items():
-        other = drawn.best(limit) if reference is None else reference
-        for key in (key for key in drawn.curves if other not in (None, key)):
-            *ends, share_better = drawn.difference(key, other, limit, level)
-            per_mille = [1e3 * value for value in ends]
-            rows.append((verifier, key, other, fmr, *per_mille, share_better, len(drawn.fnmr[key]), drawn.unit))
-    columns = ["difference", "low", "high", "share_better", "resamples", "unit"]
+        if reference is None:
+            differences = drawn.behind_best(limit, level)
+        else:
+            differences = {key: drawn.difference(key, reference, limit, level) for key in drawn.curves}
+        other = next(iter(differences), None) if reference is None else reference
+        for key, difference in differences.items():
+            if key != other:
+                per_mille = [1e3 * value for value in difference]
+                rows.append((verifier, key, other, fmr, *per_mille, len(drawn.fnmr[key]), drawn.unit))
+    columns = ["difference", "low", "high", "resamples", "unit"]
     return pd.DataFrame(rows, columns=["verifier", "key", "reference", "fmr", *columns])

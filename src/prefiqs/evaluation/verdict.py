@@ -1,6 +1,6 @@
 """Which quality measure is the best, which ones the data cannot tell apart from it, and which one to use."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,11 @@ class Verdict:
     """What the areas of several quality measures say, for one verifier and one target FMR.
 
     best: key of the smallest area; None if no area is defined. behind: by every other key, its area minus the best one,
-    the smallest difference first. gain: by key, its area minus that of random order.
+    the smallest difference first, with intervals that allow for the choice of the best and for the number of measures
+    (`BootstrapCurves.behind_best`). gain: by key, its area minus that of random order, each with its own interval.
 
-    Each interval is for itself: among forty measures as good as the best, one would be called worse by chance. In 80
-    simulations of 40 people with 8 images each, a random score was called useful once, and the interval of two equally
-    good measures held 0 in 94 %.
+    In 80 simulations of 40 people with 8 images each, a random score was called useful once, and the interval of two
+    equally good measures held 0 in 94 %.
     """
 
     best: Any
@@ -25,7 +25,7 @@ class Verdict:
 
     @property
     def tied(self) -> list[Any]:
-        """Those that cannot be told apart from the best: the interval of the paired difference holds 0."""
+        """Those that cannot be told apart from the best: the interval of the difference reaches 0."""
         return [key for key, difference in self.behind.items() if not difference.low > 0]
 
     @property
@@ -45,12 +45,7 @@ class Verdict:
 
 def verdict(drawn: BootstrapCurves, limit: float, level: float = 0.95) -> Verdict:
     """Judge the areas up to `limit` by intervals at `level`; measures without an area are left out."""
-    best = drawn.best(limit)
-    areas = {key: curve.pauc(limit) for key, curve in drawn.curves.items()}
-    defined = {key: area for key, area in areas.items() if area == area}
-    others: list[Hashable] = sorted(defined.keys() - {best}, key=lambda key: (defined[key], list(areas).index(key)))
-    return Verdict(
-        best,
-        {key: drawn.difference(key, best, limit, level) for key in others},
-        {key: drawn.gain(key, limit, level) for key in defined},
-    )
+    behind = drawn.behind_best(limit, level)
+    gain = {key: drawn.gain(key, limit, level) for key in drawn.curves if key in behind}
+    best = next(iter(behind), None)
+    return Verdict(best, {key: difference for key, difference in behind.items() if key != best}, gain)

@@ -14,6 +14,8 @@ from prefiqs.io.tables import write_table
 DEFAULT_DIGITS = 3
 MISSING = "–"
 TRAINED_ON = "§"  # printed behind a number of a method that knows the benchmark
+ALIKE = "until all faces have (nearly) the same embedding"
+UNMOVED = "so little that no embedding changes (random order)"
 TRAINED_ON_NOTE = f"{TRAINED_ON} Trained or chosen on these images, or on images degraded like them."
 
 
@@ -147,15 +149,15 @@ class Table:
         return rank.where(group.transform("count") > 1)
 
 
-def broken(rows: pd.DataFrame) -> str:
+def broken(rows: pd.DataFrame, how: str = ALIKE) -> str:
     """A sentence for the notes that names the pruned networks in rows whose column `constant` is true; "" without any.
 
-    rows: also granularity, criterion and ratio.
+    rows: also granularity, criterion and ratio. how: what was pruned, and why the rows say nothing.
     """
     alike = rows[rows["constant"].astype(bool)].drop_duplicates(["granularity", "criterion", "ratio"])
     ratios = alike["ratio"].map("{:g}".format).groupby([alike["granularity"], alike["criterion"]], sort=False)
     named = "; ".join(f"{of[0]} {of[1]}, ρ = {some}" for of, some in ratios.agg(", ".join).items()).replace("l1", "L1")
-    return f"Pruned until all faces have (nearly) the same embedding: {named}." if named else ""
+    return f"Pruned {how}: {named}." if named else ""
 
 
 def marked(methods: pd.DataFrame) -> pd.Series:

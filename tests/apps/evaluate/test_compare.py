@@ -292,7 +292,7 @@ def test_groups_of_people_and_of_images(run, brought, tmp_path):
     # The file has negated scores: images above the threshold are rejected.
     assert row["rejected"] == pytest.approx((-brought.poor[of_group] > row["rejection_threshold"] + 1e-9).mean())
     assert (row["people"], row["images"], row["genuine"]) == (5, 20, 30)
-    assert "few people" in (tmp_path / "r" / "groups.md").read_text() or len(set(people["people"])) == 2
+    assert "few people" in (tmp_path / "r" / "groups.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -464,7 +464,7 @@ def test_fewer_than_thirty_people_have_a_caution(tmp_path, n_people, cautious):
     assert areas.loc["first", ["pauc_low", "pauc_high"]].tolist() == pytest.approx(
         [1e3 * end for end in drawn.interval("first")]
     )
-    assert "not corrected for the choice of the best method on the same pairs" in report.tables["differences"].notes
+    assert "allows for the choice of the best method" in report.tables["differences"].notes
 
 
 @pytest.mark.parametrize("dtype", [float, object])

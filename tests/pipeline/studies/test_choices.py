@@ -58,6 +58,8 @@ def test_one_choice_is_changed_at_a_time(run, tmp_path):
     length = rows.loc[("distance", "L2, not normalised")]
     assert length["pauc"] == pytest.approx(area(run, of_length))
     assert length["difference"] == pytest.approx(length["pauc"] - reference["pauc"])
+    assert not reference["difference_low"] <= reference["difference_high"]
+    assert length["difference_low"] <= length["difference"] <= length["difference_high"]
     assert length["spearman"] == pytest.approx(spearmanr(published, of_length).statistic)
     assert rows.loc[("distance", "cosine"), "spearman"] == pytest.approx(1, abs=1e-3)  # eq. 6
     assert set(rows.loc["random"].index) == {"seed 0", "seed 1", "mean score of the seeds"}

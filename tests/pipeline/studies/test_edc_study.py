@@ -257,9 +257,9 @@ def test_the_best_ratio_has_intervals_that_allow_for_its_choice(run, study):
         area = {key: 1e3 * curves.curves[key].pauc() for key in [*keys, norm]}
         areas = {key: 1e3 * curves.pauc(key) for key in [*keys, norm]}
         changes = [area[key] - area[norm] for key in keys], [areas[key] - areas[norm] for key in keys]
-        expected = at_once(*changes, 0.95)[best]
+        expected = at_once(*changes, 1 - 0.05 / 2)[best]  # two verifiers
         assert study.numbers["difference_to_norm"][verifier] == pytest.approx([changes[0][best], *expected])
-        own = at_once([area[key] for key in keys], [areas[key] for key in keys], 0.95)[best]
+        own = at_once([area[key] for key in keys], [areas[key] for key in keys], 1 - 0.05 / 2)[best]
         assert study.numbers["pauc_best_interval"][verifier] == pytest.approx([max(own[0], 0), own[1]])
         name = axes.yaxis.get_major_formatter()
         shown = {name(line[0][1]): line[:, 0] for line in axes.collections[0].get_segments() if len(line)}
@@ -268,6 +268,30 @@ def test_the_best_ratio_has_intervals_that_allow_for_its_choice(run, study):
         for place, key in enumerate(keys):
             if place != best and (label := short(scores.labels[key])) in shown:
                 np.testing.assert_allclose(shown[label], np.quantile(changes[1][place], [0.025, 0.975]), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "granularity", "criterion"),
+    [("to_structured", "structured", "l1"), ("to_random_pruning", "unstructured", "random")],
+)
+def test_strategies_are_compared_at_each_ratio_at_once(run, study, name, granularity, criterion):
+    edc, specs = run.params.edc, {(s.granularity, s.criterion, s.ratio): s for s in run.params.prune.specs}
+    scores, verifiers = run.all_scores("orl-xq", "sface").values, run.verifiers("sface")
+    drawn = run.comparison("orl-xq", verifiers, scores).bootstrap(edc.protocol, edc.resamples, 0)
+    means, resampled = [], []
+    for ratio in (0.4, 0.8):
+        ours, other = (
+            MethodId.of_spec("sface", specs[(*strategy, ratio)]).key
+            for strategy in (("unstructured", "l1"), (granularity, criterion))
+        )
+        curves = [drawn[verifier, 0.1] for verifier in verifiers]
+        means.append(1e3 * np.mean([c.curves[ours].pauc() - c.curves[other].pauc() for c in curves]))
+        resampled.append(1e3 * np.mean([c.pauc(ours) - c.pauc(other) for c in curves], axis=0))
+    found = study.numbers[name]
+    for ratio, mean, ends in zip(("0.4", "0.8"), means, at_once(means, resampled, 0.95), strict=True):
+        assert found[ratio] == pytest.approx([mean, *ends])
+    over_both = np.mean(resampled, axis=0)
+    assert found["mean"] == pytest.approx([np.mean(means), *np.quantile(over_both, [0.025, 0.975])])
 
 
 def test_how_much_larger_an_area_is_than_the_smallest_of_all(run, study):
@@ -323,10 +347,25 @@ def test_networks_that_embed_all_faces_alike_are_named(tmp_path):
     nearly = np.ones((len(run.benchmark("orl-xq").images), 8), np.float32)
     nearly[0] = -1  # one face of many
     write_array(nearly, run.layout.embeddings("orl-xq", "sface", spec))
+    unmoved, scores = run.params.prune.main[0], Scores.read(run.layout.scores("orl-xq", "sface"))
+    key, still = (MethodId.of_spec("sface", s).key for s in (spec, unmoved))
+    scores.values[still] = np.ones_like(scores.values[still])
+    scores.write(run.layout.scores("orl-xq", "sface"))
     study = edc_study(run, "orl-xq", "sface")
-    assert study.table.notes.endswith(f"(nearly) the same embedding: {spec.granularity} random, ρ = 0.8.")
-    key = MethodId.of_spec("sface", spec).key
-    assert set(study.areas.loc[study.areas["constant"], "key"]) == {key} and study.numbers["constant"] == [spec.key]
+    assert study.table.notes.endswith(
+        f"(nearly) the same embedding: {spec.granularity} random, ρ = 0.8. Pruned so little that no embedding changes "
+        "(random order): unstructured L1, ρ = 0.4."
+    )
+    assert set(study.areas.loc[study.areas["constant"], "key"]) == {key, still}
+    assert study.numbers["constant"] == [unmoved.key, spec.key]
+    assert study.numbers["ties"] == 1  # the usual ratio is 0.4
+
+
+def test_ties_are_counted(run, study):
+    faces, usual = run.benchmark("orl-xq"), MethodId.of_spec("sface", run.params.usual).key
+    quality = pair_quality(run.all_scores("orl-xq", "sface").values[usual], faces.pairs).tolist()
+    assert study.numbers["ties"] == np.mean([quality.count(value) > 1 for value in quality])
+    assert 0 < study.numbers["ties"] <= 1
 
 
 def test_scores_in_a_file_cannot_take_the_name_of_a_method(tmp_path):

@@ -11,8 +11,9 @@ from small_run import small_run, write_derivatives, write_embeddings
 
 from prefiqs import error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
+from prefiqs.evaluation.tables import area_text
 from prefiqs.pipeline.identity import MethodId, Scores
-from prefiqs.pipeline.studies.jacobian import jacobian_study
+from prefiqs.pipeline.studies.jacobian import TITLES, jacobian_study
 from prefiqs.pruning.spec import PruningSpec
 
 
@@ -58,7 +59,8 @@ def test_numbers_and_files(tmp_path):
     discrete = -scores[MethodId.of_spec("sface", PruningSpec(0.4))].astype(float)
     numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
     assert numbers.keys() == {
-        *("ratio", "spearman", "median_relative_difference", "pauc_jacobian", "pauc_discrete", "pauc_change")
+        *("ratio", "spearman", "spearman_interval", "median_relative_difference"),
+        *("pauc_jacobian", "pauc_discrete", "pauc_change"),
     }
     assert numbers["pauc_change"][0] == pytest.approx(numbers["pauc_jacobian"] / numbers["pauc_discrete"] - 1, abs=1e-6)
     assert numbers["spearman"] == pytest.approx(spearmanr(discrete, jacobian).statistic, rel=1e-5)
@@ -66,8 +68,19 @@ def test_numbers_and_files(tmp_path):
     middle = len(relative) // 2
     assert numbers["median_relative_difference"] == pytest.approx((relative[middle - 1] + relative[middle]) / 2, 1e-4)
 
-    assert f"a Spearman correlation of {numbers['spearman']:.4f}" in study.findings[0]
-    assert f"{numbers['pauc_discrete']:.2f} for the discrete drift" in study.findings[1]
+    people, rng = pd.factorize(run.benchmark("orl-xq").subjects)[0], np.random.default_rng(run.params.edc.seed)
+    drawn = []
+    for _ in range(run.params.edc.resamples):
+        times = rng.integers(0, people.max() + 1, people.max() + 1).tolist()
+        rows = [face for face, person in enumerate(people) for _ in range(times.count(person))]
+        drawn.append(pd.Series(discrete[rows]).rank().corr(pd.Series(jacobian[rows]).rank()))
+    assert numbers["spearman_interval"] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), rel=1e-5)
+
+    low, high = numbers["spearman_interval"]
+    said = f"a Spearman correlation of {numbers['spearman']:.4f} (95 % interval {low:.4f} to {high:.4f})"
+    assert said in study.findings[0]
+    sure = study.drifts.query("verifier == 'sface' and fmr == 0.1")["reliable"].all()
+    assert f"{area_text(numbers['pauc_discrete'], sure)} for the discrete drift" in study.findings[1]
 
     few = pd.read_parquet(run.layout.derivatives("orl-xq", "sface") / "ablation.parquet")
     for row in study.ablation.frame.itertuples(index=False):
@@ -77,9 +90,20 @@ def test_numbers_and_files(tmp_path):
         assert row[3] == pytest.approx(np.median(part["jacobian"]))
 
 
+def test_areas_that_are_not_reliable_have_two_digits(tmp_path):
+    """At an FMR of 0.01, few false matches are expected among the 500 impostor pairs."""
+    _, study = made(tmp_path)
+    shown = study.table.text()
+    for row in study.drifts.itertuples():
+        place = (shown["drift"] == TITLES[row.drift]) & (shown["fmr"] == f"{row.fmr:g}")
+        assert shown.loc[place, row.verifier].item() == area_text(row.pauc, row.reliable)
+    assert not study.drifts.loc[study.drifts["fmr"] == 0.01, "reliable"].any()
+    assert "FMR 0.01 (4 of 4)" in study.table.notes
+
+
 def test_no_verifier_but_the_estimator(tmp_path):
     _, study = made(tmp_path, models={"quality": ["sface"], "cross": []})
-    assert list(study.table.frame) == ["drift", "fmr", "sface"]
+    assert study.table.shown() == ["drift", "fmr", "sface"]
 
 
 def test_a_benchmark_without_pairs_has_no_areas(tmp_path, monkeypatch):

@@ -196,7 +196,7 @@ def _in_words(judged: Verdict, area: float | None) -> str:
 def _with_interval(key: object, difference: Difference | None) -> str:
     if difference is None:
         return str(key)
-    ends = (f"{1e3 * value:+.1f}".replace("-", "−") for value in difference[:3])
+    ends = (f"{1e3 * value:+.1f}".replace("-", "−") for value in difference)
     return "{} ({} [{}, {}])".format(key, *ends)
 
 

@@ -88,9 +88,8 @@ def difference_table(bootstraps: Bootstraps, limit: float, hidden: list[str]) ->
     """Return the paired differences from the best method, by verifier and FMR; the smallest first."""
     differences = _ordered(differences_table(bootstraps, None, limit).rename(columns=METHOD), "difference")
     notes = (
-        "low, high: 95 % interval of the paired difference. If it contains 0, the two cannot be told apart. The "
-        "intervals are not corrected for the choice of the best method on the same pairs, nor for the number of "
-        "methods: of many equally good ones, some look worse by chance."
+        "low, high: 95 % interval of the difference, which allows for the choice of the best method and for the number "
+        "of methods. If low is 0, the two cannot be told apart."
     )
     caption = "Differences of pAUC·10³ from the best method (above 0 is worse)"
     return Table(differences, caption, digits=2, notes=notes, hidden=[*hidden, "resamples", "unit"])

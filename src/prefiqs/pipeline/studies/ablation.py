@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from prefiqs.embedding.embedder import Embedder
 from prefiqs.embedding.vectors import normalise, rowwise_cosine
-from prefiqs.evaluation.bootstrap import BootstrapCurves
+from prefiqs.evaluation.bootstrap import BootstrapCurves, simultaneous_intervals
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.curve import RandomOrder
 from prefiqs.evaluation.edc import EdcProtocol
@@ -151,8 +151,9 @@ def ablation_study(run: Run, benchmark: str, model: str) -> AblationStudy:
             f"Ablation on {about}: pAUC·10³ at FMR {fmr:g}",
             digits=dict.fromkeys(["pauc", "difference", "difference_low", "difference_high"], 2) | {"spearman": 3},
             notes=f"Discard up to {edc.limit:g}, threshold {edc.threshold}. difference: from the reference at the same "
-            f"ρ, with its 95 % interval, bootstrap over {resampled.unit}, {edc.resamples} resamples; spearman: of the "
-            f"scores with those of the reference. Random order: mean of {edc.random_orders} orders.",
+            f"ρ, with a 95 % interval; the intervals hold for all variants at once (bootstrap over {resampled.unit}, "
+            f"{edc.resamples} resamples). spearman: of the scores with those of the reference. Random order: mean of "
+            f"{edc.random_orders} orders.",
             blocks="question",
             intervals=["difference"],
         ),
@@ -207,20 +208,25 @@ def _variants(stages: Mapping[str, tuple[str, ...]], ratios: Sequence[float], se
 def _compared(
     scores: Mapping[Variant, np.ndarray], resampled: BootstrapCurves, chance: RandomOrder, limit: float
 ) -> pd.DataFrame:
-    """One row a variant, compared with the published choice at the same ratio, and one of the random order."""
+    """One row a variant, compared with the published choice at the same ratio, and one of the random order.
+
+    Intervals of the differences hold for all variants at once.
+    """
     references = {variant.ratio: variant for variant in scores if variant.question == REFERENCE}
+    compared, areas, drawn = [references[variant.ratio] for variant in scores], *resampled.paucs([*scores], limit)
+    of_references, drawn_of_references = resampled.paucs(compared, limit)
+    change = areas - of_references
+    changes = np.column_stack([change, *simultaneous_intervals(change, drawn - drawn_of_references)])
     rows: list[tuple] = []
-    for variant, values in scores.items():
-        area, reference = resampled.curves[variant].pauc(limit), references[variant.ratio]
-        change = resampled.difference(variant, reference, limit)[:3] if variant != reference else [np.nan] * 3
-        alike = spearmanr(values, scores[reference]).statistic if variant != reference else np.nan
+    for (variant, values), reference, area, found in zip(scores.items(), compared, areas, changes, strict=True):
+        differs = [*found, spearmanr(values, scores[reference]).statistic] if variant != reference else [np.nan] * 4
         about = variant.question, variant.name, variant.ratio
-        rows.append((*about, area, *resampled.interval(variant, limit), *change, alike))
+        rows.append((*about, area, *resampled.interval(variant, limit), *differs))
     random = (chance.pauc.mean(), chance.pauc.min(), chance.pauc.max(), *[np.nan] * 4)
     rows.insert(len(references), (REFERENCE, "random order", np.nan, *random))
-    areas = ["pauc", "pauc_low", "pauc_high", "difference", "difference_low", "difference_high"]
-    frame = pd.DataFrame(rows, columns=["question", "variant", "ratio", *areas, "spearman"])
-    return frame.assign(**(1e3 * frame[areas]))
+    columns = ["pauc", "pauc_low", "pauc_high", "difference", "difference_low", "difference_high"]
+    frame = pd.DataFrame(rows, columns=["question", "variant", "ratio", *columns, "spearman"])
+    return frame.assign(**(1e3 * frame[columns]))
 
 
 def _stages_table(

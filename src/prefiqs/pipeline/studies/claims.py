@@ -2,6 +2,8 @@
 
 A claim holds ("yes") if the interval of what it says lies on its side, fails ("no") if it lies on the other, and is
 "undecided" otherwise. That two things are alike needs a margin: the interval must lie within it (two one-sided tests).
+A claim about several ratios or verifiers holds if it holds for each and fails if it fails for one; so their intervals
+hold at once.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +15,7 @@ import pandas as pd
 from prefiqs.evaluation.tables import UNRELIABLE, area_text
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.jacobian import SAME_RANKING
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.tables import MISSING, Table
 
 SMALL_RATIO = 0.3  # what "small ρ" means in the paper's second claim
 SAME_AREA = 0.05  # how much two pAUC may differ, relatively, to count as alike
@@ -38,14 +40,16 @@ def judge(run: Run, numbers: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """One row a claim, benchmark of `report.claims` and estimator; numbers: by stage and item, such as `edc-orl-sface`.
 
     from_paper: False if every quality measure must face it. text: the claim. evidence: the numbers behind the verdict.
-    verdict: "yes", "no" or "undecided". reliable: whether all areas behind it are, see `evaluation.tables`.
+    verdict: "yes", "no", "undecided", or "–" if the data do not test it. reliable: whether all areas behind it are, see
+    `evaluation.tables`.
     """
     rows = []
     for benchmark, model in product(run.params.report.claims, run.params.models.quality):
         edc, jacobian = numbers[f"edc-{benchmark}-{model}"], numbers.get(f"jacobian-{benchmark}-{model}")
-        judged = (*_about_pruning(edc), *_about_the_jacobian(jacobian), *_about_areas(edc))
+        own = [model] if model in edc["unreliable"] else []
+        judged = (*_about_pruning(edc), *_about_the_jacobian(jacobian, not own), *_about_areas(edc, not own))
         for claim, from_paper, text, evidence, verdict in judged:
-            few = [verifier for verifier in edc["unreliable"] if verifier == model or claim not in SAME_MODEL]
+            few = [] if verdict == MISSING else own if claim in SAME_MODEL else edc["unreliable"]
             doubt = f"; not reliable with {', '.join(few)}: {UNRELIABLE}" if few else ""
             rows.append((claim, from_paper, text, evidence + doubt, verdict, benchmark, model, not few))
     columns = ["claim", "from_paper", "text", "evidence", "verdict", "benchmark", "estimator", "reliable"]
@@ -54,7 +58,7 @@ def judge(run: Run, numbers: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
 def verdicts(judged: pd.DataFrame) -> pd.DataFrame:
     """The verdicts of `judge`, one row a benchmark and estimator, one column a claim; "–" where it was not tested."""
-    wide = judged.pivot(index=["benchmark", "estimator"], columns="claim", values="verdict").fillna("–")
+    wide = judged.pivot(index=["benchmark", "estimator"], columns="claim", values="verdict").fillna(MISSING)
     wide = wide.reindex(judged[["benchmark", "estimator"]].drop_duplicates().itertuples(index=False, name=None))
     shown = {claim: title for claim, title in TITLES.items() if claim in wide}
     return wide[[*shown]].rename(columns=shown).rename_axis(columns=None).reset_index()
@@ -71,43 +75,47 @@ def verdicts_table(judged: pd.DataFrame, caption: str = "") -> Table:
 def _about_pruning(found: Mapping[str, Any]) -> Iterator[Judged]:
     if changes := found["to_structured"]:
         text = "Unstructured L1 pruning beats structured L1 pruning at every ρ"
-        yield "granularity", True, text, *_all_smaller(changes)
+        yield "granularity", True, text, *_all_smaller(changes, not found["unreliable"])
     if changes := found["to_random_pruning"]:
         small = {ratio: change for ratio, change in changes.items() if ratio != "mean" and float(ratio) <= SMALL_RATIO}
         text = f"L1 pruning beats random pruning at small ρ (unstructured, ρ ≤ {SMALL_RATIO:g})"
         if small:
-            yield "criterion", True, text, *_all_smaller(small)
+            yield "criterion", True, text, *_all_smaller(small, not found["unreliable"])
 
 
-def _all_smaller(changes: Mapping[str, Sequence[float]]) -> tuple[str, str]:
-    """Evidence and verdict from differences by ratio; the evidence has their mean if it is given, else each of them."""
+def _all_smaller(changes: Mapping[str, Sequence[float]], reliable: bool) -> tuple[str, str]:
+    """Evidence and verdict from differences by ratio; cited are their mean and those that are larger, or else all."""
     by_ratio = {f"at ρ = {ratio}": change for ratio, change in changes.items() if ratio != "mean"}
     smaller, clearly = sum(d < 0 for d, _, _ in by_ratio.values()), sum(high < 0 for _, _, high in by_ratio.values())
-    cited = {"over all ratios": changes["mean"]} if "mean" in changes else by_ratio
+    larger = {where: change for where, change in by_ratio.items() if change[1] > 0}
+    cited = {"over all ratios": changes["mean"]} | larger if "mean" in changes else by_ratio
+    named = "; ".join(f"{where} {_signed(change, reliable)}" for where, change in cited.items())
     evidence = (
         f"smaller pAUC, mean over the verifiers, at {smaller} of {len(by_ratio)} ratios (with an interval below 0 at "
-        f"{clearly}); mean difference {'; '.join(f'{what} {_signed(change)}' for what, change in cited.items())}"
+        f"{clearly}, above 0 at {len(larger)}); mean difference {named}"
     )
     return evidence, _below_zero(by_ratio.values())
 
 
-def _about_the_jacobian(found: Mapping[str, Any] | None) -> Iterator[Judged]:
+def _about_the_jacobian(found: Mapping[str, Any] | None, reliable: bool) -> Iterator[Judged]:
     if not found or "pauc_jacobian" not in found:  # not computed, or a benchmark without pairs
         return
     text = f"Jacobian and discrete drift rank images alike (Spearman ≥ {SAME_RANKING:g}, pAUC within {SAME_AREA:.0%})"
     if found["spearman"] is None:  # as where the smallest weights do nothing
-        evidence = f"they do not rank images at all: every drift is the same at ρ = {found['ratio']:g}"
-        yield "jacobian", True, text, evidence, "no"
+        evidence = f"not tested, because there is nothing to rank: every drift is the same at ρ = {found['ratio']:g}"
+        yield "jacobian", True, text, evidence, MISSING
         return
+    low, high = found["spearman_interval"]
+    areas = " and ".join(area_text(found[f"pauc_{drift}"], reliable) for drift in ("jacobian", "discrete"))
     evidence = (
-        f"Spearman {found['spearman']:.4f}, pAUC {found['pauc_jacobian']:.2f} and {found['pauc_discrete']:.2f} at "
-        f"ρ = {found['ratio']:g} ({_percent(found['pauc_change'])})"
+        f"Spearman {found['spearman']:.4f}, 95 % interval {low:.4f} to {high:.4f}; pAUC {areas} at "
+        f"ρ = {found['ratio']:g} ({_percent(found['pauc_change'], reliable)})"
     )
-    alike = _within(SAME_AREA, found["pauc_change"])
-    yield "jacobian", True, text, evidence, alike if found["spearman"] >= SAME_RANKING else "no"
+    ranking = "yes" if low >= SAME_RANKING else "no" if high < SAME_RANKING else "undecided"
+    yield "jacobian", True, text, evidence, _all_hold([ranking, _within(SAME_AREA, found["pauc_change"])])
 
 
-def _about_areas(found: Mapping[str, Any]) -> Iterator[Judged]:
+def _about_areas(found: Mapping[str, Any], reliable: bool) -> Iterator[Judged]:
     best, variant = found["pauc_best"], found["best_variant"]
     for claim, text, rival, areas in (
         ("random-order", "discarding in random order", "random order", found["pauc_random_mean"]),
@@ -122,31 +130,33 @@ def _about_areas(found: Mapping[str, Any]) -> Iterator[Judged]:
         text = f"PreFIQs beats {text} at its best ρ ({variant})"
         yield claim, False, text, f"pAUC {', '.join(parts)}", _below_zero(changes.values())
     if len(found["excess"]) > 1:  # one ratio is always as good as the best of one
-        yield from _about_ratios(found)
+        yield from _about_ratios(found, reliable)
 
 
-def _about_ratios(found: Mapping[str, Any]) -> Iterator[Judged]:
+def _about_ratios(found: Mapping[str, Any], reliable: bool) -> Iterator[Judged]:
     variant = found["best_variant"]
     stable = {ratio: excess for ratio, excess in found["excess"].items() if float(ratio) <= STABLE}
     text = f"pAUC is stable up to ρ = {STABLE:g} (at most {STABLE_AREA:.0%} larger than at the best ratio)"
     if stable:
         ratio, excess = max(stable.items(), key=lambda item: -1 if item[1][0] is None else item[1][0])
-        evidence = f"same-model pAUC is largest at ρ = {ratio}; best is {variant} ({_percent(excess)})"
-        verdicts = {_within(STABLE_AREA, excess) for excess in stable.values()}
-        yield "stable", True, text, evidence, next(word for word in ("no", "undecided", "yes") if word in verdicts)
+        evidence = f"same-model pAUC is largest at ρ = {ratio}; best is {variant} ({_percent(excess, reliable)})"
+        yield "stable", True, text, evidence, _all_hold([_within(STABLE_AREA, excess) for excess in stable.values()])
     usual = found["usual_ratio"]
     excess = found["excess"][f"{usual['ratio']:g}"]
     text = f"ρ = {usual['ratio']:g} is as good as the best ratio (pAUC at most {SAME_AREA:.0%} larger)"
-    evidence = f"same-model pAUC {usual['pauc']:.2f}; best is {variant} ({_percent(excess)})"
+    area = area_text(usual["pauc"], reliable)
+    evidence = f"same-model pAUC {area}; best is {variant} ({_percent(excess, reliable)})"
     yield "ratio", True, text, evidence, _within(SAME_AREA, excess)
 
 
 def _below_zero(changes: Iterable[Sequence[float]]) -> str:
     """Whether all differences (estimate, low, high) are below 0, as far as their intervals tell."""
-    changes = list(changes)
-    if any(low > 0 for _, low, _ in changes):
-        return "no"
-    return "yes" if all(high < 0 for _, _, high in changes) else "undecided"
+    return _all_hold(["no" if low > 0 else "yes" if high < 0 else "undecided" for _, low, high in changes])
+
+
+def _all_hold(verdicts: Sequence[str]) -> str:
+    """The verdict on a claim that has several parts."""
+    return next(word for word in ("no", "undecided", "yes") if word in verdicts)
 
 
 def _within(margin: float, excess: Sequence[float | None]) -> str:
@@ -159,11 +169,11 @@ def _within(margin: float, excess: Sequence[float | None]) -> str:
     return "yes" if -margin <= low and high <= margin else "undecided"
 
 
-def _signed(found: Sequence[float], reliable: bool = True) -> str:
+def _signed(found: Sequence[float], reliable: bool) -> str:
     change, *ends = (area_text(part, reliable, "+") for part in found)
     return f"{change}, 95 % interval {ends[0]} to {ends[1]}"
 
 
-def _percent(excess: Sequence[float | None]) -> str:
-    value, low, high = (f"{100 * part:+.1f}" if part is not None else "?" for part in excess)
-    return f"{value} %, 90 % interval {low} to {high} %".replace("-", "−")
+def _percent(excess: Sequence[float | None], reliable: bool) -> str:
+    value, *ends = (area_text(100 * part, reliable, "+", 1) if part is not None else "?" for part in excess)
+    return f"{value} %, 90 % interval {ends[0]} to {ends[1]} %"

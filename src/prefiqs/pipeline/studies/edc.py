@@ -7,10 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prefiqs.embedding.vectors import all_alike
-from prefiqs.evaluation.bootstrap import BootstrapCurves, Difference, difference_of, ratio_of, simultaneous_intervals
+from prefiqs.evaluation.bootstrap import (
+    BootstrapCurves,
+    difference_of,
+    interval_of_largest,
+    ratio_of,
+    simultaneous_intervals,
+)
 from prefiqs.evaluation.curve import Curve
 from prefiqs.evaluation.edc import THRESHOLDS
+from prefiqs.evaluation.pairs import pair_levels
 from prefiqs.evaluation.tables import (
     area_text,
     areas_table,
@@ -24,12 +30,13 @@ from prefiqs.evaluation.tables import (
 from prefiqs.pipeline.identity import COLUMNS, MethodId, short
 from prefiqs.pipeline.params import Edc
 from prefiqs.pipeline.run import Run
+from prefiqs.pipeline.studies.score import constant_scores
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import forest, lines_by_ratio
 from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.style import FROM_THE_NORM, PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
-from prefiqs.reporting.tables import broken, marked
+from prefiqs.reporting.tables import ALIKE, UNMOVED, broken, marked
 
 OURS = ("unstructured", "l1")
 FROM_NORM = {"difference": "from_norm", "low": "from_norm_low", "high": "from_norm_high"}
@@ -52,7 +59,9 @@ class EdcStudy(Study):
 
     numbers: reliability: by FMR and verifier, how many areas are reliable, and errors as in `evaluation.tables`, of all
     measures the fewest. unreliable: verifiers for which an area of PreFIQs or of the norm is not, at the first FMR.
-    constant: pruned networks that embed all faces alike. random_orders_beaten: orders with a larger area than PreFIQs.
+    constant: pruned networks that embed all faces alike, or no face differently, so that all have the same score.
+    random_orders_beaten: orders with a larger area than PreFIQs. ties: share of the pairs whose quality by PreFIQs, at
+    its usual ratio, is that of another pair.
     """
 
     areas: pd.DataFrame = saved_as("areas")
@@ -91,8 +100,8 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     ):
         more = table.rename(columns=columns).assign(threshold=edc.threshold)
         areas = areas.merge(more[[*more.columns.intersection(where, sort=False), *columns.values()]], "left")
-    alike = [spec for spec in keys if all_alike(run.raw_embeddings(benchmark, model, spec))]
-    areas = areas.assign(limit=edc.limit, constant=areas["key"].isin([keys[spec] for spec in alike]))
+    constant = constant_scores(run, benchmark, model, {spec: scores.values[key] for spec, key in keys.items()})
+    areas = areas.assign(limit=edc.limit, constant=areas["key"].isin([keys[spec] for spec in constant]))
     areas = identified(areas[[*where, "limit", *areas.columns.drop([*where, "limit"])]])
 
     chosen = areas[(areas["fmr"] == fmr) & (areas["threshold"] == edc.threshold)]
@@ -116,22 +125,31 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     by_spec = by_spec.assign(mean=by_spec.mean(axis=1, skipna=False))
     coarse = {column: f"{column} is not reliable" for column in by_spec}
     few = ~few.assign(mean=few.all(axis=1)).rename(columns=coarse)
-    order = ", ".join(f"{v} {line.pauc_mean[v]:.2f} ± {line.pauc_std[v]:.2f}" for v in verifiers)
-    notes = (
-        f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: {order}. "
-        f"Embedding norm: {', '.join(f'{v} {paucs.loc[norm, v]:.2f}' for v in verifiers)}."
+    reliable = chosen[chosen["key"].isin([norm, *keys.values()])].groupby("verifier")["reliable"].all()
+    mean, std, of_norm = (
+        {v: area_text(areas[v], reliable[v]) for v in verifiers}
+        for areas in (line["pauc_mean"], line["pauc_std"], paucs.loc[norm])
     )
+    notes = (
+        f"FMR {fmr:g}, discard up to {edc.limit:g}, threshold {edc.threshold}. Random order: "
+        f"{', '.join(f'{v} {mean[v]} ± {std[v]}' for v in verifiers)}. "
+        f"Embedding norm: {', '.join(f'{v} {of_norm[v]}' for v in verifiers)}."
+    )
+    doubts = [
+        broken(pruned[pruned["key"].isin([keys[spec] for spec in constant if constant[spec] == how])], how)
+        for how in (ALIKE, UNMOVED)
+    ]
     table = Table(
         by_spec.join(few).reset_index(),
         f"pAUC·10³ on {benchmark}, quality from {model}",
         best=dict.fromkeys([*verifiers, "mean"], "min"),
         digits=2,
         coarse=coarse,
-        notes=" ".join(filter(None, [notes, unreliable(pruned, "verifier"), broken(pruned)])),
+        notes=" ".join(filter(None, [notes, unreliable(pruned, "verifier"), *doubts])),
     )
     found = chosen[chosen["key"] == ours].set_index("verifier")
-    reliable = chosen[chosen["key"].isin([norm, *keys.values()])].groupby("verifier")["reliable"].all()
     drawn = {verifier: bootstraps[verifier, fmr] for verifier in verifiers}
+    quality = pair_levels(comparison.scores[keys[usual]], comparison.pairs)
     main = {f"{spec.ratio:g}": keys[spec] for spec in prune.main}
     changes = changes_of_best(drawn, model, main, norm, edc.limit)
     numbers: dict[str, Any] = {
@@ -151,7 +169,8 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
         "resamples": edc.resamples,
         "reliability": _reliability(areas[areas["threshold"] == edc.threshold]),
         "unreliable": [verifier for verifier in verifiers if not reliable[verifier]],
-        "constant": [spec.key for spec in alike],
+        "constant": [spec.key for spec in constant],
+        "ties": (np.bincount(quality)[quality] > 1).mean(),
     }
     levels = {"embedding norm": ("norm", paucs.loc[norm, model])}
     if oracle in paucs.index:
@@ -225,7 +244,9 @@ def against_norm_figure(
 def changes_of_best(
     drawn: Mapping[str, BootstrapCurves], model: str, by_ratio: Mapping[str, str], norm: str, limit: float
 ) -> dict[str, Any]:
-    """How the best ratio, by the estimator's own verifications, compares; intervals allow for its choice.
+    """How the best ratio, by the estimator's own verifications, compares.
+
+    Intervals allow for its choice, and hold for all verifiers at once (Bonferroni).
 
     by_ratio: keys. difference_to_norm, difference_to_random: by verifier, pAUC·10³ minus that of the norm or of a
     random order, with its 95 % interval. pauc_best_interval: by verifier, that of the area, ·10³. excess: by ratio, how
@@ -241,13 +262,12 @@ def changes_of_best(
             "itself": (0.0, 0.0),
         }
         for name, (area, in_resamples) in rivals.items():
-            low, high = simultaneous_intervals(areas - area, resampled - in_resamples)
+            low, high = simultaneous_intervals(areas - area, resampled - in_resamples, 1 - 0.05 / len(drawn))
             changes[name][verifier] = [1e3 * values[best] for values in (areas - area, low, high)]
     areas, resampled = drawn[model].paucs(keys, limit)
     excess = {}
     for ratio, area, its in zip(by_ratio, areas, resampled, strict=True):
-        over = ratio_of(area, areas) - 1, ratio_of(its, resampled) - 1
-        excess[ratio] = [float(np.max(values)) for values in (over[0], *simultaneous_intervals(*over, 0.9))]
+        excess[ratio] = interval_of_largest(ratio_of(area, areas) - 1, ratio_of(its, resampled) - 1, 0.9)
     return {
         "difference_to_norm": changes["norm"],
         "difference_to_random": changes["random"],
@@ -261,8 +281,8 @@ def changes_by_ratio(
 ) -> dict[str, list[float]]:
     """pAUC·10³ of unstructured L1 pruning minus that of a rival at the same ratio, mean over the verifiers.
 
-    By ratio, and as "mean" over the ratios: estimate, low and high end of the 95 % interval. Empty if one of the two
-    strategies was not computed.
+    By ratio, and as "mean" over the ratios: estimate, low and high end of the 95 % interval; those of the ratios hold
+    at once. Empty if one of the two strategies was not computed.
     """
     estimates, resampled = {}, {}
     by_ratio: dict[tuple[str, str], dict[str, str]] = {}
@@ -275,14 +295,10 @@ def changes_by_ratio(
             resampled[ratio] = np.mean([c.pauc(key, limit) - c.pauc(other, limit) for c in drawn.values()], axis=0)
     if not estimates:
         return {}
-    estimates["mean"] = float(np.mean([*estimates.values()]))
-    resampled["mean"] = np.mean([*resampled.values()], axis=0)
-    return {ratio: per_mille(difference_of(estimates[ratio], resampled[ratio])) for ratio in estimates}
-
-
-def per_mille(change: Difference) -> list[float]:
-    """A difference of areas and its interval, ·10³."""
-    return [1e3 * value for value in change[:3]]
+    found, drawings = np.array([*estimates.values()]), np.array([*resampled.values()])
+    rows = np.column_stack([found, *simultaneous_intervals(found, drawings)])
+    mean = difference_of(found.mean(), drawings.mean(axis=0))
+    return dict(zip([*estimates, "mean"], (1e3 * np.array([*rows, mean])).tolist(), strict=True))
 
 
 def _verdict(verifier: str, model: str, edc: Edc, numbers: Mapping[str, Any], norm: Curve) -> str:

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from prefiqs.evaluation.bootstrap import excess_of
-from prefiqs.evaluation.tables import areas_table
+from prefiqs.evaluation.bootstrap import difference_of, excess_of, numbered_people, people_draws
+from prefiqs.evaluation.tables import area_text, areas_table, unreliable
 from prefiqs.io.tables import read_parquet
 from prefiqs.pipeline.identity import MethodId, Scores
+from prefiqs.pipeline.params import Edc
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import scatter_agreement
@@ -26,6 +27,7 @@ class JacobianStudy(Study):
 
     numbers: the relative difference is |‖J·Δθ‖ − D| / D; pauc_…: verified by the estimator, at the first FMR.
     pauc_change: pAUC of the Jacobian drift over that of the discrete drift, minus 1, with its 90 % interval.
+    spearman_interval: 95 %, over people, of the Spearman correlation of both drifts of all faces.
     scatter: None where pruning changes no embedding.
     """
 
@@ -53,8 +55,8 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
         areas = [curve.pauc(edc.limit) for curve in first.curves.values()]
         change = {"pauc_change": excess_of(*areas, *(first.pauc(key, edc.limit) for key in first.curves))}
     usual = drifts[(drifts["verifier"] == model) & (drifts["fmr"] == edc.fmr[0])]
-    few = read_parquet(folder / "ablation.parquet", ["ratio", "face", "jacobian", "discrete"])
-    of_ratio = few.groupby("ratio")[["discrete", "jacobian"]]
+    sample = read_parquet(folder / "ablation.parquet", ["ratio", "face", "jacobian", "discrete"])
+    of_ratio = sample.groupby("ratio")[["discrete", "jacobian"]]
     medians = of_ratio.median()
     ablation = pd.DataFrame({
         "spearman": of_ratio.apply(lambda part: spearmanr(part["discrete"], part["jacobian"]).statistic),
@@ -62,18 +64,24 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
         "median Jacobian drift": medians["jacobian"],
     })  # fmt: skip
     verifiers = run.verifiers(model) if len(drifts) else []
-    wide = drifts.pivot(index=["fmr", "drift"], columns="verifier", values="pauc").reset_index()
+    coarse = {name: f"{name} is not reliable" for name in verifiers}
+    areas, few = (
+        drifts.assign(few=~drifts["reliable"].astype(bool)).pivot(index=["fmr", "drift"], columns="verifier", values=of)
+        for of in ("pauc", "few")
+    )
+    wide = areas.join(few.rename(columns=coarse)).reset_index()
     wide = wide.sort_values("fmr", ascending=False, kind="stable", ignore_index=True).replace({"drift": TITLES})
     with np.errstate(invalid="ignore"):  # no drift at all: 0 / 0
         relative = np.abs(jacobian - discrete) / discrete
     numbers = {
         "ratio": ratio,
         "spearman": spearmanr(discrete, jacobian).statistic,
+        "spearman_interval": _spearman_interval(discrete, jacobian, faces.subjects, edc),
         "median_relative_difference": float(np.median(relative)),
         **{f"pauc_{row.drift}": row.pauc for row in usual.itertuples()},
         **change,
     }
-    about = f"{few['face'].nunique()} of {len(faces.images):,} images of {benchmark}"
+    about = f"{sample['face'].nunique()} of {len(faces.images):,} images of {benchmark}"
     return JacobianStudy(
         scatter=scatter_agreement(
             discrete, jacobian, f"discrete drift D, ρ = {ratio:g}", "Jacobian drift ‖J·Δθ‖", f"{benchmark}, {model}"
@@ -82,29 +90,42 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
         else None,
         drifts=drifts,
         table=Table(
-            wide[["drift", "fmr", *verifiers]],
+            wide[["drift", "fmr", *verifiers, *coarse.values()]],
             f"pAUC·10³ on {benchmark}, drift of {model} at ρ = {ratio:g}, one column per verifier",
             best=dict.fromkeys(verifiers, "min"),
             within=dict.fromkeys(verifiers, ["fmr"]),
             digits=dict.fromkeys(verifiers, 2),
+            notes=unreliable(drifts.assign(fmr=drifts["fmr"].map("FMR {:g}".format)), "fmr"),
+            coarse=coarse,
         ),
         ablation=Table(ablation.reset_index(), f"Rank agreement of Jacobian and discrete drift, {about}"),
-        findings=list(_findings(numbers, ablation["spearman"], model, len(faces.images))),
+        findings=list(_findings(numbers, ablation["spearman"], model, len(faces.images), usual["reliable"].all())),
         numbers=numbers,
     )
 
 
-def _findings(numbers: Mapping[str, Any], few: pd.Series, verifier: str, faces: int) -> Iterator[str]:
+def _spearman_interval(first: np.ndarray, second: np.ndarray, people: np.ndarray, edc: Edc) -> tuple[float, float]:
+    """people: (n,) whose face each is."""
+    numbers = numbered_people(people)
+    draws = people_draws(numbers.max() + 1, edc.resamples, edc.seed)
+    faces = (np.repeat(np.arange(len(numbers)), drawn[numbers]) for drawn in draws)
+    return difference_of(np.nan, np.array([spearmanr(first[some], second[some]).statistic for some in faces]))[1:]
+
+
+def _findings(numbers: Mapping[str, Any], few: pd.Series, verifier: str, faces: int, reliable: bool) -> Iterator[str]:
     """few: the correlation by ratio, of a few faces."""
     if np.isnan(numbers["spearman"]):
         yield f"At ρ = {numbers['ratio']:g}, there is nothing to rank: every drift is the same."
     else:
+        low, high = numbers["spearman_interval"]
         yield (
             f"At ρ = {numbers['ratio']:g}, the two drifts of {faces:,} faces have a Spearman correlation of "
-            f"{numbers['spearman']:.4f}, and differ by {100 * numbers['median_relative_difference']:.1f} % (median)."
+            f"{numbers['spearman']:.4f} (95 % interval {low:.4f} to {high:.4f}), and differ by "
+            f"{100 * numbers['median_relative_difference']:.1f} % (median)."
         )
         if "pauc_jacobian" in numbers:
-            paucs = " and ".join(f"{numbers[f'pauc_{drift}']:.2f} for the {title}" for drift, title in TITLES.items())
+            areas = {title: area_text(numbers[f"pauc_{drift}"], reliable) for drift, title in TITLES.items()}
+            paucs = " and ".join(f"{area} for the {title}" for title, area in areas.items())
             yield f"As quality measures, verified by {verifier}, their pAUC·10³ is {paucs}."
     ratios = ", ".join(f"{ratio:g}" for ratio in few.index[few >= SAME_RANKING])
     where = f"ρ = {ratios}" if ratios else "no ratio"

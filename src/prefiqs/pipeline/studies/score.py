@@ -1,6 +1,6 @@
 """Drift and quality of every face under every pruned network, and the length of its embedding."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import drift_histograms
 from prefiqs.reporting.figures.faces import ends_of_people, face_captions, face_grid
 from prefiqs.reporting.study import Figure, Study, saved_as
+from prefiqs.reporting.tables import ALIKE, UNMOVED
 
 COLUMNS = 10
 ENDS = 100  # lowest- and highest-scored faces whose degradations are counted
@@ -23,7 +24,7 @@ class ScoreStudy(Study):
     """Drifts, and the faces of lowest and highest quality under the usual pruning, unless they may not be shown.
 
     numbers: `worst` and `best` count the degradations of the `ENDS` faces at either end, if there are any; `constant`:
-    pruned networks that embed all faces alike.
+    pruned networks that embed all faces alike, or no face differently.
     """
 
     drifts: Figure
@@ -40,7 +41,7 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
     scores = {MethodId.of_spec(model, s): quality_from_drift(d) for s, d in drifts.items()}
     scores[MethodId.of("norm", model)] = np.linalg.norm(raw, axis=1)
     medians = {s: float(np.median(d)) for s, d in drifts.items()}
-    constant = [s for s in drifts if all_alike(run.raw_embeddings(benchmark, model, s))]
+    constant = constant_scores(run, benchmark, model, {s: scores[MethodId.of_spec(model, s)] for s in drifts})
     quality = quality_from_drift(drifts[usual])
     kinds = faces.index["degradation"].iloc[np.argsort(quality, kind="stable")]
     kinds = kinds if faces.index["severity"].any() else kinds.head(0)
@@ -60,7 +61,22 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
     )
 
 
-def _findings(medians: Mapping[PruningSpec, float], constant: Iterable[PruningSpec], kinds: pd.Series) -> Iterator[str]:
+def constant_scores(
+    run: Run, benchmark: str, model: str, scores: Mapping[PruningSpec, np.ndarray]
+) -> dict[PruningSpec, str]:
+    """Pruned networks whose scores mean nothing, and how they are pruned: `ALIKE` or `UNMOVED`."""
+    found = {}
+    for spec, values in scores.items():
+        if all_alike(run.raw_embeddings(benchmark, model, spec)):
+            found[spec] = ALIKE
+        elif not np.ptp(values):
+            found[spec] = UNMOVED
+    return found
+
+
+def _findings(
+    medians: Mapping[PruningSpec, float], constant: Mapping[PruningSpec, str], kinds: pd.Series
+) -> Iterator[str]:
     smallest, largest = min(medians, key=medians.__getitem__), max(medians, key=medians.__getitem__)
     yield (
         f"The median drift is smallest with {smallest.label} ({medians[smallest]:.3f}), and largest with "
@@ -69,8 +85,8 @@ def _findings(medians: Mapping[PruningSpec, float], constant: Iterable[PruningSp
     for end, part in (("lowest", kinds.head(ENDS)), ("highest", kinds.tail(ENDS))):
         for kind, count in part.value_counts().head(1).items():
             yield f"The most frequent degradation of the {len(part)} faces with the {end} quality is {kind} ({count})."
-    for spec in constant:
-        yield f"With {spec.label}, all faces have the same embedding, so their scores mean nothing."
+    for spec, how in constant.items():
+        yield f"With {spec.label}, the network is pruned {how}, so the scores mean nothing."
 
 
 def _gallery(faces: Benchmark, quality: np.ndarray, title: str) -> Figure:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from prefiqs.evaluation.bootstrap import BootstrapCurves
@@ -128,5 +127,6 @@ def _operating_point(
 ) -> tuple[pd.Series, pd.Series]:
     """The row with the smallest area, and that of the earliest block that cannot be distinguished from the best."""
     best = candidates.loc[candidates[verifier].idxmin()]
-    tied = resampled.tied_with_best(candidates["key"].tolist(), limit)
-    return best, candidates.iloc[int(np.argmax(tied))]
+    behind = resampled.behind_best(limit, keys=candidates["key"])
+    tied = candidates["key"].map(lambda key: not behind[key].low > 0)
+    return best, candidates[tied].iloc[0]

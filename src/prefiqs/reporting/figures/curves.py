@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from prefiqs.evaluation.comparison import Curves, RandomOrders
 from prefiqs.evaluation.curve import points_up_to
-from prefiqs.evaluation.tables import curves_table, random_curves_table
+from prefiqs.evaluation.error_rates import is_reliable
+from prefiqs.evaluation.tables import FEW_ERRORS, curves_table, random_curves_table
 from prefiqs.reporting.figures import style
 
 FAINT = 0.35
@@ -45,10 +46,12 @@ def edc_grid(
 
     Four methods have their colour: those of `ALWAYS`, and the others with the best mean rank by pAUC; all others are
     grey. Several curves of one method differ in the line, by their order. The area that the pAUC of the first curve
-    measures is shaded. Points with too few impostor pairs for the FMR are faint. The scale fits what has a colour and
-    can resolve the FMR, and the mean of the random orders.
+    measures is shaded. Points with fewer than ten expected false matches or rejected genuine pairs are faint, as areas
+    over them are not reliable. The scale fits what has a colour and can resolve the FMR, and the mean of random orders.
     """
     curves, random = curves[curves["fmr"] == fmr].sort_values("discard", kind="stable"), random[random["fmr"] == fmr]
+    enough = curves["n_impostor"].map(lambda impostors: is_reliable(impostors, fmr))
+    curves = curves.assign(sure=enough & (np.rint(curves["fnmr"] * curves["n_genuine"]) >= FEW_ERRORS))
     looks = _looks(curves, limit)
     first, down, across = next(iter(looks)), curves[rows].unique(), curves[columns].unique()
     width = min(style.WIDTH, 1.6 + 4.8 * len(across))
@@ -62,7 +65,7 @@ def edc_grid(
         for key, curve in drawn.groupby("key"):
             look = looks.get(key, OTHERS)
             axes.plot(curve["discard"], curve["fnmr"], alpha=FAINT, **look)
-            axes.plot(curve["discard"], curve["fnmr"].where(curve["fmr_resolvable"]), label=key, **look)
+            axes.plot(curve["discard"], curve["fnmr"].where(curve["sure"]), label=key, **look)
             if key == first:
                 axes.fill_between(*points_up_to(limit, curve), color=look["color"], alpha=0.15, linewidth=0)
         if drawn.empty:
@@ -92,8 +95,8 @@ def edc_grid(
     if others := len(labels) - len(looks):
         handles.append(Line2D([], [], label=f"{others} other method{'s' * (others > 1)}", **OTHERS))
     handles.append(Patch(color=style.BAND, label=style.RANDOM_LABEL))
-    if not curves["fmr_resolvable"].all():
-        label = f"faint: fewer than {1 / fmr:,.0f} impostor pairs left"
+    if not curves["sure"].all():
+        label = "faint: fewer than ten expected false matches or rejected genuine pairs"
         handles.append(Line2D([], [], color=style.GREY, alpha=FAINT, label=label))
     style.legend_below(figure, handles=handles, fontsize=style.SMALL)
     return figure

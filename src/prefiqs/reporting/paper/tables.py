@@ -12,7 +12,7 @@ from prefiqs.io.tables import read_table
 from prefiqs.methods.registry import METHODS
 from prefiqs.reporting.latex import write_latex
 from prefiqs.reporting.paper import printed as paper
-from prefiqs.reporting.tables import TRAINED_ON_NOTE, Table, broken
+from prefiqs.reporting.tables import ALIKE, TRAINED_ON_NOTE, UNMOVED, Table, broken
 
 METHODS_COLUMN = "Methods"
 DRIFTS = {"jacobian": "Jacobian drift (Eq. 9)", "discrete": "Discrete drift D(x) (Eq. 4)"}
@@ -120,7 +120,7 @@ def _pruning(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Tabl
     areas = areas.drop_duplicates(["benchmark", "verifier", *SPEC])  # of several seeds, the first
     caption = f"PreFIQs by pruning strategy and ratio: pAUC·10³, quality from {estimator}"
     table = _by_strategy(_mean_over_models(areas, SPEC, printed, caption))
-    notes = f"{table.notes} {broken(areas)}".strip()
+    notes = f"{table.notes} {broken(areas, f'{ALIKE}, or {UNMOVED}')}".strip()
     return replace(table, within={paper.MEAN: ["block", *SPEC[:2]]}, notes=notes)
 
 
