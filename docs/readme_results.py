@@ -93,7 +93,7 @@ def summary() -> str:
     text = (
         f"L1 pruning beats random pruning at small ρ, as the paper claims, in {yes} cases, and loses in {no}. At "
         f"ρ = 0.4, the norm, at half the price, has a smaller area than PreFIQs in {worse}; the interval excludes 0 in "
-        f"{clearly}. The area of `pruning-margin` over the norm's, and how many intervals of the difference are below 0: "
+        f"{clearly}. The area of `pruning-margin` over the norm's, and how many intervals lie below it: "
         f"{'; '.join(parts)}."
     )
     return fill_lines(text, 125, break_on_hyphens=False, break_long_words=False)
@@ -215,7 +215,7 @@ def valleys() -> str:
             by_ratio = part.groupby("ratio")["pauc"].mean()
             near = by_ratio.index[by_ratio <= (1 + STABLE_AREA) * by_ratio.min()]
             lost = by_ratio.index[by_ratio >= part.groupby("verifier")["random"].first().mean()]
-            ratios = [", ".join(f"{ratio:g}" for ratio in found) for found in ([by_ratio.idxmin()], near, lost)]
+            ratios = [", ".join(map("{:g}".format, found)) or "–" for found in ([by_ratio.idxmin()], near, lost)]
             rows.append((data, estimator, *ratios, bool(part["reliable"].all())))
     near = f"at most {100 * STABLE_AREA:g} % above it at"
     columns = ["data", "estimator", "smallest area at ρ =", near, "no better than random order at", "reliable"]
