@@ -27,15 +27,14 @@ class CandidatesStudy(Study):
 
     table: one row a score, best first. areas: one row a score and verifier, with the differences from the norm, from
     PreFIQs and from the pruning margin, and their 95 % intervals; passes: missing for a compared method, which may run
-    on another network. rivals: the differences from the pruning margin. by_exponent: how much larger than the norm's
-    the area of ‖e‖·κ^p is, with 90 % intervals. failures: one sentence for each way in which the margin fails.
-    numbers: excess_by_exponent (by verifier and exponent), findings and failures.
+    on another network. rivals: the differences from the pruning margin. failures: one sentence for each way in which
+    the margin fails. numbers: both kinds of sentences, and by_exponent: how much larger than the norm's the area of
+    ‖e‖·κ^p is, with 90 % intervals.
     """
 
     table: Table = saved_as("candidates")
     areas: pd.DataFrame = saved_as("areas")
     rivals: Table
-    by_exponent: pd.DataFrame
     price: Figure = saved_as("price")
     exponents: Figure = saved_as("exponents")
     findings: list[str]
@@ -68,9 +67,8 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         areas = areas.merge(_differences(resampled, keys[method], limit, name), how="left")
     relative = (wide / wide.loc[norm]).mean(axis=1).rename("relative to the norm")
     shown = areas[["key", "group", "passes", "trained_on"]].drop_duplicates("key")
-    few = _few(areas)
-    few["few"] = few.any(axis=1)
-    coarse = _coarse(verifiers) | {str(relative.name): "few"}
+    few = _few(areas).assign(few=~areas["reliable"].groupby(areas["key"]).all())
+    coarse = {verifier: f"few {verifier}" for verifier in verifiers} | {str(relative.name): "few"}
     table = shown.join(wide.join([relative, few]), on="key").sort_values(relative.name, ignore_index=True)
     by_exponent = pd.DataFrame(
         [
@@ -102,30 +100,17 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         areas=areas,
         rivals=_rivals(areas, table["key"], verifiers, where, f"{setting}. In brackets: 95 % intervals, "
                        f"{edc.resamples} resamples. {doubts[0]}"),
-        by_exponent=by_exponent,
         price=price_figure(table, priced, f"{where}, FMR {protocol.fmrs[0]:g}"),
         exponents=excess_by_exponent(by_exponent, 2.0, where),
         findings=findings,
         failures=failures,
-        numbers={
-            "excess_by_exponent": {
-                verifier: {f"{p:g}": [*ends] for _, p, *ends in part.itertuples(index=False)}
-                for verifier, part in by_exponent.groupby("verifier", sort=False)
-            },
-            "findings": findings,
-            "failures": failures,
-        },
+        numbers={"by_exponent": by_exponent.to_dict("records"), "findings": findings, "failures": failures},
     )  # fmt: skip
 
 
 def _few(areas: pd.DataFrame) -> pd.DataFrame:
     """By key and in columns "few VERIFIER": whether an area is not reliable."""
     return ~areas.pivot(index="key", columns="verifier", values="reliable").astype(bool).add_prefix("few ")
-
-
-def _coarse(verifiers: list[str]) -> dict[str, str]:
-    """The columns of `_few` by the verifier."""
-    return {verifier: f"few {verifier}" for verifier in verifiers}
 
 
 def price_figure(table: pd.DataFrame, areas: pd.DataFrame, title: str) -> Figure:
@@ -178,7 +163,7 @@ def _rivals(areas: pd.DataFrame, order: pd.Series, verifiers: list[str], where: 
         f"Each score minus ‖e‖·κ² on {where}: pAUC·10³, paired",
         digits=dict.fromkeys(columns, 2),
         intervals=verifiers,
-        coarse=_coarse(verifiers),
+        coarse={verifier: f"few {verifier}" for verifier in verifiers},
         notes=f"{notes.strip()} Above 0, ‖e‖·κ² is better.",
     )
 
