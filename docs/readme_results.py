@@ -82,7 +82,7 @@ def summary() -> str:
     """What intervals say of L1 pruning, of the norm and of the pruning margin, on data that chose it and on others."""
     criterion = judged().query("claim == 'criterion'")
     yes, no = brief(criterion["verdict"] == "yes", criterion["reliable"]), (criterion["verdict"] == "no").sum()
-    usual = pd.concat(prefiqs(areas_of("edc", benchmark)) for benchmark in PAIRED).query("ratio == 0.4")
+    usual = prefiqs(pd.concat([areas_of("edc", name) for name in PAIRED])).query("ratio == 0.4")
     worse, clearly = (brief(usual[f"from_norm{end}"] > 0, usual["reliable"]) for end in ("", "_low"))
     parts = []
     for (chose, sure), part in margins().groupby(["chose", "reliable"], sort=False):
