@@ -341,6 +341,18 @@ def test_forest_has_rows_under_the_names_of_their_groups():
     assert drawn_intervals(axes) == {"all": (19, 20, 21), "L2": (18, 20, 22)}
 
 
+def test_points_that_are_not_on_the_front_are_hollow():
+    table = interval_table()
+    figure = forest(table.assign(front=table["method"] == "prefiqs"), "title", "difference")
+    faces = {name: set() for name in ("prefiqs", "other")}
+    for axes in figure.axes:
+        names = axes.yaxis.get_major_formatter()
+        for line in (line for line in axes.lines if len(line.get_xdata()) == 1):
+            kind = "prefiqs" if names(line.get_ydata()[0]) == "the prefiqs" else "other"
+            faces[kind].add(line.get_markerfacecolor())
+    assert faces == {"prefiqs": {style.METHODS["prefiqs"]["color"]}, "other": {"white"}}
+
+
 def test_a_mark_is_explained_where_there_is_one():
     seen = marked(pd.DataFrame({"label": ["EX-FIQA", "norm"], "trained_on": [True, False]}))
     assert seen.tolist() == ["EX-FIQA §", "norm"]

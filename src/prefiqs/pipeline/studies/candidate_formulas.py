@@ -16,13 +16,17 @@ from prefiqs.faces.template import FACE_SIZE
 from prefiqs.methods._probes import with_fixed_weights
 from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.methods.pruning_margin import PruningMargin, consensus
+from prefiqs.methods.registry import METHODS
 from prefiqs.models.face_model import FaceModel
 from prefiqs.pruning.mask import prunable_weights
 
 ONE, GRADIENT, TWO = "one pass", "one pass and a gradient", "two passes"
 NORM, CONSENSUS, MARGIN = "norm ‖e‖", "consensus κ", "pruning-margin ‖e‖·κ²"
 MIRRORED = ("½‖e + mirror‖", "½‖e + mirror‖·κ·κ of the mirror image")  # which take two passes
-LAST_RATIO = 0.6  # of the weights of the embedding layer, as chosen for a former method on other data
+HALFWAY, PROJECTION = "random features at ½ of the depth", "e_ρ·ê"
+BEST = (MARGIN, HALFWAY, MIRRORED[1])  # of each price, on the data that chose the margin
+LAST_RATIO = 0.6  # of the weights of the embedding layer
+FRONT = "filled: no score of equal or lower cost is better"
 BATCH = 4  # faces at a time, for gradients
 
 
@@ -84,6 +88,7 @@ def of_the_last_layer(seen: Evidence, mirrored: Evidence, removed: np.ndarray) -
     direction = normalise(seen.embeddings)
     across = (f**2 * (W**2).sum(axis=0) - c**2).sum(axis=1)
     across_of_weights = ((f**2 @ (W**2).T) * (1 - direction**2)).sum(axis=1)
+    without_last = seen.embeddings - f @ removed.T
     without_worst = seen.embeddings - (f * _worst(c)) @ W.T
     both = np.linalg.norm(seen.embeddings + mirrored.embeddings, axis=1) / 2
     return {
@@ -95,7 +100,7 @@ def of_the_last_layer(seen: Evidence, mirrored: Evidence, removed: np.ndarray) -
         "random features, along ê": length / np.sqrt((c**2).sum(axis=1)),
         "worst features removed, ‖e‖·(1 − D/2)": length
         * quality_from_drift(drift(direction, normalise(without_worst))),
-        with_ratio("last layer pruned, e_ρ·ê", LAST_RATIO): ((seen.embeddings - f @ removed.T) * direction).sum(axis=1),
+        with_ratio(f"last layer pruned, {PROJECTION}", LAST_RATIO): (without_last * direction).sum(axis=1),
         MIRRORED[0]: both,
         MIRRORED[1]: both * kappa * mirrored.consensus,
     }
@@ -116,7 +121,7 @@ def of_gradients(sums: Sequence[np.ndarray], length: np.ndarray) -> dict[str, np
     for depth, (total, magnitude, squares) in zip(("½", "¾"), (part.T for part in sums), strict=True):
         agreements.append(np.abs(total) / magnitude)
         found[f"‖e‖·κ² at {depth} of the depth"] = length * agreements[-1] ** 2
-        found[f"random features at {depth} of the depth"] = length / np.sqrt(squares)
+        found[HALFWAY.replace("½", depth)] = length / np.sqrt(squares)
     found["‖e‖·κ², geometric mean of both depths"] = length * np.prod(agreements, axis=0)
     return found
 
@@ -156,13 +161,20 @@ def of_two_passes(
         found[with_ratio("PreFIQs", ratio)] = quality
         found[with_ratio("‖e‖·(1 − D/2)", ratio)] = last[NORM] * quality
         found[with_ratio("‖e‖·κ²·(1 − D/2)", ratio)] = last[MARGIN] * quality
-        found[with_ratio("e_ρ·ê", ratio)] = (moved * direction).sum(axis=1)
+        found[with_ratio(PROJECTION, ratio)] = (moved * direction).sum(axis=1)
     return found
 
 
 def with_ratio(name: str, ratio: float) -> str:
     """The label of a score that depends on the ratio of pruning."""
     return f"{name}, ρ = {ratio:g}"
+
+
+def chosen_on(key: str) -> tuple[str, ...]:
+    """The benchmarks on which a score was chosen among others, so that its results there are marked."""
+    if PROJECTION in key:  # as a former method of this project, with `LAST_RATIO`
+        return ("orl-xq", "lfw")
+    return METHODS["pruning-margin"].chosen_on if key in BEST else ()
 
 
 def counted_passes(probe: LastLayer) -> dict[str, float]:
@@ -179,3 +191,20 @@ def relative_areas(areas: pd.DataFrame) -> pd.Series:
     """Areas of scores (columns key, verifier, pauc) over that of the norm with the same verifier."""
     norm = areas[areas["key"] == NORM].set_index("verifier")["pauc"]
     return areas["pauc"] / areas["verifier"].map(norm)
+
+
+def on_front(areas: pd.DataFrame, value: str, within: str | list[str]) -> pd.Series:
+    """Whether no score (rows with the same `within`) of equal or lower cost has a smaller `value`."""
+    ordered = areas.sort_values(["passes", value], kind="stable")
+    return (ordered[value] <= ordered.groupby(within)[value].cummin()).reindex(areas.index)
+
+
+def counted(hits: pd.Series, reliable: pd.Series) -> str:
+    """How many are true of those on reliable areas and of the others, such as "3 of 4 and 1 of 6 (not reliable)"."""
+    kinds = ((reliable, ""), (~reliable, " (not reliable)"))
+    return " and ".join(f"{hits[which].sum()} of {which.sum()}{word}" for which, word in kinds if which.any())
+
+
+def ratio_text(ratio: float, reliable: bool) -> str:
+    """A ratio of areas as it is printed, with two digits where an area is not reliable."""
+    return f"{ratio:.3f}" if reliable else f"{ratio:#.2g}".rstrip(".")

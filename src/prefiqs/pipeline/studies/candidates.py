@@ -7,15 +7,16 @@ import pandas as pd
 
 from prefiqs.evaluation.bootstrap import excess_of
 from prefiqs.evaluation.comparison import Bootstraps
-from prefiqs.evaluation.tables import areas_table, differences_table
+from prefiqs.evaluation.tables import area_text, areas_table, differences_table, unreliable
 from prefiqs.io.tables import read_parquet
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
+from prefiqs.pipeline.studies.candidate_formulas import FRONT, chosen_on, counted, on_front, ratio_text
 from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.margin import excess_by_exponent
 from prefiqs.reporting.figures.style import FROM_THE_NORM, PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
-from prefiqs.reporting.tables import TRAINED_ON_NOTE
+from prefiqs.reporting.tables import TRAINED_ON_NOTE, marked
 
 FROM = {"norm": "from the norm", "prefiqs": "from PreFIQs", "pruning-margin": "from pruning-margin"}
 """The columns of differences, by the method that is subtracted."""
@@ -26,14 +27,14 @@ class CandidatesStudy(Study):
 
     table: one row a score, best first. areas: one row a score and verifier, with the differences from the norm, from
     PreFIQs and from the pruning margin, and their 95 % intervals; passes: missing for a compared method, which may run
-    on another network. rivals: the differences from the pruning margin. by_exponent: how much larger than the norm's
-    the area of ‖e‖·κ^p is, with 90 % intervals. failures: one sentence for each way in which the margin fails.
+    on another network. rivals: the differences from the pruning margin. failures: one sentence for each way in which
+    the margin fails. numbers: both kinds of sentences, and by_exponent: how much larger than the norm's the area of
+    ‖e‖·κ^p is, with 90 % intervals.
     """
 
     table: Table = saved_as("candidates")
     areas: pd.DataFrame = saved_as("areas")
     rivals: Table
-    by_exponent: pd.DataFrame
     price: Figure = saved_as("price")
     exponents: Figure = saved_as("exponents")
     findings: list[str]
@@ -53,20 +54,22 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     exponents |= {0.0: norm, 2.0: margin}
     consensus_squared = scores[margin] / scores[norm]
     scores |= {k: scores[norm] * consensus_squared ** (p / 2) for p, k in exponents.items() if k not in scores}
-    chosen = run.is_known(benchmark, MethodId.of("pruning-margin", model))
-    about["trained_on"] = (about["key"] == margin) & chosen
+    known, faces = run.is_known(benchmark, MethodId.of("norm", model)), run.params.faces_of(benchmark)
+    about["trained_on"] = [known or faces in chosen_on(key) for key in about["key"]]
     others, compared = _compared(run, benchmark, model)
     comparison = run.comparison(benchmark, verifiers, scores | compared)
     resampled = comparison.bootstrap(protocol, edc.resamples, edc.seed)
 
-    pauc = areas_table(comparison.curves(protocol), limit)[["key", "verifier", "pauc"]]
+    pauc = areas_table(comparison.curves(protocol), limit)[["key", "verifier", "pauc", "reliable"]]
     wide = pauc.pivot(index="key", columns="verifier", values="pauc")[verifiers]
     areas = pd.concat([about, others], ignore_index=True).merge(pauc)
     for method, name in FROM.items():
         areas = areas.merge(_differences(resampled, keys[method], limit, name), how="left")
     relative = (wide / wide.loc[norm]).mean(axis=1).rename("relative to the norm")
     shown = areas[["key", "group", "passes", "trained_on"]].drop_duplicates("key")
-    table = shown.join(wide, on="key").join(relative, on="key").sort_values(relative.name, ignore_index=True)
+    few = _few(areas).assign(few=~areas["reliable"].groupby(areas["key"]).all())
+    coarse = {verifier: f"few {verifier}" for verifier in verifiers} | {str(relative.name): "few"}
+    table = shown.join(wide.join([relative, few]), on="key").sort_values(relative.name, ignore_index=True)
     by_exponent = pd.DataFrame(
         [
             (verifier, p, *excess_of(wide.at[label, verifier], wide.at[norm, verifier],
@@ -79,43 +82,55 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     where = f"{benchmark}, quality from {model}"
     setting = f"FMR {protocol.fmrs[0]:g}, discard up to {limit:g}, threshold {edc.threshold}"
     own, priced = areas[areas["key"] == margin].set_index("verifier"), areas.dropna(subset="passes")
+    findings = [_finding(table, areas, group, norm) for group in about["group"].unique()]
+    failures = list(_failures(areas[areas["key"] != margin], own, wide.loc[margin] / wide.loc[norm], model))
+    doubts = [unreliable(areas, "verifier"), TRAINED_ON_NOTE * bool(table["trained_on"].any())]
     return CandidatesStudy(
         table=Table(
             table.rename(columns={"key": "score"}),
             f"Training-free scores and compared methods on {where}: pAUC·10³",
-            best=dict.fromkeys([*verifiers, relative.name], "min"),
+            best={name: "min" for name, doubtful in coarse.items() if not few[doubtful].any()},
             digits=dict.fromkeys(verifiers, 2) | {"passes": 3, relative.name: 3},
             hidden=["trained_on"],
+            coarse=coarse,
             trained_on={"score": table["trained_on"]},
-            notes=f"{setting}. passes: forward passes of a face, counted in multiply-adds. relative to the norm: mean "
-            f"ratio of areas over the verifiers." + f" {TRAINED_ON_NOTE}" * bool(table["trained_on"].any()),
+            notes=" ".join([f"{setting}. passes: forward passes of a face, counted in multiply-adds. relative to the "
+                            "norm: mean ratio of areas over the verifiers.", *filter(None, doubts)]),
         ),
         areas=areas,
         rivals=_rivals(areas, table["key"], verifiers, where, f"{setting}. In brackets: 95 % intervals, "
-                       f"{edc.resamples} resamples."),
-        by_exponent=by_exponent,
+                       f"{edc.resamples} resamples. {doubts[0]}"),
         price=price_figure(table, priced, f"{where}, FMR {protocol.fmrs[0]:g}"),
         exponents=excess_by_exponent(by_exponent, 2.0, where),
-        findings=[_finding(table, areas, group, norm) for group in about["group"].unique()],
-        failures=list(_failures(areas[areas["key"] != margin], own, wide.loc[margin] / wide.loc[norm] - 1, model)),
+        findings=findings,
+        failures=failures,
+        numbers={"by_exponent": by_exponent.to_dict("records"), "findings": findings, "failures": failures},
     )  # fmt: skip
+
+
+def _few(areas: pd.DataFrame) -> pd.DataFrame:
+    """By key and in columns "few VERIFIER": whether an area is not reliable."""
+    return ~areas.pivot(index="key", columns="verifier", values="reliable").astype(bool).add_prefix("few ")
 
 
 def price_figure(table: pd.DataFrame, areas: pd.DataFrame, title: str) -> Figure:
     """The areas of all candidates minus that of the norm, by their price. table, areas: as in `CandidatesStudy`."""
     is_norm = areas["method"] == "norm"
+    areas = areas.assign(front=on_front(areas, "pauc", "verifier"), label=areas["key"])
     best_first = areas[~is_norm].merge(table[["key"]].assign(place=range(len(table))))
     shown = best_first.sort_values(["group", "place"], kind="stable")  # the alphabet has the groups by price
     columns = {f"from the norm{end}": name for end, name in (("", "estimate"), ("_low", "low"), ("_high", "high"))}
-    norm = areas[is_norm].set_index("verifier")["pauc"]
-    headings = {verifier: f"verifier\n{verifier}\nnorm: {PAUC_LABEL} {area:.2f}" for verifier, area in norm.items()}
+    headings = {
+        norm.verifier: f"verifier\n{norm.verifier}\nnorm: {PAUC_LABEL} {area_text(norm.pauc, norm.reliable)}"
+        for norm in areas[is_norm].itertuples()
+    }
     dearest = areas.groupby("group")["passes"].max()
     shown = shown.rename(columns=columns).assign(
-        label=shown["key"],
+        label=marked(shown),
         group=[f"{group} (costs {dearest[group]:.2f})" for group in shown["group"]],
         verifier=shown["verifier"].map(headings),
     )
-    return forest(shown, title, f"{FROM_THE_NORM}\ncosts: forward passes of a face, counted in multiply-adds")
+    return forest(shown, title, f"{FROM_THE_NORM}\ncosts: forward passes of a face, counted in multiply-adds; {FRONT}")
 
 
 def _compared(run: Run, benchmark: str, model: str) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
@@ -142,13 +157,14 @@ def _rivals(areas: pd.DataFrame, order: pd.Series, verifiers: list[str], where: 
     name = FROM["pruning-margin"]
     parts = {end: areas.pivot(index="key", columns="verifier", values=f"{name}{end}") for end in ("", "_low", "_high")}
     columns = {f"{verifier}{end}": part[verifier] for verifier in verifiers for end, part in parts.items()}
-    frame = pd.DataFrame(columns).loc[order].dropna(how="all").rename_axis("score").reset_index()
+    frame = pd.DataFrame(columns).loc[order].dropna(how="all").join(_few(areas)).rename_axis("score").reset_index()
     return Table(
         frame,
         f"Each score minus ‖e‖·κ² on {where}: pAUC·10³, paired",
         digits=dict.fromkeys(columns, 2),
         intervals=verifiers,
-        notes=f"{notes} Above 0, ‖e‖·κ² is better.",
+        coarse={verifier: f"few {verifier}" for verifier in verifiers},
+        notes=f"{notes.strip()} Above 0, ‖e‖·κ² is better.",
     )
 
 
@@ -157,30 +173,38 @@ def _finding(table: pd.DataFrame, areas: pd.DataFrame, group: str, norm: str) ->
     if best["key"] == norm:
         return f"Best at {group}: the norm itself."
     of_best = areas[areas["key"] == best["key"]]
-    better, worse = (of_best["from the norm_high"] < 0).sum(), (of_best["from the norm_low"] > 0).sum()
+    below, above = _clear(of_best, "from the norm")
+    relative = ratio_text(best["relative to the norm"], of_best["reliable"].all())
     return (
-        f"Best at {group}, chosen on these data: {best['key']}, {best['relative to the norm']:.3f} times the norm's "
-        f"area. The interval of the difference is below 0 for {better} of {len(of_best)} verifiers, and above 0 for "
-        f"{worse}; it is not corrected for the choice."
+        f"Best at {group}, chosen on these data: {best['key']}, {relative} times the norm's area. The interval of the "
+        f"difference is below 0 for {below} verifiers, and above 0 for {above}; it is not corrected for the choice."
     )
 
 
-def _failures(rivals: pd.DataFrame, margin: pd.DataFrame, change: pd.Series, model: str) -> Iterator[str]:
+def _clear(rows: pd.DataFrame, difference: str) -> tuple[str, str]:
+    """How many intervals of a difference lie below 0, and how many above."""
+    sides = rows[f"{difference}_high"] < 0, rows[f"{difference}_low"] > 0
+    below, above = (counted(side, rows["reliable"]) for side in sides)
+    return below, above
+
+
+def _failures(rivals: pd.DataFrame, margin: pd.DataFrame, relative: pd.Series, model: str) -> Iterator[str]:
     """Sentences about where the pruning margin is no better than the norm, or worse than another score.
 
-    rivals: rows of areas of all other scores. margin: its own, by verifier. change: how much larger than the norm's its
-    area is, by verifier, relatively.
+    rivals: rows of areas of all other scores. margin: its own, by verifier. relative: its area over the norm's, by
+    verifier.
     """
     low, high = margin["from the norm_low"], margin["from the norm_high"]
     undecided, worse = low.index[(low <= 0) & (high >= 0)], low.index[low > 0]
     yield f"Undecided against the norm (the interval contains 0) with verifier {', '.join(undecided) or 'none'}."
     yield f"Worse than the norm (the interval lies above 0) with verifier {', '.join(worse) or 'none'}."
-    yield (
-        f"Area relative to the norm's: {100 * change[model]:+.1f} % where {model} also verifies, "
-        f"{100 * change.drop(model).mean():+.1f} % where another network does (mean)."
-    ).replace("-", "−")
+    others = margin.index != model
+    here, elsewhere = (
+        ratio_text(relative[which].mean(), margin.loc[which, "reliable"].all()) for which in (~others, others)
+    )
+    yield f"Area over the norm's: {here} where {model} also verifies, {elsewhere} where another network does (mean)."
     name = FROM["pruning-margin"]
     for key, part in rivals.groupby("key", sort=False):
-        better, worse = (part[f"{name}_high"] < 0).sum(), (part[f"{name}_low"] > 0).sum()
-        if better or part["group"].iloc[0].startswith("compared"):
-            yield f"{key}: better than ‖e‖·κ² with {better} of {len(part)} verifiers, worse with {worse}."
+        better, worse = _clear(part, name)
+        if (part[f"{name}_high"] < 0).any() or part["group"].iloc[0].startswith("compared"):
+            yield f"{key}: better than ‖e‖·κ² with {better} verifiers, worse with {worse}."

@@ -18,7 +18,8 @@ def forest(table: pd.DataFrame, title: str, xlabel: str, random: pd.DataFrame | 
 
     table: columns verifier, key, label, method, estimate, low, high (areas or differences of areas, ·10³; an interval
         may be NaN). A verifier's name may have several lines. With a column group, methods stand under the names of
-        their groups, in the order of the table; without, they stand by their mean rank.
+        their groups, in the order of the table; without, they stand by their mean rank. Where a column front is not
+        true, the point is hollow.
     random: one row per verifier, as of `random_table`; None for differences, where a line marks 0.
     """
     rows, looks, verifiers = _rows(table), style.looks(["", *table["method"]]), table["verifier"].unique()
@@ -30,8 +31,9 @@ def forest(table: pd.DataFrame, title: str, xlabel: str, random: pd.DataFrame | 
         found = part.assign(place=range(len(rows))).dropna(subset="low")
         colours = [looks[method]["color"] for method in found["method"]]
         axes.hlines(found["place"], found["low"], found["high"], colors=colours, linewidth=2, alpha=0.5)
-        for place, (value, method) in enumerate(zip(part["estimate"], part["method"], strict=True)):
-            axes.plot(value, place, markersize=5, **looks[method])
+        filled = part["front"].eq(True) if "front" in part else pd.Series(True, part.index)
+        for place, (value, method, fill) in enumerate(zip(part["estimate"], part["method"], filled, strict=True)):
+            axes.plot(value, place, markersize=5, **({} if fill else {"markerfacecolor": "white"}) | looks[method])
         axes.set_yticks(range(len(rows)), rows["label"], fontsize=style.SMALL)
         for label, weight in zip(axes.get_yticklabels(), rows["weight"], strict=False):  # only outer panels have labels
             label.set_fontweight(weight)
