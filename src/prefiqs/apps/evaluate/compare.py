@@ -1,6 +1,5 @@
 """From a user's embeddings, pairs and scores to curves, areas, tables and figures: what `prefiqs evaluate` does."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -9,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prefiqs import __version__
 from prefiqs.apps.evaluate import tables as made
 from prefiqs.apps.evaluate.inputs import RANDOM_ORDERS, EvaluationInputs, Settings
 from prefiqs.apps.evaluate.page import facts, rows_of_method, verdicts_in_words, write_page
@@ -61,7 +59,7 @@ def evaluate(
     `random.csv`, `edc-FMR.png` for each FMR; with a bootstrap also `differences` to the best method, and
     `intervals-FMR.png`; with `grouping` the tables of `tables.group_tables`, and `groups.png`.
     """
-    write_text(json.dumps({"prefiqs": __version__}) + "\n", folder / RUN_RECORD)  # its figures are no photos
+    write_text("{}\n", folder / RUN_RECORD)  # so that figures among photos are not taken for photos
     if settings.resamples is None:
         settings = replace(settings, resamples=1000 if len(inputs.pairs) <= 1_000_000 else 100)
     limit, hidden = settings.limit, ["verifier"] if len(inputs.verifiers) == 1 else []
