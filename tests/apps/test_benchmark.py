@@ -67,7 +67,9 @@ def test_photos_without_a_face_count_as_rejected(report, out):
     assert table.loc[table["score"].isna(), "path"].nunique() == 2
     lost = report.tables["operating_points"].frame.query("percentile == 0")
     np.testing.assert_allclose(lost["images_rejected"], 2 / 42)
-    assert "has no embedding for 2 of 42 images" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "has no embedding for 2 of 42 images" in page
+    assert "norm and pruning-margin have no score for 2 of 42 images" in page
 
 
 def test_nothing_is_computed_again_unless_photos_or_networks_change(people, out, report, monkeypatch):
