@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -20,28 +21,41 @@ from prefiqs.apps.evaluate.inputs import Settings, read_inputs
 
 PEOPLE, ALLOWED = 3_531, 6.0  # GB
 METHODS = "CRFIQAL", "norm"
+VERIFIERS = "first", "second", "third"
 
 
 def run() -> Iterator[Figure]:
-    """Reading and evaluating two methods for one verifier; the files are made in another process."""
+    """Reading and evaluating two methods, each time in a process of its own; the files are made in another one."""
+    size = f"{PAIRS:,} pairs of {TEMPLATES:,} templates, {IMAGES:,} embeddings of {WIDTH} numbers"
     with tempfile.TemporaryDirectory() as folder:
-        code = f"from benchmarks.evaluate import write; write({folder!r})"
-        subprocess.run([sys.executable, "-c", code], check=True)
-        took = seconds_of(partial(ours, Path(folder)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    work = (
-        f"evaluate, {PAIRS:,} pairs of {TEMPLATES:,} templates, {IMAGES:,} embeddings of {WIDTH} numbers: peak memory"
-    )
-    details = {"peak memory of the process, GB": round(peak, 2), "seconds": round(took, 1)}
-    yield Figure(work, f"{ALLOWED:g} GB", *[peak / ALLOWED] * 3, "≤ 1", details)
+        in_own_process("write", folder)
+        for count, resamples in ((1, 0), (1, None), (len(VERIFIERS), None)):
+            peak, took = json.loads(in_own_process("measure", folder, count, resamples))
+            case = f"{count} verifier{'s' * (count > 1)}, {'default' if resamples is None else 'no'} bootstrap"
+            details = {"peak memory of the process, GB": round(peak, 2), "seconds": round(took, 1)}
+            work = f"evaluate, {size}, {case}: peak memory"
+            yield Figure(work, f"{ALLOWED:g} GB", *[peak / ALLOWED] * 3, "≤ 1", details)
 
 
-def ours(folder: Path) -> None:
+def in_own_process(function: str, *arguments: object) -> str:
+    """What a function of this file prints."""
+    given = ", ".join(map(repr, arguments))
+    code = f"from benchmarks.evaluate import {function}; {function}({given})"
+    return subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def measure(folder: str, verifiers: int, resamples: int | None) -> None:
+    """Print the peak memory (GB) and the seconds of reading the files and writing a report."""
+    took = seconds_of(partial(ours, Path(folder), verifiers, resamples))
+    print(json.dumps([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, took]))
+
+
+def ours(folder: Path, verifiers: int, resamples: int | None) -> None:
     """Read the files and write a report."""
     scores = [f"{folder / method}.txt" for method in METHODS]
-    embeddings, templates = [f"{folder}/verifier.npy"], folder / "templates.txt"
-    inputs = read_inputs(scores, embeddings, folder / "pairs.txt", templates=templates)
-    evaluate(inputs, Settings(fmrs=FMRS, resamples=0), folder / "report", "IJB-C")
+    embeddings = [f"{folder / name}.npy" for name in VERIFIERS[:verifiers]]
+    inputs = read_inputs(scores, embeddings, folder / "pairs.txt", templates=folder / "templates.txt")
+    evaluate(inputs, Settings(fmrs=FMRS, resamples=resamples), folder / "report", "IJB-C")
 
 
 def write(folder: str) -> None:
@@ -53,11 +67,12 @@ def write(folder: str) -> None:
     _write_lines(place / "templates.txt", names, template + 1, rng.integers(0, 100_000, IMAGES))
     for method in METHODS:
         _write_lines(place / f"{method}.txt", names, np.round(-noise + rng.normal(size=IMAGES), 6))
-    centres = rng.normal(size=(PEOPLE, WIDTH)).astype(np.float32)
-    rows = np.lib.format.open_memmap(place / "verifier.npy", "w+", np.float32, (IMAGES, WIDTH))
-    for part in np.array_split(np.arange(IMAGES), 32):
-        rows[part] = centres[person[template[part]]] + noise[part, None] * rng.normal(size=(len(part), WIDTH))
-    rows.flush()
+    for name in VERIFIERS:
+        centres = rng.normal(size=(PEOPLE, WIDTH)).astype(np.float32)
+        rows = np.lib.format.open_memmap(place / f"{name}.npy", "w+", np.float32, (IMAGES, WIDTH))
+        for part in np.array_split(np.arange(IMAGES), 32):
+            rows[part] = centres[person[template[part]]] + noise[part, None] * rng.normal(size=(len(part), WIDTH))
+        rows.flush()
     left, right = np.unique(np.sort(rng.integers(0, TEMPLATES, (PAIRS * 11 // 10, 2))), axis=0).T
     kept = rng.permutation(np.flatnonzero(left != right))[:PAIRS]
     left, right = left[kept], right[kept]

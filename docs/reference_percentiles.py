@@ -10,6 +10,7 @@ import numpy as np
 from prefiqs.apps.score.rows import PERCENTILES
 from prefiqs.apps.score.scorer import wanted_methods
 from prefiqs.datasets.benchmark import load_benchmark
+from prefiqs.faces.align import VERSION
 from prefiqs.io.atomic import whole_file
 from prefiqs.methods.registry import score
 
@@ -23,5 +24,6 @@ if __name__ == "__main__":
     with whole_file(PERCENTILES) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         for method, model in SETTINGS.items():
             percentiles = np.percentile(score(faces, method, model, progress=True), range(101))
-            line = [wanted_methods(method, model, {})[0].settings(), *(f"{value:.7g}" for value in percentiles)]
-            csv.writer(file, lineterminator="\n").writerow(line)
+            settings = f"{wanted_methods(method, model, {})[0].settings()} alignment={VERSION}"
+            values = [f"{value:.7g}" for value in percentiles]
+            csv.writer(file, lineterminator="\n").writerow([settings, *values])

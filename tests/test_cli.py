@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 import prefiqs
+from prefiqs.apps.score.rows import COLUMNS, write_rows
 from prefiqs.cli import main
 from prefiqs.faces.decode import read_photo
 from prefiqs.io.user_tables import read_user_table
@@ -75,9 +77,10 @@ def test_calibrate_and_score_with_options(run, assets, folder, tmp_path):
     faces.mkdir()
     for i in range(1, 4):
         shutil.copy(assets["orl"] / f"s{i}" / "1.pgm", faces / f"{i}.pgm")
+    (faces / "raw.NEF").write_bytes(b"")
     done = run("froq-calibrate", faces, folder / "blank.png", "--out", tmp_path / "froq.json")
     assert done.returncode == 0, done.stderr
-    assert "4 photos, 3 faces; Spearman correlation" in done.stderr
+    assert "4 photos, 3 faces; Spearman correlation" in done.stderr and "Skipped: 1 .nef." in done.stderr
     options = ["-o", f"calibration={tmp_path}/froq.json"]
     done = run("score", folder / "a.pgm", "--method", "froq", *options, "--out", tmp_path / "scores.csv")
     assert done.returncode == 0, done.stderr
@@ -130,6 +133,25 @@ def test_the_command_is_installed_and_fails_without_a_trace_of_python():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("prefiqs: Notebook not found: no.ipynb") and done.stderr.count("\n") == 1
+
+
+def test_names_in_any_script_reach_a_pipe(tmp_path):
+    """On Windows, Python encodes what goes into a pipe as the system does, for example in cp1252."""
+    row = {
+        "path": "山田/1.jpg",
+        "face": 1,
+        "method": "norm",
+        "score": 1.0,
+        "status": "ok",
+        "hints": "",
+        "settings": "norm",
+    }
+    write_rows([dict.fromkeys(COLUMNS) | row], tmp_path / "s.csv")
+    command = [str(Path(sys.executable).parent / "prefiqs"), "show", str(tmp_path / "s.csv")]
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "山田" in done.stdout.decode("utf-8")
 
 
 def test_lists(run, assets):

@@ -119,6 +119,15 @@ def test_choose_a_method_and_a_threshold(follow):
     folder = follow("how-to/choose.md")
     areas = pd.read_csv(folder / "report" / "areas.csv")
     assert areas["method"].nunique() == 6  # five methods and the random order
+    report = (folder / "report" / "report.html").read_text(encoding="utf-8")
+    verdicts = dict(re.findall(r"<strong>(FMR [\d.]+)</strong>: (.+?)</p>", report))
+    assert list(verdicts) == ["FMR 0.001", "FMR 0.0001"]
+    for text in verdicts.values():
+        (method,) = re.findall(r"Recommended: (\S+)\.", text)
+        below = rf"reject images whose {method} score is below \d"
+        assert re.search(rf"{below}|No rejection threshold of {method} reaches an FNMR", text), text
+    (used,) = re.findall(r'new\["score"\] >= ([\d.]+)', PAGES["how-to/choose.md"])
+    assert f"reject images whose norm score is below {used}." in verdicts["FMR 0.001"]
     # The spoiled photos are the ones to reject: the lowest scores of the norm are blurred ones.
     scores = pd.read_parquet(folder / "report" / "scores.parquet").query("method == 'norm'").dropna(subset="score")
     lowest = scores.sort_values("score")["path"].head(20).map(lambda path: int(Path(path).stem))

@@ -1,5 +1,6 @@
 """From photos of people to a report: the numbers of the pipeline, nothing computed twice, failures counted."""
 
+import re
 import shutil
 
 import cv2
@@ -12,7 +13,7 @@ import prefiqs
 from prefiqs.apps import benchmark as app
 from prefiqs.apps.evaluate.inputs import Settings
 from prefiqs.cli import app as cli
-from prefiqs.datasets.people import build_people
+from prefiqs.datasets.people import build_people, people_in
 from prefiqs.errors import InputError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.tables import areas_table
@@ -66,7 +67,9 @@ def test_photos_without_a_face_count_as_rejected(report, out):
     assert table.loc[table["score"].isna(), "path"].nunique() == 2
     lost = report.tables["operating_points"].frame.query("percentile == 0")
     np.testing.assert_allclose(lost["images_rejected"], 2 / 42)
-    assert "has no embedding for 2 of 42 images" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "has no embedding for 2 of 42 images" in page
+    assert "norm and pruning-margin have no score for 2 of 42 images" in page
 
 
 def test_nothing_is_computed_again_unless_photos_or_networks_change(people, out, report, monkeypatch):
@@ -96,6 +99,46 @@ def test_scores_of_another_tool_join_the_comparison(people, out, report, tmp_pat
     areas = app.benchmark(people, out, METHODS, "sface", VERIFIERS, SETTINGS, given, ["mine"]).tables["areas"].frame
     paucs = areas.set_index(["method", "verifier"])["pauc"]
     assert paucs["mine", "own"] == paucs["norm", "own"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--verifier", "magic"], "Unknown model 'magic'"),
+        (["--verifier", "qualityface"], "predicts quality and cannot compare faces"),
+        (["--method", "norm,magic"], "Unknown method 'magic'"),
+        (["--scores", "{folder}/no.txt"], "File not found: "),
+        (["--scores", "{folder}/others.txt"], "every image is unknown or marked as failed. It names 'x.jpg'"),
+        (["--scores", "norm={folder}/others.txt"], "The method 'norm' occurs again"),
+        (["--lower-is-better", "nrom"], "There are no scores of nrom, only of norm."),
+        (["--groups", "{folder}/people.csv:sex"], "needs a column 'sex'"),
+        (["--groups", "{folder}/people.csv:age"], r"2 to 20 values for these images, not 1. Combine ages"),
+    ],
+)
+def test_wrong_options_are_noticed_before_photos_are_scored(people, tmp_path, options, message):
+    (tmp_path / "others.txt").write_text("x.jpg 1\ny.jpg 2\n")
+    pd.DataFrame({"subject": ["s1", "s2"], "age": [30, 30]}).to_csv(tmp_path / "people.csv", index=False)
+    given = [option.format(folder=tmp_path) for option in options]
+    arguments = ["benchmark", str(people), "--method", "norm", *given, "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli, arguments)
+    assert isinstance(result.exception, InputError) and message in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_report_among_the_people_is_no_person(people, tmp_path):
+    copy, verifier = shutil.copytree(people, tmp_path / "people"), {"sface": "sface"}
+    first, second = (
+        app.benchmark(copy, copy / "report", ["norm"], "sface", verifier, SETTINGS).tables["areas"] for _ in range(2)
+    )
+    assert len(list((copy / "report").glob("*.png"))) > 1
+    assert people_in(copy).person_of.keys() == {str(photo) for photo in copy.glob("s*/*.*")}
+    assert people_in(copy).skipped == "Skipped: 1 with results."
+    pd.testing.assert_frame_equal(first.frame, second.frame)
+
+
+def test_the_page_says_how_each_verifier_takes_pixels(report, out):
+    facts = re.search("<dt>pixels</dt><dd>(.+)</dd>", (out / "report.html").read_text(encoding="utf-8"))
+    assert facts and facts[1] == "sface takes RGB, (x - 127.5)/128; own takes RGB, (x - 127.5)/128"
 
 
 def test_the_pairs_that_failures_would_have_had():

@@ -64,6 +64,14 @@ def test_people_by_folder(tmp_path):
     assert len(people_in(tmp_path / "b", least=1).person_of) == 1
 
 
+def test_what_is_no_photo_is_counted(tmp_path):
+    make(tmp_path, ["a/1.jpg", "a/2.NEF", "b/1.jpg", "b/2.mov", "b/3.mov"])
+    assert people_in(tmp_path).warning == "Skipped: 2 .mov, 1 .nef."
+    make(tmp_path, ["loose.jpg"])
+    reason = "it lies in no person's folder."
+    assert people_in(tmp_path).warning == f"{tmp_path / 'loose.jpg'} is left out: {reason} Skipped: 2 .mov, 1 .nef."
+
+
 def test_a_copy_of_a_photo_is_left_out_and_one_of_two_people_refused(tmp_path):
     make(tmp_path, ["a/1.jpg", "b/1.jpg"])
     shutil.copy(tmp_path / "a/1.jpg", tmp_path / "a/2.jpg")

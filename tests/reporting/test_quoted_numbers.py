@@ -14,6 +14,20 @@ def test_what_one_face_costs():
     assert f"took {100 * (times - 1):.0f} % longer on one face" in " ".join(document.split())
 
 
+def test_what_performance_was_measured():
+    folder, document = ROOT / "reports" / "benchmarks", (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    measured = {group: json.loads((folder / f"{group}.json").read_text(encoding="utf-8"))["figures"]
+                for group in ("photos", "evaluate", "detection")}  # fmt: skip
+    of_photos, memory = measured["photos"][0], measured["evaluate"][0]["details"]["peak memory of the process, GB"]
+    ratios = (
+        f"{of_photos['value']:.3f} times as long ({of_photos['low']:.2f} to {of_photos['high']:.2f} over the turns)"
+    )
+    assert ratios in document
+    assert f"needs {memory:.1f} GB at most" in document
+    searched = [re.search(r"([\d,]+) photos", figure["work"]) for figure in measured["detection"]]
+    assert all(match[1] in document for match in searched if match) and any(searched)
+
+
 def test_what_scaling_was_measured():
     figures = json.loads((ROOT / "reports" / "benchmarks" / "scaling.json").read_text(encoding="utf-8"))["figures"]
     document = (ROOT / "docs" / "how-to" / "scale.md").read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from prefiqs.apps.evaluate.compare import Report, evaluate
 from prefiqs.apps.evaluate.inputs import EvaluationInputs, Settings, labelled, read_groups
 from prefiqs.apps.score.rows import LANDMARKS, read_scores
 from prefiqs.apps.score.run import write_scores
-from prefiqs.apps.score.scorer import PhotoScorer, describe
+from prefiqs.apps.score.scorer import PhotoScorer, Wanted
 from prefiqs.datasets.pairs import cross_source_pairs
 from prefiqs.datasets.people import IMPOSTORS, people_in
 from prefiqs.datasets.source import LazyFaces
@@ -26,6 +27,7 @@ from prefiqs.io.arrays import read_array
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.scores import read_image_scores
+from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import load_model
 
 
@@ -52,15 +54,25 @@ def benchmark(
     scores, lower_is_better: score files of other tools for the same photos, as for `read_image_scores`. impostors:
     number of pairs drawn by `settings.seed`. groups: FILE:COLUMN, as for `read_groups`.
 
-    Raises `InputError` as these functions do, and if no two photos of a person show a face.
+    Raises `InputError` as these functions do, as far as possible before photos are scored, and if no two photos of a
+    person show a face.
     """
     photos = people_in(people)
     if photos.warning:
         logging.getLogger(__name__).warning(photos.warning)
+    person_of, nothing = photos.person_of, np.empty((0, 2), np.int64)
+    of_all = ImageNameIndex(list(person_of), str(people))
+    read_image_scores(map(labelled, scores), of_all, lower_is_better, nothing[:, 0], methods)
+    subjects = np.array(list(person_of.values()), object)
+    inputs = EvaluationInputs(list(person_of), {}, None, subjects, True, nothing, nothing[:, 0] == 1, {}, {}, unused=0)
+    if groups:
+        read_groups(groups, inputs)
+    networks = {name: load_model(network, device=device) for name, network in verifiers.items()}
+    if wrong := [name for name, network in networks.items() if network.embedding_size == 1]:
+        raise InputError(f"{wrong[0]} predicts quality and cannot compare faces. Choose another --verifier.")
+    scorer = PhotoScorer(methods, model, device=device)
     _check_unchanged(photos.sha256, out / "photos.json")
-    person_of = photos.person_of
-    shards = find_images(person_of)
-    write_scores(PhotoScorer(methods, model, device=device), shards, out / "scores.parquet", resume=True)
+    write_scores(scorer, find_images(person_of), out / "scores.parquet", resume=True)
     table = read_scores(out / "scores.parquet").to_pandas()
     largest = table[table["path"].isin(person_of) & (table["face"] == 1)]
     of_photo = largest.drop_duplicates("path").set_index("path")
@@ -72,15 +84,17 @@ def benchmark(
         lacking = "photos of different people" if genuine.all() else "photos of one person"
         raise InputError(f"{people} has no two {lacking} in which a face was found. Add photos.")
     lost, lost_genuine = _pairs_of_failures(subjects, faces, (~genuine).sum(), settings.seed)
-    vectors = _embeddings(of_photo, verifiers, out / "embeddings", device)
+    vectors = _embeddings(of_photo, verifiers, networks, out / "embeddings", device)
     files = [(None, out / "scores.parquet"), *map(labelled, scores)]
     found = read_image_scores(files, ImageNameIndex(names, str(people)), lower_is_better, np.arange(faces))
     absent = (0, len(names) - faces), (0, 0)  # rows of NaN below the others
     of_verifiers = {name: np.pad(of, absent, constant_values=np.nan) for name, of in vectors.items()}
     sign = {method: -1 if method in lower_is_better else 1 for method in found}
     pairs, genuine = np.concatenate([pairs, lost]), np.concatenate([genuine, lost_genuine])
-    inputs = EvaluationInputs(names, of_verifiers, None, subjects, True, pairs, genuine, found, sign, unused=0)
-    return evaluate(inputs, settings, out, people.name, read_groups(groups, inputs) if groups else None)
+    inputs = replace(inputs, names=names, verifiers=of_verifiers, subjects=subjects, pairs=pairs, genuine=genuine,
+                     scores=found, sign=sign)  # fmt: skip
+    pixels = {"pixels": "; ".join(f"{name} takes {network.input_spec}" for name, network in networks.items())}
+    return evaluate(inputs, settings, out, people.name, read_groups(groups, inputs) if groups else None, pixels)
 
 
 def _check_unchanged(sha256: Mapping[str, str], record: Path) -> None:
@@ -109,7 +123,9 @@ def _pairs_of_failures(subjects: np.ndarray, faces: int, impostors: int, seed: i
     return table[:, :2], table[:, 2].astype(bool)
 
 
-def _embeddings(photos: pd.DataFrame, verifiers: Mapping[str, str], folder: Path, device: str) -> dict[str, np.ndarray]:
+def _embeddings(
+    photos: pd.DataFrame, verifiers: Mapping[str, str], networks: Mapping[str, FaceModel], folder: Path, device: str
+) -> dict[str, np.ndarray]:
     """Raw embeddings, float32 n×d by verifier, of the faces with these landmarks, indexed by path."""
     landmarks = photos[list(LANDMARKS)].to_numpy(float)
     digest = hashlib.sha256(json.dumps(photos.index.tolist()).encode() + landmarks.tobytes()).hexdigest()
@@ -120,14 +136,12 @@ def _embeddings(photos: pd.DataFrame, verifiers: Mapping[str, str], folder: Path
 
     files, missing = {name: folder / f"{name}.npy" for name in verifiers}, {}
     for name, file in files.items():
-        made_of = {"network": describe(None, verifiers[name], {}, False, False), "faces": digest}
+        made_of = {"network": Wanted(None, None, verifiers[name], {}).settings(networks[name]), "faces": digest}
         record, content = file.with_suffix(".json"), json.dumps(made_of)
         if not (file.is_file() and record.is_file() and read_text(record) == content):
             missing[name] = record, content
-    networks = (load_model(verifiers[name], device=device) for name in missing)
-    write_embeddings(
-        networks, LazyFaces(len(photos), face), len(photos), [files[name] for name in missing], device=device
-    )
+    jobs = (networks[name] for name in missing)
+    write_embeddings(jobs, LazyFaces(len(photos), face), len(photos), [files[name] for name in missing], device=device)
     for record, content in missing.values():
         write_text(content, record)
     return {name: read_array(file) for name, file in files.items()}

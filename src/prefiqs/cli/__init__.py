@@ -1,5 +1,6 @@
 """The command line: one file per command."""
 
+import io
 import logging
 import os
 import sys
@@ -32,6 +33,8 @@ app.add_typer(listing, name="list")
 
 def main() -> None:
     """Run the command line; a mistake or a fault outside it is one sentence on stderr and exit status 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # on Windows, pipes and files would not get UTF-8, as --out does
+        sys.stdout.reconfigure(encoding=None if sys.stdout.isatty() else "utf-8", errors="backslashreplace")
     try:
         app()
     except (PrefiqsError, OSError) as error:

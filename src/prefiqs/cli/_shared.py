@@ -35,7 +35,7 @@ TargetFnmrs = Annotated[
 ]
 TARGET_FNMRS = [0.05]
 LowerIsBetter = Annotated[list[str] | None, Option(help="Method whose lower scores are better; may be repeated.")]
-Groups = Annotated[str | None, Option(help="FILE:COLUMN: a table with the group of each image or person.")]
+Groups = Annotated[str | None, Option(help="FILE:COLUMN: a table with the group of each image or person, 2 to 20.")]
 Address = Annotated[str | None, ray_option(help="Address of a running cluster; default: this machine.")]
 
 

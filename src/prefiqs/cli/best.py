@@ -10,7 +10,7 @@ from prefiqs.cli import _shared as shared
 
 
 def best(
-    people: Annotated[Path, Argument(help="A folder with one folder per person, or a table of `prefiqs score`.")],
+    people: Annotated[Path, Argument(help="A folder with one folder per person, or scores of `prefiqs score`.")],
     count: Annotated[int, Option("-k", min=1, help="Photos per person.")] = 1,
     copy_to: Annotated[
         Path | None, Option(help="Copy the chosen photos to this folder, into one folder per person.")
@@ -34,12 +34,13 @@ def best(
     import pandas as pd
 
     from prefiqs.apps.score.best import COLUMNS, best_photos, copy_photos, photos_by_folder
+    from prefiqs.apps.score.rows import shards_in
     from prefiqs.apps.score.run import progress
     from prefiqs.apps.score.scorer import PhotoScorer
     from prefiqs.datasets.people import people_in
     from prefiqs.faces.find import find_images
 
-    if people.is_dir():
+    if people.is_dir() and not shards_in(people):
         photos_of = people_in(people, least=1)
         if photos_of.warning:
             print(photos_of.warning, file=sys.stderr)

@@ -10,7 +10,7 @@ _SHOWN = ["path", "face", "score", "percentile", "hints"]
 
 
 def show(
-    table: Annotated[Path, Argument(help="A .csv or .parquet of `prefiqs score`.")],
+    table: Annotated[Path, Argument(help="A .csv, .parquet or folder of shards that `prefiqs score` wrote.")],
     worst: Annotated[int, Option(min=0, help="How many of the lowest scores to show.")] = 20,
     best: Annotated[int, Option(min=0, help="How many of the highest scores to show.")] = 0,
     html: Annotated[Path | None, Option(help="Also write a self-contained page with these faces.")] = None,
@@ -25,7 +25,7 @@ def show(
         prefiqs show scores.csv --worst 100 --best 50 --html scores.html
     """
     from prefiqs.apps.score.page import write_page
-    from prefiqs.apps.score.rows import read_scores
+    from prefiqs.apps.score.rows import PERCENTILE, read_scores
     from prefiqs.apps.score.run import check_page
 
     if html:
@@ -37,6 +37,8 @@ def show(
                 print(f"The {len(some)} {end} scores of {method}:\n")
                 shown = some[_SHOWN].astype({"face": int}).astype(object).fillna("")
                 print(shown.to_markdown(index=False, disable_numparse=True), end="\n\n")
+    if rows["percentile"].notna().any():
+        print(f"percentile: {PERCENTILE}")
     lost = rows.loc[rows["score"].isna(), "path"].nunique()
     print(f"{rows['path'].nunique():,} photos, {lost:,} without a score", file=sys.stderr)
     if html:

@@ -1,5 +1,6 @@
 """Anybody's own photos: a folder with one folder per person, or a table that says who is shown in which photo."""
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from prefiqs.datasets.pairs import cross_source_pairs
 from prefiqs.datasets.source import face_index
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import read_file
-from prefiqs.faces.find import EncodedImage, find_images
+from prefiqs.faces.find import EncodedImage, find_images, in_words
 from prefiqs.faces.reader import FaceReader, prefetch
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.user_tables import complete_column, find_column, names_of, read_user_table
@@ -22,19 +23,24 @@ IMPOSTORS, SEED = 100_000, 0  # pairs drawn, and their seed
 
 @dataclass(frozen=True)
 class People:
-    """Photos of people: `person_of` and `sha256` by path; `left_out`, the reason by the path of every other photo."""
+    """Photos of people: `person_of` and `sha256` by path; `left_out`, the reason by the path of every other photo.
+
+    skipped: which files are not photos, in words.
+    """
 
     person_of: dict[str, str]
     sha256: dict[str, str]
     left_out: dict[str, str]
+    skipped: str = ""
 
     @property
     def warning(self) -> str:
-        """What is left out, in a sentence; empty if nothing is."""
+        """What is left out and skipped, in sentences; empty if nothing is."""
         name, reason = next(iter(self.left_out.items()), ("", ""))
+        told = f"{name} is left out: {reason}" if name else ""
         if len(self.left_out) > 1:
-            return f"{len(self.left_out)} photos are left out. The first is {name}: {reason}"
-        return f"{name} is left out: {reason}" if name else ""
+            told = f"{len(self.left_out)} photos are left out. The first is {name}: {reason}"
+        return f"{told} {self.skipped}".strip()
 
 
 def people_in(source: Path, least: int = 2) -> People:
@@ -44,10 +50,11 @@ def people_in(source: Path, least: int = 2) -> People:
         start from the table's folder, and subject. Raises `InputError` for a table without these columns, a photo that
         is not found or shown as two people, or fewer than `least` people.
     """
-    left_out: dict[str, str] = {}
+    left_out, passed_over = dict[str, str](), Counter[str]()
     if source.is_dir():
         wanted, listed = "one folder of photos per person", []
-        for file in (Path(name) for shard in find_images([source]) for name in shard.names()):
+        shards = find_images([source], passed_over=passed_over)
+        for file in (Path(name) for shard in shards for name in shard.names()):
             if file.parent == source:
                 left_out[str(file)] = "it lies in no person's folder."
             elif not file.is_file():
@@ -73,7 +80,8 @@ def people_in(source: Path, least: int = 2) -> People:
     person_of = {name: person for name, person in first.values()}
     if len(found := set(person_of.values())) < least:
         raise InputError(f"{source} must contain {wanted}; {len(found)} found, but at least {least} are needed.")
-    return People(person_of, {name: digest for digest, (name, _) in first.items()}, left_out)
+    sha256 = {name: digest for digest, (name, _) in first.items()}
+    return People(person_of, sha256, left_out, in_words(passed_over))
 
 
 def build_people(folder: Path) -> Benchmark:

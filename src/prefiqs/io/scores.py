@@ -32,6 +32,7 @@ def read_image_scores(
     images: ImageNameIndex,
     lower_is_better: Collection[str] = (),
     used: np.ndarray | None = None,
+    others: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
     """Read the scores of n images: float64 (n,) by method, higher = better, NaN where a method failed by its own word.
 
@@ -40,6 +41,7 @@ def read_image_scores(
         does not tell them apart; if a method is given, it stands in front. Lines of other images do not matter.
     lower_is_better: methods whose scores are negated.
     used: rows of the images that need a score, None = all; the others may have NaN.
+    others: methods that have scores from elsewhere.
 
     Raises `InputError` for another form, a method in two files, an unknown method in `lower_is_better`, an image
     without a finite score that is not marked as a failure, two scores of one image that differ by more than `ROUNDING`
@@ -49,11 +51,12 @@ def read_image_scores(
     found: dict[str, np.ndarray] = {}
     for label, path in files:
         for method, rows in _read(path, label).items():
-            if method in found:
+            if method in found or method in others:
                 raise InputError(f"The method {method!r} occurs again in {path}. Call it NAME={path}.")
             found[method] = _aligned(method, path, rows, images, used)
-    if unknown := sorted(set(lower_is_better) - found.keys()):
-        raise InputError(f"There are no scores of {', '.join(unknown)}, only of {', '.join(found)}.")
+    known = [*others, *found]
+    if unknown := sorted(set(lower_is_better) - set(known)):
+        raise InputError(f"There are no scores of {', '.join(unknown)}, only of {', '.join(known)}.")
     return {method: -values if method in lower_is_better else values for method, values in found.items()}
 
 
@@ -135,13 +138,14 @@ def _aligned(method: str, path: Path, listed: pd.DataFrame, images: ImageNameInd
         row = rows[far][0]
         two = f"{scores[row]:.9g} and {values[far][0]:.9g}"
         raise InputError(f"{path} has two scores of {images.all[row]!r} for {method}: {two}.")
+    other = f" It names {unknown[0][:100]!r}, which {images.why_unknown(unknown[0])}." if len(unknown) else ""
     if len(lacking := used[~np.isfinite(scores[used]) & ~failed]):
         what = f"{path} has no finite score of {images.all[lacking[0]]!r} for {method}"
         counts = f"{len(lacking)} of {len(used)} images lack one"
-        other = f" It names {unknown[0][:100]!r}, which {images.why_unknown(unknown[0])}." if len(unknown) else ""
         raise InputError(f"{what} ({counts}).{other} Score them, or leave their pairs out.")
-    if np.isnan(scores[used]).all():
-        raise InputError(f"{path} has no score of {method} at all: every image is marked as failed.")
-    if np.nanmin(scores[used]) == np.nanmax(scores[used]):
-        raise InputError(f"{path} has the same score of {method} for every image: {np.nanmin(scores[used]):.9g}.")
+    values = scores[used] if len(used) else scores
+    if np.isnan(values).all():
+        raise InputError(f"{path} has no score of {method} at all: every image is unknown or marked as failed.{other}")
+    if np.nanmin(values) == np.nanmax(values):
+        raise InputError(f"{path} has the same score of {method} for every image: {np.nanmin(values):.9g}.")
     return scores

@@ -13,6 +13,7 @@ import pytest
 from watching import shards, wait_for, workers
 
 import prefiqs
+from prefiqs.apps.score.rows import read_scores
 from prefiqs.errors import InputError
 from prefiqs.faces.template import ARCFACE_TEMPLATE, align_to_template
 
@@ -30,7 +31,7 @@ def assert_scores(out: Path, expected: pd.Series) -> None:
 
 def test_photos_and_bad_ones(photos, dataset, tmp_path):
     done = prefiqs.score_dataset(photos, tmp_path / "out", ratio=0.5, shard_size=3, workers=1)
-    table = pd.read_parquet(tmp_path / "out").set_index("path")
+    table = read_scores(tmp_path / "out").to_pandas().set_index("path")
     faces = {"deep er/z.PNG": prefiqs.align(dataset.faces["face-04.png"])}
     faces |= {name: prefiqs.align(dataset.faces[name]) for name in list(dataset.faces)[:4]}
     assert (done.images, done.failed, done.shards, done.skipped) == (8, 3, 3, 0)

@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from prefiqs.apps.ray.cluster import shard_path
 from prefiqs.apps.score.best import best_photos, copy_photos, photos_by_folder
-from prefiqs.apps.score.rows import COLUMNS, write_rows
+from prefiqs.apps.score.rows import COLUMNS, PERCENTILE, write_rows
 from prefiqs.cli import app
 from prefiqs.errors import InputError
+from prefiqs.faces.find import RUN_RECORD
 
 TABLE = pd.DataFrame({
     "path": ["a/1", "a/2", "a/2", "a/3", "b/1", "b/2", "c/1"],
@@ -91,7 +93,8 @@ def test_a_folder_of_one_person_with_a_name_that_is_no_text(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("no.csv", "File not found"), ("", "File not found"), ("x.txt", "cannot be read as a table")]
+    ("name", "reason"),
+    [("no.csv", "File not found"), ("", "is not a folder of scores"), ("x.txt", "cannot be read as a table")],
 )
 def test_what_is_no_table_to_show(tmp_path, name, reason):
     (tmp_path / "x.txt").write_text("a.jpg 0.5\n")
@@ -136,6 +139,25 @@ def test_a_method_that_the_table_lacks_is_named(tmp_path):
     assert "has no scores of prefiqs, only of norm, ser-fiq. Choose one of them by --method." in str(result.exception)
 
 
+def test_a_folder_of_shards_is_read_as_one_table(tmp_path, caplog):
+    rows = [dict.fromkeys(COLUMNS) | {"path": f"{person}/{photo}.jpg", "face": 1, "method": "norm", "score": score,
+                                      "hints": "", "status": "ok", "settings": "norm"}
+            for person, photo, score in [("a", 1, 0.1), ("a", 2, 0.3), ("b", 1, 0.2), ("b", 2, 0.4)]]  # fmt: skip
+    write_rows(rows, tmp_path / "s.parquet")
+    shards = tmp_path / "shards"
+    for number, some in enumerate((rows[:1], rows[1:])):
+        write_rows(some, shard_path(shards, number))
+    (shards / RUN_RECORD).write_text('{"shards": 2}')
+    for command in ("show", "best"):
+        of_table, of_shards = (CliRunner().invoke(app, [command, str(tmp_path / n)]) for n in ("s.parquet", "shards"))
+        assert of_shards.exit_code == 0, of_shards.output
+        assert of_shards.stdout == of_table.stdout and "b/2.jpg" in of_table.stdout
+    assert not caplog.text
+    (shards / RUN_RECORD).write_text('{"shards": 3}')
+    CliRunner().invoke(app, ["show", str(shards)])
+    assert "shards has only 2 of 3 shards" in caplog.text
+
+
 def test_show_prints_the_lowest_with_their_reasons(photos, tmp_path):
     CliRunner().invoke(app, ["score", str(photos[0].parent), "--method", "norm", "--out", str(tmp_path / "s.csv")])
     table = pd.read_csv(tmp_path / "s.csv").dropna(subset="score").sort_values("score")
@@ -144,4 +166,5 @@ def test_show_prints_the_lowest_with_their_reasons(photos, tmp_path):
     assert shown.exit_code == 0, shown.output
     rows = [line for line in shown.stdout.splitlines() if str(photos[0].parent) in line]
     assert [row.split("|")[1].strip() for row in rows] == table["path"].head(2).tolist()
+    assert f"\npercentile: {PERCENTILE}\n" in shown.stdout
     assert (tmp_path / "p.html").is_file()

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import needs_chromium
+from markupsafe import escape
 from PIL import Image
 from small_networks import TinyNet
 
 import prefiqs
 from prefiqs.apps.score import page
 from prefiqs.apps.score.page import write_page
-from prefiqs.apps.score.rows import read_scores
+from prefiqs.apps.score.rows import PERCENTILE, read_scores
 from prefiqs.apps.score.run import write_scores
 from prefiqs.apps.score.scorer import PhotoScorer
 from prefiqs.faces.find import Shard, find_images
@@ -59,6 +60,12 @@ def test_links_lead_from_the_page_to_the_photos(written):
         assert (written.parent / face["link"]).resolve().is_file()
 
 
+def test_the_reference_of_percentiles_is_said_where_there_are_any(table, tmp_path):
+    for value, said in ((50.0, True), (None, False)):
+        write_page(table.assign(percentile=pd.Series(value, table.index, float)), tmp_path / "p.html", "x")
+        assert (f"<dt>percentile</dt><dd>{escape(PERCENTILE)}</dd>" in (tmp_path / "p.html").read_text()) == said
+
+
 def test_photos_without_a_score_stand_there_once_with_their_reason(written):
     text = written.read_text()
     assert text.count("No face was found in this photo") == 1
@@ -87,6 +94,7 @@ def test_photos_in_a_tar_file_are_shown(photos, tmp_path):
     faces = data_of(tmp_path / "p.html")[0]["lowest"]
     assert len(faces) == 2 - pd.read_csv(out)["score"].isna().sum()
     assert all(face["picture"] for face in faces)
+    assert {face["link"] for face in faces} == {"set.tar"}
 
 
 def test_a_packed_set_is_read_as_far_as_its_faces_are_shown(photos, tmp_path, monkeypatch):

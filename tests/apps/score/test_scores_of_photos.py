@@ -129,8 +129,8 @@ def test_settings_name_all_that_decides(scorer):
 
 @pytest.mark.parametrize("options", [{}, {"all_faces": True}, {"batch_size": 2}])
 def test_percentiles_are_those_of_the_method_and_its_network(photos, tmp_path, monkeypatch, options):
-    """However the photos are read: the file names neither that nor the version of the alignment."""
-    settings = scoring.wanted_methods("norm", TinyNet(), {})[0].settings()
+    """However the photos are read: the file names only the version of the alignment."""
+    settings = f"{scoring.wanted_methods('norm', TinyNet(), {})[0].settings()} alignment={align.VERSION}"
     scores = [row["score"] for row in rows_of(PhotoScorer("norm", TinyNet(), device="cpu"), photos[:1])]
     monkeypatch.setattr(tables, "PERCENTILES", tmp_path / "percentiles.csv")
     tables.PERCENTILES.write_text(",".join([settings, *(str(scores[0] + i - 42) for i in range(101))]) + "\n")
@@ -214,6 +214,12 @@ def test_one_call_from_photo_to_score(photos, two_faces):
     np.testing.assert_allclose([row["score"] for row in rows], expected_scores, rtol=1e-6)
     with pytest.raises(prefiqs.NoFaceFound):
         ready(np.full((200, 200, 3), 127, np.uint8))
+
+
+@pytest.mark.parametrize("option", [{"aligned": True}, {"landmarks": "points.txt"}, {"threads": 2}])
+def test_a_photo_scorer_refuses_what_has_no_effect(option):
+    with pytest.raises(InputError, match=f"Unknown option '{next(iter(option))}' of norm"):
+        prefiqs.photo_scorer("norm", TinyNet(), device="cpu", **option)
 
 
 @pytest.mark.long

@@ -1,6 +1,7 @@
 """The benchmarks that the stages align and degrade write are what the later stages read."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +37,18 @@ def test_aligned_faces_get_folds_with_people_in_one_only(tmp_path, built):
         "impostor": images * (images - 1) // 2 - genuine,
         "pairs_in_folds": int((faces.folds >= 0).sum()),
     }
+
+
+def test_a_folder_of_people_is_a_benchmark(tmp_path, assets):
+    """Its name in `params.yaml` is that of its folder."""
+    names = {"all": ["orl", "orl-xq", "staff"], "paired": ["orl-xq", "staff"], "photos": ["orl", "staff"]}
+    run = small_run(tmp_path, {"benchmarks": names})
+    for person in ("s1", "s2", "s3"):
+        shutil.copytree(assets["orl"] / person, run.layout.data / "sources" / "staff" / person)
+    study = align_study(run, "staff")
+    study.write(tmp_path / "results")
+    assert study.faces is None, "nobody allowed to show them"
+    assert run.benchmark("staff").summary() == {"images": 30, "people": 3, "genuine": 135, "impostor": 300}
 
 
 def test_photos_aligned_by_their_own_points_are_counted(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """From a user's embeddings, pairs and scores to curves, areas, tables and figures: what `prefiqs evaluate` does."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,8 @@ from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.groups import Grouping
 from prefiqs.evaluation.tables import areas_table, curves_table, intervals_table, random_table
 from prefiqs.evaluation.verdict import verdict
+from prefiqs.faces.find import RUN_RECORD
+from prefiqs.io.atomic import write_text
 from prefiqs.io.tables import write_table
 from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.curves import edc_figure
@@ -41,14 +44,22 @@ class Report:
 
 
 def evaluate(
-    inputs: EvaluationInputs, settings: Settings, folder: Path, title: str, grouping: Grouping | None = None
+    inputs: EvaluationInputs,
+    settings: Settings,
+    folder: Path,
+    title: str,
+    grouping: Grouping | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> Report:
     """Write all results into a folder, the page `report.html` last, and return the verdict and the tables.
+
+    known: more facts for the page, by topic.
 
     Files: `areas`, `similarity_thresholds`, `operating_points` and `target_fnmr` (CSV, Markdown), `curves.csv`,
     `random.csv`, `edc-FMR.png` for each FMR; with a bootstrap also `differences` to the best method, and
     `intervals-FMR.png`; with `grouping` the tables of `tables.group_tables`, and `groups.png`.
     """
+    write_text("{}\n", folder / RUN_RECORD)  # so that figures among photos are not taken for photos
     if settings.resamples is None:
         settings = replace(settings, resamples=1000 if len(inputs.pairs) <= 1_000_000 else 100)
     limit, hidden = settings.limit, ["verifier"] if len(inputs.verifiers) == 1 else []
@@ -112,7 +123,7 @@ def evaluate(
         table.write(folder / name)
     for name, (_, figure) in figures.items():
         save_figure(figure, folder / f"{name}.png")
-    about = facts(inputs, settings, thresholds)
+    about = facts(inputs, settings, thresholds) | dict(known or {})
     write_page(folder / "report.html", title, verdicts, about, list(shown.values()), list(figures.values()))
     return Report(verdicts, tables)
 

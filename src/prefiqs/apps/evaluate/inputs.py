@@ -184,8 +184,8 @@ def read_groups(given: str, inputs: EvaluationInputs) -> Grouping:
         values = of_set.first().where(of_set.nunique(dropna=False) == 1)
     group, names = pd.factorize(values, sort=True)
     if not 2 <= len(names) <= MOST_GROUPS:
-        wanted = f"2 to {MOST_GROUPS} values for these images"
-        raise InputError(f"The column {column} of {path} must have {wanted}, not {len(names)}.")
+        wanted = f"2 to {MOST_GROUPS} values for these images, not {len(names)}"
+        raise InputError(f"The column {column} of {path} must have {wanted}. Combine ages and the like into ranges.")
     return Grouping(names.tolist(), group, numbered_people(inputs.subjects))
 
 

@@ -21,7 +21,7 @@ from prefiqs.reporting.figures.style import as_png
 from prefiqs.reporting.html.pages import STATIC, render
 from prefiqs.reporting.tables import CellStyle, Table
 
-_HTML = CellStyle(escape, "<strong>{}</strong>", "{}", "{} [{}, {}]")
+_HTML = CellStyle(lambda text: escape(text).replace("@", "@<wbr>"), "<strong>{}</strong>", "{}", "{} [{}, {}]")
 _NEXT = 3  # ties of the best whose difference is said
 _DOTS = 110  # per inch, of figures: sharp at the width of the page
 
@@ -91,9 +91,11 @@ def _failures(inputs: EvaluationInputs) -> str:
         if inputs.templates is None and (missing := np.isnan(vectors[:, 0])).any():
             share = missing[inputs.pairs].any(axis=1).mean()
             said.append(f"{name} has no embedding for {_share(missing)}, in {share:.1%} of the pairs")
+    unscored: dict[str, list[str]] = {}
     for method, scores in inputs.scores.items():
         if (missing := np.isnan(scores)).any():
-            said.append(f"{method} has no score for {_share(missing)}")
+            unscored.setdefault(_share(missing), []).append(method)
+    said += [f"{_listed(of)} {'have' if of[1:] else 'has'} no score for {share}" for share, of in unscored.items()]
     if not said:
         return "none: every image has an embedding and a score from each method"
     return "; ".join(said) + ". These images are rejected first (ISO/IEC 19795-1)"

@@ -16,7 +16,7 @@ import pandas as pd
 from PIL import Image
 
 from prefiqs import __version__
-from prefiqs.apps.score.rows import LANDMARKS
+from prefiqs.apps.score.rows import LANDMARKS, PERCENTILE
 from prefiqs.errors import InputError
 from prefiqs.faces.align import cut_out
 from prefiqs.faces.decode import EncodedPhoto, decode_face, read_file
@@ -43,10 +43,11 @@ def write_page(
     pictures = _pictures(shown.drop_duplicates(["path", "face"]), photos)
 
     def link(name: str) -> str:
+        file = _file_of(photos / name) or photos / name
         try:
-            return quote(os.path.relpath(photos / name, path.parent).replace(os.sep, "/"))
+            return quote(os.path.relpath(file, path.parent).replace(os.sep, "/"))
         except ValueError:  # on another drive of Windows
-            return (photos / name).absolute().as_uri()
+            return file.absolute().as_uri()
 
     def faces(rows: pd.DataFrame) -> list[dict[str, Any]]:
         return [
@@ -68,6 +69,8 @@ def write_page(
         "reading": "Compare only scores with the same settings. Scores are not probabilities, and no threshold suits "
         "every use. The hints may explain a low score; they do not enter the score.",
     }
+    if scored["percentile"].notna().any():
+        facts["percentile"] = PERCENTILE
     page = render(
         "photos", title=title, facts=facts, version=__version__, methods=list(methods), most_names=f"{MOST_NAMES:,}",
         failed=[(row.path, link(row.path), row.status) for row in failed.head(MOST_FAILED).itertuples()],
@@ -99,14 +102,20 @@ def _pictures(rows: pd.DataFrame, photos: Path) -> dict[tuple[str, int], str]:
     return found
 
 
+def _file_of(photo: Path) -> Path | None:
+    """The photo, or the packed set that it lies in, if it is still there."""
+    return next((path for path in (photo, *photo.parents) if path.is_file()), None)
+
+
 def _encoded(names: Iterable[str], photos: Path) -> Iterator[EncodedImage]:
     """The images of these names, FILE/NAME inside packed sets, that are still there."""
     packed: dict[Path, set[str]] = {}
     for name in names:
         path = photos / name
-        if path.is_file():
+        file = _file_of(path)
+        if file == path:
             yield EncodedImage(name, partial(read_file, path), path)
-        elif file := next((parent for parent in path.parents if parent.is_file()), None):
+        elif file:
             packed.setdefault(file, set()).add(name)
     for file, inside in packed.items():
         for image in chain.from_iterable(shard.images() for shard in find_images([file])):

@@ -72,6 +72,8 @@ def wanted_methods(
         raise InputError(f"The method {repeated[0]} is given twice.")
     parts = [name.partition("@") for name in names]
     own = shared_options([base for base, _, _ in parts], options)
+    for (base, _, _), some in zip(parts, own, strict=True):
+        deciding_options(base, some)
     named = zip(names, parts, own, strict=True)
     return [Wanted(name, base, network or model, some) for name, (base, _, network), some in named]
 
@@ -193,7 +195,7 @@ def photo_scorer(
 
     Args:
         method, model, options: as for `prefiqs.scorer`, but `batch_size` is 1 by default; several methods give a row
-            each.
+            each. For aligned faces, use `prefiqs.scorer`.
         colour: the channels of arrays; "bgr" for frames of OpenCV.
         all_faces: give rows of every face, largest first, not only of the largest.
 
@@ -202,6 +204,7 @@ def photo_scorer(
         raises `NoFaceFound` and `InputError` as `prefiqs.align` does, and it is thread-safe. Detector and networks are
         loaded and compiled here, so that its first call is fast.
     """
+    wanted_methods(method, model, options)  # which refuses options of `PhotoScorer` that would have no effect here
     scorer = PhotoScorer(method, model, all_faces=all_faces, one_by_one=True, **options)
 
     def rows(photo: np.ndarray | str | Path) -> list[Row]:
