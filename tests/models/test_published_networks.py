@@ -5,9 +5,13 @@ import onnxruntime
 import openvino as ov
 import pytest
 import torch
-from small_networks import prepared_by_hand, unit_rows
+from mxnet_files import run_mobilefacenet
+from small_networks import prepared_by_hand, synthetic_faces, unit_rows
 
+from prefiqs.assets.fetch import fetch
+from prefiqs.embedding.embedder import embed
 from prefiqs.models.loading import load_model
+from prefiqs.models.registry import weights_are_here
 
 
 def run_onnx_runtime(path, prepared: np.ndarray) -> np.ndarray:
@@ -50,6 +54,20 @@ def test_mobilefacenet_192_equals_the_original_file_two_faces_at_a_time(assets, 
     expected = unit_rows(np.concatenate([original(pair)[0] for pair in pixels.reshape(200, 2, 112, 112, 3)]))
     assert orl_embeddings["mobilefacenet-192"].shape == (400, 192)
     assert np.abs(orl_embeddings["mobilefacenet-192"] - expected).max() <= 1e-5
+
+
+def test_mobilefacenet_y1_equals_its_layers_one_by_one():
+    """As MXNet defines them; no other run-time that is still maintained reads the file."""
+    if not weights_are_here("mobilefacenet-y1"):
+        pytest.skip("its files are in no package registry, so they are not fetched for a test")
+    folder, faces, model = fetch("mobilefacenet-y1"), synthetic_faces(4), load_model("mobilefacenet-y1", device="cpu")
+    pixels = torch.from_numpy(faces.transpose(0, 3, 1, 2).astype(np.float32))
+    with torch.no_grad():
+        expected = run_mobilefacenet(folder / "model-0000.params", folder / "model-symbol.json", pixels).numpy()
+        raw = model(model.prepare(faces)).numpy()
+    assert expected.shape == (4, 128) and np.ptp(unit_rows(expected), axis=0).mean() > 1e-2
+    np.testing.assert_allclose(raw, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(embed(model, faces, device="cpu"), unit_rows(expected), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["mobilefacenet-192", "mobilefacenet-512"])

@@ -18,6 +18,7 @@ from prefiqs.errors import InputError
 
 # A few bytes of a made-up file must not fill the memory.
 _LARGEST_CONSTANT, _WIDEST_PADDING = 2**26, 256
+REDUCED_PRECISION = "Numbers of reduced precision in an ONNX file are not supported; export it in float32."
 
 
 class Function(NamedTuple):
@@ -162,7 +163,7 @@ def _pool(x: Tensor, kind: str = "max", **attributes: Any) -> Tensor:
 def _cast(x: Tensor, to: int = 1) -> Tensor:
     kinds = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: torch.float64}
     if to not in kinds:
-        raise InputError("Numbers of reduced precision in an ONNX file are not supported; export it in float32.")
+        raise InputError(REDUCED_PRECISION)
     return x.to(torch.float32 if to == 11 and x.is_floating_point() else kinds[to])
 
 
