@@ -231,8 +231,8 @@ def _leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
     return F.leaky_relu(x, alpha)
 
 
-def _shape(x: Tensor) -> Tensor:
-    return torch.tensor(x.shape)
+def _shape(x: Tensor, start: int = 0, end: int | None = None) -> Tensor:
+    return torch.tensor(x.shape[start:end])
 
 
 _POOL = frozenset({"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"})
@@ -297,7 +297,7 @@ FUNCTIONS: dict[str, Function] = {
     "Range": _of(_range, 0, 1, 2),
     "Reshape": _of(_reshape, 1),
     "Resize": _of(_resize, 1, 2, 3),
-    "Shape": Function(_shape),
+    "Shape": _of(_shape),
     "Slice": _of(_slice, 1, 2, 3, 4),
     "Softmax": _of(_softmax),
     "Split": _of(_split, 1),

@@ -273,8 +273,7 @@ class _Reading:
         if len(inputs) == 1:
             inputs += [attributes.pop(name, None) for name in onnx_functions.ATTRIBUTES.get(node.op_type, ())]
         if node.op_type == "Shape" and isinstance(inputs[0], _Value):
-            shape = inputs[0].example.shape[attributes.get("start", 0) : attributes.get("end")]
-            return [torch.tensor(shape)]
+            inputs[0] = inputs[0].example
         if node.op_type == "Conv" and isinstance(inputs[0], Tensor):  # of what is added to each face, as of positions
             inputs[0] = self._call(onnx_functions.repeated, inputs[0][:1], self.faces)
         alone = inputs and isinstance(inputs[0], _Value) and not any(isinstance(i, _Value) for i in inputs[1:])
