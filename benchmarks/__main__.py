@@ -18,7 +18,8 @@ import pandas as pd
 from prefiqs.reporting.tables import Table
 
 GROUPS = (
-    "embedding", "quality", "latency", "photos", "lost", "detection", "pruning", "curves", "evaluate", "scaling",
+    "embedding", "imported", "quality", "latency", "photos", "lost", "detection", "pruning", "curves", "evaluate",
+    "scaling",
 )  # fmt: skip
 FOLDER = Path("reports/benchmarks")
 

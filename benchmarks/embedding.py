@@ -143,7 +143,7 @@ def variants(images: np.ndarray, folder: Path) -> Figure:
 
 
 def prefiqs_for_a_user(images: np.ndarray) -> Iterator[Figure]:
-    """PreFIQs with one ratio against two bare passes, and the pruning margin against one."""
+    """PreFIQs with one ratio against two bare passes."""
     model = prefiqs.load_model("sface", device="cpu")
     engine = model_engines([model], 16)[0]
     two = partial(batch_again, engine, 16, 2 * len(images) // 16)
@@ -152,13 +152,3 @@ def prefiqs_for_a_user(images: np.ndarray) -> Iterator[Figure]:
     yield dearer(f"{work}, start included", "two bare passes", partial(score, "prefiqs"), two, "≤ 1.1")
     ready = prefiqs.scorer("prefiqs", model, device="cpu")
     yield dearer(f"{work}, prepared before", "two bare passes", partial(ready, images), two, "≤ 1.1")
-    own = prefiqs.scorer("prefiqs", "mobilefacenet-512", device="cpu")
-    runtime = partial(batch_again, onnx_runtime("mobilefacenet-512"), 1, 2 * len(images))
-    yield dearer(f"PreFIQs, mobilefacenet-512 from ONNX, {len(images)} images", "ONNX Runtime twice",
-                 partial(own, images), runtime, "≤ 1.1", turns=2)  # fmt: skip
-    for name in ("sface", "mobilefacenet-512"):
-        network = prefiqs.load_model(name, device="cpu")
-        ready = prefiqs.scorer("pruning-margin", network, device="cpu")
-        bare = partial(batch_again, model_engines([network], 16)[0], 16, len(images) // 16)
-        yield dearer(f"pruning-margin, {name}, {len(images)} images, prepared before", "one bare pass",
-                     partial(ready, images), bare, "≤ 1.03")  # fmt: skip

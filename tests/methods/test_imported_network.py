@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from small_networks import RGB, TinyNet, synthetic_faces
+from small_networks import RGB, TinyNet, small_vit, synthetic_faces
 from torch import nn
 
 import prefiqs
@@ -21,11 +21,11 @@ FACES = synthetic_faces(6, seed=3)
 PRESERVE, EVAL = torch.onnx.TrainingMode.PRESERVE, torch.onnx.TrainingMode.EVAL
 
 
-def imported(module: nn.Module, path, training=PRESERVE) -> OnnxNetwork:
+def imported(module: nn.Module, path, training=PRESERVE, opset: int = 17) -> OnnxNetwork:
     """The module by way of PyTorch's classic exporter, which folds batch norms in the mode EVAL."""
     example = torch.ones(1, 3, 112, 112)
     with warnings.catch_warnings(action="ignore"):
-        torch.onnx.export(module, (example,), path, input_names=["x"], opset_version=17, dynamo=False,
+        torch.onnx.export(module, (example,), path, input_names=["x"], opset_version=opset, dynamo=False,
                           training=training)  # fmt: skip
     return load_onnx("imported", RGB, path)
 
@@ -59,6 +59,15 @@ def test_structured_pruning_takes_the_same_channels(network):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_structured_pruning_refuses_a_transformer_without_layer_norms(tmp_path):
+    """Before opset 17, ONNX has none: they are means, roots and quotients in the file."""
+    network = imported(small_vit(), tmp_path / "vit.onnx", opset=14)
+    assert not any(isinstance(layer, nn.LayerNorm) for layer in network.modules())
+    for ratio in (0.1, 0.5):
+        with pytest.raises(InputError, match="Structured pruning does not support imported: DepGraph cannot follow"):
+            prefiqs.prune(network, ratio, "structured")
+
+
 def test_an_exported_pair_gives_the_scores_of_the_first_network(network, tmp_path):
     export_onnx(network, PruningSpec(0.4), tmp_path / "q.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "q.onnx", providers=["CPUExecutionProvider"])
@@ -73,6 +82,14 @@ def test_grafiqs_says_that_batch_norms_were_folded(tmp_path):
     np.testing.assert_allclose(prefiqs.embed(network, FACES), prefiqs.embed(TinyNet(), FACES), atol=1e-5)
     with pytest.raises(InputError, match=r"imported has 0 of them for 3 convolutions \(exporters fold them into"):
         prefiqs.score(FACES, "grafiqs", network)
+
+
+def test_a_network_in_half_precision_is_refused(tmp_path):
+    path, example = tmp_path / "half.onnx", torch.ones(1, 3, 112, 112).half()
+    with warnings.catch_warnings(action="ignore"):
+        torch.onnx.export(TinyNet().half(), (example,), path, input_names=["x"], opset_version=17, dynamo=False)
+    with pytest.raises(InputError, match="half.onnx: Numbers of reduced precision .* export it in float32"):
+        load_onnx("half", RGB, path)
 
 
 class Away(nn.Module):

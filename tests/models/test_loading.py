@@ -224,6 +224,14 @@ def test_names_and_paths_that_do_not_exist(tmp_path):
             load_model(*arguments)
 
 
+@pytest.mark.parametrize("name", ["x.tflite", "folder/x.keras", "net.pth", "net.CKPT"])
+def test_files_that_do_not_say_how_a_network_is_built(name):
+    hint = "data/checkpoints/README.md says how to use a PyTorch checkpoint" if name.startswith("net.") else "$"
+    read = r"neither a known model nor a file that ends in .onnx, .params \(MXNet\) or .pb \(quality networks only\)\."
+    with pytest.raises(InputError, match=f"^{name} is {read} ?{hint}"):
+        load_model(name)
+
+
 def test_devices_that_do_not_exist(assets):
     with pytest.raises(InputError, match=r"Unknown device 'tpu\?'; choose auto, cpu, cuda, or cuda:N"):
         load_model("sface", device="tpu?")

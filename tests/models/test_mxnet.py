@@ -9,6 +9,7 @@ from mxnet_files import mxnet_arrays, write_mxnet
 from torch.nn import functional as F
 
 from prefiqs.errors import InputError
+from prefiqs.models.loading import load_model
 from prefiqs.models.mxnet import read_mxnet
 
 
@@ -49,6 +50,13 @@ def test_both_files_are_needed(tmp_path, arrays):
     (tmp_path / "net-symbol.json").unlink()
     with pytest.raises(InputError, match=r"File not found: .*net-symbol.json"):
         read_mxnet(path)
+
+
+@pytest.mark.parametrize("name", ["net.params", "my-net.params", "net-01.params"])
+def test_a_name_by_which_the_structure_cannot_be_found(tmp_path, arrays, name):
+    path = write_mxnet(tmp_path, arrays).rename(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name} must have the name NAME-0000.params, and NAME-symbol.json must be"):
+        load_model(str(path))
 
 
 @pytest.mark.parametrize("text", ["-" * 5000 + "1", "-" * 100_000 + "1"])

@@ -5,7 +5,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from mxnet_files import mxnet_arrays, write_mxnet
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import quantize_dynamic
 from torch import nn
 
 from prefiqs import embed, load_model, prune, scorer
@@ -15,6 +17,7 @@ from prefiqs.models.face_model import InputSpec, normalises
 from prefiqs.models.onnx_network import load_onnx
 
 SPEC = InputSpec("rgb", 127.5, 128.0)
+ASSUMED = InputSpec("rgb", 127.5, 127.5)  # by insightface's loader, too, of a file without subtraction and product
 
 
 class Network(nn.Module):
@@ -71,7 +74,7 @@ def test_embeddings_are_those_of_the_runtime(tmp_path, kind, batch):
     path, weights = exported(tmp_path, kind, batch)
     scaled = kind == "scaled"
     network = load_onnx("own", None, path)
-    assert network.input_spec == (InputSpec("rgb", 0, 1) if scaled else SPEC)
+    assert network.input_spec == (InputSpec("rgb", 0, 1) if scaled else ASSUMED)
     faces = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
     prepared = network.prepare(faces).numpy()
     theirs = by_runtime(path, prepared.transpose(0, 2, 3, 1) if kind == "nhwc" else prepared, batch)
@@ -129,11 +132,23 @@ def test_a_file_for_pixels_in_0_to_1_must_be_declared(tmp_path):
     scaling = helper.make_node("Div", ["x", "spread"], ["s"])
     nodes = [scaling, helper.make_node("GlobalAveragePool", ["s"], ["p"]), helper.make_node("Flatten", ["p"], ["y"])]
     path = graph_of(tmp_path / "n.onnx", nodes, [("y", 3)], spread=[[[[0.2]]]])
-    with pytest.raises(InputError, match="n.onnx: It scales its input, but not from 0…255; declare"):
+    with pytest.raises(InputError, match="n.onnx: It shifts or scales its input, but not from 0…255 .*; declare"):
         load_onnx("n", None, path)
     network = load_onnx("n", InputSpec("rgb", 0, 255), path)
     face = np.full((1, 112, 112, 3), 51, np.uint8)
     np.testing.assert_allclose(network(network.prepare(face)).detach().numpy(), np.full((1, 3), 1.0), rtol=1e-6)
+
+
+def test_a_file_that_only_shifts_pixels_must_be_declared(tmp_path):
+    """It takes 0…255, or pixels divided by something before; assumed scaling would shift them twice."""
+    shift = helper.make_node("Sub", ["x", "mean"], ["s"])
+    nodes = [shift, helper.make_node("GlobalAveragePool", ["s"], ["p"]), helper.make_node("Flatten", ["p"], ["y"])]
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 3)], mean=[[[91.0]], [[104.0]], [[131.0]]])
+    with pytest.raises(InputError, match="n.onnx: It shifts or scales its input, but not from 0…255 .*; declare"):
+        load_onnx("n", None, path)
+    network = load_onnx("n", InputSpec("bgr", 0, 1), path)
+    face = np.full((1, 112, 112, 3), (200, 100, 50), np.uint8)
+    np.testing.assert_allclose(network(network.prepare(face)).numpy(), [[-41, -4, 69]], rtol=1e-5)
 
 
 def test_embeddings_end_before_the_file_normalises_them(tmp_path):
@@ -205,6 +220,8 @@ def test_a_transformer_takes_any_number_of_faces(tmp_path, batch, opset):
     [
         ([helper.make_node("Conv", ["x", "w"], ["c"], domain="com.microsoft")], "operator com.microsoft.Conv is not"),
         ([helper.make_node("ConstantOfShape", ["big"], ["c"])], "A constant of shape .* is not supported"),
+        ([helper.make_node("Cast", ["x"], ["c"], to=TensorProto.FLOAT16)], "reduced precision .* in float32"),
+        ([helper.make_node("QuantizeLinear", ["x", "w"], ["c"])], "QuantizeLinear belongs to a quantised network; exp"),
         ([helper.make_node("Flatten", ["x"], ["c"], axis=0)], "Flatten from axis 0 on is not supported"),
         ([helper.make_node("Resize", ["x", "", "", "sides"], ["c"], mode="linear")], "Resizing to or by 1048576×"),
         ([helper.make_node("Resize", ["x", "", "", "sides"], ["c"])], "Resizing in the mode nearest half_pixel"),
@@ -268,11 +285,11 @@ def test_an_input_that_is_assumed_is_told_once(tmp_path, caplog):
         load_model(str(path), device="cpu")
     (record,) = caplog.records
     assert record.getMessage() == (
-        "told does not declare its input, so RGB, (x - 127.5)/128 is assumed. Declare it in told.json beside the file, "
-        'such as {"colour": "rgb", "mean": 127.5, "std": 128.0}.'
+        "told does not declare its input, so RGB, (x - 127.5)/127.5 is assumed. Declare it in told.json beside the "
+        'file, such as {"colour": "rgb", "mean": 127.5, "std": 127.5}.'
     )
     described = describe("norm", str(path), {}, False, False)
-    assert " input=RGB, (x - 127.5)/128 " in described
+    assert " input=RGB, (x - 127.5)/127.5 " in described
     path.with_suffix(".json").write_text('{"colour": "bgr", "mean": 127.5, "std": 127.5}')
     path.rename(path.with_stem("silent"))
     path.with_suffix(".json").rename(tmp_path / "silent.json")
@@ -283,6 +300,27 @@ def test_an_input_that_is_assumed_is_told_once(tmp_path, caplog):
     nodes = [scaling, helper.make_node("GlobalAveragePool", ["s"], ["p"]), helper.make_node("Flatten", ["p"], ["y"])]
     load_model(str(graph_of(tmp_path / "told-too.onnx", nodes, [("y", 3)], by=1 / 128)), device="cpu")
     assert "told-too does not declare its input, so RGB, (x - 0)/1 is assumed" in caplog.records[1].getMessage()
+
+
+def test_the_declaration_of_an_mxnet_network_is_asked_for_by_its_name(tmp_path, caplog):
+    """NAME.json, where it is looked for then, and not NAME-0000.json."""
+    path = write_mxnet(tmp_path, mxnet_arrays())
+    path = path.rename(tmp_path / "mine-0012.params")
+    (tmp_path / "net-symbol.json").rename(tmp_path / "mine-symbol.json")
+    assert load_model(str(path), device="cpu").name == "mine"
+    (record,) = caplog.records
+    assert "mine does not declare its input" in record.getMessage()
+    assert "Declare it in mine.json beside the file" in record.getMessage()
+    (tmp_path / "mine.json").write_text('{"colour": "bgr", "mean": 0, "std": 1}')
+    assert load_model(str(path), device="cpu").input_spec.colour == "bgr"
+
+
+def test_a_quantised_network_is_refused(tmp_path):
+    nodes = [*MEANS, helper.make_node("MatMul", ["f", "w"], ["y"])]
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 8)], w=np.random.default_rng(0).normal(size=(3, 8)))
+    quantize_dynamic(path, tmp_path / "int8.onnx")
+    with pytest.raises(InputError, match=r"int8.onnx: The ONNX operator \w*QuantizeLinear belongs to a quantised netw"):
+        load_onnx("n", SPEC, tmp_path / "int8.onnx")
 
 
 def test_a_network_that_takes_landmarks_too_is_refused(tmp_path):
@@ -320,24 +358,26 @@ def test_a_large_batch_is_refused(tmp_path):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("exporter", ["classic", "new"])
 def test_drift_is_that_of_the_file_with_masked_weights(tmp_path, exporter):
-    """The weights of the file are masked for ONNX Runtime."""
+    """Half of the weights of the file, the smallest of all layers together, become zero for ONNX Runtime."""
     if exporter == "classic":
         path, _ = exported(tmp_path, "plain", 1)
     else:
         torch.manual_seed(0)
         path, example = tmp_path / "new.onnx", (torch.ones(1, 3, 112, 112),)
         torch.onnx.export(Network("plain"), example, path, input_names=["x"], dynamo=True, external_data=False)
+    proto = onnx.load(path)
+    names = {node.input[1] for node in proto.graph.node if node.op_type in ("Conv", "Gemm", "MatMul")}
+    tensors = [tensor for tensor in proto.graph.initializer if tensor.name in names]
+    weights = [numpy_helper.to_array(tensor) for tensor in tensors]
+    assert sorted(weight.ndim for weight in weights) == [2, 4]
+    magnitudes = np.sort(np.abs(np.concatenate([weight.ravel() for weight in weights])))
+    for tensor, weight in zip(tensors, weights, strict=True):
+        kept = np.where(np.abs(weight) < magnitudes[len(magnitudes) // 2], np.float32(0), weight)
+        assert 0 < np.count_nonzero(kept) < weight.size
+        tensor.CopyFrom(numpy_helper.from_array(kept, tensor.name))
+    onnx.save(proto, tmp_path / "masked.onnx")
     network = load_onnx("own", SPEC, path)
     pruned = prune(network, 0.5)
-    proto, masked_tensors = onnx.load(path), 0
-    before, after = network.state_dict(), pruned.state_dict()
-    for tensor in proto.graph.initializer:
-        for name in before:
-            if np.array_equal(before[name].numpy(), numpy_helper.to_array(tensor)):
-                tensor.CopyFrom(numpy_helper.from_array(after[name].numpy(), tensor.name))
-                masked_tensors += not torch.equal(before[name], after[name])
-    assert masked_tensors >= 1
-    onnx.save(proto, tmp_path / "masked.onnx")
     faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
     masked = by_runtime(tmp_path / "masked.onnx", network.prepare(faces).numpy(), 1)
     plain = by_runtime(path, network.prepare(faces).numpy(), 1)

@@ -5,9 +5,13 @@ import onnxruntime
 import openvino as ov
 import pytest
 import torch
-from small_networks import prepared_by_hand, unit_rows
+from mxnet_files import run_mobilefacenet
+from small_networks import prepared_by_hand, synthetic_faces, unit_rows
 
+from prefiqs.assets.fetch import fetch
+from prefiqs.embedding.embedder import embed
 from prefiqs.models.loading import load_model
+from prefiqs.models.registry import weights_are_here
 
 
 def run_onnx_runtime(path, prepared: np.ndarray) -> np.ndarray:
@@ -52,6 +56,20 @@ def test_mobilefacenet_192_equals_the_original_file_two_faces_at_a_time(assets, 
     assert np.abs(orl_embeddings["mobilefacenet-192"] - expected).max() <= 1e-5
 
 
+def test_mobilefacenet_y1_equals_its_layers_one_by_one():
+    """As MXNet defines them; no other run-time that is still maintained reads the file."""
+    if not weights_are_here("mobilefacenet-y1"):
+        pytest.skip("its files are in no package registry, so they are not fetched for a test")
+    folder, faces, model = fetch("mobilefacenet-y1"), synthetic_faces(4), load_model("mobilefacenet-y1", device="cpu")
+    pixels = torch.from_numpy(faces.transpose(0, 3, 1, 2).astype(np.float32))
+    with torch.no_grad():
+        expected = run_mobilefacenet(folder / "model-0000.params", folder / "model-symbol.json", pixels).numpy()
+        raw = model(model.prepare(faces)).numpy()
+    assert expected.shape == (4, 128) and np.ptp(unit_rows(expected), axis=0).mean() > 1e-2
+    np.testing.assert_allclose(raw, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(embed(model, faces, device="cpu"), unit_rows(expected), rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["mobilefacenet-192", "mobilefacenet-512"])
 @pytest.mark.parametrize("n", [1, 3, 8])
 def test_a_graph_takes_any_number_of_faces(assets, orl, orl_embeddings, name, n):
@@ -79,5 +97,5 @@ def test_sface_is_a_plain_module_with_readable_names(sface):
 def test_an_onnx_path_is_a_model(assets, orl, orl_embeddings):
     model = load_model(str(assets["mobilefacenet-512"]))
     assert (model.name, model.embedding_size) == ("mobilefacenet_512", 512)
-    raw = model(model.prepare(orl.images[:2])).detach().numpy()
+    raw = model(torch.from_numpy(prepared_by_hand(orl.images[:2]))).detach().numpy()
     np.testing.assert_allclose(unit_rows(raw), orl_embeddings["mobilefacenet-512"][:2], atol=1e-5)

@@ -188,12 +188,12 @@ def test_each_method_refuses_the_networks_of_the_other(tiny):
         prefiqs.score(FACES, "quality-network", tiny)
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".pb"])
+@pytest.mark.parametrize("suffix", [".onnx", ".pb", ".ONNX", ".PB"])
 def test_a_file_of_the_users_that_is_declared_as_one(tmp_path, monkeypatch, suffix):
     monkeypatch.setenv("PREFIQS_DATA", str(tmp_path))
     path = tmp_path / "checkpoints" / f"mine{suffix}"
     path.parent.mkdir()
-    if suffix == ".pb":
+    if suffix.lower() == ".pb":
         path.write_bytes(frozen_mean(112))
     else:
         write_onnx(path, ["n", 3, 112, 112], [("ReduceMean", ["faces"], ["quality"], ("axes", [1, 2, 3]))])

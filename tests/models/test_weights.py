@@ -238,17 +238,19 @@ def test_assets_are_fetched_into_a_folder_each(assets, tmp_path, monkeypatch):
     assert fetched == ["sface", "mobilefacenet-512", "mobilefacenet-192"]  # each once
 
 
-def test_an_onnx_file_among_the_checkpoints_is_a_model(root):
-    put_mean_colours(root / "checkpoints" / "my-network.onnx")
+@pytest.mark.parametrize("ending", [".onnx", ".ONNX"])
+def test_an_onnx_file_among_the_checkpoints_is_a_model(root, ending):
+    put_mean_colours(root / "checkpoints" / f"my-network{ending}")
+    assert load_model(str(root / "checkpoints" / f"my-network{ending}"), device="cpu").name == "my-network"
     model = load_model("my-network", device="cpu")
     assert isinstance(model, OnnxNetwork)
     assert (model.name, model.embedding_size) == ("my-network", 3)
-    assert model.input_spec == InputSpec("rgb", 127.5, 128)
+    assert model.input_spec == InputSpec("rgb", 127.5, 127.5)
     assert known_models() == [*MODELS, "my-network"]
     assert weights_state("my-network") == "present"
     assert card_of("my-network").embedding_size is None
     face = synthetic_faces(1)
-    expected = ((face.astype(float) - 127.5) / 128).mean((1, 2))
+    expected = ((face.astype(float) - 127.5) / 127.5).mean((1, 2))
     np.testing.assert_allclose(model(model.prepare(face)).detach().numpy(), expected, atol=1e-5)
 
 
@@ -321,7 +323,7 @@ def test_weights_beside_an_onnx_file_belong_to_it(root):
     data = path.with_name("own.onnx.data")
     content = data.read_bytes()
     face = synthetic_faces(1)
-    expected = ((face.astype(float) - 127.5) / 128).mean((1, 2)) @ numpy_helper.to_array(weight)
+    expected = ((face.astype(float) - 127.5) / 127.5).mean((1, 2)) @ numpy_helper.to_array(weight)
 
     def embedded():
         model = load_model("own", device="cpu")
@@ -350,11 +352,12 @@ def test_weights_outside_of_the_folder_are_not_read(root):
         load_model("own")
 
 
-def test_an_mxnet_file_among_the_checkpoints_is_a_model(root):
-    write_mxnet(root / "checkpoints", mxnet_arrays()).rename(root / "checkpoints" / "own-0007.params")
+@pytest.mark.parametrize("ending", [".params", ".PARAMS"])
+def test_an_mxnet_file_among_the_checkpoints_is_a_model(root, ending):
+    write_mxnet(root / "checkpoints", mxnet_arrays()).rename(root / "checkpoints" / f"own-0007{ending}")
     (root / "checkpoints" / "net-symbol.json").rename(root / "checkpoints" / "own-symbol.json")
     model = load_model("own", device="cpu")
     assert (model.name, model.embedding_size, model.input_spec) == ("own", 5, InputSpec("rgb", 0, 1))
     assert known_models() == [*MODELS, "own"]
     record = json.loads((root / "cache" / "weights" / "own" / "source.json").read_text())
-    assert set(record) == {"own-0007.params", "own-symbol.json"}
+    assert set(record) == {f"own-0007{ending}", "own-symbol.json"}

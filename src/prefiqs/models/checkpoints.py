@@ -49,7 +49,7 @@ def read_backbone(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
 
     Raises `InputError` for a file that is no checkpoint, or holds what the layout does not know.
     """
-    state = read_tensors(path) if path.suffix in (".onnx", ".params") else read_checkpoint(path)
+    state = read_tensors(path) if path.suffix.lower() in (".onnx", ".params") else read_checkpoint(path)
     if not any(key.startswith(one.prefix) for one in layouts if one.prefix for key in state):
         unwrapped = {_WRAPPERS.sub("", key): tensor for key, tensor in state.items()}
         if len(unwrapped) < len(state):

@@ -69,7 +69,7 @@ class QualityGraph(GraphModel):
     """
 
     def __init__(self, name: str, input_spec: InputSpec, path: Path):
-        if path.suffix not in GRAPHS:
+        if path.suffix.lower() not in GRAPHS:
             raise InputError(f"A quality network must be a file {' or '.join(GRAPHS)}, unlike {path}.")
         self.sign = {"higher": 1.0, "lower": -1.0}[str(input_spec.better)]
         super().__init__(name, input_spec, path)

@@ -10,7 +10,7 @@ from prefiqs.errors import InputError
 from prefiqs.io.atomic import require_file
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.graph import GraphModel
-from prefiqs.models.onnx_network import declared_input
+from prefiqs.models.onnx_network import NETWORK_FILES, declaration_of, declared_input
 from prefiqs.models.registry import card_of, load_file, published_weights
 
 _CPU = torch.device("cpu")
@@ -21,9 +21,9 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
 
     Args:
         name: one of `MODELS`; the path of an ONNX file, or of MXNet's NAME-0000.params beside its NAME-symbol.json; or
-            NAME, with such a file in `checkpoints/` of the data folder. The network gets RGB, (x − 127.5)/128, or
+            NAME, with such a file in `checkpoints/` of the data folder. The network gets RGB, (x − 127.5)/127.5, or
             pixels as they are if it scales them itself, unless NAME.json beside it says otherwise, such as
-            `{"colour": "bgr", "mean": 127.5, "std": 127.5}`. With `"better": "higher"` or `"lower"` besides, the
+            `{"colour": "bgr", "mean": 127.5, "std": 128}`. With `"better": "higher"` or `"lower"` besides, the
             file, ONNX or a frozen TensorFlow graph (.pb), is a quality network.
         weights: a file to use instead of the published weights: the authors' checkpoint, or the same tensors with our
             layer names (.pth, .pt, .ckpt, .bin or .safetensors; for a network that is not built here, its own file).
@@ -32,11 +32,12 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
     Raises `InputError` for an unknown name or a file that does not fit, `AssetError` if weights cannot be downloaded.
     """
     target = resolve_device(device)
-    if name.endswith((".onnx", ".params", ".pb")):
+    path = Path(name)
+    if path.suffix.lower() in NETWORK_FILES:
         if weights is not None:
             raise InputError(f"{name} contains its own weights; leave out weights={str(weights)!r}.")
-        require_file(path := Path(name))
-        return load_file(path.stem, declared_input(path), path).to(target)
+        require_file(path)
+        return load_file(declaration_of(path).stem, declared_input(path), path).to(target)
     card = card_of(name)
     if weights:
         require_file(weights)

@@ -6,6 +6,7 @@ run code, and every size is checked against the length of the file.
 
 import ast
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,10 @@ def read_mxnet(params: Path) -> onnx.ModelProto:
 
 
 def symbol_file(params: Path) -> Path:
-    """The file of the network's structure that belongs to a file of its parameters."""
-    return params.with_name(params.name.rpartition("-")[0] + "-symbol.json")
+    """The file of the network's structure that belongs to a file of its parameters; `InputError` for another name."""
+    if not (named := re.fullmatch(r"(.+)-\d{4,}\.params", params.name, re.IGNORECASE)):
+        raise InputError(f"{params} must have the name NAME-0000.params, and NAME-symbol.json must be beside it.")
+    return params.with_name(f"{named[1]}-symbol.json")
 
 
 def _parameters(content: bytes) -> dict[str, np.ndarray]:

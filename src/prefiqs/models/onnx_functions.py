@@ -18,6 +18,7 @@ from prefiqs.errors import InputError
 
 # A few bytes of a made-up file must not fill the memory.
 _LARGEST_CONSTANT, _WIDEST_PADDING = 2**26, 256
+REDUCED_PRECISION = "Numbers of reduced precision in an ONNX file are not supported; export it in float32."
 
 
 class Function(NamedTuple):
@@ -162,7 +163,7 @@ def _pool(x: Tensor, kind: str = "max", **attributes: Any) -> Tensor:
 def _cast(x: Tensor, to: int = 1) -> Tensor:
     kinds = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: torch.float64}
     if to not in kinds:
-        raise InputError("Numbers of reduced precision in an ONNX file are not supported; export it in float32.")
+        raise InputError(REDUCED_PRECISION)
     return x.to(torch.float32 if to == 11 and x.is_floating_point() else kinds[to])
 
 
@@ -230,8 +231,8 @@ def _leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
     return F.leaky_relu(x, alpha)
 
 
-def _shape(x: Tensor) -> Tensor:
-    return torch.tensor(x.shape)
+def _shape(x: Tensor, start: int = 0, end: int | None = None) -> Tensor:
+    return torch.tensor(x.shape[start:end])
 
 
 _POOL = frozenset({"auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"})
@@ -296,7 +297,7 @@ FUNCTIONS: dict[str, Function] = {
     "Range": _of(_range, 0, 1, 2),
     "Reshape": _of(_reshape, 1),
     "Resize": _of(_resize, 1, 2, 3),
-    "Shape": Function(_shape),
+    "Shape": _of(_shape),
     "Slice": _of(_slice, 1, 2, 3, 4),
     "Softmax": _of(_softmax),
     "Split": _of(_split, 1),

@@ -29,11 +29,11 @@ from torch import Tensor, fx, nn
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models import onnx_functions
-from prefiqs.models.face_model import FaceModel, InputSpec
+from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 from prefiqs.models.mxnet import read_mxnet, symbol_file
 
+NETWORK_FILES = (".onnx", ".params", ".pb")  # that say how a network is built; the last holds a quality network
 _TOLERANCE = 1e-4  # of a coordinate of a normalised embedding, between PyTorch and OpenVINO
-_SCALED = InputSpec("rgb", mean=127.5, std=128.0)  # for files of which nothing else is known
 _PIXELS = InputSpec("rgb", mean=0, std=1)  # for files that scale pixels themselves
 _STANDARD = ("", "ai.onnx")  # the domain of ONNX's own operators
 _ON_PIXELS = ("Identity", "Cast", "Transpose", "Sub", "Add", "Mul", "Div", "BatchNormalization")
@@ -49,7 +49,7 @@ class OnnxNetwork(FaceModel):
     """An FR network from an ONNX file: prepared faces, float32 n×3×112×112, to raw embeddings n×d.
 
     If the file normalises its embeddings, the network ends before that; where it cannot, `normalises` tells.
-    input_spec: None means pixels as they are for a file that scales them itself, else RGB, (x - 127.5)/128.
+    input_spec: None means RGB; pixels as they are for a file that scales them itself, else (x - 127.5)/127.5.
 
     Raises `InputError` if it is no network from faces to embeddings, has an operator that is not supported (it is
     named), or scales pixels that `input_spec` scales too.
@@ -62,9 +62,10 @@ class OnnxNetwork(FaceModel):
             if input_spec and (input_spec.mean, input_spec.std) != (0, 1):
                 raise InputError("It scales pixels itself, so its input must be declared with mean 0 and std 1.")
             input_spec = input_spec or _PIXELS
-        elif scale != 1 and input_spec is None:
-            raise InputError("It scales its input, but not from 0…255; declare what it takes in a .json file.")
-        super().__init__(name, input_spec or _SCALED, reading.result.shape[1])
+        elif reading.changes_pixels and input_spec is None:
+            raise InputError("It shifts or scales its input, but not from 0…255 to a small range; declare what it "
+                             "takes in a .json file.")  # fmt: skip
+        super().__init__(name, input_spec or ARCFACE_INPUT, reading.result.shape[1])
         self.body = reading.body
         # The last that runs: the order of the modules follows their names.
         called = [f"body.{node.target}" for node in self.body.graph.nodes if node.op == "call_module"]
@@ -125,7 +126,7 @@ def read_network(path: Path) -> onnx.ModelProto:
 
     Raises `InputError` if that fails. Weights outside the folder of the file are refused.
     """
-    if path.suffix == ".params":
+    if path.suffix.lower() == ".params":
         return read_mxnet(path)
     try:
         return onnx.load(path)
@@ -135,8 +136,8 @@ def read_network(path: Path) -> onnx.ModelProto:
 
 def files_of(path: Path) -> list[Path]:
     """The files that a network in a file consists of: itself, weights kept beside it, and the declared input."""
-    others = [symbol_file(path)] if path.suffix == ".params" else []
-    if path.suffix == ".onnx":
+    others = [symbol_file(path)] if path.suffix.lower() == ".params" else []
+    if path.suffix.lower() == ".onnx":
         try:
             graph = onnx.load(path, load_external_data=False).graph
             constants = [a.t for node in graph.node for a in node.attribute if a.HasField("t")]
@@ -153,7 +154,7 @@ def files_of(path: Path) -> list[Path]:
 
 def declaration_of(path: Path) -> Path:
     """Where the input of a network is declared: `NAME.json` beside `NAME.onnx` or `NAME-0000.params`."""
-    return path.with_name(re.sub(r"(-\d{4}\.params|\.\w+)$", ".json", path.name))
+    return path.with_name(re.sub(r"((?i:-\d{4,}\.params)|\.\w+)$", ".json", path.name))
 
 
 def declared_input(path: Path) -> InputSpec | None:
@@ -200,6 +201,8 @@ def _input_shape(graph: onnx.GraphProto) -> tuple[int, bool]:
         raise InputError(f"The network must take one input of {FACE_SIZE}×{FACE_SIZE} colour faces, not {taken}.")
     if shape[0] > _LARGEST_BATCH:
         raise InputError(f"The network takes {shape[0]} faces at once; export it for at most {_LARGEST_BATCH}.")
+    if inputs[0].type.tensor_type.elem_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16):
+        raise InputError(onnx_functions.REDUCED_PRECISION)
     return shape[0] if shape[0] > 0 else _FREE_BATCH, faces[tuple(shape[1:])]
 
 
@@ -214,7 +217,8 @@ class _Value:
 class _Reading:
     """One pass over an ONNX graph.
 
-    `body`: the network; `result`: its output for an example; `pixel_scale`: by which factor it scales its input.
+    `body`: the network; `result`: its output for an example; `pixel_scale`: by which factor it scales its input;
+    `changes_pixels`: whether it scales or shifts it.
     """
 
     def __init__(self, proto: onnx.ModelProto):
@@ -230,7 +234,8 @@ class _Reading:
         if channels_last:
             value = self._call(onnx_functions.transpose, value, perm=[0, 2, 3, 1])
         self.known[input_name] = self.faces = value
-        self.pixel_scale, pixels = 1.0, {input_name}
+        pixels, given = {input_name}, _colours(faces)
+        seen = given
         self.absorbed: set[str] = set()
         with torch.no_grad():
             for node in self.graph.node:
@@ -246,8 +251,10 @@ class _Reading:
                 self.known |= dict(zip(node.output, outputs, strict=False))
                 if pixels & set(node.input) and node.op_type in _ON_PIXELS and isinstance(outputs[0], _Value):
                     pixels.add(node.output[0])
-                    self.pixel_scale = _spread(outputs[0].example) / _spread(faces)
+                    seen = _colours(outputs[0].example)
             embedding = self._embedding()
+        self.pixel_scale = float(seen.std(1).max() / given.std(1).max())
+        self.changes_pixels = not torch.equal(seen, given)
         self.fx.output(embedding.node)
         self.body, self.result = fx.GraphModule(self.root, self.fx), embedding.example
         self.body.graph.eliminate_dead_code()
@@ -258,14 +265,15 @@ class _Reading:
         function = onnx_functions.FUNCTIONS.get(node.op_type)
         if node.domain not in _STANDARD or (function is None and node.op_type not in _LAYERS):
             operator = ".".join(filter(None, [node.domain, node.op_type]))
-            raise InputError(f"The ONNX operator {operator} is not supported.")
+            quantised = "Quantize" in operator
+            reason = "belongs to a quantised network; export it in float32" if quantised else "is not supported"
+            raise InputError(f"The ONNX operator {operator} {reason}.")
         attributes = {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute}
         inputs: list[Any] = [self.known[name] if name else None for name in node.input]
         if len(inputs) == 1:
             inputs += [attributes.pop(name, None) for name in onnx_functions.ATTRIBUTES.get(node.op_type, ())]
         if node.op_type == "Shape" and isinstance(inputs[0], _Value):
-            shape = inputs[0].example.shape[attributes.get("start", 0) : attributes.get("end")]
-            return [torch.tensor(shape)]
+            inputs[0] = inputs[0].example
         if node.op_type == "Conv" and isinstance(inputs[0], Tensor):  # of what is added to each face, as of positions
             inputs[0] = self._call(onnx_functions.repeated, inputs[0][:1], self.faces)
         alone = inputs and isinstance(inputs[0], _Value) and not any(isinstance(i, _Value) for i in inputs[1:])
@@ -382,10 +390,10 @@ def _all_in_order(values: _Value | Tensor, indices: _Value | Tensor) -> bool:
     return torch.equal(indices.flatten(), torch.arange(len(values.example)))
 
 
-def _spread(images: Tensor) -> float:
-    """The largest standard deviation of a colour, in n×3×h×w or n×h×w×3."""
-    colours = images.movedim(-1, 1) if images.shape[-1] == 3 else images
-    return float(colours.transpose(0, 1).flatten(1).std(1).max())
+def _colours(images: Tensor) -> Tensor:
+    """Pixels by colour, 3×nhw, of n×3×h×w or n×h×w×3."""
+    channels_first = images.movedim(-1, 1) if images.shape[-1] == 3 else images
+    return channels_first.transpose(0, 1).flatten(1)
 
 
 def tensor_of(initializer: onnx.TensorProto) -> Tensor:

@@ -25,7 +25,7 @@ from prefiqs.io.atomic import whole_file, write_text
 from prefiqs.models.checkpoints import ENDINGS, PLAIN, Layout, load_strictly, read_backbone
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 from prefiqs.models.graph import GRAPHS, GraphModel, QualityGraph
-from prefiqs.models.onnx_network import declaration_of, declared_input, files_of, load_onnx, read_network
+from prefiqs.models.onnx_network import NETWORK_FILES, declaration_of, declared_input, files_of, load_onnx, read_network
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def load_file(name: str, input_spec: InputSpec | None, path: Path) -> FaceModel:
     """The network in a file that says how it is built; what it is for is declared by its input."""
     if input_spec and input_spec.better:
         return QualityGraph(name, input_spec, path)
-    if path.suffix == ".pb":
+    if path.suffix.lower() == ".pb":
         raise InputError(f"{path} can be used as a quality network only. Declare it in {declaration_of(path).name}: "
                          '{"colour": …, "mean": …, "std": …, "better": "higher" or "lower"}.')  # fmt: skip
     if input_spec and path.suffix == ".tflite":
@@ -179,6 +179,10 @@ def card_of(name: str) -> ModelCard:
     own = [*_own_files(name), *(folder / name / f"model{suffix}" for folder in _folders() for suffix in GRAPHS)]
     if path := next((path for path in own if path.is_file()), None):
         return ModelCard(name, "file of your own", str(path), "not known", None, declared_input(path), None)
+    if suffix := Path(name).suffix.lower():
+        checkpoint = " data/checkpoints/README.md says how to use a PyTorch checkpoint." if suffix in ENDINGS else ""
+        raise InputError(f"{name} is neither a known model nor a file that ends in .onnx, .params (MXNet) or .pb "
+                         f"(quality networks only).{checkpoint}")  # fmt: skip
     raise InputError(f"Unknown model {name!r}; choose one of {', '.join(sorted(known_models()))}, or put your own at "
                      f"{_checkpoints() / name}.onnx.")  # fmt: skip
 
@@ -207,7 +211,7 @@ def _made(card: ModelCard) -> list[Path]:
 def _file_name(card: ModelCard) -> str:
     if card.network:
         return "model.safetensors"
-    suffix = Path(ASSETS[card.asset].path if card.asset else card.source).suffix
+    suffix = Path(ASSETS[card.asset].path if card.asset else card.source).suffix.lower()
     return f"model{suffix if suffix in ('.tflite', '.pb') else '.onnx'}"
 
 
@@ -222,7 +226,7 @@ def _checkpoint(card: ModelCard) -> Path | None:
 
 def _own_files(name: str | None = None) -> list[Path]:
     """The user's ONNX, MXNet and TensorFlow files; only those of one network if it is named."""
-    files = [path for path in sorted(_checkpoints().glob("*")) if path.suffix in (".onnx", ".params", ".pb")]
+    files = [path for path in sorted(_checkpoints().glob("*")) if path.suffix.lower() in NETWORK_FILES]
     return [path for path in files if name in (None, declaration_of(path).stem)]
 
 

@@ -1,0 +1,32 @@
+"""A network from an ONNX file beside the runtime of that file, and the pruning margin beside a forward pass."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from benchmarks.embedding import batch_again, faces, onnx_runtime
+from benchmarks.harness import Figure, dearer
+
+import prefiqs
+from prefiqs.embedding.engines import model_engines
+
+FACES = 512
+
+
+def run() -> Iterator[Figure]:
+    """PreFIQs on an imported network against two passes of ONNX Runtime, and the pruning margin against one pass."""
+    with tempfile.TemporaryDirectory() as folder:
+        images = faces(FACES, Path(folder))
+        own = prefiqs.scorer("prefiqs", "mobilefacenet-512", device="cpu")
+        runtime = partial(batch_again, onnx_runtime("mobilefacenet-512"), 1, 2 * FACES)
+        yield dearer(f"PreFIQs, mobilefacenet-512 from ONNX, {FACES} images, prepared before", "ONNX Runtime twice",
+                     partial(own, images), runtime, "≤ 1.1")  # fmt: skip
+        for name in ("sface", "mobilefacenet-512"):
+            network = prefiqs.load_model(name, device="cpu")
+            ready = prefiqs.scorer("pruning-margin", network, device="cpu")
+            bare = partial(batch_again, model_engines([network], 16)[0], 16, FACES // 16)
+            yield dearer(f"pruning-margin, {name}, {FACES} images, prepared before", "one bare pass",
+                         partial(ready, images), bare, "≤ 1.03")  # fmt: skip
