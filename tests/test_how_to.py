@@ -1,4 +1,4 @@
-"""README.md and the pages of docs/ are true: their code runs as printed, in the order of a page, beside files of the names it uses.
+"""README.md and docs/ are true: their code runs as printed, in the order of a page, beside files of the names it uses.
 
 A block that cannot run has a line `<!-- not run: REASON -->` before it.
 """
@@ -20,7 +20,7 @@ import prefiqs
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-BLOCK = re.compile(r"(<!-- not run: .+ -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"(<!-- not run: [^\n]+ -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
 PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = {page: [found.groups() for found in BLOCK.finditer(text)] for page, text in PAGES.items()}
@@ -40,7 +40,8 @@ def files_of(page: str, folder: Path, assets: dict[str, Path]) -> None:
     if page == "README.md":
         for person in range(1, 11):
             shutil.copytree(assets["orl"] / f"s{person}", folder / "people" / f"s{person}")
-    for name in {"README.md": ["holiday"], "how-to/score.md": ["holiday", "photos", "faces"], "how-to/own-network.md": ["photos"],
+    for name in {"README.md": ["holiday"], "how-to/score.md": ["holiday", "photos", "faces"],
+                 "how-to/own-network.md": ["photos"],
                  "reference/methods.md": ["holiday", "mixed"]}.get(page, []):  # fmt: skip
         photos_of(folder / name, assets["orl"], 5)
     Image.open(assets["orl"] / "s9" / "1.pgm").save(folder / "portrait.jpg")
