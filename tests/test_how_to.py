@@ -1,4 +1,4 @@
-"""The pages of docs/ are true: their code runs as printed, in the order of a page, beside files of the names it uses.
+"""README.md and docs/ are true: their code runs as printed, in the order of a page, beside files of the names it uses.
 
 A block that cannot run has a line `<!-- not run: REASON -->` before it.
 """
@@ -20,8 +20,9 @@ import prefiqs
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-BLOCK = re.compile(r"(<!-- not run: .+ -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"(<!-- not run: [^\n]+ -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
+PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = {page: [found.groups() for found in BLOCK.finditer(text)] for page, text in PAGES.items()}
 RUN = {page: [block[1:] for block in blocks if not block[0]] for page, blocks in BLOCKS.items()}
 
@@ -36,7 +37,11 @@ def files_of(page: str, folder: Path, assets: dict[str, Path]) -> None:
     """What a reader of the page has: photos, a network, the files of an evaluation."""
     if page == "how-to/evaluate.md":
         return files_of_an_evaluation(folder)
-    for name in {"how-to/score.md": ["holiday", "photos", "faces"], "how-to/own-network.md": ["photos"],
+    if page == "README.md":
+        for person in range(1, 11):
+            shutil.copytree(assets["orl"] / f"s{person}", folder / "people" / f"s{person}")
+    for name in {"README.md": ["holiday"], "how-to/score.md": ["holiday", "photos", "faces"],
+                 "how-to/own-network.md": ["photos"],
                  "reference/methods.md": ["holiday", "mixed"]}.get(page, []):  # fmt: skip
         photos_of(folder / name, assets["orl"], 5)
     Image.open(assets["orl"] / "s9" / "1.pgm").save(folder / "portrait.jpg")
@@ -48,7 +53,7 @@ def files_of(page: str, folder: Path, assets: dict[str, Path]) -> None:
                 face = prefiqs.align(photo)
                 print(f"faces/{photo.name}", *face.landmarks.ravel(), file=points)
                 Image.fromarray(face.image).save(folder / "aligned" / f"{photo.stem}.png")
-    if page == "how-to/own-network.md":
+    if page in ("README.md", "how-to/own-network.md"):
         shutil.copy(assets["sface"], folder / "mine.onnx")
 
 

@@ -1,8 +1,11 @@
 """The tutorials run as they are in a plain clone, and what they print is true."""
 
+import ast
 import json
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -46,7 +49,15 @@ def test_executed_copies_are_those_of_todays_notebooks(name):
     """`make tutorials` makes them again."""
     folder = ROOT / "reports" / "tutorials"
     source, executed = (nbformat.read(place / f"{name}.ipynb", as_version=4).cells for place in (NOTEBOOKS, folder))
-    assert [c.source for c in executed if c.cell_type == "code"] == [c.source for c in source if c.cell_type == "code"]
+
+    def linked(cell) -> str:
+        """The text of a cell as its copy has it: other tutorials lie beside the copy, other files where they were."""
+        links = re.findall(r"\]\((?!https:)([^)]+)\)", cell.source) if cell.cell_type == "markdown" else ()
+        away = [link for link in links if not (folder / link).is_file()]
+        moved = {link: f"../../notebooks/{link}".replace("notebooks/../", "") for link in away}
+        return re.sub(r"\]\((.+?)\)", lambda found: f"]({moved.get(found[1], found[1])})", cell.source)
+
+    assert [(c.cell_type, c.source) for c in executed] == [(c.cell_type, linked(c)) for c in source]
     assert any(cell.get("outputs") for cell in executed)
     text = "\n".join(cell.source for cell in executed if cell.cell_type == "markdown")
     assert all((folder / link).is_file() for link in re.findall(r"\]\((?!https:)([^)#]+)", text))
@@ -62,6 +73,24 @@ def test_quality_in_ten_minutes(run):
     assert len(kept) == 3 and kept == sorted(kept, reverse=True), "discarding must help"
     areas = re.findall(r"pAUC·10³ of (.+): ([\d.]+)", text)
     assert len(areas) == 4 and areas[-1][0] == "random order", "sorted, and every score beats random order"
+
+
+def test_the_slider_of_the_tutorial_shows_the_row_of_each_ratio(monkeypatch):
+    """With a stand-in for ipywidgets, which is not installed here, in the two cells that it concerns."""
+    shown = {}
+
+    def interact(show, *, rho):
+        assert rho.value in rho.options
+        shown.update({ratio: show(ratio) for ratio in rho.options})
+
+    monkeypatch.setitem(sys.modules, "ipywidgets", SimpleNamespace(SelectionSlider=SimpleNamespace, interact=interact))
+    cells = nbformat.read(NOTEBOOKS / "tutorial_quality_in_ten_minutes.ipynb", as_version=4).cells
+    sources = [cell.source for cell in cells if cell.cell_type == "code"]
+    (slider,) = (source for source in sources if "ipywidgets" in source)
+    ratios = next(re.search(r"^ratios = (.+)$", source, re.M) for source in sources if "ratios = " in source)
+    rows = {ratio: f"row of {ratio}" for ratio in ast.literal_eval(ratios[1])}
+    exec(compile(slider, "slider", "exec"), {"rows": rows})
+    assert shown == rows
 
 
 @pytest.mark.long

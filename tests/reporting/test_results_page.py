@@ -3,8 +3,11 @@
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
+from shutil import copy, copytree
 
 import numpy as np
 import pandas as pd
@@ -60,6 +63,18 @@ def page(tmp_path, monkeypatch):
 
 def cells(line):
     return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+@pytest.mark.long
+def test_the_published_pages_hold_the_numbers_of_the_published_runs(tmp_path):
+    """`make readme` would change nothing."""
+    for folder in ("docs", "reports"):
+        copytree(ROOT / folder, tmp_path / folder)
+    copy(ROOT / "README.md", tmp_path)
+    subprocess.run([sys.executable, tmp_path / "docs" / "readme_results.py"], check=True)
+    for page in sorted(tmp_path.rglob("*.md")):
+        name = page.relative_to(tmp_path)
+        assert page.read_text(encoding="utf-8") == (ROOT / name).read_text(encoding="utf-8"), name
 
 
 def test_scores_are_chosen_on_some_data_and_judged_on_others(page):

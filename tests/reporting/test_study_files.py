@@ -38,6 +38,24 @@ def test_each_kind_has_its_format(tmp_path):
     assert pd.read_parquet(tmp_path / "s" / "t.parquet").equals(frame) and Path(tmp_path / "t.md").is_file()
 
 
+def test_what_is_none_leaves_no_file_of_an_earlier_write(tmp_path):
+    class Ranks(Study):
+        table: Table = saved_as("ranks")
+        faces: Any = saved_as("faces")
+        ranks: Any = saved_as("ranks")
+
+    def write(faces, ranks):
+        Ranks(Table(pd.DataFrame({"x": [1.5]}), ""), faces, ranks).write(tmp_path)
+        return {path.name for path in tmp_path.iterdir()}
+
+    table = {"ranks.csv", "ranks.md"}
+    figure = drift_histograms({"d": [1, 2]}, "drift")
+    (tmp_path / "faces-of-others.png").touch()
+    assert write(figure, figure) == table | {"faces.png", "ranks.png", "faces-of-others.png"}
+    assert write(pd.DataFrame({"x": [1]}), figure) >= {"faces.csv"}
+    assert write(None, None) == table | {"faces-of-others.png"}
+
+
 def test_an_attribute_of_no_known_kind_is_not_passed_over(tmp_path):
     study = OneOfEach(Table(pd.DataFrame({"x": [1]}), ""), pd.DataFrame(), "no figure", None)
     with pytest.raises(TypeError, match="'str' object"):

@@ -29,7 +29,7 @@ class Study:
     """Results that a notebook shows. Every subclass is a frozen dataclass.
 
     Of its attributes, those that are `saved_as` something are files, too: a `Table` as CSV and Markdown, a frame as
-    CSV, a figure as PNG; None is not written.
+    CSV, a figure as PNG. For None, the files that an earlier write left under its name are removed.
 
     Attributes:
         numbers: what prose may quote, written as numbers.json, unless there is none.
@@ -44,11 +44,11 @@ class Study:
 
     def write(self, folder: str | Path) -> None:
         """Write what is `stored` to its place, and the rest into a folder."""
-        for path, value in self.stored.items():
+        named = {attribute.name: attribute.metadata.get("file") for attribute in fields(self)}
+        files = [(Path(folder) / file, getattr(self, name)) for name, file in named.items() if file]
+        files.sort(key=lambda file: file[1] is not None)  # None first: it may share its name with what is written
+        for path, value in [*self.stored.items(), *files]:
             _write(value, path)
-        for attribute in fields(self):
-            if name := attribute.metadata.get("file"):
-                _write(getattr(self, attribute.name), Path(folder) / name)
         if self.numbers:
             write_numbers(self.numbers, folder)
 
@@ -66,7 +66,8 @@ def write_numbers(numbers: Mapping[str, Any], folder: str | Path) -> None:
 def _write(value: Any, path: Path) -> None:
     match value:
         case None:
-            pass
+            for suffix in (".png", ".csv", ".md"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
         case np.ndarray():
             write_array(value, path)
         case pd.DataFrame():

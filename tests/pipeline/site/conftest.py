@@ -127,7 +127,7 @@ def _write_reports(reports: Path) -> None:
         ("granularity", True, "Unstructured beats structured", "toy-xq", "sface", "smaller at 1 of 1 & <all>", "yes"),
         ("norm", False, "PreFIQs beats the embedding norm", "toy-xq", "sface", "12 against 15", "no"),
     ]
-    write_table(pd.DataFrame(claims, columns=columns), reports / "claims.csv")
+    write_table(pd.DataFrame(claims, columns=columns).assign(reliable=True), reports / "claims.csv")
     write_text("Claims\n\n| a |\n| --- |\n| 1 |\n", reports / "claims.md")
     item = reports / "edc" / "toy-xq" / "sface"
     write_text(
@@ -159,6 +159,7 @@ def _write_reports(reports: Path) -> None:
     )
     areas["pauc_low"] = areas["pauc"].where(areas["key"] != STRUCTURED.key) - 1
     areas["pauc_high"] = areas["pauc"] + 1
+    areas["reliable"] = (areas["fmr"] == 1e-3) & (areas["key"] != SER_FIQ.key)
     recomputed = areas["threshold"] == "recomputed"
     for column, area in (("random", 80.5), ("random_low", 78.0), ("random_high", 83.0)):
         areas[column] = pd.Series(area, areas.index).where(recomputed)

@@ -3,23 +3,25 @@
 import json
 import re
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from PIL import Image
+from PIL import Image, ImageColor
 
 from prefiqs.cli import main
 from prefiqs.errors import InputError
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.site import gallery
 from prefiqs.pipeline.site.build import build_site
+from prefiqs.pipeline.site.results import shown_first
 from prefiqs.reporting.html.pages import STATIC
 
 RUN = "reports/default"
-STYLE = STATIC / "style.css"
+ROOT = Path(__file__).parents[3]
 NORM = MethodId.of("norm", "sface")
 
 
@@ -156,7 +158,7 @@ def test_a_link_that_leads_nowhere_is_refused(project, caplog):
 def test_every_link_leads_to_a_file_of_the_site_and_every_image_has_a_text(built):
     _, site = built
     pages = [page for page in sorted(site.rglob("*.html")) if page.name != "404.html"]  # whose links begin with /
-    assert len(pages) == 1 + 1 + 1 + 2 + 3  # home, report, results, galleries; a notebook and two tables
+    assert len(pages) == 1 + 1 + 2 + 2 + 3  # home, report, its two lists, two galleries; a notebook, two tables
     seen = 0
     for page in pages:
         tree = soup(page)
@@ -198,8 +200,43 @@ def test_tables_have_their_title_as_heading_and_their_files(built):
 def test_every_run_is_in_the_navigation(built):
     _, site = built
     links = {(a["href"], a.get_text(strip=True)) for a in soup(site / "index.html").select("nav a")}
-    pages = {"index": "Report", "results": "Areas of every method", "gallery-toy": "Gallery of toy"}
+    pages = {"index": "Report", "results": "Areas of every method", "tables": "All tables"}
+    pages["gallery-toy"] = "Gallery of toy"
     assert links >= {(f"{RUN}/{name}.html", title) for name, title in pages.items()}
+
+
+def test_every_table_is_listed(built):
+    project, site = built
+    listed = {(a["href"], a.get_text()) for a in soup(site / RUN / "tables.html").select("article li a")}
+    item = "edc/toy-xq/sface"
+    pages = {("claims.html", "claims"), (f"{item}/table3.html", "table3"), (f"{item}/areas.csv", "areas")}
+    assert listed == pages and len(list(project.reports.rglob("*.csv"))) == len(pages)
+
+
+def test_results_open_with_what_is_reliable_and_the_same_model():
+    of = ["benchmark", "estimator", "verifier", "low"]
+    names = product(["lfw", "lfw-all"], ["sface", "other"], ["third", "other", "sface"])
+    areas = pd.DataFrame([(*row, 1.0) for row in names], columns=of)
+    claims = pd.DataFrame(
+        [("lfw", "sface", False), ("lfw-all", "other", True), ("lfw", "sface", True)],
+        columns=["benchmark", "estimator", "reliable"],
+    )
+    assert shown_first(areas, claims)[of[:3]].tolist() == ["lfw-all", "other", "other"]
+    assert shown_first(areas, claims[:1])[of[:3]].tolist() == ["lfw", "sface", "sface"]
+    assert shown_first(areas, claims[:0])[of[:3]].tolist() == ["lfw", "sface", "sface"]
+
+
+def test_areas_that_are_not_reliable_are_grey_and_have_two_digits(built):
+    project, site = built
+    areas = pd.read_csv(project.reports / "edc" / "toy-xq" / "sface" / "areas.csv")
+    rows = soup(site / RUN / "results.html").select("#results tbody tr")
+    few = [row for row in rows if "few" in row.get("class", [])]
+    assert len(few) == (~areas["reliable"]).sum() + 2 and len(rows) - len(few) == areas["reliable"].sum() + 2
+    for row in rows:
+        pauc, reliable = row.find_all("td")[1], row.find_all("td")[11].get_text()
+        assert reliable == ("no" if row in few else "yes")
+        expected = f"{float(pauc['data-value']):.2g}" if row in few else f"{float(pauc['data-value']):.2f}"
+        assert pauc.get_text() == expected
 
 
 def test_results_are_the_tables_of_the_stages(built):
@@ -231,19 +268,28 @@ def test_the_command(project, monkeypatch, capsys):
     assert "was not made by `prefiqs site`" in printed.err and printed.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_have_the_contrast_of_wcag_aa(scheme):
-    light, dark = re.findall(r":root \{(.*?)\}", STYLE.read_text(), re.DOTALL)
-    text = light if scheme == "light" else dark
-    colours = {name: value.strip() for name, value in re.findall(r"--([\w-]+):\s*(#\w+)", text)}
-    pairs = [(c, paper) for c in ("ink", "soft", "accent") for paper in ("paper", "raised")]
-    for ink, paper in [*pairs, ("no", "paper")]:
+INKS, THEME = ("md-accent-fg-color", "md-typeset-a-color", "soft"), "md-default-bg-color"
+STYLES = {
+    STATIC / "style.css": [*product(("ink", "soft", "accent"), ("paper", "raised")), ("no", "paper")],
+    ROOT / "docs" / "assets" / "site.css": [
+        *product(INKS, (THEME, "chosen")), ("md-primary-bg-color", "md-primary-fg-color"),
+    ],
+}  # fmt: skip
+PAPERS = {"light": "#fff", "dark": "hsl(225, 15%, 14%)"}  # of the theme
+
+
+@pytest.mark.parametrize("scheme", PAPERS)
+@pytest.mark.parametrize("style", STYLES, ids=lambda path: path.name)
+def test_colours_have_the_contrast_of_wcag_aa(style, scheme):
+    light, dark = re.findall(r"(?::root|slate\"\]).*? \{(.*?)\}", style.read_text(), re.DOTALL)[:2]
+    text = light if scheme == "light" else light + dark  # of two colours of a name, the last counts
+    colours = {THEME: PAPERS[scheme], **dict(re.findall(r"--([\w-]+):\s*(#\w+)", text))}
+    for ink, paper in STYLES[style]:
         bright, faint = sorted((luminance(colours[ink]), luminance(colours[paper])), reverse=True)
         assert (bright + 0.05) / (faint + 0.05) >= 4.5, (ink, paper)
 
 
 def luminance(colour: str) -> float:
-    digits = colour[1:] if len(colour) == 7 else "".join(2 * d for d in colour[1:])
-    shares = np.array([int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)])
+    shares = np.array(ImageColor.getrgb(colour)) / 255
     linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])

@@ -1,8 +1,11 @@
 """The site as a reader meets it: in headless Chromium, from files, by mouse and by keyboard, wide and narrow."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 from browser import needs_chromium
+from PIL import Image
 
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.site.build import build_site
@@ -12,7 +15,7 @@ pytestmark = needs_chromium
 RUN = "reports/default"
 RESULTS, GALLERY = f"{RUN}/results", f"{RUN}/gallery-toy-xq"
 NOTEBOOK, TABLE = f"{RUN}/edc/toy-xq/sface/13_edc", f"{RUN}/edc/toy-xq/sface/table3"
-PAGES = ["index", RESULTS, f"{RUN}/gallery-toy", GALLERY, f"{RUN}/index", NOTEBOOK, TABLE]
+PAGES = ["index", RESULTS, f"{RUN}/tables", f"{RUN}/gallery-toy", GALLERY, f"{RUN}/index", NOTEBOOK, TABLE]
 FIRST = MethodId.of_spec("sface", PruningSpec(0.4))  # the method chosen when the page opens
 STRUCTURED = MethodId.of_spec("sface", PruningSpec(0.4, "structured"))
 NORM, SER_FIQ, SEVERITY = MethodId.of("norm", "sface"), MethodId.of("ser-fiq", "sface"), MethodId.severity()
@@ -70,7 +73,8 @@ def test_the_search_works_in_pages_that_are_opened_from_files(page, site):
     page.keyboard.press("/")
     page.keyboard.type("bootstrap")
     page.wait_for_selector(".md-search-result__item a")
-    assert "Home" in page.inner_text(".md-search-result__list")
+    found = page.inner_text(".md-search-result__list")
+    assert "Home" in found and "Areas of every method" in found
 
 
 def test_the_gallery_is_in_the_order_of_each_method(page, project, site):
@@ -184,37 +188,54 @@ def test_names_alone_where_faces_may_not_be_shown(page, make, tmp_path):
     assert page.locator("img").count() == 0
 
 
-def column(page, number: int) -> list[str]:
-    code = "(rows, n) => rows.filter(r => !r.hidden).map(r => r.cells[n].textContent)"
+def column(page, number: int, value: str = "textContent") -> list[str]:
+    code = f"(rows, n) => rows.filter(r => !r.hidden).map(r => r.cells[n].{value})"
     return page.eval_on_selector_all("#results tbody tr", code, number)
 
 
 def test_results_sort_by_click_and_by_keyboard(page, site):
     visit(page, site, RESULTS)
-    before = column(page, 1)
-    page.click("th:nth-child(2) button")
-    areas = [float(text) for text in column(page, 1)]
-    assert areas == sorted(map(float, before)) != list(map(float, before))
+    page.select_option("[name=verifier]", "")
+    areas = list(map(float, column(page, 1, "dataset.value")))
+    assert areas == sorted(areas) and len(set(areas)) > 2, "the smallest comes first when the page opens"
     assert page.get_attribute("th:nth-child(2)", "aria-sort") == "ascending"
+    page.click("th:nth-child(2) button")
+    assert list(map(float, column(page, 1, "dataset.value"))) == areas[::-1]
+    assert page.get_attribute("th:nth-child(2)", "aria-sort") == "descending"
     page.focus("th:nth-child(2) button")
     page.keyboard.press("Enter")
-    assert [float(text) for text in column(page, 1)] == areas[::-1]
-    assert page.get_attribute("th:nth-child(2)", "aria-sort") == "descending"
+    assert list(map(float, column(page, 1, "dataset.value"))) == areas
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     assert page.eval_on_selector_all("th[aria-sort]", "all => all.map(h => h.textContent)") == ["from"]
-    lows = column(page, 2)
-    known = [float(text) for text in lows if text != "–"]
-    assert known == sorted(known) and lows[len(known) :] == ["–"] * 2, "what is missing comes last"
+    lows = column(page, 2, "dataset.value")
+    known = [float(text) for text in lows if text]
+    assert known == sorted(known) and lows[len(known) :] == [""] * 2, "what is missing comes last"
     page.click("th:nth-child(1) button")
     assert column(page, 0) == sorted(column(page, 0), key=str.lower)
 
 
 def test_results_are_filtered(page, site):
     visit(page, site, RESULTS)
-    assert page.inner_text("#count") == "10 of 36 rows"  # four methods and the random order, two verifiers
-    assert set(column(page, 9)) == {"0.001"} and set(column(page, 10)) == {"recomputed"}
+    assert page.inner_text("#count") == "5 of 36 rows"  # four methods and the random order
+    assert [set(column(page, n)) for n in (4, 9, 10)] == [{"sface"}, {"0.001"}, {"recomputed"}]
     page.select_option("[name=verifier]", "other")
     page.select_option("[name=threshold]", "fixed")
     assert page.inner_text("#count") == "4 of 36 rows"
     assert set(column(page, 4)) == {"other"} and set(column(page, 10)) == {"fixed"}
+    page.select_option("[name=method]", NORM.label)
+    assert column(page, 0) == [NORM.label]
+
+
+@pytest.mark.parametrize("name", [RESULTS, TABLE])
+def test_a_shadow_shows_that_a_wide_table_goes_on(page, site, name):
+    """At the right as long as there is more to the right, and at the left thereafter."""
+    visit(page, site, name, 400)
+    box = page.locator(".scroll" if name == RESULTS else ".md-typeset__scrollwrap")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
+    for scrolled, shaded in ((0, [False, True]), (9999, [True, False])):
+        box.evaluate("(box, x) => { box.scrollLeft = x }", scrolled)
+        shot = np.asarray(Image.open(BytesIO(box.screenshot())).convert("L"))
+        edges = shot[-3, [1, -2]]  # below the last row
+        assert [bool(edge < 240) for edge in edges] == shaded

@@ -1,7 +1,7 @@
 """Hooks of MkDocs: the site has the layout of the repository, so that every link works in both.
 
-Pages are the Markdown files and the notebooks. Each published run adds a page of results and, where its faces and
-scores are on this machine, galleries.
+Pages are the Markdown files and the notebooks. Each published run adds a page of results, a list of its tables and,
+where its faces and scores are on this machine, galleries.
 """
 
 import logging
@@ -18,10 +18,11 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from nbconvert import MarkdownExporter
 
+from prefiqs.evaluation.tables import UNRELIABLE, area_text
 from prefiqs.io.tables import read_table
 from prefiqs.pipeline.run import Run, open_run
 from prefiqs.pipeline.site.gallery import gallery_of
-from prefiqs.pipeline.site.results import results_of
+from prefiqs.pipeline.site.results import results_of, shown_first
 from prefiqs.reporting.html.pages import render
 
 FILES = (
@@ -78,15 +79,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _pages(root: Path, name: str, config: MkDocsConfig) -> Iterator[File]:
-    """The results of a published run, and a gallery of each benchmark that its workspace holds."""
+    """The results and tables of a published run, and a gallery of each benchmark that its workspace holds."""
     folder, areas = f"reports/{name}", results_of(root / "reports" / name)
-    judged = read_table(root / folder / "claims.csv")[["benchmark", "estimator"]].head(1)
-    shown = areas.merge(judged) if len(judged) else areas
+    chosen = shown_first(areas, read_table(root / folder / "claims.csv"))
+    rows = areas.sort_values("pauc", kind="stable").to_dict("records")
     yield _written(
         config, f"{folder}/results.md", "Areas of every method", "results",
-        run=name, rows=areas.to_dict("records"), limit=areas["limit"].iloc[0],
-        chosen=shown.dropna(subset="low").iloc[0],
+        run=name, rows=rows, chosen=chosen, printed=area_text, unreliable=UNRELIABLE,
     )  # fmt: skip
+    yield Written.generated(config, f"{folder}/tables.md", content=f"# All tables\n\n{_tables(root / folder)}\n")
     run = _workspace(root, name)
     if run is None:
         _log.info("No gallery of the run %s: its faces and scores are not on this machine.", name)
@@ -98,6 +99,16 @@ def _pages(root: Path, name: str, config: MkDocsConfig) -> Iterator[File]:
         yield File.generated(config, f"{page}.js", content=gallery.data)
         for key, picture in gallery.pictures.items():
             yield File.generated(config, f"reports/faces/{key}.jpg", content=picture)
+
+
+def _tables(folder: Path) -> str:
+    """A list of the tables of a published run by stage and item; each leads to its page, or to the CSV without one."""
+    items: dict[str, list[str]] = {}
+    for path in sorted(folder.rglob("*.csv")):
+        page = path.with_suffix(".md")
+        link = (page if page.is_file() else path).relative_to(folder)
+        items.setdefault(" · ".join(link.parts[:-1]) or "whole run", []).append(f"[{path.stem}]({link.as_posix()})")
+    return "\n".join(f"* {item}: {', '.join(links)}" for item, links in items.items())
 
 
 def _written(config: MkDocsConfig, name: str, title: str, template: str, **values: Any) -> Written:
@@ -120,8 +131,11 @@ def _workspace(root: Path, name: str) -> Run | None:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Give tables a heading and their files, pictures of notebooks a text, and the command line its help texts."""
     source = page.file.src_uri
-    if source.startswith("reports/") and not source.endswith("/README.md"):
-        page.meta.update(search={"exclude": True}, hide=["toc"])
+    unlisted = source.startswith("reports/") and page.parent is None  # not in the navigation
+    executed = files.get_file_from_path(source.replace("notebooks/", "reports/tutorials/"))
+    if unlisted or isinstance(page.file, Written):
+        page.meta["hide"] = ["toc"]
+    page.meta["search"] = {"exclude": unlisted or executed not in (None, page.file)}
     if isinstance(page.file, Notebook):
         here, up = source.rpartition("/")[0], "../" * source.count("/")
 
