@@ -124,11 +124,12 @@ def test_a_benchmark_without_pairs_has_no_areas(tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore:An input array is constant")
 def test_where_pruning_changes_nothing_there_is_no_figure(tmp_path):
     run, study = made(tmp_path)
-    assert study.scatter is not None
+    assert study.scatter is not None and "the same" not in study.table.notes
     folder = run.layout.derivatives("orl-xq", "sface")
     drifts = Scores.read(folder)
     replace(drifts, values={key: np.zeros_like(values) for key, values in drifts.values.items()}).write(folder)
     study = jacobian_study(run, "orl-xq", "sface")
+    assert study.table.notes.endswith("Every drift is the same, so faces are discarded in random order.")
     assert study.scatter is None and np.isnan(study.numbers["spearman"])
     assert study.findings[0] == "At ρ = 0.4, there is nothing to rank: every drift is the same."
     assert "nan" not in " ".join(study.findings)

@@ -18,6 +18,7 @@ from prefiqs.reporting.figures.distributions import scatter_agreement
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
 
 TITLES = {"jacobian": "Jacobian drift (eq. 9)", "discrete": "discrete drift (eq. 4)"}
+NO_DRIFT = "Every drift is the same, so faces are discarded in random order."
 SAME_RANKING = 0.9  # the Spearman correlation from which two drifts count as ranking images alike
 COLUMNS = ["verifier", "drift", "ratio", "fmr", "threshold", "limit", "fnmr", "pauc", "reliable"]
 
@@ -81,6 +82,7 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
         **{f"pauc_{row.drift}": row.pauc for row in usual.itertuples()},
         **change,
     }
+    few_errors = unreliable(drifts.assign(fmr=drifts["fmr"].map("FMR {:g}".format)), "fmr")
     about = f"{sample['face'].nunique()} of {len(faces.images):,} images of {benchmark}"
     return JacobianStudy(
         scatter=scatter_agreement(
@@ -95,7 +97,7 @@ def jacobian_study(run: Run, benchmark: str, model: str) -> JacobianStudy:
             best=dict.fromkeys(verifiers, "min"),
             within=dict.fromkeys(verifiers, ["fmr"]),
             digits=dict.fromkeys(verifiers, 2),
-            notes=unreliable(drifts.assign(fmr=drifts["fmr"].map("FMR {:g}".format)), "fmr"),
+            notes=" ".join(filter(None, [few_errors, "" if np.ptp(discrete) else NO_DRIFT])),
             coarse=coarse,
         ),
         ablation=Table(ablation.reset_index(), f"Rank agreement of Jacobian and discrete drift, {about}"),
