@@ -13,17 +13,8 @@ from small_run import small_run, use_small_networks, write_embeddings, write_met
 from prefiqs.evaluation.edc import error_discard_curve
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
 from prefiqs.pipeline.identity import MethodId, Scores
-from prefiqs.pipeline.studies.candidate_formulas import (
-    GRADIENT,
-    MARGIN,
-    NORM,
-    ONE,
-    TWO,
-    counted,
-    on_front,
-    ratio_text,
-)
-from prefiqs.pipeline.studies.candidates import candidates_study
+from prefiqs.pipeline.studies.candidate_formulas import GRADIENT, MARGIN, NORM, ONE, TWO
+from prefiqs.pipeline.studies.candidates import candidates_study, counted, on_front, ratio_text
 from prefiqs.pipeline.studies.contributions import contributions_study
 
 VERIFIERS = ["sface", "mobilefacenet-512"]
