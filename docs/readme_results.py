@@ -14,8 +14,9 @@ import pandas as pd
 from prefiqs.evaluation.tables import area_text
 from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.identity import MethodId
-from prefiqs.pipeline.studies.candidate_formulas import FRONT, MARGIN, NORM, on_front, ratio_text
+from prefiqs.pipeline.studies.candidate_formulas import MARGIN, NORM
 from prefiqs.pipeline.studies.candidate_formulas import relative_areas as relative_to_norm
+from prefiqs.pipeline.studies.candidates import FRONT, on_front, ratio_text
 from prefiqs.pipeline.studies.claims import STABLE_AREA, verdicts
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import forest

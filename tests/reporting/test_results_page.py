@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.studies.candidate_formulas import chosen_on
 
 ROOT = Path(__file__).parents[2]
@@ -110,7 +111,7 @@ def test_the_best_scores_of_each_price_are_marked_on_the_data_that_chose_them():
     means = pd.concat(parts).groupby(["group", "key"])["relative"].mean()
     best = {key for _, key in means.groupby("group").idxmin()}
     assert len(best) == 3
-    assert all(chosen_on(key) == ("lfw", "cfp-fp") for key in best)
+    assert all(chosen_on(key) == ("lfw", "cfp-fp") == METHODS["pruning-margin"].chosen_on for key in best)
     assert chosen_on("e_ρ·ê, ρ = 0.4") == chosen_on("last layer pruned, e_ρ·ê, ρ = 0.6") == ("orl-xq", "lfw")
     assert not chosen_on(NORM)
 

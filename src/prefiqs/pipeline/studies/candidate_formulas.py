@@ -16,7 +16,6 @@ from prefiqs.faces.template import FACE_SIZE
 from prefiqs.methods._probes import with_fixed_weights
 from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.methods.pruning_margin import PruningMargin, consensus
-from prefiqs.methods.registry import METHODS
 from prefiqs.models.face_model import FaceModel
 from prefiqs.pruning.mask import prunable_weights
 
@@ -26,7 +25,6 @@ MIRRORED = ("½‖e + mirror‖", "½‖e + mirror‖·κ·κ of the mirror imag
 HALFWAY, PROJECTION = "random features at ½ of the depth", "e_ρ·ê"
 BEST = (MARGIN, HALFWAY, MIRRORED[1])  # of each price, on the data that chose the margin
 LAST_RATIO = 0.6  # of the weights of the embedding layer
-FRONT = "filled: no score of equal or lower cost is better"
 BATCH = 4  # faces at a time, for gradients
 
 
@@ -174,7 +172,7 @@ def chosen_on(key: str) -> tuple[str, ...]:
     """The benchmarks on which a score was chosen among others, so that its results there are marked."""
     if PROJECTION in key:  # as a former method of this project, with `LAST_RATIO`
         return ("orl-xq", "lfw")
-    return METHODS["pruning-margin"].chosen_on if key in BEST else ()
+    return ("lfw", "cfp-fp") if key in BEST else ()
 
 
 def counted_passes(probe: LastLayer) -> dict[str, float]:
@@ -191,20 +189,3 @@ def relative_areas(areas: pd.DataFrame) -> pd.Series:
     """Areas of scores (columns key, verifier, pauc) over that of the norm with the same verifier."""
     norm = areas[areas["key"] == NORM].set_index("verifier")["pauc"]
     return areas["pauc"] / areas["verifier"].map(norm)
-
-
-def on_front(areas: pd.DataFrame, value: str, within: str | list[str]) -> pd.Series:
-    """Whether no score (rows with the same `within`) of equal or lower cost has a smaller `value`."""
-    ordered = areas.sort_values(["passes", value], kind="stable")
-    return (ordered[value] <= ordered.groupby(within)[value].cummin()).reindex(areas.index)
-
-
-def counted(hits: pd.Series, reliable: pd.Series) -> str:
-    """How many are true of those on reliable areas and of the others, such as "3 of 4 and 1 of 6 (not reliable)"."""
-    kinds = ((reliable, ""), (~reliable, " (not reliable)"))
-    return " and ".join(f"{hits[which].sum()} of {which.sum()}{word}" for which, word in kinds if which.any())
-
-
-def ratio_text(ratio: float, reliable: bool) -> str:
-    """A ratio of areas as it is printed, with two digits where an area is not reliable."""
-    return f"{ratio:.3f}" if reliable else f"{ratio:#.2g}".rstrip(".")

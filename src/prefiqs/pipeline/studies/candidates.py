@@ -11,7 +11,6 @@ from prefiqs.evaluation.tables import area_text, areas_table, differences_table,
 from prefiqs.io.tables import read_parquet
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.studies.candidate_formulas import FRONT, chosen_on, counted, on_front, ratio_text
 from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.margin import excess_by_exponent
 from prefiqs.reporting.figures.style import FROM_THE_NORM, PAUC_LABEL
@@ -20,6 +19,7 @@ from prefiqs.reporting.tables import TRAINED_ON_NOTE, marked
 
 FROM = {"norm": "from the norm", "prefiqs": "from PreFIQs", "pruning-margin": "from pruning-margin"}
 """The columns of differences, by the method that is subtracted."""
+FRONT = "filled: no score of equal or lower cost is better"
 
 
 class CandidatesStudy(Study):
@@ -46,7 +46,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     folder, edc = run.layout.contributions(benchmark, model), run.params.edc
     benchmark, verifiers = run.params.most_pairs_of(benchmark), run.verifiers(model)
     protocol, limit = edc.at_first_fmr, edc.limit
-    about = read_parquet(folder / "about.parquet", ["key", "group", "passes", "method"])
+    about = read_parquet(folder / "about.parquet", ["key", "group", "passes", "method", "chosen_on"])
     scores = {str(key): values.to_numpy() for key, values in read_parquet(folder / "scores.parquet").items()}
     keys = about[about["method"] != ""].set_index("method")["key"]
     norm, margin = keys["norm"], keys["pruning-margin"]
@@ -55,7 +55,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     consensus_squared = scores[margin] / scores[norm]
     scores |= {k: scores[norm] * consensus_squared ** (p / 2) for p, k in exponents.items() if k not in scores}
     known, faces = run.is_known(benchmark, MethodId.of("norm", model)), run.params.faces_of(benchmark)
-    about["trained_on"] = [known or faces in chosen_on(key) for key in about["key"]]
+    about["trained_on"] = [known or faces in chosen.split() for chosen in about.pop("chosen_on")]
     others, compared = _compared(run, benchmark, model)
     comparison = run.comparison(benchmark, verifiers, scores | compared)
     resampled = comparison.bootstrap(protocol, edc.resamples, edc.seed)
@@ -208,3 +208,20 @@ def _failures(rivals: pd.DataFrame, margin: pd.DataFrame, relative: pd.Series, m
         better, worse = _clear(part, name)
         if (part[f"{name}_high"] < 0).any() or part["group"].iloc[0].startswith("compared"):
             yield f"{key}: better than ‖e‖·κ² with {better} verifiers, worse with {worse}."
+
+
+def on_front(areas: pd.DataFrame, value: str, within: str | list[str]) -> pd.Series:
+    """Whether no score (rows with the same `within`) of equal or lower cost has a smaller `value`."""
+    ordered = areas.sort_values(["passes", value], kind="stable")
+    return (ordered[value] <= ordered.groupby(within)[value].cummin()).reindex(areas.index)
+
+
+def counted(hits: pd.Series, reliable: pd.Series) -> str:
+    """How many are true of those on reliable areas and of the others, such as "3 of 4 and 1 of 6 (not reliable)"."""
+    kinds = ((reliable, ""), (~reliable, " (not reliable)"))
+    return " and ".join(f"{hits[which].sum()} of {which.sum()}{word}" for which, word in kinds if which.any())
+
+
+def ratio_text(ratio: float, reliable: bool) -> str:
+    """A ratio of areas as it is printed, with two digits where an area is not reliable."""
+    return f"{ratio:.3f}" if reliable else f"{ratio:#.2g}".rstrip(".")

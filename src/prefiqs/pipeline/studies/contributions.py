@@ -19,7 +19,7 @@ class ContributionsStudy(Study):
     """Every candidate on the faces of a benchmark, and the contributions of two of them.
 
     about: one row a candidate: key; group; passes: its cost in forward passes, counted in multiply-adds; method: the
-    method that it is in the registry, or "".
+    method that it is in the registry, or ""; chosen_on: see `formulas.chosen_on`, separated by spaces.
     """
 
     about: pd.DataFrame
@@ -54,6 +54,7 @@ def contributions_study(run: Run, benchmark: str, model: str) -> ContributionsSt
     rows = [(name, group, passes[group], methods.get(name, "")) for group, found in scores.items() for name in found]
     about = pd.DataFrame(rows, columns=columns)
     about.loc[about["key"] == NORM, "passes"] = 1.0
+    about["chosen_on"] = [" ".join(formulas.chosen_on(key)) for key in about["key"]]
 
     margin = last[MARGIN]
     worst, best = (np.asarray(images[int(row)]) for row in (np.argmin(margin), np.argmax(margin)))
