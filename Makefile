@@ -79,6 +79,6 @@ $(VENV)/installed-ray: $(VENV)/installed-dev
 	touch $@
 
 clean:
-	rm -rf $(VENV) data/benchmarks data/cache data/derivatives data/embeddings data/executed data/exits data/pruned
-	rm -rf data/report data/runs data/scores data/weights site
+	rm -rf $(VENV) data/benchmarks data/cache data/contributions data/derivatives data/embeddings data/executed data/exits
+	rm -rf data/pruned data/report data/runs data/weights site
 	find data/methods data/results -type f ! -name README.md -delete

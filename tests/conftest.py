@@ -24,6 +24,14 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def data_folder_of_the_user():
+    """`open_run` makes the data of its compendium that of the process; the next test file starts as this one did."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFIQS_DATA", os.environ.get("PREFIQS_DATA", ""))
+        yield
+
+
 @pytest.fixture
 def tiny() -> TinyNet:
     return TinyNet()

@@ -49,6 +49,7 @@ content = read_yaml(root / "params.yaml")
 for name in ([], ["album"]):
     for key in ("all", "photos", "paired"):
         content["benchmarks"][key] += name
+    content["align"]["show_faces"] |= dict.fromkeys(name, False)
     table = plan(Params.checked(content), stage_items(root, content), data_root()).set_index("stage")
     print(table.loc["align", "runs"], table.loc["verifier", "forward_passes"])
 """

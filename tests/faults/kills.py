@@ -26,16 +26,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reduced import ENVIRONMENT, make_compendium  # noqa: E402
 
-# What a method costs is measured, so these differ between any two runs; executed notebooks note when they ran.
-MEASURED = (
-    "costs.json",
-    "07-cost.html",
-    "12-paper.html",
-    "paper-table1-ours.md",
-    "paper-table1-ours.tex",
-    "tables.html",
-)
-RESULTS = ("data", "reports")
+from prefiqs.pipeline.params import RESULTS  # noqa: E402
+from prefiqs.pipeline.publish import MEASURED  # noqa: E402
+
+# Table 1 shows what is measured, and the page of a run when and for how long it ran.
+SHOWING_IT = ("paper/22_paper.ipynb", "paper.pdf", "README.md", "data/executed/")
 SCORE_KILLS = 20
 
 
@@ -109,14 +104,14 @@ def differing(first: Path, second: Path) -> list[str]:
     names = {
         path.relative_to(root).as_posix()
         for root in (first, second)
-        for part in RESULTS
+        for part in ("data", "reports")
         for path in (root / part).rglob("*")
         if path.is_file()
     }
-    names = {n for n in names if Path(n).name not in MEASURED and not n.startswith("data/executed/")}
     return sorted(
         n for n in names
-        if not ((first / n).is_file() and (second / n).is_file() and filecmp.cmp(first / n, second / n, shallow=False))
+        if not n.removeprefix(RESULTS).removeprefix("reports/default/").startswith((*MEASURED, *SHOWING_IT))
+        and not ((first / n).is_file() and (second / n).is_file() and filecmp.cmp(first / n, second / n, shallow=False))
     )  # fmt: skip
 
 

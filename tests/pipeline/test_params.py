@@ -49,6 +49,10 @@ def test_params_cannot_be_changed_by_a_stage():
         ("models__quality", []),
         ("models__cross", ["mobilefacenet-192", "mobilefacenet-192"]),
         ("methods__known", {"a/b": {"method": "norm", "model": "sface", "options": {}}}),
+        ("methods__known", {"a.b": {"method": "norm", "model": "sface", "options": {}}}),
+        ("benchmarks__all", ["orl", "orl.xq"]),
+        ("prune__ratios", [0.4, 0.40000001]),
+        ("candidates__exponents", [1, 1.0000001]),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_key(key, value):
@@ -65,12 +69,39 @@ def test_a_wrong_value_is_refused_by_its_key(key, value):
         ("methods__calibrated_on", "lfw", "`methods.calibrated_on` names 'lfw'"),
         ("transformer__benchmarks", ["lfw"], "`transformer.benchmarks` names 'lfw'"),
         ("verification__flip_test", ["orl-xq"], "names orl-xq, but not its source orl"),
-        ("align__show_faces", ["holiday"], "`align.show_faces` names 'holiday'"),
     ],
 )
 def test_names_of_different_blocks_must_agree(key, value, reason):
     with pytest.raises(ConfigError, match=reason):
         Params.checked(with_values(**{key: value}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"align__show_faces": {"orl": True}}, None),
+        ({"benchmarks__all": ["orl", "orl-xq", "mine"], "benchmarks__photos": ["orl", "mine"]},
+         "`align.show_faces` must say whether faces of 'mine' may be shown: true or false"),
+        ({"models__cross": ["sface"]}, "`models.cross` names 'sface', which verifies as one of `models.quality`"),
+        ({"jacobian__benchmarks": ["orl", "orl-xq"]},
+         "`jacobian.benchmarks` names 'orl', which is not in `benchmarks.paired` or `report.labelled`"),
+        ({"align__people": 19}, "`align.people` must be null or at least 20: two people in each of the `folds`"),
+        ({"align__people": 20}, None),
+        ({"precision": {"benchmarks": ["orl-xq"], "kinds": ["tf32"]}, "embed__device": "cpu"},
+         "`precision.kinds` names 'tf32', which needs a GPU, but `embed.device` is 'cpu'"),
+        ({"precision": {"benchmarks": ["orl-xq"], "kinds": ["tf32"]}}, None),
+        ({"prune__criteria": ["random"]},
+         "`prune.strategies.sface` lists none of the grid: unstructured-random, structured-random"),
+        ({"prune__granularities": ["unstructured"]}, None),
+    ],
+)  # fmt: skip
+def test_what_a_stage_would_miss_is_refused(changes, reason):
+    if reason is None:
+        Params.checked(with_values(**changes))
+    else:
+        with pytest.raises(ConfigError) as caught:
+            Params.checked(with_values(**changes))
+        assert reason in str(caught.value)
 
 
 def test_a_mistyped_key_is_named():
@@ -121,14 +152,17 @@ def test_a_method_cannot_be_compared_with_itself_under_another_name():
 
 def test_the_main_strategy_is_the_papers_where_it_was_run():
     assert {(s.granularity, s.criterion) for s in Params.read(PARAMS).prune.main} == {("unstructured", "l1")}
-    structured = Params.checked(with_values(prune__granularities=["structured"], report__gallery_ratio=0.37))
+    models = Params.read(PARAMS).models.quality
+    channels = {"granularities": ["structured"], "strategies": dict.fromkeys(models, ["structured-l1"])}
+    structured = Params.checked(with_values(prune=channels, report__gallery_ratio=0.37))
     assert structured.usual == PruningSpec(0.4, "structured", "l1")
     few = Params.checked(with_values(prune__strategies={"sface": ["structured-l1", "unstructured-l1"]})).prune
     assert few.specs_of("other") == few.specs and len(few.specs) == 4 * 9
     assert few.specs_of("sface") == [spec for spec in few.specs if spec.criterion == "l1"]
     few = Params.checked(with_values(prune__strategies={"sface": ["structured-l1"]})).prune  # and the main one
     assert few.specs_of("sface") == [spec for spec in few.specs if spec.criterion == "l1"]
-    drawn = Params.checked(with_values(prune__criteria=["random"], prune__seed=3)).prune
+    strategies = dict.fromkeys(models, ["unstructured-random"])
+    drawn = Params.checked(with_values(prune={"criteria": ["random"], "seed": 3, "strategies": strategies})).prune
     assert drawn.main[0] == PruningSpec(0.1, "unstructured", "random", 3)
 
 

@@ -56,6 +56,7 @@ def test_a_built_benchmark_is_counted_and_an_unknown_one_is_not_known_yet(tmp_pa
         "benchmarks__all": ["orl", "orl-xq", "album"],
         "benchmarks__photos": ["orl", "album"],
         "benchmarks__paired": ["orl", "orl-xq", "album"],
+        "align__show_faces__album": False,
     }
     found = costs(tmp_path, **own)
     assert np.isnan(found.loc["embed", "forward_passes"]) and found.loc["embed", "runs"] == 2 * 2

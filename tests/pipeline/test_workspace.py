@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from prefiqs.assets.location import data_root
 from prefiqs.errors import ConfigError, PrefiqsError
 from prefiqs.pipeline.params import read_yaml
 from prefiqs.pipeline.run import open_run
-from prefiqs.pipeline.workspace import run_in_workspace, run_parameters
+from prefiqs.pipeline.workspace import run_in_workspace, run_name, run_parameters
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,13 +25,48 @@ def test_settings_are_laid_over_the_preset_and_that_over_the_default(tmp_path):
 
 
 def test_a_run_is_found_where_its_notebooks_are_opened(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFIQS_DATA", str(tmp_path))
     expected = open_run(ROOT)
+    assert data_root() == ROOT / "data", "weights and benchmarks come from one place"
     for folder in (ROOT, ROOT / "notebooks"):
         monkeypatch.chdir(folder)
         assert open_run() == expected
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"is not in a PreFIQs repository \(no .prefiqs-root found\)"):
         open_run()
+
+
+def test_a_run_has_the_name_of_an_unchanged_preset_or_one_of_its_own(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("edc: {limit: 0.2}")
+    limit = {"edc.limit": "0.2"}
+    assert run_name(ROOT, "wild", {}, None) == run_name(ROOT, "presets/wild.yaml", {}, "wild") == "wild"
+    assert run_name(ROOT, str(mine), {}, None) == "mine"
+    assert run_name(ROOT, "wild", limit, "try") == run_name(ROOT, None, limit, "try") == "try"
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings", "name", "reason"),
+    [
+        (None, {}, None, "Name the run with --name"),
+        ("wild", {"edc.limit": "0.2"}, None, "Name the run with --name"),
+        (None, {"edc.limit": "0.2"}, "default", "`dvc repro` publishes to reports/default"),
+        ("wild", {}, "default", "`dvc repro` publishes to reports/default"),
+        ("wild", {"edc.limit": "0.2"}, "wild", "reports/wild is for the preset 'wild' as it is"),
+        ("methods", {}, "wild", "reports/wild is for the preset 'wild' as it is"),
+        (None, {"edc.limit": "0.2"}, "wild", "reports/wild is for the preset 'wild' as it is"),
+        ("wild", {}, "tutorials", "reports/tutorials is not of a run"),
+    ],
+)
+def test_a_run_replaces_no_results_of_other_parameters(preset, settings, name, reason):
+    with pytest.raises(ConfigError, match=reason):
+        run_name(ROOT, preset, settings, name)
+
+
+def test_a_preset_of_the_same_name_elsewhere_is_another(tmp_path):
+    (tmp_path / "wild.yaml").write_text("edc: {limit: 0.2}")
+    with pytest.raises(ConfigError, match="reports/wild is for the preset 'wild' as it is"):
+        run_name(ROOT, str(tmp_path / "wild.yaml"), {}, None)
 
 
 def test_mistakes_are_found_before_anything_runs(tmp_path):
@@ -54,6 +90,10 @@ def test_networks_and_methods_are_checked_but_weights_may_be_missing():
     faceqan = "{method: faceqan, model: mobilefacenet-192, options: {}}"
     with pytest.raises(ConfigError, match="`methods.known.a`: The method faceqan needs the layers"):
         run_parameters(ROOT, None, few | {"methods.known.a": faceqan, "methods.compared": "[a]"}, "try")
+    with pytest.raises(ConfigError, match="`transformer.exits`: vit-prefiqs has 12 blocks, so list at least one exit"):
+        run_parameters(ROOT, None, few | {"transformer.exits": "[13, 24]"}, "try")
+    with pytest.raises(ConfigError, match="`ablation.benchmarks`: SER-FIQ needs a network with a linear embedding"):
+        run_parameters(ROOT, None, few | {"ablation.benchmarks": "[orl-xq]"}, "try")
 
 
 STAGES = {
@@ -65,7 +105,7 @@ STAGES = {
     },
     "publish": {
         "cmd": "mkdir -p reports/${run} && cp data/results/slow/o reports/${run}/o && test ${edc.limit} != 0.15",
-        "deps": ["data/results/slow", "data/methods", "data/results/jacobian", "data/results/verification"],
+        "deps": ["data/results/slow", "data/results/jacobian", "data/results/verification"],
         "params": ["run", "edc.limit"],
         "outs": [{"reports/${run}": {"cache": False}}],
     },
@@ -82,7 +122,6 @@ def compendium(tmp_path):
         "sources/x",
         "checkpoints",
         "external",
-        "methods",
         "results/jacobian",
         "results/verification",
     ):

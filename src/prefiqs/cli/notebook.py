@@ -1,6 +1,5 @@
 """`prefiqs notebook`."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -17,14 +16,11 @@ def notebook(
 ) -> None:
     """Execute a notebook with papermill, as the stages of `dvc repro` do.
 
-    Example: prefiqs notebook notebooks/13_edc.ipynb data/results/edc/orl/sface -p benchmark=orl -p model=sface
+    Example: prefiqs notebook notebooks/13_edc.ipynb data/results/edc/orl-xq/sface -p benchmark=orl-xq -p model=sface
     """
     from prefiqs.pipeline.notebooks import run_notebook
     from prefiqs.pipeline.publish import note_duration
 
-    root = compendium_root()
-    if root:
-        os.environ["PREFIQS_DATA"] = str(root / "data")  # DVC tracks the compendium's own data
     seconds = run_notebook(source, folder, name_value_pairs("-p", parameter))
-    if root:
+    if root := compendium_root():
         note_duration(root, folder, seconds)

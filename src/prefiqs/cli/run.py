@@ -1,18 +1,16 @@
 """`prefiqs run`."""
 
-from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
 from prefiqs.cli._shared import Settings, name_value_pairs
-from prefiqs.errors import ConfigError
 
 
 def run(
     preset: Annotated[str | None, Argument(help="A preset from presets/, or a YAML file.")] = None,
     setting: Settings = None,
-    name: Annotated[str | None, Option(help="Name of the run; default: that of the preset.")] = None,
+    name: Annotated[str | None, Option(help="Name of the run; default: that of an unchanged preset.")] = None,
 ) -> None:
     """Run the pipeline with other parameters, and publish to reports/NAME.
 
@@ -28,10 +26,9 @@ def run(
         prefiqs run paper --name r100 --set 'models.quality=[iresnet100]'
     """
     from prefiqs.pipeline.run import open_run
-    from prefiqs.pipeline.workspace import run_in_workspace, run_parameters
+    from prefiqs.pipeline.workspace import run_in_workspace, run_name, run_parameters
 
-    root = open_run().layout.root
-    if not (name := name or (Path(preset).stem if preset else None)):
-        raise ConfigError("Choose a preset, or name the run with --name.")
-    _, content = run_parameters(root, preset, name_value_pairs("--set", setting), name)
+    root, settings = open_run().layout.root, name_value_pairs("--set", setting)
+    name = run_name(root, preset, settings, name)
+    _, content = run_parameters(root, preset, settings, name)
     print(run_in_workspace(root, name, content))

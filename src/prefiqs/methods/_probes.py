@@ -44,16 +44,20 @@ def require_length(model: FaceModel, method: str, device: str) -> None:
                          "Use a network that outputs raw embeddings, or another method.")  # fmt: skip
 
 
-def require_variety(pruned: FaceModel, ratio: float) -> None:
-    """Raise `InputError` for a pruned network that embeds two very different faces alike, or as zero.
+def require_variety(model: FaceModel, pruned: FaceModel, ratio: float) -> None:
+    """Raise `InputError` for a pruned network that embeds two very different faces alike, as zero, or as before.
 
-    All faces would have the same score, or, with an embedding of zero, the drift 1 from any embedding.
+    All faces would have the same score: with an embedding of zero, the drift 1 from any embedding; unchanged, 0.
     """
     faces = np.random.default_rng(0).integers(0, 128, (2, FACE_SIZE, FACE_SIZE, 3), np.uint8)
     faces[0, ..., 0] += 128  # reddish noise, and greenish blue
     faces[1, ..., 1:] += 128
     with torch.no_grad():
         first, second = normalise(pruned(pruned.prepare(faces)).cpu().numpy())
+        before = normalise(model(model.prepare(faces)).cpu().numpy())
+    if np.abs(before - [first, second]).max() < 1e-6:
+        raise InputError(f"Pruned by {ratio:g}, {pruned.name} gives every face the same embedding as before: it lost "
+                         "only weights of zero. All scores would be 1. Choose a larger ratio.")  # fmt: skip
     if not np.linalg.norm(first - second) > 1e-6:
         raise InputError(f"Pruned by {ratio:g}, {pruned.name} gives the same embedding for every face, so scores would "
                          "mean nothing. Choose a smaller ratio.")  # fmt: skip

@@ -28,7 +28,7 @@ def scorer(
     """Quality of n aligned faces, float32 n in [0, 1]; the defaults are the paper's best setting (Table 3)."""
     pruned = prune(model, ratio, granularity, criterion, seed)
     raw = Embedder([model, pruned], batch_size, device)
-    check = cache(partial(require_variety, pruned, ratio))  # once, with the first faces
+    check = cache(partial(require_variety, model, pruned, ratio))  # once, with the first faces
 
     def score(images: np.ndarray) -> Scored:
         check()

@@ -44,14 +44,22 @@ def _one_of(names: Iterable[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _short(number: float) -> float:
+    if number != float(f"{number:g}"):  # as keys, paths and tables show it
+        raise ValueError("give at most six significant digits")
+    return number
+
+
 Distinct = Annotated[list[T], AfterValidator(_distinct)]
 Some = Annotated[list[T], Field(min_length=1), AfterValidator(_distinct)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]  # it becomes part of paths and stages' names
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]  # DVC looks it up by a path with dots
 Names = Distinct[Name]
 Count = Annotated[int, Field(ge=1)]
 Several = Annotated[int, Field(ge=2)]
 Seed = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(gt=0, lt=1)]
+Short = Annotated[float, Field(ge=0), AfterValidator(_short)]
+Share = Annotated[Short, Field(gt=0, lt=1)]
 Shares = Some[Share]
 Degradation = Annotated[str, _one_of(DEGRADATIONS)]
 
@@ -96,7 +104,7 @@ class PairSet(CrossQuality):
 
 
 class Benchmarks(Block):
-    all: Names
+    all: Distinct[Key]
     paired: Some[Name]
     photos: Names
     cross_quality: list[CrossQuality]
@@ -127,7 +135,7 @@ class Models(Block):
 
 class Align(Block):
     people: Several | None
-    show_faces: Names
+    show_faces: dict[Name, bool]
 
 
 class Folds(Block):
@@ -197,7 +205,7 @@ class Methods(Block):
     calibrated_on: Name
     calibration_faces: Count
     timed_faces: Count
-    known: dict[Name, Method]
+    known: dict[Key, Method]
 
     @model_validator(mode="after")
     def _all_known(self) -> Self:
@@ -289,7 +297,7 @@ class Ablation(Extra):
 class Candidates(Extra):
     """The study of training-free scores; its ratios are those of `ratios` that were pruned, and the usual one."""
 
-    exponents: Some[Annotated[float, Field(ge=0)]]
+    exponents: Some[Short]
 
 
 class Precision(Extra):
@@ -308,8 +316,8 @@ class Report(Block):
 # What the names of a key must be among.
 _AMONG = {
     "benchmarks.all": (
-        "benchmarks.paired", "align.show_faces", "methods.calibrated_on", "jacobian.benchmarks",
-        "verification.benchmarks", "verification.flip_test",
+        "benchmarks.paired", "methods.calibrated_on", "jacobian.benchmarks", "verification.benchmarks",
+        "verification.flip_test",
     ),
     "benchmarks.paired": (
         "transformer.benchmarks", "ablation.benchmarks", "precision.benchmarks", "candidates.benchmarks",
@@ -354,6 +362,27 @@ class Params(Block):
         for made in self.benchmarks.cross_quality:
             if made.name in flipped and made.source not in flipped:
                 raise ValueError(f"`verification.flip_test` names {made.name}, but not its source {made.source}")
+        return self
+
+    @model_validator(mode="after")
+    def _stages_find_what_they_need(self) -> Self:
+        if unsaid := [name for name in self.benchmarks.all if name not in self.align.show_faces]:
+            raise ValueError(f"`align.show_faces` must say whether faces of {unsaid[0]!r} may be shown: true or false")
+        if twice := [name for name in self.models.cross if name in self.models.quality]:
+            raise ValueError(f"`models.cross` names {twice[0]!r}, which verifies as one of `models.quality` already")
+        verified = [*self.benchmarks.paired, *self.report.labelled]
+        if alone := [name for name in self.jacobian.benchmarks if name not in verified]:
+            raise ValueError(
+                f"`jacobian.benchmarks` names {alone[0]!r}, which is not in `benchmarks.paired` or `report.labelled`"
+            )
+        if self.align.people and self.align.people < (fewest := 2 * self.folds.count):
+            raise ValueError(f"`align.people` must be null or at least {fewest}: two people in each of the `folds`")
+        if self.precision.benchmarks and "tf32" in self.precision.kinds and self.embed.device == "cpu":
+            raise ValueError("`precision.kinds` names 'tf32', which needs a GPU, but `embed.device` is 'cpu'")
+        grid = dict.fromkeys(f"{spec.granularity}-{spec.criterion}" for spec in self.prune.specs)
+        for model in self.models.quality:
+            if grid.keys().isdisjoint(self.prune.strategies.get(model, grid)):
+                raise ValueError(f"`prune.strategies.{model}` lists none of the grid: {', '.join(grid)}")
         return self
 
     @model_validator(mode="after")

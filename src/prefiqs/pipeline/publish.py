@@ -26,7 +26,7 @@ from prefiqs.pipeline.run import Run
 
 _LINK = re.compile(r"\]\((\d\d_\w+\.ipynb)\)")
 _PACKAGES = ("prefiqs", "torch", "openvino", "numpy", "pandas", "opencv-python-headless")
-_MEASURED = ("cost/", "manifest.json", "paper/paper-table1")  # what differs from run to run
+MEASURED = ("cost/", "manifest.json", "paper/paper-table1")  # what differs from run to run
 _NOT_PUBLISHED = (
     "numbers.json",  # in one file for all stages
     *("edc.parquet", "random-edc.csv", "ranks.csv"),  # drawn in figures
@@ -170,7 +170,7 @@ def check_against_commit(root: Path, run: str, tolerance: float) -> list[str]:
 
 
 def _is_compared(name: str) -> bool:
-    return name.endswith((".csv", ".json")) and not name.startswith(_MEASURED)
+    return name.endswith((".csv", ".json")) and not name.startswith(MEASURED)
 
 
 def _columns(name: str, text: str) -> dict[str, list[Any]]:

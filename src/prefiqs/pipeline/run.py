@@ -1,5 +1,6 @@
 """A run of the compendium: its parameters, its paths, and what its stages have computed so far."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -47,7 +48,7 @@ class Layout:
 
     def scores(self, benchmark: str, model: str) -> Path:
         """Folder with the scores of PreFIQs under every pruned network, and of the embedding norm."""
-        return self.data / "scores" / benchmark / model
+        return self.data / "methods" / benchmark / f"_{model}"  # no compared method has such a name
 
     def method_scores(self, benchmark: str, name: str) -> Path:
         """Folder with the scores of a compared method, `name` as in `methods.known` of params.yaml."""
@@ -112,7 +113,7 @@ class Run:
 
     def shows_faces_of(self, benchmark: str) -> bool:
         """Whether faces of a benchmark may be drawn."""
-        return benchmark in self.params.align.show_faces
+        return self.params.align.show_faces.get(benchmark, False)
 
     def is_known(self, benchmark: str, method: MethodId) -> bool:
         """Whether a method knows a benchmark's images, so that its results there are marked.
@@ -165,8 +166,13 @@ class Run:
 
 
 def open_run(start: str | Path | None = None) -> Run:
-    """The run whose compendium holds the folder `start` (by default the current one); `ConfigError` if none does."""
+    """The run whose compendium holds the folder `start` (by default the current one); `ConfigError` if none does.
+
+    From then on, this process reads weights and benchmarks from the data of the compendium, which DVC tracks.
+    """
     root = compendium_root(Path(start) if start else None)
     if root is None:
         raise ConfigError(f"{Path(start or '.').absolute()} is not in a PreFIQs repository (no .prefiqs-root found).")
-    return Run(Layout(root), Params.read(root / "params.yaml"))
+    run = Run(Layout(root), Params.read(root / "params.yaml"))
+    os.environ["PREFIQS_DATA"] = str(run.layout.data)
+    return run

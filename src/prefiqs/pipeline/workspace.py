@@ -20,7 +20,7 @@ from prefiqs.io.atomic import whole_file, whole_folder, write_text
 from prefiqs.pipeline.params import Params, overlaid, parse_yaml, read_yaml
 from prefiqs.pipeline.studies.fetch import check_networks
 
-_COLLECTED = ("data/methods", "data/results/jacobian", "data/results/verification")  # read even if no stage fills them
+_COLLECTED = ("data/results/jacobian", "data/results/verification")  # read even if no stage fills them
 _FILES = ("dvc.yaml", "requirements.lock", MARK, *(f"{folder}/README.md" for folder in _COLLECTED))
 _FOLDERS = ("notebooks", "src/prefiqs", "data/paper")
 _LINKED = ("data/sources", "data/checkpoints", "data/external")  # what users put in place, which can be large
@@ -36,11 +36,7 @@ def run_parameters(root: Path, preset: str | None, settings: Mapping[str, str], 
     """
     content = read_yaml(root / "params.yaml")
     if preset:
-        path = next((p for p in (root / "presets" / f"{preset}.yaml", Path(preset)) if p.is_file()), None)
-        if not path:
-            known = sorted(p.stem for p in (root / "presets").glob("*.yaml"))
-            raise ConfigError(f"Unknown preset {preset!r}; choose one of {', '.join(known)}, or name a YAML file.")
-        content = overlaid(content, read_yaml(path))
+        content = overlaid(content, read_yaml(_preset_file(root, preset)))
     for key, text in settings.items():
         value = parse_yaml(text, f"{key}={text}")
         for block in reversed(key.split(".")):
@@ -50,6 +46,33 @@ def run_parameters(root: Path, preset: str | None, settings: Mapping[str, str], 
     params = Params.checked(content, f"parameters of run {name!r}")
     check_networks(params, thorough=False)
     return params, content
+
+
+def _preset_file(root: Path, preset: str) -> Path:
+    for path in (root / "presets" / f"{preset}.yaml", Path(preset)):
+        if path.is_file():
+            return path
+    known = sorted(path.stem for path in (root / "presets").glob("*.yaml"))
+    raise ConfigError(f"Unknown preset {preset!r}; choose one of {', '.join(known)}, or name a YAML file.")
+
+
+def run_name(root: Path, preset: str | None, settings: Mapping[str, str], name: str | None) -> str:
+    """The name of a run: `name`, or that of its preset.
+
+    Raises `ConfigError` if there is none, or if reports/NAME shows something else: the run of params.yaml, a preset as
+    it is, or no run at all.
+    """
+    if not name and (settings or not preset):
+        raise ConfigError("Name the run with --name: a run without a name is a preset that is not changed by --set.")
+    name = name or Path(str(preset)).stem
+    if name == read_yaml(root / "params.yaml").get("run"):
+        raise ConfigError(f"`dvc repro` publishes to reports/{name}; choose another --name.")
+    published = root / "presets" / f"{name}.yaml"
+    if published.is_file() and (settings or not preset or not published.samefile(_preset_file(root, preset))):
+        raise ConfigError(f"reports/{name} is for the preset {name!r} as it is; choose another --name.")
+    if (shown := root / "reports" / name).is_dir() and not (shown / "manifest.json").is_file():
+        raise ConfigError(f"reports/{name} is not of a run; choose another --name.")
+    return name
 
 
 def run_in_workspace(root: Path, name: str, content: Mapping[str, Any]) -> Path:

@@ -32,7 +32,7 @@ CHANGED = {
         "all": ["toy", "toy-xq"], "paired": ["toy-xq"], "photos": ["toy"],
         "cross_quality": [{"name": "toy-xq", "source": "toy"}],
     },
-    "align": {"show_faces": ["toy", "toy-xq"]},
+    "align": {"show_faces": {"toy": True, "toy-xq": True}},
     "models": {"quality": ["sface"], "cross": ["other"]},
     "prune": {"granularities": ["unstructured", "structured"], "criteria": ["l1"], "ratios": [0.4]},
     "methods": {"compared": ["ser-fiq"], "calibrated_on": "toy"},

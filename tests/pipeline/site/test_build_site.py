@@ -71,7 +71,7 @@ def test_pictures_show_the_faces_and_are_shared(built):
 
 
 def test_faces_that_may_not_be_shown_are_not_there(project):
-    project.change({"align": {"show_faces": ["toy"]}})
+    project.change({"align": {"show_faces": {"toy-xq": False}}})
     site = build_site(project.folder, project.folder / "site")
     assert len([p for p in contents(site) if p.endswith(".jpg")]) == 60, "only faces of the other benchmark"
     data = gallery_data(site, "toy-xq")
@@ -134,7 +134,7 @@ def test_what_is_no_site_is_refused_and_kept(tmp_path, kind):
 @pytest.mark.parametrize(
     "missing",
     ["reports/default/claims.csv", "reports/default/edc/toy-xq/sface/areas.csv",
-     "data/scores/toy-xq/sface/scores.parquet", "data/methods/toy-xq/ser-fiq/scores.parquet"],
+     "data/methods/toy-xq/_sface/scores.parquet", "data/methods/toy-xq/ser-fiq/scores.parquet"],
 )  # fmt: skip
 def test_a_failed_build_says_what_is_missing_and_leaves_the_old_site(project, missing):
     site = project.folder / "site"

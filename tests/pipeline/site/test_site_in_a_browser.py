@@ -177,7 +177,7 @@ def test_a_face_by_mouse_on_a_narrow_screen(page, project, site):
 
 def test_names_alone_where_faces_may_not_be_shown(page, make, tmp_path):
     project = make(tmp_path)
-    project.change({"align": {"show_faces": []}})
+    project.change({"align": {"show_faces": {"toy": False, "toy-xq": False}}})
     site = build_site(tmp_path, tmp_path / "site")
     visit(page, site, GALLERY, 400)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -30,6 +30,7 @@ from prefiqs.pruning.spec import PruningSpec
 ROOT = Path(__file__).parents[3]
 PEOPLE, PHOTOS_EACH, WIDTH = 6, 4, 8
 GRANULARITIES, CRITERIA = ("unstructured", "structured"), ("l1", "random")
+HIDDEN = {"orl": False, "orl-xq": False}  # for `align.show_faces`
 SMALL: dict[str, Any] = {
     "models": {"quality": ["sface"], "cross": ["mobilefacenet-512"]},
     "folds": {"count": 3, "pairs_per_fold": 5},

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_run import PEOPLE, PHOTOS_EACH, small_photos, small_run
+from small_run import HIDDEN, PEOPLE, PHOTOS_EACH, small_photos, small_run
 
 from prefiqs.errors import InputError
 from prefiqs.pipeline.studies import align
@@ -60,7 +60,7 @@ def test_photos_aligned_by_their_own_points_are_counted(tmp_path, monkeypatch):
 
 
 def test_fewer_people_and_no_pictures_where_params_say_so(tmp_path, built):
-    run = small_run(tmp_path, {"align": {"people": 6, "show_faces": []}})
+    run = small_run(tmp_path, {"align": {"people": 6, "show_faces": HIDDEN}})
     assert align_study(run, "orl").faces is None
     run = small_run(tmp_path, {"align": {"people": 4}, "folds": {"count": 2}})
     study = align_study(run, "orl")
@@ -88,7 +88,7 @@ def test_degraded_copies_run_through_all_severities(tmp_path):
 
 
 def test_degraded_faces_need_a_source_and_leave_to_be_shown(tmp_path):
-    run = small_run(tmp_path, {"align": {"show_faces": ["orl"]}})
+    run = small_run(tmp_path, {"align": {"show_faces": {"orl-xq": False}}})
     study = degrade_study(run, "orl-xq")
     assert study.kinds is None and study.copies is None
     with pytest.raises(InputError, match="orl is not in `benchmarks.cross_quality`"):

@@ -8,6 +8,7 @@ from small_networks import TinyNet, embedded_by_hand, unit_rows
 from small_run import small_run, use_small_networks
 
 from prefiqs import prune
+from prefiqs.io.arrays import write_array
 from prefiqs.pipeline.studies.embed import View, embed_study
 from prefiqs.pipeline.studies.prune import prune_study
 from prefiqs.pruning.mask import load_mask, prunable_weights
@@ -42,7 +43,7 @@ def test_masks_are_written_and_counted(run, tmp_path):
 
 
 def test_embeddings_are_those_of_each_network_and_view(run, tmp_path):
-    study = embed_study(run, "orl", "sface")
+    study = embed_study(run, "orl", "sface", write=True)
     study.write(tmp_path / "results")
     images = np.asarray(run.benchmark("orl").images)
     specs = [None, PruningSpec(0.4), PruningSpec(0.8)]
@@ -59,9 +60,20 @@ def test_embeddings_are_those_of_each_network_and_view(run, tmp_path):
     assert numbers["median_length"]["unstructured-l1-0.8"] == pytest.approx(np.median(lengths), rel=1e-5)
 
 
+def test_tables_that_are_there_are_read_and_stay(run):
+    embed_study(run, "orl", "sface", write=True)
+    table = run.layout.embeddings("orl", "sface", PruningSpec(0.8))
+    write_array(2 * np.load(table), table)
+    before = {path: path.stat().st_mtime_ns for path in run.layout.data.rglob("*")}
+    study = embed_study(run, "orl", "sface", write=False)
+    lengths = np.linalg.norm(np.load(table), axis=1)
+    assert study.medians[PruningSpec(0.8).label] == pytest.approx(np.median(lengths), rel=1e-5)
+    assert {path: path.stat().st_mtime_ns for path in run.layout.data.rglob("*")} == before
+
+
 def test_untouched_faces_take_the_rows_of_the_source(run):
-    embed_study(run, "orl", "sface")
-    study = embed_study(run, "orl-xq", "sface")
+    embed_study(run, "orl", "sface", write=True)
+    study = embed_study(run, "orl-xq", "sface", write=True)
     faces, source = run.benchmark("orl-xq"), run.benchmark("orl")
     known = {face.tobytes() for face in source.images}
     assert study.numbers["embedded"] == sum(face.tobytes() not in known for face in faces.images)

@@ -33,7 +33,7 @@ def test_the_default_run_is_right_before_anything_is_downloaded(tmp_path, monkey
     [
         ({"models": {"cross": ["mobilfacenet"]}}, "models.cross", "mobilfacenet"),
         ({"models": {"cross": ["iresnet50"]}}, "models.cross", "The weights of iresnet50 are missing"),
-        ({"models": {"quality": ["mobilefacenet-192"]}}, "models.quality", "cannot be pruned"),
+        ({"models": {"quality": ["mobilefacenet-192"], "cross": []}}, "models.quality", "cannot be pruned"),
         ({"models": {"cross": ["qualityface"]}}, "models.cross", "qualityface is a quality network without embeddings"),
         ({"transformer": {"models": ["sface"]}}, "transformer.models", "sface"),
         (compared("ser-fiq", method="ser-fiq", model="sface", options={"pases": 5}), "methods.known.ser-fiq", "pases"),
@@ -55,7 +55,7 @@ def test_a_mistake_is_named_with_its_key(tmp_path, monkeypatch, changes, key, re
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_what_a_run_starts_from(tmp_path, monkeypatch, shown):
-    run = small_run(tmp_path, {"align": {"show_faces": ["orl"] if shown else []}, "methods": {"compared": []}})
+    run = small_run(tmp_path, {"align": {"show_faces": {"orl": shown}}, "methods": {"compared": []}})
     use_small_networks(monkeypatch, run)
     photos = tmp_path / "photos"
     for person in range(1, 11):

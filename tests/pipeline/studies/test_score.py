@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from small_networks import TinyNet, embedded_by_hand, small_vit_fiqa, unit_rows
-from small_run import small_run, use_small_networks, write_embeddings
+from small_run import HIDDEN, small_run, use_small_networks, write_embeddings
 
 import prefiqs
 from prefiqs.datasets.benchmark import save_benchmark
@@ -61,7 +61,7 @@ def test_a_pruned_network_of_which_nothing_is_left_is_noticed(tmp_path):
 
 def test_degradations_are_counted_at_both_ends(tmp_path, monkeypatch):
     monkeypatch.setattr("prefiqs.pipeline.studies.score.ENDS", 7)
-    run = small_run(tmp_path, {"align": {"show_faces": []}})
+    run = small_run(tmp_path, {"align": {"show_faces": HIDDEN}})
     write_embeddings(run, "orl-xq", "sface")
     study = score_study(run, "orl-xq", "sface")
     study.write(tmp_path / "results")
@@ -77,7 +77,7 @@ def test_degradations_are_counted_at_both_ends(tmp_path, monkeypatch):
 
 
 def test_no_gallery_where_faces_may_not_be_shown(tmp_path):
-    run = small_run(tmp_path, {"align": {"show_faces": []}})
+    run = small_run(tmp_path, {"align": {"show_faces": HIDDEN}})
     write_embeddings(run, "orl", "sface")
     study = score_study(run, "orl", "sface")
     study.write(tmp_path / "results")
@@ -96,7 +96,7 @@ def test_both_ends_of_a_gallery_show_each_person_once():
 
 @pytest.mark.parametrize("trained_on", [False, True])
 def test_a_compared_method_scores_as_the_public_call(tmp_path, monkeypatch, trained_on):
-    run = small_run(tmp_path, {"align": {"show_faces": []}})
+    run = small_run(tmp_path, {"align": {"show_faces": HIDDEN}})
     use_small_networks(monkeypatch, run)
     seen = replace(MODELS["vit-prefiqs"], seen=("orl-xq",) if trained_on else ())
     monkeypatch.setitem(MODELS, "vit-prefiqs", seen)
@@ -138,7 +138,7 @@ def test_a_method_is_marked_where_it_was_chosen(tmp_path, benchmark, marked):
     photos = ["orl", "lfw", "cfp-fp"]
     everything = [*photos, "orl-xq"]
     benchmarks = {"all": everything, "paired": everything, "photos": photos, "pair_sets": [made]}
-    run = small_run(tmp_path, {"benchmarks": benchmarks})
+    run = small_run(tmp_path, {"benchmarks": benchmarks, "align": {"show_faces": dict.fromkeys(everything, False)}})
     assert run.is_known(benchmark, MethodId.of("pruning-margin", "sface")) == marked
     assert not run.is_known(benchmark, MethodId.of("norm", "sface"))
 

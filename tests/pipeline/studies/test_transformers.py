@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from small_networks import small_vit_fiqa
-from small_run import small_run, use_small_networks, write_embeddings
+from small_run import HIDDEN, small_run, use_small_networks, write_embeddings
 
 from prefiqs import error_discard_curve, score
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
@@ -65,7 +65,7 @@ def test_every_exit_and_depth_scores_as_the_public_call(made):
 
 
 def test_faces_that_may_not_be_shown_are_not_drawn(tmp_path, monkeypatch):
-    run = small_run(tmp_path, {"align": {"show_faces": []}})
+    run = small_run(tmp_path, {"align": {"show_faces": HIDDEN}})
     use_small_networks(monkeypatch, run)
     study = exits_study(run, "orl-xq", "vit-prefiqs")
     assert study.figure is None and study.received is None and len(study.scores.values) > 10

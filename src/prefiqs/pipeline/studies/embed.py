@@ -33,18 +33,19 @@ class View(NamedTuple):
 
 
 class EmbedStudy(Study):
-    """The tables that were written, and the lengths of the raw embeddings; `embedded` were not embedded before."""
+    """The tables there are, and the lengths of the raw embeddings; `embedded` were not embedded before."""
 
     views: Sequence[View]
     medians: dict[str, float]
     lengths: Figure
 
 
-def embed_study(run: Run, benchmark: str, model: str) -> EmbedStudy:
+def embed_study(run: Run, benchmark: str, model: str, write: bool) -> EmbedStudy:
     """Embed a benchmark with a network and its pruned variants, also with mirrored faces where Table 4 needs them.
 
     Tables are written as they are computed, because they may not fit in memory. The unchanged faces of a cross-quality
-    benchmark were embedded with its source, so their rows are copied.
+    benchmark were embedded with its source, so their rows are copied. Unless `write` is true, the tables are read that
+    are there already.
     """
     prune, verification = run.params.prune, run.params.verification
     specs = prune.specs_of(model)
@@ -54,8 +55,9 @@ def embed_study(run: Run, benchmark: str, model: str) -> EmbedStudy:
     faces, source = run.benchmark(benchmark), run.params.source_of(benchmark)
     in_source = same_pixels(faces.index, run.benchmark(source).index) if source else np.full(len(faces.images), -1)
     new = np.flatnonzero(in_source < 0)
-    _embed(run, faces, new, model, views)
-    if source:
+    if write:
+        _embed(run, faces, new, model, views)
+    if write and source:
         for view in views:
             path = run.layout.embeddings(benchmark, model, *view)
             table = run.raw_embeddings(source, model, *view)[in_source]

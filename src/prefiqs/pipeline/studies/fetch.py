@@ -14,6 +14,7 @@ from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel
 from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import load_model
 from prefiqs.models.registry import MODELS, ModelCard, card_of, missing_weights, published_weights, weights_are_here
+from prefiqs.models.vit import ViT
 from prefiqs.pipeline.params import Method, Params
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.mask import prunable_weights
@@ -90,6 +91,8 @@ def _uses(params: Params, thorough: bool = True) -> Iterator[tuple[str, str, Cal
     for name in params.models.quality:
         granularities = dict.fromkeys(spec.granularity for spec in params.prune.specs_of(name))
         yield "models.quality", name, partial(_check_estimator, [PruningSpec(0.5, each) for each in granularities])
+        if params.ablation.benchmarks:
+            yield "ablation.benchmarks", name, partial(PreparedScorer, "ser-fiq")
     for name in params.prune.strategies:
         yield "prune.strategies", name, _check_verifier
     for name in params.models.cross:
@@ -99,6 +102,7 @@ def _uses(params: Params, thorough: bool = True) -> Iterator[tuple[str, str, Cal
     for name in params.transformer.models:
         yield "transformer.models", name, partial(PreparedScorer, "ex-fiqa")
         yield "transformer.models", name, partial(PreparedScorer, "vitnt-fiqa")
+        yield "transformer.exits", name, partial(_check_exits, min(params.transformer.exits))
 
 
 def _check_verifier(network: FaceModel) -> None:
@@ -110,6 +114,11 @@ def _check_estimator(specs: list[PruningSpec], network: FaceModel) -> None:
     _check_verifier(network)
     select_masks(network, specs)
     require_length(network, "norm", "cpu")  # to which every estimator is compared
+
+
+def _check_exits(first: int, network: FaceModel) -> None:
+    if isinstance(network, ViT) and first > (depth := len(network.blocks)):
+        raise InputError(f"{network.name} has {depth} blocks, so list at least one exit from 1 to {depth}.")
 
 
 def _check_method(entry: Method, thorough: bool, network: FaceModel) -> None:
