@@ -22,6 +22,7 @@ FR_MODELS = {
 SEVEN = ["Adience", "AgeDB-30", "CFP-FP", "LFW", "CALFW", "CPLFW", "XQLFW"]
 EIGHT = [*SEVEN, "IJB-C"]
 SIX = ["LFW", "CFP-FP", "CFP-FF", "AgeDB-30", "CALFW", "CPLFW"]
+TIMES = {"milliseconds": 1.0, "plain": 1.0}
 SETTING = dict(fmr=0.001, threshold="recomputed", limit=0.3)
 
 
@@ -398,12 +399,16 @@ def test_table_1_has_times_in_words_but_not_in_the_csv(small, tmp_path):
         {"label": "PreFIQs", "method": "prefiqs", "network": "sface", "milliseconds": 10.123, "plain": 5.0},
         {"label": "exits", "method": "ex-fiqa", "network": "vit", "milliseconds": 3.3, "plain": 3.0},
         {"label": "Jacobian", "method": "jacobian", "network": "sface", "milliseconds": 9.0, "plain": 3.0},
+        {"label": "qualityface", "method": "quality-network", "network": "qualityface"} | TIMES,
+        {"label": "cr-fiqa-l", "method": "quality-network", "network": "cr-fiqa-l"} | TIMES,
     ]
     tables_of(small, tmp_path, costs)
     rows = {row[0]: row[1:] for row in markdown_rows(tmp_path, "paper-table1")}
     assert rows["PreFIQs"] == [*"✗✗✗✗20", *"–––", "sface", "10.12", "2.02"]
     assert rows["exits"] == [*"✗✗✓✓10", *"–––", "vit", "3.30", "1.10"]
     assert rows["Jacobian"][4:6] == ["–", "–"]  # its tangent is no pass
+    assert rows["qualityface"][:4] == [*"✓✗✓✗"]  # quality labels and training, as PCNet
+    assert rows["cr-fiqa-l"][:4] == rows["CR-FIQA"][:4] == [*"✗✗✓✓"]
     assert rows["SER-FIQ"][4:6] == ["100", "0"]
     assert list(read_table(tmp_path / "paper-table1.csv"))[-1] == "network"
 

@@ -27,11 +27,12 @@ from prefiqs.pipeline.run import Run
 _LINK = re.compile(r"\]\((\d\d_\w+\.ipynb)\)")
 _PACKAGES = ("prefiqs", "torch", "openvino", "numpy", "pandas", "opencv-python-headless")
 MEASURED = ("cost/", "manifest.json", "paper/paper-table1")  # what differs from run to run
-_NOT_PUBLISHED = (
+NOT_PUBLISHED = (
     "numbers.json",  # in one file for all stages
     *("edc.parquet", "random-edc.csv", "ranks.csv"),  # drawn in figures
     "contributions.png",  # shown in a notebook
     *("paper-table*.md", "companion.md"),  # typeset in paper.pdf
+    *("table2.*", "table3.*", "table4.md", "candidates.*"),  # all of it is in another table, and most in paper.pdf
 )
 _DURATIONS = Path("data/executed/durations.json")  # seconds by the folder that a stage writes
 
@@ -45,7 +46,7 @@ def publish(run: Run) -> Path:
     root, out = run.layout.root, run.layout.report(run.params.run)
     folders = [item.results for item in stage_items(root) if item.results]
     made = manifest(root, run.params.run, folders)
-    left_out = shutil.ignore_patterns(*_NOT_PUBLISHED, *([] if run.params.report.notebooks else ["*.ipynb"]))
+    left_out = shutil.ignore_patterns(*NOT_PUBLISHED, *([] if run.params.report.notebooks else ["*.ipynb"]))
     with whole_folder(out) as new:
         for folder in ("data/report", *folders):
             if not (root / folder).is_dir():

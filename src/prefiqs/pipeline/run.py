@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -135,15 +135,20 @@ class Run:
         """Every score there is of a benchmark: PreFIQs and the norm of `model`, compared methods, score files of other
         tools, and the true severity of degraded images.
 
-        If a method runs on several networks: its scores on `model`, else by its first entry in `methods.compared`.
+        If a method runs on several networks: its scores on `model`, else by its first entry in `methods.compared`. The
+        label of a method on another network than `model` names this network.
         """
         benchmark, compared = self.params.faces_of(benchmark), dict[str, str]()
-        for name, entry in self.params.methods.entries.items():
+        entries = self.params.methods.entries
+        for name, entry in entries.items():
             if entry.id.label not in compared or entry.model == model:
                 compared[entry.id.label] = name
         scores = Scores.read(self.layout.scores(benchmark, model))
-        for name in compared.values():
-            scores = scores.joined(Scores.read(self.layout.method_scores(benchmark, name)))
+        for label, name in compared.items():
+            found, network = Scores.read(self.layout.method_scores(benchmark, name)), entries[name].model
+            if network not in (model, label):
+                found = replace(found, methods=found.methods.assign(label=f"{label} ({network})"))
+            scores = scores.joined(found)
         images = self.benchmark(benchmark)
         known = self.external_scores(benchmark)
         severity = images.index["severity"].to_numpy()

@@ -122,7 +122,7 @@ def test_findings_say_what_the_numbers_say(run, study):
 
 def test_figures_mark_the_method_whose_network_knows_the_images(study):
     marked = {label.get_text() for label in study.intervals.axes[0].get_yticklabels() if "§" in label.get_text()}
-    assert marked == {"EX-FIQA §"} and not study.areas["label"].str.contains("§").any()
+    assert marked == {"EX-FIQA (vit-prefiqs) §"} and not study.areas["label"].str.contains("§").any()
 
 
 def test_what_is_written(study, tmp_path):
@@ -180,6 +180,9 @@ def test_each_estimator_is_compared_with_methods_on_itself_and_verified_by_all(r
     chosen = {model: several.all_scores("orl", model).methods for model in ("sface", "b")}
     networks = {m: table.set_index("method").loc["pruning-margin", "network"] for m, table in chosen.items()}
     assert networks == {"sface": "a", "b": "b"}  # none runs on sface: the first
+    labels = {m: table.set_index("method").loc[["pruning-margin", "ex-fiqa"], "label"] for m, table in chosen.items()}
+    assert labels["sface"].tolist() == ["pruning margin (a)", "EX-FIQA (vit-prefiqs)"]
+    assert labels["b"].tolist() == ["pruning margin", "EX-FIQA (vit-prefiqs)"]
     assert all((table["method"] == "ex-fiqa").sum() == 1 for table in chosen.values())
 
 

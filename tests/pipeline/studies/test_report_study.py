@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from fnmatch import fnmatch
+from itertools import dropwhile, takewhile
 
 import pandas as pd
 import pytest
@@ -11,7 +13,9 @@ import yaml
 from small_run import ROOT, SMALL, small_run, write_derivatives, write_embeddings, write_method_scores, write_scores
 
 from prefiqs.io.tables import write_table
+from prefiqs.models.registry import MODELS
 from prefiqs.pipeline.params import Params, overlaid, read_yaml
+from prefiqs.pipeline.publish import NOT_PUBLISHED
 from prefiqs.pipeline.studies.edc import edc_study
 from prefiqs.pipeline.studies.jacobian import jacobian_study
 from prefiqs.pipeline.studies.paper import paper_study
@@ -55,9 +59,13 @@ def run(tmp_path_factory):
     edc_study(run, "orl-all", "sface").write(run.layout.results("edc", "orl-all", "sface"))
     write_derivatives(run, "orl-xq")
     jacobian_study(run, "orl-xq", "sface").write(run.layout.results("jacobian", "orl-xq", "sface"))
-    folder = run.layout.results("transformer", "orl-xq", "vit-prefiqs")
-    folder.mkdir(parents=True)
-    (folder / "numbers.json").write_text(json.dumps(TRANSFORMER))
+    for item, numbers in {
+        ("transformer", "orl-xq", "vit-prefiqs"): TRANSFORMER,
+        ("align", "orl"): {"images": 2400, "by_fiducials": 7},
+    }.items():
+        folder = run.layout.results(*item)
+        folder.mkdir(parents=True)
+        (folder / "numbers.json").write_text(json.dumps(numbers))
     costs = {"label": "PreFIQs", "method": "prefiqs", "network": "sface", "milliseconds": 6.0, "plain": 3.0}
     write_table(pd.DataFrame([costs]), run.layout.results("cost") / "costs.csv")
     return run
@@ -76,7 +84,9 @@ def test_the_page_shows_what_there_is(run, tmp_path):
         if line.startswith("!["):
             assert lines[at + 1] == "" and re.fullmatch(r"\*[^*{}]+\.\*", lines[at + 2])  # a caption
     for link in re.findall(r"\]\(([^)]*\.(?:md|csv))\)", page):
-        assert (run.layout.data / "results" / link).is_file() or link.startswith(("paper/", "claims.md"))
+        assert not any(fnmatch(link.rpartition("/")[2], pattern) for pattern in NOT_PUBLISHED)
+        places = run.layout.data / "results", ROOT / "reports" / "default"  # documents are reached from there
+        assert any((place / link).is_file() for place in places) or link.startswith(("paper/", "claims.md"))
     assert "The faces and scores of orl-xq with other pairs: all genuine pairs, and" in page
     assert "1,300 impostor pairs drawn at random." in page
     assert {"orl-xq", "orl-all"} == set(found.claims.frame["benchmark"])
@@ -85,12 +95,86 @@ def test_the_page_shows_what_there_is(run, tmp_path):
         assert found.metrics[f"{benchmark}.sface.pauc"] == edc["pauc_best"]["sface"]
         assert found.numbers[f"edc-{benchmark}-sface"] == edc
     assert "{" not in page and "\n\n\n" not in page
+    judged = page.partition("\n## ")[2].replace("|", "||")
     for verdict in ("yes", "no", "undecided"):
-        cells = re.findall(rf"\| +{verdict} +(?=\|)", page.replace("|", "||"))
+        cells = re.findall(rf"\| +{verdict} +(?=\|)", judged)
         assert len(cells) == (found.claims.frame["verdict"] == verdict).sum()
     assert {path.name for path in tmp_path.iterdir()} == {
         *("README.md", "claims.csv", "claims.md", "metrics.json", "numbers.json"),
     }
+
+
+def cells_of(text, heading):
+    """The cells of each row of the table whose first column has this heading."""
+    lines = dropwhile(lambda line: not line.startswith(f"| {heading} "), text.splitlines())
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in takewhile(lambda line: line[:1] == "|", lines)]
+    return rows[2:]
+
+
+def first_areas(run, benchmark):
+    areas = pd.read_csv(run.layout.results("edc", benchmark, "sface") / "areas.csv")
+    return areas[(areas["fmr"] == 0.1) & (areas["threshold"] == "recomputed")]
+
+
+def test_the_page_begins_with_prefiqs_against_the_norm(run):
+    head = report(run).text.partition("\n## ")[0]
+    counts = {}
+    for benchmark in ("orl", "orl-xq", "orl-all"):
+        areas = first_areas(run, benchmark).set_index("verifier")
+        usual = areas[areas["key"] == "prefiqs@sface,criterion=l1,granularity=unstructured,ratio=0.4"]
+        change = usual["pauc"] - areas.loc[areas["method"] == "norm", "pauc"]
+        edc = json.loads((run.layout.results("edc", benchmark, "sface") / "numbers.json").read_text())
+        for verifier, (best, low, high) in edc["difference_to_norm"].items():
+            protocol = "same-model" if verifier == "sface" else "cross-model"
+            kind = "no" if verifier in edc["unreliable"] else "yes", protocol
+            ends = usual.loc[verifier, ["from_norm_low", "from_norm_high"]]
+            for at, d, (left, right) in (("ρ = 0.4", change[verifier], ends), ("its best ρ", best, (low, high))):
+                counted = counts.setdefault((at, *kind), [0] * 5)
+                for place, true in enumerate((True, d > 0, left > 0, d < 0, right < 0)):
+                    counted[place] += true
+    assert {tuple(row[:3]): [*map(int, row[3:])] for row in cells_of(head, "PreFIQs at")} == counts
+    for at in ("ρ = 0.4", "its best ρ"):
+        n, worse, above, better, below = map(sum, zip(*(counts[k] for k in counts if k[0] == at), strict=True))
+        assert (
+            f"* At {at}, the pAUC of PreFIQs is larger than that of the embedding norm in {worse} of {n} combinations "
+            f"of pairs, estimator and verifier ({above} intervals exclude 0), and smaller in {better} ({below} "
+            "intervals exclude 0)."
+        ) in head
+    assert "* 7 of the 2,400 photos of orl were aligned by the fiducial points of the data set" in head
+
+
+def test_the_page_says_where_the_valley_lies(run):
+    (row,) = cells_of(report(run).text, "estimator")
+    assert row[0] == "sface"
+    for cell, benchmark in zip(row[1:], ("orl", "orl-all"), strict=True):  # which has more pairs than orl-xq
+        areas = first_areas(run, benchmark).query("granularity == 'unstructured' and criterion == 'l1'")
+        means = areas[~areas["constant"]].groupby("ratio")["pauc"].mean()
+        near = means[means <= 1.1 * means.min()]
+        assert cell == ", ".join(f"**{r:g}**" if r == means.idxmin() else f"{r:g}" for r in near.index)
+
+
+def test_methods_that_are_no_better_than_chance_are_named(run):
+    text = report(run).text
+    for benchmark in ("orl", "orl-xq", "orl-all"):
+        areas = first_areas(run, benchmark)
+        areas = areas[areas["granularity"].isna() & (areas["label"] != "true severity")]
+        better = set(areas.loc[areas["pauc"] < areas["random_low"], "label"])
+        section = text.partition(f"## {benchmark}, quality from sface")[2].partition("\n## ")[0]
+        said = re.search(r"No better than the best of 3 random orders .*: (.*)\.", section)
+        named = set(re.findall(r"(?:^|, )(.*?) \([\d.]+\)(?=, |$)", said[1])) if said else set()
+        assert named == set(areas["label"]) - better
+
+
+def test_accuracies_stand_beside_expected_ones(run, monkeypatch):
+    assert "expected (%)" not in report(run).text
+    monkeypatch.setitem(MODELS, "sface", replace(MODELS["sface"], accuracy={"orl": 91.2}))
+    text, rows = report(run).text.partition("## Verification accuracy\n")[2], []
+    for benchmark, expected in (("orl", "91.20"), ("orl-xq", "–")):
+        folder = run.layout.results("verification", benchmark, "sface")
+        table, numbers = pd.read_csv(folder / "table4.csv"), json.loads((folder / "numbers.json").read_text())
+        accuracy = table.loc[table["ratio"] == 0, "accuracy"].item()
+        rows.append([benchmark, "sface", str(numbers["pairs"]), f"{accuracy:.2f}", expected])
+    assert cells_of(text, "benchmark") == rows
 
 
 def test_what_the_parameters_no_longer_name_is_not_shown(run, tmp_path):

@@ -138,12 +138,10 @@ def _compared(run: Run, benchmark: str, model: str) -> tuple[pd.DataFrame, dict[
     found = run.all_scores(benchmark, model)
     known = found.methods["method"].isin(["prefiqs", "norm", "pruning-margin", MethodId.severity().method])
     others = found.methods[~known]
-    elsewhere = ~others["network"].isin(["", model]) & (others["network"] != others["label"])
-    label = others["label"] + (" (" + others["network"] + ")").where(elsewhere, "")
     about = others[["method", "trained_on"]].assign(
-        key=label, group="compared, " + others["supervision"], passes=np.nan
+        key=others["label"], group="compared, " + others["supervision"], passes=np.nan
     )
-    return about, {name: found.values[key] for name, key in zip(label, others["key"], strict=True)}
+    return about, {name: found.values[key] for name, key in zip(others["label"], others["key"], strict=True)}
 
 
 def _differences(resampled: Bootstraps, reference: str, limit: float, name: str) -> pd.DataFrame:

@@ -51,9 +51,9 @@ def paper_study(run: Run) -> PaperStudy:
     """Collect areas, drifts, accuracies and costs of this run's stages, and set them as the paper does."""
     params, paired = run.params, run.params.benchmarks.paired
     results = (
-        _collected(run, "edc", "areas.csv", paired),
-        _collected(run, "jacobian", "drifts.csv", params.jacobian.benchmarks),
-        _collected(run, "verification", "table4.csv", params.verification.benchmarks),
+        collected(run, "edc", "areas.csv", params.benchmarks.pair_lists),
+        collected(run, "jacobian", "drifts.csv", params.jacobian.benchmarks),
+        collected(run, "verification", "table4.csv", params.verification.benchmarks),
     )
     costs = read_table(run.layout.results("cost") / "costs.csv").to_dict("records")
     reason = params.report.not_comparable
@@ -66,11 +66,11 @@ def paper_study(run: Run) -> PaperStudy:
         params.report.gallery_ratio,
         reason,
     )
-    curves, chance = (_collected(run, "edc", name, paired) for name in ("edc.parquet", "random-edc.csv"))
+    curves, chance = (collected(run, "edc", name, paired) for name in ("edc.parquet", "random-edc.csv"))
     return PaperStudy(tables, {model: _grid(run, model, curves, chance) for model in params.models.quality})
 
 
-def _collected(run: Run, stage: str, name: str, benchmarks: Iterable[str]) -> pd.DataFrame:
+def collected(run: Run, stage: str, name: str, benchmarks: Iterable[str]) -> pd.DataFrame:
     """A table of a stage, of all benchmarks and quality estimators, with the columns benchmark and estimator."""
     read = read_parquet if name.endswith(".parquet") else read_table
     parts = [

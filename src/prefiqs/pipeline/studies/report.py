@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatch
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +11,15 @@ import jinja2
 import nbformat
 import pandas as pd
 
-from prefiqs.evaluation.tables import UNRELIABLE
+from prefiqs.evaluation.tables import UNRELIABLE, area_text
 from prefiqs.io.atomic import read_text, write_text
+from prefiqs.models.registry import card_of
+from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.params import RESULTS, stage_items
+from prefiqs.pipeline.publish import NOT_PUBLISHED
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.studies.claims import judge, verdicts_table
+from prefiqs.pipeline.studies.claims import STABLE_AREA, judge, verdicts_table
+from prefiqs.pipeline.studies.paper import collected
 from prefiqs.reporting.study import Study, Table, saved_as
 
 PAGE = Path(__file__).with_suffix(".md.j2")
@@ -108,7 +113,8 @@ def report(run: Run) -> Report:
         found = numbers[f"edc-{benchmark}-{model}"]
         metrics[f"{benchmark}.{model}.pauc"] = found["pauc_best"][model]
         metrics[f"{benchmark}.{model}.pauc_norm"] = found["pauc_norm"][model]
-    claims = judge(run, numbers)
+    claims, areas = judge(run, numbers), _areas(run)
+    norm = _against_norm(run, numbers, areas)
     page = jinja2.Template(
         read_text(PAGE), trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
@@ -117,14 +123,99 @@ def report(run: Run) -> Report:
         numbers=numbers,
         verdicts=verdicts_table(claims).markdown().strip() if len(claims) else "",
         notebooks=_notebooks(run, folders),
+        against_norm=norm.groupby("PreFIQs at", sort=False).sum(numeric_only=True).to_dict("index"),
+        norm_table=_norm_table(norm),
+        ratios_table=_ratios_table(run, areas),
+        accuracy_table=_accuracy_table(run, numbers),
+        at_chance=_at_chance(areas),
         verifiers_table=_verifiers_table,
         transformer_table=_transformer_table,
         figures=FIGURES,
         transformer_figures=TRANSFORMER_FIGURES,
         has=lambda path: path.rpartition("/")[0] in folders and run.layout.results(path).is_file(),
-        links=lambda stages, *item, suffix="md": ", ".join(_links(run, folders, stages, item, suffix)),
+        links=lambda stages, *item: ", ".join(_links(run, folders, stages, item)),
     )
     return Report(Table(claims, "Claims judged on our data", hidden=("claim",)), text, metrics, numbers=numbers)
+
+
+def _areas(run: Run) -> pd.DataFrame:
+    """The areas of all pairs and estimators at the first FMR, with the threshold that the intervals have."""
+    edc, areas = run.params.edc, collected(run, "edc", "areas.csv", run.params.benchmarks.pair_lists)
+    return areas[(areas["fmr"] == edc.fmr[0]) & (areas["threshold"] == edc.threshold)]
+
+
+def _against_norm(run: Run, numbers: Mapping[str, Any], areas: pd.DataFrame) -> pd.DataFrame:
+    """PreFIQs at the usual and at its best ratio against the norm: one row a set of pairs, estimator, verifier, ratio.
+
+    Four columns count, 0 or 1: is the area larger than that of the norm, is the interval above 0, and the contrary.
+    """
+    usual, rows = run.params.usual, []
+    for (benchmark, model), here in areas.groupby(["benchmark", "estimator"], sort=False):
+        found = numbers[f"edc-{benchmark}-{model}"]
+        own = here[here["key"] == MethodId.of_spec(str(model), usual).key].set_index("verifier")
+        own = own[["from_norm", "from_norm_low", "from_norm_high"]]
+        for verifier, at_best in found["difference_to_norm"].items():
+            protocol = "same-model" if verifier == model else "cross-model"
+            for at, change in ((f"ρ = {usual.ratio:g}", own.loc[verifier]), ("its best ρ", at_best)):
+                estimate, low, high = change
+                counts = (1, estimate > 0, low > 0, estimate < 0, high < 0)
+                rows.append((at, protocol, verifier not in found["unreliable"], *map(int, counts)))
+    counted = ["combinations", "worse than the norm", "interval above 0", "better than the norm", "interval below 0"]
+    return pd.DataFrame(rows, columns=["PreFIQs at", "protocol", "reliable", *counted])
+
+
+def _norm_table(norm: pd.DataFrame) -> str:
+    by = ["PreFIQs at", "reliable", "protocol"]
+    counts = norm.groupby(by).sum().sort_index(ascending=False)  # ρ as published, reliable and same-model first
+    caption = (
+        "PreFIQs against the norm: how many areas are larger or smaller, and how many 95 % intervals of the difference "
+        "exclude 0 (those at the best ρ allow for its choice). Reliable: combinations of which every area is."
+    )
+    return Table(counts.reset_index(), caption).markdown().strip()
+
+
+def _ratios_table(run: Run, areas: pd.DataFrame) -> str:
+    """Where the valley of pAUC over the ratio lies, by estimator, on the pairs of each benchmark that are most."""
+    most, usual = map(run.params.most_pairs_of, run.params.benchmarks.paired), run.params.usual
+    pruned_as_usual = (areas["granularity"] == usual.granularity) & (areas["criterion"] == usual.criterion)
+    areas = areas[pruned_as_usual & areas["benchmark"].isin(most) & ~areas["constant"]]
+    means = areas.pivot_table("pauc", ["estimator", "benchmark"], "ratio", sort=False).sort_index(axis=1)
+    near = means.le((1 + STABLE_AREA) * means.min(axis=1), axis=0)
+    cells = [
+        ", ".join(f"**{ratio:g}**" if ratio == best else f"{ratio:g}" for ratio in near.columns[row])
+        for best, row in zip(means.idxmin(axis=1), near.to_numpy(), strict=True)
+    ]
+    frame = pd.Series(cells, means.index).unstack("benchmark", sort=False).reset_index()
+    few = areas.loc[~areas["reliable"], "benchmark"].unique()
+    notes = f"Some of these areas are not reliable ({UNRELIABLE}): {', '.join(few)}." if len(few) else ""
+    caption = (
+        "Ratios ρ at which the pAUC of PreFIQs, mean over the verifiers, is smallest (bold), or at most "
+        f"{STABLE_AREA:.0%} larger:"
+    )
+    return Table(frame, caption, notes=notes).markdown().strip()
+
+
+def _accuracy_table(run: Run, numbers: Mapping[str, Any]) -> str:
+    """The accuracies of the unpruned networks, beside those that other code computed; "" without any."""
+    rows = []
+    for benchmark, model in product(run.params.verification.benchmarks, run.params.models.quality):
+        found, expected = numbers[f"verification-{benchmark}-{model}"], card_of(model).accuracy.get(benchmark)
+        flipped = found["unpruned"] if found["flip_test"] else None
+        rows.append((benchmark, model, found["pairs"], found["unpruned_without_flip_test"], flipped, expected))
+    columns = ["benchmark", "network", "pairs", "accuracy (%)", "with flip test (%)", "expected (%)"]
+    return Table(pd.DataFrame(rows, columns=columns), "", digits=2).markdown().strip() if rows else ""
+
+
+def _at_chance(areas: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """By pairs and estimator: the methods that beat the best random order with no verifier, and their areas."""
+    others = areas[areas["granularity"].isna() & (areas["method"] != "severity")]
+    others = others.assign(chance=others["pauc"] >= others["random_low"])
+    found = {}
+    for of, here in others.groupby(["benchmark", "estimator"]):
+        lost = here.groupby("label", sort=False).filter(lambda rows: rows["chance"].all())
+        own = lost[lost["verifier"] == of[1]]
+        found[of] = ", ".join(f"{row.label} ({area_text(row.pauc, row.reliable)})" for row in own.itertuples())
+    return found
 
 
 def _verifiers_table(found: Mapping[str, Any], benchmark: str, fmr: float) -> str:
@@ -174,11 +265,13 @@ def _doubt(found: Mapping[str, Any]) -> str:
     return f"Not reliable ({UNRELIABLE}), so printed with two digits: {named}." if named else ""
 
 
-def _links(run: Run, folders: Sequence[str], stages: Iterable[str], item: Iterable[str], suffix: str) -> Iterator[str]:
-    """Links to the tables of an item of this run, by paths in the published folder."""
+def _links(run: Run, folders: Sequence[str], stages: Iterable[str], item: Iterable[str]) -> Iterator[str]:
+    """Links to the published tables of an item of this run, to be read rather than parsed where there are both."""
     for folder in filter(folders.__contains__, ("/".join([stage, *item]) for stage in stages)):
-        for path in sorted(run.layout.results(folder).glob(f"*.{suffix}")):
-            yield f"[{path.stem}]({folder}/{path.name})"
+        paths = sorted([*run.layout.results(folder).glob("*.csv"), *run.layout.results(folder).glob("*.md")])
+        names = [path.name for path in paths if not any(fnmatch(path.name, pattern) for pattern in NOT_PUBLISHED)]
+        for stem, name in {Path(name).stem: name for name in names}.items():  # .md comes after .csv
+            yield f"[{folder.partition('/')[0]}: {stem}]({folder}/{name})"
 
 
 def _notebooks(run: Run, folders: Iterable[str]) -> dict[str, list[str]]:
