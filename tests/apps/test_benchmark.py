@@ -168,7 +168,7 @@ def test_people_without_two_photos_of_a_face(people, tmp_path):
     for person in ("s3", "s5"):
         (tmp_path / "few" / person).mkdir(parents=True)
         shutil.copy(people / person / "1.png", tmp_path / "few" / person)
-    with pytest.raises(InputError, match="no two photos of one person in which a face was found"):
+    with pytest.raises(InputError, match="few, no person has two photos with a detected face"):
         app.benchmark(tmp_path / "few", tmp_path / "out", METHODS, "sface", VERIFIERS, SETTINGS)
 
 

@@ -68,7 +68,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises `InputError` for any other file. Nothing in it is run: a pickle may build tensors and plain containers only.
     """
     if path.suffix not in ENDINGS:
-        raise InputError(f"The name of a weights file must end in {', '.join(ENDINGS)}, unlike {path}.")
+        raise InputError(f"The name of a weights file must end in {', '.join(ENDINGS)}, not {path}.")
     if path.suffix == ".safetensors":
         try:
             return load_file(path)

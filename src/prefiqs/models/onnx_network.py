@@ -416,7 +416,7 @@ def _plain(value: Any) -> Any:
 def _conv(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | None = None) -> nn.Module:
     spatial = weight.ndim - 2
     if spatial != 2:
-        raise InputError(f"Convolutions over {spatial} axes are not supported.")
+        raise InputError(f"Only 2-D convolutions are supported, not {spatial}-D.")
     stride, dilation = attributes.get("strides", [1, 1]), attributes.get("dilations", [1, 1])
     pads = onnx_functions.padding(attributes, example.shape[2:], weight.shape[2:], stride, dilation)
     even = pads[:2] == pads[2:]

@@ -164,7 +164,7 @@ def test_score_files_and_directions_that_do_not_fit(brought, tmp_path):
             read_image_scores(files, ImageNameIndex(brought.names, "names"), lower_is_better)
 
     good = brought.folder / "good.txt"
-    refused(r"The method 'good' occurs again in .*good.txt. Call it NAME=", good, good)
+    refused(r"The method 'good' is also in .*good.txt. Rename that one: NAME=", good, good)
     refused("no scores of PFE, only of good", good, lower_is_better=["PFE"])
     refused("File not found: .*none.txt", tmp_path / "none.txt")
     (tmp_path / "latin.txt").write_bytes("Zoë.jpg 1\n".encode("latin-1"))

@@ -65,7 +65,7 @@ def copy_photos(best: pd.DataFrame, photos: Path, folder: Path) -> int:
         raise InputError(f"Two of the photos to copy would have the same path in {folder}. Rename one of them.")
     for copy, photo in copies.items():
         if not photo.is_file():
-            raise InputError(f"File not found: {photo}. Only photos that are files of their own can be copied.")
+            raise InputError(f"File not found: {photo}. Photos inside an archive cannot be copied.")
         if copy.exists():
             raise InputError(f"{copy} exists already. Choose another folder for --copy-to.")
     for copy, photo in copies.items():
