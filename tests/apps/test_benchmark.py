@@ -188,4 +188,4 @@ def test_two_verifiers_of_one_name_are_refused(people, tmp_path):
         (tmp_path / folder / "m.onnx").write_bytes(b"")
     given = [f"--verifier={tmp_path / folder / 'm.onnx'}" for folder in ("v1", "v2")]
     result = CliRunner().invoke(cli, ["benchmark", str(people), *given, "--out", str(tmp_path / "out")])
-    assert "Two verifiers are called m. Call one NAME=" in str(result.exception)
+    assert "Two verifiers are called m. Rename one: NAME=" in str(result.exception)

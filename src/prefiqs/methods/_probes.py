@@ -56,7 +56,7 @@ def require_variety(pruned: FaceModel, ratio: float) -> None:
         first, second = normalise(pruned(pruned.prepare(faces)).cpu().numpy())
     if not np.linalg.norm(first - second) > 1e-6:
         raise InputError(f"Pruned by {ratio:g}, {pruned.name} gives the same embedding for every face, so scores would "
-                         "mean nothing. Choose a smaller ratio.")  # fmt: skip
+                         "be meaningless. Choose a smaller ratio.")  # fmt: skip
 
 
 def private_copy(model: FaceModel, method: str, device: str) -> FaceModel:

@@ -23,7 +23,7 @@ def photos_by_folder(path: Path, method: str) -> pd.DataFrame:
         raise InputError(f"{path} has no rows.")
     if len(methods) > 1 and method not in methods:
         found = ", ".join(methods)
-        raise InputError(f"{path} has no scores of {method}, only of {found}. Choose one of them by --method.")
+        raise InputError(f"{path} has no scores of {method}, only of {found}. Choose one with --method.")
     table = table[table["method"] == method] if len(methods) > 1 else table
     return table.assign(person=[str(Path(name).parent) for name in table["path"]])
 
