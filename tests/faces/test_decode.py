@@ -174,9 +174,7 @@ def test_deep_tiff_that_would_be_read_wrong(tags):
 @pytest.mark.parametrize("name", ["a.NEF", "b.cr3", "c.dng", "d.ARW", "mosaic.tif", "dng.tif", "preview.tif"])
 def test_raw_files_of_cameras_are_refused_by_name(name):
     tags = {"preview.tif": {"t254": 1}, "mosaic.tif": {"t262": 32803}, "dng.tif": {"t50706": 1}}.get(name, {})
-    what = (
-        "begins with a small preview, like raw camera files" if tags == {"t254": 1} else "is a raw camera file"
-    )
+    what = "begins with a small preview, like raw camera files" if tags == {"t254": 1} else "is a raw camera file"
     with pytest.raises(InputError, match=f"^{name} {what}. Export it as JPEG or TIFF.$"):
         decode_photo(tiff(PHOTO, 8, **tags), name)
 

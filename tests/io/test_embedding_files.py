@@ -118,7 +118,7 @@ def test_what_is_passed_over_is_said(tmp_path, caplog, form, said):
             LISTS.assign(vector=["[1, 2]", "[1, 2, 3]", "[3, 4]"]),
             r"vector in line 3 of .* has 3 numbers, others have 2",
         ),
-        (LISTS.assign(vector=["[1, 2]", "[1, ..., 3]", "[3, 4]"]), r"vector in line 3 of .* is no list of numbers"),
+        (LISTS.assign(vector=["[1, 2]", "[1, ..., 3]", "[3, 4]"]), r"vector in line 3 of .* is not a list of numbers"),
         (LISTS.assign(name="a"), "The image 'a' occurs twice"),
     ],
 )

@@ -154,7 +154,8 @@ def _from_lists(column: pd.Series, may_fail: bool, path: Path) -> np.ndarray:
     usual = np.bincount(sizes[sizes >= 0]).argmax()
     if len(odd := np.flatnonzero((sizes != usual) & ~failed)):
         row = user_tables.location_of_row(column.to_frame(), int(odd[0]), path)
-        found = f"has {sizes[odd[0]]} numbers, others have {usual}" if sizes[odd[0]] >= 0 else "is no list of numbers"
+        size = sizes[odd[0]]
+        found = f"has {size} numbers, others have {usual}" if size >= 0 else "is not a list of numbers"
         raise InputError(f"The vector in {row} {found}.")
     vectors = np.stack([np.full(usual, np.nan, np.float32) if value is None else value for value in parsed])
     return vectors.astype(np.result_type(vectors, np.float32), copy=False)
