@@ -109,7 +109,7 @@ def test_scores_of_another_tool_join_the_comparison(people, out, report, tmp_pat
         (["--method", "norm,magic"], "Unknown method 'magic'"),
         (["--scores", "{folder}/no.txt"], "File not found: "),
         (["--scores", "{folder}/others.txt"], "every image is unknown or marked as failed. It names 'x.jpg'"),
-        (["--scores", "norm={folder}/others.txt"], "The method 'norm' occurs again"),
+        (["--scores", "norm={folder}/others.txt"], "The method 'norm' is also in"),
         (["--lower-is-better", "nrom"], "There are no scores of nrom, only of norm."),
         (["--groups", "{folder}/people.csv:sex"], "needs a column 'sex'"),
         (["--groups", "{folder}/people.csv:age"], r"2 to 20 values for these images, not 1. Combine ages"),

@@ -68,7 +68,7 @@ def test_what_is_no_photo_is_counted(tmp_path):
     make(tmp_path, ["a/1.jpg", "a/2.NEF", "b/1.jpg", "b/2.mov", "b/3.mov"])
     assert people_in(tmp_path).warning == "Skipped: 2 .mov, 1 .nef."
     make(tmp_path, ["loose.jpg"])
-    reason = "it lies in no person's folder."
+    reason = "it is not in a person's folder."
     assert people_in(tmp_path).warning == f"{tmp_path / 'loose.jpg'} is left out: {reason} Skipped: 2 .mov, 1 .nef."
 
 
