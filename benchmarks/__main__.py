@@ -67,7 +67,7 @@ def write_page() -> None:
     Table(
         calls,
         caption,
-        digits={"ms a call": 0, "s to make it": 1, "s first call": 1},
+        digits={"ms per call": 0, "s to prepare": 1, "s first call": 1},
         notes=f"{records['latency']['cores']} CPU cores.",
     ).write(FOLDER / "latency")
 

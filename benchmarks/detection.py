@@ -1,4 +1,4 @@
-"""Detection beside the former way, OpenCV's YuNet at up to 1,024 pixels: faces missed, landmarks, and accuracy."""
+"""Detection compared with the previous detector, OpenCV's YuNet at up to 1,024 pixels: faces, landmarks, accuracy."""
 
 from __future__ import annotations
 

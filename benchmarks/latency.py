@@ -41,5 +41,5 @@ def measure(method: str, network: str) -> None:
     norm = prefiqs.scorer("norm", reference(network), device="cpu", batch_size=1)
     figure = dearer("", "", lambda: [ready[0](face) for _ in range(CALLS)], lambda: [norm(face) for _ in range(CALLS)])
     seconds = figure.details["seconds"] / CALLS
-    details = {"ms a call": round(1e3 * seconds, 1), "s to make it": round(start, 2), "s first call": round(first, 2)}
+    details = {"ms per call": round(1e3 * seconds, 1), "s to prepare": round(start, 2), "s first call": round(first, 2)}
     print(json.dumps({"value": figure.value, "low": figure.low, "high": figure.high, "details": details}))

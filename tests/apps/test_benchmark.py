@@ -109,7 +109,7 @@ def test_scores_of_another_tool_join_the_comparison(people, out, report, tmp_pat
         (["--method", "norm,magic"], "Unknown method 'magic'"),
         (["--scores", "{folder}/no.txt"], "File not found: "),
         (["--scores", "{folder}/others.txt"], "every image is unknown or marked as failed. It names 'x.jpg'"),
-        (["--scores", "norm={folder}/others.txt"], "The method 'norm' occurs again"),
+        (["--scores", "norm={folder}/others.txt"], "The method 'norm' is also in"),
         (["--lower-is-better", "nrom"], "There are no scores of nrom, only of norm."),
         (["--groups", "{folder}/people.csv:sex"], "needs a column 'sex'"),
         (["--groups", "{folder}/people.csv:age"], r"2 to 20 values for these images, not 1. Combine ages"),
@@ -168,7 +168,7 @@ def test_people_without_two_photos_of_a_face(people, tmp_path):
     for person in ("s3", "s5"):
         (tmp_path / "few" / person).mkdir(parents=True)
         shutil.copy(people / person / "1.png", tmp_path / "few" / person)
-    with pytest.raises(InputError, match="no two photos of one person in which a face was found"):
+    with pytest.raises(InputError, match="few, no person has two photos with a detected face"):
         app.benchmark(tmp_path / "few", tmp_path / "out", METHODS, "sface", VERIFIERS, SETTINGS)
 
 
@@ -188,4 +188,4 @@ def test_two_verifiers_of_one_name_are_refused(people, tmp_path):
         (tmp_path / folder / "m.onnx").write_bytes(b"")
     given = [f"--verifier={tmp_path / folder / 'm.onnx'}" for folder in ("v1", "v2")]
     result = CliRunner().invoke(cli, ["benchmark", str(people), *given, "--out", str(tmp_path / "out")])
-    assert "Two verifiers are called m. Call one NAME=" in str(result.exception)
+    assert "Two verifiers are called m. Rename one: NAME=" in str(result.exception)

@@ -38,7 +38,7 @@ def test_all_genuine_pairs_and_impostors_of_the_largest_faces(folder):
     assert {tuple(sorted(pair)) for pair in built.pairs[built.genuine].tolist()} == {(0, 1), (2, 3), (4, 5)}
     assert len(built.pairs) == 6 * 5 / 2
     reasons = {name.rsplit("staff/", 1)[1]: reason for name, reason in built.excluded}
-    assert reasons["loose.pgm"] == "it lies in no person's folder."
+    assert reasons["loose.pgm"] == "it is not in a person's folder."
     assert "is not an image" in reasons["a/broken.jpg"]
 
 
@@ -57,8 +57,8 @@ def test_people_by_folder(tmp_path):
     make(tmp_path, ["a/1.jpg", "b/x/2.jpg", "3.jpg"])
     people = people_in(tmp_path)
     assert people.person_of == {str(tmp_path / "a/1.jpg"): "a", str(tmp_path / "b/x/2.jpg"): "b"}
-    assert people.left_out == {str(tmp_path / "3.jpg"): "it lies in no person's folder."}
-    assert people.warning == f"{tmp_path / '3.jpg'} is left out: it lies in no person's folder."
+    assert people.left_out == {str(tmp_path / "3.jpg"): "it is not in a person's folder."}
+    assert people.warning == f"{tmp_path / '3.jpg'} is left out: it is not in a person's folder."
     with pytest.raises(InputError, match="one folder of photos per person; 1 found"):
         people_in(tmp_path / "b")
     assert len(people_in(tmp_path / "b", least=1).person_of) == 1
@@ -68,7 +68,7 @@ def test_what_is_no_photo_is_counted(tmp_path):
     make(tmp_path, ["a/1.jpg", "a/2.NEF", "b/1.jpg", "b/2.mov", "b/3.mov"])
     assert people_in(tmp_path).warning == "Skipped: 2 .mov, 1 .nef."
     make(tmp_path, ["loose.jpg"])
-    reason = "it lies in no person's folder."
+    reason = "it is not in a person's folder."
     assert people_in(tmp_path).warning == f"{tmp_path / 'loose.jpg'} is left out: {reason} Skipped: 2 .mov, 1 .nef."
 
 

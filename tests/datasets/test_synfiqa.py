@@ -53,7 +53,7 @@ def test_a_benchmark_without_pairs_is_saved_and_loaded(folder, tmp_path):
         ("/0/1.jpg", "Line 2 of .*Quality-Scores.txt is not of the form `PATH LABEL`: '/0/1.jpg'"),
         ("/0/1.jpg good", "Line 2 of .*Quality-Scores.txt is not of the form `PATH LABEL`: '/0/1.jpg good'"),
         ("/0/1.jpg 0.5 0.6", "File not found: .*/0/1.jpg 0.5 "),  # names may hold blanks
-        ("/0/1.jpg nan", "The label in line 2 of .*Quality-Scores.txt is nan"),
+        ("/0/1.jpg nan", "The label in line 2 of .*Quality-Scores.txt must be a finite number, not nan"),
     ],
 )
 def test_a_line_that_does_not_fit(folder, line, message):

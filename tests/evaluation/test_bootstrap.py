@@ -270,8 +270,8 @@ def test_without_subjects_pairs_are_drawn(study):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"qualities": {}}, "needs a quality measure and a resample, not 0 and 9"),
-        ({"resamples": 0}, "needs a quality measure and a resample, not 2 and 0"),
+        ({"qualities": {}}, "needs at least 1 measure and 1 resample, not 0 and 9"),
+        ({"resamples": 0}, "needs at least 1 measure and 1 resample, not 2 and 0"),
         ({"genuine": np.ones(400, bool)}, "There are 400 genuine and 0 impostor pairs"),
         ({"rule": "closest"}, "Unknown rule .*; choose one of nearest, conservative, cr-fiqa"),
         ({"fmrs": [0]}, "The target FMR must be above 0 and below 1"),

@@ -103,8 +103,8 @@ def test_length_of_embeddings_is_immaterial():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"folds": 1}, r"4 pairs can be cut into 2 to 4 folds, not 1"),
-        ({"folds": 5}, "4 pairs can be cut into 2 to 4 folds"),
+        ({"folds": 1}, r"4 pairs can be split into 2 to 4 folds, not 1"),
+        ({"folds": 5}, "4 pairs can be split into 2 to 4 folds"),
         ({"folds": 2.0}, "folds must be a whole number"),
         ({"folds": [0, 1, 0]}, r"the fold of each of 4 pairs, not int64 of shape \(3,\)"),
         ({"folds": [0, 0, -1, -1]}, "At least two folds are needed"),

@@ -195,7 +195,7 @@ def test_aligned_faces_must_have_their_size(face, tmp_path):
     assert_one_sentence(large.reason, "large.png has 276×336 pixels, but aligned faces have 112×112")
     assert right.reason == "" and np.isnan(right.faces[0].box).all()
     np.testing.assert_array_equal(right.faces[0].image, face.resize((112, 112)))
-    with pytest.raises(InputError, match="choose either aligned or all faces"):
+    with pytest.raises(InputError, match="--aligned cannot be combined with --all-faces"):
         FaceReader(aligned=True, all_faces=True)
 
 

@@ -151,7 +151,7 @@ def test_what_cannot_be_used(folder):
         GivenLandmarks(path)
     with pytest.raises(InputError, match="File not found"):
         FaceReader(landmarks=folder / "nowhere.txt")
-    with pytest.raises(InputError, match="choose either aligned or landmarks"):
+    with pytest.raises(InputError, match="--aligned cannot be combined with --landmarks"):
         FaceReader(aligned=True, landmarks=path)
     table(OWN, path=list(POINTS)).assign(**dict.fromkeys(OWN, 5.0)).to_csv(path, index=False)
     (shard,) = find_images([folder / "p"])

@@ -81,7 +81,7 @@ def test_missing_files_are_counted(photos):
 @pytest.mark.parametrize("content", [b"x" * 300, b"a.jpg/" * 1000, b"\x89PNG\r\n" + b"\x01" * 5000])
 def test_what_is_no_list_of_paths(photos, content):
     (photos / "list.txt").write_bytes(content)
-    with pytest.raises(InputError, match="^File not found: .{1,200} .* of .* in list.txt .*A list has one path a line"):
+    with pytest.raises(InputError, match="^File not found: .{1,200} .* of .* in list.txt .*one path per line"):
         expand_lists(["@list.txt"])
 
 

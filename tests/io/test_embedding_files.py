@@ -106,8 +106,8 @@ def test_what_is_passed_over_is_said(tmp_path, caplog, form, said):
         (FAMILY.assign(name=NAMES, box=["[1, 2, 3]"] * 3), r"several columns that may be the vector: box, e…"),
         (FAMILY.drop(columns="e5").assign(name=NAMES), "There is no column e5, although there is e11"),
         (FAMILY.drop(columns=["e0", "e1"]).assign(name=NAMES), "There is no column e1, although there is e11"),
-        (FAMILY.assign(name=NAMES, e05=1), "Two columns have one number: e5 and e05"),
-        (FAMILY.assign(name=NAMES, e3=["1", "2", "x"]), "column e3 contains 'x' in line 4 of .*, which is no number"),
+        (FAMILY.assign(name=NAMES, e05=1), "Two columns have the same number: e5 and e05"),
+        (FAMILY.assign(name=NAMES, e3=["1", "2", "x"]), "e3 contains 'x' in line 4 of .*, which is not a number"),
         (FAMILY.assign(name=NAMES, e3="0,5"), "contains '0,5' in line 2 .* Write decimals with a point"),
         (FAMILY.assign(name=NAMES, e3=[1, None, 2]), r"embedding of 'p/b.jpg' in .* is zero or not finite"),
         (
@@ -118,7 +118,7 @@ def test_what_is_passed_over_is_said(tmp_path, caplog, form, said):
             LISTS.assign(vector=["[1, 2]", "[1, 2, 3]", "[3, 4]"]),
             r"vector in line 3 of .* has 3 numbers, others have 2",
         ),
-        (LISTS.assign(vector=["[1, 2]", "[1, ..., 3]", "[3, 4]"]), r"vector in line 3 of .* is no list of numbers"),
+        (LISTS.assign(vector=["[1, 2]", "[1, ..., 3]", "[3, 4]"]), r"vector in line 3 of .* is not a list of numbers"),
         (LISTS.assign(name="a"), "The image 'a' occurs twice"),
     ],
 )

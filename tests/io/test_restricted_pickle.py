@@ -95,7 +95,7 @@ HOSTILE = {
     "object array": (pickle.dumps(np.array([None, 1], object), 2), "a NumPy array that is not of uint8"),
     "float array": (pickle.dumps(np.ones(3), 5), "a NumPy array that is not of uint8"),
     "array of booleans": (pickle.dumps(np.ones(3, bool), 2), "a NumPy array that is not of uint8"),
-    "scalar uint8": (pickle.dumps(np.uint8(3), 2), "a NumPy scalar that is no boolean"),
+    "scalar uint8": (pickle.dumps(np.uint8(3), 2), "a NumPy scalar that is not a boolean"),
     "array larger than its data": (
         ARRAY + b"(K\x01J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86" + U1 + b"\x89C\x01atb.",
         "whose shape does not fit its data",
@@ -124,7 +124,7 @@ HOSTILE = {
     "frame without end": (b"\x80\x04\x95" + struct.pack("<Q", 1 << 62) + b"].", None),
     "codec of the pickle's choice": (
         global_("_codecs", "encode") + b"X\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.",
-        "bytes made of something that is no text",
+        "bytes made of something other than text",
     ),
     "list called": (b"])R.", None),
     "state for a list": (b"]K\x01b.", None),

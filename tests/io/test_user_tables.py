@@ -93,7 +93,7 @@ def test_decimal_commas_are_refused_by_name(tmp_path, text):
         ("path,score,score\na,1,2\n", "The column score occurs twice in"),
         ("path,score\na,1\n\n# no\nb,2,3\n", r"Line 5 of .* has 3 fields, not 2 as its header: 'b,2,3'"),
         ("path,score\na,0,5\nb,0,6\n", r"Line 2 of .* has 3 fields, not 2"),
-        ("path,score\na,1\n\nb,good\n", r"The column score contains 'good' in line 4 of .*, which is no number"),
+        ("path,score\na,1\n\nb,good\n", r"The column score contains 'good' in line 4 of .*, which is not a number"),
         ("path,score\na,1\n,2\n", r"The column path is empty in line 3"),
         ("foo,bar\na,1\n", r"no column name, path, image or file, only foo, bar"),
         ("a.jpg,0,5\n", r"Line 1 of .* is not of the form `PATH SCORE`: 'a.jpg,0,5'"),

@@ -67,9 +67,9 @@ def test_more_drift_never_means_more_quality(drifts):
 
 def test_tables_of_different_shape():
     for other in (np.eye(3)[:2], np.eye(4)[:3], np.array([1.0, 0, 0])):
-        with pytest.raises(InputError, match=r"Both tables of embeddings must have one shape n×d, not \(3, 3\) and"):
+        with pytest.raises(InputError, match=r"arrays of embeddings must have the same shape n×d, not \(3, 3\) and"):
             prefiqs.drift(np.eye(3), other)
-    with pytest.raises(InputError, match="must have one shape n×d"):
+    with pytest.raises(InputError, match="must have the same shape n×d"):
         prefiqs.drift(np.ones(3), np.ones(3))
 
 

@@ -129,7 +129,7 @@ class WithSpareLayers(FaceModel):
 
 
 def test_networks_without_a_linear_embedding_layer(faces):
-    with pytest.raises(InputError, match="makes the embedding, but last of spare does not"):
+    with pytest.raises(InputError, match="gives the embedding, but last of spare does not"):
         prefiqs.score(faces, "ser-fiq", WithSpareLayers(nn.Linear(4, 1)))
     with pytest.raises(InputError, match="linear embedding layer, but the last layer .* of spare, last, is a Conv2d"):
         prefiqs.score(faces, "ser-fiq", WithSpareLayers(nn.Conv2d(3, 4, 1)))

@@ -97,7 +97,7 @@ def test_half_precision_becomes_single(small, tmp_path):
         ("weights.safetensors", "weights.safetensors is not a safetensors file, or is damaged"),
         ("weights.pth", "weights.pth is not a PyTorch checkpoint, or is damaged"),
         ("weights.ckpt", "weights.ckpt is not a PyTorch checkpoint"),
-        ("weights.txt", "must end in .pth, .pt, .ckpt, .bin, .safetensors, unlike .*weights.txt"),
+        ("weights.txt", "must end in .pth, .pt, .ckpt, .bin, .safetensors, not .*weights.txt"),
     ],
 )
 def test_weights_that_are_a_text_file(tmp_path, name, words):

@@ -130,7 +130,7 @@ def test_files_that_are_no_graphs(tmp_path):
     (tmp_path / "quality.pb").write_bytes(b"no graph")
     with pytest.raises(InputError, match="OpenVINO cannot read .*quality.pb"):
         QualityGraph("quality", RGB, tmp_path / "quality.pb")
-    with pytest.raises(InputError, match=r"must be a file .onnx or .pb, unlike .*quality.pkl"):
+    with pytest.raises(InputError, match=r"must be a file .onnx or .pb, not .*quality.pkl"):
         QualityGraph("quality", RGB, tmp_path / "quality.pkl")
 
 

@@ -54,8 +54,8 @@ def benchmark(
     scores, lower_is_better: score files of other tools for the same photos, as for `read_image_scores`. impostors:
     number of pairs drawn by `settings.seed`. groups: FILE:COLUMN, as for `read_groups`.
 
-    Raises `InputError` as these functions do, as far as possible before photos are scored, and if no two photos of a
-    person show a face.
+    Raises `InputError` as these functions do, as far as possible before photos are scored, and if there are no genuine
+    or no impostor pairs.
     """
     photos = people_in(people)
     if photos.warning:
@@ -81,8 +81,8 @@ def benchmark(
     subjects = np.array([person_of[name] for name in names], object)
     pairs, genuine = cross_source_pairs(subjects[:faces], np.arange(faces), impostors, settings.seed)
     if genuine.all() or not genuine.any():
-        lacking = "photos of different people" if genuine.all() else "photos of one person"
-        raise InputError(f"{people} has no two {lacking} in which a face was found. Add photos.")
+        lacking = "fewer than two people have a photo" if genuine.all() else "no person has two photos"
+        raise InputError(f"In {people}, {lacking} with a detected face. Add photos.")
     lost, lost_genuine = _pairs_of_failures(subjects, faces, (~genuine).sum(), settings.seed)
     vectors = _embeddings(of_photo, verifiers, networks, out / "embeddings", device)
     files = [(None, out / "scores.parquet"), *map(labelled, scores)]

@@ -51,7 +51,7 @@ def benchmark(
     for label, network in map(labelled, verifier or [model]):
         name = label or (network.stem if network.is_file() else str(network))
         if name in verifiers:
-            raise InputError(f"Two verifiers are called {name}. Call one NAME={network}.")
+            raise InputError(f"Two verifiers are called {name}. Rename one: NAME={network}.")
         verifiers[name] = str(network)
     settings = Settings(tuple(fmr), resamples=bootstrap, seed=seed, target_fnmrs=tuple(target_fnmr))
     report = app.benchmark(

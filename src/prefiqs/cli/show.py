@@ -16,7 +16,7 @@ def show(
     html: Annotated[Path | None, Option(help="Also write a self-contained page with these faces.")] = None,
     photos: Annotated[Path, Option(help="Folder to which relative paths in the table refer.")] = Path(),
 ) -> None:
-    """Show the lowest and highest scores of a table, with hints. The page of --html also has a threshold to try.
+    """Show the lowest and highest scores of a table, with hints. With --html, you can also try thresholds.
 
     Examples:
 

@@ -11,7 +11,7 @@ def site(
 ) -> None:
     """Build the site: documentation, sortable results and notebooks of every published run, galleries of faces.
 
-    Galleries show what lies in data/, or in data/runs/NAME for a run of `prefiqs run`. Needs the extra `docs`.
+    Galleries use the faces and scores in data/, or data/runs/NAME for a run of `prefiqs run`. Needs the extra `docs`.
     """
     from prefiqs.pipeline.run import open_run
     from prefiqs.pipeline.site.build import build_site

@@ -96,7 +96,7 @@ def _photo_list(texts: dict[str, str], where: str) -> dict[str, str]:
     """The photos of a list by their number."""
     found = re.findall(r"(\d+)\s+\S*?Data/Images/(\d+/(?:frontal|profile)/\d+\.jpg)", _text(texts, where))
     if not found:
-        raise InputError(f"{where} does not list photos, one `NUMBER PATH` a line.")
+        raise InputError(f"{where} does not list photos, one `NUMBER PATH` per line.")
     return dict(found)
 
 

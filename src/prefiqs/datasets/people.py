@@ -56,9 +56,9 @@ def people_in(source: Path, least: int = 2) -> People:
         shards = find_images([source], passed_over=passed_over)
         for file in (Path(name) for shard in shards for name in shard.names()):
             if file.parent == source:
-                left_out[str(file)] = "it lies in no person's folder."
+                left_out[str(file)] = "it is not in a person's folder."
             elif not file.is_file():
-                left_out[str(file)] = "it is no file of its own with a name in UTF-8."
+                left_out[str(file)] = "it is inside an archive, or its name is not UTF-8."
             else:
                 listed.append((str(file), file.relative_to(source).parts[0]))
     else:

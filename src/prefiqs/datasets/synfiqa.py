@@ -25,7 +25,7 @@ def build_synfiqa(folder: Path) -> Benchmark:
     labels = read_user_table(folder / _LABELS, {"path": "str", "label": "float64"})
     if len(wrong := np.flatnonzero(~np.isfinite(labels["label"]))):
         where = location_of_row(labels, int(wrong[0]), folder / _LABELS)
-        raise InputError(f"The label in {where} is {labels['label'][wrong[0]]}.")
+        raise InputError(f"The label in {where} must be a finite number, not {labels['label'][wrong[0]]}.")
     names = labels["path"].str.lstrip("/").to_numpy()
     index = face_index(names).assign(quality=labels["label"])
     return Benchmark("synfiqa", aligned_faces(folder / _FACES, names), index)

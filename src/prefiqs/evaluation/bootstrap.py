@@ -127,7 +127,7 @@ def bootstrap_curves(
     Raises InputError if there is no measure or no resample, and as `resampled_weights` does.
     """
     if not orders or resamples < 1:
-        raise InputError(f"A bootstrap needs a quality measure and a resample, not {len(orders)} and {resamples}.")
+        raise InputError(f"A bootstrap needs at least 1 measure and 1 resample, not {len(orders)} and {resamples}.")
     first = next(iter(discardings.values()))
     genuine, fmrs = first.similarity.genuine, first.fmrs
     qualities = QualityOrders(orders.values(), genuine)

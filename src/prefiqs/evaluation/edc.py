@@ -56,10 +56,7 @@ class EdcProtocol:
         check_choice(self.rule, "rule", RULES)
         last = discard_grid(self.step)[-1]
         if not self.step <= self.limit <= last:
-            raise InputError(
-                f"The largest discard fraction of the pAUC must lie between one step ({self.step:g}) and the last one "
-                f"({last:g}), not at {self.limit}."
-            )
+            raise InputError(f"The upper limit of pAUC must be from {self.step:g} to {last:g}, not {self.limit}.")
 
     def discarding(self, similarity: SimilarityRanks, whole: bool = True) -> Discarding:
         """Return what draws such curves of the pairs of a verifier, up to the limit if not `whole`."""

@@ -70,7 +70,7 @@ def _fold_of_pair(folds: int | ArrayLike, n_pairs: int) -> NDArray[np.int64]:
         )
     if given.ndim == 0:
         if not 2 <= given <= n_pairs:
-            raise InputError(f"{n_pairs} pairs can be cut into 2 to {n_pairs} folds, not {given}; 10 is usual.")
+            raise InputError(f"{n_pairs} pairs can be split into 2 to {n_pairs} folds, not {given}; 10 is usual.")
         runs = np.array_split(np.arange(n_pairs), int(given))
         return np.repeat(np.arange(len(runs)), [len(run) for run in runs])
     if len(np.unique(given[given >= 0])) < 2:

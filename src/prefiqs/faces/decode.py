@@ -84,7 +84,7 @@ def decode_photo(data: bytes | bytearray, name: str, reduction: int = 1) -> np.n
     """
     try:
         if Path(name).suffix.lower() in _RAW_SUFFIXES:
-            raise InputError("is a camera's raw file. Export it as JPEG or TIFF.")
+            raise InputError("is a raw camera file. Export it as JPEG or TIFF.")
         return _decode(slim_png(bytes(data)) if data.startswith(b"\x89PNG") else bytes(data), reduction)
     except InputError as error:
         raise InputError(f"{name} {error}") from error

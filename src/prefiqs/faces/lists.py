@@ -42,7 +42,7 @@ def _read(content: bytes, source: str, folder: Path) -> list[Path]:
     missing = [line for line, path in zip(lines, found, strict=True) if path is None]
     if missing:
         count = f"{len(missing)} of {len(lines)} in {source} are missing"
-        raise InputError(f"File not found: {missing[0].strip()[:200]} ({count}). A list has one path a line.")
+        raise InputError(f"File not found: {missing[0].strip()[:200]} ({count}). A list has one path per line.")
     return [path for path in found if path]
 
 

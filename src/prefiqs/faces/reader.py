@@ -40,8 +40,8 @@ class FaceReader:
 
     def __init__(self, aligned: bool = False, all_faces: bool = False, landmarks: Path | None = None):
         if aligned and (all_faces or landmarks):
-            other = "all faces" if all_faces else "landmarks"
-            raise InputError(f"An aligned photo is one face: choose either aligned or {other}.")
+            other = "all-faces" if all_faces else "landmarks"
+            raise InputError(f"--aligned cannot be combined with --{other}: an aligned photo has one face.")
         self.given = None
         if landmarks:
             from prefiqs.faces.landmarks import GivenLandmarks  # which takes a while, as it reads tables

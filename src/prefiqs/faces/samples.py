@@ -59,7 +59,7 @@ def eight_bits(values: np.ndarray, declared: float = 0) -> np.ndarray:
     `InputError`, with the end of a sentence, if it cannot be told.
     """
     most, least = values.max(), values.min()
-    unknown = InputError(f"has samples from {least:.6g} to {most:.6g}, and it cannot be told which value is white. "
+    unknown = InputError(f"has samples from {least:.6g} to {most:.6g}; it is unknown which value is white. "
                          "Save it with 8 bits.")  # fmt: skip
     if values.dtype.kind == "f":
         white = declared if declared >= most else 1 if most <= 1.1 else 255 if 128 <= most <= 255 else 0
@@ -121,9 +121,9 @@ def _tiff(data: bytes) -> Samples | None:
     tags.load(file)
     photometric, samples = tags.get(262, 1), tags.get(277, 1)
     if 50706 in tags or photometric in (32803, 34892):
-        raise InputError("is a camera's raw file. Export it as JPEG or TIFF.")
+        raise InputError("is a raw camera file. Export it as JPEG or TIFF.")
     if tags.get(254, 0) & 1:
-        raise InputError("begins with a small preview, as raw files of cameras do. Export it as JPEG or TIFF.")
+        raise InputError("begins with a small preview, like raw camera files. Export it as JPEG or TIFF.")
     if max(tags.get(258, (1,))) <= 8:
         return None
     if photometric not in (0, 1, 2) or samples == 2 or (samples > 1 and tags.get(284, 1) != 1):

@@ -41,7 +41,7 @@ def row_writer(path: str | Path, shape: tuple[int, ...], dtype: DTypeLike) -> It
 def read_array(path: Path, mapped: bool = False) -> np.ndarray:
     """Read a .npy file, or map it read-only; `InputError` if it is not there, is damaged, or holds Python objects."""
     if not path.is_file():
-        raise InputError(f"File not found: {path}. Make it with `dvc repro`.")
+        raise InputError(f"File not found: {path}. Create it with `dvc repro`.")
     try:
         if mapped:
             return np.lib.format.open_memmap(path, mode="r")

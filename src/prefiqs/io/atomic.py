@@ -91,4 +91,4 @@ def require_file(path: str | Path) -> None:
 
 def damaged(what: str, path: str | Path, error: Exception) -> InputError:
     """The error for a file that cannot be read; `what` it should be, with its article."""
-    return InputError(f"{path} is not {what}, or is damaged ({type(error).__name__}). Delete it and make it again.")
+    return InputError(f"{path} is not {what}, or is damaged ({type(error).__name__}). Delete it and create it again.")

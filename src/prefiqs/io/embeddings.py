@@ -99,7 +99,7 @@ def _from_folder(folder: Path) -> Embeddings:
         one_row = array.ndim > 1 and array.shape[:-1] == (1,) * (array.ndim - 1)
         vectors.append(_checked(array.ravel() if one_row else array, 1, file, "a vector of floats"))
         if len(vectors[-1]) != len(vectors[0]):
-            raise InputError(f"{file} contains {len(vectors[-1])} numbers, but {files[0].name} {len(vectors[0])}.")
+            raise InputError(f"{file} contains {len(vectors[-1])} numbers, but {files[0].name} has {len(vectors[0])}.")
     names = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
     return Embeddings(ImageNameIndex(names, str(folder)), np.stack(vectors))
 
@@ -139,7 +139,7 @@ def _families(table: pd.DataFrame) -> dict[str, list[str]]:
         if match := re.fullmatch(r"(?!Unnamed: )(.*?)(\d+)", column):
             other = found.setdefault(match[1], {}).setdefault(int(match[2]), column)
             if other != column:
-                raise InputError(f"Two columns have one number: {other} and {column}.")
+                raise InputError(f"Two columns have the same number: {other} and {column}.")
     families = {family: dict(sorted(numbered.items())) for family, numbered in found.items() if len(numbered) > 1}
     for family, numbered in families.items():
         if absent := set(range(1, max(numbered))) - numbered.keys():
@@ -154,7 +154,8 @@ def _from_lists(column: pd.Series, may_fail: bool, path: Path) -> np.ndarray:
     usual = np.bincount(sizes[sizes >= 0]).argmax()
     if len(odd := np.flatnonzero((sizes != usual) & ~failed)):
         row = user_tables.location_of_row(column.to_frame(), int(odd[0]), path)
-        found = f"has {sizes[odd[0]]} numbers, others have {usual}" if sizes[odd[0]] >= 0 else "is no list of numbers"
+        size = sizes[odd[0]]
+        found = f"has {size} numbers, others have {usual}" if size >= 0 else "is not a list of numbers"
         raise InputError(f"The vector in {row} {found}.")
     vectors = np.stack([np.full(usual, np.nan, np.float32) if value is None else value for value in parsed])
     return vectors.astype(np.result_type(vectors, np.float32), copy=False)

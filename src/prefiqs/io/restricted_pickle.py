@@ -79,7 +79,7 @@ class _Reader(pickle.Unpickler):
         if type(value) in (bytes, bytearray):
             return value
         if type(value) is not str or encoding not in ("latin1", "latin-1", b"latin1", b"latin-1"):
-            raise pickle.UnpicklingError("bytes made of something that is no text")
+            raise pickle.UnpicklingError("bytes made of something other than text")
         self._may_copy -= len(value)  # a short pickle could have one long text copied again and again
         if self._may_copy < 0:
             raise pickle.UnpicklingError("more bytes than the file contains")
@@ -100,7 +100,7 @@ def _dtype(name: object, *_: object) -> _Dtype:
 
 def _boolean(dtype: object, data: object) -> bool:
     if type(dtype) is not _Dtype or dtype != "b1" or data not in (b"\0", b"\1"):
-        raise pickle.UnpicklingError("a NumPy scalar that is no boolean")
+        raise pickle.UnpicklingError("a NumPy scalar that is not a boolean")
     return data == b"\1"
 
 

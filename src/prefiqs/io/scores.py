@@ -52,7 +52,7 @@ def read_image_scores(
     for label, path in files:
         for method, rows in _read(path, label).items():
             if method in found or method in others:
-                raise InputError(f"The method {method!r} occurs again in {path}. Call it NAME={path}.")
+                raise InputError(f"The method {method!r} is also in {path}. Rename that one: NAME={path}.")
             found[method] = _aligned(method, path, rows, images, used)
     known = [*others, *found]
     if unknown := sorted(set(lower_is_better) - set(known)):

@@ -33,7 +33,7 @@ def read_parquet(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     except Exception as error:  # a damaged file can raise anything
         raise damaged("a table", path, error) from error
     if missing := [column for column in columns if column not in table]:
-        raise InputError(f"{path} has no column {missing[0]}. Delete it and make it again.")
+        raise InputError(f"{path} has no column {missing[0]}. Delete it and create it again.")
     return table
 
 

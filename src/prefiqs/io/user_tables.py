@@ -132,7 +132,7 @@ def number_column(table: pd.DataFrame, column: str, path: Path) -> np.ndarray:
     if odd.any():
         row = int(odd.argmax())
         text, where = str(table[column].iloc[row]), location_of_row(table, row, path)
-        raise InputError(f"The column {column} contains {text[:40]!r} in {where}, which is no number.{_hint(text)}")
+        raise InputError(f"The column {column} contains {text[:40]!r} in {where}, which is not a number.{_hint(text)}")
     return numbers.to_numpy(float)
 
 

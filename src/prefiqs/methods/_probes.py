@@ -60,7 +60,7 @@ def require_variety(model: FaceModel, pruned: FaceModel, ratio: float) -> None:
                          "only weights of zero. All scores would be 1. Choose a larger ratio.")  # fmt: skip
     if not np.linalg.norm(first - second) > 1e-6:
         raise InputError(f"Pruned by {ratio:g}, {pruned.name} gives the same embedding for every face, so scores would "
-                         "mean nothing. Choose a smaller ratio.")  # fmt: skip
+                         "be meaningless. Choose a smaller ratio.")  # fmt: skip
 
 
 def private_copy(model: FaceModel, method: str, device: str) -> FaceModel:

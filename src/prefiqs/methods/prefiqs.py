@@ -46,7 +46,7 @@ def drift(e: np.ndarray, e_pruned: np.ndarray) -> np.ndarray:
     """
     e, e_pruned = np.asarray(e, np.float64), np.asarray(e_pruned, np.float64)
     if e.ndim != 2 or e.shape != e_pruned.shape:
-        raise InputError(f"Both tables of embeddings must have one shape n×d, not {e.shape} and {e_pruned.shape}.")
+        raise InputError(f"Both arrays of embeddings must have the same shape n×d, not {e.shape} and {e_pruned.shape}.")
     for table in (e, e_pruned):
         norms = np.linalg.norm(table, axis=1)
         if not np.all((np.abs(norms - 1) < 1e-3) | (norms == 0)):

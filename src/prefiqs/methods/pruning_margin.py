@@ -1,4 +1,4 @@
-"""Pruning margin: the length of the embedding, weighted by how far the features that make it agree.
+"""Pruning margin: the length of the embedding, weighted by how well its features agree.
 
 Source: an extension of this project, not of the paper. Let f be the features that enter the embedding layer, W the
 weights of this layer times the scale of a batch norm behind it, e the embedding and ê = e/‖e‖. Feature j contributes
@@ -60,8 +60,8 @@ class PruningMargin(Probe):
             if torch.allclose(first, second, rtol=0, atol=1e-3 * float(embeddings.abs().max())):
                 return
         raise InputError(
-            f"The method pruning-margin needs a network whose last layer with weights makes the embedding, with at "
-            f"most a batch norm behind it, but {name} of {self.name} is not such a layer."
+            f"The method pruning-margin needs a network whose last layer with weights gives the embedding, followed by "
+            f"at most a batch norm, but {name} of {self.name} is not such a layer."
         )
 
     def enter(self, prepared: Tensor) -> tuple[Tensor, Tensor]:

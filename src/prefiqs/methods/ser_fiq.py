@@ -117,7 +117,7 @@ class _Backbone(Probe):
         with self.layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
             self.model(prepared)
         if len(seen) != 1 or seen[0].dim() != 2:
-            raise InputError(f"SER-FIQ needs a network whose last layer with weights makes the embedding, but "
+            raise InputError(f"SER-FIQ needs a network whose last layer with weights gives the embedding, but "
                              f"{self.layer_name} of {self.name} does not.")  # fmt: skip
         return seen[0]
 

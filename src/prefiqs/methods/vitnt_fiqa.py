@@ -122,7 +122,7 @@ def require_transformer(model: FaceModel, method: str) -> ViT:
 
 def _checked(model: FaceModel, alpha: float) -> ViT:
     if not 0 < alpha < math.inf:
-        raise InputError(f"alpha must be a number above 0, not {alpha!r}; 8 is the published one.")
+        raise InputError(f"alpha must be a number above 0, not {alpha!r}; the published value is 8.")
     return require_transformer(model, "ViTNT-FIQA")
 
 

@@ -53,7 +53,7 @@ def read_backbone(path: Path, layouts: Sequence[Layout]) -> dict[str, Tensor]:
     if not any(key.startswith(one.prefix) for one in layouts if one.prefix for key in state):
         unwrapped = {_WRAPPERS.sub("", key): tensor for key, tensor in state.items()}
         if len(unwrapped) < len(state):
-            raise InputError(f"{path} contains several networks: some names differ by module., model., net. only.")
+            raise InputError(f"{path} contains several networks: some names differ only by module., model., net.")
         state = unwrapped
     layout = next((one for one in layouts if any(one.renamed(key) for key in state)), layouts[-1])
     names = {key: layout.renamed(key) for key in state if not key.startswith(layout.leftovers)}
@@ -68,7 +68,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises `InputError` for any other file. Nothing in it is run: a pickle may build tensors and plain containers only.
     """
     if path.suffix not in ENDINGS:
-        raise InputError(f"The name of a weights file must end in {', '.join(ENDINGS)}, unlike {path}.")
+        raise InputError(f"The name of a weights file must end in {', '.join(ENDINGS)}, not {path}.")
     if path.suffix == ".safetensors":
         try:
             return load_file(path)

@@ -29,7 +29,7 @@ class InputSpec:
             raise InputError("The colour must be 'rgb' or 'bgr', and mean and std > 0 numbers on the 0…255 scale, "
                              f"not {self!r}.")  # fmt: skip
         if self.better not in ("higher", "lower", None):
-            raise InputError(f"Better values of a quality network are 'higher' or 'lower', not {self.better!r}.")
+            raise InputError(f"`better` must be 'higher' or 'lower', not {self.better!r}.")
 
     def __str__(self) -> str:
         return f"{self.colour.upper()}, (x - {self.mean:g})/{self.std:g}"

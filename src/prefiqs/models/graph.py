@@ -70,7 +70,7 @@ class QualityGraph(GraphModel):
 
     def __init__(self, name: str, input_spec: InputSpec, path: Path):
         if path.suffix.lower() not in GRAPHS:
-            raise InputError(f"A quality network must be a file {' or '.join(GRAPHS)}, unlike {path}.")
+            raise InputError(f"A quality network must be a file {' or '.join(GRAPHS)}, not {path}.")
         self.sign = {"higher": 1.0, "lower": -1.0}[str(input_spec.better)]
         super().__init__(name, input_spec, path)
         try:

@@ -20,10 +20,10 @@ def load_model(name: str, weights: str | Path | None = None, device: str = "auto
     """Load an FR network in eval mode.
 
     Args:
-        name: one of `MODELS`; the path of an ONNX file, or of MXNet's NAME-0000.params beside its NAME-symbol.json; or
+        name: one of `MODELS`; the path of an ONNX file, or of MXNet's NAME-0000.params next to its NAME-symbol.json; or
             NAME, with such a file in `checkpoints/` of the data folder. The network gets RGB, (x − 127.5)/127.5, or
-            pixels as they are if it scales them itself, unless NAME.json beside it says otherwise, such as
-            `{"colour": "bgr", "mean": 127.5, "std": 128}`. With `"better": "higher"` or `"lower"` besides, the
+            unscaled pixels if it scales them itself, unless NAME.json next to it says otherwise, such as
+            `{"colour": "bgr", "mean": 127.5, "std": 128}`. With `"better": "higher"` or `"lower"` added, the
             file, ONNX or a frozen TensorFlow graph (.pb), is a quality network.
         weights: a file to use instead of the published weights: the authors' checkpoint, or the same tensors with our
             layer names (.pth, .pt, .ckpt, .bin or .safetensors; for a network that is not built here, its own file).

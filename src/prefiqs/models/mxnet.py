@@ -76,7 +76,7 @@ def _parameters(content: bytes) -> dict[str, np.ndarray]:
         return found.astype(np.float32)
 
     if take("QQ") != (_LIST, 0):
-        raise ValueError("it does not begin as a .params file does")
+        raise ValueError("it does not begin like a .params file")
     arrays = [array() for _ in range(take("Q")[0])]
     names = [take(f"{take('Q')[0]}s")[0].decode() for _ in range(take("Q")[0])]
     return {name.partition(":")[2]: values for name, values in zip(names, arrays, strict=True)}

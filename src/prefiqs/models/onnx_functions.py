@@ -139,7 +139,7 @@ def _pad(x: Tensor, pads: list[int], value: float | None = None, axes: list[int]
         place = 2 * (x.ndim - 1 - axis % x.ndim)
         flat[place : place + 2] = before, behind
     if max(flat) > _WIDEST_PADDING:
-        raise InputError(f"A padding by {max(flat)} is not supported.")
+        raise InputError(f"Padding of {max(flat)} is not supported.")
     while flat and flat[-2:] == [0, 0]:
         del flat[-2:]
     return F.pad(x, flat, mode={"edge": "replicate"}.get(mode, mode), value=value if mode == "constant" else None)

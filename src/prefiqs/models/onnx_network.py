@@ -171,7 +171,7 @@ def declared_input(path: Path) -> InputSpec | None:
         return InputSpec(declared["colour"], declared["mean"], declared["std"], declared.get("better"))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         wanted = '{"colour": "rgb" or "bgr", "mean": …, "std": …}'
-        raise InputError(f"{declaration} must hold {wanted} ({error}).") from error
+        raise InputError(f"{declaration} must contain {wanted} ({error}).") from error
 
 
 def _by_openvino(proto: onnx.ModelProto, prepared: np.ndarray) -> np.ndarray:
@@ -401,7 +401,7 @@ def tensor_of(initializer: onnx.TensorProto) -> Tensor:
     try:
         return torch.from_numpy(numpy_helper.to_array(initializer).copy())
     except (ValueError, TypeError) as error:
-        raise InputError(f"The tensor {initializer.name!r} holds no numbers ({error}).") from error
+        raise InputError(f"The tensor {initializer.name!r} does not contain numbers ({error}).") from error
 
 
 def _plain(value: Any) -> Any:
@@ -416,7 +416,7 @@ def _plain(value: Any) -> Any:
 def _conv(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | None = None) -> nn.Module:
     spatial = weight.ndim - 2
     if spatial != 2:
-        raise InputError(f"Convolutions over {spatial} axes are not supported.")
+        raise InputError(f"Only 2-D convolutions are supported, not {spatial}-D.")
     stride, dilation = attributes.get("strides", [1, 1]), attributes.get("dilations", [1, 1])
     pads = onnx_functions.padding(attributes, example.shape[2:], weight.shape[2:], stride, dilation)
     even = pads[:2] == pads[2:]

@@ -180,7 +180,7 @@ def card_of(name: str) -> ModelCard:
         return MODELS[name]
     own = [*_own_files(name), *(folder / name / f"model{suffix}" for folder in _folders() for suffix in GRAPHS)]
     if path := next((path for path in own if path.is_file()), None):
-        return ModelCard(name, "file of your own", str(path), "not known", None, declared_input(path), None)
+        return ModelCard(name, "your own file", str(path), "not known", None, declared_input(path), None)
     if suffix := Path(name).suffix.lower():
         checkpoint = " data/checkpoints/README.md says how to use a PyTorch checkpoint." if suffix in ENDINGS else ""
         raise InputError(f"{name} is neither a known model nor a file that ends in .onnx, .params (MXNet) or .pb "

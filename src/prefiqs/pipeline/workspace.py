@@ -86,7 +86,7 @@ def run_in_workspace(root: Path, name: str, content: Mapping[str, Any]) -> Path:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     done = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=workspace, env={**os.environ, "PATH": path})
     if done.returncode != 0:
-        raise PrefiqsError(f"Run {name!r} stopped (see above). Start it again to continue; its files: {workspace}.")
+        raise PrefiqsError(f"Run {name!r} failed (see above). Run the same command to continue. Files: {workspace}.")
     with whole_folder(published) as new:
         shutil.copytree(workspace / "reports" / name, new, dirs_exist_ok=True)
     return published

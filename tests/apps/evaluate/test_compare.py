@@ -108,7 +108,7 @@ def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):
         (["--fmr", 2], "The target FMR must be above 0 and below 1, not 2.0"),
         (["--threshold", "best"], "Unknown threshold 'best'; choose one of recomputed, fixed"),
         (["--threshold-rule", "best"], "Unknown rule 'best'; choose one of nearest, conservative"),
-        (["--max-discard", 0.99], "must lie between one step (0.05) and the last one (0.95), not at 0.99"),
+        (["--max-discard", 0.99], "must be from 0.05 to 0.95, not 0.99"),
         (["--target-fnmr", 5], "The target FNMR must be above 0 and below 1, not 5.0; 0.05 is usual"),
         (["--groups", "people.csv"], "--groups needs FILE:COLUMN, such as people.csv:sex, not 'people.csv'"),
         (["--groups", "nowhere.csv:sex"], "nowhere.csv"),

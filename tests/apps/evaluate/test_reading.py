@@ -164,7 +164,7 @@ def test_score_files_and_directions_that_do_not_fit(brought, tmp_path):
             read_image_scores(files, ImageNameIndex(brought.names, "names"), lower_is_better)
 
     good = brought.folder / "good.txt"
-    refused(r"The method 'good' occurs again in .*good.txt. Call it NAME=", good, good)
+    refused(r"The method 'good' is also in .*good.txt. Rename that one: NAME=", good, good)
     refused("no scores of PFE, only of good", good, lower_is_better=["PFE"])
     refused("File not found: .*none.txt", tmp_path / "none.txt")
     (tmp_path / "latin.txt").write_bytes("Zoë.jpg 1\n".encode("latin-1"))
@@ -254,7 +254,7 @@ def test_embeddings_that_do_not_fit(tmp_path):
     refused("no NAME.npy file in .*folder", "folder")
     np.save(tmp_path / "folder" / "a.npy", np.ones(3))
     np.save(tmp_path / "folder" / "b.npy", np.ones(2))
-    refused("b.npy contains 2 numbers, but a.npy 3", "folder")
+    refused("b.npy contains 2 numbers, but a.npy has 3", "folder")
     np.save(tmp_path / "folder" / "b.npy", np.ones((3, 1)))
     refused(r"b.npy contains float64 of shape \(3, 1\), not a vector of floats", "folder")
     np.savez(tmp_path / "folder" / "b.npy", np.ones(3))
@@ -281,7 +281,7 @@ def test_several_verifiers_in_any_order_of_images(brought, tmp_path):
     places = [brought.names.index(name) for name in found.names]
     np.testing.assert_array_equal(found.verifiers["a"], brought.vectors[places])
     np.testing.assert_allclose(found.verifiers["other"], (brought.vectors[:, ::-1] ** 3)[places], rtol=1e-6)
-    with pytest.raises(InputError, match="Two verifiers are called 'vectors'. Name one of them: --embeddings NAME="):
+    with pytest.raises(InputError, match="Two verifiers are called 'vectors'. Rename one: --embeddings NAME="):
         read_inputs(scores, [vectors, vectors], *files)
     rolled.iloc[1:].rename_axis("name").to_csv(tmp_path / "less.csv")
     with pytest.raises(InputError, match=rf"less has no embedding of '{rolled.index[0]}' \(1 of 80 images"):

@@ -1,4 +1,4 @@
-"""An output folder of shards and its record, without Ray."""
+"""An output folder of shards and its record, and the size of a cluster, without starting Ray."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import prefiqs
-from prefiqs.apps.ray.cluster import missing_shards, shard_path
+from prefiqs.apps.ray.cluster import Cluster, missing_shards, shard_path
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import whole_file
 
@@ -53,3 +53,10 @@ def test_without_ray(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"pip install 'prefiqs\[ray\]'"):
         prefiqs.score_dataset(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_cluster_without_a_core_is_refused():
+    pytest.importorskip("ray")
+    machines = [{"Alive": True, "Resources": {"memory": 1.0}}, {"Alive": False, "Resources": {"CPU": 8.0}}]
+    with pytest.raises(InputError, match="No machine of this Ray cluster has a CPU core"):
+        Cluster()._shares(machines)

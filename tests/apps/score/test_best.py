@@ -136,7 +136,7 @@ def test_a_method_that_the_table_lacks_is_named(tmp_path):
     rows = [{"path": "a/1", "method": method, "score": 1.0, "status": "ok"} for method in ("norm", "ser-fiq")]
     write_rows([dict.fromkeys(COLUMNS) | row for row in rows], tmp_path / "s.csv")
     result = CliRunner().invoke(app, ["best", str(tmp_path / "s.csv")])
-    assert "has no scores of prefiqs, only of norm, ser-fiq. Choose one of them by --method." in str(result.exception)
+    assert "has no scores of prefiqs, only of norm, ser-fiq. Choose one with --method." in str(result.exception)
 
 
 def test_a_folder_of_shards_is_read_as_one_table(tmp_path, caplog):

@@ -150,7 +150,7 @@ def test_a_failed_build_says_what_is_missing_and_leaves_the_old_site(project, mi
 def test_a_link_that_leads_nowhere_is_refused(project, caplog):
     with (project.folder / "README.md").open("a") as page:
         page.write("\n[gone](reports/default/gone.md)\n")
-    with pytest.raises(InputError, match="The site has mistakes"):
+    with pytest.raises(InputError, match="The site has errors"):
         build_site(project.folder, project.folder / "site")
     assert "'reports/default/gone.md'" in caplog.text
 

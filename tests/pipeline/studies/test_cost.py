@@ -77,7 +77,7 @@ def test_every_method_of_the_run_is_timed(tmp_path, monkeypatch):
     assert kinds["counted"].is_monotonic_increasing and kinds.loc["two passes", "counted"] == 2
     assert (kinds["measured"] > 0).all()
     shown = study.table.frame.set_index("label")["plain passes"]
-    assert f"The most expensive is {shown.idxmax()}: {shown.max():.2f} plain passes" in study.findings[-1]
+    assert f"Most expensive method: {shown.idxmax()} ({shown.max():.2f} plain passes" in study.findings[-1]
     numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
     assert [cost["key"] for cost in numbers["costs"]] == table["key"].tolist()
 

@@ -87,7 +87,7 @@ def read_inputs(
     for label, path in map(labelled, embeddings):
         verifier = label or (path.name if path.is_dir() else path.stem)
         if verifier in found:
-            raise InputError(f"Two verifiers are called {verifier!r}. Name one of them: --embeddings NAME={path}.")
+            raise InputError(f"Two verifiers are called {verifier!r}. Rename one: --embeddings NAME={path}.")
         of_rows = (names or listed or None) if is_array(path) or len(embeddings) == 1 else None
         found[verifier] = read_embeddings(path, of_rows)
     embedded = next(iter(found.values()))

@@ -76,6 +76,8 @@ class Cluster:
             raise InputError(f"The Ray cluster has no GPU for device {self.device!r}. Use 'auto' or 'cpu'.")
         if gpus:
             nodes = [node for node in nodes if node.get("GPU", 0) >= 1]
+        if not nodes:
+            raise InputError("No machine of this Ray cluster has a CPU core. Start Ray with --num-cpus=1 or more.")
         workers = gpus or len(nodes) if self.workers is None else self.workers
         cores = int(min(node["CPU"] for node in nodes)) // max(1, math.ceil(workers / len(nodes)))
         if workers < 1 or cores < 1:

@@ -23,7 +23,7 @@ def photos_by_folder(path: Path, method: str) -> pd.DataFrame:
         raise InputError(f"{path} has no rows.")
     if len(methods) > 1 and method not in methods:
         found = ", ".join(methods)
-        raise InputError(f"{path} has no scores of {method}, only of {found}. Choose one of them by --method.")
+        raise InputError(f"{path} has no scores of {method}, only of {found}. Choose one with --method.")
     table = table[table["method"] == method] if len(methods) > 1 else table
     return table.assign(person=[str(Path(name).parent) for name in table["path"]])
 
@@ -65,7 +65,7 @@ def copy_photos(best: pd.DataFrame, photos: Path, folder: Path) -> int:
         raise InputError(f"Two of the photos to copy would have the same path in {folder}. Rename one of them.")
     for copy, photo in copies.items():
         if not photo.is_file():
-            raise InputError(f"File not found: {photo}. Only photos that are files of their own can be copied.")
+            raise InputError(f"File not found: {photo}. Photos inside an archive cannot be copied.")
         if copy.exists():
             raise InputError(f"{copy} exists already. Choose another folder for --copy-to.")
     for copy, photo in copies.items():

@@ -42,7 +42,7 @@ def check_out(
         if resume or force:
             raise InputError(f"--{'resume' if resume else 'force'} needs --out. Name the file of the table.")
     elif resume and force:
-        raise InputError("--resume keeps the existing rows, --force replaces them. Choose either of them.")
+        raise InputError("--resume keeps the existing rows, --force replaces them. Choose one.")
     elif folder:
         if force:
             raise InputError(f"--force replaces a file. Delete the folder {out} yourself, or choose another --out.")

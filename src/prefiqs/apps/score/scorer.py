@@ -191,13 +191,13 @@ def photo_scorer(
     all_faces: bool = False,
     **options: Any,
 ) -> Callable[[np.ndarray | str | Path], list[Row]]:
-    """Prepare everything from photo to score once, for a service that scores one photo after the other.
+    """Prepare everything from photo to score once, for a service that scores one photo at a time.
 
     Args:
         method, model, options: as for `prefiqs.scorer`, but `batch_size` is 1 by default; several methods give a row
             each. For aligned faces, use `prefiqs.scorer`.
         colour: the channels of arrays; "bgr" for frames of OpenCV.
-        all_faces: give rows of every face, largest first, not only of the largest.
+        all_faces: give a row for every face, largest first, not only for the largest.
 
     Returns:
         A function from a photo (a path, or uint8 h×w×3) to rows as in `prefiqs score`, with `rows[0]["score"]`. It

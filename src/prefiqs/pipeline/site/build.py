@@ -32,6 +32,6 @@ def build_site(root: Path, out: str | Path) -> Path:
         try:
             build(config)
         except Abort as error:
-            raise InputError(f"The site has mistakes, see above. {error}") from error
+            raise InputError(f"The site has errors, see above. {error}") from error
         (new / MARK).touch()
     return out

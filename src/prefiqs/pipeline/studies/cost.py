@@ -77,8 +77,8 @@ def _findings(costs: pd.DataFrame) -> Iterator[str]:
     yield f"{ours['label']}: {ours['plain passes']:.2f} plain passes; the paper counts two."
     cheap = (costs["plain passes"] < 1.5).sum()
     yield f"{cheap} of {len(costs)} methods cost less than 1.5 plain passes of their network."
-    for end, row in (("cheapest", ordered.iloc[0]), ("most expensive", ordered.iloc[-1])):
-        yield f"The {end} is {row['label']}: {row['plain passes']:.2f} plain passes of {row['network']}."
+    for end, row in (("Cheapest", ordered.iloc[0]), ("Most expensive", ordered.iloc[-1])):
+        yield f"{end} method: {row['label']} ({row['plain passes']:.2f} plain passes of {row['network']})."
 
 
 def milliseconds_per_image(work: Mapping[str, Callable], images: np.ndarray, rounds: int = 3) -> dict[str, float]:

@@ -62,9 +62,9 @@ def density_study(run: Run, benchmark: str, model: str) -> DensityStudy:
 
 def _findings(correlation: pd.Series, within: pd.DataFrame) -> Iterator[str]:
     known = ", ".join(f"{value:.3f} ({name})" for name, value in correlation.dropna().items())
-    yield f"The Spearman correlation with the label, of drifts with a minus sign, is {known}."
+    yield f"Spearman correlation with the label (drifts with a minus sign): {known}."
     for name in correlation.index[correlation.isna()]:
-        yield f"There is none for {name}, which is the same for all faces."
+        yield f"None for {name}: all faces have the same value."
     if len(within):
         ends = " to ".join(f"{row.Spearman:.3f} ({row.degradation})" for row in within.iloc[[0, -1]].itertuples())
-        yield f"Within one kind of degradation, that of PreFIQs is {ends}."
+        yield f"Within one kind of degradation, PreFIQs has {ends}."

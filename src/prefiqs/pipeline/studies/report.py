@@ -77,9 +77,9 @@ TRANSFORMER_FIGURES = [
           "pAUC·10³ on {benchmark} of scores from the first blocks of {model}, one panel per verifier. EX-FIQA-F and "
           "EX-FIQA-FW combine all exits."),
     Shown("exits", "attention", "Attention of the quality token",
-          "What the quality token of {model} attends to in faces of {benchmark}, beside the EX-FIQA-FW score."),
+          "What the quality token of {model} attends to in faces of {benchmark}, next to the EX-FIQA-FW score."),
     Shown("exits", "received_attention", "Attention that each patch receives",
-          "The attention that each patch receives, which ATTN-FIQA reads, beside its score."),
+          "The attention that each patch receives, which ATTN-FIQA reads, next to its score."),
 ]  # fmt: skip
 
 

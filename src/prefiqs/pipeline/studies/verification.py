@@ -61,8 +61,9 @@ def verification_study(run: Run, benchmark: str, model: str) -> VerificationStud
         f"Verification accuracy (%) of pruned {model} on {benchmark}: {pairs:,} balanced pairs, "
         f"{folds.max() + 1} folds, flip test {'on' if flip_test else 'off'}"
     )
+    notes = f"Ratio 0: not pruned. std: standard deviation over the folds. {broken(frame)}".rstrip()
     return VerificationStudy(
-        table=Table(frame, caption, {"accuracy": "max"}, 2, broken(frame), hidden=["flip_test", "constant"]),
+        table=Table(frame, caption, {"accuracy": "max"}, 2, notes, hidden=["flip_test", "constant"]),
         figure=lines_by_ratio(pruned, "accuracy", f"{benchmark}, verified by pruned {model}", level)
         if pruned["ratio"].nunique() > 1
         else None,
