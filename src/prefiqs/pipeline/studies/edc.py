@@ -30,7 +30,7 @@ from prefiqs.evaluation.tables import (
 from prefiqs.pipeline.identity import COLUMNS, MethodId, short
 from prefiqs.pipeline.params import Edc
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.studies.score import constant_scores
+from prefiqs.pipeline.studies.constant import constant_scores
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import forest, lines_by_ratio
 from prefiqs.reporting.figures.curves import edc_grid

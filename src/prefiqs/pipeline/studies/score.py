@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.embedding.vectors import all_alike, normalise
+from prefiqs.embedding.vectors import normalise
 from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
+from prefiqs.pipeline.studies.constant import constant_scores
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.distributions import drift_histograms
 from prefiqs.reporting.figures.faces import ends_of_people, face_captions, face_grid
 from prefiqs.reporting.study import Figure, Study, saved_as
-from prefiqs.reporting.tables import ALIKE, UNMOVED
 
 COLUMNS = 10
 ENDS = 100  # lowest- and highest-scored faces whose degradations are counted
@@ -59,19 +59,6 @@ def score_study(run: Run, benchmark: str, model: str) -> ScoreStudy:
         },
         stored={run.layout.scores(benchmark, model): run.identified(benchmark, scores).write},
     )
-
-
-def constant_scores(
-    run: Run, benchmark: str, model: str, scores: Mapping[PruningSpec, np.ndarray]
-) -> dict[PruningSpec, str]:
-    """Pruned networks whose scores mean nothing, and how they are pruned: `ALIKE` or `UNMOVED`."""
-    found = {}
-    for spec, values in scores.items():
-        if all_alike(run.raw_embeddings(benchmark, model, spec)):
-            found[spec] = ALIKE
-        elif not np.ptp(values):
-            found[spec] = UNMOVED
-    return found
 
 
 def _findings(
