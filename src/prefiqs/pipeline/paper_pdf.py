@@ -165,9 +165,9 @@ def _figures(
 ) -> Iterator[tuple[str, str, str]]:
     """Path within the folder, caption and size of each named figure that the run has made and that shows something.
 
-    A benchmark with a pair set of its own is shown by these pairs, which are more, and those come first. Areas none of
-    which is reliable are left to the tables. The studies of price and of the Jacobian are shown once, and ratios where
-    there are several strategies, on pair sets if there are any: other figures would repeat the tables.
+    Areas are shown on pair sets if there are any, since these have more pairs. Areas none of which is reliable are left
+    to the tables. The studies of price and of the Jacobian are shown once, and ratios where there are several
+    strategies: other figures would repeat the tables.
     """
     sets, models = [made.name for made in run.params.benchmarks.pair_sets], run.params.models.quality
     order = [*sets, *run.params.benchmarks.all, *run.params.benchmarks.pair_lists, *models]
@@ -180,12 +180,12 @@ def _figures(
             stage, benchmark, model, _ = path.parts
             if stage == "candidates":
                 benchmark = run.params.most_pairs_of(benchmark)
-            superseded = name in ("pauc", "intervals") and benchmark != run.params.most_pairs_of(benchmark)
+            elsewhere = name in ("pauc", "intervals") and benchmark not in (sets or order)
             noise = name in ("pauc", "intervals", "price") and (benchmark, model) not in sure
             strategies = {(spec.granularity, spec.criterion) for spec in run.params.prune.specs_of(model)}
             repeated = name in ("price", "scatter") and name in shown
-            repeated |= name == "pauc" and (len(strategies) == 1 or benchmark not in (sets or order))
-            if not (superseded or repeated or noise):
+            repeated |= name == "pauc" and len(strategies) == 1
+            if not (elsewhere or repeated or noise):
                 shown.add(name)
                 yield path.as_posix(), CAPTIONS[name].format(model=model, benchmark=benchmark), size
 
