@@ -2,12 +2,16 @@
 
 
 def publish() -> None:
-    """Copy the results of the pipeline to reports/RUN, and typeset paper.pdf: the last stage of `dvc repro`."""
+    """Copy the results of the pipeline to reports/RUN: the last stage of `dvc repro`.
+
+    A run that tests claims (`report.claims`) is also typeset as paper.pdf.
+    """
     from prefiqs.pipeline.paper_pdf import write_paper_pdf
     from prefiqs.pipeline.publish import publish as write
     from prefiqs.pipeline.run import open_run
 
     run = open_run()
     folder = write(run)
-    write_paper_pdf(run, folder)
+    if run.params.report.claims:
+        write_paper_pdf(run, folder)
     print(folder)
