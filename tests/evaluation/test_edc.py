@@ -304,8 +304,8 @@ def test_the_usual_grid_is_the_default():
     [
         ({"step": 0}, "step of the discard fraction must be above 0 and below 1, not 0"),
         ({"step": 1.0}, "step of the discard fraction must be above 0 and below 1, not 1.0"),
-        ({"step": 0.1, "limit": 0.95}, r"between one step \(0.1\) and the last one \(0.9\), not at 0.95"),
-        ({"step": 0.4}, r"between one step \(0.4\) and the last one \(0.8\), not at 0.3"),
+        ({"step": 0.1, "limit": 0.95}, r"from 0\.1 to 0\.9, not 0\.95"),
+        ({"step": 0.4}, r"from 0\.4 to 0\.8, not 0\.3"),
         ({"fmrs": ()}, "one or more distinct target FMRs, not none"),
         ({"fmrs": (0.1, 0.1)}, "one or more distinct target FMRs, not 0.1, 0.1"),
         ({"fmrs": (0.1, 1)}, "target FMR must be above 0 and below 1, not 1"),

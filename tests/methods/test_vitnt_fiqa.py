@@ -155,7 +155,7 @@ def test_blocks_that_do_not_exist_or_are_too_few(blocks):
 
 @pytest.mark.parametrize("alpha", [0, -1, math.nan, math.inf])
 def test_an_alpha_that_makes_no_sense(alpha):
-    with pytest.raises(InputError, match=f"alpha must be a number above 0, not {alpha}; 8 is"):
+    with pytest.raises(InputError, match=f"alpha must be a number above 0, not {alpha}; the published value is 8"):
         prefiqs.score(FACES, "vitnt-fiqa", small_vit(), alpha=alpha)
 
 

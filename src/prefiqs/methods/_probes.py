@@ -54,7 +54,8 @@ def require_variety(model: FaceModel, pruned: FaceModel, ratio: float) -> None:
     faces[1, ..., 1:] += 128
     with torch.no_grad():
         first, second = normalise(pruned(pruned.prepare(faces)).cpu().numpy())
-        before = normalise(model(model.prepare(faces)).cpu().numpy())
+        unpruned = on_device(model, pruned.device)
+        before = normalise(unpruned(unpruned.prepare(faces)).cpu().numpy())
     if np.abs(before - [first, second]).max() < 1e-6:
         raise InputError(f"Pruned by {ratio:g}, {pruned.name} gives every face the same embedding as before: it lost "
                          "only weights of zero. All scores would be 1. Choose a larger ratio.")  # fmt: skip

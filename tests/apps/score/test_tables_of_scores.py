@@ -66,7 +66,7 @@ def test_stdout(scorer, photos, expected, capsys, tmp_path):
         (("x.txt", False, False, True), "With --all-faces or several methods, choose a .csv"),
         ((None, True, False, False), "--resume needs --out"),
         ((None, False, False, False, False, True), "--force needs --out"),
-        (("x.csv", True, False, False, False, True), "Choose either"),
+        (("x.csv", True, False, False, False, True), "Choose one"),
         (("x", False, False, False, True, True), "--force replaces a file. Delete the folder x"),
         (("x.csv", False, False, False, False, False, Path("x.csv")), "--html must be a file that ends in .html"),
         (("x.csv", False, False, False, False, False, Path("photo.jpg")), "--html must be a file that ends in .html"),
