@@ -163,6 +163,6 @@ def test_a_failed_run_says_so_and_leaves_the_published_one(compendium):
     _, content = run_parameters(compendium, None, {"edc.limit": "0.2"}, "try")
     run_in_workspace(compendium, "try", content)
     _, broken = run_parameters(compendium, None, {"edc.limit": "0.15"}, "try")
-    with pytest.raises(PrefiqsError, match="Run 'try' stopped"):
+    with pytest.raises(PrefiqsError, match="Run 'try' failed"):
         run_in_workspace(compendium, "try", broken)
     assert (compendium / "reports" / "try" / "o").is_file()
