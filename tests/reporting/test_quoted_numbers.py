@@ -28,6 +28,14 @@ def test_what_performance_was_measured():
     assert all(match[1] in document for match in searched if match) and any(searched)
 
 
+def test_how_many_pairs_are_tied():
+    document = (ROOT / "docs" / "determinism.md").read_text(encoding="utf-8")
+    for run, benchmark in (("default", "orl-xq"), ("wild", "lfw-all")):
+        numbers = json.loads((ROOT / "reports" / run / "numbers.json").read_text(encoding="utf-8"))
+        ties = numbers[f"edc-{benchmark}-sface"]["ties"]
+        assert re.search(rf"{100 * ties:.3f} % of those of\s`{benchmark}`", document)
+
+
 def test_what_scaling_was_measured():
     figures = json.loads((ROOT / "reports" / "benchmarks" / "scaling.json").read_text(encoding="utf-8"))["figures"]
     document = (ROOT / "docs" / "how-to" / "scale.md").read_text(encoding="utf-8")

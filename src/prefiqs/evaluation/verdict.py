@@ -14,9 +14,6 @@ class Verdict:
     best: key of the smallest area; None if no area is defined. behind: by every other key, its area minus the best one,
     the smallest difference first, with intervals that allow for the choice of the best and for the number of measures
     (`BootstrapCurves.behind_best`). gain: by key, its area minus that of random order, each with its own interval.
-
-    In 80 simulations of 40 people with 8 images each, a random score was called useful once, and the interval of two
-    equally good measures held 0 in 94 %.
     """
 
     best: Any

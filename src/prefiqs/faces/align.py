@@ -68,8 +68,8 @@ def align(
     """Detect the largest face in a photo, or all faces, largest first; align them to the ArcFace template (112×112).
 
     image: uint8 h×w×3, or the path of a photo. colour: the channels of an array; "bgr" for frames of OpenCV. Faces
-    are RGB in any case. Raises `NoFaceFound` if there is none, `InputError` for anything else, `AssetError` if
-    the detector cannot be fetched.
+    are RGB in any case. Raises `NoFaceFound` if there is none, `InputError` for anything but such a photo,
+    `AssetError` if the detector cannot be fetched.
     """
     if isinstance(image, str | Path):
         faces = align_photo(EncodedPhoto(read_file(Path(image)), str(image)), all_faces)
