@@ -63,8 +63,9 @@ tutorials: $(VENV)/installed
 	  $(RUN) prefiqs notebook "notebooks/$$name.ipynb" reports/tutorials || exit; done
 	sed -i -E 's#\]\(\.\./#](../../#g; s#\]\(([0-9]{2}_)#](../../notebooks/\1#g' reports/tutorials/*.ipynb
 
-# What a run needs. The lock pins versions; pip finds the CPU or CUDA build of PyTorch by itself.
-INSTALL = "$(BIN)/python" -m pip install --quiet --constraint requirements.lock --editable
+# What a run needs. The lock pins versions; pip finds the CPU or CUDA build of PyTorch by itself. Python compiles a module
+# when it is first imported; all at once would take a minute.
+INSTALL = "$(BIN)/python" -m pip install --quiet --no-compile --constraint requirements.lock --editable
 $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) ".[pipeline]"
