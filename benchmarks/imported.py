@@ -16,7 +16,7 @@ FACES = 512
 
 
 def run() -> Iterator[Figure]:
-    """PreFIQs on an imported network against two passes of ONNX Runtime; the pruning margin against the norm, one pass."""
+    """PreFIQs on an imported network against two passes of ONNX Runtime; the pruning margin against the norm."""
     with tempfile.TemporaryDirectory() as folder:
         images = faces(FACES, Path(folder))
         own = prefiqs.scorer("prefiqs", "mobilefacenet-512", device="cpu")

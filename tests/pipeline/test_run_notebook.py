@@ -1,6 +1,7 @@
 """Notebooks as stages: parameters, failures, and an executed notebook that is the same each time."""
 
 import sys
+from base64 import b64decode
 
 import nbformat
 import pytest
@@ -8,6 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from prefiqs.errors import InputError, PrefiqsError
 from prefiqs.pipeline.notebooks import run_notebook
+from prefiqs.reporting.figures.style import SHOWN, as_png, new_figure
 
 
 @pytest.fixture
@@ -35,6 +37,7 @@ def test_a_run_gives_the_same_notebook_each_time_and_no_trace_of_the_machine(pro
         "warnings.warn('care' + 'ful')",
         "print(sys.executable, file=pathlib.Path('which').open('w'))",
         "pathlib.Path('out').write_text(out)",
+        "from matplotlib import pyplot\nfrom prefiqs.reporting.figures.style import new_figure\nnew_figure(1)",
     )
     before = source.read_bytes()
     texts = []
@@ -47,6 +50,7 @@ def test_a_run_gives_the_same_notebook_each_time_and_no_trace_of_the_machine(pro
     assert executed.cells[0].source == "# Claim\n\n$$ D = 1 $$"
     outputs = [output for cell in executed.cells[2:] for output in cell.outputs]
     assert outputs[0].text == "0.4 ['jpeg']\nlater\n", "text printed at different times must stand together"
+    assert b64decode(outputs[-1].data["image/png"]) == as_png(new_figure(1), SHOWN), "pyplot would show it larger"
     assert "careful" not in "".join(str(output) for output in outputs) and sys.prefix not in texts[0]
     assert "papermill" not in texts[0] and '"execution"' not in texts[0]
     assert (project / "which").read_text().strip() == sys.executable

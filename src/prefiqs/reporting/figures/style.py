@@ -1,5 +1,6 @@
 """What all figures share: theme, size, legend, and files that are the same bytes each time."""
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from io import BytesIO
@@ -88,10 +89,12 @@ _THEME: Any = [
 
 
 class Picture(Figure):
-    """A figure that a notebook shows by itself; a bare one it shows only once pyplot has been set up."""
+    """A figure that a notebook shows as `as_png` renders it, also where pyplot would show it larger."""
 
-    def _repr_png_(self) -> bytes:
-        return as_png(self, SHOWN)
+    def _ipython_display_(self) -> None:
+        from IPython.display import display  # there is one, since it calls this
+
+        display({"image/png": b64encode(as_png(self, SHOWN)).decode()}, raw=True)
 
 
 def themed(draw: Callable[..., Figure]) -> Callable[..., Figure]:
