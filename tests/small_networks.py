@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -165,3 +167,8 @@ def assert_same_state(state: dict[str, Tensor], expected: dict[str, Tensor]) -> 
     assert list(state) == list(expected)
     different = [name for name in state if not torch.equal(state[name], expected[name])]
     assert not different
+
+
+def slow_ones_long(names: Iterable[str], *slow: str) -> list:
+    """Parameters of a test that runs for each name, with the slow ones marked `long`."""
+    return [pytest.param(name, marks=pytest.mark.long) if name in slow else name for name in names]

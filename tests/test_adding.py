@@ -14,6 +14,7 @@ from small_networks import synthetic_faces
 
 import prefiqs
 
+pytestmark = pytest.mark.long
 PACKAGE = Path(prefiqs.__file__).parent
 PAGE = (PACKAGE.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

@@ -221,6 +221,7 @@ def test_a_stage_runs_in_an_unpacked_archive_in_an_awkward_folder(assets, tmp_pa
     assert not list(temporary.iterdir())
 
 
+@pytest.mark.long
 def test_photos_are_scored_without_fcntl(assets, tmp_path):
     """As on Windows, which has no such module."""
     cv2.imwrite(str(tmp_path / "a.png"), synthetic_faces(1)[0])

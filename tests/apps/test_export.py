@@ -45,7 +45,8 @@ def assert_same(found, wanted):
         np.testing.assert_allclose(found[name], values, atol=1e-4)
 
 
-@pytest.mark.parametrize("granularity", ["unstructured", pytest.param("structured", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("granularity", ["unstructured", "structured"])
 def test_sface_on_real_faces_and_noise(sface, photos, tmp_path, granularity):
     spec, path = PruningSpec(0.4, granularity), tmp_path / "q.onnx"
     properties = export_onnx(sface, spec, path)

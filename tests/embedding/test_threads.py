@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from small_networks import HandNet, StagedNet, TinyNet, small_vit_fiqa, synthetic_faces
+from small_networks import HandNet, StagedNet, TinyNet, slow_ones_long, small_vit_fiqa, synthetic_faces
 
 from prefiqs.embedding import engines
 from prefiqs.embedding.embedder import Embedder
@@ -64,7 +64,7 @@ def in_four_threads(work, parts: list) -> list:
     return [found[i % 4][i // 4] for i in range(len(parts))]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", slow_ones_long(METHODS, "grafiqs", "faceqan"))
 def test_one_scorer_in_four_threads(method):
     network, parts = SMALL.get(method, TinyNet)(), np.split(synthetic_faces(24), 8)
     options = {"calibration": calibrate(parts[0], network, device="cpu")} if method == "froq" else {}

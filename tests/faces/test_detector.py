@@ -95,6 +95,7 @@ for thread in threads: thread.join()
 """
 
 
+@pytest.mark.long
 def test_no_thread_waits_for_ever_at_the_first_photos():
     """Of a process: half of the processes did, as threads exchanged their first arrays with OpenVINO at once."""
     runs = [subprocess.Popen([sys.executable, "-c", FIRST_PHOTOS]) for _ in range(6)]
@@ -106,6 +107,7 @@ def test_no_thread_waits_for_ever_at_the_first_photos():
             run.wait()
 
 
+@pytest.mark.long
 def test_each_shape_of_the_input_is_compiled_once():
     detector._compiled.cache_clear()
     photos = [large_photo(*shape) for side in (512, 640) for part in range(1, 5)

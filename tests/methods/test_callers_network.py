@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from small_networks import HandNet, StagedNet, TinyNet, small_vit_fiqa, synthetic_faces
+from small_networks import HandNet, StagedNet, TinyNet, slow_ones_long, small_vit_fiqa, synthetic_faces
 
 import prefiqs
 from prefiqs.methods.froq import calibrate
@@ -39,7 +39,7 @@ def memory(network) -> list:
     return [(v.data_ptr(), v.device, v.stride(), v.requires_grad) for v in network.state_dict(keep_vars=True).values()]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", slow_ones_long(METHODS, "grafiqs", "faceqan", "jacobian"))
 def test_scoring_elsewhere(method):
     build = BUILDS.get(method, TinyNet)
     options = {"calibration": calibrate(FACES, build(), device="cpu")} if method == "froq" else {}

@@ -95,6 +95,7 @@ def test_steps_lower_the_similarity(tiny, faces):
     assert (after < before).all()
 
 
+@pytest.mark.long
 def test_seeds_differ_a_little(tiny, faces):
     first, second = (prefiqs.score(faces, "faceqan", tiny, epsilon=0.05, seed=seed) for seed in (0, 1))
     assert 0 < np.abs(first - second).max() < 0.05

@@ -66,7 +66,7 @@ def test_equals_the_full_jacobian_times_the_step(faces, ratio, criterion):
     assert drift.dtype == np.float32
 
 
-@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("compiled", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_several_ratios_at_once_are_those_one_by_one(tiny, in_eager_pytorch, compiled):
     pruned, many = [prefiqs.prune(tiny, ratio) for ratio in (0.1, 0.5, 0.8)], synthetic_faces(66, seed=5)
     expected = [prefiqs.jacobian_drift(tiny, other, many) for other in pruned]
@@ -100,7 +100,7 @@ def test_no_step_no_drift(tiny, faces):
     assert not prefiqs.jacobian_drift(tiny, TinyNet(), faces).any()
 
 
-@pytest.mark.parametrize("batch_size", [1, 5, 64])
+@pytest.mark.parametrize("batch_size", [5, *(pytest.param(size, marks=pytest.mark.long) for size in (1, 64))])
 def test_neither_batch_size_nor_company_matters(tiny, batch_size):
     pruned, many = prefiqs.prune(tiny, 0.1), synthetic_faces(70, seed=5)
     expected = prefiqs.jacobian_drift(tiny, pruned, many)

@@ -16,6 +16,7 @@ from small_networks import (
     TinyNet,
     embedded_by_hand,
     prepared_by_hand,
+    slow_ones_long,
     small_vit,
     small_vit_fiqa,
     synthetic_faces,
@@ -217,7 +218,7 @@ def test_prefiqs_gives_its_drift_too(tiny, faces):
     assert PreparedScorer("norm", tiny)(faces).drift is None
 
 
-@methods
+@pytest.mark.parametrize("method", slow_ones_long(METHODS, "faceqan", "jacobian"))
 def test_a_score_does_not_depend_on_its_company(network, method, options):
     """Bit for bit: any number of faces, in any order, in one process or another (cf. `prefiqs score --resume`)."""
     faces, ready = synthetic_faces(37), scorer(method, network, **options)

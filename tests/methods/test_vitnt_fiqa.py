@@ -103,7 +103,7 @@ def test_later_blocks_are_not_run_and_attention_is_held_only_where_it_weighs(mon
     assert calls == [(i, "with_attention" if i in weighing else "forward") for i in (1, 2, 3)]
 
 
-@pytest.mark.parametrize("attention", [None, "mean"])
+@pytest.mark.parametrize("attention", [pytest.param(None, marks=pytest.mark.long), "mean"])
 def test_neither_company_nor_batch_size_matters(attention):
     faces = synthetic_faces(9, seed=12)
     model = small_vit_fiqa()

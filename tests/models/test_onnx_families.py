@@ -212,7 +212,13 @@ FAMILIES = {
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("exporter", "batch"), [("classic", 1), ("classic", 3), ("classic", None), ("new", 1)])
+@pytest.mark.parametrize(
+    ("exporter", "batch"),
+    [
+        ("classic", None),
+        *(pytest.param(*made, marks=pytest.mark.long) for made in (("classic", 1), ("classic", 3), ("new", 1))),
+    ],
+)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family(tmp_path, family, exporter, batch):
     """Embeddings are the runtime's, for any number of faces; unfolded weights are pruned like the module's."""

@@ -139,6 +139,7 @@ def lresnet(layers):
     return nodes
 
 
+@pytest.mark.long
 def test_lresnet100e_ir_as_insightface_gave_it_out(checkpoints, monkeypatch):
     """Parameters in MXNet's layout, five blocks instead of 49; the scale of the last batch norm is fixed to 1."""
     smaller(monkeypatch, "lresnet100e-ir", layers=SMALL)

@@ -41,12 +41,14 @@ def test_sface_in_eager_pytorch_equals_onnx_runtime(assets, orl, sface):
     np.testing.assert_allclose(raw, expected, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.long
 def test_mobilefacenet_512_equals_onnx_runtime(assets, orl, orl_embeddings):
     expected = unit_rows(run_onnx_runtime(assets["mobilefacenet-512"], prepared_by_hand(orl.images[::4])))
     assert orl_embeddings["mobilefacenet-512"].shape == (400, 512)
     assert np.abs(orl_embeddings["mobilefacenet-512"][::4] - expected).max() <= 1e-5
 
 
+@pytest.mark.long
 def test_mobilefacenet_192_equals_the_original_file_two_faces_at_a_time(assets, orl, orl_embeddings):
     original = ov.Core().compile_model(assets["mobilefacenet-192"], "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert list(original.input(0).shape) == [2, 112, 112, 3]
@@ -70,6 +72,7 @@ def test_mobilefacenet_y1_equals_its_layers_one_by_one():
     np.testing.assert_allclose(embed(model, faces, device="cpu"), unit_rows(expected), rtol=0, atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["mobilefacenet-192", "mobilefacenet-512"])
 @pytest.mark.parametrize("n", [1, 3, 8])
 def test_a_graph_takes_any_number_of_faces(assets, orl, orl_embeddings, name, n):
@@ -79,7 +82,7 @@ def test_a_graph_takes_any_number_of_faces(assets, orl, orl_embeddings, name, n)
 
 
 def test_sface_is_a_plain_module_with_readable_names(sface):
-    """9.67 M numbers in all, as issue 2 counts them (batch norms included); by hand 9,607,616 of them can be pruned."""
+    """9.67 M numbers in all (batch norms included); by hand, 9,607,616 of them can be pruned."""
     counted = [v.numel() for n, v in sface.state_dict().items() if not n.endswith("num_batches_tracked")]
     assert round(sum(counted) / 1e6, 2) == 9.67
     weights = {n: m.weight for n, m in sface.named_modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)}
@@ -94,6 +97,7 @@ def test_sface_is_a_plain_module_with_readable_names(sface):
     assert sface.sparsity == 0
 
 
+@pytest.mark.long
 def test_an_onnx_path_is_a_model(assets, orl, orl_embeddings):
     model = load_model(str(assets["mobilefacenet-512"]))
     assert (model.name, model.embedding_size) == ("mobilefacenet_512", 512)

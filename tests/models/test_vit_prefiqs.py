@@ -14,6 +14,7 @@ def vit(assets):
     return prefiqs.load_model("vit-prefiqs", device="cpu")
 
 
+@pytest.mark.long
 def test_it_tells_people_apart_who_were_not_in_its_training(vit, orl):
     """The bar of the model card: 98 % of as many genuine as impostor pairs, at the best threshold."""
     rows = unit_rows(prefiqs.embed(vit, orl.images))
@@ -26,6 +27,7 @@ def test_it_tells_people_apart_who_were_not_in_its_training(vit, orl):
     assert max(accepted) >= 0.98
 
 
+@pytest.mark.long
 def test_its_exits_rank_a_blurred_face_below_the_sharp_one(vit, orl):
     sharp = orl.images[::40]
     blurred = np.stack([degrade(face, "gaussian-blur", 1.0, 4.0, np.random.default_rng(0)) for face in sharp])

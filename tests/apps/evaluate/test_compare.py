@@ -266,6 +266,7 @@ def test_failures_to_acquire_are_rejected_first(failing, brought, tmp_path):
     assert "good has no score for 2 of 80 images (2.5%). These images are rejected first (ISO/IEC 19795-1)" in page
 
 
+@pytest.mark.long
 def test_groups_of_people_and_of_images(run, brought, tmp_path):
     sex = {f"person{i}": "f" if i < 5 else "m" for i in range(20)}
     pd.DataFrame({"subject": [*sex, "nobody"], "sex": [*sex.values(), "x"]}).to_csv(tmp_path / "p.csv", index=False)

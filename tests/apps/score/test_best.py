@@ -111,6 +111,7 @@ def test_a_page_does_not_replace_its_table(photos, tmp_path):
     assert table.read_text() == "scores"
 
 
+@pytest.mark.long
 def test_the_command_takes_a_folder_of_people_or_a_table(photos, tmp_path):
     people = tmp_path / "people"
     for person, some in {"anna": photos[:2], "ben": photos[4:6]}.items():

@@ -239,6 +239,7 @@ def test_a_photo_scorer_is_used_by_several_threads(photos):
         assert list(pool.map(ready, good * 5)) == expected * 5
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_photos(tmp_path):
     """Pixels of a face take 38 kB: those of 2,000 would be 75 MB."""
     faces = synthetic_faces(1)

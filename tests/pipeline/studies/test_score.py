@@ -143,6 +143,7 @@ def test_a_method_is_marked_where_it_was_chosen(tmp_path, benchmark, marked):
     assert not run.is_known(benchmark, MethodId.of("norm", "sface"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("calibrated_on", "benchmark"), [("orl", "orl"), ("orl", "orl-xq"), ("orl-xq", "orl")])
 def test_nobody_is_scored_by_a_calibration_on_own_faces(tmp_path, monkeypatch, calibrated_on, benchmark):
     """Each score is the rank of the face among all under one calibration, which does not know its person."""
