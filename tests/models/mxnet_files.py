@@ -31,7 +31,11 @@ def mxnet_arrays():
     return found | {"b_var": np.abs(found["b_var"]) + 0.5}
 
 
-def write_mxnet(folder, arrays, nodes=NODES):
+# How an array begins, by the first word of its newer forms; before these it is the number of axes.
+FORMS = {0xF993FACA: "IiI{}q", 0xF993FAC9: "IiI{}q", 0xF993FAC8: "II{}q", None: "I{}I"}
+
+
+def write_mxnet(folder, arrays, nodes=NODES, form=0xF993FAC9):
     entries = [{"op": "null", "name": name, "inputs": []} for name in ["data", *arrays]]
     place = {name: i for i, name in enumerate(["data", *arrays, *(name for _, name, _, _ in nodes)])}
     for op, name, attributes, inputs in nodes:
@@ -39,7 +43,8 @@ def write_mxnet(folder, arrays, nodes=NODES):
     (folder / "net-symbol.json").write_text(json.dumps({"nodes": entries, "heads": [[len(entries) - 1, 0, 0]]}))
     content = struct.pack("<QQQ", 0x112, 0, len(arrays))
     for values in arrays.values():
-        content += struct.pack(f"<IiI{values.ndim}q", 0xF993FAC9, 0, values.ndim, *values.shape)
+        words = [*([form] if form else []), *([0] if "i" in FORMS[form] else []), values.ndim]
+        content += struct.pack(f"<{FORMS[form]}".format(values.ndim), *words, *values.shape)
         content += struct.pack("<iii", 1, 0, 0) + values.tobytes()
     content += struct.pack("<Q", len(arrays))
     for name in arrays:

@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from mxnet_files import mxnet_arrays, write_mxnet
+from mxnet_files import FORMS, mxnet_arrays, write_mxnet
 from torch.nn import functional as F
 
 from prefiqs.errors import InputError
@@ -18,8 +18,9 @@ def arrays():
     return mxnet_arrays()
 
 
-def test_the_network_computes_what_its_layers_say(tmp_path, arrays):
-    proto = read_mxnet(write_mxnet(tmp_path, arrays))
+@pytest.mark.parametrize("form", FORMS)
+def test_the_network_computes_what_its_layers_say(tmp_path, arrays, form):
+    proto = read_mxnet(write_mxnet(tmp_path, arrays, form=form))
     onnx.checker.check_model(proto)
     faces = np.random.default_rng(1).uniform(0, 255, (2, 3, 112, 112)).astype(np.float32)
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -37,9 +38,10 @@ def test_an_unknown_operator_is_named(tmp_path, arrays):
         read_mxnet(path)
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("cut", [0, 7, 40, 200, -1])
-def test_a_damaged_file_is_one_sentence(tmp_path, arrays, cut):
-    path = write_mxnet(tmp_path, arrays)
+def test_a_damaged_file_is_one_sentence(tmp_path, arrays, cut, form):
+    path = write_mxnet(tmp_path, arrays, form=form)
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(InputError, match=r"net-0000.params or net-symbol.json is not an MXNet network, or is damaged"):
         read_mxnet(path)
@@ -49,6 +51,14 @@ def test_both_files_are_needed(tmp_path, arrays):
     path = write_mxnet(tmp_path, arrays)
     (tmp_path / "net-symbol.json").unlink()
     with pytest.raises(InputError, match=r"File not found: .*net-symbol.json"):
+        read_mxnet(path)
+
+
+def test_sparse_arrays_are_refused(tmp_path, arrays):
+    path = write_mxnet(tmp_path, arrays)
+    content = path.read_bytes()
+    path.write_bytes(content[:28] + b"\1" + content[29:])  # the storage type of the first array
+    with pytest.raises(InputError, match="it contains sparse arrays"):
         read_mxnet(path)
 
 

@@ -18,7 +18,8 @@ from onnx import helper, numpy_helper
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 
-_LIST, _DENSE = 0x112, (0xF993FAC9, 0xF993FACA)
+_LIST, _DENSE = 0x112, (0xF993FAC9, 0xF993FACA)  # arrays of MXNet 1.0 and newer name their storage
+_BEFORE_1_0 = 0xF993FAC8  # arrays that are older still begin with their number of axes
 # What a file that is damaged or made up can raise.
 _DAMAGES = (AttributeError, LookupError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError, struct.error)
 _TYPES = {0: np.float32, 1: np.float64, 2: np.float16}
@@ -62,10 +63,10 @@ def _parameters(content: bytes) -> dict[str, np.ndarray]:
 
     def array() -> np.ndarray:
         nonlocal position
-        magic, storage, axes = take("IiI")
-        if magic not in _DENSE or storage != 0:
-            raise ValueError("it contains sparse arrays, or those of MXNet before 1.0")
-        shape = take(f"{axes}q")
+        (magic,) = take("I")
+        if magic in _DENSE and take("i") != (0,):
+            raise ValueError("it contains sparse arrays")
+        shape = take(f"{take('I')[0]}q") if magic in (*_DENSE, _BEFORE_1_0) else take(f"{magic}I")
         _, _, kind = take("iii")
         dtype = np.dtype(_TYPES[kind])
         count = int(np.prod(shape, dtype=object))
