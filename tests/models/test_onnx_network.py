@@ -215,6 +215,89 @@ def test_a_transformer_takes_any_number_of_faces(tmp_path, batch, opset):
     np.testing.assert_allclose(embed(ours, faces), expected, atol=1e-5)
 
 
+class Fused(nn.Module):
+    """Attention as one operator; the mask is none, true where a patch may look, or added."""
+
+    def __init__(self, mask: str):
+        super().__init__()
+        self.patches, self.qkv, self.fc = nn.Conv2d(3, 12, 28, stride=28), nn.Linear(12, 36), nn.Linear(12, 8)
+        added = torch.randn(16, 16)
+        self.register_buffer("mask", {"none": None, "true": added > -1, "added": added}[mask])
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        q, k, v = self.qkv(x).unflatten(2, (3, 4, 3)).permute(2, 0, 3, 1, 4).unbind(0)
+        scale = 0.3 if self.mask is None else None
+        attended = nn.functional.scaled_dot_product_attention(q, k, v, self.mask, scale=scale)
+        return self.fc((x + attended.transpose(1, 2).flatten(2)).mean(1))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("mask", ["none", "true", "added"])
+def test_attention_as_one_operator(tmp_path, mask):
+    """As the new exporter writes it from opset 23 on."""
+    torch.manual_seed(0)
+    path, example = tmp_path / "vit.onnx", (torch.ones(2, 3, 112, 112),)
+    options = {"opset_version": 23, "dynamo": True, "external_data": False}
+    torch.onnx.export(Fused(mask).eval(), example, path, input_names=["x"], **options)
+    assert "Attention" in [node.op_type for node in onnx.load(path).graph.node]
+    network = load_onnx("vit", SPEC, path)
+    faces = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
+    expected = by_runtime(path, network.prepare(faces).numpy(), 2)
+    np.testing.assert_allclose(embed(network, faces), expected, atol=1e-5)
+
+
+def attention_of_rows(path, attributes, operands=("rows", "rows", "rows"), outputs=("a",), taken="a"):
+    """Over the 112 rows of each face, whose 336 values are four heads."""
+    nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 1, 3]),
+             helper.make_node("Reshape", ["t", "joined"], ["rows"]),
+             helper.make_node("Attention", list(operands), list(outputs), **attributes),
+             helper.make_node("ReduceMean", [taken, "axis"], ["y"], keepdims=0)]  # fmt: skip
+    graph_of(path, nodes, [("y", 336)], past=np.zeros((5, 4, 1, 84)))
+    proto = onnx.load(path)
+    for name, value in (("joined", [0, 112, 336]), ("axis", [1])):
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+    proto.opset_import[0].version, proto.ir_version = 23, 11
+    onnx.save(proto, path)
+    return path
+
+
+def test_attention_of_joined_heads(tmp_path):
+    path = attention_of_rows(tmp_path / "n.onnx", {"q_num_heads": 4, "kv_num_heads": 4})
+    network = load_onnx("n", SPEC, path)
+    faces = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
+    expected = by_runtime(path, network.prepare(faces).numpy(), None)
+    np.testing.assert_allclose(embed(network, faces), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "more", "message"),
+    [
+        ({"softcap": 2.0}, {}, "Attention that is causal, has a softcap or fewer heads of keys than of queries"),
+        ({"is_causal": 1}, {}, "Attention that is causal"),
+        ({"kv_num_heads": 2}, {}, "fewer heads of keys than of queries, or takes past keys and values, is not"),
+        ({}, {"operands": [*["rows"] * 3, "", "past", "past"]}, "or takes past keys and values, is not supported"),
+        ({}, {"outputs": ["a", "", "", "qk"], "taken": "qk"}, "ReduceMean takes qk, an output that is not supported"),
+    ],
+)  # fmt: skip
+def test_attention_that_is_not_supported(tmp_path, attributes, more, message):
+    path = attention_of_rows(tmp_path / "n.onnx", {"q_num_heads": 4, "kv_num_heads": 4} | attributes, **more)
+    with pytest.raises(InputError, match=f"n.onnx: .*{message}"):
+        load_onnx("n", SPEC, path)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("operator", ["Max", "Mean", "Min", "Sum"])
+def test_operators_of_any_number_of_operands(tmp_path, operator, count):
+    operands = ["f", "other", "c"][:count]
+    nodes = [*MEANS, helper.make_node("Cos", ["f"], ["other"]), helper.make_node(operator, operands, ["y"])]
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 3)], c=[0.1, -0.2, 3])
+    network = load_onnx("n", SPEC, path)
+    prepared = network.prepare(np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8) // 2)
+    expected = onnxruntime.InferenceSession(path).run(None, {"x": prepared.numpy()})[0]
+    np.testing.assert_allclose(network(prepared).numpy(), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [

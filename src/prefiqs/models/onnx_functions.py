@@ -5,6 +5,7 @@ Source: the ONNX operator specification, opsets 7 to 23.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from inspect import signature
 from math import prod
 from types import MappingProxyType
@@ -231,6 +232,40 @@ def _leaky_relu(x: Tensor, alpha: float = 0.01) -> Tensor:
     return F.leaky_relu(x, alpha)
 
 
+def _attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *others: Tensor | None,
+               scale: float | None = None, q_num_heads: int = 0, kv_num_heads: int = 0, is_causal: int = 0,
+               softcap: float = 0.0) -> Tensor:  # fmt: skip
+    """Over n×heads×count×width, or n×count×(heads·width). A mask is true where a key may be seen, or is added."""
+    if is_causal or softcap or q_num_heads != kv_num_heads or any(operand is not None for operand in others):
+        raise InputError("Attention that is causal, has a softcap or fewer heads of keys than of queries, or takes "
+                         "past keys and values, is not supported.")  # fmt: skip
+    joined = q.ndim == 3
+    if joined:
+        q, k, v = (x.unflatten(2, (q_num_heads, -1)).transpose(1, 2) for x in (q, k, v))
+    # Written out, because PyTorch's fused attention has no derivative in forward mode.
+    logits = q @ k.transpose(2, 3) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    if mask is not None:
+        logits = logits.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else logits + mask
+    attended = logits.softmax(-1) @ v
+    return attended.transpose(1, 2).flatten(2) if joined else attended
+
+
+def _sum(*operands: Tensor) -> Tensor:
+    return reduce(torch.add, operands)
+
+
+def _mean(*operands: Tensor) -> Tensor:
+    return _sum(*operands) / len(operands)
+
+
+def _max(*operands: Tensor) -> Tensor:
+    return reduce(torch.maximum, operands)
+
+
+def _min(*operands: Tensor) -> Tensor:
+    return reduce(torch.minimum, operands)
+
+
 def _shape(x: Tensor, start: int = 0, end: int | None = None) -> Tensor:
     return torch.tensor(x.shape[start:end])
 
@@ -253,8 +288,8 @@ def _of(call: Callable[..., Any], *static: int, options: set[str] | frozenset[st
 _SAME_NAME = "Abs Add Ceil Cos Erf Exp Floor Log MatMul Mul Neg Pow Reciprocal Relu Sigmoid Sin Sqrt Sub Tanh Where"
 _OTHER_NAME: dict[str, Callable[..., Any]] = {
     "And": torch.logical_and, "Equal": torch.eq, "Greater": torch.gt, "HardSwish": F.hardswish, "Less": torch.lt,
-    "Max": torch.maximum, "Min": torch.minimum, "Mish": F.mish, "Mod": torch.remainder, "Not": torch.logical_not,
-    "Softplus": F.softplus, "Swish": F.silu, "Xor": torch.logical_xor,
+    "Max": _max, "Mean": _mean, "Min": _min, "Mish": F.mish, "Mod": torch.remainder, "Not": torch.logical_not,
+    "Softplus": F.softplus, "Sum": _sum, "Swish": F.silu, "Xor": torch.logical_xor,
 }  # fmt: skip
 _REDUCTIONS = {
     "L1": "l1", "L2": "l2", "Max": "amax", "Mean": "mean", "Min": "amin", "Sum": "sum", "SumSquare": "sum_square",
@@ -270,6 +305,7 @@ FUNCTIONS: dict[str, Function] = {
     **{name: Function(getattr(torch, name.lower())) for name in _SAME_NAME.split()},
     **{name: Function(call) for name, call in _OTHER_NAME.items()},
     **{f"Reduce{name}": Function(_reduce, (1,), _REDUCE, {"kind": kind}) for name, kind in _REDUCTIONS.items()},
+    "Attention": _of(_attention),
     "AveragePool": Function(_pool, (), _POOL, {"kind": "average"}),
     "Cast": _of(_cast),
     "Clip": _of(_clip, 1, 2),

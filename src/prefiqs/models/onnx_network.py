@@ -269,6 +269,8 @@ class _Reading:
             reason = "belongs to a quantised network; export it in float32" if quantised else "is not supported"
             raise InputError(f"The ONNX operator {operator} {reason}.")
         attributes = {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute}
+        if unknown := [name for name in node.input if name and name not in self.known]:
+            raise InputError(f"The operator {node.op_type} takes {unknown[0]}, an output that is not supported.")
         inputs: list[Any] = [self.known[name] if name else None for name in node.input]
         if len(inputs) == 1:
             inputs += [attributes.pop(name, None) for name in onnx_functions.ATTRIBUTES.get(node.op_type, ())]
