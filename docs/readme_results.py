@@ -46,7 +46,7 @@ RUNS = {
     "default": "ORL, and ORL degraded in graded steps (`orl-xq`)",
     "wild": "LFW, CFP frontal to profile (`cfp-fp`) and frontal to frontal (`cfp-ff`): official pairs, and (`-all`) "
     "all genuine and many more impostor pairs",
-    "wild-methods": "CFP frontal to profile, 50 people: methods that are too slow for `wild`",
+    "wild-methods": "CFP frontal to profile, 50 people: FaceQAN, which is too slow for `wild`, and other methods",
     "study": "`orl-xq`: ablations and reduced precision",
 }
 
@@ -219,7 +219,7 @@ def valleys() -> str:
             ratios = [", ".join(map("{:g}".format, found)) or "–" for found in ([by_ratio.idxmin()], near, lost)]
             rows.append((data, estimator, *ratios, bool(part["reliable"].all())))
     near = f"at most {100 * STABLE_AREA:g} % above it at"
-    columns = ["data", "estimator", "smallest area at ρ =", near, "no better than random order at", "reliable"]
+    columns = ["data", "estimator", "smallest area at ρ =", near, "no better than mean random order at", "reliable"]
     return _shown(pd.DataFrame(rows, columns=columns))
 
 
