@@ -15,6 +15,7 @@ from prefiqs.models.iresnet import IResNet
 # Of MobileNetV2, stage by stage: how much wider a block is inside, its outputs, number of blocks, stride of the first.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 _FIRST_WIDTH, _LAST_WIDTH = 32, 1280
+_QUALITYFACE_SIDE = 128  # pixels of the faces that it was trained on
 
 
 class CRFiqa(IResNet):
@@ -31,10 +32,11 @@ class CRFiqa(IResNet):
 
 
 class QualityFace(FaceModel):
-    """MobileNetV2 without its classifier, the mean over the grid, and one linear layer."""
+    """Faces enlarged to 128×128, MobileNetV2 without its classifier, the mean over the grid, and one linear layer."""
 
     def __init__(self, name: str = "qualityface", input_spec: InputSpec = ARCFACE_INPUT):
         super().__init__(name, input_spec, 1)
+        self.enlarge = nn.Upsample((_QUALITYFACE_SIDE, _QUALITYFACE_SIDE), mode="bilinear")
         layers, width = [_conv(3, _FIRST_WIDTH, 3, 2)], _FIRST_WIDTH
         for wider, outputs, blocks, stride in _STAGES:
             for i in range(blocks):
@@ -47,7 +49,7 @@ class QualityFace(FaceModel):
 
     def forward(self, prepared: Tensor) -> Tensor:
         """Float32 n×3×112×112, prepared by `input_spec`, to qualities n×1."""
-        features = self.backbone["net"]["features"](prepared)  # type: ignore[index]
+        features = self.backbone["net"]["features"](self.enlarge(prepared))  # type: ignore[index]
         return self.classify(features.mean((2, 3)))
 
 
