@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import quantize_dynamic
 from torch import nn
 
-from prefiqs import embed, load_model, prune, scorer
+from prefiqs import embed, load_model, prune, score, scorer
 from prefiqs.apps.score.scorer import describe
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import InputSpec, normalises
@@ -245,6 +245,7 @@ def test_attention_as_one_operator(tmp_path, mask):
     faces = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
     expected = by_runtime(path, network.prepare(faces).numpy(), 2)
     np.testing.assert_allclose(embed(network, faces), expected, atol=1e-5)
+    assert (score(faces, "jacobian", network) < 0).all()
 
 
 def attention_of_rows(path, attributes, operands=("rows", "rows", "rows"), outputs=("a",), taken="a"):

@@ -242,11 +242,7 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *oth
     joined = q.ndim == 3
     if joined:
         q, k, v = (x.unflatten(2, (q_num_heads, -1)).transpose(1, 2) for x in (q, k, v))
-    # Written out, because PyTorch's fused attention has no derivative in forward mode.
-    logits = q @ k.transpose(2, 3) * (q.shape[-1] ** -0.5 if scale is None else scale)
-    if mask is not None:
-        logits = logits.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else logits + mask
-    attended = logits.softmax(-1) @ v
+    attended = F.scaled_dot_product_attention(q, k, v, mask, scale=scale)
     return attended.transpose(1, 2).flatten(2) if joined else attended
 
 
