@@ -81,6 +81,17 @@ def test_the_vector_is_found(tmp_path, form):
     np.testing.assert_allclose(found.vectors[found.names.rows(NAMES)], VECTORS, rtol=1e-6)
 
 
+@pytest.mark.parametrize("table", [LISTS, FAMILY.assign(name=NAMES)])
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_the_vector_of_a_failure_does_not_count(tmp_path, table, form):
+    path = tmp_path / f"e.{form}"
+    getattr(table.assign(Status=["OK", "ok", "no face"]), f"to_{form}")(path, index=False)
+    np.testing.assert_allclose(read_embeddings(path).vectors, [*VECTORS[:2], np.full(12, np.nan)])
+    getattr(table.assign(status="done"), f"to_{form}")(path, index=False)
+    with pytest.raises(InputError, match='has no embedding at all: the status of no image is "ok"'):
+        read_embeddings(path)
+
+
 @pytest.mark.parametrize(
     ("form", "said"),
     [

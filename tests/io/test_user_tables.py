@@ -242,6 +242,16 @@ def test_a_photo_without_a_score_by_its_status_is_a_failure(tmp_path):
         read_image_scores([(None, tmp_path / "s.csv")], images)
 
 
+@pytest.mark.parametrize("column", ["status", "Status"])
+@pytest.mark.parametrize("score", [-1.0, 0.0, 0.9])
+def test_the_score_of_a_failure_does_not_count(tmp_path, column, score):
+    """Other tools write a number for a photo without a face, which once counted as its quality."""
+    table = pd.DataFrame({"path": list("abc"), "score": [0.5, 0.7, score], column: ["ok", "OK", "no face"]})
+    table.to_csv(tmp_path / "s.csv", index=False)
+    found = read_image_scores([(None, tmp_path / "s.csv")], ImageNameIndex(list("abc"), "e"))
+    np.testing.assert_array_equal(found["s"], [0.5, 0.7, np.nan])
+
+
 def test_the_largest_face_of_a_photo_counts(tmp_path):
     table = pd.concat([own_table(), own_table(face=[2, 2, None], score=[9, 9, None])])
     table.to_parquet(tmp_path / "s.parquet")

@@ -20,7 +20,7 @@ from prefiqs.io import user_tables
 from prefiqs.io.arrays import read_array, read_arrays
 from prefiqs.io.atomic import require_file
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.scores import largest_faces
+from prefiqs.io.scores import failures, largest_faces
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _LIST = re.compile(rf"\s*[\[(]{{1,2}}\s*{_NUMBER}(?:[\s,;]+{_NUMBER})*[\s,]*[\])]{{1,2}}\s*|{_NUMBER}(?: +{_NUMBER})+")
@@ -39,7 +39,7 @@ class Embeddings:
 def read_embeddings(path: Path, names: Path | Sequence[str] | None = None) -> Embeddings:
     """Read embeddings in any of the forms above; `names`, or the file that lists them, is for arrays only.
 
-    An image that could not be embedded (a failure to acquire) has a row of NaN. Raises `InputError` for another form,
+    An image that could not be embedded (a failure to acquire: its `status` is not "ok") has a row of NaN. Raises `InputError` for another form,
     unequal lengths, a name that occurs twice, or any other vector that is zero or not finite.
     """
     if is_array(path):
@@ -118,11 +118,14 @@ def _from_table(path: Path) -> Embeddings:
         what = f"several columns that may be the vector: {several}" if several else "no vector of numbers in each row"
         raise InputError(f"{path} has {what}; its other columns are {columns}. One column of lists, or one family of "
                          "numbered columns (e0, e1 …) is needed.")  # fmt: skip
-    used = lists or next(iter(families.values()))
+    used, failed = lists or next(iter(families.values())), failures(table)
+    if failed.size and failed.all():
+        raise InputError(f'{path} has no embedding at all: the status of no image is "ok".')
     if lists:
-        vectors = _from_lists(rest[lists[0]], "status" in table, path)
+        vectors = _from_lists(rest[lists[0]], failed, path)
     else:
         vectors = np.column_stack([user_tables.number_column(rest, column, path) for column in used])
+    vectors[failed] = np.nan
     others = [column for column in rest if column not in used]
     if others and "settings" not in rest:
         logging.getLogger(__name__).warning(
@@ -147,9 +150,8 @@ def _families(table: pd.DataFrame) -> dict[str, list[str]]:
     return {family: [*numbered.values()] for family, numbered in families.items()}
 
 
-def _from_lists(column: pd.Series, may_fail: bool, path: Path) -> np.ndarray:
-    parsed = [_parsed(value) for value in column]
-    failed = column.isna().to_numpy() & may_fail
+def _from_lists(column: pd.Series, failed: np.ndarray, path: Path) -> np.ndarray:
+    parsed = [None if bad else _parsed(value) for value, bad in zip(column, failed, strict=True)]
     sizes = np.array([-1 if value is None else value.size for value in parsed])
     usual = np.bincount(sizes[sizes >= 0]).argmax()
     if len(odd := np.flatnonzero((sizes != usual) & ~failed)):

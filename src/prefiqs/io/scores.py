@@ -2,8 +2,8 @@
 
 Text, `PATH SCORE` a line (a path may hold spaces); or a table (see `user_tables`) with columns for name and score, and
 `method` or `settings` if it holds several methods; FILE:COLUMN is any other column of a table. An image that could not
-be scored, by the word of the file, has NaN: its row has no score and a `status` that is not "ok", or OFIQ's scalar is
-−1. Where a photo has several faces, the first one counts, which is the largest.
+be scored, by the word of the file, has NaN: its row has a `status` that is not "ok", whatever its score is, or OFIQ's
+scalar is −1. Where a photo has several faces, the first one counts, which is the largest.
 """
 
 import re
@@ -102,12 +102,10 @@ def _read(given: Path, label: str | None) -> dict[str, pd.DataFrame]:
     if column is None or column not in table:
         only = f"only {', '.join(table.columns)}. Choose one by {path}:COLUMN"
         raise InputError(f"{path} has no column {column or 'score'}, {only}.")
-    rows = pd.DataFrame({"name": names, "score": number_column(table, column, path), "failed": False})
-    if "status" in table:
-        rows["failed"] = rows["score"].isna() & table["status"].ne("ok")
-    elif any(name.startswith("UnifiedQualityScore") for name in table):
+    rows = pd.DataFrame({"name": names, "score": number_column(table, column, path), "failed": failures(table)})
+    if any(name.startswith("UnifiedQualityScore") for name in table):
         scalar = column if f"{column}.scalar" not in table else f"{column}.scalar"
-        rows["failed"] = number_column(table, scalar, path) == -1
+        rows["failed"] |= number_column(table, scalar, path) == -1
     rows.loc[rows["failed"], "score"] = np.nan
     method, settings = (table[name].fillna("").astype(str) if name in table else pd.Series("", table.index)
                         for name in ("method", "settings"))  # fmt: skip
@@ -123,6 +121,12 @@ def _read(given: Path, label: str | None) -> dict[str, pd.DataFrame]:
 def largest_faces(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the first, the largest, face of each photo, of a table that `prefiqs score` wrote."""
     return table[~(table["face"] > 1)] if {"face", "status", "settings"} <= set(table) else table
+
+
+def failures(table: pd.DataFrame) -> np.ndarray:
+    """Which rows are failures to acquire, by their `status`, which says "ok" of all others; bool (n,)."""
+    status = find_column(table, "status")
+    return table[status].astype(str).str.lower().ne("ok").to_numpy() if status else np.zeros(len(table), bool)
 
 
 def _aligned(method: str, path: Path, listed: pd.DataFrame, images: ImageNameIndex, used: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ ALIASES = {
     "genuine": ("genuine", "label", "same", "issame", "match", "mated"),
     "template": ("template", "templateid", "tid"),
     "media": ("media", "medium", "mediaid", "mid"),
+    "status": ("status",),
 }  # fmt: skip
 _TEXTS = {*ALIASES["name"], *ALIASES["subject"], *ALIASES["left"], *ALIASES["right"], "method", "settings", "status"}
 _WORDS = {alias for aliases in ALIASES.values() for alias in aliases} | _TEXTS
