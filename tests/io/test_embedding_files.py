@@ -81,6 +81,24 @@ def test_the_vector_is_found(tmp_path, form):
     np.testing.assert_allclose(found.vectors[found.names.rows(NAMES)], VECTORS, rtol=1e-6)
 
 
+@pytest.mark.parametrize("separator", [",", "\t", " "])
+@pytest.mark.parametrize("place", [0, 5, 12])
+def test_a_label_without_a_header_is_not_part_of_the_vector(tmp_path, separator, place):
+    path, labelled = tmp_path / "e.txt", FAMILY.set_axis(NAMES)
+    labelled.insert(place, "label", [0, 0, 1])
+    labelled.to_csv(path, sep=separator, header=False)
+    with pytest.raises(InputError, match=f"^Column {place + 2} of .* has whole numbers only.*Add a header"):
+        read_embeddings(path)
+    labelled.to_csv(path, sep=separator, index_label="name")
+    np.testing.assert_allclose(read_embeddings(path).vectors, VECTORS)
+
+
+@pytest.mark.parametrize("vectors", [np.rint(VECTORS * 99), VECTORS * (np.arange(12) > 0)])
+def test_vectors_of_whole_numbers_and_dead_units(tmp_path, vectors):
+    pd.DataFrame(vectors, NAMES).to_csv(tmp_path / "e.csv", header=False)
+    np.testing.assert_allclose(read_embeddings(tmp_path / "e.csv").vectors, vectors)
+
+
 @pytest.mark.parametrize("table", [LISTS, FAMILY.assign(name=NAMES)])
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_the_vector_of_a_failure_does_not_count(tmp_path, table, form):

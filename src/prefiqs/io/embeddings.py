@@ -125,6 +125,8 @@ def _from_table(path: Path) -> Embeddings:
         vectors = _from_lists(rest[lists[0]], failed, path)
     else:
         vectors = np.column_stack([user_tables.number_column(rest, column, path) for column in used])
+    if not user_tables.has_header(table, path):
+        _refuse_labels(vectors, path)
     vectors[failed] = np.nan
     others = [column for column in rest if column not in used]
     if others and "settings" not in rest:
@@ -148,6 +150,16 @@ def _families(table: pd.DataFrame) -> dict[str, list[str]]:
         if absent := set(range(1, max(numbered))) - numbered.keys():
             raise InputError(f"There is no column {family}{min(absent)}, although there is {family}{max(numbered)}.")
     return {family: [*numbered.values()] for family, numbered in families.items()}
+
+
+def _refuse_labels(vectors: np.ndarray, path: Path) -> None:
+    """A column of labels would change every cosine; one of zeros, as a dead unit has it, changes none."""
+    whole = np.array([(column % 1 == 0).all() for column in vectors.T])
+    if not whole.all() and len(labels := np.flatnonzero(whole & vectors.any(axis=0))):
+        raise InputError(
+            f"Column {labels[0] + 2} of {path} has whole numbers only, unlike others: it seems to be a label, not part of "
+            "the vector. Add a header, such as `name label v1 v2 …`, or leave the column out."
+        )
 
 
 def _from_lists(column: pd.Series, failed: np.ndarray, path: Path) -> np.ndarray:

@@ -137,6 +137,11 @@ def number_column(table: pd.DataFrame, column: str, path: Path) -> np.ndarray:
     return numbers.to_numpy(float)
 
 
+def has_header(table: pd.DataFrame, path: Path) -> bool:
+    """Whether the columns of a table are called as the file says."""
+    return is_parquet(path) or table.index.start > 0
+
+
 def location_of_row(table: pd.DataFrame, row: int, path: Path) -> str:
     """Return where a reader finds a row, counted from 0: line N of a text file, row N of a Parquet file."""
     number = int(table.index[row])
