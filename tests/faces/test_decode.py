@@ -117,9 +117,20 @@ def test_the_white_of_netpbm(white):
     rounded = np.rint(grey * 255 / white)
     assert difference(netpbm(f"P5 60 40 {white}\n", grey, white), rounded) <= 1
     assert difference(f"P2 60 40 {white}\n{' '.join(map(str, grey.ravel()))}\n".encode(), rounded) <= 1
-    header = f"P7\nWIDTH 60\nHEIGHT 40\nDEPTH 1\nMAXVAL {white}\nTUPLTYPE GRAYSCALE\nENDHDR\n"
-    if white >= 255:
-        assert difference(netpbm(header, grey, white), rounded) <= 1
+
+
+@pytest.mark.parametrize("white", [1, 2, 15, 100, 254, 255, 256, 1000, 1023, 65535])
+def test_every_depth_and_white_of_pam(white):
+    """Colours, transparency and white, which OpenCV swaps, loses or leaves dark."""
+    whole = np.rint(PHOTO / 255 * white).astype(int)
+    for depth, values in {
+        1: whole[..., :1], 2: whole[..., :2], 3: whole, 4: np.dstack([whole, whole[..., 1]])
+    }.items():  # fmt: skip
+        header = f"P7\n# by hand\nWIDTH 60\nHEIGHT 40\nDEPTH {depth}\nMAXVAL {white}\nTUPLTYPE ANY\nENDHDR\n"
+        seen = np.repeat(values[..., :1], 3, 2) if depth < 3 else whole
+        alpha = values[..., -1:] / white if depth in (2, 4) else 1
+        expected = np.rint((seen / white * alpha + 1 - alpha) * 255)
+        assert difference(netpbm(header, values, white), expected) <= 2, depth
 
 
 @pytest.mark.parametrize("shift", range(9))

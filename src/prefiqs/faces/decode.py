@@ -158,7 +158,7 @@ def _opencv(data: bytes, flag: int) -> np.ndarray:
 
 
 def _decode_deep(data: bytes, deep: Samples) -> np.ndarray:
-    values = _opencv(data, cv2.IMREAD_UNCHANGED)
+    values = _opencv(data, cv2.IMREAD_UNCHANGED) if deep.values is None else deep.values
     colours = eight_bits(values if values.ndim == 2 else values[..., 2::-1], deep.declared)
     alpha = eight_bits(values[..., 3], deep.declared) if values.ndim == 3 and values.shape[2] == 4 else None
     del values  # which can be most of the memory

@@ -15,17 +15,15 @@ from prefiqs.errors import InputError
 _LONG = 2**19
 _BAND = 64  # rows
 _GAP = rb"(?:\s|#[^\n]*\n)+"
-_NETPBM = re.compile(
-    rb"P[2356]" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)\s"
-    rb"|P[Ff]\s+(\d+)\s+(\d+)\s"
-    rb"|P7\s(?:[^\n]*\n)*?WIDTH\s+(\d+)\s(?:[^\n]*\n)*?HEIGHT\s+(\d+)\s(?:[^\n]*\n)*?MAXVAL\s+(\d+)\s"
-)  # fmt: skip
+_NETPBM = re.compile(rb"P[2356]" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)\s|P[Ff]\s+(\d+)\s+(\d+)\s")
+_PAM_CHANNELS = {1: 0, 2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}  # in OpenCV's order, by DEPTH
 
 
 @dataclass(frozen=True)
 class Samples:
     """What a header says: sides in pixels; the `declared` value of white, 0 if there is none (`inverted`: of black);
-    the ICC `profile`; and the EXIF `orientation` that the decoder does not apply."""
+    the ICC `profile`; the EXIF `orientation` that the decoder does not apply; and, of a PAM, which OpenCV reads wrong,
+    the `values`, h×w or h×w×4 BGRA or h×w×3 BGR."""
 
     width: int
     height: int
@@ -33,6 +31,7 @@ class Samples:
     inverted: bool = False
     profile: bytes = b""
     orientation: int = 1
+    values: np.ndarray | None = None
 
 
 def deep_samples(data: bytes) -> Samples | None:
@@ -46,6 +45,8 @@ def deep_samples(data: bytes) -> Samples | None:
         return _tiff(data)
     if data[4:8] == b"jP  " or data.startswith(b"\xff\x4f\xff\x51"):
         return _jpeg2000(data)
+    if data.startswith(b"P7\n"):
+        return _pam(data)
     if (found := _NETPBM.match(data)) and not (found[3] and int(found[3]) < 256):
         width, height, white = [*(int(number) for number in found.groups() if number), 0][:3]
         return Samples(width, height, white)
@@ -75,6 +76,8 @@ def eight_bits(values: np.ndarray, declared: float = 0) -> np.ndarray:
         if least < 0 or (0 < most < 2 ** (bits - 1) and bits < 16):
             raise unknown
         declared = 2**bits - 1
+    if declared < 255:
+        return _by_bands(lambda band: np.rint(band * (255 / declared)), values)
     levels = int(declared) + 1
     return _by_bands(lambda band: band.astype(np.uint32) * 256 // levels, values)  # of whole bits: the highest 8
 
@@ -132,6 +135,15 @@ def _tiff(data: bytes) -> Samples | None:
     declared = tags.get(341, tags.get(281, 0))
     declared = max(declared) if isinstance(declared, tuple) else declared
     return Samples(tags[256], tags[257], float(declared), photometric == 0, tags.get(34675, b""))
+
+
+def _pam(data: bytes) -> Samples:
+    head, _, pixels = data.partition(b"\nENDHDR\n")
+    said = dict(line.split(None, 1) for line in head.split(b"\n")[1:] if line.strip() and line[:1] != b"#")
+    width, height, depth, white = (int(said[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
+    values = np.frombuffer(pixels, ">u2" if white > 255 else "u1", width * height * depth)
+    channels = values.reshape(height, width, depth)[..., _PAM_CHANNELS[depth]]
+    return Samples(width, height, white, values=channels)
 
 
 def _jpeg2000(data: bytes) -> Samples | None:
