@@ -240,6 +240,31 @@ def test_transparency_of_greys_and_palettes_and_16_bits():
         assert difference(cv2.imencode(suffix, values)[1].tobytes(), ON_WHITE) == 0
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(("extra", "expected"), [(0, PHOTO), (1, ON_WHITE), (2, ON_WHITE)])
+def test_a_fourth_channel_of_tiff_need_not_be_transparency(bits, extra, expected):
+    values = WITH_ALPHA.astype(np.uint16) * 257 if bits == 16 else WITH_ALPHA
+    assert difference(tiff(values, bits, photometric=2, t338=extra), expected) == 0
+
+
+def bmp_of_version_5(values: np.ndarray) -> bytes:
+    """32 bits per pixel, with a mask for transparency."""
+    height, width = values.shape[:2]
+    pixels = values[::-1, :, [2, 1, 0, 3]].tobytes()
+    head = struct.pack("<2sIHHI", b"BM", 138 + len(pixels), 0, 0, 138)
+    info = struct.pack("<IiiHHIIiiII", 124, width, height, 1, 32, 3, len(pixels), 0, 0, 0, 0)
+    masks = struct.pack("<4I4s", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
+    return head + info + masks + bytes(64) + pixels
+
+
+def test_what_is_transparent_everywhere_is_read_as_if_it_were_not():
+    """Some programs write 32 bits per pixel and leave the last eight at 0."""
+    assert difference(bmp_of_version_5(WITH_ALPHA), ON_WHITE) == 0
+    hidden = np.dstack([PHOTO, np.zeros_like(ALPHA)])
+    assert difference(bmp_of_version_5(hidden)) == 0
+    assert difference(tiff(hidden.astype(np.uint16) * 257, 16, photometric=2)) == 0
+
+
 def converted(data: bytes) -> np.ndarray:
     """By Pillow alone, from the profile in the file to sRGB."""
     image = Image.open(io.BytesIO(data))

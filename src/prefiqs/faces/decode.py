@@ -12,7 +12,7 @@ from PIL import Image, ImageCms, ImageOps
 from PIL.ImageFile import ImageFile
 
 from prefiqs.errors import InputError
-from prefiqs.faces.samples import Samples, deep_samples, eight_bits, slim_png
+from prefiqs.faces.samples import Samples, deep_samples, eight_bits, pam_values, slim_png
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.atomic import require_file
 
@@ -158,9 +158,11 @@ def _opencv(data: bytes, flag: int) -> np.ndarray:
 
 
 def _decode_deep(data: bytes, deep: Samples) -> np.ndarray:
-    values = _opencv(data, cv2.IMREAD_UNCHANGED) if deep.values is None else deep.values
+    values = pam_values(data) if data.startswith(b"P7") else _opencv(data, cv2.IMREAD_UNCHANGED)
     colours = eight_bits(values if values.ndim == 2 else values[..., 2::-1], deep.declared)
-    alpha = eight_bits(values[..., 3], deep.declared) if values.ndim == 3 and values.shape[2] == 4 else None
+    alpha = None
+    if values.ndim == 3 and values.shape[2] == 4 and not deep.opaque:
+        alpha = eight_bits(values[..., 3], deep.declared)
     del values  # which can be most of the memory
     image = Image.fromarray(np.invert(colours, out=colours) if deep.inverted else colours)
     del colours
@@ -176,6 +178,8 @@ def _on_white(image: Image.Image, profile: bytes) -> np.ndarray:
         return np.array(_to_srgb(image, profile))
     alpha = image.convert("RGBA").getchannel("A")
     opaque = _to_srgb(image.convert("L" if image.mode == "LA" else "RGB"), profile)
+    if not alpha.getbbox():  # writers of BMP leave it zero
+        return np.array(opaque)
     return np.array(Image.composite(opaque, Image.new("RGB", image.size, "white"), alpha))
 
 

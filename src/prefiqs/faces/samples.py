@@ -22,8 +22,8 @@ _PAM_CHANNELS = {1: 0, 2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}  # in Ope
 @dataclass(frozen=True)
 class Samples:
     """What a header says: sides in pixels; the `declared` value of white, 0 if there is none (`inverted`: of black);
-    the ICC `profile`; the EXIF `orientation` that the decoder does not apply; and, of a PAM, which OpenCV reads wrong,
-    the `values`, h×w or h×w×4 BGRA or h×w×3 BGR."""
+    the ICC `profile`; and the EXIF `orientation` that the decoder does not apply. A fourth channel is transparency
+    unless `opaque`."""
 
     width: int
     height: int
@@ -31,7 +31,7 @@ class Samples:
     inverted: bool = False
     profile: bytes = b""
     orientation: int = 1
-    values: np.ndarray | None = None
+    opaque: bool = False
 
 
 def deep_samples(data: bytes) -> Samples | None:
@@ -46,7 +46,8 @@ def deep_samples(data: bytes) -> Samples | None:
     if data[4:8] == b"jP  " or data.startswith(b"\xff\x4f\xff\x51"):
         return _jpeg2000(data)
     if data.startswith(b"P7\n"):
-        return _pam(data)
+        (width, height, _, white), _ = _pam(data)
+        return Samples(width, height, white)
     if (found := _NETPBM.match(data)) and not (found[3] and int(found[3]) < 256):
         width, height, white = [*(int(number) for number in found.groups() if number), 0][:3]
         return Samples(width, height, white)
@@ -134,16 +135,21 @@ def _tiff(data: bytes) -> Samples | None:
                          "Save it with 8 bits.")  # fmt: skip
     declared = tags.get(341, tags.get(281, 0))
     declared = max(declared) if isinstance(declared, tuple) else declared
-    return Samples(tags[256], tags[257], float(declared), photometric == 0, tags.get(34675, b""))
+    opaque = tags.get(338) in (0, (0,))  # without that tag, as OpenCV writes it, there is transparency
+    return Samples(tags[256], tags[257], float(declared), photometric == 0, tags.get(34675, b""), opaque=opaque)
 
 
-def _pam(data: bytes) -> Samples:
+def pam_values(data: bytes) -> np.ndarray:
+    """The samples of a PAM, whose colours OpenCV swaps: uint8 or uint16, h×w, h×w×3 BGR or h×w×4 BGRA."""
+    (width, height, depth, white), pixels = _pam(data)
+    values = np.frombuffer(pixels, ">u2" if white > 255 else "u1", width * height * depth)
+    return values.reshape(height, width, depth)[..., _PAM_CHANNELS[depth]]
+
+
+def _pam(data: bytes) -> tuple[list[int], bytes]:
     head, _, pixels = data.partition(b"\nENDHDR\n")
     said = dict(line.split(None, 1) for line in head.split(b"\n")[1:] if line.strip() and line[:1] != b"#")
-    width, height, depth, white = (int(said[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
-    values = np.frombuffer(pixels, ">u2" if white > 255 else "u1", width * height * depth)
-    channels = values.reshape(height, width, depth)[..., _PAM_CHANNELS[depth]]
-    return Samples(width, height, white, values=channels)
+    return [int(said[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL")], pixels
 
 
 def _jpeg2000(data: bytes) -> Samples | None:

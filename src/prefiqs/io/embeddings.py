@@ -39,8 +39,9 @@ class Embeddings:
 def read_embeddings(path: Path, names: Path | Sequence[str] | None = None) -> Embeddings:
     """Read embeddings in any of the forms above; `names`, or the file that lists them, is for arrays only.
 
-    An image that could not be embedded (a failure to acquire: its `status` is not "ok") has a row of NaN. Raises `InputError` for another form,
-    unequal lengths, a name that occurs twice, or any other vector that is zero or not finite.
+    An image that could not be embedded (a failure to acquire: its `status` is not "ok") has a row of NaN. Raises
+    `InputError` for another form, unequal lengths, a name that occurs twice, or any other vector that is zero or not
+    finite.
     """
     if is_array(path):
         found = _from_array(path, names)
@@ -157,8 +158,8 @@ def _refuse_labels(vectors: np.ndarray, path: Path) -> None:
     whole = np.array([(column % 1 == 0).all() for column in vectors.T])
     if not whole.all() and len(labels := np.flatnonzero(whole & vectors.any(axis=0))):
         raise InputError(
-            f"Column {labels[0] + 2} of {path} has whole numbers only, unlike others: it seems to be a label, not part of "
-            "the vector. Add a header, such as `name label v1 v2 …`, or leave the column out."
+            f"Column {labels[0] + 2} of {path} has whole numbers only, unlike others: it seems to be a label, "
+            "not part of the vector. Add a header, such as `name label v1 v2 …`, or leave the column out."
         )
 
 
