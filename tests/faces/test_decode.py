@@ -148,6 +148,26 @@ def test_a_range_that_cannot_be_told(values):
             decode_photo(opencv(suffix, values), "face.x")
 
 
+@pytest.mark.parametrize(
+    ("data", "range_"),
+    [
+        (opencv(".png", DEEP * 64), "14 bits"), (opencv(".png", DEEP * 4 + 1), "10 bits"),
+        (opencv(".tif", DEEP), "8 bits"), (opencv(".png", DEEP << 4), "12 bits"),
+        (netpbm("P6 60 40 65535\n", DEEP * 16 + 1, 65535), "12 bits"),
+        (opencv(".tif", PHOTO.astype(np.float32)), "0 to 255"),
+        (opencv(".png", DEEP * 257), ""), (opencv(".png", DEEP << 8), ""), (opencv(".png", PHOTO), ""),
+        (opencv(".png", DEEP * 100), ""), (netpbm("P6 60 40 4095\n", DEEP * 16, 4095), ""),
+        (png((b"sBIT", b"\x0c\x0c\x0c"), of=opencv(".png", DEEP * 16)), ""),
+        (opencv(".pfm", PHOTO / np.float32(255)), ""),
+    ],
+)  # fmt: skip
+def test_a_range_that_a_dark_photo_could_use_as_well_is_said(data, range_):
+    """A dark photo of 16 bits is brightened, if nothing declares its range: nobody can tell it from one of fewer."""
+    assumed = []
+    decode_photo(data, "x", assumed=assumed)
+    assert assumed == [f"range of {range_} assumed"] * bool(range_)
+
+
 @pytest.mark.parametrize("white", [1, 255])
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_floats(white, kind):

@@ -59,8 +59,8 @@ def read_file(path: Path) -> bytes:
 class EncodedPhoto:
     """A photo that is decoded as large as needed: a JPEG also at 1/2, 1/4 or 1/8, several times as fast."""
 
-    def __init__(self, data: bytes | bytearray, name: str):
-        self._decoded = lru_cache(partial(decode_photo, data, name))
+    def __init__(self, data: bytes | bytearray, name: str, assumed: list[str] | None = None):
+        self._decoded = lru_cache(partial(decode_photo, data, name, assumed=assumed))
         self._longer, self._reductions = 0, list[int]()
         with suppress(Exception), _open(bytes(data)) as image:
             if image.format in ("JPEG", "MPO") and _is_plain(image):
@@ -74,18 +74,21 @@ class EncodedPhoto:
         return self._decoded(reduction), reduction
 
 
-def decode_photo(data: bytes | bytearray, name: str, reduction: int = 1) -> np.ndarray:
+def decode_photo(
+    data: bytes | bytearray, name: str, reduction: int = 1, assumed: list[str] | None = None
+) -> np.ndarray:
     """Decode the first image of a file to uint8 RGB h×w×3, upright, in sRGB; what is transparent becomes white.
 
     More than 8 bits per sample are scaled to 8, from the range that is declared or, failing that, used. reduction: 1,
-    or one that `EncodedPhoto` finds possible.
+    or one that `EncodedPhoto` finds possible. assumed: takes, in words, the range that was used, if a dark photo could
+    use it as well.
 
     Raises `InputError` for no image, over `MOST_PIXELS`, a camera's raw file, or samples of an unknown range.
     """
     try:
         if Path(name).suffix.lower() in _RAW_SUFFIXES:
             raise InputError("is a raw camera file. Export it as JPEG or TIFF.")
-        return _decode(slim_png(bytes(data)) if data.startswith(b"\x89PNG") else bytes(data), reduction)
+        return _decode(slim_png(bytes(data)) if data.startswith(b"\x89PNG") else bytes(data), reduction, assumed)
     except InputError as error:
         raise InputError(f"{name} {error}") from error
     except Exception as error:  # Pillow and OpenCV can raise anything for a file that is damaged, or not an image's
@@ -93,21 +96,21 @@ def decode_photo(data: bytes | bytearray, name: str, reduction: int = 1) -> np.n
         raise InputError(f"{name} is {kind}.") from error
 
 
-def decode_face(data: bytes | bytearray, name: str) -> np.ndarray:
+def decode_face(data: bytes | bytearray, name: str, assumed: list[str] | None = None) -> np.ndarray:
     """Decode a face that is aligned already, uint8 RGB 112×112×3; `InputError` for any other size."""
-    face = decode_photo(data, name)
+    face = decode_photo(data, name, assumed=assumed)
     height, width = face.shape[:2]
     if (height, width) != (FACE_SIZE, FACE_SIZE):
         raise InputError(f"{name} has {width}×{height} pixels, but aligned faces have {FACE_SIZE}×{FACE_SIZE}.")
     return face
 
 
-def _decode(data: bytes, reduction: int) -> np.ndarray:
+def _decode(data: bytes, reduction: int, assumed: list[str] | None) -> np.ndarray:
     # A few bytes can claim billions of pixels, for which decoders allocate memory before they look at them, so the
     # header is read first.
     if deep := deep_samples(data):
         _check_size(deep.width, deep.height)
-        return _decode_deep(data, deep)
+        return _decode_deep(data, deep, assumed)
     with _open(data) as image:
         _check_size(*image.size)
         profile = image.info.get("icc_profile") or b""
@@ -157,9 +160,9 @@ def _opencv(data: bytes, flag: int) -> np.ndarray:
     return image
 
 
-def _decode_deep(data: bytes, deep: Samples) -> np.ndarray:
+def _decode_deep(data: bytes, deep: Samples, assumed: list[str] | None) -> np.ndarray:
     values = pam_values(data) if data.startswith(b"P7") else _opencv(data, cv2.IMREAD_UNCHANGED)
-    colours = eight_bits(values if values.ndim == 2 else values[..., 2::-1], deep.declared)
+    colours = eight_bits(values if values.ndim == 2 else values[..., 2::-1], deep.declared, assumed)
     alpha = None
     if values.ndim == 3 and values.shape[2] == 4 and not deep.opaque:
         alpha = eight_bits(values[..., 3], deep.declared)

@@ -4,6 +4,8 @@ Exposure and sharpness are computed on the inner face, from above the eyes to be
 they are the same on every machine.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -62,8 +64,9 @@ def observe(face: AlignedFace) -> dict[str, float]:
     return {name: round(float(value), digits) for name, (value, digits) in values.items()}
 
 
-def explain(seen: dict[str, float], confidence: float, faces: int | None) -> str:
-    """What stands out, in plain words joined by "; ", or nothing. Takes values of `observe` and of `AlignedFace`."""
+def explain(seen: dict[str, float], confidence: float, faces: int | None, assumed: Sequence[str] = ()) -> str:
+    """What stands out, in plain words joined by "; ", or nothing. Takes values of `observe`, `AlignedFace` and
+    `Photo`."""
     reasons = {
         f"small face ({seen['eye_distance']:.0f} px between the eyes)": seen["eye_distance"] < _SMALL,
         f"turned to the side ({abs(seen['yaw']):.0f}°)": abs(seen["yaw"]) > _TURNED,
@@ -76,4 +79,4 @@ def explain(seen: dict[str, float], confidence: float, faces: int | None) -> str
         f"uncertain detection (confidence {confidence:.2f})": confidence < _UNSURE,
         f"one of {faces} faces": (faces or 1) > 1,
     }
-    return "; ".join(reason for reason, stands_out in reasons.items() if stands_out)
+    return "; ".join([*(reason for reason, stands_out in reasons.items() if stands_out), *assumed])

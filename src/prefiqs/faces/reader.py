@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ class Photo:
     faces: list[AlignedFace]  # with NaN for box, landmarks and confidence if the photo was aligned already
     reason: str = ""
     state: str = ""  # see `file_state`
+    assumed: Sequence[str] = ()  # see `decode_photo`
 
 
 class FaceReader:
@@ -55,7 +56,7 @@ class FaceReader:
         """The photo with its faces, or the reason why it has none."""
         name, state = image.name, file_state(image.file)
         try:
-            return Photo(name, self._faces(image), state=state)
+            return self.read(image)
         except (InputError, NoFaceFound) as error:
             reason = str(error)
         except OSError as error:
@@ -63,16 +64,21 @@ class FaceReader:
         logging.getLogger(__name__).info("%s: %s", name, reason)
         return Photo(name, [], reason, state)
 
-    def _faces(self, image: EncodedImage) -> list[AlignedFace]:
+    def read(self, image: EncodedImage) -> Photo:
+        """The photo with its faces; raises what is wrong with it."""
+        state, assumed = file_state(image.file), list[str]()
+        return Photo(image.name, self._faces(image, assumed), state=state, assumed=assumed)
+
+    def _faces(self, image: EncodedImage, assumed: list[str]) -> list[AlignedFace]:
         name = image.name
         if self.aligned:
-            face = decode_face(image.read(), name)
+            face = decode_face(image.read(), name, assumed)
             return [AlignedFace(face, np.full(4, np.nan), np.full((5, 2), np.nan), np.nan)]
         if self.given:
             points = self.given.of(name)
-            photo = EncodedPhoto(image.read(), name)
+            photo = EncodedPhoto(image.read(), name, assumed)
             return [cut_out(photo, face, len(points)) for face in (points if self.all_faces else points[:1])]
-        return align_photo(EncodedPhoto(image.read(), name), self.all_faces)
+        return align_photo(EncodedPhoto(image.read(), name, assumed), self.all_faces)
 
 
 def prefetch(

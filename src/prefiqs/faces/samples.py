@@ -54,12 +54,14 @@ def deep_samples(data: bytes) -> Samples | None:
     return None
 
 
-def eight_bits(values: np.ndarray, declared: float = 0) -> np.ndarray:
+def eight_bits(values: np.ndarray, declared: float = 0, assumed: list[str] | None = None) -> np.ndarray:
     """Samples of any type as uint8 of the same shape; white is `declared`, or (0) the top of the range that is used.
 
     That is 8, 10, 12, 14 or 16 bits if the top bit is in use, or 8 bits that were shifted; of floats, 1 or 255. Raises
-    `InputError`, with the end of a sentence, if it cannot be told.
+    `InputError`, with the end of a sentence, if it cannot be told. assumed: takes the range that is used, in words, if
+    it is smaller than that of the type, so that a dark photo may have been brightened.
     """
+    assumed = [] if assumed is None else assumed
     most, least = values.max(), values.min()
     unknown = InputError(f"has samples from {least:.6g} to {most:.6g}; it is unknown which value is white. "
                          "Save it with 8 bits.")  # fmt: skip
@@ -67,15 +69,16 @@ def eight_bits(values: np.ndarray, declared: float = 0) -> np.ndarray:
         white = declared if declared >= most else 1 if most <= 1.1 else 255 if 128 <= most <= 255 else 0
         if not (white and least >= -0.1 * white):  # 10 % for what resampling overshoots
             raise unknown
+        assumed += ["range of 0 to 255 assumed"] * (white == 255 != declared)
         return _by_bands(lambda band: np.rint(band.clip(0, white) * (255 / white)), values)
     if not declared or declared >= 65535 or most > declared:  # the usual value says nothing
         used = int(np.bitwise_or.reduce(values, None))
         shifted = (used & -used).bit_length() - 1  # by so many bits are all samples
-        if least >= 0 and 0 < shifted <= 8 and used >> shifted < 256:
-            return _by_bands(lambda band: band >> shifted, values)
-        bits = next((bits for bits in (8, 10, 12, 14) if most < 2**bits), 16)
-        if least < 0 or (0 < most < 2 ** (bits - 1) and bits < 16):
+        eight = least >= 0 and 0 < shifted <= 8 and used >> shifted < 256
+        bits = 8 + shifted if eight else next((bits for bits in (8, 10, 12, 14) if most < 2**bits), 16)
+        if not eight and (least < 0 or (0 < most < 2 ** (bits - 1) and bits < 16)):
             raise unknown
+        assumed += [f"range of {bits} bits assumed"] * (bits < 8 * values.itemsize)
         declared = 2**bits - 1
     if declared < 255:
         return _by_bands(lambda band: np.rint(band * (255 / declared)), values)

@@ -52,6 +52,18 @@ def test_scores_and_drift_are_those_of_the_api(photos, scorer):
         assert row["hints"] == explain(seen, face.confidence, 1)
 
 
+@pytest.mark.parametrize("size", [None, (112, 112)])
+def test_an_assumed_range_is_a_hint(photos, tmp_path, size):
+    """Found in the photo or aligned already, in a table or by one call."""
+    pixels = cv2.imread(str(photos[0]))
+    dark = cv2.resize(pixels, size) if size else pixels
+    cv2.imwrite(str(tmp_path / "dark.png"), dark.astype(np.uint16) * 16 + 1)
+    (row,) = rows_of(PhotoScorer("norm", TinyNet(), aligned=bool(size), device="cpu"), [tmp_path / "dark.png"])
+    assert row["status"] == "ok" and row["hints"].endswith("range of 12 bits assumed")
+    if not size:
+        assert prefiqs.photo_scorer("norm", TinyNet(), device="cpu")(tmp_path / "dark.png") == [row]
+
+
 def test_bad_photos_have_a_reason_and_no_numbers(photos, scorer):
     lost = [row for row in rows_of(scorer, photos) if row["status"] != "ok"]
     assert lost[0]["status"] == "No face was found in this photo of 200×200 pixels."

@@ -68,7 +68,7 @@ def photo_rows(photo: Photo, results: Sequence[Mapping[str, Any]], **of_all: str
         about = {
             "face": number, "confidence": _rounded(face.confidence, 4), "faces": face.faces, "status": "ok",
             **{name: _rounded(value, 3) for name, value in seen.items()},
-            "hints": explain(seen, face.confidence, face.faces),
+            "hints": explain(seen, face.confidence, face.faces, photo.assumed),
         }  # fmt: skip
         found.append(dict(zip(_PLACES, places, strict=True)) | about | dict(result))
     about = {"path": photo.name, "hints": "", "file_state": photo.state}

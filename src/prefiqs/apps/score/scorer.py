@@ -15,8 +15,9 @@ from prefiqs.apps.score.rows import AND, Row, percentile_of, photo_rows
 from prefiqs.assets.fetch import file_sha256
 from prefiqs.errors import InputError
 from prefiqs.faces.align import VERSION, AlignedFace, align
+from prefiqs.faces.decode import read_file
 from prefiqs.faces.detector import compile_ahead
-from prefiqs.faces.find import Shard, file_state
+from prefiqs.faces.find import EncodedImage, Shard
 from prefiqs.faces.reader import FaceReader, Photo, prefetch
 from prefiqs.faces.template import ARCFACE_TEMPLATE, FACE_SIZE
 from prefiqs.io.atomic import require_file
@@ -208,9 +209,11 @@ def photo_scorer(
     scorer = PhotoScorer(method, model, all_faces=all_faces, one_by_one=True, **options)
 
     def rows(photo: np.ndarray | str | Path) -> list[Row]:
+        if isinstance(photo, str | Path):
+            path = Path(photo)
+            return scorer.rows_of([scorer.reader.read(EncodedImage(str(photo), partial(read_file, path), path))])[0]
         faces = align(photo, all_faces=True, colour=colour) if all_faces else [align(photo, colour=colour)]
-        about = ("", "") if isinstance(photo, np.ndarray) else (str(photo), file_state(Path(photo)))
-        return scorer.rows_of([Photo(about[0], faces, state=about[1])])[0]
+        return scorer.rows_of([Photo("", faces)])[0]
 
     blank = np.zeros((FACE_SIZE, FACE_SIZE, 3), np.uint8)
     scorer.rows_of([Photo("", [AlignedFace(blank, np.zeros(4), ARCFACE_TEMPLATE, 0.0)])])  # which compiles the networks
