@@ -136,6 +136,43 @@ def test_the_table_of_an_earlier_run_gives_its_scores_again(assets, tmp_path):
     assert rows[0]["status"] == f"{tmp_path}/scores.csv has no landmarks of {blank}."
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "count"), [("7 ", "", 11), ("20 9 101 101 ", "", 14), ("7 ", " 0.99", 12), ("", " 2", 11)]
+)
+def test_more_numbers_need_a_header(folder, first, last, count):
+    """A label or a box in front would shift the points, which need not look odd: x and y are exchanged."""
+    path = folder / "points.txt"
+    path.write_text("".join(f"{n} {first}{' '.join(map(str, POINTS['p/1.png'].ravel()))}{last}\n" for n in "ab"))
+    with pytest.raises(InputError, match=f"points.txt has {count} numbers after each path, but must have ten"):
+        GivenLandmarks(path)
+
+
+@pytest.mark.parametrize(
+    "order", [[1, 0, 2, 3, 4], [0, 1, 2, 4, 3], [2, 0, 1, 3, 4], [0, 1, 3, 4, 2]], ids=["eyes", "mouth", "nose", "last"]
+)
+def test_points_in_another_order_are_not_those_of_a_face(folder, order):
+    wrong = table(OWN, path=list(POINTS))
+    wrong.loc[wrong["path"] == "a b.png", OWN] = POINTS["a b.png"][order].ravel()
+    wrong.to_csv(folder / "points.csv", index=False)
+    (shard,) = find_images([folder])
+    (bad, good) = map(FaceReader(landmarks=folder / "points.csv"), shard.images())
+    assert f"The landmarks of {folder}/a b.png in {folder}/points.csv are not those of a face." in bad.reason
+    assert len(good.faces) == 1 and not bad.faces
+
+
+def test_profiles_are_faces(folder):
+    """From the side, points are far from the template: those of a solid head, turned by 80° and nodding by 20°."""
+    head = np.array([[-33, -30, -20], [33, -30, -20], [0, 0, 20], [-25, 35, -5], [25, 35, -5]])
+    turn, nod = np.radians([80, 20])
+    across = head[:, 0] * np.cos(turn) + head[:, 2] * np.sin(turn)
+    depth = head[:, 2] * np.cos(turn) - head[:, 0] * np.sin(turn)
+    profile = np.stack([across, head[:, 1] * np.cos(nod) - depth * np.sin(nod)], 1) + 75
+    rows = pd.DataFrame([profile.ravel()] * 2, columns=OWN).assign(path=list(POINTS))
+    rows.to_csv(folder / "points.csv", index=False)
+    for photo in crops(folder, folder / "points.csv"):
+        np.testing.assert_allclose(photo.faces[0].landmarks, profile, atol=0.0051)
+
+
 def test_what_cannot_be_used(folder):
     path = folder / "points.csv"
     table(OWN, path=list(POINTS)).drop(columns="nose_x").to_csv(path, index=False)

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.errors import InputError
+from prefiqs.faces.template import ARCFACE_TEMPLATE, similarity_transform
 from prefiqs.io.names import ImageNameIndex
-from prefiqs.io.user_tables import location_of_row, names_of, number_column, read_user_table
+from prefiqs.io.user_tables import has_header, location_of_row, names_of, number_column, read_user_table
 
 _POINTS = (
     ("lefteye", "leye", "eyeleft"),
@@ -20,16 +21,19 @@ _POINTS = (
     ("rightmouth", "mouthright", "rmouth", "rightmouthcorner", "mouthrightcorner"),
 )
 _SWAPPED = [1, 0, 2, 4, 3]
+# Of the distance of the template's eyes: the detector's points on every second profile of CFP miss it by at most 0.46.
+_FAR = 0.5
 
 
 class GivenLandmarks:
-    """The points in a file, by photo: `PATH x1 y1 … x5 y5` (more numbers may follow), CelebA's list, or a table.
+    """The points in a file, by photo: `PATH x1 y1 … x5 y5` (and a confidence in [0, 1]), CelebA's list, or a table.
 
     The order is eyes, nose, corners of the mouth. Tables call their columns as those of `prefiqs score` (left_eye_x),
     in any common spelling (lefteye_x, nose_tip_x, mouth_left_x), or x1 … y5. Photos may be named by another path (see
     `ImageNameIndex`), and have several rows, one a face.
 
-    Raises `InputError` for a file without such columns, or a row with some of the ten numbers only.
+    Raises `InputError` for a file without such columns, other numbers without a header, or a row with some of the ten
+    numbers only.
     """
 
     def __init__(self, path: Path):
@@ -60,8 +64,23 @@ class GivenLandmarks:
             raise InputError(f"{self.path} has no landmarks of {name}.")
         return self._faces[row]
 
+    def checked(self, face: np.ndarray, name: str) -> np.ndarray:
+        """The same points; `InputError` if they cannot be those of a face, such as another order or other numbers."""
+        transform = similarity_transform(face, ARCFACE_TEMPLATE)
+        missed = face @ transform[:, :2].T + transform[:, 2] - ARCFACE_TEMPLATE
+        eyes, mouth = face[1] - face[0], face[4] - face[3]
+        far = _FAR * np.linalg.norm(ARCFACE_TEMPLATE[1] - ARCFACE_TEMPLATE[0])
+        if eyes @ mouth < 0 or np.sqrt((missed**2).sum(axis=1).mean()) > far:
+            raise InputError(f"The landmarks of {name} in {self.path} are not those of a face. Their order must be "
+                             "eyes, nose, corners of the mouth, each x before y.")  # fmt: skip
+        return face
+
 
 def _columns(table: pd.DataFrame, path: Path) -> list[str]:
+    numbers = len(table.columns) - 1
+    if not has_header(table, path) and numbers != 10 and not (numbers == 11 and table["v11"].between(0, 1).all()):
+        raise InputError(f"{path} has {numbers} numbers after each path, but must have ten, `PATH x1 y1 … x5 y5`, or a "
+                         "header that names its columns.")  # fmt: skip
     plain = {re.sub(r"[\s_.-]", "", column.lower()): column for column in reversed(table.columns)}
     for spellings in ([[f"{axis}{i}"] for i in range(1, 6) for axis in "xy"],
                       [[f"v{i}"] for i in range(1, 11)],

@@ -76,8 +76,9 @@ class FaceReader:
             return [AlignedFace(face, np.full(4, np.nan), np.full((5, 2), np.nan), np.nan)]
         if self.given:
             points = self.given.of(name)
+            used = [self.given.checked(face, name) for face in (points if self.all_faces else points[:1])]
             photo = EncodedPhoto(image.read(), name, assumed)
-            return [cut_out(photo, face, len(points)) for face in (points if self.all_faces else points[:1])]
+            return [cut_out(photo, face, len(points)) for face in used]
         return align_photo(EncodedPhoto(image.read(), name, assumed), self.all_faces)
 
 
