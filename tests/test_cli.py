@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -183,9 +184,12 @@ def test_a_list_of_photos_and_what_is_passed_over(run, folder, tmp_path):
     (tmp_path / "a.mov").touch()
     (tmp_path / ".DS_Store").touch()
     Image.new("L", (50, 50)).save(tmp_path / "a.png")
-    done = run("score", tmp_path, "--method", "norm")
-    found = re.search(r"1 without a score. Skipped: (.*)\.$", done.stderr, re.MULTILINE)[1]
-    assert sorted(found.split(", ")) == ["1 .mov", "1 .txt", "1 hidden"]
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.write(tmp_path / "a.png", "b.png")
+        archive.writestr("c.cr2", b"raw")
+    done = run("score", tmp_path, tmp_path / "more.zip", "--method", "norm")
+    found = re.search(r"2 without a score. Skipped: (.*)\.$", done.stderr, re.MULTILINE)[1]
+    assert sorted(found.split(", ")) == ["1 .cr2", "1 .mov", "1 .txt", "1 hidden"]
 
 
 def test_strictness_and_resuming(run, folder, tmp_path):

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import struct
 import tarfile
 import tracemalloc
@@ -16,7 +17,7 @@ import pandas as pd
 import pytest
 
 from prefiqs.errors import InputError
-from prefiqs.faces.find import find_images
+from prefiqs.faces.find import find_images, in_words
 
 
 @pytest.fixture
@@ -218,11 +219,23 @@ def test_members_of_tar_files_that_are_passed_over_or_too_large(tmp_path):
         for member in ("./a/1.jpg", "./a/._1.jpg", "__MACOSX/a/1.jpg", "a/.hidden/1.jpg", "a/1.json", "a/1.JPE"):
             tar.addfile(tarfile.TarInfo(member))
     assert names([tmp_path], tmp_path / "mac.tgz") == ["a/1.jpg", "a/1.JPE"]
+    shards = find_images([tmp_path])
+    assert in_words(Counter(), shards) == ""  # nothing was read
+    for _ in range(2):  # counted once, however often it is read
+        contents(shards)
+        assert in_words(Counter(), shards) == "Skipped: 2 hidden, 1 __MACOSX/, 1 .json."
     header = tarfile.TarInfo("bomb.png")
     header.size = 2**31
     (tmp_path / "bomb.tar.gz").write_bytes(gzip.compress(header.tobuf() + bytes(99999)))
     with pytest.raises(InputError, match="bomb.tar.gz/bomb.png has 2,147,483,648 bytes, but a photo may have"):
         find_images([tmp_path / "bomb.tar.gz"])[0].names()
+
+
+def test_names_in_archives_that_are_not_utf_8(tmp_path):
+    """They are text that a table can hold, as the names of files are."""
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.GNU_FORMAT) as tar:
+        tar.addfile(tarfile.TarInfo(os.fsdecode(b"caf\xe9.png")))
+    assert names([tmp_path], tmp_path / "a.tar") == [r"caf\xe9.png"]
 
 
 def test_zip_files(packed, tmp_path):
@@ -233,6 +246,7 @@ def test_zip_files(packed, tmp_path):
             file.writestr(name, IMAGES.get(name, b""))
     (shard,) = find_images([tmp_path])
     assert contents([shard]) == [IMAGES]
+    assert in_words(Counter({".txt": 2, ".json": 1}), [shard]) == "Skipped: 2 .txt, 2 .json, 1 __MACOSX/, 1 hidden."
     assert shard.names()[0] == f"{tmp_path}/z/a.ZIP/00.png"
     (tmp_path / "b.jpg").touch()
     for given in (tmp_path, tmp_path / "**"):

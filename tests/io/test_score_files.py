@@ -47,6 +47,15 @@ def test_score_files_are_the_fields_own(score_file):
     assert score_file.read_text() == "s1/1.pgm 0.5\nmy photos/a b.jpg -1e-07\n"
 
 
+@pytest.mark.parametrize("name", ["a\nb.jpg", "a\rb.jpg", " a.jpg", "a.jpg ", "# a.jpg"])
+def test_a_name_that_no_line_could_give_back_is_refused(tmp_path, name):
+    with pytest.raises(
+        InputError, match=f"^The name {re.escape(repr(name))} does not fit into a line of .*s.txt. Choose"
+    ):
+        write_score_file(["b.jpg", name], [1, 2], tmp_path / "s.txt")
+    assert not (tmp_path / "s.txt").exists()
+
+
 def test_score_files_of_other_tools(score_file):
     score_file.write_bytes(b"a.jpg 1\r\nb c.jpg 2.50e0 \n/d.jpg -3")
     names, scores = read_score_file(score_file)

@@ -35,4 +35,4 @@ def froq_calibrate(
     calibration = calibrate(np.stack(faces) if faces else np.empty(0), load_model(model))
     calibration.save(out)
     print(f"{len(found)} photos, {len(faces)} faces; Spearman correlation {calibration.correlation:.3f} with "
-          f"{', '.join(calibration.layers)}. {in_words(passed_over)}".rstrip(), file=sys.stderr)  # fmt: skip
+          f"{', '.join(calibration.layers)}. {in_words(passed_over, shards)}".rstrip(), file=sys.stderr)  # fmt: skip

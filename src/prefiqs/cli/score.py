@@ -120,7 +120,7 @@ def score(
             single = not all_faces and len(shards) == 1 and len(shards[0].names()) == 1
             scorer = PhotoScorer(*given, landmarks=landmarks, one_by_one=single, device=device, **options)
         found, lost = write_scores(scorer, shards, out, resume, force) if out else print_scores(scorer, shards, as_json)
-        told = f"{found} photos, {found - lost} scored, {lost} without a score. {in_words(passed_over)}"
+        told = f"{found} photos, {found - lost} scored, {lost} without a score. {in_words(passed_over, shards)}"
         print(told.rstrip(), file=sys.stderr)
     if out and html:
         from prefiqs.apps.score.page import write_page  # which loads pandas

@@ -3,16 +3,17 @@
 import glob
 import lzma
 import os
+import re
 import tarfile
 import zipfile
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import chain, groupby, repeat
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -47,6 +48,9 @@ class Shard:
     files: tuple[Path, ...]  # photos; or one Parquet, tar or zip file, whose images are called FILE/NAME
     groups: range = range(0)  # the row groups that are meant of a Parquet file
     only: frozenset[str] | None = None  # names of the images that are meant, if not all
+    passed_over: Counter[str] = field(
+        default_factory=Counter, compare=False, repr=False
+    )  # in an archive, when last read
 
     def names(self, unlike: Mapping[str, str] | None = None) -> list[str]:
         """The names of all images, also of those that are not in `only`, without reading them.
@@ -66,17 +70,21 @@ class Shard:
         file = self.files[0]
         match _kind(file):
             case ".tar" | ".zip":
+                self.passed_over.clear()
                 packed = archive_members(file, self._is_photo, content)
             case ".parquet":
                 packed = _rows(file, self.groups, content)
             case _:
                 return (EncodedImage(path_text(path), partial(read_file, path), path) for path in self.files)
-        return (EncodedImage(f"{path_text(file)}/{name}", partial(bytes, data), file) for name, data in packed)
+        return (EncodedImage(path_text(f"{file}/{name}"), partial(bytes, data), file) for name, data in packed)
 
     def _is_photo(self, member: str, size: int) -> bool:
         name = PurePosixPath(member)
-        meant = name.suffix.lower() in PHOTO_SUFFIXES and not any(map(_is_of_system, name.parts))
-        if meant and size > _MOST_BYTES:
+        system = next(filter(_is_of_system, name.parts), "")
+        meant = name.suffix.lower() in PHOTO_SUFFIXES and not system
+        if not meant:
+            self.passed_over[_left_as(system) if system else _ending(name)] += 1
+        elif size > _MOST_BYTES:
             raise InputError(f"{self.files[0]}/{name} has {size:,} bytes, but a photo may have {_MOST_BYTES:,}.")
         return meant
 
@@ -153,15 +161,21 @@ def find_images(
     return shards
 
 
-def in_words(passed_over: Counter[str]) -> str:
-    """What `find_images` counted, in words; nothing if there is nothing."""
+def in_words(passed_over: Counter[str], shards: Iterable[Shard] = ()) -> str:
+    """What `find_images` counted and, of `shards` that were read, their archives, in words; or nothing."""
+    passed_over = sum((shard.passed_over for shard in shards), passed_over)
     counts = ", ".join(f"{count} {kind}" for kind, count in passed_over.most_common())
     return f"Skipped: {counts}." if counts else ""
 
 
-def path_text(path: Path) -> str:
+def path_text(path: Path | str) -> str:
     """A path as text that every file format can hold; bytes that are not UTF-8 are written as \\xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def path_of(text: Path) -> Path:
+    """The path of which `path_text` made a text, with the bytes that are written as \\xNN."""
+    return Path(os.fsdecode(re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), bytes(text))))
 
 
 def _files(path: Path, left: dict[Path, str]) -> list[Path]:
@@ -214,7 +228,7 @@ def _images(files: Iterable[Path], left: dict[Path, str]) -> list[Path]:
         elif bool(_image_columns(file)) if kind == ".parquet" else kind or file.suffix.lower() in PHOTO_SUFFIXES:
             found.append(file)
         else:
-            left[file] = file.suffix.lower() or "without ending"
+            left[file] = _ending(file)
     return found
 
 
@@ -239,7 +253,7 @@ def _search(top: str, left: dict[Path, str]) -> Iterator[tuple[str, list[str]]]:
                 continue
             searched.add(identity)
             unwanted = list(filter(_is_of_system, folders))
-            left |= {Path(place, name): _HIDDEN if name[0] == "." else f"{name}/" for name in unwanted}
+            left |= {Path(place, name): _left_as(name) for name in unwanted}
             folders[:] = sorted(set(folders) - set(unwanted))
             waiting += (path for name in folders if os.path.islink(path := os.path.join(place, name)))
             yield place, names
@@ -248,6 +262,15 @@ def _search(top: str, left: dict[Path, str]) -> Iterator[tuple[str, list[str]]]:
 def _is_of_system(name: str) -> bool:
     """Whether a name is that of a hidden file or folder, or of a folder that systems add."""
     return name.startswith(".") or name.lower() in _OF_SYSTEMS
+
+
+def _left_as(name: str) -> str:
+    """As what a hidden file or folder counts, or a folder of the system."""
+    return _HIDDEN if name[0] == "." else f"{name}/"
+
+
+def _ending(file: PurePath) -> str:
+    return file.suffix.lower() or "without ending"
 
 
 def _kind(file: Path) -> str:

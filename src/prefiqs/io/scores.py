@@ -23,8 +23,16 @@ ROUNDING = 1e-4
 
 
 def write_score_file(names: Iterable[str], scores: Iterable[float], path: str | Path) -> None:
-    """Write scores in the text form of the field's tools: one image a line, `PATH SCORE`."""
+    """Write scores in the text form of the field's tools: one image a line, `PATH SCORE`; see `require_lines`."""
+    names = list(names)
+    require_lines(names, path)
     write_text("".join(f"{name} {score:.9g}\n" for name, score in zip(names, scores, strict=True)), path)
+
+
+def require_lines(names: Iterable[str], path: str | Path) -> None:
+    """Raise `InputError` for a name that would not be read back from its line of a text file."""
+    if odd := next((name for name in names if re.search(r"[\r\n]|\A\s|\s\Z|\A#\s", name)), None):
+        raise InputError(f"The name {odd!r} does not fit into a line of {path}. Choose a .csv or .parquet file.")
 
 
 def read_image_scores(

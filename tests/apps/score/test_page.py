@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import re
 import tarfile
 
@@ -82,6 +83,36 @@ def test_names_from_photos_cannot_become_code(table, tmp_path):
 def test_photos_that_are_gone_have_no_picture(table, tmp_path):
     write_page(table.assign(path="gone/" + table["path"].str.rsplit("/").str[-1]), tmp_path / "p.html", "x")
     assert {face["picture"] for face in data_of(tmp_path / "p.html")[0]["lowest"]} == {None}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_photos_whose_names_are_not_utf_8_are_shown(photos, tmp_path, packed):
+    """Their folder's name, too: what the table says of it is not what the system calls it."""
+    folder = tmp_path / os.fsdecode(b"fa\xe7ade")
+    folder.mkdir()
+    if packed:
+        with tarfile.open(folder / "set.tar", "w") as tar:
+            tar.add(photos[0], "a.pgm")
+    else:
+        (folder / os.fsdecode(b"caf\xe9.pgm")).write_bytes(photos[0].read_bytes())
+    out = tmp_path / "scores.csv"
+    write_scores(PhotoScorer("norm", TinyNet(), device="cpu"), find_images([folder]), out)
+    write_page(read_scores(out).to_pandas(), tmp_path / "p.html", "x")
+    (face,) = data_of(tmp_path / "p.html")[0]["lowest"]
+    assert face["picture"] and face["link"] == ("fa%E7ade/set.tar" if packed else "fa%E7ade/caf%E9.pgm")
+    assert face["name"].endswith("fa\\xe7ade/set.tar/a.pgm" if packed else "fa\\xe7ade/caf\\xe9.pgm")
+
+
+def test_names_that_would_be_shown_reversed_or_broken_are_escaped(table, tmp_path):
+    """They are copied as they are."""
+    odd = "a\u202egnp.exe\n.png"
+    lost = table[table["score"].isna()].iloc[:1].assign(path=odd, status=f"{odd} is not an image.")
+    write_page(pd.concat([table.dropna(subset="score").assign(path=odd), lost]), tmp_path / "p.html", "x")
+    (face, *_) = data_of(tmp_path / "p.html")[0]["lowest"]
+    assert (face["name"], face["shown"]) == (odd, r"a\u202egnp.exe\n.png")
+    text = (tmp_path / "p.html").read_text()
+    assert "\u202e" not in text
+    assert r">a\u202egnp.exe\n.png</a></td><td>a\u202egnp.exe\n.png is not an image.<" in text
 
 
 def test_photos_in_a_tar_file_are_shown(photos, tmp_path):

@@ -49,6 +49,14 @@ def test_text_has_the_scored_photos_alone(scorer, photos, expected, tmp_path):
     assert table.to_numpy().tolist() == scored[["path", "score"]].to_numpy().tolist()
 
 
+def test_text_that_cannot_have_a_name_is_refused_before_anything_is_scored(photos, tmp_path):
+    """Which, after hours of scoring, would leave the rows where no other format finds them."""
+    (tmp_path / "a\nb.pgm").write_bytes(photos[0].read_bytes())
+    with pytest.raises(InputError, match="does not fit into a line of .*c.txt. Choose a .csv or .parquet file"):
+        write(None, [*photos, tmp_path / "a\nb.pgm"], tmp_path / "c.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["a\nb.pgm"]
+
+
 def test_stdout(scorer, photos, expected, capsys, tmp_path):
     assert print_scores(scorer, find_images(photos)) == (7, 2)
     (tmp_path / "out.csv").write_text(capsys.readouterr().out)

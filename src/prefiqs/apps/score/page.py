@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -20,13 +21,14 @@ from prefiqs.apps.score.rows import LANDMARKS, PERCENTILE
 from prefiqs.errors import InputError
 from prefiqs.faces.align import cut_out
 from prefiqs.faces.decode import EncodedPhoto, decode_face, read_file
-from prefiqs.faces.find import EncodedImage, find_images
+from prefiqs.faces.find import EncodedImage, find_images, path_of
 from prefiqs.io.atomic import read_text, write_text
 from prefiqs.reporting.html.pages import STATIC, render
 
 MOST_NAMES = 5000  # of rejected photos that the page lists
 MOST_FAILED = 1000  # photos without a score that it lists
 _JPEG_QUALITY = 85
+_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
 
 
 def write_page(
@@ -43,16 +45,17 @@ def write_page(
     pictures = _pictures(shown.drop_duplicates(["path", "face"]), photos)
 
     def link(name: str) -> str:
-        file = _file_of(photos / name) or photos / name
+        file = _file_of(_path_of(name, photos)) or photos / name
         try:
-            return quote(os.path.relpath(file, path.parent).replace(os.sep, "/"))
+            return quote(os.fsencode(os.path.relpath(file, path.parent).replace(os.sep, "/")))
         except ValueError:  # on another drive of Windows
             return file.absolute().as_uri()
 
     def faces(rows: pd.DataFrame) -> list[dict[str, Any]]:
         return [
-            {"name": row.path, "link": link(row.path), "picture": pictures.get((row.path, row.face)),
-             "score": row.score, "percentile": None if pd.isna(row.percentile) else row.percentile, "hints": row.hints}
+            {"name": row.path, "shown": _visible(row.path), "link": link(row.path), "hints": row.hints,
+             "picture": pictures.get((row.path, row.face)), "score": row.score,
+             "percentile": None if pd.isna(row.percentile) else row.percentile}
             for row in rows.itertuples()
         ]  # fmt: skip
 
@@ -73,7 +76,9 @@ def write_page(
         facts["percentile"] = PERCENTILE
     page = render(
         "photos", title=title, facts=facts, version=__version__, methods=list(methods), most_names=f"{MOST_NAMES:,}",
-        failed=[(row.path, link(row.path), row.status) for row in failed.head(MOST_FAILED).itertuples()],
+        failed=[
+            (_visible(row.path), link(row.path), _visible(row.status)) for row in failed.head(MOST_FAILED).itertuples()
+        ],
         more_failed=f"{max(0, len(failed) - MOST_FAILED):,}",
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
         style=read_text(STATIC / "style.css"), script=read_text(STATIC / "photos.js"),
@@ -102,6 +107,17 @@ def _pictures(rows: pd.DataFrame, photos: Path) -> dict[tuple[str, int], str]:
     return found
 
 
+def _visible(text: str) -> str:
+    """Text with escapes for controls, some of which would turn the direction of writing."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _path_of(name: str, photos: Path) -> Path:
+    """The path of a photo, or inside a packed set, that is called so in a table."""
+    path = photos / name
+    return path if _file_of(path) else path_of(path)
+
+
 def _file_of(photo: Path) -> Path | None:
     """The photo, or the packed set that it lies in, if it is still there."""
     return next((path for path in (photo, *photo.parents) if path.is_file()), None)
@@ -111,7 +127,7 @@ def _encoded(names: Iterable[str], photos: Path) -> Iterator[EncodedImage]:
     """The images of these names, FILE/NAME inside packed sets, that are still there."""
     packed: dict[Path, set[str]] = {}
     for name in names:
-        path = photos / name
+        path = _path_of(name, photos)
         file = _file_of(path)
         if file == path:
             yield EncodedImage(name, partial(read_file, path), path)

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -75,8 +74,9 @@ class RayScorer:
         record = {"settings": self.settings, "columns": self.schema.names, "source_sha256": content}
         missing = missing_shards(out, len(shards), record | {"prefiqs": __version__})
         items = [(shards[number], shard_path(out, number)) for number in missing]
-        counts = list(self.cluster.map(self.build, items))
-        images, failed = np.array(counts, int).reshape(-1, 2).sum(0).tolist()
+        images = failed = 0
+        for found, lost, inside in self.cluster.map(self.build, items):
+            images, failed, passed_over = images + found, failed + lost, passed_over + inside
         return Summary(images, failed, len(missing), len(shards) - len(missing), in_words(passed_over))
 
 
@@ -141,16 +141,17 @@ def embed_dataset(
 
 def _worker(make: Callable[..., PhotoScorer], schema: pa.Schema, **computing: Any) -> Callable:
     """A function of a shard and a path. Without a path, it returns the rows of each photo; with one, it writes them
-    there and returns the number of photos and how many of them failed."""
+    there and returns the number of photos, how many of them failed, and what was passed over."""
     scorer = make(**computing)
 
-    def work(item: tuple[Shard, Path | None]) -> list[list[Row]] | tuple[int, int]:
+    def work(item: tuple[Shard, Path | None]) -> list[list[Row]] | tuple[int, int, Counter[str]]:
         shard, path = item
         photos = list(scorer([shard]))
         if path is None:
             return photos
         with whole_file(path) as unfinished:
             pq.write_table(pa.Table.from_pylist([row for photo in photos for row in photo], schema), unfinished)
-        return len(photos), sum(all(row["status"] != "ok" for row in photo) for photo in photos)
+        failed = sum(all(row["status"] != "ok" for row in photo) for photo in photos)
+        return len(photos), failed, shard.passed_over
 
     return work

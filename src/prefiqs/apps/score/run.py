@@ -76,6 +76,10 @@ def write_scores(
         raise InputError(
             f"{repeated[0]} occurs more than once, but every image needs its own name. Rename one of them."
         )
+    if out.suffix == ".txt":
+        from prefiqs.io.scores import require_lines  # which loads pandas
+
+        require_lines(every, out)
     with ScoreJournal(out, scorer.settings, resume, force, every) as journal:
         states = {name: kept.state for name, kept in journal.done.items()}
         to_do = [

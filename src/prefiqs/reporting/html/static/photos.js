@@ -61,14 +61,14 @@ const tile = (face) => {
   const copy = make("button", { type: "button", textContent: "Copy name" });
   copy.addEventListener("click", () => copyText(face.name, copy));
   const picture = face.picture
-    ? make("img", { src: face.picture, alt: `Face in ${face.name}`, width: 112, height: 112 })
+    ? make("img", { src: face.picture, alt: `Face in ${face.shown}`, width: 112, height: 112 })
     : make("span", { className: "absent", textContent: "photo not found" });
   const text = [`${face.score.toPrecision(5)}${face.percentile === null ? "" : `, percentile ${face.percentile.toFixed(0)}`}`];
   const item = make(
     "li",
     { score: face.score },
     picture,
-    make("a", { href: face.link, textContent: face.name }),
+    make("a", { href: face.link, textContent: face.shown }),
     make("span", { textContent: text }),
     make("em", { textContent: face.hints }),
     copy,
