@@ -44,6 +44,9 @@ def listed(form):
 
 
 FORMS = {
+    "own.csv": lambda path: pd.concat(
+        [LISTS.assign(face=face, status="ok", settings="embedding sface") for face in (2, 1)]
+    ).to_csv(path, index=False),
     "index.csv": lambda path: FAMILY.assign(name=NAMES).to_csv(path),
     "label and age.csv": lambda path: FAMILY.assign(name=NAMES, label=[5, 5, 7], age=[30, 31, 60]).to_csv(path),
     "mixed up.csv": lambda path: FAMILY[FAMILY.columns[::-1]].assign(name=NAMES).to_csv(path, index=False),

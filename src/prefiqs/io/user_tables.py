@@ -139,7 +139,7 @@ def number_column(table: pd.DataFrame, column: str, path: Path) -> np.ndarray:
 
 def has_header(table: pd.DataFrame, path: Path) -> bool:
     """Whether the columns of a table are called as the file says."""
-    return is_parquet(path) or table.index.start > 0
+    return is_parquet(path) or 0 not in table.index  # see `_numbered`
 
 
 def location_of_row(table: pd.DataFrame, row: int, path: Path) -> str:
