@@ -163,9 +163,8 @@ def _opencv(data: bytes, flag: int) -> np.ndarray:
 def _decode_deep(data: bytes, deep: Samples, assumed: list[str] | None) -> np.ndarray:
     values = pam_values(data) if data.startswith(b"P7") else _opencv(data, cv2.IMREAD_UNCHANGED)
     colours = eight_bits(values if values.ndim == 2 else values[..., 2::-1], deep.declared, assumed)
-    alpha = None
-    if values.ndim == 3 and values.shape[2] == 4 and not deep.opaque:
-        alpha = eight_bits(values[..., 3], deep.declared)
+    transparent = values.ndim == 3 and values.shape[2] == 4 and not deep.opaque
+    alpha = eight_bits(values[..., 3], deep.declared) if transparent else None
     del values  # which can be most of the memory
     image = Image.fromarray(np.invert(colours, out=colours) if deep.inverted else colours)
     del colours
