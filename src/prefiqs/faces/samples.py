@@ -16,7 +16,7 @@ _LONG = 2**19
 _BAND = 64  # rows
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _NETPBM = re.compile(rb"P[2356]" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)\s|P[Ff]\s+(\d+)\s+(\d+)\s")
-_PAM_CHANNELS = {1: 0, 2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}  # in OpenCV's order, by DEPTH
+_PAM_CHANNELS = {1: [0, 0, 0], 2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}  # in OpenCV's order, by DEPTH
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _tiff(data: bytes) -> Samples | None:
 
 
 def pam_values(data: bytes) -> np.ndarray:
-    """The samples of a PAM, whose colours OpenCV swaps: uint8 or uint16, h×w, h×w×3 BGR or h×w×4 BGRA."""
+    """The samples of a PAM, whose colours OpenCV swaps: uint8 or uint16, h×w×3 BGR or h×w×4 BGRA."""
     (width, height, depth, white), pixels = _pam(data)
     values = np.frombuffer(pixels, ">u2" if white > 255 else "u1", width * height * depth)
     return values.reshape(height, width, depth)[..., _PAM_CHANNELS[depth]]
