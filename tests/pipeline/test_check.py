@@ -25,9 +25,11 @@ def clone(tmp_path):
 def test_nothing_differs_at_first_nor_by_less_than_the_tolerance(clone):
     assert check_against_commit(clone, "default", 1e-6) == []
     (clone / "reports/default/edc/areas.csv").write_text("key,pauc\na,1.5000001\nb,\n")
+    numbers = {"pauc": {"sface": 10.250001}, "best": "x", "ends": [1.0000001, None]}
+    (clone / "reports/default/edc/numbers.json").write_text(json.dumps(numbers))
     (clone / "reports/default/manifest.json").write_text('{"date": "today"}')
     assert check_against_commit(clone, "default", 1e-6) == []
-    assert len(check_against_commit(clone, "default", 1e-9)) == 1
+    assert len(check_against_commit(clone, "default", 1e-9)) == 3
 
 
 def test_every_kind_of_difference_is_named(clone):
@@ -38,7 +40,7 @@ def test_every_kind_of_difference_is_named(clone):
     found = "\n".join(check_against_commit(clone, "default", 1e-6))
     assert "edc/more.csv: not committed" in found
     assert "values of key differ, first b → c" in found and "values of pauc differ, first nan → 2.0" in found
-    assert "pauc.sface: 10.25 → 10.5" in found and "best: x → y" in found and "ends[1]: None → 2.0" in found
+    assert "pauc.sface: 10.25 → 10.5" in found and "best: x → y" in found and "ends.1: None → 2.0" in found
     (folder / "areas.csv").unlink()
     assert "edc/areas.csv: missing now." in check_against_commit(clone, "default", 1e-6)
 

@@ -76,6 +76,24 @@ def test_notebooks_may_stay_out_and_numbers_are_published_once(compendium):
     assert not list(folder.rglob("*.ipynb")) and list(folder.rglob("table.csv"))
 
 
+def test_links_lead_to_the_executed_copy_of_the_item_or_to_the_notebook_itself(compendium):
+    (compendium / "notebooks").mkdir()
+    for name in ("13_edc", "18_ablation"):
+        (compendium / "notebooks" / f"{name}.ipynb").touch()
+    results = compendium / "data" / "results"
+    for benchmark in ("orl", "orl-xq"):
+        (results / "edc" / benchmark / "sface" / "13_edc.ipynb").write_text("{}")
+    start = results / "agreement" / "orl-xq" / "sface" / "16_agreement.ipynb"
+    start.write_text("[a](13_edc.ipynb) [b](18_ablation.ipynb)")
+    (compendium / "data" / "report" / "23_report.ipynb").write_text("[b](18_ablation.ipynb)")
+    folder = publish(open_run(compendium))
+    executed, source = "../../../edc/orl-xq/sface/13_edc.ipynb", "notebooks/18_ablation.ipynb"
+    text = (folder / start.relative_to(results)).read_text()
+    assert text == f"[a]({executed}) [b](../../../../../{source})"
+    assert (folder / start.relative_to(results).parent / "../../../../.." / source).is_file()
+    assert (folder / "23_report.ipynb").read_text() == f"[b](../../{source})"
+
+
 def test_the_manifest_is_shown_on_the_page(compendium):
     note_duration(compendium, "data/results/edc/orl/sface", 60)
     note_duration(compendium, "data/results/edc/gone/sface", 1e6)

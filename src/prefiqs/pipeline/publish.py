@@ -4,7 +4,6 @@ And compare the numbers there with those that are committed.
 """
 
 import json
-import math
 import os
 import platform
 import re
@@ -16,6 +15,9 @@ from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from prefiqs.assets.fetch import file_sha256
 from prefiqs.errors import InputError
@@ -54,22 +56,25 @@ def publish(run: Run) -> Path:
         shutil.copytree(root / "data" / "report", new, dirs_exist_ok=True)
         for folder in folders:
             shutil.copytree(root / folder, new / folder.removeprefix(RESULTS), ignore=left_out)
-        _link_notebooks(new)
+        _link_notebooks(new, os.path.relpath(root / "notebooks", out))
         write_text(json.dumps(made, indent=1) + "\n", new / "manifest.json")
         write_text(f"{read_text(new / 'README.md')}\n{as_markdown(made)}", new / "README.md")
     return out
 
 
-def _link_notebooks(folder: Path) -> None:
-    """Let each notebook's links to others lead to their executed copies, of the same item where there is one."""
+def _link_notebooks(folder: Path, sources: str) -> None:
+    """Let each notebook's links to others lead to their executed copies, of the same item where there is one.
+
+    Where the run has no copy, they lead to the notebook itself in `sources`, a path that starts from `folder`.
+    """
     items = {path: set(path.relative_to(folder).parts[1:-1]) for path in sorted(folder.rglob("*.ipynb"))}
     for path, item in items.items():
         text = read_text(path)
         for name in set(_LINK.findall(text)):
-            if copies := [other for other in items if other.name == name]:
-                nearest = max(copies, key=lambda other: len(item & items[other]))
-                link = Path(os.path.relpath(nearest, path.parent)).as_posix()
-                text = text.replace(f"]({name})", f"]({link})")
+            copies = [other for other in items if other.name == name]
+            nearest = max(copies, key=lambda other: len(item & items[other]), default=folder / sources / name)
+            link = Path(os.path.relpath(nearest, path.parent)).as_posix()
+            text = text.replace(f"]({name})", f"]({link})")
         write_text(text, path)
 
 
@@ -165,7 +170,7 @@ def check_against_commit(root: Path, run: str, tolerance: float) -> list[str]:
     differences += [f"{name}: not committed." for name in sorted(new - old)]
     for name in sorted(old & new):
         before, now = git(root, "show", f"HEAD:{folder}{name}"), read_text(root / folder / name)
-        found = _differences(_columns(name, before), _columns(name, now), tolerance)
+        found = _differences(_table(name, before), _table(name, now), tolerance)
         differences += [f"{name}: {difference}" for difference in found]
     return differences
 
@@ -174,40 +179,27 @@ def _is_compared(name: str) -> bool:
     return name.endswith((".csv", ".json")) and not name.startswith(MEASURED)
 
 
-def _columns(name: str, text: str) -> dict[str, list[Any]]:
-    """The columns of a table; of JSON each value, as a column of its own."""
-    if name.endswith(".csv"):
-        return read_table(StringIO(text)).to_dict("list")
-    return {key: [leaf] for key, leaf in _leaves(json.loads(text))}
+def _table(name: str, text: str) -> pd.DataFrame:
+    """A table; JSON as a row of it, with a column for each value, such as `pauc.sface` and `ends.1`."""
+    return read_table(StringIO(text)) if name.endswith(".csv") else pd.json_normalize(_without_lists(json.loads(text)))
 
 
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """The values in nested objects and lists, by keys such as `pauc.sface[0]`."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield from _leaves(part, f"{key}.{name}".lstrip("."))
-    elif isinstance(value, list):
-        for position, part in enumerate(value):
-            yield from _leaves(part, f"{key}[{position}]")
-    else:
-        yield key, value
+def _without_lists(value: Any) -> Any:
+    """JSON with an object, whose keys are numbers, in place of each list."""
+    parts = dict(enumerate(value)) if isinstance(value, list) else value
+    return {str(key): _without_lists(part) for key, part in parts.items()} if isinstance(parts, dict) else parts
 
 
-def _differences(old: dict[str, list[Any]], new: dict[str, list[Any]], tolerance: float) -> Iterator[str]:
-    for name in sorted(old.keys() | new.keys()):
-        before, now = old.get(name, []), new.get(name, [])
+def _differences(old: pd.DataFrame, new: pd.DataFrame, tolerance: float) -> Iterator[str]:
+    for name in sorted({*old, *new}):
+        before, now = (table.get(name, pd.Series(dtype=object)) for table in (old, new))
         if len(before) != len(now):
             yield f"{name}: {len(now)} values; committed: {len(before)}."
             continue
-        rows = [row for row, pair in enumerate(zip(before, now, strict=True)) if not _equal(*pair, tolerance)]
-        if rows:
+        same = (before == now) | (before.isna() & now.isna())
+        if "f" in (kinds := before.dtype.kind + now.dtype.kind) and set(kinds) <= set("fi"):
+            same |= np.isclose(before, now, rtol=tolerance, atol=0)
+        if rows := np.flatnonzero(~same).tolist():
             change = f"{before[rows[0]]} → {now[rows[0]]}"
             many = f"{len(rows)} of {len(now)} values of {name} differ, first {change} (row {rows[0]})."
             yield many if len(now) > 1 else f"{name}: {change}."
-
-
-def _equal(a: Any, b: Any, tolerance: float) -> bool:
-    kinds = {type(a), type(b)}
-    if float in kinds and kinds <= {float, int}:
-        return math.isclose(a, b, rel_tol=tolerance) or (math.isnan(a) and math.isnan(b))
-    return a == b

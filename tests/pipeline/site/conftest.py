@@ -138,7 +138,7 @@ def _write_reports(reports: Path) -> None:
     )
     item.mkdir(parents=True)
     picture = new_output("display_data", {"image/png": "iVBORw0KGgo="})
-    equation, links = "$$ D = \\lVert e \\rVert_2 $$", "[itself](13_edc.ipynb), [next](14_jacobian.ipynb)"
+    equation, links = "$$ D = \\lVert e \\rVert_2 $$", "[itself](13_edc.ipynb)"
     cells = [
         new_markdown_cell(f"# 13 · Does discarding help?\n\n{equation}\n\n{links}"),
         new_code_cell("x = 1\nprint(x)", outputs=[new_output("stream", text="1 < 2\n"), picture]),

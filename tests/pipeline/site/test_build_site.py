@@ -183,7 +183,6 @@ def test_notebooks_become_pages_with_equations_that_need_no_network(built):
     assert equation.find("mi").get_text() == "D" and "$$" not in tree.get_text()
     assert tree.find("h1").get_text().startswith("13 · Does discarding help?")
     assert "1 < 2" in tree.get_text() and tree.find("a", string="itself")["href"] == "13_edc.html"
-    assert "next" in tree.get_text() and not tree.find("a", string="next"), "this run has no such notebook"
     picture = tree.find("img", alt="output of the cell above")["src"]
     assert (site / RUN / "edc" / "toy-xq" / "sface" / picture).is_file()
     home = soup(site / "index.html")

@@ -32,7 +32,6 @@ FILES = (
     "notebooks/*.ipynb", "reports/**/*", "training/README.md", "training/weights/*.md", "training/reports/*",
 )  # fmt: skip
 COMMANDS = "<!-- the help of every command -->"
-NEIGHBOUR = re.compile(r"\[([^\]]*)\]\((\d\d_\w+\.ipynb)\)")
 MATH = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
 _log = logging.getLogger("mkdocs.prefiqs")
@@ -137,15 +136,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         page.meta["hide"] = ["toc"]
     page.meta["search"] = {"exclude": unlisted or executed not in (None, page.file)}
     if isinstance(page.file, Notebook):
-        here, up = source.rpartition("/")[0], "../" * source.count("/")
-
-        def reachable(link: re.Match[str]) -> str:  # the run need not have executed the one before or after
-            if files.get_file_from_path(f"{here}/{link[2]}"):
-                return link[0]
-            stripped = files.get_file_from_path(f"notebooks/{link[2]}")
-            return f"[{link[1]}]({up}{stripped.src_uri})" if stripped else link[1]
-
-        return NEIGHBOUR.sub(reachable, markdown.replace("![png](", "![output of the cell above]("))
+        return markdown.replace("![png](", "![output of the cell above](")
     if source.startswith("reports/") and not markdown.startswith("# "):
         names = (source.removesuffix("md") + ending for ending in ("csv", "tex"))
         found = (f"[{Path(name).name}]({Path(name).name})" for name in names if files.get_file_from_path(name))
