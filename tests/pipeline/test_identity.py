@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefiqs.errors import InputError
-from prefiqs.pipeline.identity import COLUMNS, MethodId, Scores, identity_table
+from prefiqs.pipeline.identity import COLUMNS, MethodId, Scores, identity_table, short_label
 from prefiqs.pruning.spec import PruningSpec
 
 text = st.text(st.sampled_from("ab1,=@%\"'ρ /.-"), max_size=4)
@@ -40,6 +40,8 @@ def test_labels_say_what_options_were_given():
     assert MethodId.of("grafiqs", "sface", block=1).label == "GraFIQs (block = 1)"
     assert MethodId.of("ser-fiq", "sface").label == "SER-FIQ"
     assert MethodId("CR-FIQA(L)", supervised="supervised").label == "CR-FIQA(L)"
+    assert short_label(PruningSpec(0.4)) == "PreFIQs, ρ = 0.4"
+    assert short_label(PruningSpec(0.4, "structured")) == "PreFIQs, structured L1, ρ = 0.4"
     assert MethodId.severity().label == "true severity" and MethodId.severity().supervision == "oracle"
 
 

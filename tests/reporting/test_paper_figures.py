@@ -36,7 +36,7 @@ def edc_table(verifiers=2, benchmarks=3, slopes=SLOPES, fmr=1e-3):
         for r in DISCARD
     ]
     columns = "verifier benchmark key label method fmr discard fnmr fmr_resolvable n_genuine n_impostor"
-    return pd.DataFrame(rows, columns=columns.split())
+    return pd.DataFrame(rows, columns=columns.split()).assign(trained_on=False)
 
 
 def random_band(verifiers=2, benchmarks=3):
@@ -357,11 +357,12 @@ def test_a_mark_is_explained_where_there_is_one():
     seen = marked(pd.DataFrame({"label": ["EX-FIQA", "norm"], "trained_on": [True, False]}))
     assert seen.tolist() == ["EX-FIQA §", "norm"]
     for figure in (
-        forest(interval_table().assign(label="EX-FIQA §"), "title", "difference"),
-        drawn_grid(edc_table().assign(label="EX-FIQA §")),
+        forest(interval_table().assign(trained_on=True), "title", "difference"),
+        drawn_grid(edc_table().assign(trained_on=True)),
     ):
         assert any(style.EXPLAINED in text.get_text() for text in texts(figure))
-    for figure in (forest(interval_table(), "title", "difference"), drawn_grid(edc_table())):
+    grey = edc_table(slopes=MANY).assign(trained_on=lambda table: table["key"] == "z")
+    for figure in (forest(interval_table(), "title", "difference"), drawn_grid(edc_table()), drawn_grid(grey)):
         assert not any("§" in text.get_text() for text in texts(figure))
 
 
@@ -383,7 +384,7 @@ def test_areas_by_block_have_a_panel_a_verifier_and_say_what_a_block_costs():
     rows += [(v, "EX-FIQA-F §", "ex-fiqa", "X", 2, 100, 15.0) for v in "vw"]
     columns = ["verifier", "line", "method", "marker", "block", "share", "pauc"]
     chance = pd.DataFrame({"verifier": ["v", "w"], "pauc_min": 28, "pauc_mean": 30, "pauc_max": 31})
-    figure = areas_by_block(pd.DataFrame(rows, columns=columns), "title", chance)
+    figure = areas_by_block(pd.DataFrame(rows, columns=columns).assign(trained_on=True), "title", chance)
     assert [axes.get_title("left") for axes in figure.axes] == ["verifier v", "verifier w"]
     for axes in figure.axes:
         _, exits, fused = axes.lines

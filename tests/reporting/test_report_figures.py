@@ -53,6 +53,7 @@ def edc_rows():
             key=m,
             label=m,
             method=m,
+            trained_on=False,
             discard=DISCARD,
             fnmr=0.3 - slope * DISCARD,
             fmr_resolvable=DISCARD < 0.9,
@@ -98,7 +99,7 @@ RANDOM = pd.DataFrame({"verifier": [1, 2], "pauc_min": 70, "pauc_mean": 75, "pau
 
 def blocks():
     table = areas("verifier", "block").rename(columns={"estimate": "pauc"})
-    return table.assign(line="EX-FIQA §", method="ex-fiqa", marker="", share=10 * table["block"])
+    return table.assign(line="EX-FIQA §", trained_on=True, method="ex-fiqa", marker="", share=10 * table["block"])
 
 
 DRAWN = {

@@ -82,9 +82,10 @@ class MethodId:
         return METHODS[self.method].supervision if self.network else self.supervised
 
 
-def short(label: str) -> str:
-    """A label for figures, without the pruning strategy of the paper."""
-    return label.replace("unstructured L1, ", "")
+def short_label(spec: PruningSpec) -> str:
+    """PreFIQs in figures, which leave out the pruning strategy if it is that of the paper."""
+    pruned = f"ρ = {spec.ratio!r}" if spec == PruningSpec(spec.ratio) else spec.label
+    return f"{METHODS['prefiqs'].title}, {pruned}"
 
 
 def identity_table(methods: Mapping[MethodId, bool]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from prefiqs.errors import InputError
 from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
 from prefiqs.io.arrays import write_array
 from prefiqs.io.scores import write_score_file
-from prefiqs.pipeline.identity import MethodId, Scores, short
+from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.params import Params
 from prefiqs.pipeline.studies.agreement import agreement_study, spread_over_people
 from prefiqs.pipeline.studies.edc import edc_study
@@ -208,7 +208,8 @@ def test_faces_are_spread_over_the_order_and_people():
 
 def test_the_main_figure_shows_each_method_minus_the_norm(run, study):
     scores = run.all_scores("orl-xq", "sface")
-    keys = {short(label): key for key, label in scores.labels.items()}
+    keys = {label: key for key, label in scores.labels.items()}
+    keys |= {f"PreFIQs, ρ = {spec.ratio}": MethodId.of_spec("sface", spec).key for spec in run.params.prune.main}
     norm = MethodId.of("norm", "sface").key
     assert len(study.intervals.axes) == 2
     for axes, verifier in zip(study.intervals.axes, ("sface", "mobilefacenet-512"), strict=True):
@@ -268,8 +269,8 @@ def test_the_best_ratio_has_intervals_that_allow_for_its_choice(run, study):
         shown = {name(line[0][1]): line[:, 0] for line in axes.collections[0].get_segments() if len(line)}
         label = next(label for label in shown if label.endswith("(best here)"))
         np.testing.assert_allclose(shown[label], expected, rtol=1e-6)
-        for place, key in enumerate(keys):
-            if place != best and (label := short(scores.labels[key])) in shown:
+        for place, spec in enumerate(run.params.prune.main):
+            if place != best and (label := f"PreFIQs, ρ = {spec.ratio}") in shown:
                 np.testing.assert_allclose(shown[label], np.quantile(changes[1][place], [0.025, 0.975]), rtol=1e-6)
 
 

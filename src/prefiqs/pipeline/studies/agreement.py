@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.pipeline.identity import MethodId, short
+from prefiqs.pipeline.identity import MethodId, short_label
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.distributions import rank_correlations
 from prefiqs.reporting.figures.faces import face_captions, method_agreement
+from prefiqs.reporting.figures.style import explained
 from prefiqs.reporting.study import Figure, Study, saved_as
 from prefiqs.reporting.tables import marked
 
@@ -30,11 +31,15 @@ class AgreementStudy(Study):
 def agreement_study(run: Run, benchmark: str, model: str) -> AgreementStudy:
     """Compare the orders in which the methods put the faces, PreFIQs at its usual ratio alone."""
     faces, scores = run.benchmark(benchmark), run.all_scores(benchmark, model)
-    others = [MethodId.of_spec(model, spec).key for spec in run.params.prune.specs if spec != run.params.usual]
+    usual = run.params.usual
+    others = [MethodId.of_spec(model, spec).key for spec in run.params.prune.specs if spec != usual]
     scores = scores.where(~scores.methods["key"].isin(others))
     labels, table = scores.labels, pd.DataFrame(scores.values)
-    correlation, about = table.corr(method="spearman"), f"{benchmark}, PreFIQs and norm from {model}"
-    names = dict(zip(scores.methods["key"], marked(scores.methods).map(short), strict=True))
+    is_ours = scores.methods["key"] == MethodId.of_spec(model, usual).key
+    methods = scores.methods.assign(label=scores.methods["label"].mask(is_ours, short_label(usual)))
+    names = dict(zip(methods["key"], marked(methods), strict=True))
+    correlation = table.corr(method="spearman")
+    about = explained(f"{benchmark}, PreFIQs and norm from {model}", methods["trained_on"].any())
     rows = [(a, labels[a], b, labels[b], correlation.loc[a, b]) for a, b in combinations(correlation, 2)]
     return AgreementStudy(
         pd.DataFrame(rows, columns=["key", "label", "other_key", "other_label", "spearman"]),

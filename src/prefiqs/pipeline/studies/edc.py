@@ -27,7 +27,7 @@ from prefiqs.evaluation.tables import (
     random_table,
     unreliable,
 )
-from prefiqs.pipeline.identity import COLUMNS, MethodId, short
+from prefiqs.pipeline.identity import COLUMNS, MethodId, short_label
 from prefiqs.pipeline.params import Edc
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.constant import constant_scores
@@ -111,12 +111,9 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
     ours, about = keys[best], f"{benchmark}, quality from {model}, FMR {fmr:g}"
     curve = {(verifier, key): found for (verifier, key, at), found in curves[edc.threshold].items() if at == fmr}
     # In figures: PreFIQs at its usual and at its best ratio, and all other methods.
-    names = {
-        keys[usual]: short(scores.labels[keys[usual]]),
-        keys[best]: f"{short(scores.labels[keys[best]])} (best here)",
-    }
+    names = {keys[usual]: short_label(usual), keys[best]: f"{short_label(best)} (best here)"}
     others = scores.methods[scores.methods["granularity"].isna()]
-    names |= dict(zip(others["key"], marked(others), strict=True))
+    names |= dict(zip(others["key"], others["label"], strict=True))
     points, random_points = identified(curves_table(curves[edc.threshold])), random_curves_table(chance)
 
     pruned = chosen[chosen["key"].isin(keys.values())]
@@ -211,10 +208,10 @@ def edc_study(run: Run, benchmark: str, model: str) -> EdcStudy:
 
 
 def _named(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """The rows whose keys have a name, with it as their label, in the order of the names."""
+    """The rows whose keys have a name, with it as their label, marked, in the order of the names."""
     order = {key: place for place, key in enumerate(names)}
     shown = table[table["key"].isin(names)].sort_values("key", key=lambda keys: keys.map(order), kind="stable")
-    return shown.assign(label=shown["key"].map(names))
+    return shown.assign(label=marked(shown.assign(label=shown["key"].map(names))))
 
 
 def against_norm_figure(

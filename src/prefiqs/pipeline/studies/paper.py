@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from prefiqs.io.tables import read_parquet, read_table
-from prefiqs.pipeline.identity import MethodId, short
+from prefiqs.pipeline.identity import MethodId, short_label
 from prefiqs.pipeline.run import Run
 from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.style import save_figure
@@ -88,5 +88,7 @@ def _grid(run: Run, model: str, curves: pd.DataFrame, chance: pd.DataFrame) -> F
     pruned = (curves["method"] == "prefiqs") & curves["granularity"].notna()
     drawn = curves[((curves["key"] == ours) | ~pruned) & (curves["supervision"] != "oracle")]
     drawn = drawn.assign(trained_on=drawn.groupby("key")["trained_on"].transform("any"))  # on one of the benchmarks
-    drawn = drawn.assign(label=marked(drawn).map(short))
-    return edc_grid(drawn, chance, edc.fmr[0], edc.limit, f"Quality from {model}, FMR {edc.fmr[0]:g}")
+    drawn = drawn.assign(label=drawn["label"].mask(drawn["key"] == ours, short_label(run.params.usual)))
+    return edc_grid(
+        drawn.assign(label=marked(drawn)), chance, edc.fmr[0], edc.limit, f"Quality from {model}, FMR {edc.fmr[0]:g}"
+    )

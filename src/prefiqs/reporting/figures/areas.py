@@ -19,7 +19,7 @@ def forest(table: pd.DataFrame, title: str, xlabel: str, random: pd.DataFrame | 
     table: columns verifier, key, label, method, estimate, low, high (areas or differences of areas, ·10³; an interval
         may be NaN). A verifier's name may have several lines. With a column group, methods stand under the names of
         their groups, in the order of the table; without, they stand by their mean rank. Where a column front is not
-        true, the point is hollow.
+        true, the point is hollow. A column trained_on says which labels have the mark §.
     random: one row per verifier, as of `random_table`; None for differences, where a line marks 0.
     """
     rows, looks, verifiers = _rows(table), style.looks(["", *table["method"]]), table["verifier"].unique()
@@ -47,7 +47,7 @@ def forest(table: pd.DataFrame, title: str, xlabel: str, random: pd.DataFrame | 
         else:
             style.draw_random_areas(axes, random.set_index("verifier").loc[verifier], along_x=True)
     figure.suptitle(title)
-    xlabel = style.explained(xlabel, table["label"])
+    xlabel = style.explained(xlabel, "trained_on" in table and table["trained_on"].any())
     if random is None:
         figure.supxlabel(xlabel, fontsize=style.SMALL + 1)
     else:
@@ -110,7 +110,8 @@ def areas_by_block(points: pd.DataFrame, title: str, random: pd.DataFrame) -> Fi
     """Draw the pAUC of scores over the number of blocks of a transformer that they need, one panel a verifier.
 
     points: columns verifier, line (its label), method, marker ("" for that of the method), block, share (of a pass up
-        to the block, %), pauc (pAUC·10³, lower is better). random: one row per verifier, as of `random_table`.
+        to the block, %), pauc (pAUC·10³, lower is better), trained_on (whether the label has the mark §).
+    random: one row per verifier, as of `random_table`.
     """
     parts = dict(list(points.groupby("verifier", sort=False)))
     figure = style.new_figure(height=0.8 + 2.2 * len(parts))
@@ -125,5 +126,5 @@ def areas_by_block(points: pd.DataFrame, title: str, random: pd.DataFrame) -> Fi
     axes.set_xticks(shares.index, [f"{block}\n{share:.0f} %" for block, share in shares.items()])
     axes.set_xlabel("blocks that are run, and their share of a whole pass")
     figure.suptitle(title)
-    style.legend_below(figure)
+    style.legend_below(figure, marked=points["trained_on"].any())
     return figure

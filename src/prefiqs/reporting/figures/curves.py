@@ -25,7 +25,7 @@ OTHERS: dict[str, Any] = dict(color=style.PALE, linewidth=0.9, zorder=1.5)
 def edc_figure(curves: Curves, random: RandomOrders, fmr: float, limit: float, title: str) -> Figure:
     """Draw curves with random orders, one panel a verifier, as `edc_grid` does; their keys are names of methods."""
     table, chance = curves_table(curves).assign(benchmark=""), random_curves_table(random).assign(benchmark="")
-    named = table.assign(label=table["key"], method=table["key"])
+    named = table.assign(label=table["key"], method=table["key"], trained_on=False)
     return edc_grid(named, chance, fmr, limit, title, rows="benchmark", columns="verifier")
 
 
@@ -41,7 +41,8 @@ def edc_grid(
 ) -> Figure:
     """Draw FNMR over the fraction of pairs discarded; lower is better. One panel for each row and column.
 
-    curves: as of `curves_table`, with the columns benchmark, label and method too.
+    curves: as of `curves_table`, with the columns benchmark, label, method and trained_on (whether the label has the
+        mark §) too.
     random: columns benchmark, verifier, discard, fnmr (mean over random orders), low, high, fmr.
 
     Four methods have their colour: those of `ALWAYS`, and the others with the best mean rank by pAUC; all others are
@@ -98,7 +99,8 @@ def edc_grid(
     if not curves["sure"].all():
         label = "faint: fewer than ten expected false matches or rejected genuine pairs"
         handles.append(Line2D([], [], color=style.GREY, alpha=FAINT, label=label))
-    style.legend_below(figure, handles=handles, fontsize=style.SMALL)
+    marked = curves.loc[curves["key"].isin([*looks]), "trained_on"].any()
+    style.legend_below(figure, handles=handles, marked=marked, fontsize=style.SMALL)
     return figure
 
 

@@ -137,7 +137,7 @@ def rank_correlations(correlation: pd.DataFrame, title: str) -> Figure:
     figure.colorbar(mesh, ax=axes, label="Spearman correlation", shrink=0.7)
     axes.set_xticks(axes.get_xticks(), correlation.columns, rotation=45, ha="right", fontsize=style.SMALL)
     axes.tick_params(axis="y", labelsize=style.SMALL)
-    figure.suptitle(style.explained(title, correlation))
+    figure.suptitle(title)
     return figure
 
 

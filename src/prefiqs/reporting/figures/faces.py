@@ -81,7 +81,7 @@ def method_agreement(
     axes.tick_params(axis="y", labelsize=style.SMALL)
     with_gaps = [np.pad(image, ((0, 0), (2, 2), (0, 0)), constant_values=255) for image in images]
     style.show_image(axes.inset_axes((0, 1, 1, 1), anchor="S"), np.hstack(with_gaps))
-    figure.suptitle(style.explained(title, percentiles))
+    figure.suptitle(title)
     return figure
 
 

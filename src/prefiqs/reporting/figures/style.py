@@ -136,9 +136,9 @@ def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {name: known.get(name) or next(others) for name in each}
 
 
-def explained(text: str, labels: Iterable[str]) -> str:
-    """A title, or what stands below a figure, with a line on the mark § if one of the labels has it."""
-    return f"{text}\n{EXPLAINED}" if any(TRAINED_ON in label for label in labels) else text
+def explained(text: str, marked: bool) -> str:
+    """A title, or what stands below a figure, with a line on the mark § if the figure has it."""
+    return f"{text}\n{EXPLAINED}" if marked else text
 
 
 def panels(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
@@ -149,13 +149,15 @@ def panels(figure: Figure, n: int, columns: int, **options: Any) -> list[Axes]:
     return list(axes[:n])
 
 
-def legend_below(figure: Figure, most: int = 99, handles: Sequence[Artist] = (), **options: Any) -> None:
+def legend_below(
+    figure: Figure, most: int = 99, handles: Sequence[Artist] = (), marked: bool = False, **options: Any
+) -> None:
     """Put a legend, by default of the first panel, under the figure, in at most `most` columns, and make it higher.
 
-    options: of `Figure.legend`.
+    marked: whether a label has the mark §, which is then explained. options: of `Figure.legend`.
     """
     shown = list(handles or figure.axes[0].get_legend_handles_labels()[0])
-    if any(TRAINED_ON in str(handle.get_label()) for handle in shown):
+    if marked:
         shown.append(Line2D([], [], linestyle="", label=EXPLAINED))
     for rows in range(-(-len(shown) // most), len(shown) + 1):
         columns = -(-len(shown) // rows)
