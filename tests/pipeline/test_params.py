@@ -139,6 +139,17 @@ def test_a_pair_set_has_a_source_with_pairs_and_a_name_of_its_own():
             Params.checked(with_values(**paired, benchmarks__pair_sets=[other]))
 
 
+def test_a_pair_set_differs_in_a_column_that_some_benchmark_has():
+    made = {"name": "all", "source": "orl-xq", "across": "bogus", "impostors": 9, "seed": 0}
+    with pytest.raises(ConfigError, match="`benchmarks.pair_sets.0.across` cannot be 'bogus': .*'source', 'pose'"):
+        Params.checked(with_values(benchmarks__pair_sets=[made]))
+
+
+def test_scores_of_another_tool_have_one_kind_of_supervision():
+    with pytest.raises(ConfigError, match="'FROQ' is both in `supervised` and in `semi_supervised`"):
+        Params.checked(with_values(external__supervised=["PFE", "FROQ"], external__semi_supervised=["FROQ"]))
+
+
 def test_a_method_cannot_be_compared_with_itself_under_another_name():
     """The norm under another name would replace the embedding norm that claims are judged against."""
     same = {"length": {"method": "norm", "model": "sface", "options": {}}}

@@ -42,6 +42,8 @@ def test_a_run_has_the_name_of_an_unchanged_preset_or_one_of_its_own(tmp_path):
     limit = {"edc.limit": "0.2"}
     assert run_name(ROOT, "wild", {}, None) == run_name(ROOT, "presets/wild.yaml", {}, "wild") == "wild"
     assert run_name(ROOT, str(mine), {}, None) == "mine"
+    for preset in ROOT.glob("presets/*.yaml"):
+        assert run_name(ROOT, preset.stem, {}, None) == preset.stem
     assert run_name(ROOT, "wild", limit, "try") == run_name(ROOT, None, limit, "try") == "try"
 
 
@@ -61,6 +63,19 @@ def test_a_run_has_the_name_of_an_unchanged_preset_or_one_of_its_own(tmp_path):
 def test_a_run_replaces_no_results_of_other_parameters(preset, settings, name, reason):
     with pytest.raises(ConfigError, match=reason):
         run_name(ROOT, preset, settings, name)
+
+
+@pytest.mark.parametrize(("name", "reason"), {"wild": "is for the preset 'wild'", "mine": "is not of a run"}.items())
+def test_the_run_of_params_yaml_replaces_no_other_results_either(tmp_path, name, reason):
+    """Whatever command opens it, `prefiqs publish` or a stage; and DVC leaves the folder to `prefiqs publish`."""
+    (tmp_path / ".prefiqs-root").touch()
+    for folder in ("presets", "reports/mine"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "presets" / "wild.yaml").touch()
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(read_yaml(ROOT / "params.yaml") | {"run": name}))
+    with pytest.raises(ConfigError, match=f"reports/{name} {reason}"):
+        open_run(tmp_path)
+    assert read_yaml(ROOT / "dvc.yaml")["stages"]["publish"]["outs"][0]["reports/${run}"]["persist"]
 
 
 def test_a_preset_of_the_same_name_elsewhere_is_another(tmp_path):
@@ -90,8 +105,11 @@ def test_networks_and_methods_are_checked_but_weights_may_be_missing():
     faceqan = "{method: faceqan, model: mobilefacenet-192, options: {}}"
     with pytest.raises(ConfigError, match="`methods.known.a`: The method faceqan needs the layers"):
         run_parameters(ROOT, None, few | {"methods.known.a": faceqan, "methods.compared": "[a]"}, "try")
-    with pytest.raises(ConfigError, match="`transformer.exits`: vit-prefiqs has 12 blocks, so list at least one exit"):
-        run_parameters(ROOT, None, few | {"transformer.exits": "[13, 24]"}, "try")
+    for key, value in {"exits": "[12, 99]", "first_depth": "99"}.items():
+        with pytest.raises(
+            ConfigError, match=f"`transformer.{key}`: vit-prefiqs has 12 blocks, so there is no block 99"
+        ):
+            run_parameters(ROOT, None, few | {f"transformer.{key}": value}, "try")
     with pytest.raises(ConfigError, match="`ablation.benchmarks`: SER-FIQ needs a network with a linear embedding"):
         run_parameters(ROOT, None, few | {"ablation.benchmarks": "[orl-xq]"}, "try")
 

@@ -98,7 +98,7 @@ class CrossQuality(Block):
 class PairSet(CrossQuality):
     """Other pairs of the faces of `source`, see `datasets.pairs.with_all_genuine_pairs`."""
 
-    across: str
+    across: Literal["source", "pose", "degradation"]
     impostors: Count
     seed: Seed
 
@@ -279,6 +279,12 @@ class External(Block):
     lower_is_better: list[str]
     supervised: list[str]
     semi_supervised: list[str]
+
+    @model_validator(mode="after")
+    def _one_supervision_each(self) -> Self:
+        if both := sorted(set(self.supervised) & set(self.semi_supervised)):
+            raise ValueError(f"{both[0]!r} is both in `supervised` and in `semi_supervised`")
+        return self
 
 
 class Extra(Block):

@@ -90,6 +90,12 @@ class Run:
                 return with_all_genuine_pairs(benchmark, made.across, made.impostors, made.seed)
         return benchmark
 
+    def check_pair_sets(self, benchmark: Benchmark) -> None:
+        """Raise `InputError` if a benchmark cannot have a pair set of its faces, before anything is embedded for it."""
+        for made in self.params.benchmarks.pair_sets:
+            if made.source == benchmark.name:
+                with_all_genuine_pairs(benchmark, made.across, made.impostors, made.seed)
+
     def raw_embeddings(
         self, benchmark: str, model: str, spec: PruningSpec | None = None, mirrored: bool = False
     ) -> np.ndarray:
@@ -170,8 +176,18 @@ class Run:
         return {MethodId(m, supervised=supervision.get(m, "unsupervised")): s for m, s in found.items()}
 
 
+def check_run_name(root: Path, name: str) -> None:
+    """Raise `ConfigError` if reports/NAME is for a preset, or shows no run at all, so that no other run replaces it."""
+    if (root / "presets" / f"{name}.yaml").is_file():
+        raise ConfigError(f"reports/{name} is for the preset {name!r} as it is; choose another name.")
+    if (shown := root / "reports" / name).is_dir() and not (shown / "manifest.json").is_file():
+        raise ConfigError(f"reports/{name} is not of a run; choose another name.")
+
+
 def open_run(start: str | Path | None = None) -> Run:
-    """The run whose compendium holds the folder `start` (by default the current one); `ConfigError` if none does.
+    """The run whose compendium holds the folder `start` (by default the current one).
+
+    Raises `ConfigError` if none does, or for a run that `check_run_name` refuses.
 
     From then on, this process reads weights and benchmarks from the data of the compendium, which DVC tracks.
     """
@@ -179,5 +195,6 @@ def open_run(start: str | Path | None = None) -> Run:
     if root is None:
         raise ConfigError(f"{Path(start or '.').absolute()} is not in a PreFIQs repository (no .prefiqs-root found).")
     run = Run(Layout(root), Params.read(root / "params.yaml"))
+    check_run_name(root, run.params.run)
     os.environ["PREFIQS_DATA"] = str(run.layout.data)
     return run

@@ -18,6 +18,7 @@ from prefiqs.assets.location import MARK
 from prefiqs.errors import ConfigError, PrefiqsError
 from prefiqs.io.atomic import whole_file, whole_folder, write_text
 from prefiqs.pipeline.params import Params, overlaid, parse_yaml, read_yaml
+from prefiqs.pipeline.run import check_run_name
 from prefiqs.pipeline.studies.fetch import check_networks
 
 _COLLECTED = ("data/results/jacobian", "data/results/verification")  # read even if no stage fills them
@@ -67,11 +68,9 @@ def run_name(root: Path, preset: str | None, settings: Mapping[str, str], name: 
     name = name or Path(str(preset)).stem
     if name == read_yaml(root / "params.yaml").get("run"):
         raise ConfigError(f"`dvc repro` publishes to reports/{name}; choose another --name.")
-    published = root / "presets" / f"{name}.yaml"
-    if published.is_file() and (settings or not preset or not published.samefile(_preset_file(root, preset))):
-        raise ConfigError(f"reports/{name} is for the preset {name!r} as it is; choose another --name.")
-    if (shown := root / "reports" / name).is_dir() and not (shown / "manifest.json").is_file():
-        raise ConfigError(f"reports/{name} is not of a run; choose another --name.")
+    own = root / "presets" / f"{name}.yaml"
+    if settings or not preset or not own.is_file() or not own.samefile(_preset_file(root, preset)):
+        check_run_name(root, name)
     return name
 
 

@@ -28,7 +28,8 @@ class AlignStudy(Study):
 def align_study(run: Run, benchmark: str) -> AlignStudy:
     """Read a benchmark as its owners distribute it, align its photos, and fix its pairs and folds.
 
-    Raises `InputError` if files are missing (which, and where they go), or are not in its format.
+    Raises `InputError` if files are missing (which, and where they go), or not in its format, or if these faces cannot
+    have a pair set that the parameters ask for.
     """
     people, folds = run.params.align.people, run.params.folds
     built = build_benchmark(benchmark, run.layout.data, lambda photo: align(photo, all_faces=True))
@@ -36,6 +37,7 @@ def align_study(run: Run, benchmark: str) -> AlignStudy:
         built = keep_people(built, people)
     if built.folds is None and built.templates is None and len(built.pairs):
         built = with_folds(built, folds.count, folds.pairs_per_fold, folds.seed)
+    run.check_pair_sets(built)
     faces = None
     if run.shows_faces_of(benchmark):
         rows = np.linspace(0, len(built.images) - 1, min(SHOWN, len(built.images))).round().astype(int)

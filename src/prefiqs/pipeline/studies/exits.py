@@ -43,9 +43,8 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
     by_exit = exfiqa_scores(network, images, **computing)
     by_attention = vitnt_depths(network, images, **computing)
     by_received, received = attention_by_block(network, images, **computing)
-    gflops, scores, curve = exit_gflops(network), {}, []
-    first_depth = min(chosen.first_depth, len(gflops))
-    for method, kind, block, weighting, values in _readings(model, by_exit, by_attention, by_received, first_depth):
+    gflops, scores, curve, first = exit_gflops(network), {}, [], chosen.first_depth
+    for method, kind, block, weighting, values in _readings(model, by_exit, by_attention, by_received, first):
         scores[method] = values
         curve.append((method.key, kind, block, weighting, gflops[block - 1]))
     found = run.identified(benchmark, scores)
@@ -53,23 +52,22 @@ def exits_study(run: Run, benchmark: str, model: str) -> ExitsStudy:
         "GFLOPs": gflops,
         "share of a pass (%)": 100 * gflops / gflops[-1],
         "Spearman, EX-FIQA": _agreement(by_exit),
-        "Spearman, ViTNT-FIQA": [np.nan] * (first_depth - 1) + _agreement(by_attention[None])[first_depth - 2 :],
+        "Spearman, ViTNT-FIQA": [np.nan] * (first - 1) + _agreement(by_attention[None])[first - 2 :],
         "Spearman, ATTN-FIQA": _agreement(by_received),
     }
     figure = figure_received = None
     if run.shows_faces_of(benchmark):
         ranking = found[MethodId.of("ex-fiqa", model, fusion="depth")]
         shown = np.concatenate(ends_of_people(ranking, faces.subjects, chosen.faces))
-        exits = [exit for exit in chosen.exits if exit <= len(gflops)]
         attention, maps = token_attention(network, images[shown], **computing), received[shown]
         maps = maps - maps.min((2, 3), keepdims=True)  # may be negative
         about = f"{benchmark}, {model}, with the score"
         labels = ([f"{score:.2f}" for score in scores[shown]] for scores in (ranking, by_received[:, -1]))
         figure = attention_grid(
-            images[shown], attention, exits, next(labels), f"Attention of the quality token: {about}"
+            images[shown], attention, chosen.exits, next(labels), f"Attention of the quality token: {about}"
         )
         figure_received = attention_grid(
-            images[shown], maps, exits, next(labels), f"Attention that each patch receives: {about}"
+            images[shown], maps, chosen.exits, next(labels), f"Attention that each patch receives: {about}"
         )
     folder = run.layout.exits(benchmark, model)
     return ExitsStudy(

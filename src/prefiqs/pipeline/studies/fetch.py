@@ -102,7 +102,8 @@ def _uses(params: Params, thorough: bool = True) -> Iterator[tuple[str, str, Cal
     for name in params.transformer.models:
         yield "transformer.models", name, partial(PreparedScorer, "ex-fiqa")
         yield "transformer.models", name, partial(PreparedScorer, "vitnt-fiqa")
-        yield "transformer.exits", name, partial(_check_exits, min(params.transformer.exits))
+        yield "transformer.exits", name, partial(_check_depth, max(params.transformer.exits))
+        yield "transformer.first_depth", name, partial(_check_depth, params.transformer.first_depth)
 
 
 def _check_verifier(network: FaceModel) -> None:
@@ -116,9 +117,9 @@ def _check_estimator(specs: list[PruningSpec], network: FaceModel) -> None:
     require_length(network, "norm", "cpu")  # to which every estimator is compared
 
 
-def _check_exits(first: int, network: FaceModel) -> None:
-    if isinstance(network, ViT) and first > (depth := len(network.blocks)):
-        raise InputError(f"{network.name} has {depth} blocks, so list at least one exit from 1 to {depth}.")
+def _check_depth(block: int, network: FaceModel) -> None:
+    if isinstance(network, ViT) and block > (depth := len(network.blocks)):
+        raise InputError(f"{network.name} has {depth} blocks, so there is no block {block}.")
 
 
 def _check_method(entry: Method, thorough: bool, network: FaceModel) -> None:
