@@ -143,6 +143,8 @@ def test_a_pair_set_differs_in_a_column_that_some_benchmark_has():
     made = {"name": "all", "source": "orl-xq", "across": "bogus", "impostors": 9, "seed": 0}
     with pytest.raises(ConfigError, match="`benchmarks.pair_sets.0.across` cannot be 'bogus': .*'source', 'pose'"):
         Params.checked(with_values(benchmarks__pair_sets=[made]))
+    with pytest.raises(ConfigError, match="across `pose`, which the degraded faces of orl-xq do not have"):
+        Params.checked(with_values(benchmarks__pair_sets=[made | {"across": "pose"}]))
 
 
 def test_scores_of_another_tool_have_one_kind_of_supervision():

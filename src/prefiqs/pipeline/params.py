@@ -124,6 +124,10 @@ class Benchmarks(Block):
             raise ValueError(f"the source {missing.pop()} is not among `photos`")
         if missing := {made.source for made in self.pair_sets} - set(self.paired):
             raise ValueError(f"the source {missing.pop()} of a pair set is not among `paired`")
+        if unknown := [
+            made.source for made in self.pair_sets if made.across == "pose" and made.source not in self.photos
+        ]:
+            raise ValueError(f"a pair set is across `pose`, which the degraded faces of {unknown[0]} do not have")
         _distinct([*self.all, *(made.name for made in self.pair_sets)])
         return self
 

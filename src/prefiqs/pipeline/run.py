@@ -90,12 +90,6 @@ class Run:
                 return with_all_genuine_pairs(benchmark, made.across, made.impostors, made.seed)
         return benchmark
 
-    def check_pair_sets(self, benchmark: Benchmark) -> None:
-        """Raise `InputError` if a benchmark cannot have a pair set of its faces, before anything is embedded for it."""
-        for made in self.params.benchmarks.pair_sets:
-            if made.source == benchmark.name:
-                with_all_genuine_pairs(benchmark, made.across, made.impostors, made.seed)
-
     def raw_embeddings(
         self, benchmark: str, model: str, spec: PruningSpec | None = None, mirrored: bool = False
     ) -> np.ndarray:
@@ -187,8 +181,7 @@ def check_run_name(root: Path, name: str) -> None:
 def open_run(start: str | Path | None = None) -> Run:
     """The run whose compendium holds the folder `start` (by default the current one).
 
-    Raises `ConfigError` if none does, or for a run that `check_run_name` refuses.
-
+    Raises `ConfigError` if none does, or if `check_run_name` does.
     From then on, this process reads weights and benchmarks from the data of the compendium, which DVC tracks.
     """
     root = compendium_root(Path(start) if start else None)

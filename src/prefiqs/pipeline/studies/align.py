@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from prefiqs.datasets.benchmark import Benchmark, keep_people, save_benchmark
-from prefiqs.datasets.pairs import with_folds
+from prefiqs.datasets.pairs import with_all_genuine_pairs, with_folds
 from prefiqs.datasets.registry import build_benchmark
 from prefiqs.faces.align import align
 from prefiqs.pipeline.run import Run
@@ -37,7 +37,9 @@ def align_study(run: Run, benchmark: str) -> AlignStudy:
         built = keep_people(built, people)
     if built.folds is None and built.templates is None and len(built.pairs):
         built = with_folds(built, folds.count, folds.pairs_per_fold, folds.seed)
-    run.check_pair_sets(built)
+    for made in run.params.benchmarks.pair_sets:
+        if made.source == benchmark:  # faces that cannot have these pairs are refused before they are embedded
+            with_all_genuine_pairs(built, made.across, made.impostors, made.seed)
     faces = None
     if run.shows_faces_of(benchmark):
         rows = np.linspace(0, len(built.images) - 1, min(SHOWN, len(built.images))).round().astype(int)

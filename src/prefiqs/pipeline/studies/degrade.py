@@ -26,17 +26,13 @@ class DegradeStudy(Study):
 
 
 def degrade_study(run: Run, benchmark: str) -> DegradeStudy:
-    """Degrade the faces of the benchmark that params.yaml names as the source.
-
-    Raises `InputError` if it names none, or if these faces cannot have a pair set that the parameters ask for.
-    """
+    """Degrade the faces of the benchmark that params.yaml names as the source; `InputError` if it names none."""
     chosen, folds, source = run.params.degrade, run.params.folds, run.params.source_of(benchmark)
     if source is None:
         raise InputError(f"{benchmark} is not in `benchmarks.cross_quality` of params.yaml, so it has no source.")
     clean = run.benchmark(source)
     degraded = build_cross_quality(benchmark, clean, chosen.copies, chosen.strongest, chosen.impostors, chosen.seed)
     degraded = with_folds(degraded, folds.count, folds.pairs_per_fold, folds.seed)
-    run.check_pair_sets(degraded)
     kinds = copies = None
     if run.shows_faces_of(benchmark):
         made = {
