@@ -85,6 +85,11 @@ def test_reduced_precision_is_compared_with_float32(run, tmp_path):
         drift = np.linalg.norm(plain - pruned(images, ratio), axis=1)
         assert row["median drift"] == pytest.approx(np.median(drift), rel=1e-3)
         assert row["median change of drift"] == 0 and row["spearman with fp32"] == pytest.approx(1)
+    for ratio, row in study.by_precision["bf16"].iterrows():  # both passes are in bfloat16
+        networks = [TinyNet(0), prefiqs.prune(TinyNet(0), ratio)]
+        unpruned, moved = prefiqs.embed(networks, images, device="cpu", precision="bf16")
+        drift = np.linalg.norm(unpruned - moved, axis=1)
+        assert row["median drift"] == pytest.approx(np.median(drift), rel=1e-4)
     assert study.by_precision["bf16"]["median change of drift"].min() > 0
     assert 0 < study.numbers["rounding"]["bf16"] < 0.1
     study.write(tmp_path)
