@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from prefiqs.errors import InputError
 from prefiqs.evaluation import bootstrap
-from prefiqs.evaluation.bootstrap import BootstrapCurves, excess_of, resampled_weights, simultaneous_intervals
+from prefiqs.evaluation.bootstrap import (
+    BootstrapCurves,
+    behind_smallest,
+    excess_of,
+    resampled_weights,
+    simultaneous_intervals,
+)
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.curve import Curve
 from prefiqs.evaluation.discarding import Discarding, QualityOrders, SimilarityRanks, sort_by_quality
@@ -368,3 +374,40 @@ def test_a_relative_difference_by_hand():
     # 1/1, 2/1, 3/2 and 5/10 minus 1, in order −0.5, 0, 0.5, 1; the percentiles 5 and 95 lie at 0.15 and 2.85 of three.
     np.testing.assert_allclose(excess_of(3, 2, areas, others), [0.5, -0.5 + 0.15 * 0.5, 0.5 + 0.85 * 0.5])
     assert np.isnan(excess_of(1, 0, areas, np.zeros(6))).all()
+
+
+def test_whoever_looks_for_areas_behind_the_smallest_is_seldom_wrong():
+    """Nine equal areas: of their 90 % intervals, in how many trials is any above 0? One by one, it would be many."""
+    rng, trials, wrong, one_by_one = np.random.default_rng(0), 300, 0, 0
+    for _ in range(trials):
+        areas = rng.normal(10, 0.2, 9)
+        resampled = areas[:, None] + rng.normal(0, 0.2, (9, 500))
+        wrong += (behind_smallest(areas, resampled)[:, 1] > 1e-9).any()
+        ratios = zip(areas[:, None] / areas - 1, resampled[:, None] / resampled - 1, strict=True)
+        one_by_one += any(simultaneous_intervals(*of, 0.9)[0].max() > 0 for of in ratios)
+    assert wrong / trials < 0.08 and one_by_one / trials > 0.1
+
+
+def test_areas_that_are_alike_are_found_alike_at_the_level_of_one_test():
+    """One that is just as much larger as the margin allows is called alike in one trial of 20."""
+    rng, trials, margin, within = np.random.default_rng(0), 400, 0.1, 0
+    for _ in range(trials):
+        areas = rng.normal([10.0, 11.0], 0.2)
+        resampled = areas[:, None] + rng.normal(0, 0.2, (2, 300))
+        within += (behind_smallest(areas, resampled)[:, 2] < margin).all()
+    assert 0.02 < within / trials < 0.08
+
+
+def test_areas_behind_the_smallest_pair_by_pair():
+    rng = np.random.default_rng(0)
+    areas = np.array([10.0, 12, 30])
+    resampled = areas[:, None] * rng.uniform(0.8, 1.2, (3, 200))
+    resampled[1, 0] = 0  # left out
+    pairs = [(a, b) for a in range(3) for b in range(3)]
+    drawn = np.array([resampled[a, 1:] / resampled[b, 1:] for a, b in pairs])
+    ends, _ = simultaneous_intervals(np.log([areas[a] / areas[b] for a, b in pairs]), np.log(drawn), 0.9)
+    found = behind_smallest(areas, resampled)
+    np.testing.assert_allclose(found[:, 0], [0, 0.2, 2])
+    np.testing.assert_allclose(found[:, 1], np.expm1(ends.reshape(3, 3).max(axis=1)))
+    np.testing.assert_allclose(found[:, 2], np.quantile(drawn - 1, 0.95, axis=1).reshape(3, 3).max(axis=1), rtol=1e-3)
+    assert np.isnan(behind_smallest(np.array([0.0, 1]), np.zeros((2, 5)))).all()

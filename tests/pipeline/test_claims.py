@@ -105,6 +105,23 @@ def test_a_ratio_that_is_worse_is_named(run):
     )
 
 
+@pytest.mark.parametrize(
+    ("margins", "named", "verdict"),
+    [
+        # The largest difference is uncertain, and a smaller one is clear.
+        ({"0.4": [0.02, 0, 0.4], "0.6": [0.9, 0.44, 1.8], "0.7": [1.2, 0.0, 2.8]}, "0.6 against the best, unstructured "
+         "L1, ρ = 0.1: +90.0 %, 90 % interval +44.0 to +180.0 %", "no"),
+        ({"0.4": [0.08, 0, 0.09], "0.6": [0.05, 0, 0.14], "0.7": [0.06, 0.05, 0.12]}, "0.6 against the best, "
+         "unstructured L1, ρ = 0.1: +5.0 %, 90 % interval +0.0 to +14.0 %", "undecided"),
+        ({"0.4": [0.06, 0, 0.07], "0.7": [0.05, 0.01, 0.09]}, "0.7 against the best, unstructured L1, ρ = 0.1: +5.0 %, "
+         "90 % interval +1.0 to +9.0 %", "yes"),
+    ],
+)  # fmt: skip
+def test_the_ratio_that_decides_whether_areas_are_stable_is_named(run, margins, named, verdict):
+    row = judged(run, numbers({"excess": {**margins, "0.8": [5.0, 4, 6]}})).loc["stable"]
+    assert (row["evidence"], row["verdict"]) == (f"same-model pAUC at ρ = {named}", verdict)
+
+
 def test_drifts_that_are_all_zero_do_not_test_the_claim(run):
     row = judged(run, numbers({"unreliable": ["sface"]}, {"spearman": None, "spearman_interval": [None] * 2}))
     assert row.loc["jacobian", "evidence"].endswith("every drift is the same at ρ = 0.1")

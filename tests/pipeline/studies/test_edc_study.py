@@ -299,14 +299,19 @@ def test_strategies_are_compared_at_each_ratio_at_once(run, study, name, granula
 
 
 def test_how_much_larger_an_area_is_than_the_smallest_of_all(run, study):
-    """The largest of the ratios to each, with an interval of each that allows for there being several."""
     edc, scores = run.params.edc, run.all_scores("orl-xq", "sface").values
     drawn = run.comparison("orl-xq", ["sface"], scores).bootstrap(edc.protocol, edc.resamples, 0)["sface", 0.1]
     keys = [MethodId.of_spec("sface", spec).key for spec in run.params.prune.main]
+    pairs = [(first, second) for first in keys for second in keys]
+    logs = [np.log(drawn.pauc(first) / drawn.pauc(second)) for first, second in pairs]
+    ends = at_once([np.log(drawn.curves[a].pauc() / drawn.curves[b].pauc()) for a, b in pairs], logs, 0.9)
     for key, found in zip(keys, study.numbers["excess"].values(), strict=True):
         over = [drawn.curves[key].pauc() / drawn.curves[other].pauc() - 1 for other in keys]
-        ends = at_once(over, [drawn.pauc(key) / drawn.pauc(other) - 1 for other in keys], 0.9)
-        assert found == pytest.approx([max(over), max(low for low, _ in ends), max(high for _, high in ends)])
+        low = max(np.expm1(low) for (first, _), (low, _) in zip(pairs, ends, strict=True) if first == key)
+        high = max(
+            np.expm1(np.quantile(its, 0.95)) for (first, _), its in zip(pairs, logs, strict=True) if first == key
+        )
+        assert found == pytest.approx([max(over), low, high])
 
 
 def test_errors_and_false_matches_are_counted_where_they_are_fewest(run, study):

@@ -2,8 +2,10 @@
 
 A claim holds ("yes") if the interval of what it says lies on its side, fails ("no") if it lies on the other, and is
 "undecided" otherwise. That two things are alike needs a margin: the interval must lie within it (two one-sided tests).
-A claim about several ratios or verifiers holds if it holds for each and fails if it fails for one; so their intervals
-hold at once.
+A claim about several ratios or verifiers holds if it holds for each and fails if it fails for one; so the ends of
+intervals that can make it fail hold at once. Those that can make it hold need not, because all of them must
+(intersection-union test): differences have them nevertheless, but of how far the ratios are behind the best one, only
+the low ends hold at once (`bootstrap.behind_smallest`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -138,9 +140,11 @@ def _about_ratios(found: Mapping[str, Any], reliable: bool) -> Iterator[Judged]:
     stable = {ratio: excess for ratio, excess in found["excess"].items() if float(ratio) <= STABLE}
     text = f"pAUC is stable up to ρ = {STABLE:g} (at most {STABLE_AREA:.0%} larger than at the best ratio)"
     if stable:
-        ratio, excess = max(stable.items(), key=lambda item: -1 if item[1][0] is None else item[1][0])
-        evidence = f"same-model pAUC is largest at ρ = {ratio}; best is {variant} ({_percent(excess, reliable)})"
-        yield "stable", True, text, evidence, _all_hold([_within(STABLE_AREA, excess) for excess in stable.values()])
+        verdict = _all_hold([_within(STABLE_AREA, excess) for excess in stable.values()])
+        end = 1 if verdict == "no" else 2  # of the interval that decides
+        ratio, excess = max(stable.items(), key=lambda item: item[1][end] or 0)
+        evidence = f"same-model pAUC at ρ = {ratio} against the best, {variant}: {_percent(excess, reliable)}"
+        yield "stable", True, text, evidence, verdict
     usual = found["usual_ratio"]
     excess = found["excess"][f"{usual['ratio']:g}"]
     text = f"ρ = {usual['ratio']:g} is as good as the best ratio (pAUC at most {SAME_AREA:.0%} larger)"

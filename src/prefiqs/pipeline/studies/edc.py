@@ -9,9 +9,8 @@ import pandas as pd
 
 from prefiqs.evaluation.bootstrap import (
     BootstrapCurves,
+    behind_smallest,
     difference_of,
-    interval_of_largest,
-    ratio_of,
     simultaneous_intervals,
 )
 from prefiqs.evaluation.curve import Curve
@@ -243,11 +242,10 @@ def changes_of_best(
 ) -> dict[str, Any]:
     """How the best ratio, by the estimator's own verifications, compares.
 
-    Intervals allow for its choice, and hold for all verifiers at once (Bonferroni).
-
     by_ratio: keys. difference_to_norm, difference_to_random: by verifier, pAUC·10³ minus that of the norm or of a
-    random order, with its 95 % interval. pauc_best_interval: by verifier, that of the area, ·10³. excess: by ratio, how
-    much larger its area is than the smallest of all, relatively, with its 90 % interval; verified by the estimator.
+    random order, with its 95 % interval. pauc_best_interval: by verifier, that of the area, ·10³. These intervals allow
+    for the choice of the ratio, and hold for all verifiers at once (Bonferroni). excess: by ratio, how much larger its
+    area is than the smallest of all, verified by the estimator; estimate and ends as in `behind_smallest`.
     """
     keys, changes = list(by_ratio.values()), {name: dict[str, list[float]]() for name in ("norm", "random", "itself")}
     best = int(np.argmin(np.nan_to_num(drawn[model].paucs(keys, limit)[0], nan=np.inf)))
@@ -261,15 +259,12 @@ def changes_of_best(
         for name, (area, in_resamples) in rivals.items():
             low, high = simultaneous_intervals(areas - area, resampled - in_resamples, 1 - 0.05 / len(drawn))
             changes[name][verifier] = [1e3 * values[best] for values in (areas - area, low, high)]
-    areas, resampled = drawn[model].paucs(keys, limit)
-    excess = {}
-    for ratio, area, its in zip(by_ratio, areas, resampled, strict=True):
-        excess[ratio] = interval_of_largest(ratio_of(area, areas) - 1, ratio_of(its, resampled) - 1, 0.9)
+    excess = behind_smallest(*drawn[model].paucs(keys, limit)).tolist()
     return {
         "difference_to_norm": changes["norm"],
         "difference_to_random": changes["random"],
         "pauc_best_interval": {v: [max(low, 0.0), high] for v, (_, low, high) in changes["itself"].items()},
-        "excess": excess,
+        "excess": dict(zip(by_ratio, excess, strict=True)),
     }
 
 
