@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from prefiqs.evaluation.bootstrap import excess_of
+from prefiqs.evaluation.bootstrap import excess_of, simultaneous_intervals
 from prefiqs.evaluation.comparison import Bootstraps
 from prefiqs.evaluation.tables import area_text, areas_table, differences_table, unreliable
 from prefiqs.io.tables import read_parquet
@@ -82,7 +82,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     where = f"{benchmark}, quality from {model}"
     setting = f"FMR {protocol.fmrs[0]:g}, discard up to {limit:g}, threshold {edc.threshold}"
     own, priced = areas[areas["key"] == margin].set_index("verifier"), areas.dropna(subset="passes")
-    findings = [_finding(table, areas, group, norm) for group in about["group"].unique()]
+    findings = [_finding(table, areas, group, norm, resampled, limit) for group in about["group"].unique()]
     failures = list(_failures(areas[areas["key"] != margin], own, wide.loc[margin] / wide.loc[norm], model))
     doubts = [unreliable(areas, "verifier"), TRAINED_ON_NOTE * bool(table["trained_on"].any())]
     return CandidatesStudy(
@@ -166,16 +166,27 @@ def _rivals(areas: pd.DataFrame, order: pd.Series, verifiers: list[str], where: 
     )
 
 
-def _finding(table: pd.DataFrame, areas: pd.DataFrame, group: str, norm: str) -> str:
-    best = table[table["group"] == group].iloc[0]
-    if best["key"] == norm:
+def _finding(
+    table: pd.DataFrame, areas: pd.DataFrame, group: str, norm: str, resampled: Bootstraps, limit: float
+) -> str:
+    """Which score of a group is best, and whether it is better than the norm, by intervals that allow for the choice.
+
+    They hold for all scores of the group, and for all verifiers at once (Bonferroni).
+    """
+    scores = table.loc[table["group"] == group, "key"]  # best first
+    if scores.iloc[0] == norm:
         return f"Best at {group}: the norm itself."
-    of_best = areas[areas["key"] == best["key"]]
+    of_best = areas[areas["key"] == scores.iloc[0]].set_index("verifier")
+    for (verifier, _), drawn in resampled.items():
+        found, its = drawn.paucs([norm, *scores], limit)
+        ends = simultaneous_intervals(found[1:] - found[0], its[1:] - its[0], 1 - 0.05 / len(resampled))
+        of_best.loc[verifier, ["from the norm_low", "from the norm_high"]] = [values[0] for values in ends]
     below, above = _clear(of_best, "from the norm")
-    relative = ratio_text(best["relative to the norm"], of_best["reliable"].all())
+    relative = ratio_text(table.loc[scores.index[0], "relative to the norm"], of_best["reliable"].all())
     return (
-        f"Best at {group}, chosen on these data: {best['key']}, {relative} times the norm's area. The interval of the "
-        f"difference is below 0 for {below} verifiers, and above 0 for {above}; it is not corrected for the choice."
+        f"Best at {group}: {scores.iloc[0]}, {relative} times the norm's area. The interval of the difference is below "
+        f"0 for {below} verifiers, and above 0 for {above}; the intervals allow for the choice on these data and hold "
+        "for all verifiers at once."
     )
 
 
