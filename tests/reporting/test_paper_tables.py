@@ -22,7 +22,7 @@ FR_MODELS = {
 SEVEN = ["Adience", "AgeDB-30", "CFP-FP", "LFW", "CALFW", "CPLFW", "XQLFW"]
 EIGHT = [*SEVEN, "IJB-C"]
 SIX = ["LFW", "CFP-FP", "CFP-FF", "AgeDB-30", "CALFW", "CPLFW"]
-TIMES = {"milliseconds": 1.0, "plain": 1.0}
+TIMES = {"milliseconds": 1.0, "plain passes": 1.0}
 SETTING = dict(fmr=0.001, threshold="recomputed", limit=0.3)
 
 
@@ -396,9 +396,9 @@ def test_scores_of_ours_that_are_a_method_of_the_paper(small, tmp_path):
 
 def test_table_1_has_times_in_words_but_not_in_the_csv(small, tmp_path):
     costs = [
-        {"label": "PreFIQs", "method": "prefiqs", "network": "sface", "milliseconds": 10.123, "plain": 5.0},
-        {"label": "exits", "method": "ex-fiqa", "network": "vit", "milliseconds": 3.3, "plain": 3.0},
-        {"label": "Jacobian", "method": "jacobian", "network": "sface", "milliseconds": 9.0, "plain": 3.0},
+        {"label": "PreFIQs", "method": "prefiqs", "network": "sface", "milliseconds": 10.123, "plain passes": 2.0246},
+        {"label": "exits", "method": "ex-fiqa", "network": "vit", "milliseconds": 3.3, "plain passes": 1.1},
+        {"label": "Jacobian", "method": "jacobian", "network": "sface", "milliseconds": 9.0, "plain passes": 3.0},
         {"label": "qualityface", "method": "quality-network", "network": "qualityface"} | TIMES,
         {"label": "cr-fiqa-l", "method": "quality-network", "network": "cr-fiqa-l"} | TIMES,
     ]

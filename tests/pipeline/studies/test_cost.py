@@ -9,7 +9,7 @@ from small_run import small_run, use_small_networks
 
 from prefiqs.errors import InputError
 from prefiqs.pipeline.studies import cost
-from prefiqs.pipeline.studies.cost import cost_study, milliseconds_per_image
+from prefiqs.pipeline.studies.cost import ROUNDS, cost_study, measure
 
 
 class Clock:
@@ -41,25 +41,47 @@ def clock(monkeypatch) -> Clock:
 
 
 def test_the_start_is_left_out(clock):
-    runs = {"fast": Work(clock, each=0.25, start=7), "slow": Work(clock, each=2)}
-    assert milliseconds_per_image(runs, np.zeros((10, 1))) == pytest.approx({"fast": 250, "slow": 2000})
+    plain = Work(clock, each=0.25, start=7)
+    found = measure({"fast": (plain, plain), "slow": (plain, Work(clock, each=2, start=9))}, np.zeros((10, 1)))
+    assert found["milliseconds"].to_dict() == pytest.approx({"fast": 250, "slow": 2000})
+    assert found["plain passes"].to_dict() == pytest.approx({"fast": 1, "slow": 8})
+    assert (found["plain passes_high"] - found["plain passes_low"]).abs().max() < 1e-9
 
 
 @pytest.mark.parametrize("slow", [1, 2, 3])
-def test_one_slow_run_does_not_count(clock, slow):
-    assert milliseconds_per_image({"": Work(clock, 0.5, slow=slow)}, np.zeros((8, 1))) == pytest.approx({"": 500})
+def test_one_slow_run_does_not_count_and_is_told(clock, slow):
+    (row,) = measure({"": (Work(clock, 0.25), Work(clock, 0.5, slow=slow))}, np.zeros((8, 1))).to_dict("records")
+    assert row["milliseconds"] == pytest.approx(500) and row["plain passes"] == pytest.approx(2)
+    assert row["plain passes_high"] == pytest.approx(2 if slow == 1 else 52)  # 104 seconds to 2
+    late = Work(clock, 0.25, slow=slow)
+    (row,) = measure({"": (late, Work(clock, 0.5))}, np.zeros((8, 1))).to_dict("records")
+    assert row["plain"] == pytest.approx(250)
+    assert row["plain passes_low"] == pytest.approx(2 if slow == 1 else 4 / 102)
 
 
-def test_all_take_turns():
+def test_a_machine_that_slows_down_changes_no_ratio(clock):
+    """Both halves of a round become slower alike; the medians of the times say less than those of the ratios."""
+    own, plain = Work(clock, 0.5), Work(clock, 0.25)
+
+    def slower(images):
+        plain(images)
+        own.each *= 3
+        plain.each *= 3
+
+    (row,) = measure({"": (slower, own)}, np.zeros((1, 1))).to_dict("records")
+    assert row["plain passes"] == pytest.approx(6)
+
+
+def test_each_comes_right_after_its_plain_pass():
     turns = []
-    runs = {"a": lambda _: turns.append("a"), "b": lambda _: turns.append("b")}
-    milliseconds_per_image(runs, np.zeros((1, 1)), rounds=2)
-    assert turns == ["a", "b", "a", "b"]
+    a, b, p, q = (lambda _, name=name: turns.append(name) for name in "abpq")
+    measure({"a": (p, a), "b": (q, b)}, np.zeros((1, 1)))
+    assert "".join(turns) == (1 + ROUNDS) * "paqb"
 
 
 def test_no_faces():
     with pytest.raises(InputError, match="no images to time"):
-        milliseconds_per_image({"": len}, np.zeros((0, 1)))
+        measure({"": (len, len)}, np.zeros((0, 1)))
 
 
 def test_every_method_of_the_run_is_timed(tmp_path, monkeypatch):
@@ -72,10 +94,11 @@ def test_every_method_of_the_run_is_timed(tmp_path, monkeypatch):
     assert table["network"].tolist() == ["sface", "sface", "vit-prefiqs", "sface"]
     assert table.loc[0, "label"] == "PreFIQs, unstructured L1, ρ = 0.4"
     assert (table[["milliseconds", "plain"]] > 0).all(axis=None)
-    assert table["plain"].groupby(table["network"]).nunique().eq(1).all()  # one plain pass a network
     kinds = pd.read_csv(tmp_path / "results" / "kinds.csv").set_index("kind of score")
     assert kinds["counted"].is_monotonic_increasing and kinds.loc["two passes", "counted"] == 2
-    assert (kinds["measured"] > 0).all()
+    of_ours = table.loc[0, ["plain passes_low", "plain passes", "plain passes_high"]].tolist()
+    assert kinds.loc["two passes", ["measured_low", "measured", "measured_high"]].tolist() == of_ours, "timed once"
+    assert (kinds["measured_low"] > 0).all() and (kinds["measured_low"] <= kinds["measured"]).all()
     shown = study.table.frame.set_index("label")["plain passes"]
     assert f"Most expensive method: {shown.idxmax()} ({shown.max():.2f} plain passes" in study.findings[-1]
     numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())

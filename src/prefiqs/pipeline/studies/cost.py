@@ -18,11 +18,14 @@ from prefiqs.pipeline.studies import candidate_formulas as formulas
 from prefiqs.pipeline.studies.method import calibrated_options
 from prefiqs.reporting.study import Study, Table, saved_as
 
-COLUMNS = ["key", "label", "method", "network", "milliseconds", "plain"]
+ROUNDS = 5
+RATIO = "plain passes"
+RANGE = {RATIO: "measured", f"{RATIO}_low": "measured_low", f"{RATIO}_high": "measured_high"}
+NOTE = f"In brackets: the lowest and the highest of {ROUNDS} rounds, each of which times a plain pass and a method."
 
 
 class CostStudy(Study):
-    """Milliseconds per image of each method and of a plain pass of its network.
+    """What methods cost, in milliseconds per image and in plain passes of their networks, as `measure` finds them.
 
     kinds: what a score of notebook 21 costs in passes of the estimator, counted and measured; None without that study.
     """
@@ -35,63 +38,76 @@ class CostStudy(Study):
 def cost_study(run: Run) -> CostStudy:
     """Time every method of the run; what happens once (masks, calibration, compilation) is left out."""
     methods, device = run.params.methods, run.params.embed.device
-    estimator = run.params.models.quality[0]
-    timed = [MethodId.of_spec(estimator, run.params.usual), MethodId.of("norm", estimator)]
-    timed += [entry.id for entry in methods.entries.values()]
+    estimator, judged = run.params.models.quality[0], bool(run.params.candidates.benchmarks)
+    ours, margin = MethodId.of_spec(estimator, run.params.usual), MethodId.of("pruning-margin", estimator)
+    timed = [ours, MethodId.of("norm", estimator), *(entry.id for entry in methods.entries.values())]
     networks = {name: load_model(name, device=device) for name in dict.fromkeys(method.network for method in timed)}
-    work: dict[str, Callable] = {name: Embedder([network], device=device) for name, network in networks.items()}
-    for method in timed:
+    plain = {name: Embedder([network], device=device) for name, network in networks.items()}
+    work: dict[str, tuple[Callable, Callable]] = {}
+    for method in dict.fromkeys([*timed, *[margin] * judged]):
         network = networks[method.network]
         options = calibrated_options(run, method.method, dict(method.options), network)
-        work[method.key] = scorer(method.method, network, device=device, **options)
+        work[method.key] = plain[method.network], scorer(method.method, network, device=device, **options)
     counted: dict[str, float] = {}
-    if run.params.candidates.benchmarks:
+    if judged:
         probe = formulas.LastLayer(private_copy(networks[estimator], "candidates", device))
         sums, counted = formulas.contribution_sums(probe.model), formulas.counted_passes(probe)
-        work[formulas.ONE] = scorer("pruning-margin", networks[estimator], device=device)
-        work[formulas.GRADIENT] = derivatives(sums, probe.model, formulas.BATCH, "the candidates")
-        work[formulas.TWO] = work[timed[0].key]
+        gradient = derivatives(sums, probe.model, formulas.BATCH, "the candidates")
+        work[formulas.GRADIENT] = plain[estimator], gradient
     images = np.asarray(run.benchmark(methods.calibrated_on).images[: methods.timed_faces])
-    took = milliseconds_per_image(work, images)
-    rows = [(m.key, m.label, m.method, m.network, took[m.key], took[m.network]) for m in timed]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    numbers = {"costs": frame.to_dict("records")}
-    frame["plain passes"] = frame["milliseconds"] / frame["plain"]
-    table = Table(frame, f"Milliseconds per image, {len(images)} faces at once", digits=2, hidden=["key"])
+    took = measure(work, images)
+    about = {m.key: {"label": m.label, "method": m.method, "network": m.network} for m in timed}
+    frame = pd.DataFrame.from_dict(about, "index").join(took).rename_axis("key").reset_index()
+    table = Table(
+        frame,
+        f"Milliseconds per image, {len(images)} faces at once",
+        digits=dict.fromkeys(took, 2),
+        notes=NOTE,
+        hidden=["key"],
+        intervals=[RATIO],
+    )
+    examples = {formulas.ONE: margin.key, formulas.GRADIENT: formulas.GRADIENT, formulas.TWO: ours.key}
+    measured = took.reindex([examples[kind] for kind in counted]).set_axis([*counted])[[*RANGE]].rename(columns=RANGE)
     kinds = Table(
-        pd.DataFrame({"counted": counted, "measured": {kind: took[kind] / took[estimator] for kind in counted}})
-        .rename_axis("kind of score")
-        .reset_index(),
+        measured.assign(counted=counted).rename_axis("kind of score").reset_index(),
         f"Cost of training-free scores in plain passes of {estimator}",
-        digits={"counted": 3, "measured": 2},
+        digits={"counted": 3} | dict.fromkeys(measured, 2),
         notes="counted: in multiply-adds. measured: in time, of pruning-margin, of the consensus of earlier layers "
-        f"({formulas.BATCH} faces at a time), and of PreFIQs.",
+        f"({formulas.BATCH} faces at a time), and of PreFIQs. {NOTE}",
+        intervals=["measured"],
     )
     setting = f"Timed on {len(images)} faces at once, {networks[estimator].device}, {os.cpu_count()} CPU cores."
     findings = [setting, *_findings(frame)]
-    return CostStudy(table=table, kinds=kinds if counted else None, findings=findings, numbers=numbers)
+    numbers = {"costs": frame.to_dict("records")}
+    return CostStudy(table=table, kinds=kinds if judged else None, findings=findings, numbers=numbers)
 
 
 def _findings(costs: pd.DataFrame) -> Iterator[str]:
-    ours, ordered = costs.iloc[0], costs.sort_values("plain passes", kind="stable")
-    yield f"{ours['label']}: {ours['plain passes']:.2f} plain passes; the paper counts two."
-    cheap = (costs["plain passes"] < 1.5).sum()
+    ours, ordered = costs.iloc[0], costs.sort_values(RATIO, kind="stable")
+    yield f"{ours['label']}: {ours[RATIO]:.2f} plain passes; the paper counts two."
+    cheap = (costs[RATIO] < 1.5).sum()
     yield f"{cheap} of {len(costs)} methods cost less than 1.5 plain passes of their network."
     for end, row in (("Cheapest", ordered.iloc[0]), ("Most expensive", ordered.iloc[-1])):
-        yield f"{end} method: {row['label']} ({row['plain passes']:.2f} plain passes of {row['network']})."
+        yield f"{end} method: {row['label']} ({row[RATIO]:.2f} plain passes of {row['network']})."
 
 
-def milliseconds_per_image(work: Mapping[str, Callable], images: np.ndarray, rounds: int = 3) -> dict[str, float]:
-    """Milliseconds that each kind of work takes an image: its shortest run over the number of images.
+def measure(work: Mapping[str, tuple[Callable, Callable]], images: np.ndarray) -> pd.DataFrame:
+    """Time several kinds of work, each right after a plain pass, in rounds of all of them; the first does not count.
 
-    Each round runs all kinds in turn, so that other load on the machine affects all of them alike.
+    work: by name, a plain pass and what to time. In the table, by name and in medians over the rounds: milliseconds
+    (an image), plain (of the pass), plain passes (the ratio of both in a round; also its lowest and highest value).
+    Raises InputError without images.
     """
     if not len(images):
         raise InputError("There are no images to time methods on.")
-    shortest = dict.fromkeys(work, np.inf)
-    for _ in range(rounds):
-        for name, function in work.items():
-            start = time.perf_counter()
-            function(images)
-            shortest[name] = min(shortest[name], time.perf_counter() - start)
-    return {name: 1e3 * seconds / len(images) for name, seconds in shortest.items()}
+    rounds = [[[_seconds(f, images) for f in pair] for pair in work.values()] for _ in range(1 + ROUNDS)]
+    plain, own = 1e3 * np.moveaxis(np.array(rounds[1:]), 2, 0) / len(images)
+    ratios = own / plain
+    found = [*np.median([own, plain, ratios], axis=1), ratios.min(axis=0), ratios.max(axis=0)]
+    return pd.DataFrame(dict(zip(["milliseconds", "plain", *RANGE], found, strict=True)), index=[*work])
+
+
+def _seconds(function: Callable, images: np.ndarray) -> float:
+    start = time.perf_counter()
+    function(images)
+    return time.perf_counter() - start
