@@ -30,10 +30,14 @@ ROWS = (  # run, benchmark, estimator, verifier
     ("wild", "lfw-all", "mobilefacenet-y1", "sface"),
     ("wild", "cfp-fp-all", "mobilefacenet-y1", "sface"),
 )
-QUESTIONED = (
-    *ROWS,
-    ("wild", "lfw-all", "sface", "sface"),
-    ("wild", "cfp-fp-all", "sface", "sface"),
+QUESTIONED = (  # run, benchmark, estimator
+    ("default", "orl-xq", "sface"),
+    *(
+        ("wild", data, of)
+        for of in ("mobilefacenet-y1", "sface", "mobilefacenet-512")
+        for data in ("lfw-all", "cfp-fp-all")
+    ),
+    *(("wild-methods", "cfp-fp-all", of) for of in ("sface", "mobilefacenet-y1")),
 )
 JUDGED = ("default", "wild")  # runs that judge the claims; where both have a result, the second, with more verifiers
 PAIRED = ("orl-xq", "lfw", "lfw-all", "cfp-fp", "cfp-fp-all", "cfp-ff")
@@ -151,10 +155,10 @@ def comparability() -> str:
 def run_by_run() -> str:
     """What each run says to each question, and a figure that shows it."""
     parts = []
-    for run, benchmark, estimator, _ in QUESTIONED:
+    for run, benchmark, estimator in QUESTIONED:
         if published(run):
             parts.append(f"### {benchmark}, quality from {estimator} (run [{run}]({run}/README.md))")
-            for question, answer, stage, figure in QUESTIONS:
+            for question, answer, stage, figure in QUESTIONS if run in JUDGED else [OF_METHODS]:
                 if not (sentences := list(answer(run, benchmark, estimator))):
                     continue
                 parts.append(f"**{question}** {' '.join(sentences)}")
@@ -173,7 +177,8 @@ def against_baselines(run: str, benchmark: str, estimator: str) -> Iterator[str]
     better = sum(high < 0 for _, _, high in numbers["difference_to_random"].values())
     yield f"At its best ratio, PreFIQs is better than random order with {better} of {verifiers} verifiers."
     worse, clearly = (usual["from_norm"] > 0).sum(), (usual["from_norm_low"] > 0).sum()
-    yield f"At ρ = 0.4, the norm is better with {worse} ({clearly} intervals exclude 0)."
+    exclude = "interval excludes" if clearly == 1 else "intervals exclude"
+    yield f"At ρ = 0.4, the norm has a smaller area with {worse}; {clearly} {exclude} 0."
     chosen = numbers["difference_to_norm"].values()
     worse, undecided = sum(low > 0 for _, low, _ in chosen), sum(low <= 0 <= high for _, low, high in chosen)
     yield f"At the best ratio, the norm is better with {worse}, and the comparison is undecided with {undecided}."
@@ -204,7 +209,25 @@ def derivative(run: str, benchmark: str, estimator: str) -> Iterator[str]:
     judged = pd.read_csv(ROOT / "reports" / run / "claims.csv").query("claim == 'jacobian' and estimator == @estimator")
     judged = judged[judged["benchmark"].isin([benchmark, benchmark.removesuffix("-all")])]
     for row in judged.itertuples():
-        yield f"{row.text}: {row.verdict}. {row.evidence}."
+        data = f"On the official pairs, `{row.benchmark}`: " * (row.benchmark != benchmark)
+        yield f"{data}{row.text}: {row.verdict}. {row.evidence}."
+
+
+def other_methods(run: str, benchmark: str, estimator: str) -> Iterator[str]:
+    """How all methods, and PreFIQs at ρ = 0.4, compare with the norm."""
+    areas = pd.read_csv(ROOT / "reports" / run / "edc" / benchmark / estimator / "areas.csv")
+    areas = areas.query("fmr == 0.001 and threshold == 'recomputed' and ratio != 0.2")
+    norm = areas[areas["method"] == "norm"].set_index("verifier")["pauc"]
+    others = areas[areas["method"] != "norm"]
+    others = others.assign(label=marked(others), relative=others["pauc"] / others["verifier"].map(norm))
+    by_method = others.groupby("label")
+    means, sure = by_method["relative"].mean().sort_values(), by_method["reliable"].all()
+    named = "; ".join(f"{label}: {ratio_text(mean, sure[label])}" for label, mean in means.items())
+    yield f"The area over that of the norm, mean over {len(norm)} verifiers. {named}."
+    for side, hits in (("below", others["from_norm_high"] < 0), ("above", others["from_norm_low"] > 0)):
+        counts = hits.groupby(others["label"]).sum()[means.index]
+        named = "; ".join(f"{label} ({count})" for label, count in counts[counts > 0].items())
+        yield f"How many intervals of the difference lie {side} 0: {named or 'none'}."
 
 
 def valleys() -> str:
@@ -286,6 +309,7 @@ QUESTIONS = (  # question, answer, and stage and name of its figure
     ("How should one prune?", how_to_prune, "edc", "pauc"),
     ("Is drift a derivative?", derivative, "jacobian", "scatter"),
 )
+OF_METHODS = ("Are other methods better than the norm?", other_methods, "edc", "intervals")
 
 
 def what_was_run() -> str:
@@ -365,10 +389,11 @@ def candidate(rows: pd.DataFrame, mark: str) -> list[str]:
         counts += [brief(side, others["reliable"]) if known else "–" for side in sides]
     key, group = rows[["key", "group"]].iloc[0]
     costs = ROOT / "reports" / "default" / "cost"
-    kinds = pd.read_csv(costs / "kinds.csv").set_index("kind of score")["measured"]
-    norm = pd.read_csv(costs / "costs.csv").query("method == 'norm'")["plain passes"].iloc[0]
-    measured = norm if key == NORM else kinds[group]
-    return [mark.format(key), f"{rows['passes'].mean():.2f}", f"{measured:.2f}", *numbers, *counts]
+    kinds = pd.read_csv(costs / "kinds.csv").set_index("kind of score").filter(like="measured")
+    norm = pd.read_csv(costs / "costs.csv").query("method == 'norm'").filter(like="plain passes").iloc[0]
+    measured = "{:.2f} [{:.2f}, {:.2f}]".format(*(norm if key == NORM else kinds.loc[group]))
+    passes = rows.loc[rows["estimator"] == "sface", "passes"].iloc[0]  # which was timed
+    return [mark.format(key), f"{passes:.2f}", measured, *numbers, *counts]
 
 
 def rivals() -> str:
@@ -401,9 +426,9 @@ def relative_areas() -> pd.DataFrame:
 
 
 def price() -> None:
-    """Draw the areas of all candidates by their cost, on three data sets and with two estimators."""
+    """Draw the areas of all candidates by their cost, on three data sets and with the estimators that chose some."""
     found = relative_areas().dropna(subset="passes").fillna({"method": ""})
-    found = found[found["estimator"].isin(["sface", "mobilefacenet-512"]) & (found["data"] != "CFP-FF")]
+    found = found[found["estimator"].isin(CHOOSING) & (found["data"] != "CFP-FF")]
     panels = ["data", "estimator"]
     points = found.groupby([*panels, "group", "method", "key"], sort=False)[["relative", "passes"]].mean().reset_index()
     points["front"] = on_front(points, "relative", panels)

@@ -57,8 +57,10 @@ def page(tmp_path, monkeypatch):
     folder = tmp_path / "reports" / "default" / "cost"
     folder.mkdir(parents=True)
     kinds = pd.DataFrame({"kind of score": ["one pass", "two passes"], "measured": [0.9, 1.8]})
+    kinds = kinds.assign(measured_low=kinds["measured"] - 0.1, measured_high=kinds["measured"] + 0.2)
     kinds.to_csv(folder / "kinds.csv", index=False)
-    pd.DataFrame({"method": ["prefiqs", "norm"], "plain passes": [1.7, 0.8]}).to_csv(folder / "costs.csv", index=False)
+    costs = pd.DataFrame({"method": ["prefiqs", "norm"], "plain passes": [1.7, 0.8]})
+    costs.assign(**{"plain passes_low": 0.7, "plain passes_high": 2.3}).to_csv(folder / "costs.csv", index=False)
     return module
 
 
@@ -84,10 +86,28 @@ def test_scores_are_chosen_on_some_data_and_judged_on_others(page):
     rows = {cells(line)[0]: cells(line)[1:] for line in lines[4:]}
     # Over that of the norm: 0.9, 0.8 and 1.0 choose; 0.1 and 0.8 are other data. LFW chose all scores of this table.
     counts = ["1 of 2 (1 of 2)", "0 of 2 (0 of 2)"]
-    assert rows[f"**{MARGIN}**"] == ["1.01", "0.90", "0.900 §", "0.800", "0.50", "0.100 §", *counts, *counts]
+    assert rows[f"**{MARGIN}**"] == [
+        "1.01",
+        "0.90 [0.80, 1.10]",
+        "0.900 §",
+        "0.800",
+        "0.50",
+        "0.100 §",
+        *counts,
+        *counts,
+    ]
     counts = ["0 of 2 (0 of 2)", "2 of 2 (2 of 2)"]
-    assert rows["PreFIQs, ρ = 0.4"] == ["2.00", "1.80", "1.167 §", "2.000", "1.0", "0.100 §", *counts, *counts]
-    assert rows[NORM] == ["1.00", "0.80", "1.000 §", "1.000", "1.0", "1.000 §", *["–"] * 4]
+    assert rows["PreFIQs, ρ = 0.4"] == [
+        "2.00",
+        "1.80 [1.70, 2.00]",
+        "1.167 §",
+        "2.000",
+        "1.0",
+        "0.100 §",
+        *counts,
+        *counts,
+    ]
+    assert rows[NORM] == ["1.00", "0.80 [0.70, 2.30]", "1.000 §", "1.000", "1.0", "1.000 §", *["–"] * 4]
 
 
 def test_rivals_that_beat_the_margin_are_named_with_where(page):
@@ -123,15 +143,15 @@ def test_the_figure_of_prices_marks_the_front_and_the_data_that_chose_a_score(pa
     page.price()
     (table,) = drawn
     assert set(table["verifier"]) == {
-        *(f"LFW\nquality from {name}" for name in ("sface", "mobilefacenet-512")),
+        *(f"LFW\nquality from {name}" for name in ("sface", "mobilefacenet-y1")),
         *(f"{data}\nquality from sface" for data in ("CFP-FP", "orl-xq")),
     }
     assert set(table["label"]) == {f"{key} § LFW" for _, key, passes in SCORES[1:] if passes > 0}
     front = table[table["front"]].groupby("verifier")["key"].agg(set)
-    # The margin is never worse than the norm; PreFIQs is nowhere better than it, but equal once.
+    # The margin is never worse than the norm; PreFIQs is nowhere better than the margin, but as good as it once.
     assert front.to_dict() == {
         "LFW\nquality from sface": {MARGIN},
-        "LFW\nquality from mobilefacenet-512": {MARGIN, "PreFIQs, ρ = 0.4"},
+        "LFW\nquality from mobilefacenet-y1": {MARGIN},
         "CFP-FP\nquality from sface": {MARGIN, "PreFIQs, ρ = 0.4"},
         "orl-xq\nquality from sface": {MARGIN},
     }
@@ -278,14 +298,49 @@ def test_each_question_has_sentences_from_the_numbers_and_a_figure(run):
     assert run.run_by_run().split("\n\n") == [
         "### orl-xq, quality from sface (run [default](default/README.md))",
         "**Is PreFIQs better than random order, and than the norm?** At its best ratio, PreFIQs is better than random "
-        "order with 1 of 2 verifiers. At ρ = 0.4, the norm is better with 2 (1 intervals exclude 0). At the best "
-        "ratio, the norm is better with 1, and the comparison is undecided with 1. Areas are not reliable with w.",
+        "order with 1 of 2 verifiers. At ρ = 0.4, the norm has a smaller area with 2; 1 interval excludes 0. At the "
+        "best ratio, the norm is better with 1, and the comparison is undecided with 1. Areas are not reliable with w.",
         "![Is PreFIQs better than random order, and than the norm? orl-xq, quality from sface]"
         "(default/edc/orl-xq/sface/intervals.png)",
         "**How should one prune?** The mean area over the verifiers is smallest at ρ = 0.2; the same-model area, by "
         "which the claims choose the best ratio, at ρ = 0.4. From ρ = 0.6 on, PreFIQs is no better than the best "
         "random order, whatever the verifier. Unstructured beats structured at no ratio.",
         "**Is drift a derivative?** They rank alike: no. Spearman 0.5.",
+    ]
+
+
+def test_numbers_of_official_pairs_are_named(run, tmp_path):
+    claims = pd.DataFrame({"claim": ["jacobian"], "benchmark": ["cfp-fp"], "estimator": ["sface"]})
+    folder = tmp_path / "reports" / "wild"
+    folder.mkdir(exist_ok=True)
+    claims.assign(text="They rank alike", verdict="yes", evidence="Spearman 1").to_csv(folder / "claims.csv")
+    answers = [list(run.derivative("wild", data, "sface")) for data in ("cfp-fp-all", "cfp-fp")]
+    sentence = "They rank alike: yes. Spearman 1."
+    assert answers == [[f"On the official pairs, `cfp-fp`: {sentence}"], [sentence]]
+
+
+def test_other_methods_are_compared_with_the_norm(page, tmp_path):
+    folder = tmp_path / "reports" / "wild-methods" / "edc" / "cfp-fp-all" / "sface"
+    folder.mkdir(parents=True)
+    rows = [
+        ("a", "norm", "embedding norm", np.nan, False, 10.0, np.nan, np.nan),
+        ("b", "norm", "embedding norm", np.nan, False, 20.0, np.nan, np.nan),
+        ("a", "froq", "FROQ", np.nan, False, 9.0, -2, -0.5),  # 0.9 and 0.8 of the norm
+        ("b", "froq", "FROQ", np.nan, False, 16.0, -5, 1),
+        ("a", "vit-fiqa", "ViT-FIQA", np.nan, True, 8.0, -3, -1),  # 0.8 and 0.7
+        ("b", "vit-fiqa", "ViT-FIQA", np.nan, True, 14.0, -9, -1),
+        ("a", "prefiqs", "PreFIQs, ρ = 0.4", 0.4, False, 12.0, 1, 3),  # 1.2 and 1.0
+        ("b", "prefiqs", "PreFIQs, ρ = 0.4", 0.4, False, 20.0, -1, 1),
+        ("a", "prefiqs", "PreFIQs, ρ = 0.2", 0.2, False, 1.0, -9, -8),
+    ]
+    columns = ["verifier", "method", "label", "ratio", "trained_on", "pauc", "from_norm_low", "from_norm_high"]
+    areas = pd.DataFrame(rows, columns=columns).assign(fmr=0.001, threshold="recomputed", reliable=True)
+    areas.to_csv(folder / "areas.csv", index=False)
+    assert list(page.other_methods("wild-methods", "cfp-fp-all", "sface")) == [
+        "The area over that of the norm, mean over 2 verifiers. ViT-FIQA §: 0.750; FROQ: 0.850; PreFIQs, ρ = 0.4: "
+        "1.100.",
+        "How many intervals of the difference lie below 0: ViT-FIQA § (2); FROQ (1).",
+        "How many intervals of the difference lie above 0: PreFIQs, ρ = 0.4 (1).",
     ]
 
 

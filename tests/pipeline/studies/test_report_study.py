@@ -66,7 +66,7 @@ def run(tmp_path_factory):
         folder = run.layout.results(*item)
         folder.mkdir(parents=True)
         (folder / "numbers.json").write_text(json.dumps(numbers))
-    costs = {"label": "PreFIQs", "method": "prefiqs", "network": "sface", "milliseconds": 6.0, "plain": 3.0}
+    costs = {"label": "PreFIQs", "method": "prefiqs", "network": "sface", "milliseconds": 6.0, "plain passes": 2.0}
     write_table(pd.DataFrame([costs]), run.layout.results("cost") / "costs.csv")
     return run
 
@@ -141,6 +141,26 @@ def test_the_page_begins_with_prefiqs_against_the_norm(run):
             "intervals exclude 0)."
         ) in head
     assert "* 7 of the 2,400 photos of orl were aligned by the fiducial points of the data set" in head
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, ""), (1, "* 1 of the 2,400 photos of orl was aligned by")])
+def test_photos_aligned_by_fiducials_are_named_if_there_are_any(run, count, said):
+    path = run.layout.results("align", "orl") / "numbers.json"
+    before = path.read_text()
+    path.write_text(json.dumps({"images": 2400, "by_fiducials": count}))
+    text = report(run).text
+    path.write_text(before)
+    assert said in text if said else "fiducial" not in text
+
+
+def test_the_papers_tables_are_listed_by_number_and_estimator(run):
+    folder = run.layout.results("paper")
+    folder.mkdir(exist_ok=True)
+    for name in ("paper-table1", "paper-table3-a", "paper-table3-b"):
+        (folder / f"{name}.csv").touch()
+    text = report(run).text
+    shutil.rmtree(folder)
+    assert "\n* Table 1: [all methods](paper/paper-table1.csv)\n* Table 3: [a](paper/paper-table3-a.csv), [b](" in text
 
 
 def test_the_page_says_where_the_valley_lies(run):

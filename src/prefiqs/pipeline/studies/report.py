@@ -62,7 +62,8 @@ FIGURES = [
           "The share of all faces of {benchmark} (%) that a method scores lower than the face shown. Where a column "
           "has both red and blue cells, the methods disagree."),
     Shown("ablation", "ablation", "pAUC of the ablations",
-          "pAUC·10³ of PreFIQs on {benchmark} with one choice changed at a time, quality and verification by {model}."),
+          "pAUC·10³ of PreFIQs on {benchmark} with one choice changed at a time, quality and verification by {model}. "
+          "Layers: those of one stage are pruned; blocks are counted from 0, from the image on."),
     Shown("precision", "precision", "pAUC in reduced precision",
           "pAUC·10³ of PreFIQs on {benchmark} by pruning ratio, with {model} in float32 and in reduced precision."),
     Shown("candidates", "price", "pAUC of training-free scores by their cost",
@@ -127,6 +128,7 @@ def report(run: Run) -> Report:
         norm_table=_norm_table(norm),
         ratios_table=_ratios_table(run, areas),
         accuracy_table=_accuracy_table(run, numbers),
+        paper_tables=_paper_tables(run),
         at_chance=_at_chance(areas),
         verifiers_table=_verifiers_table,
         transformer_table=_transformer_table,
@@ -272,6 +274,15 @@ def _links(run: Run, folders: Sequence[str], stages: Iterable[str], item: Iterab
         names = [path.name for path in paths if not any(fnmatch(path.name, pattern) for pattern in NOT_PUBLISHED)]
         for stem, name in {Path(name).stem: name for name in names}.items():  # .md comes after .csv
             yield f"[{folder.partition('/')[0]}: {stem}]({folder}/{name})"
+
+
+def _paper_tables(run: Run) -> dict[str, list[str]]:
+    """Links to the paper's tables as CSV, by number and named by the estimator."""
+    links: dict[str, list[str]] = {}
+    for path in sorted(run.layout.results("paper").glob("paper-table*.csv")):
+        number, _, estimator = path.stem.removeprefix("paper-table").partition("-")
+        links.setdefault(number, []).append(f"[{estimator or 'all methods'}](paper/{path.name})")
+    return links
 
 
 def _notebooks(run: Run, folders: Iterable[str]) -> dict[str, list[str]]:
