@@ -389,9 +389,10 @@ def candidate(rows: pd.DataFrame, mark: str) -> list[str]:
         counts += [brief(side, others["reliable"]) if known else "–" for side in sides]
     key, group = rows[["key", "group"]].iloc[0]
     costs = ROOT / "reports" / "default" / "cost"
-    kinds = pd.read_csv(costs / "kinds.csv").set_index("kind of score").filter(like="measured")
-    norm = pd.read_csv(costs / "costs.csv").query("method == 'norm'").filter(like="plain passes").iloc[0]
-    measured = "{:.2f} [{:.2f}, {:.2f}]".format(*(norm if key == NORM else kinds.loc[group]))
+    found = pd.read_csv(costs / "costs.csv").query("method == 'norm'")
+    if key != NORM:
+        found = pd.read_csv(costs / "kinds.csv").query("`kind of score` == @group")
+    measured = "{:.2f} [{:.2f}, {:.2f}]".format(*found.filter(like="plain passes").iloc[0])
     passes = rows.loc[rows["estimator"] == "sface", "passes"].iloc[0]  # which was timed
     return [mark.format(key), f"{passes:.2f}", measured, *numbers, *counts]
 

@@ -56,8 +56,8 @@ def page(tmp_path, monkeypatch):
         table.to_csv(folder / "areas.csv", index=False)
     folder = tmp_path / "reports" / "default" / "cost"
     folder.mkdir(parents=True)
-    kinds = pd.DataFrame({"kind of score": ["one pass", "two passes"], "measured": [0.9, 1.8]})
-    kinds = kinds.assign(measured_low=kinds["measured"] - 0.1, measured_high=kinds["measured"] + 0.2)
+    kinds = pd.DataFrame({"kind of score": ["one pass", "two passes"], "plain passes": [0.9, 1.8]})
+    kinds["plain passes_low"], kinds["plain passes_high"] = kinds["plain passes"] - 0.1, kinds["plain passes"] + 0.2
     kinds.to_csv(folder / "kinds.csv", index=False)
     costs = pd.DataFrame({"method": ["prefiqs", "norm"], "plain passes": [1.7, 0.8]})
     costs.assign(**{"plain passes_low": 0.7, "plain passes_high": 2.3}).to_csv(folder / "costs.csv", index=False)

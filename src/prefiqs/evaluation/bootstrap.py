@@ -288,13 +288,9 @@ def excess_of(area: float, other: float, areas: NDArray[np.float64], others: NDA
     areas, others: in the resamples. If the interval lies within a margin on both sides of 0, the areas are alike: that
     is two one-sided tests at 5 %. NaN where the other area is 0.
     """
-    return difference_of(float(ratio_of(area, other)) - 1, ratio_of(areas, others) - 1, 0.9)
-
-
-def ratio_of(area: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:
-    """Return areas over others, of the shape to which they broadcast; NaN where the other is 0."""
-    above, below = np.broadcast_arrays(np.asarray(area, float), np.asarray(other, float))
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    of = np.append(others, other)
+    change = np.divide(np.append(areas, area), of, out=np.full(len(of), np.nan), where=of > 0) - 1
+    return difference_of(float(change[-1]), change[:-1], 0.9)
 
 
 def _percentiles(values: NDArray[np.float64], level: float) -> tuple[float, float]:

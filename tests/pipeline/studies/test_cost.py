@@ -1,7 +1,5 @@
 """What methods cost: times by a clock that the test turns, and the rows that come of them."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -96,13 +94,11 @@ def test_every_method_of_the_run_is_timed(tmp_path, monkeypatch):
     assert (table[["milliseconds", "plain"]] > 0).all(axis=None)
     kinds = pd.read_csv(tmp_path / "results" / "kinds.csv").set_index("kind of score")
     assert kinds["counted"].is_monotonic_increasing and kinds.loc["two passes", "counted"] == 2
-    of_ours = table.loc[0, ["plain passes_low", "plain passes", "plain passes_high"]].tolist()
-    assert kinds.loc["two passes", ["measured_low", "measured", "measured_high"]].tolist() == of_ours, "timed once"
-    assert (kinds["measured_low"] > 0).all() and (kinds["measured_low"] <= kinds["measured"]).all()
+    measured = kinds[["plain passes_low", "plain passes", "plain passes_high"]]
+    assert measured.loc["two passes"].tolist() == table.loc[0, measured.columns].tolist(), "timed once"
+    assert (measured > 0).all(axis=None) and (measured.diff(axis=1).dropna(axis=1) >= 0).all(axis=None)
     shown = study.table.frame.set_index("label")["plain passes"]
     assert f"Most expensive method: {shown.idxmax()} ({shown.max():.2f} plain passes" in study.findings[-1]
-    numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
-    assert [cost["key"] for cost in numbers["costs"]] == table["key"].tolist()
 
 
 def test_without_the_study_of_candidates_its_kinds_are_not_timed(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ from prefiqs.reporting.study import Study, Table, saved_as
 
 ROUNDS = 5
 RATIO = "plain passes"
-RANGE = {RATIO: "measured", f"{RATIO}_low": "measured_low", f"{RATIO}_high": "measured_high"}
+RANGE = [RATIO, f"{RATIO}_low", f"{RATIO}_high"]
 NOTE = f"In brackets: the lowest and the highest of {ROUNDS} rounds, each of which times a plain pass and a method."
 
 
@@ -48,7 +48,6 @@ def cost_study(run: Run) -> CostStudy:
         network = networks[method.network]
         options = calibrated_options(run, method.method, dict(method.options), network)
         work[method.key] = plain[method.network], scorer(method.method, network, device=device, **options)
-    counted: dict[str, float] = {}
     if judged:
         probe = formulas.LastLayer(private_copy(networks[estimator], "candidates", device))
         sums, counted = formulas.contribution_sums(probe.model), formulas.counted_passes(probe)
@@ -58,28 +57,21 @@ def cost_study(run: Run) -> CostStudy:
     took = measure(work, images)
     about = {m.key: {"label": m.label, "method": m.method, "network": m.network} for m in timed}
     frame = pd.DataFrame.from_dict(about, "index").join(took).rename_axis("key").reset_index()
-    table = Table(
-        frame,
-        f"Milliseconds per image, {len(images)} faces at once",
-        digits=dict.fromkeys(took, 2),
-        notes=NOTE,
-        hidden=["key"],
-        intervals=[RATIO],
-    )
-    examples = {formulas.ONE: margin.key, formulas.GRADIENT: formulas.GRADIENT, formulas.TWO: ours.key}
-    measured = took.reindex([examples[kind] for kind in counted]).set_axis([*counted])[[*RANGE]].rename(columns=RANGE)
-    kinds = Table(
-        measured.assign(counted=counted).rename_axis("kind of score").reset_index(),
-        f"Cost of training-free scores in plain passes of {estimator}",
-        digits={"counted": 3} | dict.fromkeys(measured, 2),
-        notes="counted: in multiply-adds. measured: in time, of pruning-margin, of the consensus of earlier layers "
-        f"({formulas.BATCH} faces at a time), and of PreFIQs. {NOTE}",
-        intervals=["measured"],
-    )
+    caption = f"Milliseconds per image, {len(images)} faces at once"
+    table = Table(frame, caption, digits=dict.fromkeys(took, 2), notes=NOTE, hidden=["key"], intervals=[RATIO])
+    kinds = None
+    if judged:
+        examples = took.loc[[margin.key, formulas.GRADIENT, ours.key], RANGE].reset_index(drop=True)
+        kinds = Table(
+            pd.DataFrame({"kind of score": counted.keys(), "counted": counted.values()}).join(examples),
+            f"Cost of training-free scores in plain passes of {estimator}",
+            digits={"counted": 3} | dict.fromkeys(RANGE, 2),
+            notes=f"counted: in multiply-adds. {RATIO}: in time, of pruning-margin, of the consensus of earlier layers "
+            f"({formulas.BATCH} faces at a time), and of PreFIQs. {NOTE}",
+            intervals=[RATIO],
+        )
     setting = f"Timed on {len(images)} faces at once, {networks[estimator].device}, {os.cpu_count()} CPU cores."
-    findings = [setting, *_findings(frame)]
-    numbers = {"costs": frame.to_dict("records")}
-    return CostStudy(table=table, kinds=kinds if judged else None, findings=findings, numbers=numbers)
+    return CostStudy(table, kinds, [setting, *_findings(frame)])
 
 
 def _findings(costs: pd.DataFrame) -> Iterator[str]:

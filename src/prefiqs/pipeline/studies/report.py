@@ -106,8 +106,7 @@ def report(run: Run) -> Report:
     """Collect what the stages of this run have found, and nothing that its parameters do not name."""
     params, items = run.params, stage_items(run.layout.root, run.params.model_dump())
     folders = [item.results.removeprefix(RESULTS) for item in items if item.results]
-    # Times differ from run to run.
-    found_in = {folder: run.layout.results(folder) / "numbers.json" for folder in folders if folder != "cost"}
+    found_in = {folder: run.layout.results(folder) / "numbers.json" for folder in folders}
     numbers = {f.replace("/", "-"): json.loads(read_text(path)) for f, path in found_in.items() if path.is_file()}
     metrics = {}
     for benchmark, model in product(params.benchmarks.pair_lists, params.models.quality):
