@@ -22,7 +22,7 @@ from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.style import save_figure
 from prefiqs.reporting.paper.printed import comparable
-from prefiqs.reporting.tables import TRAINED_ON, Table, marked
+from prefiqs.reporting.tables import MISSING, TRAINED_ON, Table, marked
 
 ROOT = Path(__file__).parents[1]
 ROWS = (  # run, benchmark, estimator, verifier
@@ -187,7 +187,7 @@ def against_baselines(run: str, benchmark: str, estimator: str) -> Iterator[str]
 
 
 def how_to_prune(run: str, benchmark: str, estimator: str) -> Iterator[str]:
-    """Which ratio is best, from which on PreFIQs is useless, and at which the way to prune matters."""
+    """Which ratio is best, at which PreFIQs is useless, and at which the way to prune matters."""
     numbers, areas = _numbers(run, benchmark, estimator), _areas(run, benchmark, estimator)
     same_model = areas[areas["verifier"] == estimator].set_index("ratio")["pauc"]
     yield (
@@ -197,7 +197,8 @@ def how_to_prune(run: str, benchmark: str, estimator: str) -> Iterator[str]:
     useless = areas["pauc"] >= areas["verifier"].map(numbers["pauc_random_min"])
     lost = useless.groupby(areas["ratio"]).all()
     if lost.any():
-        yield f"From ρ = {lost.idxmax():g} on, PreFIQs is no better than the best random order, whatever the verifier."
+        ratios = ", ".join(map("{:g}".format, lost.index[lost]))
+        yield f"At ρ = {ratios}, PreFIQs is no better than the best random order, whatever the verifier."
     for title, key in (("Unstructured beats structured", "to_structured"), ("L1 beats random", "to_random_pruning")):
         ratios = [ratio for ratio, (_, _, high) in numbers[key].items() if ratio != "mean" and high < 0]
         if numbers[key]:  # otherwise not run
@@ -210,7 +211,8 @@ def derivative(run: str, benchmark: str, estimator: str) -> Iterator[str]:
     judged = judged[judged["benchmark"].isin([benchmark, benchmark.removesuffix("-all")])]
     for row in judged.itertuples():
         data = f"On the official pairs, `{row.benchmark}`: " * (row.benchmark != benchmark)
-        yield f"{data}{row.text}: {row.verdict}. {row.evidence}."
+        verdict = f"{row.verdict}. " * (row.verdict != MISSING)
+        yield f"{data}{row.text}: {verdict}{row.evidence}."
 
 
 def other_methods(run: str, benchmark: str, estimator: str) -> Iterator[str]:
@@ -220,14 +222,15 @@ def other_methods(run: str, benchmark: str, estimator: str) -> Iterator[str]:
     norm = areas[areas["method"] == "norm"].set_index("verifier")["pauc"]
     others = areas[areas["method"] != "norm"]
     others = others.assign(label=marked(others), relative=others["pauc"] / others["verifier"].map(norm))
-    by_method = others.groupby("label")
-    means, sure = by_method["relative"].mean().sort_values(), by_method["reliable"].all()
-    named = "; ".join(f"{label}: {ratio_text(mean, sure[label])}" for label, mean in means.items())
-    yield f"The area over that of the norm, mean over {len(norm)} verifiers. {named}."
-    for side, hits in (("below", others["from_norm_high"] < 0), ("above", others["from_norm_low"] > 0)):
-        counts = hits.groupby(others["label"]).sum()[means.index]
-        named = "; ".join(f"{label} ({count})" for label, count in counts[counts > 0].items())
-        yield f"How many intervals of the difference lie {side} 0: {named or 'none'}."
+    others = others.assign(
+        below=others["from_norm_high"] < 0, above=others["from_norm_low"] > 0, few=~others["reliable"]
+    )
+    means = {"relative": "mean", "below": "sum", "above": "sum", "few": "any"}
+    table = others.groupby("label").agg(means).sort_values("relative").rename_axis("method").reset_index()
+    yield (
+        f"The area relative to that of the norm, mean over the verifiers, and how many of {len(norm)} intervals of the "
+        f"difference lie below and above 0:\n\n{Table(table, '', coarse={'relative': 'few'}).markdown().strip()}"
+    )
 
 
 def valleys() -> str:
