@@ -21,7 +21,7 @@ from prefiqs.reporting.study import Study, Table, saved_as
 ROUNDS = 5
 RATIO = "plain passes"
 RANGE = [RATIO, f"{RATIO}_low", f"{RATIO}_high"]
-NOTE = f"In brackets: the lowest and the highest of {ROUNDS} rounds, each of which times a plain pass and a method."
+NOTE = f"Medians of {ROUNDS} rounds, each of a plain pass and then the method; in brackets, the range of their ratio."
 
 
 class CostStudy(Study):
