@@ -142,20 +142,67 @@ def test_it_says_which_areas_rest_on_few_errors(paper):
 
 
 @every_paper
+def test_the_abstract_counts_every_test_once(paper):
+    claims = pd.read_csv(paper.parent / "claims.csv").query("from_paper and reliable and verdict != '–'")
+    counts = [(claims["verdict"] == verdict).sum() for verdict in ("yes", "no", "undecided")]
+    said = re.search(r"Of (\d+) tests .*? holds in (\d+), fails in (\d+), and is undecided in (\d+)\.", text_of(paper))
+    assert [int(number) for number in said.groups()] == [sum(counts), *counts]
+
+
+@every_paper
+def test_it_says_what_each_benchmark_is_and_what_the_label_is_shown_against(paper):
+    text, numbers = text_of(paper), json.loads((paper.parent / "numbers.json").read_text(encoding="utf-8"))
+    for key, found in numbers.items():
+        stage, _, benchmark = key.partition("-")
+        if stage in ("align", "degrade"):
+            counts = " ".join(str(found[what]) for what in ("people", "images", "genuine", "impostor"))
+            assert re.search(rf"{benchmark} {counts} [A-Za-z]{{3}}", text)
+    drawn = [found["drawn"] for key, found in numbers.items() if key.startswith("density-")]
+    assert all(f"(Fig. 2 of the paper): {'; '.join(names)}. Darker" in text for names in drawn)
+    assert ("The paper’s Fig. 2, drift and quality against a quality label, is not drawn in this run" in text) == (
+        not drawn
+    )
+
+
+def candidates_of(paper: Path) -> pd.DataFrame:
+    paths = sorted((paper.parent / "candidates").glob("*/*/areas.csv"))
+    areas = pd.concat(pd.read_csv(path).assign(data=path.parts[-3], estimator=path.parts[-2]) for path in paths)
+    by = ["data", "estimator", "verifier"]
+    norm = areas[areas["key"] == "norm ‖e‖"].set_index(by)["pauc"].rename("norm")
+    return areas.join(norm, on=by).eval("ratio = pauc / norm")
+
+
+@every_paper
 def test_it_compares_scores_by_their_price(paper):
-    text = text_of(paper)
-    columns, passes, better = {}, [], 0
-    for path in sorted((paper.parent / "candidates").glob("*/*/areas.csv")):
-        areas = pd.read_csv(path)
-        passes.append(areas.groupby("key")["passes"].first())
-        wide = areas.pivot(index="key", columns="verifier", values="pauc")
-        columns[path.parts[-3:-1]] = (wide / wide.loc["norm ‖e‖"]).mean(axis=1)
-        better += (wide.loc["pruning-margin ‖e‖·κ²"] < wide.loc["norm ‖e‖"]).sum()
-    assert f"smaller than that of the norm in {better} of" in text
-    printed = pd.DataFrame(columns)
+    text, areas = text_of(paper), candidates_of(paper)
+    sure = areas.groupby("data")["reliable"].all()
+    sure = sure.index[sure]
     for key in ("norm ‖e‖", "pruning-margin ‖e‖·κ²", "PreFIQs, ρ = 0.4"):
-        cost = pd.concat(passes)[key].mean()
-        found = re.search(rf"{cell(key, 0)} {cost:.2f}((?: \d\.\d{{3}}){{{len(columns) + 1}}}) ", text)
-        *values, mean = found[1].split()
-        assert sorted(values) == sorted(f"{value:.3f}" for value in printed.loc[key])  # their order is the run's
-        assert mean == f"{printed.loc[key].mean():.3f}"
+        expected = []
+        for _, rows in areas[areas["key"] == key].groupby("estimator"):
+            by_data = rows.groupby("data")
+            ratios, known = by_data["ratio"].mean(), by_data["trained_on"].any()
+            printed = [
+                f"{ratio:.3f}" if data in sure else f"{float(f'{ratio:.2g}'):g}" for data, ratio in ratios.items()
+            ]
+            cells = sorted(number + " §" * known[data] for number, data in zip(printed, ratios.index, strict=True))
+            if len(cells) > 1:
+                cells.append(f"{ratios[sure].mean():.3f}" + " §" * known[sure].any())
+            expected.append([f"{rows['passes'].iloc[0]:.2f}", *cells])
+        found = re.findall(rf"{cell(key, 0)} (\d\.\d\d)((?: \d(?:\.\d+)?(?: §)?){{{len(expected[0]) - 1}}}) ", text)
+        rows = [[passes, *re.findall(r"\d\S*(?: §)?", numbers)] for passes, numbers in found]
+        few = len(areas["data"].unique())  # their order is the run's
+        assert sorted([row[0], *sorted(row[1 : 1 + few]), *row[1 + few :]] for row in rows) == sorted(expected)
+
+
+@every_paper
+def test_it_counts_what_is_not_reliable_and_what_chose_the_margin_apart(paper):
+    text, areas = text_of(paper), candidates_of(paper).query("key == 'pruning-margin ‖e‖·κ²'")
+    for rival in ("the norm", "PreFIQs"):
+        for (known, reliable), part in areas.groupby(["trained_on", "reliable"]):
+            low, high = (part[f"from {rival}_{end}"] for end in ("low", "high"))
+            counts = [len(part), (part[f"from {rival}"] < 0).sum(), (high < 0).sum(), (low > 0).sum()]
+            names = r", ".join([r"\S+"] * part["data"].nunique()) + " §" * known
+            cells = [names, "yes" if reliable else "no", *map(str, counts)]
+            row = rf"{rival}(?:, ρ = \S+)? {' '.join(cells)} "
+            assert re.search(row, text), row

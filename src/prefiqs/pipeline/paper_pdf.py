@@ -9,25 +9,34 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from prefiqs.evaluation.tables import FEW_ERRORS
+from prefiqs.datasets.registry import BENCHMARKS
+from prefiqs.evaluation.tables import FEW_ERRORS, unreliable
 from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_table
 from prefiqs.models.registry import card_of
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.candidate_formulas import MARGIN, NORM, relative_areas
+from prefiqs.pipeline.studies.candidates import ratio_text
 from prefiqs.pipeline.studies.claims import SAME_AREA, verdicts_table
 from prefiqs.pipeline.studies.paper import paper_study
-from prefiqs.pipeline.studies.report import FIGURES as SHOWN
+from prefiqs.pipeline.studies.report import FIGURES as PAGE_FIGURES
 from prefiqs.reporting.paper.tables import COMPANION
-from prefiqs.reporting.tables import Table
+from prefiqs.reporting.tables import MISSING, TRAINED_ON, TRAINED_ON_NOTE, Table
 from prefiqs.reporting.typst import escape, typst_table, write_pdf
 
 TEMPLATE = Path(__file__).with_suffix(".typ.j2")
 MAIN = {"intervals": "width: 100%"}  # a figure, and its size on the page
 FIGURES = {"density": "height: 5.5cm", "scatter": "height: 6cm", "pauc": "width: 75%"}
 PRICE = {"price": "width: 100%"}
-CAPTIONS = {figure.name: figure.caption.removesuffix(".") for figure in SHOWN}
+SHOWN = {figure.name: figure for figure in PAGE_FIGURES}
+CITED = {"orl": "ORL @orl", "lfw": "LFW @lfw", "cfp-fp": "CFP @cfp", "cfp-ff": "CFP @cfp"}
 PASSES = {"feed_forward": "forward passes", "backwards": "backward passes"}
+RULES = {
+    "nearest": "the impostor similarity whose FMR is nearest",
+    "conservative": "the impostor similarity with the largest FMR not above it",
+    "cr-fiqa": "the similarity of any pair, genuine or impostor, whose FMR is nearest; impostor pairs exactly at the "
+    "threshold match, as in the code published with CR-FIQA @crfiqa",
+}
 TOP = 3  # scores of each price that are shown
 
 
@@ -42,14 +51,17 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
     source = environment.from_string(read_text(TEMPLATE)).render(
         params=run.params,
         made=json.loads(read_text(folder / "manifest.json")),
+        rule=RULES[run.params.edc.rule],
         networks=typst_table(_networks(run)),
         benchmarks=typst_table(_benchmarks(run, numbers)),
+        cited=", ".join(dict.fromkeys(CITED[name] for name in run.params.benchmarks.photos if name in CITED)),
         abstract=" ".join(_abstract(judged, study.comparable)),
         verdicts=_verdicts(judged) if len(judged) else "No claims are tested in this run.",
         claims=_claims(judged) if len(judged) else "",
         alike=SAME_AREA,
+        margin=typst_table(_margin(scores)) if len(scores) else "",
         prices=typst_table(_prices(scores)) if len(scores) else "",
-        price_findings=list(_price_findings(scores)) if len(scores) else [],
+        best_scores=_best_scores(scores) if len(scores) else "",
         # Of several data sets, the table says more than a figure of one.
         price=list(_figures(run, folder, PRICE, numbers)) if len(run.params.candidates.benchmarks) == 1 else [],
         tables=tables,
@@ -79,24 +91,36 @@ def _networks(run: Run) -> Table:
 
 
 def _benchmarks(run: Run, numbers: Mapping[str, Any]) -> Table:
-    """People, images and pairs of each benchmark."""
-    rows = []
-    for name in run.params.benchmarks.pair_lists:
-        faces, pairs = run.params.faces_of(name), numbers[f"edc-{name}-{run.params.models.quality[0]}"]["pairs"]
+    """People, images and pairs of each benchmark, and what it is."""
+    benchmarks, rows = run.params.benchmarks, []
+    copies, kinds = run.params.degrade.copies - 1, ", ".join(run.params.degrade.strongest)
+    kind = {name: BENCHMARKS[name].title if name in BENCHMARKS else "own photos" for name in benchmarks.photos}
+    kind |= {
+        made.name: f"the faces of {made.source} as they are, and each in {copies} degraded copies ({kinds})"
+        for made in benchmarks.cross_quality
+    }
+    kind |= {
+        made.name: f"the faces of {made.source}: all genuine pairs"
+        f"{f' that differ in {made.across}' * (made.across != 'source')}, and impostor pairs drawn at random"
+        for made in benchmarks.pair_sets
+    }
+    for name in [*benchmarks.all, *(made.name for made in benchmarks.pair_sets)]:
+        faces = run.params.faces_of(name)
         found = numbers.get(f"align-{faces}") or numbers[f"degrade-{faces}"]
-        rows.append((name, found["people"], found["images"], pairs["genuine"], pairs["impostor"]))
-    columns = ["benchmark", "people", "images", "genuine pairs", "impostor pairs"]
+        pairs = numbers.get(f"edc-{name}-{run.params.models.quality[0]}", {}).get("pairs", found)
+        rows.append((name, found["people"], found["images"], pairs["genuine"], pairs["impostor"], kind[name]))
+    columns = ["benchmark", "people", "images", "genuine pairs", "impostor pairs", "what it is"]
     return Table(pd.DataFrame(rows, columns=columns), "Benchmarks")
 
 
 def _abstract(judged: pd.DataFrame, comparable: pd.DataFrame) -> Iterator[str]:
     """How often the paper's claims hold, and whether its numbers can be compared."""
-    sure = judged[judged["from_paper"] & judged["reliable"]]
-    if len(sure):
-        counts = sure["verdict"].value_counts().reindex(["yes", "undecided", "no"], fill_value=0)
-        yield (f"Of {len(sure)} tests of the paper's claims (claim, benchmark and estimator) on reliable areas, "
-               f"{counts['yes']} confirm the claim, {counts['no']} contradict it, and {counts['undecided']} leave it "
-               "undecided.")  # fmt: skip
+    tested = judged[judged["from_paper"] & judged["reliable"] & (judged["verdict"] != MISSING)]
+    if len(tested):
+        counts = tested["verdict"].value_counts().reindex(["yes", "no", "undecided"], fill_value=0)
+        yield (f"Of {counts.sum()} tests of the paper's claims (claim, benchmark and estimator) on reliable areas, the "
+               f"claim holds in {counts['yes']}, fails in {counts['no']}, and is undecided in {counts['undecided']}."
+               )  # fmt: skip
     results = comparable[comparable["table"] != "Table 1"]
     yield f"Of {results['printed'].sum()} printed results, {results['comparable'].sum()} can be compared with ours."
 
@@ -112,46 +136,101 @@ def _claims(judged: pd.DataFrame) -> str:
 
 
 def _candidates(run: Run, folder: Path) -> pd.DataFrame:
-    """`CandidatesStudy.areas` of all benchmarks and estimators, with columns where and relative (to the norm)."""
+    """`CandidatesStudy.areas` of each benchmark and estimator, with columns data, estimator, relative (to the norm)."""
     found = []
     for benchmark, model in product(run.params.candidates.benchmarks, run.params.models.quality):
         areas = read_table(folder / "candidates" / benchmark / model / "areas.csv")
-        where = f"{run.params.most_pairs_of(benchmark)}, {model}"
-        relative = areas.assign(where=where, relative=relative_areas(areas))
-        found.append(relative.dropna(subset="passes"))  # methods on other networks have no price
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+        where = {"data": run.params.most_pairs_of(benchmark), "estimator": model}
+        found.append(areas.assign(relative=relative_areas(areas), **where))
+    # Methods on other networks have no price.
+    return pd.concat(found, ignore_index=True).dropna(subset="passes") if found else pd.DataFrame()
 
 
-def _prices(areas: pd.DataFrame) -> Table:
-    """The best scores of each price, and those that are known by name, best first."""
-    wide = areas.pivot_table("relative", ["group", "key"], "where", sort=False)
-    wide = wide.assign(mean=wide.mean(axis=1)).reset_index().sort_values("mean", kind="stable")
-    wide.insert(2, "passes", wide["key"].map(areas.groupby("key")["passes"].mean()))
-    named = wide["key"].isin([NORM, MARGIN]) | wide["key"].str.startswith("PreFIQs")
-    shown = wide[named | (wide.groupby("group").cumcount() < TOP)]
-    by_price = areas.groupby("group")["passes"].mean().sort_values().index
+def _averaged(areas: pd.DataFrame) -> pd.DataFrame:
+    """The areas that are averaged: of the data sets whose areas are all reliable, or of all if there is none."""
+    sure = areas[areas.groupby("data")["reliable"].transform("all")]
+    return sure if len(sure) else areas
+
+
+def _means(areas: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    how = {"passes": "mean", "relative": "mean", "reliable": "all", "trained_on": "any"}
+    return areas.groupby(by, sort=False)[[*how]].agg(how)
+
+
+def _by_price(areas: pd.DataFrame) -> pd.DataFrame:
+    """One row a score, by price and best first: group, key, and the columns of `_means` over what is averaged."""
+    scores = _means(_averaged(areas), ["group", "key"]).reset_index()
+    price = scores.groupby("group")["passes"].transform("mean")
+    return scores.assign(price=price).sort_values(["price", "relative"], kind="stable")
+
+
+def _margin(areas: pd.DataFrame) -> Table:
+    """How often the pruning margin is better than the norm and PreFIQs; what is reliable, and what chose it, apart."""
+    margin, usual = areas[areas["key"] == MARGIN], areas.loc[areas["method"] == "prefiqs", "key"].iloc[0]
+    rows = [
+        (name, _names(part), known, not unsure, len(part), (change < 0).sum(), (high < 0).sum(), (low > 0).sum())
+        for rival, name in (("the norm", "the norm"), ("PreFIQs", usual))
+        for (known, unsure), part in margin.groupby(["trained_on", ~margin["reliable"]])
+        for change, low, high in [(part[f"from {rival}{end}"] for end in ("", "_low", "_high"))]
+    ]
+    columns = ["than", "on", "known", "reliable", "comparisons", "area smaller", "interval below 0", "above 0"]
+    frame = pd.DataFrame(rows, columns=columns)
     return Table(
-        pd.concat(shown[shown["group"] == group] for group in by_price).rename(columns={"key": "score"}),
-        "Scores without training, by price: pAUC relative to that of the norm, mean over the verifiers",
-        best=dict.fromkeys(wide.columns[3:], "min"),
-        digits={"passes": 2},
-        blocks="group",
-        notes=f"A column for each set of pairs and estimator. Shown are the best {TOP} of each price, the norm, the "
-        "pruning margin, and PreFIQs. passes: multiply-adds, of a forward pass.",
+        frame,
+        "In how many comparisons (estimator and verifier) the area of the pruning margin is smaller than that of the "
+        "norm and of PreFIQs, and in how many the interval of the difference excludes 0",
+        hidden=["known"],
+        trained_on={"on": frame["known"]},
+        notes=TRAINED_ON_NOTE * bool(frame["known"].any()),
     )
 
 
-def _price_findings(areas: pd.DataFrame) -> Iterator[str]:
-    margin, relative = areas[areas["key"] == MARGIN], areas.groupby(["group", "key"], sort=False)["relative"].mean()
-    for rival in ("the norm", "PreFIQs"):
-        smaller, clearly = (margin[f"from {rival}"] < 0).sum(), (margin[f"from {rival}_high"] < 0).sum()
-        yield (
-            f"The area of the pruning margin is smaller than that of {rival} in {smaller} of {len(margin)} comparisons "
-            f"(pairs, estimator and verifier); {clearly} intervals exclude 0."
-        )
-    best = relative.groupby("group", sort=False).idxmin()
-    named = ", ".join(f"{key} at {group} ({relative[group, key]:.3f})" for group, key in best)
-    yield f"The best scores on these data, with their mean relative area: {named}."
+def _prices(areas: pd.DataFrame) -> Table:
+    """The best scores of each price, and those that are known by name, by estimator, price and area."""
+    scores = _by_price(areas)
+    named = scores["key"].isin([NORM, MARGIN]) | scores["key"].str.startswith("PreFIQs")
+    shown = scores.loc[named | (scores.groupby("group").cumcount() < TOP), "key"]
+    rows = pd.MultiIndex.from_product([areas["estimator"].unique(), shown], names=["estimator", "score"])
+    parts = [areas, _averaged(areas).assign(data="mean")][: areas["data"].nunique()]  # of one data set, no mean
+    cells = _means(pd.concat(parts), ["estimator", "key", "data"]).unstack("data", sort=False).reindex(rows)
+    few, known = ~cells["reliable"].astype(bool), cells["trained_on"]
+    coarse = {name: f"few {name}" for name in few}
+    passes = _means(areas, ["estimator", "key"])[["passes"]].reindex(rows)
+    best = dict.fromkeys(few.columns[~few.any()], "min")
+    notes = [
+        f"A block shows one estimator: the best {TOP} scores of each price (by the mean over the blocks), the norm, "
+        "the pruning margin, and PreFIQs. passes: cost in multiply-adds, as multiples of one forward pass.",
+        f"mean: over {_names(_averaged(areas))}." * (len(parts) > 1),
+        unreliable(areas, "data"),
+        TRAINED_ON_NOTE * bool(known.any(axis=None)),
+    ]
+    return Table(
+        passes.join([cells["relative"], few.rename(columns=coarse)]).reset_index(),
+        "Scores without training: pAUC relative to that of the norm, mean over the verifiers",
+        best=best,
+        digits={"passes": 2},
+        notes=" ".join(filter(None, notes)),
+        blocks="estimator",
+        within=dict.fromkeys(best, ["estimator"]),
+        coarse=coarse,
+        trained_on=dict(known.items()),
+    )
+
+
+def _best_scores(areas: pd.DataFrame) -> str:
+    named = ", ".join(
+        f"{row.key}{f' {TRAINED_ON}' * row.trained_on} at {row.group} ({ratio_text(row.relative, row.reliable)})"
+        for row in _by_price(areas).drop_duplicates("group").itertuples()
+    )
+    return (
+        f"The best of each price on these data, with their area relative to that of the norm (mean over "
+        f"{_names(_averaged(areas))}, the estimators and the verifiers): {named}. This is not corrected for the choice "
+        "of the best."
+    )
+
+
+def _names(areas: pd.DataFrame) -> str:
+    return ", ".join(areas["data"].unique())
 
 
 def _compared(cells: pd.DataFrame) -> Table:
@@ -187,7 +266,7 @@ def _figures(
             repeated |= name == "pauc" and len(strategies) == 1
             if not (elsewhere or repeated or noise):
                 shown.add(name)
-                yield path.as_posix(), CAPTIONS[name].format(model=model, benchmark=benchmark), size
+                yield path.as_posix(), SHOWN[name].caption_of(benchmark, model, numbers).removesuffix("."), size
 
 
 def _reliability(run: Run, numbers: Mapping[str, Any]) -> pd.DataFrame:

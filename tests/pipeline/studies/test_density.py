@@ -11,6 +11,7 @@ from small_run import small_run, write_derivatives, write_scores
 from prefiqs.io.tables import write_table
 from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.studies.density import density_study
+from prefiqs.pipeline.studies.report import FIGURES
 from prefiqs.pruning.spec import PruningSpec
 
 
@@ -57,8 +58,14 @@ def test_a_drift_that_is_the_same_for_all_faces_is_not_drawn(tmp_path):
     run = small_run(tmp_path)
     write_scores(run, "orl-xq")
     write_derivatives(run, "orl-xq")
-    every = len(density_study(run, "orl-xq", "sface").figure.axes)
+    study = density_study(run, "orl-xq", "sface")
+    every, drawn = len(study.figure.axes), study.numbers["drawn"]
     folder = run.layout.derivatives("orl-xq", "sface")
     drifts = Scores.read(folder)
     replace(drifts, values={key: np.zeros_like(values) for key, values in drifts.values.items()}).write(folder)
-    assert len(density_study(run, "orl-xq", "sface").figure.axes) == every - 2
+    study = density_study(run, "orl-xq", "sface")
+    assert len(study.figure.axes) == every - 2
+    assert study.numbers["drawn"] == drawn[2:] and "PreFIQs" in drawn[2]
+    (shown,) = (figure for figure in FIGURES if figure.name == "density")
+    caption = shown.caption_of("orl-xq", "sface", {"density-orl-xq-sface": study.numbers})
+    assert drawn[2] in caption and "drift" not in caption

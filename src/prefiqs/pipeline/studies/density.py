@@ -19,7 +19,7 @@ class DensityStudy(Study):
     """Drift and quality of one benchmark over a quality label, higher = better: its own, else 1 − severity.
 
     numbers: Spearman correlations with the label, of "jacobian" and "discrete" (minus the drift) and of PreFIQs under
-    the key of its pruned network; within_kind is NaN where all labels are the same.
+    the key of its pruned network; within_kind is NaN where all labels are the same; drawn: what the panels show.
     """
 
     figure: Figure = saved_as("density")
@@ -56,7 +56,7 @@ def density_study(run: Run, benchmark: str, model: str) -> DensityStudy:
         figure=density_panels(label, drawn, xlabel, f"{benchmark}, quality from {model}"),
         table=Table(table, f"Rank correlation of PreFIQs, {spec.label}, with the label, by kind of degradation"),
         findings=list(_findings(correlation.set_axis(names), table)),
-        numbers={"spearman_with_label": correlation.to_dict(), "within_kind": within.to_dict()},
+        numbers={"spearman_with_label": correlation.to_dict(), "within_kind": within.to_dict(), "drawn": list(drawn)},
     )
 
 

@@ -33,6 +33,11 @@ class Shown(NamedTuple):
     text: str
     caption: str
 
+    def caption_of(self, benchmark: str, model: str, numbers: Mapping[str, Any]) -> str:
+        """The caption of one item; numbers: of all stages, of which it may quote what is `drawn`."""
+        drawn = "; ".join(numbers.get(f"{self.stage}-{benchmark}-{model}", {}).get("drawn", ()))
+        return self.caption.format(benchmark=benchmark, model=model, drawn=drawn)
+
 
 FIGURES = [
     Shown("edc", "intervals", "pAUC of every method minus that of the embedding norm, with 95 % intervals",
@@ -54,8 +59,8 @@ FIGURES = [
           "Jacobian drift of {model} against its discrete drift on {benchmark}, one point per face; on the dashed line "
           "they are equal."),
     Shown("density", "density", "Drift and quality against the quality label",
-          "Fig. 2: drift and quality of {model} against the label of the images of {benchmark}. Darker cells hold more "
-          "faces."),
+          "Against the quality label of the faces of {benchmark}, with {model} (Fig. 2 of the paper): {drawn}. Darker "
+          "cells hold more faces."),
     Shown("agreement", "ranks", "Rank correlation of the methods",
           "Rank correlation of the methods on the faces of {benchmark}: 1 is the same order, −1 the reverse order."),
     Shown("agreement", "faces", "How the methods rank the same faces",

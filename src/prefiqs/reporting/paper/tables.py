@@ -15,7 +15,7 @@ from prefiqs.reporting.paper import printed as paper
 from prefiqs.reporting.tables import ALIKE, TRAINED_ON_NOTE, UNMOVED, Table, broken
 
 METHODS_COLUMN = "Methods"
-DRIFTS = {"jacobian": "Jacobian drift (Eq. 9)", "discrete": "Discrete drift D(x) (Eq. 4)"}
+DRIFTS = {"jacobian": "Jacobian drift (Eq. 9 of the paper)", "discrete": "Discrete drift D(x) (Eq. 4 of the paper)"}
 UNPRUNED = "Unpruned"
 COMPANION = "companion"
 OURS_IN_TABLE_1 = paper.OVERVIEW["prefiqs"]
