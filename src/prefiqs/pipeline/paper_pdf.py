@@ -31,12 +31,6 @@ PRICE = {"price": "width: 100%"}
 SHOWN = {figure.name: figure for figure in PAGE_FIGURES}
 CITED = {"orl": "ORL @orl", "lfw": "LFW @lfw", "cfp-fp": "CFP @cfp", "cfp-ff": "CFP @cfp"}
 PASSES = {"feed_forward": "forward passes", "backwards": "backward passes"}
-RULES = {
-    "nearest": "the impostor similarity whose FMR is nearest",
-    "conservative": "the impostor similarity with the largest FMR not above it",
-    "cr-fiqa": "the similarity of any pair, genuine or impostor, whose FMR is nearest; impostor pairs exactly at the "
-    "threshold match, as in the code published with CR-FIQA @crfiqa",
-}
 TOP = 3  # scores of each price that are shown
 
 
@@ -51,7 +45,6 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
     source = environment.from_string(read_text(TEMPLATE)).render(
         params=run.params,
         made=json.loads(read_text(folder / "manifest.json")),
-        rule=RULES[run.params.edc.rule],
         networks=typst_table(_networks(run)),
         benchmarks=typst_table(_benchmarks(run, numbers)),
         cited=", ".join(dict.fromkeys(CITED[name] for name in run.params.benchmarks.photos if name in CITED)),
@@ -94,21 +87,17 @@ def _benchmarks(run: Run, numbers: Mapping[str, Any]) -> Table:
     """People, images and pairs of each benchmark, and what it is."""
     benchmarks, rows = run.params.benchmarks, []
     copies, kinds = run.params.degrade.copies - 1, ", ".join(run.params.degrade.strongest)
-    kind = {name: BENCHMARKS[name].title if name in BENCHMARKS else "own photos" for name in benchmarks.photos}
-    kind |= {
-        made.name: f"the faces of {made.source} as they are, and each in {copies} degraded copies ({kinds})"
-        for made in benchmarks.cross_quality
-    }
-    kind |= {
-        made.name: f"the faces of {made.source}: all genuine pairs"
-        f"{f' that differ in {made.across}' * (made.across != 'source')}, and impostor pairs drawn at random"
-        for made in benchmarks.pair_sets
-    }
-    for name in [*benchmarks.all, *(made.name for made in benchmarks.pair_sets)]:
+    what = {name: BENCHMARKS[name].title if name in BENCHMARKS else "own photos" for name in benchmarks.photos}
+    for made in benchmarks.cross_quality:
+        what[made.name] = f"the faces of {made.source} as they are, and each in {copies} degraded copies ({kinds})"
+    for made in benchmarks.pair_sets:
+        differ = f" that differ in {made.across}" * (made.across != "source")
+        what[made.name] = f"the faces of {made.source}: all genuine pairs{differ}, and impostor pairs drawn at random"
+    for name, words in what.items():
         faces = run.params.faces_of(name)
         found = numbers.get(f"align-{faces}") or numbers[f"degrade-{faces}"]
         pairs = numbers.get(f"edc-{name}-{run.params.models.quality[0]}", {}).get("pairs", found)
-        rows.append((name, found["people"], found["images"], pairs["genuine"], pairs["impostor"], kind[name]))
+        rows.append((name, found["people"], found["images"], pairs["genuine"], pairs["impostor"], words))
     columns = ["benchmark", "people", "images", "genuine pairs", "impostor pairs", "what it is"]
     return Table(pd.DataFrame(rows, columns=columns), "Benchmarks")
 
