@@ -47,7 +47,8 @@ def write_pdf(source: str, path: Path) -> None:
     Raises `InputError` with the message of Typst for source that it does not understand.
     """
     try:
-        pdf = typst.compile(source.encode(), None, path.parent, ignore_system_fonts=True, timestamp=0)  # type: ignore[type-var]
+        # Tags would be a third of a long paper; for screen readers, there are the same tables in Markdown.
+        pdf = typst.compile(source.encode(), None, path.parent, ignore_system_fonts=True, timestamp=0, pdf_tags=False)  # type: ignore[type-var]
     except typst.TypstError as error:
         raise InputError(f"{path} cannot be typeset: {error}") from error
     path.write_bytes(pdf)
