@@ -3,7 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 # Quoted wherever it is used: the repository may be in a folder whose name holds blanks.
 BIN := $(abspath $(VENV))/bin
-RUN := PATH="$(BIN):$$PATH"
+# Compiled modules are kept, even where the environment forbids it: each stage is a process, and would compile them again.
+RUN := PYTHONDONTWRITEBYTECODE= PATH="$(BIN):$$PATH"
 TEST := $(RUN) OMP_NUM_THREADS=1 python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
 .PHONY: reproduce run check fetch test test-long lint docs readme tutorials vit clean
