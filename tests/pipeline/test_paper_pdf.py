@@ -165,6 +165,7 @@ def test_it_says_what_each_benchmark_is_and_what_the_label_is_shown_against(pape
 def candidates_of(paper: Path) -> pd.DataFrame:
     paths = sorted((paper.parent / "candidates").glob("*/*/areas.csv"))
     areas = pd.concat(pd.read_csv(path).assign(data=path.parts[-3], estimator=path.parts[-2]) for path in paths)
+    areas = areas.dropna(subset="passes")  # methods on other networks have no price here
     by = ["data", "estimator", "verifier"]
     norm = areas[areas["key"] == "norm ‖e‖"].set_index(by)["pauc"].rename("norm")
     return areas.join(norm, on=by).eval("ratio = pauc / norm")
