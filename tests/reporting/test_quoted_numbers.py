@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -49,3 +51,12 @@ def test_what_scaling_was_measured():
             row = f"| {work} | {ms:.3g} | {42e6 * ms / 86.4e6:.{1 if ms > 1 else 2}f} |"
         assert row in document
     assert len(figures) == 6
+
+
+def test_how_grafiqs_does_on_lfw():
+    document = " ".join((ROOT / "docs" / "limits.md").read_text(encoding="utf-8").split())
+    assert "about that of a random order with `sface`, and two thirds of it with `mobilefacenet-y1`" in document
+    for model, quoted in (("sface", 1), ("mobilefacenet-y1", 2 / 3)):
+        areas = pd.read_csv(ROOT / "reports" / "wild" / "edc" / "lfw-all" / model / "areas.csv")
+        areas = areas.query("method == 'grafiqs' and network == @model and fmr == 0.001 and threshold == 'recomputed'")
+        assert len(areas) == 4 and abs((areas["pauc"] / areas["random"]).mean() - quoted) < 0.07
