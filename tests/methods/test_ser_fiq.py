@@ -116,8 +116,27 @@ def test_options_out_of_range(tiny, faces, options):
         prefiqs.score(faces, "ser-fiq", tiny, **options)
 
 
+class EndsWithConvolution(TinyNet):
+    """TinyNet with its embedding layer as a convolution over the whole map."""
+
+    def __init__(self):
+        super().__init__()
+        linear, self.embedding = self.embedding, nn.Conv2d(5, 8, 7)
+        self.embedding.weight.data, self.embedding.bias.data = linear.weight.data.view(8, 5, 7, 7), linear.bias.data
+
+    def forward(self, prepared):
+        inner = self.depthwise_bn(self.depthwise(self.stem_prelu(self.stem_bn(self.stem(prepared)))))
+        features = self.pointwise_prelu(self.pointwise_bn(self.pointwise(inner)))
+        return self.embedding_bn(self.embedding(features).flatten(1))
+
+
+def test_a_convolution_over_the_whole_map_is_a_linear_layer(tiny, faces):
+    scores = prefiqs.score(faces, "ser-fiq", EndsWithConvolution(), passes=7)
+    np.testing.assert_allclose(scores, by_hand(tiny, faces, 7, 0.5, 0), atol=1e-5)
+
+
 class WithSpareLayers(FaceModel):
-    """Its last layer has no part in the embedding, or is no linear one."""
+    """Its last layer has no part in the embedding, or makes a map of it."""
 
     def __init__(self, last: nn.Module):
         super().__init__("spare", RGB, 4)
@@ -128,8 +147,13 @@ class WithSpareLayers(FaceModel):
         return self.linear(prepared.mean((2, 3)))
 
 
+class MeanOfMap(WithSpareLayers):
+    def forward(self, prepared):
+        return self.last(prepared).mean((2, 3))
+
+
 def test_networks_without_a_linear_embedding_layer(faces):
-    with pytest.raises(InputError, match="gives the embedding, but last of spare does not"):
-        prefiqs.score(faces, "ser-fiq", WithSpareLayers(nn.Linear(4, 1)))
-    with pytest.raises(InputError, match="linear embedding layer, but the last layer .* of spare, last, is a Conv2d"):
-        prefiqs.score(faces, "ser-fiq", WithSpareLayers(nn.Conv2d(3, 4, 1)))
+    convolution = nn.Conv2d(3, 4, 1)
+    for network in (WithSpareLayers(nn.Linear(4, 1)), WithSpareLayers(convolution), MeanOfMap(convolution)):
+        with pytest.raises(InputError, match="makes the embedding from a vector of features, but last of spare does"):
+            prefiqs.score(faces, "ser-fiq", network)

@@ -38,7 +38,9 @@ def scorer(
     batch_size: int | None = None,
     device: str = "auto",
 ) -> Scorer:
-    """Quality of n aligned faces by a network whose embedding layer is linear, float32 n in (0, 1], higher = better.
+    """Quality of n aligned faces, float32 n in (0, 1], higher = better.
+
+    Raises `InputError` unless the last layer with weights makes the embedding from a vector of features.
 
     Args:
         passes: T, at least 2; the first of many passes are those of few.
@@ -105,29 +107,35 @@ class _Backbone(Probe):
     def __init__(self, model: FaceModel):
         name = embedding_layer(model)
         layer = model.get_submodule(name)
-        if not isinstance(layer, nn.Linear):
-            raise InputError(f"SER-FIQ needs a network with a linear embedding layer, but the last layer with weights "
-                             f"of {model.name}, {name}, is a {type(layer).__name__}.")  # fmt: skip
-        super().__init__(model, layer.in_features)
-        self.layer, self.layer_name = layer, name
+        weight = layer.weight.detach().flatten(1)  # a convolution over the whole map is a linear layer, too
+        super().__init__(model, weight.shape[1])
+        self.layer, self.weight = layer, weight
+        self.blank = torch.zeros(1, 3, FACE_SIZE, FACE_SIZE, device=weight.device)
+        with torch.no_grad():
+            seen = [(inputs.shape[1], outputs.shape[1]) for inputs, outputs in self._enter(self.blank)]
+        if seen != [weight.T.shape]:
+            raise InputError(f"SER-FIQ needs a network whose last layer with weights makes the embedding from a vector "
+                             f"of features, but {name} of {model.name} does not.")  # fmt: skip
+
+    def _enter(self, prepared: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """What enters and leaves the embedding layer, n×D and n×d, each time that it is used."""
+        seen: list[tuple[Tensor, Tensor]] = []
+        with self.layer.register_forward_hook(lambda _, i, o: seen.append((i[0].flatten(1), o.flatten(1)))):
+            self.model(prepared)
+        return seen
 
     def forward(self, prepared: Tensor) -> Tensor:
         """Prepared faces to the features that enter the embedding layer, n×D."""
-        seen: list[Tensor] = []
-        with self.layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
-            self.model(prepared)
-        if len(seen) != 1 or seen[0].dim() != 2:
-            raise InputError(f"SER-FIQ needs a network whose last layer with weights gives the embedding, but "
-                             f"{self.layer_name} of {self.name} does not.")  # fmt: skip
-        return seen[0]
+        [(features, _)] = self._enter(prepared)
+        return features
 
     def embeddings(self, features: Tensor, masks: list[_Masks], dropout: float) -> Tensor:
         """From features, n×D, to the embeddings of all passes, T×n×d."""
-        columns, weights = features.T.contiguous(), self.layer.weight.T.contiguous()
+        columns, weights = features.T.contiguous(), self.weight.T.contiguous()
         outputs = torch.cat([group.products(columns, weights) for group in masks]) / (1 - dropout)
         if self.layer.bias is not None:
             outputs += self.layer.bias
         # The network runs on one blank face, and these outputs take the place of that face's.
-        blank = torch.zeros(1, 3, FACE_SIZE, FACE_SIZE, device=features.device)
-        with self.layer.register_forward_hook(lambda *_: outputs.flatten(0, 1)):
-            return self.model(blank).unflatten(0, outputs.shape[:2])
+        shape = [-1, outputs.shape[2], *[1] * (self.layer.weight.dim() - 2)]
+        with self.layer.register_forward_hook(lambda *_: outputs.reshape(shape)):
+            return self.model(self.blank).unflatten(0, outputs.shape[:2])
