@@ -28,9 +28,13 @@ _RAW_SUFFIXES = frozenset({
     ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
 })  # fmt: skip
 MOST_PIXELS = 2**27  # of a photo: finding faces in so many takes 1.7 GB, or up to 3 GB with over 8 bits per sample
+_RGB = cv2.IMREAD_COLOR_RGB  # combines with the flags for reduced images that are grey
 _REDUCED = {
-    1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8
-}  # fmt: skip
+    1: _RGB,
+    2: _RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: _RGB | cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: _RGB | cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
 _PLAIN = ("JPEG", "MPO", "PNG", "WEBP", "BMP")
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "PPM", "GIF", "TIFF", "AVIF", "JPEG2000")  # others may run a program
 _REFUSED = {
@@ -117,7 +121,7 @@ def _decode(data: bytes, reduction: int, assumed: list[str] | None) -> np.ndarra
         if _is_plain(image):
             # OpenCV turns these upright, and scores were always made from its decoding of them. In memory: cv2.imread
             # cannot open every path on every system and prints instead of raising.
-            photo = cv2.cvtColor(_opencv(data, _REDUCED[reduction]), cv2.COLOR_BGR2RGB)
+            photo = _opencv(data, _REDUCED[reduction])
             if not profile:
                 return photo
             return np.array(_to_srgb(Image.fromarray(photo[..., 0] if image.mode == "L" else photo), profile))
@@ -153,7 +157,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _opencv(data: bytes, flag: int) -> np.ndarray:
-    """The image h×w, h×w×3 BGR or h×w×4 BGRA; raises what OpenCV does for what it refuses."""
+    """The image h×w, h×w×3 or h×w×4, in BGR(A) or as the flag says; raises what OpenCV does for what it refuses."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     if image is None:
         raise cv2.error("no image")

@@ -76,7 +76,7 @@ def _in_tile(image: np.ndarray) -> np.ndarray:
     rows, columns = (-(-extent // step) * step for extent in (height, width))
     whole = cv2.copyMakeBorder(image, 0, rows - height, 0, columns - width, cv2.BORDER_CONSTANT)
     request = _request(data_root(), rows, columns)
-    outputs = [*request.infer([whole[None]], share_inputs=True, share_outputs=True).values()]  # three of each kind
+    outputs = [*request.infer(whole[None], share_inputs=True, share_outputs=True).values()]  # three of each kind
     faces = np.concatenate([_decoded(stride, columns // stride, *outputs[i::3]) for i, stride in enumerate(_STRIDES)])
     kept = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), faces[:, 14].tolist(), CONFIDENCE, _OVERLAP)
     return faces[np.asarray(kept, int)]

@@ -11,6 +11,7 @@ ARCFACE_TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 FACE_SIZE = 112
+_MIDDLES = np.mgrid[:FACE_SIZE:2, :FACE_SIZE:2][::-1].reshape(2, -1) + 0.5  # of four pixels each, x and y
 
 
 def align_to_template(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -23,8 +24,7 @@ def align_to_template(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 def share_outside(shape: tuple[int, ...], landmarks: np.ndarray) -> float:
     """Share of an aligned face, in [0, 1], that is not in the photo of `shape` (height, width, …), to about 0.01."""
     to_photo = cv2.invertAffineTransform(similarity_transform(landmarks, ARCFACE_TEMPLATE))
-    middles = np.mgrid[:FACE_SIZE:2, :FACE_SIZE:2][::-1].reshape(2, -1) + 0.5  # of four pixels each
-    x, y = to_photo[:, :2] @ middles + to_photo[:, 2:] + 0.5  # a pixel reaches from its number to the next
+    x, y = to_photo[:, :2] @ _MIDDLES + to_photo[:, 2:] + 0.5  # a pixel reaches from its number to the next
     return float(1 - ((x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])).mean())
 
 

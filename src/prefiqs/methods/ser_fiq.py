@@ -104,9 +104,11 @@ class _Masks:
 class _Backbone(Probe):
     """A network up to its embedding layer."""
 
+    layer: nn.Linear | nn.Conv2d
+
     def __init__(self, model: FaceModel):
         name = embedding_layer(model)
-        layer = model.get_submodule(name)
+        layer: nn.Linear | nn.Conv2d = model.get_submodule(name)  # type: ignore[assignment]
         weight = layer.weight.detach().flatten(1)  # a convolution over the whole map is a linear layer, too
         super().__init__(model, weight.shape[1])
         self.layer, self.weight = layer, weight
