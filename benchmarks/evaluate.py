@@ -21,7 +21,7 @@ from prefiqs.apps.evaluate.inputs import Settings, read_inputs
 
 PEOPLE, ALLOWED = 3_531, 6.0  # GB
 METHODS = "CRFIQAL", "norm"
-VERIFIERS = "first", "second", "third"
+VERIFIERS = "first", "second", "third", "fourth"
 
 
 def run() -> Iterator[Figure]:

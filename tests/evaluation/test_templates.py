@@ -103,10 +103,9 @@ def test_a_comparison_of_templates():
     templates = SimpleNamespace(rows=rows, media=rng.integers(0, 3, 80))
     embeddings, scores = rng.normal(size=(80, 6)).astype(np.float32), rng.random(80)
     listed, protocol = (rng.integers(0, 30, (400, 2)), rng.random(400) < 0.3), EdcProtocol((0.1,))
-    comparison = Comparison({"v": embeddings}, *listed, {"m": scores}, templates)
-    pooled = Comparison(
-        {"v": pool_templates(embeddings, templates)}, *listed, {"m": template_quality(scores, templates)}
-    )
+    of_templates = {"v": pool_templates(embeddings, templates)}
+    comparison = Comparison(of_templates, *listed, {"m": scores}, templates)
+    pooled = Comparison(of_templates, *listed, {"m": template_quality(scores, templates)})
     curve = comparison.curves(protocol)["v", "m", 0.1]
     assert curve.n_genuine[0] + curve.n_impostor[0] == 400
     np.testing.assert_array_equal(curve.fnmr, pooled.curves(protocol)["v", "m", 0.1].fnmr)
@@ -116,6 +115,8 @@ def test_a_comparison_of_templates():
         drawn = template_quality(np.random.default_rng(seed).random(80), templates)
         again = pooled.with_scores({"drawn": drawn}).curves(protocol)["v", "drawn", 0.1]
         np.testing.assert_array_equal(chance.fnmr[seed], again.fnmr)
+    with pytest.raises(InputError, match="The embeddings of v must be those of the 30 templates, pooled"):
+        Comparison({"v": embeddings}, *listed, {"m": scores}, templates)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from prefiqs.evaluation.discarding import SimilarityRanks, sort_by_quality
 from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.evaluation.inputs import as_scores
 from prefiqs.evaluation.pairs import cosine_similarity, pair_levels
-from prefiqs.evaluation.templates import ImageTemplates, pool_templates, template_quality
+from prefiqs.evaluation.templates import ImageTemplates, template_quality
 
 Curves = dict[tuple[str, Hashable, float], Curve]  # by verifier, key of the quality measure, and target FMR
 RandomOrders = dict[tuple[str, float], RandomOrder]  # by verifier and target FMR
@@ -25,10 +25,10 @@ Bootstraps = dict[tuple[str, float], BootstrapCurves]  # likewise
 class Comparison:
     """The similarities of each verifier and the order of each quality measure, on P pairs of n images.
 
-    embeddings: (n, d) float by verifier, raw or normalised. pairs: (P, 2) int, rows of the embeddings.
+    embeddings: (n, d) float by verifier, raw or normalised. pairs: (P, 2) int, their rows.
     genuine: (P,) bool, True = same person. scores: (n,) float by key (any hashable object), higher = better.
-    templates: where sets of images are compared: then `pairs` are rows of templates, whose embeddings are pooled
-        (`pool_templates`), and a template is as good as its worst image.
+    templates: where sets of images are compared: then pairs and embeddings are those of templates (see
+        `pool_templates`), scores those of images, and a template is as good as its worst image.
     subjects: who is shown on each row that `pairs` refers to; then the bootstrap draws people, else it draws pairs.
 
     Raises InputError for wrong shapes, NaN, an embedding without a direction, or no genuine or no impostor pair.
@@ -46,10 +46,13 @@ class Comparison:
     ):
         self.pairs, self.templates = np.asarray(pairs), templates
         self.n_images = max((len(np.asarray(rows)) for rows in embeddings.values()), default=0)
-        self.similarities = {}
-        for verifier, rows in embeddings.items():
-            units = rows if templates is None else pool_templates(rows, templates)
-            self.similarities[verifier] = SimilarityRanks(cosine_similarity(units, pairs), genuine)
+        if templates is not None:
+            self.n_images, n_templates = len(templates.rows), len(np.unique(templates.rows))
+            if wrong := [verifier for verifier, rows in embeddings.items() if len(np.asarray(rows)) != n_templates]:
+                raise InputError(f"The embeddings of {wrong[0]} must be those of the {n_templates} templates, pooled.")
+        self.similarities = {
+            verifier: SimilarityRanks(cosine_similarity(rows, pairs), genuine) for verifier, rows in embeddings.items()
+        }
         self._subjects = None if subjects is None else numbered_people(subjects)
         self._set_scores(scores)
 

@@ -27,12 +27,15 @@ class ImageTemplates(Protocol):
     def media(self) -> NDArray[np.integer]: ...  # noqa: D102
 
 
-def pool_templates(embeddings: ArrayLike, templates: ImageTemplates) -> NDArray[np.float32]:
+def pool_templates(embeddings: ArrayLike, templates: ImageTemplates | None) -> NDArray[np.floating]:
     """Return one L2-normalised embedding a template, float32 (T, d): media means, added up.
 
     embeddings: (n, d) float, a memory map too, raw as published or normalised; no copy of float32 ones is made.
+    templates: None = single images are compared, and their embeddings are returned as they are.
     Raises InputError when the numbers of rows differ, or an embedding has a sum that is zero or not finite.
     """
+    if templates is None:
+        return np.asarray(embeddings)
     embeddings = as_embeddings(embeddings)
     rows = _rows(templates, len(embeddings))
     # Numbers of media count within a template only.

@@ -14,6 +14,7 @@ from prefiqs.datasets.benchmark import Benchmark, load_benchmark
 from prefiqs.datasets.pairs import with_all_genuine_pairs
 from prefiqs.errors import ConfigError, InputError
 from prefiqs.evaluation.comparison import Comparison
+from prefiqs.evaluation.templates import pool_templates
 from prefiqs.io.arrays import read_array
 from prefiqs.io.scores import read_published_scores
 from prefiqs.methods.registry import METHODS
@@ -106,7 +107,10 @@ class Run:
         Its bootstrap draws what `edc.resampled` says, but always pairs where templates are compared.
         """
         faces = self.benchmark(benchmark)
-        embeddings = {verifier: self.raw_embeddings(benchmark, verifier) for verifier in verifiers}
+        embeddings = {
+            verifier: pool_templates(self.raw_embeddings(benchmark, verifier), faces.templates)
+            for verifier in verifiers
+        }
         by_people = self.params.edc.resampled == "people" and faces.templates is None
         people = faces.subjects if by_people else None
         return Comparison(embeddings, faces.pairs, faces.genuine, scores, faces.templates, people)

@@ -16,6 +16,7 @@ from prefiqs.errors import InputError
 from prefiqs.evaluation.bootstrap import numbered_people
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.groups import Grouping
+from prefiqs.evaluation.templates import pool_templates
 
 CLEAR = ["--fmr", 0.1, "--max-discard", 0.8, "--bootstrap", 200, "--target-fnmr", 0.3]  # good beats random order
 
@@ -332,7 +333,7 @@ def test_templates_and_their_groups(brought, tmp_path):
     genuine = subjects[pairs[:, 0]] == subjects[pairs[:, 1]]
     inputs = EvaluationInputs(
         brought.names,
-        {"v": brought.vectors},
+        {"v": pool_templates(brought.vectors, sets)},
         sets,
         subjects,
         True,

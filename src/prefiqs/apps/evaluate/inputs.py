@@ -16,6 +16,7 @@ from prefiqs.evaluation.bootstrap import numbered_people
 from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.evaluation.groups import Grouping
 from prefiqs.evaluation.inputs import check_choice
+from prefiqs.evaluation.templates import pool_templates
 from prefiqs.io.embeddings import Embeddings, is_array, read_embeddings
 from prefiqs.io.names import ImageNameIndex
 from prefiqs.io.pairs import read_pairs, read_template_pairs, read_templates
@@ -55,7 +56,8 @@ class EvaluationInputs:
     """The embeddings of any number of verifiers, the pairs they compare, and the scores of any number of methods."""
 
     names: list[str]  # of n images, those that occur in pairs
-    verifiers: dict[str, np.ndarray]  # embeddings, float n×d, not normalised; a row of NaN where there is no face
+    verifiers: dict[str, np.ndarray]  # embeddings of images, float n×d, not normalised, a row of NaN where there is no
+    # face; or those of templates, pooled
     templates: Templates | None  # the sets of images that are compared; None if single images are
     subjects: np.ndarray  # person shown in each image or, if there are any, template, as text
     named_people: bool  # listed in a file, not inferred from the pairs
@@ -83,37 +85,38 @@ def read_inputs(
     verifier has no embedding of, and for people who contradict the pair list.
     """
     listed, *numbers = ([],) if templates is None else read_templates(templates)
-    found: dict[str, Embeddings] = {}
+    paths: dict[str, Path] = {}
     for label, path in map(labelled, embeddings):
         verifier = label or (path.name if path.is_dir() else path.stem)
-        if verifier in found:
+        if verifier in paths:
             raise InputError(f"Two verifiers are called {verifier!r}. Rename one: --embeddings NAME={path}.")
-        of_rows = (names or listed or None) if is_array(path) or len(embeddings) == 1 else None
-        found[verifier] = read_embeddings(path, of_rows)
-    embedded = next(iter(found.values()))
+        paths[verifier] = path
+    of_rows = names or listed or None
+    tables = (
+        (verifier, read_embeddings(path, of_rows if is_array(path) or len(paths) == 1 else None))
+        for verifier, path in paths.items()
+    )
+    first, own = next(tables)
+    images, people = own.names, own.subjects
     if templates is None:
-        rows, genuine = _read_pairs(pairs, embedded.names)
+        rows, genuine = _read_pairs(pairs, images)
         used, compact = np.unique(rows, return_inverse=True)
         compact, sets = compact.reshape(rows.shape), None
-        listed = [embedded.names.all[row] for row in used]
+        listed = [images.all[row] for row in used]
         who = np.array(people_of(listed, compact[genuine]))
     else:
-        used, sets = embedded.names.rows(listed), Templates.of(*numbers)
+        used, sets = images.rows(listed), Templates.of(*numbers)
         compact, genuine = read_template_pairs(pairs, sets.ids)
         who = sets.ids[linked(len(sets), compact[genuine])].astype(str)
-    verifiers = {}
-    for verifier, own in found.items():
-        places = used if own is embedded else own.names.rows(listed)
-        if len(lacking := np.flatnonzero(places < 0)):
-            name = listed[lacking[0]]
-            counts = f"{len(lacking)} of {len(listed)} images lack one"
-            raise InputError(f"{verifier} has no embedding of {name!r} ({counts}): it {own.names.why_unknown(name)}.")
-        in_order = np.array_equal(places, np.arange(len(own.names)))
-        verifiers[verifier] = own.vectors if in_order else own.vectors[places]
-    by_method = read_image_scores(map(labelled, scores), embedded.names, lower_is_better, used)
+    verifiers = {first: _compared(first, own, listed, sets)}
+    del own  # embeddings of millions of images are large, so there are those of one verifier at a time
+    for verifier, own in tables:
+        verifiers[verifier] = _compared(verifier, own, listed, sets)
+        del own
+    by_method = read_image_scores(map(labelled, scores), images, lower_is_better, used)
     by_method = {method: values[used] for method, values in by_method.items()}
-    if named := embedded.subjects is not None:
-        shown = who = embedded.subjects[used]
+    if named := people is not None:
+        shown = who = people[used]
         if sets is not None:
             who = shown[np.unique(sets.rows, return_index=True)[1]]
             if len(wrong := np.flatnonzero(who[sets.rows] != shown)):
@@ -132,8 +135,18 @@ def read_inputs(
             "%s, although other genuine pairs connect them (%d such pairs). Check the labels.", what, wrong.sum()
         )
     sign = {method: -1 if method in lower_is_better else 1 for method in by_method}
-    unused = len(embedded.names) - len(set(used.tolist()))
+    unused = len(images) - len(set(used.tolist()))
     return EvaluationInputs(listed, verifiers, sets, who, named, compact, genuine, by_method, sign, unused)
+
+
+def _compared(verifier: str, own: Embeddings, images: list[str], templates: Templates | None) -> np.ndarray:
+    """The embeddings of the images, in this order, or of the templates; `InputError` if there is none of an image."""
+    places = own.names.rows(images)
+    if len(lacking := np.flatnonzero(places < 0)):
+        name, counts = images[lacking[0]], f"{len(lacking)} of {len(images)} images lack one"
+        raise InputError(f"{verifier} has no embedding of {name!r} ({counts}): it {own.names.why_unknown(name)}.")
+    in_order = np.array_equal(places, np.arange(len(own.names)))
+    return pool_templates(own.vectors if in_order else own.vectors[places], templates)
 
 
 def _read_pairs(path: Path, images: ImageNameIndex) -> tuple[np.ndarray, np.ndarray]:

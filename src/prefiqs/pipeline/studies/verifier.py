@@ -25,8 +25,7 @@ def verifier_study(run: Run, benchmark: str, model: str) -> VerifierStudy:
     faces, embed = run.benchmark(benchmark), run.params.embed
     verifier = load_model(model, device=embed.device)
     raw = Embedder([verifier], embed.batch_size, embed.device)(faces.images)[0]
-    compared = raw if faces.templates is None else pool_templates(raw, faces.templates)
-    similarity = cosine_similarity(compared, faces.pairs)
+    similarity = cosine_similarity(pool_templates(raw, faces.templates), faces.pairs)
     genuine, impostor = similarity[faces.genuine], similarity[~faces.genuine]
     threshold = threshold_at_fmr(np.sort(impostor), FMR)
     return VerifierStudy(
