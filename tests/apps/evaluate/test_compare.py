@@ -483,7 +483,7 @@ def test_a_group_of_which_no_template_is_left(tmp_path):
     """Every template with an image of c holds one of a as well."""
     inputs = of_people(40, 2)
     inputs = replace(inputs, templates=Templates.of(np.arange(160) // 2, np.zeros(160, int)),
-                     names=[f"{i}.jpg" for i in range(160)], verifiers={"v": inputs.verifiers["v"].repeat(2, 0)},
+                     names=[f"{i}.jpg" for i in range(160)],
                      scores={"m": inputs.scores["first"].repeat(2)}, sign={"m": 1})  # fmt: skip
     groups = ["a", "c", *["a"] * 79, *["b"] * 79]
     pd.DataFrame({"name": inputs.names, "g": groups}).to_csv(tmp_path / "g.csv", index=False)

@@ -1,11 +1,15 @@
 """What a user brings is brought into one order: templates, failures, LFW's own list, people that do not fit."""
 
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from prefiqs.apps.evaluate import inputs
 from prefiqs.apps.evaluate.inputs import read_inputs
 from prefiqs.errors import InputError
+from prefiqs.io.embeddings import read_embeddings
 
 
 def read(brought, scores, embeddings="vectors.npy", pairs="pairs.txt", names="index.csv", **more):
@@ -79,6 +83,23 @@ def test_people_of_templates(brought, of_templates):
     assert listed.named_people and set(listed.subjects) == set(brought.subjects)
     np.testing.assert_array_equal(listed.verifiers["vectors"], found.verifiers["feats"])
     np.testing.assert_array_equal(listed.scores["good"], found.scores["good"])
+
+
+def test_embeddings_of_one_verifier_at_a_time(brought, of_templates, monkeypatch):
+    """Those of IJB-C take a gigabyte each."""
+    folder, alive = of_templates[0], []
+
+    def read_one(*given):
+        assert not any(reference() is not None for reference in alive)
+        table = read_embeddings(*given)
+        alive.append(weakref.ref(table.vectors))
+        return table
+
+    monkeypatch.setattr(inputs, "read_embeddings", read_one)
+    several = [f"{name}={folder / 'feats.npy'}" for name in ("first", "second", "third")]
+    more = folder / "pairs.txt", None, (), folder / "face_tid_mid.txt"
+    assert [*read_inputs([str(brought.folder / "good.txt")], several, *more).verifiers] == ["first", "second", "third"]
+    assert len(alive) == 3
 
 
 @pytest.mark.parametrize(
