@@ -84,8 +84,9 @@ class Left:
         n_steps = np.arange(len(of) + 1, dtype=np.min_scalar_type(len(of)))
         self.n_steps = np.full((len(qualities.orders), len(weights)), n_steps[-1])
         cuts, left = [], []
+        memory = np.empty(len(weights), weights.dtype), np.empty(len(weights), np.int64)  # fresh memory is slow
         for order, of_genuine, of_pair in zip(qualities.orders, qualities.of_genuine, self.n_steps, strict=True):
-            start, ends = _discarded(order, weights, n_dropped[-1], n_dropped[-1] / total)
+            start, ends = _discarded(order, weights, n_dropped[-1], n_dropped[-1] / total, memory)
             place = np.searchsorted(ends, n_dropped, side="right")
             cut = start[place]
             gone = weights[cut] - (ends[place] - n_dropped)
@@ -104,15 +105,17 @@ class Left:
         return (n_steps > self.step[rows, None]) & (self.weights[pairs] > 0)
 
 
-def _discarded(order: Ints, weights: Ints, n_copies: int, share: float) -> tuple[Ints, Ints]:
+def _discarded(order: Ints, weights: Ints, n_copies: int, share: float, memory: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
     """Return the start of an order that holds more than `n_copies`, and the copies up to and with each of its pairs.
 
-    share: of all copies, in [0, 1).
+    share: of all copies, in [0, 1). memory: (P,) each, for the weights and for the copies that are returned.
     """
     n_pairs = int(1.2 * len(order) * share) + 64  # weights are spread evenly, more or less
     while True:
         start = order[:n_pairs]
-        ends = weights.take(start).cumsum(dtype=np.int64)  # faster than an index
+        taken, ends = (array[: len(start)] for array in memory)
+        # Faster than an index, and with a mode, without a copy of `taken`.
+        weights.take(start, out=taken, mode="clip").cumsum(out=ends)
         if ends[-1] > n_copies:
             return start, ends
         n_pairs *= 2
@@ -176,9 +179,13 @@ class _Errors:
         left, n_impostor = self._left, self._left.n_impostor
         n_top = min(n_top or 2 * int(fmr * n_impostor.max()) + 64, len(pairs))
         top = pairs[:n_top]
+        top = top[left.weights[top] > 0]  # a resample over people leaves out most impostor pairs
+        if not len(top):
+            return self.thresholds(fmr, rule, fixed, 2 * n_top)
         copies = np.where(left.n_steps[:, top][left.quality] > left.step[:, None], left.weights[top], 0)
-        copies -= left.gone[:, None] * (top == left.cut[:, None])
-        counts = np.zeros((len(copies), n_top + 1), np.int64)
+        row, place = np.nonzero(top == left.cut[:, None])
+        copies[row, place] -= left.gone[row]
+        counts = np.zeros((len(copies), len(top) + 1), np.int64)
         copies.cumsum(axis=1, out=counts[:, 1:])
         falling = self._similarity.similarity[top]
         places = threshold_places(falling, counts, n_impostor, fmr, rule)
@@ -192,7 +199,7 @@ class _Errors:
         undiscarded = self._rows - left.step
         if fixed:
             places = places[undiscarded]
-        if (places == n_top).any() and n_top < len(pairs):
+        if (places == len(top)).any() and n_top < len(pairs):
             return self.thresholds(fmr, rule, fixed, 2 * n_top)
         thresholds = scores if rule == "cr-fiqa" else falling[places]
         if fixed:
@@ -233,7 +240,9 @@ class _Errors:
         n_below = np.where(np.isnan(thresholds), 0, n_below)
         edges = np.unique(n_below)
         pairs = self._similarity.genuine_pairs[: edges[-1]]
-        weights, interval = left.weights[pairs], np.repeat(np.arange(len(edges)), np.diff(edges, prepend=0))
+        counted = np.flatnonzero(left.weights[pairs])
+        pairs, interval = pairs[counted], np.repeat(np.arange(len(edges)), np.diff(edges, prepend=0))[counted]
+        weights = left.weights[pairs].astype(float)
         size, n_edges = (left.step[-1] + 2) * len(edges), np.int64(len(edges))
         cells = (of_pair.take(pairs) * n_edges + interval for of_pair in left.n_steps)
         by_steps = np.array([np.bincount(cell, weights, size) for cell in cells])  # sums of floats; exact
