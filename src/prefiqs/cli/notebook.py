@@ -18,8 +18,8 @@ def notebook(
 
     Example: prefiqs notebook notebooks/13_edc.ipynb data/results/edc/orl-xq/sface -p benchmark=orl-xq -p model=sface
     """
+    from prefiqs.pipeline.durations import note_duration
     from prefiqs.pipeline.notebooks import run_notebook
-    from prefiqs.pipeline.publish import note_duration
 
     seconds = run_notebook(source, folder, name_value_pairs("-p", parameter))
     if root := compendium_root():

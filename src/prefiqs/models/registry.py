@@ -6,12 +6,10 @@ pipeline in `weights` of the data folder, which DVC tracks, by everything else i
 
 import json
 import shutil
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from prefiqs.assets.fetch import ASSETS, fetch, file_sha256
 from prefiqs.assets.location import data_root
 from prefiqs.errors import AssetError, InputError
 from prefiqs.io.atomic import whole_file, write_text
+from prefiqs.models.cards import TABLE
 from prefiqs.models.checkpoints import ENDINGS, PLAIN, Layout, load_strictly, read_backbone
 from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
 from prefiqs.models.graph import GRAPHS, GraphModel, QualityGraph
@@ -103,8 +102,7 @@ def _named(name: str) -> Any:
     return getattr(import_module(f"prefiqs.models.{module}"), attribute)
 
 
-_TABLE = tomllib.loads(files("prefiqs.models").joinpath("models.toml").read_text(encoding="utf-8"))
-MODELS = {name: _card(name, **entry) for name, entry in _TABLE.items()}
+MODELS = {name: _card(name, **entry) for name, entry in TABLE.items()}
 
 
 def published_weights(name: str, into: Path | None = None) -> Path:

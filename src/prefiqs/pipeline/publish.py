@@ -23,6 +23,7 @@ from prefiqs.assets.fetch import file_sha256
 from prefiqs.errors import InputError
 from prefiqs.io.atomic import read_text, whole_folder, write_text
 from prefiqs.io.tables import read_table
+from prefiqs.pipeline.durations import durations
 from prefiqs.pipeline.params import RESULTS, stage_items
 from prefiqs.pipeline.run import Run
 
@@ -36,7 +37,6 @@ NOT_PUBLISHED = (
     *("paper-table*.md", "companion.md"),  # typeset in paper.pdf
     *("table2.*", "table3.*", "table4.md", "candidates.*"),  # all of it is in another table, and most in paper.pdf
 )
-_DURATIONS = Path("data/executed/durations.json")  # seconds by the folder that a stage writes
 
 
 def publish(run: Run) -> Path:
@@ -78,21 +78,11 @@ def _link_notebooks(folder: Path, sources: str) -> None:
         write_text(text, path)
 
 
-def note_duration(root: Path, folder: str | Path, seconds: float) -> None:
-    """Note how long the stage that writes `folder` took, for the manifest."""
-    noted = _durations(root) | {Path(folder).as_posix(): round(seconds, 1)}
-    write_text(json.dumps(noted, indent=1) + "\n", root / _DURATIONS)
-
-
-def _durations(root: Path) -> dict[str, float]:
-    return json.loads(read_text(root / _DURATIONS)) if (root / _DURATIONS).is_file() else {}
-
-
 def manifest(root: Path, run: str, folders: Iterable[str]) -> dict[str, Any]:
     """Describe a run that has just ended; `folders`: those below data/results that its stages wrote."""
     import torch
 
-    noted = _durations(root)
+    noted = durations(root)
     seconds = {folder.removeprefix(RESULTS): noted[folder] for folder in sorted(folders) if folder in noted}
     return {
         "run": run,

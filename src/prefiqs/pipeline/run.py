@@ -18,6 +18,7 @@ from prefiqs.evaluation.templates import pool_templates
 from prefiqs.io.arrays import read_array
 from prefiqs.io.scores import read_published_scores
 from prefiqs.methods.registry import METHODS
+from prefiqs.models.cards import seen_by
 from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.params import Params
 from prefiqs.pruning.spec import PruningSpec
@@ -124,11 +125,9 @@ class Run:
 
         Its network was trained on them, as the network's card says, or it was chosen on them, as its own card says.
         """
-        from prefiqs.models.registry import card_of
-
         if not method.network:
             return False
-        seen = (*card_of(method.network).seen, *METHODS[method.method].chosen_on)
+        seen = (*seen_by(method.network), *METHODS[method.method].chosen_on)
         return self.params.faces_of(benchmark) in seen
 
     def identified(self, benchmark: str, scores: Mapping[MethodId, np.ndarray]) -> Scores:

@@ -9,13 +9,12 @@ import torch
 from scipy.stats import spearmanr
 
 from prefiqs.embedding.embedder import Embedder
-from prefiqs.embedding.vectors import normalise, rowwise_cosine
+from prefiqs.embedding.vectors import drift, normalise, quality_from_drift, rowwise_cosine
 from prefiqs.evaluation.bootstrap import BootstrapCurves, simultaneous_intervals
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.curve import RandomOrder
 from prefiqs.evaluation.edc import EdcProtocol
 from prefiqs.evaluation.tables import areas_table, random_table, unreliable
-from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.methods.registry import score
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import load_model

@@ -11,10 +11,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from prefiqs.embedding.flops import flops
-from prefiqs.embedding.vectors import normalise
+from prefiqs.embedding.vectors import drift, normalise, quality_from_drift
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.methods._probes import with_fixed_weights
-from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.methods.pruning_margin import PruningMargin, consensus
 from prefiqs.models.face_model import FaceModel
 from prefiqs.pruning.mask import prunable_weights

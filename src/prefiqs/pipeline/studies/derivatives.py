@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.embedding.embedder import Embedder
-from prefiqs.embedding.vectors import normalise
+from prefiqs.embedding.vectors import drift, normalise
 from prefiqs.io.tables import write_table
 from prefiqs.methods.jacobian import jacobian_drift
-from prefiqs.methods.prefiqs import drift
 from prefiqs.models.face_model import FaceModel
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.identity import MethodId, Scores

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from prefiqs.datasets.benchmark import Benchmark
 from prefiqs.methods.registry import METHODS, score
@@ -81,7 +81,7 @@ def _scored(run: Run, entry: Method, faces: Benchmark, network: FaceModel) -> tu
     for held_out, half in ((second, people[len(people) // 2 :]), (~second, people[: len(people) // 2])):
         options = calibrated_options(run, entry.method, entry.options, network, half)
         found = score(faces.images, entry.method, network, device=device, **options)
-        scores[held_out] = (rankdata(found, "max") / len(found))[held_out]
+        scores[held_out] = pd.Series(found).rank(method="max", pct=True).to_numpy()[held_out]
         calibrations.append(options["calibration"])
     return scores, calibrations
 

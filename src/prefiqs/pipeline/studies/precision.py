@@ -5,9 +5,8 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from prefiqs.embedding.embedder import Embedder
-from prefiqs.embedding.vectors import normalise
+from prefiqs.embedding.vectors import drift, normalise, quality_from_drift
 from prefiqs.evaluation.tables import areas_table
-from prefiqs.methods.prefiqs import drift, quality_from_drift
 from prefiqs.models.loading import load_model
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.prune import apply_mask, select_masks

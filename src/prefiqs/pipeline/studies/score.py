@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from prefiqs.datasets.benchmark import Benchmark
-from prefiqs.embedding.vectors import normalise
-from prefiqs.methods.prefiqs import drift, quality_from_drift
+from prefiqs.embedding.vectors import drift, normalise, quality_from_drift
 from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.run import Run
 from prefiqs.pipeline.studies.constant import constant_scores
