@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from prefiqs.errors import InputError
-from prefiqs.pipeline.params import Params, overlaid, read_yaml, stage_items
 from prefiqs.pipeline.durations import note_duration
+from prefiqs.pipeline.params import Params, overlaid, read_yaml, stage_items
 from prefiqs.pipeline.publish import publish
 from prefiqs.pipeline.run import Layout, Run, open_run
 

@@ -1,7 +1,7 @@
 """The paper of a run, paper.pdf: typeset from what the run has published, with no number of its own."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from prefiqs.io.atomic import read_text
 from prefiqs.io.tables import read_table
 from prefiqs.models.registry import card_of
 from prefiqs.pipeline.run import Run
-from prefiqs.pipeline.studies.candidate_formulas import MARGIN, NORM, relative_areas
+from prefiqs.pipeline.studies.candidate_formulas import MARGIN, NORM, PREFIQS, relative_areas, with_ratio
 from prefiqs.pipeline.studies.candidates import ratio_text
 from prefiqs.pipeline.studies.claims import SAME_AREA, verdicts_table
 from prefiqs.pipeline.studies.paper import paper_study
@@ -53,7 +53,7 @@ def write_paper_pdf(run: Run, folder: Path) -> None:
         claims=_claims(judged) if len(judged) else "",
         alike=SAME_AREA,
         margin=typst_table(_margin(scores)) if len(scores) else "",
-        prices=typst_table(_prices(scores)) if len(scores) else "",
+        prices=typst_table(_prices(scores, run.params.prune.ratios)) if len(scores) else "",
         best_scores=_best_scores(scores) if len(scores) else "",
         # Of several data sets, the table says more than a figure of one.
         price=list(_figures(run, folder, PRICE, numbers)) if len(run.params.candidates.benchmarks) == 1 else [],
@@ -174,10 +174,10 @@ def _margin(areas: pd.DataFrame) -> Table:
     )
 
 
-def _prices(areas: pd.DataFrame) -> Table:
+def _prices(areas: pd.DataFrame, ratios: Iterable[float]) -> Table:
     """The best scores of each price, and those that are known by name, by estimator, price and area."""
     scores = _by_price(areas)
-    named = scores["key"].isin([NORM, MARGIN]) | scores["key"].str.startswith("PreFIQs")
+    named = scores["key"].isin([NORM, MARGIN, *(with_ratio(PREFIQS, ratio) for ratio in ratios)])
     shown = scores.loc[named | (scores.groupby("group").cumcount() < TOP), "key"]
     rows = pd.MultiIndex.from_product([areas["estimator"].unique(), shown], names=["estimator", "score"])
     parts = [areas, _averaged(areas).assign(data="mean")][: areas["data"].nunique()]  # of one data set, no mean

@@ -1,6 +1,6 @@
 """Formulas of training-free scores, the candidates of notebooks 20 and 21: n faces to n scores, higher = better."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -21,10 +21,26 @@ from prefiqs.pruning.mask import prunable_weights
 ONE, GRADIENT, TWO = "one pass", "one pass and a gradient", "two passes"
 NORM, CONSENSUS, MARGIN = "norm ‖e‖", "consensus κ", "pruning-margin ‖e‖·κ²"
 MIRRORED = ("½‖e + mirror‖", "½‖e + mirror‖·κ·κ of the mirror image")  # which take two passes
-HALFWAY, PROJECTION = "random features at ½ of the depth", "e_ρ·ê"
+PREFIQS, PROJECTION = "PreFIQs", "e_ρ·ê"  # at every ratio
+AT_DEPTH = "random features at {} of the depth"
+HALFWAY = AT_DEPTH.format("½")
 BEST = (MARGIN, HALFWAY, MIRRORED[1])  # of each price, on the data that chose the margin
 LAST_RATIO = 0.6  # of the weights of the embedding layer
 BATCH = 4  # faces at a time, for gradients
+
+
+def with_ratio(name: str, ratio: float) -> str:
+    """The label of a score that depends on the ratio of pruning."""
+    return f"{name}, ρ = {ratio:g}"
+
+
+LAST_PRUNED = with_ratio(f"last layer pruned, {PROJECTION}", LAST_RATIO)
+
+
+def chosen_on(ratios: Iterable[float]) -> dict[str, tuple[str, ...]]:
+    """The benchmarks on which a score was chosen among others, by its label; its results there are marked."""
+    former = [LAST_PRUNED, *(with_ratio(PROJECTION, ratio) for ratio in ratios)]  # was a method of this project
+    return {**dict.fromkeys(former, ("orl-xq", "lfw")), **dict.fromkeys(BEST, ("lfw", "cfp-fp"))}
 
 
 class LastLayer(PruningMargin):
@@ -97,7 +113,7 @@ def of_the_last_layer(seen: Evidence, mirrored: Evidence, removed: np.ndarray) -
         "random features, along ê": length / np.sqrt((c**2).sum(axis=1)),
         "worst features removed, ‖e‖·(1 − D/2)": length
         * quality_from_drift(drift(direction, normalise(without_worst))),
-        with_ratio(f"last layer pruned, {PROJECTION}", LAST_RATIO): (without_last * direction).sum(axis=1),
+        LAST_PRUNED: (without_last * direction).sum(axis=1),
         MIRRORED[0]: both,
         MIRRORED[1]: both * kappa * mirrored.consensus,
     }
@@ -118,7 +134,7 @@ def of_gradients(sums: Sequence[np.ndarray], length: np.ndarray) -> dict[str, np
     for depth, (total, magnitude, squares) in zip(("½", "¾"), (part.T for part in sums), strict=True):
         agreements.append(np.abs(total) / magnitude)
         found[f"‖e‖·κ² at {depth} of the depth"] = length * agreements[-1] ** 2
-        found[HALFWAY.replace("½", depth)] = length / np.sqrt(squares)
+        found[AT_DEPTH.format(depth)] = length / np.sqrt(squares)
     found["‖e‖·κ², geometric mean of both depths"] = length * np.prod(agreements, axis=0)
     return found
 
@@ -155,23 +171,11 @@ def of_two_passes(
     found, direction = {}, normalise(plain)
     for ratio, moved in pruned.items():
         quality = quality_from_drift(drift(direction, normalise(moved)))
-        found[with_ratio("PreFIQs", ratio)] = quality
+        found[with_ratio(PREFIQS, ratio)] = quality
         found[with_ratio("‖e‖·(1 − D/2)", ratio)] = last[NORM] * quality
         found[with_ratio("‖e‖·κ²·(1 − D/2)", ratio)] = last[MARGIN] * quality
         found[with_ratio(PROJECTION, ratio)] = (moved * direction).sum(axis=1)
     return found
-
-
-def with_ratio(name: str, ratio: float) -> str:
-    """The label of a score that depends on the ratio of pruning."""
-    return f"{name}, ρ = {ratio:g}"
-
-
-def chosen_on(key: str) -> tuple[str, ...]:
-    """The benchmarks on which a score was chosen among others, so that its results there are marked."""
-    if PROJECTION in key:  # as a former method of this project, with `LAST_RATIO`
-        return ("orl-xq", "lfw")
-    return ("lfw", "cfp-fp") if key in BEST else ()
 
 
 def counted_passes(probe: LastLayer) -> dict[str, float]:

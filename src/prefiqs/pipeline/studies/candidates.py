@@ -200,8 +200,8 @@ def _clear(rows: pd.DataFrame, difference: str) -> tuple[str, str]:
 def _failures(rivals: pd.DataFrame, margin: pd.DataFrame, relative: pd.Series, model: str) -> Iterator[str]:
     """Sentences about where the pruning margin is no better than the norm, or worse than another score.
 
-    rivals: rows of areas of all other scores. margin: its own, by verifier. relative: its area over the norm's, by
-    verifier.
+    Of the candidates, only those that are better with a verifier are named; of the compared methods, all. rivals: rows
+    of areas of all other scores. margin: its own, by verifier. relative: its area over the norm's, by verifier.
     """
     low, high = margin["from the norm_low"], margin["from the norm_high"]
     undecided, worse = low.index[(low <= 0) & (high >= 0)], low.index[low > 0]
@@ -215,7 +215,7 @@ def _failures(rivals: pd.DataFrame, margin: pd.DataFrame, relative: pd.Series, m
     name = FROM["pruning-margin"]
     for key, part in rivals.groupby("key", sort=False):
         better, worse = _clear(part, name)
-        if (part[f"{name}_high"] < 0).any() or part["group"].iloc[0].startswith("compared"):
+        if (part[f"{name}_high"] < 0).any() or part["passes"].isna().all():
             yield f"{key}: better than ‖e‖·κ² with {better} verifiers, worse with {worse}."
 
 

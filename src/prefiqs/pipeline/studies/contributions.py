@@ -49,12 +49,13 @@ def contributions_study(run: Run, benchmark: str, model: str) -> ContributionsSt
         TWO: formulas.of_two_passes(run.raw_embeddings(benchmark, model), moved, last)
         | {name: last[name] for name in MIRRORED},
     }
-    methods = {NORM: "norm", MARGIN: "pruning-margin", formulas.with_ratio("PreFIQs", usual.ratio): "prefiqs"}
+    methods = {NORM: "norm", MARGIN: "pruning-margin", formulas.with_ratio(formulas.PREFIQS, usual.ratio): "prefiqs"}
     passes, columns = formulas.counted_passes(probe), ["key", "group", "passes", "method"]
     rows = [(name, group, passes[group], methods.get(name, "")) for group, found in scores.items() for name in found]
     about = pd.DataFrame(rows, columns=columns)
     about.loc[about["key"] == NORM, "passes"] = 1.0
-    about["chosen_on"] = [" ".join(formulas.chosen_on(key)) for key in about["key"]]
+    chosen_on = formulas.chosen_on(moved)
+    about["chosen_on"] = [" ".join(chosen_on.get(key, ())) for key in about["key"]]
 
     margin = last[MARGIN]
     worst, best = (np.asarray(images[int(row)]) for row in (np.argmin(margin), np.argmax(margin)))
