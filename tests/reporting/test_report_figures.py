@@ -82,8 +82,8 @@ def areas(*key):
 
 
 def exponents():
-    rows = [(name, p, 0.1 * p, 0.1 * p - 0.1, 0.1 * p + 0.1) for name in ("sface", "norm-512") for p in range(4)]
-    return pd.DataFrame(rows, columns=["verifier", "exponent", "excess", "low", "high"])
+    rows = [(name, p, 0.1 * p, 0.1 * p - 0.1, 0.1 * p + 0.1, p < 3) for name in ("sface", "norm-512") for p in range(4)]
+    return pd.DataFrame(rows, columns=["verifier", "exponent", "excess", "low", "high", "reliable"])
 
 
 def shares():
@@ -120,7 +120,7 @@ DRAWN = {
     "side by side": lambda: method_agreement(faces(20), percentiles(20), [f"face {i}" for i in range(20)], TITLE),
     "training": lambda: training_curves(log(), {"orl": 0.99}),
     "blocks": lambda: areas_by_block(blocks(), TITLE, RANDOM),
-    "exponents": lambda: excess_by_exponent(exponents(), 2, TITLE),
+    "exponents": lambda: excess_by_exponent(exponents(), 2, TITLE, True),
     "contributions": lambda: running_contributions({"low": points()[0], "high": points()[1]}, TITLE),
     "groups": lambda: group_shares(shares(), TITLE),
     "attention": lambda: attention_grid(

@@ -47,7 +47,7 @@ class Comparison:
         self.pairs, self.templates = np.asarray(pairs), templates
         self.n_images = max((len(np.asarray(rows)) for rows in embeddings.values()), default=0)
         if templates is not None:
-            self.n_images, n_templates = len(templates.rows), len(np.unique(templates.rows))
+            self.n_images, n_templates = len(templates.rows), int(templates.rows.max()) + 1
             if wrong := [verifier for verifier, rows in embeddings.items() if len(np.asarray(rows)) != n_templates]:
                 raise InputError(f"The embeddings of {wrong[0]} must be those of the {n_templates} templates, pooled.")
         self.similarities = {

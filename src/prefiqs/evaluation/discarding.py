@@ -69,7 +69,7 @@ def sort_by_quality(pair_quality: ArrayLike) -> Ints:
 class Left:
     """What each step of discarding leaves of weighted pairs, whatever the verifier.
 
-    weights: (P,) int, how often each pair counts; both kinds do. steps: fractions to discard, (S,), in [0, 1).
+    weights: (P,) signed int, how often each pair counts; both kinds do. steps: fractions to discard, (S,), in [0, 1).
     All below have K·S rows, one a quality measure and step, steps running fastest.
     n_genuine, n_impostor: copies left. Of pair `cut`, the first of which any are left, `gone` are not.
     """
@@ -180,7 +180,7 @@ class _Errors:
         n_top = min(n_top or 2 * int(fmr * n_impostor.max()) + 64, len(pairs))
         top = pairs[:n_top]
         top = top[left.weights[top] > 0]  # a resample over people leaves out most impostor pairs
-        if not len(top):
+        if not len(top) and n_top < len(pairs):
             return self.thresholds(fmr, rule, fixed, 2 * n_top)
         copies = np.where(left.n_steps[:, top][left.quality] > left.step[:, None], left.weights[top], 0)
         row, place = np.nonzero(top == left.cut[:, None])

@@ -20,6 +20,7 @@ from prefiqs.pipeline.studies.candidates import ratio_text
 from prefiqs.pipeline.studies.claims import SAME_AREA, verdicts_table
 from prefiqs.pipeline.studies.paper import paper_study
 from prefiqs.pipeline.studies.report import FIGURES as PAGE_FIGURES
+from prefiqs.pipeline.studies.report import pairs_shown
 from prefiqs.reporting.paper.tables import COMPANION
 from prefiqs.reporting.tables import MISSING, TRAINED_ON, TRAINED_ON_NOTE, Table
 from prefiqs.reporting.typst import escape, typst_table, write_pdf
@@ -245,9 +246,8 @@ def _figures(
     for name, size in named.items():
         paths = (path.relative_to(folder) for path in folder.rglob(f"{name}.png"))
         for path in sorted(paths, key=lambda path: [order.index(part) for part in path.parts[1:3]]):
-            stage, benchmark, model, _ = path.parts
-            if stage == "candidates":
-                benchmark = run.params.most_pairs_of(benchmark)
+            _, benchmark, model, _ = path.parts
+            benchmark = pairs_shown(run, SHOWN[name], benchmark)
             elsewhere = name in ("pauc", "intervals") and benchmark not in (sets or order)
             noise = name in ("pauc", "intervals", "price") and (benchmark, model) not in sure
             strategies = {(spec.granularity, spec.criterion) for spec in run.params.prune.specs_of(model)}

@@ -160,6 +160,12 @@ def broken(rows: pd.DataFrame, how: str = ALIKE) -> str:
     return f"Pruned {how}: {named}." if named else ""
 
 
+def doubts_by_verifier(areas: pd.DataFrame) -> pd.Series:
+    """By verifier, the line that the heading of its panel ends with if areas are not reliable; "" if all are."""
+    few = (~areas["reliable"].astype(bool)).groupby(areas["verifier"]).sum()
+    return few.map("\n{} areas not reliable".format).where(few > 0, "")
+
+
 def marked(methods: pd.DataFrame) -> pd.Series:
     """The labels of methods (columns label and trained_on), as people see them: with § where `trained_on` is true."""
     return methods["label"] + methods["trained_on"].map({True: f" {TRAINED_ON}", False: ""})

@@ -15,7 +15,7 @@ from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.margin import excess_by_exponent
 from prefiqs.reporting.figures.style import FROM_THE_NORM, PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
-from prefiqs.reporting.tables import TRAINED_ON_NOTE, marked
+from prefiqs.reporting.tables import TRAINED_ON_NOTE, doubts_by_verifier, marked
 
 FROM = {"norm": "from the norm", "prefiqs": "from PreFIQs", "pruning-margin": "from pruning-margin"}
 """The columns of differences, by the method that is subtracted."""
@@ -61,7 +61,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     resampled = comparison.bootstrap(protocol, edc.resamples, edc.seed)
 
     pauc = areas_table(comparison.curves(protocol), limit)[["key", "verifier", "pauc", "reliable"]]
-    wide = pauc.pivot(index="key", columns="verifier", values="pauc")[verifiers]
+    wide, reliable = (pauc.pivot(index="key", columns="verifier", values=of)[verifiers] for of in ("pauc", "reliable"))
     areas = pd.concat([about, others], ignore_index=True).merge(pauc)
     for method, name in FROM.items():
         areas = areas.merge(_differences(resampled, keys[method], limit, name), how="left")
@@ -73,10 +73,11 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
     by_exponent = pd.DataFrame(
         [
             (verifier, p, *excess_of(wide.at[label, verifier], wide.at[norm, verifier],
-                                     *(1e3 * drawn.pauc(key, limit) for key in (label, norm))))
+                                     *(1e3 * drawn.pauc(key, limit) for key in (label, norm))),
+             bool(reliable.loc[[label, norm], verifier].all()))
             for (verifier, _), drawn in resampled.items() for p, label in exponents.items()
         ],
-        columns=["verifier", "exponent", "excess", "low", "high"],
+        columns=["verifier", "exponent", "excess", "low", "high", "reliable"],
     )  # fmt: skip
 
     where = f"{benchmark}, quality from {model}"
@@ -101,7 +102,7 @@ def candidates_study(run: Run, benchmark: str, model: str) -> CandidatesStudy:
         rivals=_rivals(areas, table["key"], verifiers, where, f"{setting}. In brackets: 95 % intervals, "
                        f"{edc.resamples} resamples. {doubts[0]}"),
         price=price_figure(table, priced, f"{where}, FMR {protocol.fmrs[0]:g}"),
-        exponents=excess_by_exponent(by_exponent, 2.0, where),
+        exponents=excess_by_exponent(by_exponent, 2.0, where, bool(own["trained_on"].all())),
         findings=findings,
         failures=failures,
         numbers={"by_exponent": by_exponent.to_dict("records"), "findings": findings, "failures": failures},
@@ -120,8 +121,10 @@ def price_figure(table: pd.DataFrame, areas: pd.DataFrame, title: str) -> Figure
     best_first = areas[~is_norm].merge(table[["key"]].assign(place=range(len(table))))
     shown = best_first.sort_values(["group", "place"], kind="stable")  # the alphabet has the groups by price
     columns = {f"from the norm{end}": name for end, name in (("", "estimate"), ("_low", "low"), ("_high", "high"))}
+    doubts = doubts_by_verifier(areas)
     headings = {
         norm.verifier: f"verifier\n{norm.verifier}\nnorm: {PAUC_LABEL} {area_text(norm.pauc, norm.reliable)}"
+        f"{doubts[norm.verifier]}"
         for norm in areas[is_norm].itertuples()
     }
     dearest = areas.groupby("group")["passes"].max()

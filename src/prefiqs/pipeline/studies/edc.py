@@ -35,7 +35,7 @@ from prefiqs.reporting.figures.areas import forest, lines_by_ratio
 from prefiqs.reporting.figures.curves import edc_grid
 from prefiqs.reporting.figures.style import FROM_THE_NORM, PAUC_LABEL
 from prefiqs.reporting.study import Figure, Study, Table, saved_as
-from prefiqs.reporting.tables import ALIKE, UNMOVED, broken, marked
+from prefiqs.reporting.tables import ALIKE, UNMOVED, broken, doubts_by_verifier, marked
 
 OURS = ("unstructured", "l1")
 FROM_NORM = {"difference": "from_norm", "low": "from_norm_low", "high": "from_norm_high"}
@@ -227,11 +227,10 @@ def against_norm_figure(
     chance["from_norm"] = norm["random"] - norm["pauc"]
     table = pd.concat([areas.drop(norm.index), chance])
     table = table.rename(columns={"from_norm": "estimate", "from_norm_low": "low", "from_norm_high": "high"})
-    few = (~areas["reliable"]).groupby(areas["verifier"]).sum()
-    doubt = few.map("\n{} areas not reliable".format).where(few > 0, "")
+    doubts = doubts_by_verifier(areas)
     headings = {
         of.verifier: f"verifier {of.verifier}\n{of.errors:,} of {pairs:,} rejected\n"
-        f"norm: {PAUC_LABEL} {area_text(of.pauc, of.reliable)}{doubt[of.verifier]}"
+        f"norm: {PAUC_LABEL} {area_text(of.pauc, of.reliable)}{doubts[of.verifier]}"
         for of in norm.itertuples()
     }
     return forest(table.assign(verifier=table["verifier"].map(headings)), title, FROM_THE_NORM)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +38,11 @@ class Shown(NamedTuple):
         """The caption of one item; numbers: of all stages, of which it may quote what is `drawn`."""
         drawn = "; ".join(numbers.get(f"{self.stage}-{benchmark}-{model}", {}).get("drawn", ()))
         return self.caption.format(benchmark=benchmark, model=model, drawn=drawn)
+
+
+def pairs_shown(run: Run, figure: Shown, benchmark: str) -> str:
+    """The pairs that a figure of a benchmark shows: the study of candidates takes the most pairs of its faces."""
+    return run.params.most_pairs_of(benchmark) if figure.stage == "candidates" else benchmark
 
 
 FIGURES = [
@@ -76,7 +82,7 @@ FIGURES = [
           "estimated by {model}. Scores are grouped by the number of forward passes that they cost."),
     Shown("candidates", "exponents", "pAUC of the pruning margin by its exponent",
           "How much larger the pAUC of ‖e‖·κ^p is than that of the norm on {benchmark}, by the exponent p, quality "
-          "estimated by {model}."),
+          "estimated by {model}. With §, these data chose the exponent 2."),
 ]  # fmt: skip
 TRANSFORMER_FIGURES = [
     Shown("transformer", "exits", "pAUC by the number of blocks that are run",
@@ -137,6 +143,7 @@ def report(run: Run) -> Report:
         verifiers_table=_verifiers_table,
         transformer_table=_transformer_table,
         figures=FIGURES,
+        pairs_shown=partial(pairs_shown, run),
         transformer_figures=TRANSFORMER_FIGURES,
         has=lambda path: path.rpartition("/")[0] in folders and run.layout.results(path).is_file(),
         links=lambda stages, *item: ", ".join(_links(run, folders, stages, item)),

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from prefiqs.reporting.figures import style
+from prefiqs.reporting.tables import TRAINED_ON, doubts_by_verifier
 
 
 @style.themed
@@ -32,11 +33,13 @@ def running_contributions(faces: Mapping[str, np.ndarray], title: str) -> Figure
 
 
 @style.themed
-def excess_by_exponent(table: pd.DataFrame, chosen: float, title: str) -> Figure:
+def excess_by_exponent(table: pd.DataFrame, chosen: float, title: str, trained_on: bool) -> Figure:
     """Draw how much larger the pAUC of ‖e‖·κ^p is than that of the norm, one panel a verifier; lower is better.
 
-    table: columns verifier, exponent, excess, low, high (shares). chosen: the exponent to mark.
+    table: columns verifier, exponent, excess, low, high (shares), reliable. chosen: the exponent to mark. trained_on:
+    whether it was chosen on these data.
     """
+    doubts = doubts_by_verifier(table)
     parts, look = dict(list(table.groupby("verifier", sort=False))), style.METHODS["pruning-margin"]
     columns = min(4, len(parts))
     figure = style.new_figure(height=0.8 + 2.4 * -(-len(parts) // columns), width=style.WIDTH if columns > 1 else 5)
@@ -48,10 +51,10 @@ def excess_by_exponent(table: pd.DataFrame, chosen: float, title: str) -> Figure
         )
         axes.axhline(0, color="black", linewidth=1)
         axes.axvline(chosen, color=style.GREY, linestyle="--", linewidth=1)
-        axes.set_title(f"verifier {verifier}", fontsize=style.SMALL + 1)
+        axes.set_title(f"verifier {verifier}{doubts[verifier]}", fontsize=style.SMALL + 1)
         axes.tick_params(labelsize=style.SMALL)
-    figure.suptitle(title)
+    figure.suptitle(f"{title} {TRAINED_ON}" if trained_on else title)
     about = "exponent p of the consensus (0: the norm; dashed: pruning-margin); bands are 90 % intervals"
-    figure.supxlabel(about, fontsize=style.SMALL + 1)
+    figure.supxlabel(style.explained(about, trained_on), fontsize=style.SMALL + 1)
     figure.supylabel("pAUC relative to the norm (%)", fontsize=style.SMALL + 1)
     return figure
