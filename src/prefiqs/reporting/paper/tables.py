@@ -125,6 +125,7 @@ def _drifts(drifts: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Tabl
 def _pruning(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Table:
     """Table 3: PreFIQs by granularity, criterion and ratio, mean over the FR models; marked as in the paper."""
     areas = areas[(areas["method"] == "prefiqs") & (areas["network"] == estimator)].dropna(subset=SPEC)
+    areas = areas.merge(STRATEGIES[SPEC[:2]].drop_duplicates())  # the paper has no structured random pruning
     areas = areas.drop_duplicates(["benchmark", "verifier", *SPEC])  # of several seeds, the first
     caption = f"PreFIQs by pruning strategy and ratio: pAUC·10³, quality from {estimator}"
     table = _by_strategy(_mean_over_models(areas, SPEC, printed, caption))
@@ -134,6 +135,7 @@ def _pruning(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Tabl
 
 def _accuracy(accuracy: pd.DataFrame, estimator: str, printed: pd.DataFrame) -> Table:
     """Table 4: verification accuracy of the pruned network."""
+    accuracy = accuracy.merge(STRATEGIES[SPEC[:2]].drop_duplicates())
     flipped = sorted(accuracy.loc[accuracy["flip_test"].astype(bool), "benchmark"].unique())
     caption = f"Verification accuracy (%) of {estimator}, pruned"
     notes = f"{broken(accuracy)} Flip test: {', '.join(flipped) or 'none'}.".strip()
