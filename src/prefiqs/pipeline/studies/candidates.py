@@ -119,7 +119,9 @@ def price_figure(table: pd.DataFrame, areas: pd.DataFrame, title: str) -> Figure
     is_norm = areas["method"] == "norm"
     areas = areas.assign(front=on_front(areas, "pauc", "verifier"), label=areas["key"])
     best_first = areas[~is_norm].merge(table[["key"]].assign(place=range(len(table))))
-    shown = best_first.sort_values(["group", "place"], kind="stable")  # the alphabet has the groups by price
+    dearest = areas.groupby("group")["passes"].max()
+    best_first["price"] = best_first["group"].map(dearest)
+    shown = best_first.sort_values(["price", "place"], kind="stable")
     columns = {f"from the norm{end}": name for end, name in (("", "estimate"), ("_low", "low"), ("_high", "high"))}
     doubts = doubts_by_verifier(areas)
     headings = {
@@ -127,7 +129,6 @@ def price_figure(table: pd.DataFrame, areas: pd.DataFrame, title: str) -> Figure
         f"{doubts[norm.verifier]}"
         for norm in areas[is_norm].itertuples()
     }
-    dearest = areas.groupby("group")["passes"].max()
     shown = shown.rename(columns=columns).assign(
         label=marked(shown),
         group=[f"{group} (costs {dearest[group]:.2f})" for group in shown["group"]],
