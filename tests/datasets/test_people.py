@@ -101,6 +101,12 @@ def test_people_by_table_whose_paths_start_from_its_folder(tmp_path):
         people_in(table)
 
 
+def test_a_table_with_the_paths_of_windows(tmp_path):
+    make(tmp_path, ["a/1.jpg", "b/2.jpg"])
+    (tmp_path / "t.csv").write_text("path;person\na\\1.jpg;A\nb\\2.jpg;B\n")
+    assert people_in(tmp_path / "t.csv").person_of == {str(tmp_path / "a/1.jpg"): "A", str(tmp_path / "b/2.jpg"): "B"}
+
+
 def test_a_folder_in_which_no_face_is_found(tmp_path):
     make(tmp_path, ["a/1.jpg", "b/1.jpg"])
     with pytest.raises(InputError, match="No face was found in any photo in .*; the first: .* is not an image"):

@@ -105,6 +105,13 @@ def test_empty_lists(photos, content):
         expand_lists(["@list.txt"])
 
 
+@pytest.mark.parametrize("given", ["", "@"])
+def test_an_empty_path_is_not_the_working_directory(given):
+    """As an unset variable of the shell gives it."""
+    with pytest.raises(InputError, match="A path is empty: name the photos"):
+        expand_lists(["photo.png", given])
+
+
 def test_a_file_with_an_at_in_its_name_is_that_file(photos):
     (photos / "@a.jpg").touch()
     assert listed("@a.jpg") == ["@a.jpg"]

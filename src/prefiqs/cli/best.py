@@ -16,7 +16,7 @@ def best(
         Path | None, Option(help="Copy the chosen photos to this folder, into one folder per person.")
     ] = None,
     photos: Annotated[Path, Option(help="Folder to which relative paths in the table refer.")] = Path(),
-    method: shared.Method = "prefiqs",
+    method: Annotated[str | None, Option(help="Method; default: prefiqs, or the one method of a table.")] = None,
     model: shared.Model = "sface",
     aligned: shared.Aligned = False,
     device: shared.Device = "auto",
@@ -45,7 +45,7 @@ def best(
         if photos_of.warning:
             print(photos_of.warning, file=sys.stderr)
         person_of = photos_of.person_of
-        rows = PhotoScorer(method, model, aligned, device=device)(find_images(person_of))
+        rows = PhotoScorer(method or "prefiqs", model, aligned, device=device)(find_images(person_of))
         kept = [{name: row.get(name) for name in (*COLUMNS, "face", "status")}
                 for of_photo in progress(rows, len(person_of)) for row in of_photo]  # fmt: skip
         table = pd.DataFrame(kept)

@@ -10,7 +10,7 @@ from prefiqs.cli import _shared as shared
 
 
 def embed_dataset(
-    source: Annotated[list[Path], Argument(help="Photos, .parquet, .tar or .zip files, or folders of these.")],
+    source: Annotated[list[str], Argument(help="Photos, .parquet, .tar or .zip files, or folders of these.")],
     out: Annotated[Path, Argument(help="Folder for the Parquet shards; to resume, run the command again.")],
     model: shared.Model = "sface",
     aligned: shared.Aligned = False,

@@ -12,7 +12,7 @@ from prefiqs.cli import _shared as shared
 
 
 def froq_calibrate(
-    photos: Annotated[list[Path], Argument(help="A few hundred photos of good and bad quality, or folders of them.")],
+    photos: Annotated[list[str], Argument(help="A few hundred photos of good and bad quality, or folders of them.")],
     out: Annotated[Path, Option(help="The .json file to write.")],
     model: shared.Model = "sface",
     aligned: shared.Aligned = False,

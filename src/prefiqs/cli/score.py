@@ -21,7 +21,7 @@ _output = partial(Option, rich_help_panel="Output")
 
 def score(
     photos: Annotated[
-        list[Path],
+        list[str],
         Argument(
             help="Photos, folders (searched at any depth), globs in quotes, "
             "@LIST (one path per line), or - (a list on standard input)."
@@ -101,18 +101,18 @@ def score(
     options |= {name: value for name, value in {"ratio": ratio, "batch_size": batch_size}.items() if value is not None}
     into_folder = engine == "ray" and out is not None and not out.suffix
     methods = method.split(",")
-    photos = expand_lists(photos)
+    paths = expand_lists(photos)
     check_out(out, resume, as_json, all_faces or len(methods) > 1, into_folder, force, html)
     if engine == "local" and (workers is not None or address is not None):
         raise InputError("--workers and --address need --engine ray. Add it, or leave them out.")
     if out is not None and into_folder:
-        summary = score_dataset(photos, out, methods, model, aligned, workers, device, shard_size, address, all_faces,
+        summary = score_dataset(paths, out, methods, model, aligned, workers, device, shard_size, address, all_faces,
                                 landmarks, **options)  # fmt: skip
         lost = summary.failed
         print(summary, file=sys.stderr)
     else:
         passed_over: Counter[str] = Counter()
-        shards, given = find_images(photos, shard_size, passed_over), (methods, model, aligned, all_faces)
+        shards, given = find_images(paths, shard_size, passed_over), (methods, model, aligned, all_faces)
         scorer: PhotoScorer | RayScorer
         if engine == "ray":
             scorer = RayScorer(Cluster(workers, device, address), *given, landmarks=landmarks, **options)

@@ -14,6 +14,7 @@ from prefiqs.datasets.source import face_index
 from prefiqs.errors import InputError
 from prefiqs.faces.decode import read_file
 from prefiqs.faces.find import EncodedImage, find_images, in_words
+from prefiqs.faces.lists import path_meant
 from prefiqs.faces.reader import FaceReader, prefetch
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.io.user_tables import complete_column, find_column, names_of, read_user_table
@@ -65,7 +66,7 @@ def people_in(source: Path, least: int = 2) -> People:
         table = read_user_table(source, {"name": "str", "subject": "str"})
         if (column := find_column(table, "subject")) is None:
             raise InputError(f"{source} has no column subject, only {', '.join(table.columns)}.")
-        files = [file if (file := Path(name)).exists() else source.parent / name for name in names_of(table, source)]
+        files = [path_meant(name, source.parent) or Path(name) for name in names_of(table, source)]
         wanted = "photos of several people"
         listed = list(zip(map(str, files), complete_column(table, column, source), strict=True))
     if missing := [name for name, _ in listed if not Path(name).is_file()]:

@@ -18,9 +18,12 @@ def expand_lists(given: Iterable[str | Path]) -> list[Path]:
     in quotes, and have `\\` for `/`. It is relative to the working directory or, if it is not there, to the folder of
     the list.
 
-    Raises `InputError` for a list that is missing or empty, and for missing files, how many and the first.
+    Raises `InputError` for a list that is missing or empty, an empty path, and for missing files, how many and the
+    first.
     """
-    paths: list[Path] = []
+    given, paths = list(given), list[Path]()
+    if {"", "@"} & set(map(str, given)):
+        raise InputError('A path is empty: name the photos, or "." for all in the working directory.')
     for path in map(Path, given):
         if str(path) == "-":
             paths += _read(sys.stdin.buffer.read(), "standard input", Path())
@@ -38,12 +41,18 @@ def _read(content: bytes, source: str, folder: Path) -> list[Path]:
     lines = [line for line in re.split("\0" if "\0" in text else r"\r\n|\r|\n", text) if line.strip()]
     if not lines:
         raise InputError(f"{source} lists no photos.")
-    found = [next((path for path in _candidates(line, folder) if os.path.exists(path)), None) for line in lines]
+    found = [path_meant(line, folder) for line in lines]
     missing = [line for line, path in zip(lines, found, strict=True) if path is None]
     if missing:
         count = f"{len(missing)} of {len(lines)} in {source} are missing"
         raise InputError(f"File not found: {missing[0].strip()[:200]} ({count}). A list has one path per line.")
     return [path for path in found if path]
+
+
+def path_meant(line: str, folder: Path) -> Path | None:
+    """The file or folder that a line of a list means, from the working directory or the list's folder; None if there
+    is none."""
+    return next((path for path in _candidates(line, folder) if os.path.exists(path)), None)
 
 
 def _candidates(line: str, folder: Path) -> Iterator[Path]:

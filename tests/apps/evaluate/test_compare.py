@@ -114,6 +114,7 @@ def test_a_page_says_where_there_are_too_few_impostors(run, brought, tmp_path):
         (["--groups", "people.csv"], "--groups needs FILE:COLUMN, such as people.csv:sex, not 'people.csv'"),
         (["--groups", "nowhere.csv:sex"], "nowhere.csv"),
         (["--bootstrap", -1], "cannot be -1; 0 means no intervals"),
+        (["--seed", -1], "The seed must be at least 0, not -1"),
         (["--resample-unit", "faces"], "Unknown resample unit 'faces'; choose one of people, pairs"),
     ],
 )
@@ -268,7 +269,7 @@ def test_failures_to_acquire_are_rejected_first(failing, brought, tmp_path):
 
 
 @pytest.mark.long
-def test_groups_of_people_and_of_images(run, brought, tmp_path):
+def test_groups_of_people_and_of_images(run, brought, tmp_path, caplog):
     sex = {f"person{i}": "f" if i < 5 else "m" for i in range(20)}
     pd.DataFrame({"subject": [*sex, "nobody"], "sex": [*sex.values(), "x"]}).to_csv(tmp_path / "p.csv", index=False)
     glasses = pd.Series(["1", "0", "", "1"] * 20)
@@ -286,6 +287,10 @@ def test_groups_of_people_and_of_images(run, brought, tmp_path):
         assert (tmp_path / "r" / "groups.png").exists() and (tmp_path / "r" / "group_scores.csv").exists()
         apart = pd.read_csv(tmp_path / "r" / "group_differentials.csv")
         assert {"fta_dd", "fta_dd_low", "fta_dd_chance", "mdg_dd"} <= set(apart)
+        words = "80 of 80 images are in one of 2 groups"
+        if given_groups == "i.csv:worn":
+            words = "60 of 80 images are in one of 2 groups; 20 are in none, such as person0"
+        assert words in page and (words in caplog.text) == (given_groups == "i.csv:worn")
     people, images = tables["p.csv:sex"], tables["i.csv:worn"]
     assert set(people["group"]) == {"f", "m"} and set(images["group"].astype(str)) == {"0", "1"}
     assert set(images["images"]) == {20, 40}  # those without a value are in no group

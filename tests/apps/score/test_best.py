@@ -82,6 +82,18 @@ def test_a_table_without_rows(tmp_path):
         photos_by_folder(tmp_path / "s.csv", "prefiqs")
 
 
+def test_a_method_that_a_table_does_not_have(tmp_path):
+    """Also if it has only one: its scores are not those of the method that was named."""
+    row = {"path": "a/1.pgm", "method": "prefiqs", "score": 0.9, "status": "ok", "face": 1}
+    write_rows([row], tmp_path / "s.csv")
+    assert len(photos_by_folder(tmp_path / "s.csv", None)) == len(photos_by_folder(tmp_path / "s.csv", "prefiqs")) == 1
+    with pytest.raises(InputError, match="has no scores of norm, only of prefiqs"):
+        photos_by_folder(tmp_path / "s.csv", "norm")
+    write_rows([row, row | {"method": "norm"}], tmp_path / "s.csv")
+    with pytest.raises(InputError, match="has scores of prefiqs, norm. Choose one with --method"):
+        photos_by_folder(tmp_path / "s.csv", None)
+
+
 def test_a_folder_of_one_person_with_a_name_that_is_no_text(photos, tmp_path):
     (tmp_path / "people" / "anna").mkdir(parents=True)
     for photo, name in ((photos[0], "anna/1.pgm"), (photos[4], "anna/f\udce9te.pgm"), (photos[5], "loose.pgm")):
@@ -137,7 +149,7 @@ def test_a_method_that_the_table_lacks_is_named(tmp_path):
     rows = [{"path": "a/1", "method": method, "score": 1.0, "status": "ok"} for method in ("norm", "ser-fiq")]
     write_rows([dict.fromkeys(COLUMNS) | row for row in rows], tmp_path / "s.csv")
     result = CliRunner().invoke(app, ["best", str(tmp_path / "s.csv")])
-    assert "has no scores of prefiqs, only of norm, ser-fiq. Choose one with --method." in str(result.exception)
+    assert "has scores of norm, ser-fiq. Choose one with --method." in str(result.exception)
 
 
 def test_a_folder_of_shards_is_read_as_one_table(tmp_path, caplog):

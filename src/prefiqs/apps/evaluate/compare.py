@@ -1,5 +1,6 @@
 """From a user's embeddings, pairs and scores to curves, areas, tables and figures: what `prefiqs evaluate` does."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -124,8 +125,20 @@ def evaluate(
     for name, (_, figure) in figures.items():
         save_figure(figure, folder / f"{name}.png")
     about = facts(inputs, settings, thresholds) | dict(known or {})
+    if grouping is not None:
+        about["groups"] = _members(inputs, grouping)
+        if (grouping.group < 0).any():
+            logging.getLogger(__name__).warning("%s.", about["groups"])
     write_page(folder / "report.html", title, verdicts, about, list(shown.values()), list(figures.values()))
     return Report(verdicts, tables)
+
+
+def _members(inputs: EvaluationInputs, grouping: Grouping) -> str:
+    """How many images or templates are in a group, and one that is in none."""
+    what, names = ("images", inputs.names) if inputs.templates is None else ("templates", inputs.templates.ids)
+    without = np.flatnonzero(grouping.group < 0)
+    rest = f"; {len(without):,} are in none, such as {names[without[0]]}" if len(without) else ""
+    return f"{len(names) - len(without):,} of {len(names):,} {what} are in one of {len(grouping.names)} groups{rest}"
 
 
 def comparison_of(inputs: EvaluationInputs, resample_unit: str = "people") -> tuple[Comparison, int]:

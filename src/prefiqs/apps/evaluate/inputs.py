@@ -46,6 +46,8 @@ class Settings(EdcProtocol):
         check_choice(self.resample_unit, "resample_unit", ("people", "pairs"))
         if self.resamples is not None and self.resamples < 0:
             raise InputError(f"The number of bootstrap resamples cannot be {self.resamples}; 0 means no intervals.")
+        if self.seed < 0:
+            raise InputError(f"The seed must be at least 0, not {self.seed}.")
         for target in self.target_fnmrs:
             if not 0 < target < 1:
                 raise InputError(f"The target FNMR must be above 0 and below 1, not {target}; 0.05 is usual.")
@@ -187,7 +189,8 @@ def read_groups(given: str, inputs: EvaluationInputs) -> Grouping:
     found = pd.DataFrame({"asked": asked, "row": rows, "value": [str(value).strip() for value in whole]})
     found = found[found["row"] >= 0]
     if found.empty:
-        raise InputError(f"{path} names none of the compared images or people. Check the names.")
+        unknown = "" if inputs.named_people else " People have no names here: list them with the embeddings (subject)."
+        raise InputError(f"{path} names none of the compared images or people. Check the names.{unknown}")
     if (twice := found.groupby("row")["value"].transform("nunique") > 1).any():
         raise InputError(f"{path} has two values of {column} for {found.loc[twice, 'asked'].iloc[0]!r}. Remove one of "
                          "them.")  # fmt: skip

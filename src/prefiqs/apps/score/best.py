@@ -12,19 +12,21 @@ from prefiqs.errors import InputError
 COLUMNS = ("person", "rank", "of", "path", "score", "percentile", "hints")
 
 
-def photos_by_folder(path: Path, method: str) -> pd.DataFrame:
+def photos_by_folder(path: Path, method: str | None) -> pd.DataFrame:
     """A table of `prefiqs score` with the folder of each photo as `person`; of several methods, the rows of one.
 
-    Raises `InputError` for no such table, one without rows, or one of several other methods.
+    method: None if the table has one only. Raises `InputError` for no such table, one without rows, or without this
+    method.
     """
     table = read_scores(path).to_pandas()
     methods = table["method"].unique()
     if table.empty:
         raise InputError(f"{path} has no rows.")
-    if len(methods) > 1 and method not in methods:
-        found = ", ".join(methods)
-        raise InputError(f"{path} has no scores of {method}, only of {found}. Choose one with --method.")
-    table = table[table["method"] == method] if len(methods) > 1 else table
+    if method is None and len(methods) > 1:
+        raise InputError(f"{path} has scores of {', '.join(methods)}. Choose one with --method.")
+    if method not in (None, *methods):
+        raise InputError(f"{path} has no scores of {method}, only of {', '.join(methods)}.")
+    table = table if method is None else table[table["method"] == method]
     return table.assign(person=[str(Path(name).parent) for name in table["path"]])
 
 
