@@ -14,4 +14,6 @@ def publish() -> None:
     folder = write(run)
     if run.params.report.claims:
         write_paper_pdf(run, folder)
+        for grid in folder.glob("paper/edc-grid-*.png"):  # shown in paper.pdf only
+            grid.unlink()
     print(folder)
