@@ -411,3 +411,4 @@ def test_areas_behind_the_smallest_pair_by_pair():
     np.testing.assert_allclose(found[:, 1], np.expm1(ends.reshape(3, 3).max(axis=1)))
     np.testing.assert_allclose(found[:, 2], np.quantile(drawn - 1, 0.95, axis=1).reshape(3, 3).max(axis=1), rtol=1e-3)
     assert np.isnan(behind_smallest(np.array([0.0, 1]), np.zeros((2, 5)))).all()
+    assert np.isnan(behind_smallest(np.array([1.0, 0, 2]), np.ones((3, 5)))).all()

@@ -278,7 +278,7 @@ def behind_smallest(areas: NDArray[np.float64], resampled: NDArray[np.float64]) 
     found, moved = logs[:, None] - logs, drawn[:, None] - drawn
     moved = moved.reshape(found.size, drawn.shape[1])
     low, _ = simultaneous_intervals(found.ravel(), moved, 0.9)
-    high = [_percentiles(its, 0.9)[1] for its in moved]
+    high = np.where(np.isnan(found.ravel()), np.nan, [_percentiles(its, 0.9)[1] for its in moved])
     return np.expm1([found, *(np.reshape(ends, found.shape) for ends in (low, high))]).max(axis=2).T
 
 
