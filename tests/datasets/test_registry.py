@@ -85,6 +85,34 @@ def test_the_second_file_is_named_when_the_first_is_there(tmp_path):
         build_benchmark("lfw", tmp_path, align)
 
 
+def test_every_form_is_named_with_its_owner(tmp_path):
+    with pytest.raises(InputError) as caught:
+        build_benchmark("cfp-fp", tmp_path, align)
+    bin_file, prepared, official = str(caught.value).split("; or ")
+    assert bin_file.startswith("Benchmark cfp-fp: cfp_fp.bin from https://github.com/deepinsight/insightface")
+    assert prepared == "image_path_list.txt from CR-FIQA's tools"
+    assert official.startswith("cfp-dataset or cfp-dataset.tar or ") and " from http://www.cfpw.io not" in official
+    for name, card in BENCHMARKS.items():
+        with pytest.raises(InputError) as caught:
+            build_benchmark(name, tmp_path, align)
+        assert all(each.files[0][0] in str(caught.value) for each in card.formats)
+
+
+def test_an_archive_that_must_be_unpacked(tmp_path):
+    folder = tmp_path / "sources" / "cfp-fp"
+    folder.mkdir(parents=True)
+    (folder / "cfp-dataset.zip").touch()
+    with pytest.raises(InputError, match=rf"not found in {folder}\. Unpack cfp-dataset.zip there\.$"):
+        build_benchmark("cfp-fp", tmp_path, align)
+
+
+def test_an_archive_that_is_read_as_it_is_need_not_be_unpacked(tmp_path):
+    (folder := tmp_path / "sources" / "lfw").mkdir(parents=True)
+    (folder / "lfw.tgz").touch()
+    with pytest.raises(InputError, match=r"pairs.txt or .* not found in .*/lfw\. Put it there\.$"):
+        build_benchmark("lfw", tmp_path, align)
+
+
 def test_an_unknown_benchmark(tmp_path):
     with pytest.raises(InputError, match="Unknown benchmark 'lwf'; choose one of orl, lfw"):
         build_benchmark("lwf", tmp_path, align)

@@ -4,6 +4,7 @@ Source: Eidinger, Enbar, Hassner, "Age and gender estimation of unfiltered faces
 defines folds for age and gender only; for verification, all genuine pairs are compared here and a sample of impostors.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -76,7 +77,7 @@ ADIENCE = BenchmarkCard(
     "research; photos under the Creative Commons licences of their owners",
     (
         SourceFormat((tuple(_CROPS), *zip(*_LISTS, strict=True)), build_adience),
-        SourceFormat(PREPARED.files, partial(read_prepared, folds=None), aligned=True),
+        replace(PREPARED, build=partial(read_prepared, folds=None)),
     ),
     images=19_370,
 )

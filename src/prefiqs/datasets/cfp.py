@@ -114,4 +114,4 @@ def _files(source: Path, ending: str) -> Iterator[tuple[str, bytes]]:
 
 def cfp_format(protocol: str) -> SourceFormat:
     """The official files of CFP, for one of its protocols."""
-    return SourceFormat((_SOURCES,), partial(build_cfp, protocol))
+    return SourceFormat((_SOURCES,), partial(build_cfp, protocol), owner="http://www.cfpw.io")

@@ -78,9 +78,10 @@ def read_prepared(folder: Path, folds: int | None = 10) -> Benchmark:
     return Benchmark(folder.absolute().name, faces, index, pairs.astype(np.int32), genuine, runs)
 
 
-PREPARED = SourceFormat(tuple((name,) for name in _PREPARED), read_prepared, aligned=True)
+PREPARED = SourceFormat(tuple((name,) for name in _PREPARED), read_prepared, aligned=True, owner="CR-FIQA's tools")
+BIN_OWNER = "https://github.com/deepinsight/insightface, recognition/_datasets_ (inside the training set MS1M-ArcFace)"
 
 
 def bin_format(file: str) -> SourceFormat:
     """The format of a benchmark that is a `.bin` file of this name."""
-    return SourceFormat(((file,),), lambda folder: build_insightface_bin(folder / file), aligned=True)
+    return SourceFormat(((file,),), lambda folder: build_insightface_bin(folder / file), True, BIN_OWNER)

@@ -6,7 +6,7 @@ from pathlib import Path
 from prefiqs.datasets.adience import ADIENCE
 from prefiqs.datasets.benchmark import Benchmark, benchmark_folder, load_benchmark
 from prefiqs.datasets.cfp import cfp_format
-from prefiqs.datasets.formats import PREPARED, bin_format
+from prefiqs.datasets.formats import BIN_OWNER, PREPARED, bin_format
 from prefiqs.datasets.ijbc import IJBC
 from prefiqs.datasets.lfw import LFW, XQLFW
 from prefiqs.datasets.orl import ORL
@@ -17,9 +17,8 @@ from prefiqs.errors import InputError
 
 
 def _insightface(name: str, title: str, licence: str, images: int, *official: SourceFormat) -> BenchmarkCard:
-    owner = "https://github.com/deepinsight/insightface, recognition/_datasets_ (inside the training set MS1M-ArcFace)"
     formats = (bin_format(name.replace("-", "_") + ".bin"), PREPARED, *official)
-    return BenchmarkCard(name, title, owner, licence, formats, images=images)
+    return BenchmarkCard(name, title, BIN_OWNER, licence, formats, images=images)
 
 
 _CARDS = (
@@ -35,6 +34,7 @@ _CARDS = (
     IJBC,
     SYNFIQA,
 )
+_PACKED = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".rar", ".7z")
 BENCHMARKS: dict[str, BenchmarkCard] = {card.name: card for card in _CARDS}
 
 
@@ -42,7 +42,7 @@ def build_benchmark(name: str, root: str | Path, align: Align) -> Benchmark:
     """Build a benchmark from the files of its owners, in the folder sources/NAME of the data root.
 
     Any other name is that of a folder of people there, see `build_people`. Raises `InputError` if there is no such
-    folder, for a missing file (which, and where to get it), or one of another format.
+    folder, for a missing file (which, in all forms, and where to get it), or one of another format.
     """
     if name not in BENCHMARKS:
         if not (folder := Path(root) / "sources" / name).is_dir():
@@ -51,9 +51,12 @@ def build_benchmark(name: str, root: str | Path, align: Align) -> Benchmark:
         return build_people(folder)
     card = BENCHMARKS[name]
     folder = card.folder(root)
-    if missing := card.missing(root):
-        raise InputError(f"Benchmark {name}: {' or '.join(missing[0])} not found in {folder}. Put it there; it is "
-                         f"distributed by {card.owner}.")  # fmt: skip
+    if card.missing(root):
+        forms = [f"{' or '.join(each.missing(folder)[0])} from {each.owner or card.owner}" for each in card.formats]
+        read = {file for each in card.formats for names in each.files for file in names}
+        packed = sorted({path.name for path in folder.glob("*") if path.suffix.lower() in _PACKED} - read)
+        do = f"Unpack {', '.join(packed)} there." if packed else "Put it there."
+        raise InputError(f"Benchmark {name}: {'; or '.join(forms)} not found in {folder}. {do}")
     complete = next(each for each in card.formats if not each.missing(folder))
     return replace(complete.build(folder) if complete.aligned else complete.build(folder, align), name=name)
 

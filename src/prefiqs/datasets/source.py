@@ -29,6 +29,7 @@ class SourceFormat:
     files: tuple[tuple[str, ...], ...]  # what it needs, each with its alternatives
     build: Callable[..., Benchmark]  # from the folder, and `Align` unless the faces are aligned already
     aligned: bool = False
+    owner: str = ""  # who gives it out, if not the benchmark's owners
 
     def missing(self, folder: Path) -> list[tuple[str, ...]]:
         """The needed files of which a folder holds no alternative."""
