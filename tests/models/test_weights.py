@@ -208,6 +208,14 @@ def test_missing_weights_are_asked_for_in_one_sentence(root, name):
     assert weights_state(name) == f"missing, expected at {root / 'checkpoints' / name}{ending}"
 
 
+def test_a_file_of_another_network_under_the_same_name_is_not_passed_over(root):
+    path = root / "checkpoints" / "iresnet100.onnx"
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    with pytest.raises(AssetError, match=f"iresnet100 are missing.* To use {path} as a network of its own, give it a"):
+        load_model("iresnet100", device="cpu")
+
+
 def test_each_published_file_is_in_the_readme(pytestconfig):
     """The table of `data/checkpoints/README.md` says the same as the cards."""
     readme = (pytestconfig.rootpath / "data" / "checkpoints" / "README.md").read_text(encoding="utf-8")

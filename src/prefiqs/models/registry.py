@@ -140,14 +140,16 @@ def published_weights(name: str, into: Path | None = None) -> Path:
 
 
 def missing_weights(name: str) -> str:
-    """One sentence on the weights of a network if they are neither here nor can be fetched, else ""."""
+    """What to do about the weights of a network if they are neither here nor can be fetched, else ""."""
     card = card_of(name)
     if card.asset or _checkpoint(card) or _made(card):
         return ""
     first, *others = card.endings
     or_others = f"or {', '.join(others)}; " if others else ""
+    own = ", ".join(map(str, _own_files(name)))
+    not_read = f" To use {own} as a network of its own, give it a name that is not in the registry." if own else ""
     return (f"The weights of {name} are missing. Get them from {card.source}, and put them at "
-            f"{_checkpoints() / name}{first} ({or_others}licence: {card.licence}).")  # fmt: skip
+            f"{_checkpoints() / name}{first} ({or_others}licence: {card.licence}).{not_read}")  # fmt: skip
 
 
 def weights_are_here(name: str) -> bool:
