@@ -7,6 +7,7 @@ from functools import partial
 import cv2
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import helper
@@ -96,6 +97,55 @@ def test_a_graph_scores_faces_of_its_own_size_and_order(tmp_path, size, last, ba
     expected = [np.sqrt((((face - 100) / 50) ** 2).sum()) for face in resized]
     found = prefiqs.score(FACES, "quality-network", model)
     np.testing.assert_allclose(found, np.array(expected) * (1 if better == "higher" else -1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_squeeze_and_excitation_for_a_fixed_number_of_faces(tmp_path, batch):
+    """Its reshapes name the number of faces; by ONNX Runtime with as many at once as the file takes."""
+    rng, path = np.random.default_rng(0), tmp_path / "quality.onnx"
+    nodes = [
+        ("Conv", ["faces", "kernel"], ["maps"], ("strides", [4, 4])),
+        ("GlobalAveragePool", ["maps"], ["means"]),
+        ("Reshape", ["means", "table"], ["row"]),
+        ("MatMul", ["row", "mixing"], ["mixed"]),
+        ("Sigmoid", ["mixed"], ["gates"]),
+        ("Reshape", ["gates", "grid"], ["gate"]),
+        ("Mul", ["maps", "gate"], ["gated"]),
+        ("GlobalMaxPool", ["gated"], ["most"]),
+        ("Reshape", ["most", "table"], ["features"]),
+        ("MatMul", ["features", "last"], ["number"]),
+        ("Reshape", ["number", "flat"], ["quality"]),
+    ]
+    shapes = {"table": [batch, 8], "grid": [batch, 8, 1, 1], "flat": [batch]}
+    weights = {"kernel": (8, 3, 3, 3), "mixing": (8, 8), "last": (8, 1)}
+    constants = {name: np.array(shape) for name, shape in shapes.items()}
+    constants |= {name: rng.standard_normal(shape, np.float32) for name, shape in weights.items()}
+    write_onnx(path, [batch, 3, 112, 112], nodes, **constants)
+    faces = np.concatenate([FACES, FACES[:1]])
+    prepared = ((faces.transpose(0, 3, 1, 2) - 127.5) / 128).astype(np.float32)
+    session = onnxruntime.InferenceSession(path)
+    expected = [session.run(None, {"faces": prepared[i : i + batch]})[0] for i in range(0, 6, batch)]
+    assert np.ptp(expected) > 0.1
+    found = prefiqs.score(faces, "quality-network", QualityGraph("quality", RGB, path))
+    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("batch", "nodes"),
+    [
+        (1, [("ReduceMax", ["faces"], ["quality"])]),  # of all faces
+        (1, [("ReduceMean", ["faces"], ["mean"]), ("Sub", ["faces", "mean"], ["centred"]),
+             ("ReduceMax", ["centred"], ["quality"], ("axes", [1, 2, 3]))]),
+        *((batch, [("Concat", ["faces", "token"], ["longer"], ("axis", 2)),
+                   ("ReduceMax", ["longer"], ["quality"], ("axes", [1, 2, 3]))]) for batch in (1, 2)),
+        (2, [("Sub", ["faces", "token"], ["moved"]), ("ReduceMax", ["moved"], ["quality"], ("axes", [1, 2, 3]))]),
+    ],
+)  # fmt: skip
+def test_a_batch_size_that_cannot_be_changed(tmp_path, batch, nodes):
+    path = tmp_path / "quality.onnx"
+    write_onnx(path, [batch, 3, 112, 112], nodes, token=np.zeros((batch, 3, 1, 112), np.float32))
+    with pytest.raises(InputError, match=r"^Cannot change the batch size of .*quality.onnx \(.*\)\. Export it for any"):
+        QualityGraph("quality", RGB, path)
 
 
 def test_the_order_of_colours_counts(tmp_path):
@@ -204,6 +254,17 @@ def test_a_file_of_the_users_that_is_declared_as_one(tmp_path, monkeypatch, suff
     path.unlink()
     assert known_models()[-1] == "mine"
     np.testing.assert_allclose(prefiqs.score(FACES, "quality-network", "mine"), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("declaration", [None, {"colour": "rgb", "mean": 127.5, "std": 127.5}])
+def test_a_quality_network_must_say_which_values_are_better(tmp_path, declaration):
+    path = tmp_path / "mine.onnx"
+    mean = [("ReduceMean", ["faces"], ["mean"], ("axes", [2, 3]), ("keepdims", 0))]
+    write_onnx(path, ["n", 3, 112, 112], [*mean, ("MatMul", ["mean", "w"], ["quality"])], w=np.ones((3, 1), "f"))
+    if declaration:
+        path.with_suffix(".json").write_text(json.dumps(declaration))
+    with pytest.raises(InputError, match=r'mine does not say which .* in mine.json beside the file: .*"lower"'):
+        prefiqs.score(FACES, "quality-network", load_model(str(path)))
 
 
 def test_a_frozen_graph_must_be_declared(tmp_path):

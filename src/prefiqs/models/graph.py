@@ -26,10 +26,9 @@ class GraphModel(FaceModel):
         try:
             graph = ov.Core().read_model(path)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise InputError(f"OpenVINO cannot read {path} ({reason}).") from error
+            raise InputError(f"OpenVINO cannot read {path} ({_reason(error)}).") from error
         graph = self.adapted(graph, path)
-        _free_batch(graph)
+        _free_batch(graph, path)
         shape = graph.output(0).get_partial_shape()
         if not _is_table(shape):
             raise InputError(f"The first output of {path} must be embeddings n×d, but has the shape {shape}.")
@@ -73,12 +72,15 @@ class QualityGraph(GraphModel):
             raise InputError(f"A quality network must be a file {' or '.join(GRAPHS)}, not {path}.")
         self.sign = {"higher": 1.0, "lower": -1.0}[str(input_spec.better)]
         super().__init__(name, input_spec, path)
-        try:
-            given = tuple(self(torch.zeros(2, 3, FACE_SIZE, FACE_SIZE)).shape)
-        except RuntimeError:
-            given = None
-        if given != (2, 1):
+        faces = torch.rand(2, 1, 3, FACE_SIZE, FACE_SIZE, generator=torch.Generator().manual_seed(0))
+        try:  # with two numbers of faces, one of which the file was not written for
+            alone, together = torch.cat([self(face) for face in faces]), self(faces[:, 0])
+        except RuntimeError as error:
+            raise InputError(_fixed_batch(path, _reason(error))) from error
+        if 2 not in (len(alone), len(together)):
             raise InputError(f"{path} must give one number per face: it is declared as a quality network.")
+        if len(alone) != len(together) or not torch.allclose(alone, together, rtol=1e-3, atol=1e-4, equal_nan=True):
+            raise InputError(_fixed_batch(path, "the quality of a face depends on the other faces"))
 
     def adapted(self, graph: ov.Model, path: Path) -> ov.Model:
         """The graph with faces of 112×112 as its input, n×3×112×112, and qualities n×1 as its output."""
@@ -100,17 +102,31 @@ class QualityGraph(GraphModel):
         return steps.build()
 
 
-def _free_batch(graph: ov.Model) -> None:
+def _free_batch(graph: ov.Model, path: Path) -> None:
     """Let a graph that was exported for a fixed number of faces take any number.
 
-    The exporters wrote the batch into the target of the last reshape (`[1, -1]`, `[2, 192]`); it becomes `[-1, d]`.
+    The exporters wrote the batch into the targets of reshapes (`[1, 8, 1, 1]`), or a multiple of it (`[2, 192]`).
     """
+    batch = graph.input(0).get_partial_shape()[0]
     for node in graph.get_ops():
-        if node.get_type_name() == "Reshape" and _is_table(shape := node.get_output_partial_shape(0)):
-            target = ops.constant(np.array([-1, shape[1].get_length()], np.int64))
-            node.input(1).replace_source_output(target.output(0))
-    graph.validate_nodes_and_infer_types()
-    graph.reshape([-1, 3, FACE_SIZE, FACE_SIZE])
+        if node.get_type_name() == "Reshape":
+            shape = node.get_output_partial_shape(0)
+            if _is_table(shape) or (shape.is_static and len(shape) and shape[0] == batch):
+                target = ops.constant(np.array([-1, *(side.get_length() for side in list(shape)[1:])], np.int64))
+                node.input(1).replace_source_output(target.output(0))
+    try:
+        graph.validate_nodes_and_infer_types()
+        graph.reshape([-1, 3, FACE_SIZE, FACE_SIZE])
+    except RuntimeError as error:
+        raise InputError(_fixed_batch(path, _reason(error))) from error
+
+
+def _fixed_batch(path: Path, reason: str) -> str:
+    return f"Cannot change the batch size of {path} ({reason}). Export it for any number of faces (dynamic axes)."
+
+
+def _reason(error: RuntimeError) -> str:
+    return str(error).strip().splitlines()[-1]
 
 
 def _is_table(shape: ov.PartialShape) -> bool:
