@@ -5,6 +5,7 @@ No number is typed.
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from textwrap import fill as fill_lines
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import pandas as pd
 
 from prefiqs.evaluation.tables import area_text
-from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.identity import MethodId
+from prefiqs.pipeline.params import Params
 from prefiqs.pipeline.studies.candidate_formulas import MARGIN, NORM
 from prefiqs.pipeline.studies.candidate_formulas import relative_areas as relative_to_norm
 from prefiqs.pipeline.studies.candidates import FRONT, on_front, ratio_text
 from prefiqs.pipeline.studies.claims import STABLE_AREA, verdicts
+from prefiqs.pipeline.workspace import run_parameters
 from prefiqs.pruning.spec import PruningSpec
 from prefiqs.reporting.figures.areas import forest
 from prefiqs.reporting.figures.style import save_figure
@@ -75,6 +77,12 @@ def published(run: str) -> bool:
     return (ROOT / "reports" / run / "manifest.json").is_file()
 
 
+@cache
+def params(run: str) -> Params:
+    """The parameters of a run: of its preset, or of params.yaml."""
+    return run_parameters(ROOT, None if run == "default" else run, {}, run)[0]
+
+
 def areas() -> str:
     """pAUC of the main methods."""
     head = ["benchmark", "estimator", "verifier", "FNMR (%)", "PreFIQs, ρ = 0.4", "pruning-margin"]
@@ -90,7 +98,7 @@ def summary() -> str:
     usual = prefiqs(pd.concat([areas_of("edc", name) for name in PAIRED])).query("ratio == 0.4")
     worse, clearly = (brief(usual[f"from_norm{end}"] > 0, usual["reliable"]) for end in ("", "_low"))
     parts = []
-    for (chose, sure), part in margins().groupby(["chose", "reliable"], sort=False):
+    for (chose, sure), part in margins().groupby(["trained_on", "reliable"], sort=False):
         ratio = ratio_text(part["relative"].mean(), sure)
         below = brief(part["from_norm_high"] < 0, part["reliable"])
         data = " and ".join(part["data"].unique()) + f" {TRAINED_ON}" * chose
@@ -162,7 +170,7 @@ def run_by_run() -> str:
                 if not (sentences := list(answer(run, benchmark, estimator))):
                     continue
                 parts.append(f"**{question}** {' '.join(sentences)}")
-                for shown in (benchmark, benchmark.removesuffix("-all")):  # some stages do without pairs
+                for shown in (benchmark, params(run).faces_of(benchmark)):  # some stages do without pairs
                     path = f"{run}/{stage}/{shown}/{estimator}/{figure}.png"
                     if (ROOT / "reports" / path).is_file():
                         parts.append(f"![{question} {shown}, quality from {estimator}]({path})")
@@ -208,7 +216,7 @@ def how_to_prune(run: str, benchmark: str, estimator: str) -> Iterator[str]:
 def derivative(run: str, benchmark: str, estimator: str) -> Iterator[str]:
     """What the claim about the Jacobian drift came to."""
     judged = pd.read_csv(ROOT / "reports" / run / "claims.csv").query("claim == 'jacobian' and estimator == @estimator")
-    judged = judged[judged["benchmark"].isin([benchmark, benchmark.removesuffix("-all")])]
+    judged = judged[judged["benchmark"].isin([benchmark, params(run).faces_of(benchmark)])]
     for row in judged.itertuples():
         data = f"On the official pairs, `{row.benchmark}`: " * (row.benchmark != benchmark)
         verdict = f"{row.verdict}. " * (row.verdict != MISSING)
@@ -330,9 +338,9 @@ def what_was_run() -> str:
 
 
 def margins() -> pd.DataFrame:
-    """The rows of all areas of the pruning margin, with data, estimator, and whether the data chose it.
+    """The rows of all areas of the pruning margin, with data and estimator.
 
-    relative: over the norm's area.
+    trained_on: whether the data chose it. relative: over the norm's area.
     """
     parts = []
     for data in MARGINS:
@@ -340,8 +348,7 @@ def margins() -> pd.DataFrame:
         same = ["estimator", "verifier"]
         norm = areas[areas["method"] == "norm"].set_index(same)["pauc"].rename("norm")
         own = areas[areas["method"] == "pruning-margin"].join(norm, on=same)
-        chose = data.removesuffix("-all") in METHODS["pruning-margin"].chosen_on
-        parts.append(own.assign(data=data, relative=own["pauc"] / own["norm"], chose=chose))
+        parts.append(own.assign(data=data, relative=own["pauc"] / own["norm"]))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -352,7 +359,7 @@ def margin() -> str:
         same, sure = part["verifier"] == estimator, part["reliable"]
         ratios = (part.loc[which, "relative"].mean() for which in (same, ~same))
         below, above = (brief(side, sure) for side in (part["from_norm_high"] < 0, part["from_norm_low"] > 0))
-        rows.append((data, bool(part["chose"].iloc[0]), estimator, *ratios, below, above, not sure.all()))
+        rows.append((data, bool(part["trained_on"].iloc[0]), estimator, *ratios, below, above, not sure.all()))
     columns = ["data", "chose it", "estimator", "same-model", "cross-model", "intervals below 0", "above 0", "few"]
     ratios = columns[3:5]
     table = Table(
@@ -410,7 +417,7 @@ def rivals() -> str:
     rows = []
     for key, part in found.groupby("label", sort=False):
         below, above = part["from pruning-margin_high"] < 0, part["from pruning-margin_low"] > 0
-        if below.any() or part["group"].iloc[0].startswith("compared"):
+        if below.any() or part["passes"].isna().all():
             counts = [brief(side, part["reliable"]) for side in (below, above)]
             rows.append((key, *counts, "; ".join(part.loc[below, "where"].unique()) or "–"))
     return _shown(pd.DataFrame(rows, columns=["score", "better than `pruning-margin`", "worse", "better on"]))

@@ -37,6 +37,8 @@ def page(tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "ROOT", tmp_path)
+    for name in ("params.yaml", "presets"):
+        (tmp_path / name).symlink_to(ROOT / name)
     for (run, benchmark, estimator), areas in AREAS.items():
         rows = []
         for (group, key, passes), pauc in zip(SCORES, [*areas, 0.01], strict=True):
@@ -71,9 +73,10 @@ def cells(line):
 @pytest.mark.long
 def test_the_published_pages_hold_the_numbers_of_the_published_runs(tmp_path):
     """`make readme` would change nothing."""
-    for folder in ("docs", "reports"):
+    for folder in ("docs", "presets", "reports"):
         copytree(ROOT / folder, tmp_path / folder)
-    copy(ROOT / "README.md", tmp_path)
+    for name in ("README.md", "params.yaml"):
+        copy(ROOT / name, tmp_path)
     subprocess.run([sys.executable, tmp_path / "docs" / "readme_results.py"], check=True)
     for page in sorted(tmp_path.rglob("*.md")):
         name = page.relative_to(tmp_path)
@@ -178,6 +181,7 @@ def margins(page, tmp_path):
             **dict(fmr=0.001, threshold="recomputed", reliable=reliable, random=areas["verifier"].map(len) * 2.0),
             granularity=np.where(of_prefiqs, "unstructured", ""), criterion=np.where(of_prefiqs, "l1", ""),
             from_norm=areas["pauc"] - areas["verifier"].map({"sface": 2.0, "other": 4.0}),
+            trained_on=benchmark in ("lfw-all", "cfp-fp-all"),
         )  # fmt: skip
         folder = tmp_path / "reports" / run / "edc" / benchmark / "sface"
         folder.mkdir(parents=True)
