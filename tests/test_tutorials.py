@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 
 from prefiqs.pipeline.notebooks import run_notebook
@@ -99,6 +100,20 @@ def test_score_your_own_photos(run):
     assert "100 photos, 100 scored, 0 without a score." in text
     assert "rejects 5 of 100 faces" in text, "the share of 0.05 that is asked for"
     assert pictures == 4
+
+
+def test_the_photos_of_a_tutorial_may_lie_in_its_own_folder():
+    """`portrait.jpg` or `*.jpg`, which have no folder in their paths; as all others, they are shown without it."""
+    cells = nbformat.read(NOTEBOOKS / "score_your_own_photos.ipynb", as_version=4).cells
+    imports = next(cell.source for cell in cells if "import commonpath" in cell.source)
+    (shown,) = re.findall(r"^folder = .+\n.+$", "\n\n".join(cell.source for cell in cells), re.M)
+    for paths, names in {
+        ("portrait.jpg",): ["portrait.jpg"], ("1.jpg", "2.jpg"): ["1.jpg", "2.jpg"],
+        ("all/a/1.jpg", "all/b/2.jpg"): ["a/1.jpg", "b/2.jpg"],
+    }.items():  # fmt: skip
+        table = pd.DataFrame({"path": paths})
+        exec(f"{imports}\n{shown}", {"table": table})
+        assert table["photo"].tolist() == names
 
 
 @pytest.mark.long
