@@ -49,21 +49,22 @@ def write_page() -> None:
     table = pd.DataFrame([figure for record in records.values() for figure in record["figures"]])
     table["met"] = table["met"].map({True: "yes", False: "no"}).fillna("–")
     table = table[["work", "against", "value", "low", "high", "wanted", "met"]]
+    table = table.rename(columns={"against": "reference", "wanted": "target"})
     caption = (
-        "How many times as fast (wanted ≥) or as dear (wanted ≤) as what it is measured against, unless a line names "
-        "another unit"
+        "Speed relative to the reference if the target is a minimum (≥), otherwise time or memory relative to it, "
+        "unless the line names another quantity"
     )
     cores = {record["cores"] for record in records.values()}
     notes = (
-        f"Medians over turns, lowest and highest turn; {', '.join(map(str, cores))} CPU cores. Details are in the JSON "
-        "files of this folder."
+        f"Median, lowest and highest value over the turns; {', '.join(map(str, cores))} CPU cores. The JSON files in "
+        "this folder have the details."
     )
     Table(table, caption, digits=2, notes=notes).write(FOLDER / "benchmarks")
     figures = records["latency"]["figures"]
     calls = pd.DataFrame(
         [{"method and network": figure["work"].removesuffix(", one face")} | figure["details"] for figure in figures]
     )
-    caption = "One face at a time: a warm call, making the scorer, and its first call"
+    caption = "One face at a time: a warm call, the preparation of the scorer, and its first call"
     Table(
         calls,
         caption,

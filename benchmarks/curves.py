@@ -37,9 +37,11 @@ def run() -> Iterator[Figure]:
     details = {f"seconds, {n:,} pairs": round(s, 3) for n, s in costs.items()}
     details["peak memory of the process, GB"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
     work = f"EDC and pAUC, {PAIRS:,} pairs, {METHODS} methods, 20 fractions, 2 FMRs"
-    published = "Python tuples sorted again, 100,000 pairs of one method scaled up"
+    published = "sorting Python tuples anew for each method, scaled up from 100,000 pairs of one"
     yield Figure(work, published, *[scaled / took] * 3, "≥ 100", details)
-    yield Figure(work, "NumPy sorting again, one method scaled up", *[METHODS * numpy / took] * 3, "≥ 6")
+    yield Figure(
+        work, "sorting with NumPy anew for each method, scaled up from one", *[METHODS * numpy / took] * 3, "≥ 6"
+    )
     yield bootstrap()
     yield pooling()
 
@@ -80,7 +82,9 @@ def bootstrap() -> Figure:
     numpy = METHODS * RESAMPLES * seconds_of(partial(edc_by_numpy, *drawn, FMRS, up_to))
     work = f"bootstrap, {RESAMPLED_PAIRS:,} pairs of {PEOPLE} people, {METHODS} methods, 2 FMRs"
     details = {"seconds, 1,000 resamples": round(1000 * took / RESAMPLES, 1)}
-    return Figure(work, "NumPy sorting each resample again, one scaled up", *[numpy / took] * 3, "≥ 6", details)
+    return Figure(
+        work, "sorting each resample anew with NumPy, scaled up from one", *[numpy / took] * 3, "≥ 6", details
+    )
 
 
 def pooling() -> Figure:
@@ -103,7 +107,7 @@ def pooling() -> Figure:
 
         target, source = np.empty((IMAGES, WIDTH), np.float32), np.zeros_like(gathered)
         return dearer(
-            f"template pooling and {PAIRS:,} similarities, {IMAGES:,} × {WIDTH} embeddings", "a copy of the same bytes",
+            f"template pooling and {PAIRS:,} similarities, {IMAGES:,} × {WIDTH} embeddings", "copying the same bytes",
             lambda: cosine_similarity(pool_templates(embeddings, templates), pairs), copy, turns=1,
             **{"peak memory of the process, GB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)},
         )  # fmt: skip

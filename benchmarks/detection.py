@@ -53,11 +53,13 @@ def both_ways(title: str, cards: list[BenchmarkCard]) -> Iterator[Figure]:
     shifts = np.array([in_crop(a, b) for a, b in both if a is not None and b is not None])
     details = {"photos": len(shifts), "95 % below, pixels": round(float(np.quantile(shifts, 0.95)), 3),
                "photos with a landmark moved by over 5 pixels": int((shifts.max(axis=1) > 5).sum())}  # fmt: skip
-    yield Figure(f"landmarks moved, {title}, median, pixels of the crop", FORMER, *[float(np.median(shifts))] * 3,
-                 "≤ 0.5", details)  # fmt: skip
+    yield Figure(f"median shift of a landmark, {title}, pixels of the aligned face", FORMER,
+                 *[float(np.median(shifts))] * 3, "≤ 0.5", details)  # fmt: skip
     for card, (now, before) in zip(cards, accuracy, strict=True):
         details = {"accuracy, %": round(now, 3), "accuracy before, %": round(before, 3)}
-        yield Figure(f"accuracy lost, {card.name}, sface, points", FORMER, *[before - now] * 3, "≤ 0.05", details)
+        yield Figure(
+            f"accuracy lost, {card.name}, sface, percentage points", FORMER, *[before - now] * 3, "≤ 0.05", details
+        )
 
 
 class Detected:

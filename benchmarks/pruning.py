@@ -38,7 +38,9 @@ def run() -> Iterator[Figure]:
 
     share = peak_growth(ours) / (4 * size)
     details = {"million weights": size // 10**6}
-    yield Figure("L1 masks of nine ratios, ResNet-100: peak memory", "the weights", *[share] * 3, "≤ 2", details)
+    yield Figure(
+        "L1 masks of nine ratios, ResNet-100: peak memory", "memory of the weights", *[share] * 3, "≤ 2", details
+    )
     yield faster("L1 masks of nine ratios, ResNet-100", "torch.nn.utils.prune.global_unstructured nine times",
                  ours, of_pytorch, "≥ 10", turns=1)  # fmt: skip
 

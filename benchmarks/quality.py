@@ -30,8 +30,9 @@ def run() -> Iterator[Figure]:
         size = jacobian.BATCH_SIZE
         engine = derivative_engine(function, model.device, size, "Jacobian drift")
         wanted = "≤ 4" if len(ratios) == 1 else ""
-        yield dearer(f"Jacobian drift, sface, {len(ratios)} ratios", "a forward pass in the same engine",
-                     partial(batch_again, engine, size, IMAGES // size), plain, wanted)  # fmt: skip
+        yield dearer(f"Jacobian drift, sface, {len(ratios)} ratio{'s' * (len(ratios) > 1)}",
+                     "a forward pass in the same engine", partial(batch_again, engine, size, IMAGES // size), plain,
+                     wanted)  # fmt: skip
     reference = torch_engine(jacobian.normalised_jvp(model, prefiqs.prune(model, 0.1)))
     yield dearer("Jacobian drift, sface, torch.func.jvp in eager PyTorch", "a forward pass in eager PyTorch",
                  partial(batch_again, reference, 4, 8), partial(batch_again, torch_engine(model), 4, 8))  # fmt: skip

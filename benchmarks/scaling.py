@@ -45,8 +45,8 @@ def run(sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
                 more = size - sizes[0]
                 rates = [more / (s - first) for s, first in zip(seconds[size], seconds[sizes[0]], strict=True)]
                 details |= {f"images/s beyond the start, {n} workers": round(r, 1) for n, r in enumerate(rates, 1)}
-            yield Figure(f"score_dataset, PreFIQs, sface, {size:,} aligned faces in Parquet, start of the workers "
-                         "included: 2 workers of one core", "1 worker of one core", *[one / two] * 3,
+            yield Figure(f"speed-up of score_dataset, PreFIQs, sface, {size:,} aligned faces in Parquet, start of the "
+                         "workers included: 2 workers with one core each", "1 worker with one core", *[one / two] * 3,
                          details={"seconds": round(two, 1), "seconds against": round(one, 1), **details})  # fmt: skip
     with ProcessPoolExecutor(1, get_context("spawn"), on_one_core) as one_core:
         yield from one_core.submit(costs).result()
