@@ -35,7 +35,7 @@ TargetFnmrs = Annotated[
 ]
 TARGET_FNMRS = [0.05]
 LowerIsBetter = Annotated[list[str] | None, Option(help="Method whose lower scores are better; may be repeated.")]
-Groups = Annotated[str | None, Option(help="FILE:COLUMN: a table with the group of each image or person, 2 to 20.")]
+Groups = Annotated[str | None, Option(help="FILE:COLUMN: a table that puts images or people into 2 to 20 groups.")]
 Address = Annotated[str | None, ray_option(help="Address of a running cluster; default: this machine.")]
 
 

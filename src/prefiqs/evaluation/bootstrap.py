@@ -216,8 +216,8 @@ def share_interval(
 ) -> tuple[float, float]:
     """Return the percentile interval of a share, the sum of `hits` over that of `total`, over people.
 
-    hits, total: (people,) how many items a person has, and how many of them count. draws: see `people_draws`; resamples
-    with nothing in `total` are left out. NaN without resamples or without any item.
+    hits, total: (people,) how many items of a person count, and how many there are. draws: see `people_draws`;
+    resamples with nothing in `total` are left out. NaN without resamples or without any item.
 
     Where nothing or everything counts, all resamples agree, however few people there are. Then the far end is the exact
     binomial bound of Clopper and Pearson (Biometrika 26(4), 1934) with people as trials: with no error among ten
