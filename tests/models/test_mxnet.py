@@ -1,5 +1,7 @@
 """Networks that MXNet wrote: files made here byte by byte, compared with the same layers in PyTorch."""
 
+import json
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -30,6 +32,18 @@ def test_the_network_computes_what_its_layers_say(tmp_path, arrays, form):
     x = F.batch_norm(x, w["b_mean"], w["b_var"], torch.ones(4), w["b_beta"], eps=2e-5)  # the scale is fixed to 1
     x = F.prelu(x, w["a_gamma"]).flatten(1)
     np.testing.assert_allclose(found, F.linear(x, w["f_weight"], w["f_bias"]).numpy(), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("key", ["attr", "param"])
+def test_older_versions_name_the_options_otherwise(tmp_path, arrays, key):
+    """Beside `param`, `attr` holds what the trainer noted, such as a factor of the learning rate."""
+    path = write_mxnet(tmp_path, arrays)
+    newer, symbol = read_mxnet(path), tmp_path / "net-symbol.json"
+    content = json.loads(symbol.read_text())
+    for node in content["nodes"]:
+        node |= {"attr": {"lr_mult": "2", "stride": "(9, 9)"}} | {key: node.pop("attrs", {})}
+    symbol.write_text(json.dumps(content))
+    assert read_mxnet(path) == newer
 
 
 def test_an_unknown_operator_is_named(tmp_path, arrays):

@@ -14,7 +14,7 @@ from prefiqs import embed, load_model, prune, score, scorer
 from prefiqs.apps.score.scorer import describe
 from prefiqs.errors import InputError
 from prefiqs.models.face_model import InputSpec, normalises
-from prefiqs.models.onnx_network import load_onnx
+from prefiqs.models.onnx_network import OnnxNetwork, load_onnx
 
 SPEC = InputSpec("rgb", 127.5, 128.0)
 ASSUMED = InputSpec("rgb", 127.5, 127.5)  # by insightface's loader, too, of a file without subtraction and product
@@ -182,6 +182,89 @@ def test_a_batch_norm_on_the_pixels_scales_them(tmp_path):
         load_onnx("n", InputSpec("rgb", 127.5, 1), tmp_path / "n.onnx")
 
 
+MOVES = {
+    "gather": [helper.make_node("Gather", ["x", "bgr"], ["m"], axis=1)],
+    "split": [helper.make_node("Split", ["x"], ["r", "g", "b"], axis=1),
+              helper.make_node("Concat", ["b", "g", "r"], ["m"], axis=1)],
+    "clip": [helper.make_node("Clip", ["x", "", "white"], ["m"])],
+    "squeeze": [helper.make_node("Unsqueeze", ["x", "first"], ["u"]),
+                helper.make_node("Squeeze", ["u", "first"], ["m"])],
+    "crop": [helper.make_node("Slice", ["x", "first", "end", "rows"], ["m"])],
+    "reshape": [helper.make_node("Reshape", ["x", "halves"], ["m"])],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("move", MOVES)
+def test_pixels_that_are_moved_or_clipped_are_scaled_once(tmp_path, move, scaled):
+    scale = [helper.make_node("Sub", ["m", "mean"], ["d"]), helper.make_node("Mul", ["d", "by"], ["s"])] * scaled
+    nodes = [*MOVES[move], *scale, helper.make_node("Conv", ["s" if scaled else "m", "w"], ["c"], strides=[28, 28]),
+             helper.make_node("Flatten", ["c"], ["y"])]  # fmt: skip
+    weight = np.random.default_rng(0).normal(size=(4, 3, 28, 28))
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", None)], w=weight, mean=127.5, by=1 / 128, white=255)
+    proto = onnx.load(path)
+    for name, value in {"bgr": [2, 1, 0], "first": [0], "end": [110], "rows": [2], "halves": [0, 3, 56, 224]}.items():
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+    onnx.save(proto, path)
+    network = load_onnx("n", None, path)
+    assert network.input_spec == (InputSpec("rgb", 0, 1) if scaled else ASSUMED)
+    faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    expected = by_runtime(path, network.prepare(faces).numpy(), None)
+    np.testing.assert_allclose(embed(network, faces), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, None])
+@pytest.mark.parametrize("last", ["Identity", "Neg"])
+def test_a_length_that_is_always_64_is_no_length(tmp_path, last, batch):
+    nodes = [*MEANS, helper.make_node("LpNormalization", ["f"], ["unit"], axis=1),
+             helper.make_node("Mul", ["unit", "length"], ["u"]), helper.make_node(last, ["u"], ["y"])]  # fmt: skip
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 3)], length=64)
+    proto = onnx.load(path)
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch or 0
+    onnx.save(proto, path)
+    network = load_onnx("n", SPEC, path)
+    assert normalises(network) == (last == "Neg")  # which cannot be undone
+    face = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    expected = ((face.astype(float) - 127.5) / 128).mean((1, 2))
+    if last == "Neg":
+        expected *= -64 / np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(network(network.prepare(face)).numpy(), expected, atol=1e-4)
+
+
+def test_a_last_factor_alone_does_not_normalise(tmp_path):
+    nodes = [*MEANS, helper.make_node("Mul", ["f", "length"], ["y"])]
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 3)], length=64)
+    network = load_onnx("n", SPEC, path)
+    face = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    expected = 64 * ((face.astype(float) - 127.5) / 128).mean((1, 2))
+    np.testing.assert_allclose(network(network.prepare(face)).numpy(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(28,), (1, 28), (1, 28, 1), (28, 1, 1), (1, 28, 1, 1), (1,)])
+def test_a_slope_belongs_to_the_axis_that_onnx_says(tmp_path, shape):
+    """Of 28 channels of 28×28; only some are those of PyTorch's layer."""
+    random = np.random.default_rng(0)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"], strides=[4, 4]), helper.make_node("PRelu", ["c", "a"], ["p"]),
+             helper.make_node("ReduceMean", ["p"], ["y"], axes=[2, 3], keepdims=0)]  # fmt: skip
+    weights = {"w": random.normal(size=(28, 3, 4, 4)), "a": random.normal(size=shape)}
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 28)], **weights)
+    network = OnnxNetwork("n", SPEC, onnx.load(path))
+    faces = random.integers(0, 256, (2, 112, 112, 3), np.uint8)
+    expected = onnxruntime.InferenceSession(path).run(None, {"x": network.prepare(faces).numpy()})[0]
+    np.testing.assert_allclose(network(network.prepare(faces)).detach().numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["type", "train.x", "forward.conv", "graph.conv", "code", "training.weight"])
+def test_weights_may_have_any_name(tmp_path, name):
+    nodes = [helper.make_node("Conv", ["x", name], ["c"], strides=[28, 28]), helper.make_node("Flatten", ["c"], ["y"])]
+    weight = np.random.default_rng(0).normal(size=(2, 3, 28, 28))
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 32)], **{name: weight})
+    network = load_onnx("n", SPEC, path)
+    faces = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    expected = by_runtime(path, network.prepare(faces).numpy(), None)
+    np.testing.assert_allclose(embed(network, faces), expected, atol=1e-5)
+
+
 class Token(nn.Module):
     """A class token before the patches, attention over three parts of one product, and the token's row at the end."""
 
@@ -213,6 +296,16 @@ def test_a_transformer_takes_any_number_of_faces(tmp_path, batch, opset):
     with torch.no_grad():
         expected = nn.functional.normalize(network(ours.prepare(faces))).numpy()
     np.testing.assert_allclose(embed(ours, faces), expected, atol=1e-5)
+
+
+def test_a_class_token_warns_of_nothing(tmp_path, recwarn):
+    torch.manual_seed(0)
+    path, example = tmp_path / "vit.onnx", torch.ones(1, 3, 112, 112)
+    free = {"x": {0: "n"}}
+    torch.onnx.export(Token().eval(), example, path, input_names=["x"], dynamo=False, dynamic_axes=free)
+    recwarn.clear()
+    assert embed(load_onnx("own", SPEC, path), np.zeros((3, 112, 112, 3), np.uint8)).shape == (3, 8)
+    assert [str(w.message) for w in recwarn if issubclass(w.category, torch.jit.TracerWarning)] == []
 
 
 class Fused(nn.Module):

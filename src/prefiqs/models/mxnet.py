@@ -87,14 +87,15 @@ def _onnx(symbol: dict[str, Any], parameters: dict[str, np.ndarray]) -> onnx.Mod
     nodes, constants = [], dict(parameters)
     outputs: list[str] = []
     for entry in symbol["nodes"]:
-        name, attributes = entry["name"], entry.get("attrs") or entry.get("param") or {}
+        name = entry["name"]
         if any(output for _, output, *_ in entry["inputs"]):
             raise InputError(f"{name} takes the second output of a node, which is not supported.")
         inputs = [outputs[source] for source, *_ in entry["inputs"]]
         outputs.append(name)
         if entry["op"] == "null":
             continue
-        values = {key: _value(text) for key, text in attributes.items()}
+        written = [entry.get(key) or {} for key in ("attrs", "attr", "param")]  # the last two by older versions
+        values = {key: _value(text) for options in written for key, text in options.items()}
         for key, only in _ONLY.items():
             if values.get(key, only[0]) not in only:
                 raise InputError(f"{name} has {key}={values[key]}, which is not supported.")

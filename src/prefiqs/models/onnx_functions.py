@@ -104,11 +104,11 @@ def _softmax(x: Tensor, axis: int | None = None, opset: int = 13) -> Tensor:
 
 
 def _concat(*parts: Tensor, axis: int = 0) -> Tensor:
-    return torch.cat([torch.as_tensor(part) for part in parts], axis)
+    return torch.cat(parts, axis)
 
 
 def _split(x: Tensor, sizes: list[int] | None = None, axis: int = 0, num_outputs: int = 2) -> tuple[Tensor, ...]:
-    return torch.split(x, sizes or -(-x.shape[axis] // num_outputs), axis)  # type: ignore[arg-type]
+    return x.split(sizes, axis) if sizes else x.chunk(num_outputs, axis)
 
 
 def _slice(x: Tensor, starts: list[int], ends: list[int], axes: list[int] | None = None,
@@ -127,10 +127,9 @@ def _tile(x: Tensor, repeats: list[int]) -> Tensor:
     return x.repeat(repeats)
 
 
-def _gather(x: Tensor, indices: Any, axis: int = 0) -> Tensor:
-    chosen = torch.as_tensor(indices)
-    found = x.index_select(axis, chosen.flatten() % x.shape[axis])
-    return found.reshape([*x.shape[: axis % x.ndim], *chosen.shape, *x.shape[axis % x.ndim + 1 :]])
+def _gather(x: Tensor, indices: Tensor, axis: int = 0) -> Tensor:
+    found = x.index_select(axis, indices.flatten() % x.shape[axis])
+    return found.reshape([*x.shape[: axis % x.ndim], *indices.shape, *x.shape[axis % x.ndim + 1 :]])
 
 
 def _pad(x: Tensor, pads: list[int], value: float | None = None, axes: list[int] | None = None,

@@ -29,14 +29,18 @@ from torch import Tensor, fx, nn
 from prefiqs.errors import InputError
 from prefiqs.faces.template import FACE_SIZE
 from prefiqs.models import onnx_functions
-from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec
+from prefiqs.models.face_model import ARCFACE_INPUT, FaceModel, InputSpec, normalises
 from prefiqs.models.mxnet import read_mxnet, symbol_file
 
 NETWORK_FILES = (".onnx", ".params", ".pb")  # that say how a network is built; the last holds a quality network
 _TOLERANCE = 1e-4  # of a coordinate of a normalised embedding, between PyTorch and OpenVINO
 _PIXELS = InputSpec("rgb", mean=0, std=1)  # for files that scale pixels themselves
 _STANDARD = ("", "ai.onnx")  # the domain of ONNX's own operators
-_ON_PIXELS = ("Identity", "Cast", "Transpose", "Sub", "Add", "Mul", "Div", "BatchNormalization")
+_SCALING = ("Sub", "Add", "Mul", "Div", "BatchNormalization")
+_MOVING = (
+    "Cast", "Clip", "Concat", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
+)  # fmt: skip
+_OWN_NAMES = frozenset(dir(fx.GraphModule(nn.Module(), fx.Graph())))  # which no layer can have
 _LARGEST_BATCH, _FREE_BATCH = 64, 5  # that a file may be written for; the example of one that is written for any
 # What a file that is damaged or made up can raise in PyTorch, ONNX and OpenVINO.
 _DAMAGES = (
@@ -65,8 +69,14 @@ class OnnxNetwork(FaceModel):
         elif reading.changes_pixels and input_spec is None:
             raise InputError("It shifts or scales its input, but not from 0…255 to a small range; declare what it "
                              "takes in a .json file.")  # fmt: skip
-        super().__init__(name, input_spec or ARCFACE_INPUT, reading.result.shape[1])
+        super().__init__(name, input_spec or ARCFACE_INPUT, reading.result.example.shape[1])
         self.body = reading.body
+        raw = reading.before_normalising()
+        if raw is not reading.result and normalises(self):
+            self.body.graph.output_node().args = (raw.node,)
+        self.body.graph.eliminate_dead_code()
+        self.body.delete_all_unused_submodules()
+        self.body.recompile()
         # The last that runs: the order of the modules follows their names.
         called = [f"body.{node.target}" for node in self.body.graph.nodes if node.op == "call_module"]
         layers = [layer for name in called for layer in self.get_submodule(name).named_modules(prefix=name)]
@@ -217,8 +227,8 @@ class _Value:
 class _Reading:
     """One pass over an ONNX graph.
 
-    `body`: the network; `result`: its output for an example; `pixel_scale`: by which factor it scales its input;
-    `changes_pixels`: whether it scales or shifts it.
+    `body`: the network; `result`: its output; `pixel_scale`: by which factor it scales its input; `changes_pixels`:
+    whether it scales or shifts it.
     """
 
     def __init__(self, proto: onnx.ModelProto):
@@ -249,17 +259,14 @@ class _Reading:
                     raise InputError(f"The operator {node.op_type} {node.name} cannot be read ({error}).") from error
                 # A file may name outputs that only training needs; a node that takes one is refused.
                 self.known |= dict(zip(node.output, outputs, strict=False))
-                if pixels & set(node.input) and node.op_type in _ON_PIXELS and isinstance(outputs[0], _Value):
-                    pixels.add(node.output[0])
-                    seen = _colours(outputs[0].example)
-            embedding = self._embedding()
+                if pixels & set(node.input) and node.op_type in _SCALING + _MOVING and isinstance(outputs[0], _Value):
+                    pixels.update(node.output)
+                    seen = _colours(outputs[0].example) if node.op_type in _SCALING else seen
+            self.result = self._embedding()
         self.pixel_scale = float(seen.std(1).max() / given.std(1).max())
-        self.changes_pixels = not torch.equal(seen, given)
-        self.fx.output(embedding.node)
-        self.body, self.result = fx.GraphModule(self.root, self.fx), embedding.example
-        self.body.graph.eliminate_dead_code()
-        self.body.delete_all_unused_submodules()
-        self.body.recompile()
+        self.changes_pixels = seen.aminmax() != given.aminmax()
+        self.fx.output(self.result.node)
+        self.body = fx.GraphModule(self.root, self.fx)
 
     def _read(self, node: onnx.NodeProto) -> Sequence[Any]:
         function = onnx_functions.FUNCTIONS.get(node.op_type)
@@ -345,7 +352,8 @@ class _Reading:
         layer.eval()
         name = re.sub(r"\.(weight|gamma|slope)$", "", node.input[1])
         taken = dict(self.root.named_modules())
-        if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) or name in taken or any(map(iskeyword, name.split("."))):
+        unusable = any(iskeyword(part) or part in _OWN_NAMES for part in name.split("."))
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) or name in taken or unusable:
             name = f"{node.op_type.lower()}_{len(taken)}"
         parent = self.root
         *parents, child = name.split(".")
@@ -370,19 +378,18 @@ class _Reading:
         return self.fx.get_attr(name)
 
     def _embedding(self) -> _Value:
-        """The embedding, before the file normalises it if it does: its length is a quality measure."""
         first = self.known[self.graph.output[0].name]
         if not isinstance(first, _Value) or first.example.ndim != 2 or first.example.shape[0] != self.batch:
             shape = "×".join(map(str, first.example.shape)) if isinstance(first, _Value) else "a constant"
             raise InputError(f"The first output must be embeddings, n×d, not {shape}.")
-        lengths = torch.linalg.vector_norm(first.example, dim=1)
-        if not torch.allclose(lengths, torch.ones_like(lengths), atol=1e-4):
-            return first
-        for before in self.known.values():
-            alike = isinstance(before, _Value) and before.example.shape == first.example.shape
-            if alike and torch.allclose(nn.functional.normalize(before.example), first.example, atol=1e-5):
-                return before
         return first
+
+    def before_normalising(self) -> _Value:
+        """The first value that points where the result does: its length is a quality measure."""
+        direction = nn.functional.normalize(self.result.example)
+        values = [v for v in self.known.values() if isinstance(v, _Value) and v.example.shape == direction.shape]
+        alike = (v for v in values if torch.allclose(nn.functional.normalize(v.example), direction, atol=1e-5))
+        return next(alike, self.result)
 
 
 def _all_in_order(values: _Value | Tensor, indices: _Value | Tensor) -> bool:
@@ -449,8 +456,8 @@ def _linear(attributes: dict, example: Tensor, weight: Tensor, bias: Tensor | No
 
 
 def _prelu(attributes: dict, example: Tensor, slope: Tensor) -> nn.Module | None:
-    per_channel = slope.numel() in (1, example.shape[1])
-    if not per_channel or (slope.numel() > 1 and max(slope.shape) != slope.numel()):
+    by_channel = [1, example.shape[1], *[1] * (example.ndim - 2)]
+    if slope.numel() > 1 and list(slope.shape) != by_channel[-slope.ndim :]:
         return None
     return _filled(nn.PReLU(slope.numel()), weight=slope.flatten())
 
