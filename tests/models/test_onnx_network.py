@@ -298,6 +298,59 @@ def test_a_transformer_takes_any_number_of_faces(tmp_path, batch, opset):
     np.testing.assert_allclose(embed(ours, faces), expected, atol=1e-5)
 
 
+class Layered(nn.Module):
+    """PyTorch's own transformer layer, which keeps the faces along the second axis, and attention by products."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.patches, self.kind = nn.Conv2d(3, 12, 28, stride=28), kind
+        self.layer = nn.TransformerEncoderLayer(12, 3, 24, batch_first=kind != "second axis", norm_first=True)
+        self.attention, self.fc = nn.MultiheadAttention(12, 4, batch_first=True), nn.Linear(12, 8)
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        match self.kind:
+            case "layer":
+                x = self.layer(x)
+            case "attention":
+                x = x + self.attention(x, x, x, need_weights=False)[0]
+            case "second axis":
+                x = self.layer(x.transpose(0, 1)).transpose(0, 1)
+            case "products":
+                seen = torch.einsum("bid,bjd->bij", x, x).softmax(-1)
+                x = x + torch.einsum("bij,bjd->bid", seen, x)
+        return self.fc(x[:, 0])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("batch", [1, 2, 4, None])
+@pytest.mark.parametrize("kind", ["layer", "attention", "second axis", "products"])
+def test_faces_along_another_axis(tmp_path, kind, batch):
+    torch.manual_seed(0)
+    network, path, free = Layered(kind).eval(), tmp_path / "vit.onnx", None if batch else {"x": {0: "n"}}
+    example = torch.ones(batch or 2, 3, 112, 112)
+    torch.onnx.export(network, example, path, input_names=["x"], opset_version=17, dynamo=False, dynamic_axes=free)
+    ours = load_onnx("own", SPEC, path)
+    faces = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
+    expected = by_runtime(path, ours.prepare(faces).numpy(), batch)
+    np.testing.assert_allclose(embed(ours, faces), expected, atol=1e-5)
+    with torch.no_grad():
+        alone = np.concatenate([ours(ours.prepare(faces[i : i + 1])).numpy() for i in range(5)])
+        np.testing.assert_allclose(ours(ours.prepare(faces)).numpy(), alone, atol=1e-5)
+
+
+def test_what_relates_faces_to_each_other_is_refused(tmp_path):
+    nodes = [*MEANS, helper.make_node("Transpose", ["f"], ["t"]), helper.make_node("MatMul", ["f", "t"], ["m"]),
+             helper.make_node("Reshape", ["m", "to"], ["y"], "mix")]  # fmt: skip
+    path = graph_of(tmp_path / "n.onnx", nodes, [("y", 2)])
+    proto = onnx.load(path)
+    proto.graph.initializer.append(numpy_helper.from_array(np.array([2, 2]), "to"))
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
+    onnx.save(proto, path)
+    with pytest.raises(InputError, match="n.onnx: The operator Reshape mix takes what relates faces to each other"):
+        load_onnx("n", SPEC, path)
+
+
 def test_a_class_token_warns_of_nothing(tmp_path, recwarn):
     torch.manual_seed(0)
     path, example = tmp_path / "vit.onnx", torch.ones(1, 3, 112, 112)

@@ -245,6 +245,10 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *oth
     return attended.transpose(1, 2).flatten(2) if joined else attended
 
 
+def _einsum(*operands: Tensor, equation: str) -> Tensor:
+    return torch.einsum(equation, *operands)
+
+
 def _sum(*operands: Tensor) -> Tensor:
     return reduce(torch.add, operands)
 
@@ -310,6 +314,7 @@ FUNCTIONS: dict[str, Function] = {
     "CumSum": Function(torch.cumsum, (1,)),
     "Div": Function(_div),
     "Dropout": Function(_identity),
+    "Einsum": _of(_einsum, options={"equation"}),
     "Elu": _of(F.elu, options={"alpha"}),
     "Expand": _of(_expand, 1),
     "Flatten": _of(_flatten),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from keyword import iskeyword
+from math import prod
 from operator import getitem
 from pathlib import Path
 from typing import Any
@@ -218,10 +219,11 @@ def _input_shape(graph: onnx.GraphProto) -> tuple[int, bool]:
 
 @dataclass(frozen=True, eq=False)
 class _Value:
-    """What depends on the faces: a node of the fx graph, and the tensor that it has for the example."""
+    """What depends on the faces: a node of the fx graph, and its tensors for the example and for few faces."""
 
     node: fx.Node
     example: Tensor
+    few: Tensor
 
 
 class _Reading:
@@ -235,12 +237,13 @@ class _Reading:
         self.graph = proto.graph
         self.opset = max(entry.version for entry in proto.opset_import if entry.domain in _STANDARD)
         self.batch, channels_last = _input_shape(self.graph)
+        self.few = 3 if self.batch == 2 else 2  # another number of faces
         self.root, self.fx = nn.Module(), fx.Graph()
         self.known: dict[str, Any] = {t.name: tensor_of(t) for t in self.graph.initializer}
         (input_name,) = (value.name for value in self.graph.input if value.name not in self.known)
         generator = torch.Generator().manual_seed(0)
         faces = torch.rand(self.batch, 3, FACE_SIZE, FACE_SIZE, generator=generator)
-        value = _Value(self.fx.placeholder("prepared"), faces)
+        value = _Value(self.fx.placeholder("prepared"), faces, faces[:1].expand(self.few, -1, -1, -1))
         if channels_last:
             value = self._call(onnx_functions.transpose, value, perm=[0, 2, 3, 1])
         self.known[input_name] = self.faces = value
@@ -304,9 +307,10 @@ class _Reading:
             return found if isinstance(found, tuple) else [found]
         if node.op_type in ("Reshape", "Expand"):
             shape = function.call(arguments[0].example, *arguments[1:], **options).shape
-            if len(shape) == 2 and shape[0] == len(arguments[0].example) == self.batch:
+            axis = self._axis_of_faces(node, arguments[0], shape)
+            if len(shape) == 2 and axis == 0 and shape[0] == len(arguments[0].example) == self.batch:
                 return [self._call(torch.flatten, arguments[0], 1)]  # through which channels can be followed
-            arguments[1] = [-1, *shape[1:]]
+            arguments[1] = [-1 if i == axis else size for i, size in enumerate(shape)]
         if node.op_type == "Gather" and _all_in_order(*arguments):  # as the new exporter writes another shape
             return [self._call(torch.reshape, arguments[0], [-1, *arguments[1].shape[1:]])]
         arguments = [self._row(a, node.op_type) if isinstance(a, Tensor) else a for a in arguments]
@@ -314,6 +318,30 @@ class _Reading:
         if isinstance(value.example, tuple):
             return [self._call(getitem, value, i) for i in range(len(value.example))]
         return [value]
+
+    def _axis_of_faces(self, node: onnx.NodeProto, value: _Value, shape: Sequence[int]) -> int | None:
+        """The axis that grows with the number of faces where a value gets another shape; None if it does not.
+
+        Reshaping keeps the order in memory, so the axes before that of the faces have the same product as before. Where
+        this leaves a choice, as for a single face, the last axis holds features.
+        """
+        grown = [i for i, size in enumerate(value.example.shape) if size != value.few.shape[i]]
+        if len(grown) > 1:
+            raise InputError(f"The operator {node.op_type} {node.name} takes what relates faces to each other.")
+        if not grown or node.op_type == "Expand":
+            return grown[0] + len(shape) - value.example.ndim if grown else None
+        before, size = prod(value.example.shape[: grown[0]]), value.example.shape[grown[0]] // self.batch
+
+        def difference(outer: int) -> float:
+            """Of the first face in both examples, if the axis goes `outer` times through all faces."""
+            first = [x.reshape(before * outer, count, -1)[:, 0].float()
+                     for x, count in ((value.example, self.batch), (value.few, self.few))]  # fmt: skip
+            return float((first[0] - first[1]).abs().max())
+
+        before *= min((1, size), key=difference)
+        axes = [i for i in range(max(len(shape) - 1, 1)) if prod(shape[:i]) <= before]
+        exact = [i for i in axes if prod(shape[:i]) == before and shape[i] % self.batch == 0]
+        return (exact or axes[-1:])[0]
 
     def _row(self, constant: Tensor, operator: str) -> Tensor | _Value:
         """A constant with the same row for each face of the example, for any batch."""
@@ -333,7 +361,8 @@ class _Reading:
         if node.op_type == "MatMul" and (bias := self._bias_behind(output, layer)):
             layer.bias, output = nn.Parameter(self.known[bias[0]].float()), bias[1]
             self.absorbed.add(output)
-        found = _Value(self.fx.call_module(self._place(node, layer), (value.node,)), layer(value.example))
+        called = self.fx.call_module(self._place(node, layer), (value.node,))
+        found = _Value(called, layer(value.example), layer(value.few))
         self.known[output] = found
         return [found]
 
@@ -367,8 +396,9 @@ class _Reading:
     def _call(self, function: Callable, *arguments: Any, **options: Any) -> _Value:
         """A call of a function of values, constant tensors and plain numbers."""
         nodes = [a.node if isinstance(a, _Value) else self._constant(a) for a in arguments]
-        examples = [a.example if isinstance(a, _Value) else a for a in arguments]
-        return _Value(self.fx.call_function(function, tuple(nodes), options), function(*examples, **options))
+        given = [[getattr(a, kind) if isinstance(a, _Value) else a for a in arguments] for kind in ("example", "few")]
+        found = [function(*values, **options) for values in given]
+        return _Value(self.fx.call_function(function, tuple(nodes), options), *found)
 
     def _constant(self, value: Any) -> Any:
         if not isinstance(value, Tensor):
