@@ -185,6 +185,38 @@ def test_floats_of_an_unknown_range(values):
         decode_photo(opencv(".tif", values.astype(np.float32)), "x.tif")
 
 
+GREYS = PHOTO[..., 1] / 255  # up to white
+
+
+@pytest.mark.parametrize("bits", [17, 20, 24, 31])
+def test_integers_of_32_bits(bits):
+    """Nothing says which value is white if it has over 16 bits, unless the file does."""
+    values = np.rint(GREYS * (2**bits - 1)).astype(np.int32)
+    with pytest.raises(InputError, match="x has samples from .* unknown which value is white"):
+        decode_photo(tiff(values, 32, 2), "x")
+    assert difference(tiff(values, 32, 2, t341=2**bits - 1), PHOTO[..., 1]) <= 1
+    assert difference(tiff(values >> (bits - 16), 32, 2), PHOTO[..., 1]) <= 1
+
+
+def test_signed_samples():
+    assert difference(tiff(np.rint(GREYS * 32767).astype(np.int16), 16, 2), PHOTO[..., 1]) == 0
+    assert difference(tiff(np.rint(GREYS * 4095).astype(np.int16), 16, 2), PHOTO[..., 1]) == 0
+    for more in ({}, {"t341": 32767}):
+        with pytest.raises(InputError, match="unknown which value is white"):
+            decode_photo(tiff((GREYS * 65535 - 32768).astype(np.int16), 16, 2, **more), "x")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"), [("i1", 2), ("u4", 1), ("u8", 1), ("i8", 2), ("f2", 3), ("u2", 4), ("c8", 6)]
+)
+def test_kinds_of_samples_that_cannot_be_read(dtype, kind, capfd):
+    """Are refused before OpenCV prints what it thinks of them."""
+    values = (GREYS * 127).astype(dtype)
+    with pytest.raises(InputError, match="x has samples of a kind that cannot be read. Save it with unsigned"):
+        decode_photo(tiff(values, 8 * values.itemsize, kind), "x")
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("bits", [10, 12, 14])
 def test_tiff_of_packed_samples(bits):
     assert difference(tiff(DEEP[..., 0] << (bits - 8), bits), PHOTO[..., 0]) == 0
@@ -265,6 +297,17 @@ def test_transparency_of_greys_and_palettes_and_16_bits():
 def test_a_fourth_channel_of_tiff_need_not_be_transparency(bits, extra, expected):
     values = WITH_ALPHA.astype(np.uint16) * 257 if bits == 16 else WITH_ALPHA
     assert difference(tiff(values, bits, photometric=2, t338=extra), expected) == 0
+
+
+@pytest.mark.parametrize(("dtype", "white"), [("u1", 255), ("u2", 65535), ("f4", 1)])
+@pytest.mark.parametrize("extra", [1, 2])
+def test_half_transparent_tiff(dtype, white, extra):
+    """Colours that are multiplied by the fourth channel (1), or are not (2)."""
+    alpha = np.broadcast_to(X[..., None] * 4 + 10, (40, 60, 1)) / 255
+    values = np.dstack([PHOTO / 255 * (alpha if extra == 1 else 1), alpha]) * white
+    values = (values if dtype == "f4" else np.rint(values)).astype(dtype)
+    data = tiff(values, 8 * values.itemsize, 3 if dtype == "f4" else 1, photometric=2, t338=extra)
+    assert difference(data, np.rint(PHOTO * alpha + 255 * (1 - alpha))) <= 2
 
 
 def bmp_of_version_5(values: np.ndarray) -> bytes:

@@ -167,13 +167,13 @@ def _opencv(data: bytes, flag: int) -> np.ndarray:
 def _decode_deep(data: bytes, deep: Samples, assumed: list[str] | None) -> np.ndarray:
     values = pam_values(data) if data.startswith(b"P7") else _opencv(data, cv2.IMREAD_UNCHANGED)
     colours = eight_bits(values if values.ndim == 2 else values[..., 2::-1], deep.declared, assumed)
-    transparent = values.ndim == 3 and values.shape[2] == 4 and not deep.opaque
+    transparent = values.ndim == 3 and values.shape[2] == 4 and deep.mode != "RGBX"
     alpha = eight_bits(values[..., 3], deep.declared) if transparent else None
     del values  # which can be most of the memory
     image = Image.fromarray(np.invert(colours, out=colours) if deep.inverted else colours)
     del colours
     if alpha is not None:
-        image.putalpha(Image.fromarray(alpha))
+        image = Image.merge(deep.mode, (*image.split(), Image.fromarray(alpha))).convert("RGBA")
     image.getexif()[274] = deep.orientation
     ImageOps.exif_transpose(image, in_place=True)
     return _on_white(image, deep.profile)

@@ -16,14 +16,15 @@ _LONG = 2**19
 _BAND = 64  # rows
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _NETPBM = re.compile(rb"P[2356]" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)" + _GAP + rb"(\d+)\s|P[Ff]\s+(\d+)\s+(\d+)\s")
+_TIFF_KINDS = {(2, 16), (2, 32), (3, 32), (3, 64)}  # by format and bits, besides the usual one
 _PAM_CHANNELS = {1: [0, 0, 0], 2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}  # in OpenCV's order, by DEPTH
 
 
 @dataclass(frozen=True)
 class Samples:
     """What a header says: sides in pixels; the `declared` value of white, 0 if there is none (`inverted`: of black);
-    the ICC `profile`; and the EXIF `orientation` that the decoder does not apply. A fourth channel is transparency
-    unless `opaque`."""
+    the ICC `profile`; the EXIF `orientation` that the decoder does not apply; and the `mode` of four channels in
+    Pillow: RGBX if the fourth is to be ignored, RGBa if the colours are multiplied by it."""
 
     width: int
     height: int
@@ -31,7 +32,7 @@ class Samples:
     inverted: bool = False
     profile: bytes = b""
     orientation: int = 1
-    opaque: bool = False
+    mode: str = "RGBA"
 
 
 def deep_samples(data: bytes) -> Samples | None:
@@ -57,9 +58,9 @@ def deep_samples(data: bytes) -> Samples | None:
 def eight_bits(values: np.ndarray, declared: float = 0, assumed: list[str] | None = None) -> np.ndarray:
     """Samples of any type as uint8 of the same shape; white is `declared`, or (0) the top of the range that is used.
 
-    That is 8, 10, 12, 14 or 16 bits if the top bit is in use, or 8 bits that were shifted; of floats, 1 or 255. Raises
-    `InputError`, with the end of a sentence, if it cannot be told. assumed: takes the range that is used, in words, if
-    it is smaller than that of the type, so that a dark photo may have been brightened.
+    That is 8, 10, 12, 14 or 16 bits (of int16, 15) if the top bit is in use, or 8 bits that were shifted; of floats, 1
+    or 255. Raises `InputError`, with the end of a sentence, if it cannot be told. assumed: takes the range that is
+    used, in words, if it is smaller than that of the type, so that a dark photo may have been brightened.
     """
     assumed = [] if assumed is None else assumed
     most, least = values.max(), values.min()
@@ -71,19 +72,21 @@ def eight_bits(values: np.ndarray, declared: float = 0, assumed: list[str] | Non
             raise unknown
         assumed += ["range of 0 to 255 assumed"] * (white == 255 != declared)
         return _by_bands(lambda band: np.rint(band.clip(0, white) * (255 / white)), values)
-    if not declared or declared >= 65535 or most > declared:  # the usual value says nothing
+    usual = declared >= 65535 and most < 2**16  # which says nothing
+    if usual or not declared or most > declared or least < 0:
+        top = 15 if values.dtype == np.int16 else 16
         used = int(np.bitwise_or.reduce(values, None))
         shifted = (used & -used).bit_length() - 1  # by so many bits are all samples
         eight = least >= 0 and 0 < shifted <= 8 and used >> shifted < 256
-        bits = 8 + shifted if eight else next((bits for bits in (8, 10, 12, 14) if most < 2**bits), 16)
-        if not eight and (least < 0 or (0 < most < 2 ** (bits - 1) and bits < 16)):
+        bits = 8 + shifted if eight else next((bits for bits in (8, 10, 12, 14) if most < 2**bits), top)
+        if not eight and (least < 0 or most >= 2**bits or (0 < most < 2 ** (bits - 1) and bits < top)):
             raise unknown
         assumed += [f"range of {bits} bits assumed"] * (bits < 8 * values.itemsize)
         declared = 2**bits - 1
     if declared < 255:
         return _by_bands(lambda band: np.rint(band * (255 / declared)), values)
     levels = int(declared) + 1
-    return _by_bands(lambda band: band.astype(np.uint32) * 256 // levels, values)  # of whole bits: the highest 8
+    return _by_bands(lambda band: band.astype(np.uint64) * 256 // levels, values)  # of whole bits: the highest 8
 
 
 def _by_bands(convert: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> np.ndarray:
@@ -131,15 +134,18 @@ def _tiff(data: bytes) -> Samples | None:
         raise InputError("is a raw camera file. Export it as JPEG or TIFF.")
     if tags.get(254, 0) & 1:
         raise InputError("begins with a small preview, like raw camera files. Export it as JPEG or TIFF.")
-    if max(tags.get(258, (1,))) <= 8:
+    bits, kind = max(tags.get(258, (1,))), max(tags.get(339, (1,)))  # of numbers: 1 unsigned, 2 signed, 3 floating
+    if (kind, bits) not in _TIFF_KINDS and not (kind == 1 and bits <= 16):
+        raise InputError("has samples of a kind that cannot be read. Save it with unsigned samples of 8 bits.")
+    if bits <= 8:
         return None
     if photometric not in (0, 1, 2) or samples == 2 or (samples > 1 and tags.get(284, 1) != 1):
         raise InputError("has over 8 bits per sample in CMYK, Lab, grey with transparency, or one plane per colour. "
                          "Save it with 8 bits.")  # fmt: skip
     declared = tags.get(341, tags.get(281, 0))
     declared = max(declared) if isinstance(declared, tuple) else declared
-    opaque = tags.get(338) in (0, (0,))  # without that tag, as OpenCV writes it, there is transparency
-    return Samples(tags[256], tags[257], float(declared), photometric == 0, tags.get(34675, b""), opaque=opaque)
+    mode = {(0,): "RGBX", (1,): "RGBa"}.get(tags.get(338), "RGBA")  # without that tag, as OpenCV writes it
+    return Samples(tags[256], tags[257], float(declared), photometric == 0, tags.get(34675, b""), mode=mode)
 
 
 def pam_values(data: bytes) -> np.ndarray:
