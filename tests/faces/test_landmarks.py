@@ -160,6 +160,33 @@ def test_points_in_another_order_are_not_those_of_a_face(folder, order):
     assert len(good.faces) == 1 and not bad.faces
 
 
+@pytest.mark.parametrize(
+    ("factor", "shift", "reason"),
+    [
+        (1 / 160, 0, "lie within a few pixels. They must be in pixels of the photo."),
+        (1, 5000, "lies mostly outside the photo. Landmarks must be in its pixels."),
+        (1, -80, "lies mostly outside the photo. Landmarks must be in its pixels."),
+        (4, 0, "lies mostly outside the photo. Landmarks must be in its pixels."),
+    ],
+)
+def test_points_that_are_not_in_pixels_of_the_photo(folder, factor, shift, reason):
+    """But shares of its sides, those of a larger photo, or moved; the other photo has its score."""
+    wrong = table(OWN, path=list(POINTS))
+    wrong.loc[wrong["path"] == "a b.png", OWN] = (POINTS["a b.png"] * factor + shift).ravel()
+    wrong.to_csv(folder / "points.csv", index=False)
+    (shard,) = find_images([folder])
+    (bad, good) = map(FaceReader(landmarks=folder / "points.csv"), shard.images())
+    assert bad.reason.endswith(reason) and not bad.faces
+    assert len(good.faces) == 1
+
+
+def test_a_face_that_the_photo_cuts_is_scored(folder):
+    cut = table(OWN, path=list(POINTS))
+    cut[OWN] = [(points - [40, 0]).ravel() for points in (POINTS["a b.png"],) * 2]
+    cut.to_csv(folder / "points.csv", index=False)
+    assert all(0.1 < photo.faces[0].outside < 0.5 for photo in crops(folder, folder / "points.csv"))
+
+
 def test_profiles_are_faces(folder):
     """From the side, points are far from the template: those of a solid head, turned by 80° and nodding by 20°."""
     head = np.array([[-33, -30, -20], [33, -30, -20], [0, 0, 20], [-25, 35, -5], [25, 35, -5]])

@@ -23,6 +23,7 @@ _POINTS = (
 _SWAPPED = [1, 0, 2, 4, 3]
 # Of the distance of the template's eyes: the detector's points on every second profile of CFP miss it by at most 0.46.
 _FAR = 0.5
+_LEAST = 2  # pixels between the eyes, if the face were seen from the front
 
 
 class GivenLandmarks:
@@ -65,12 +66,18 @@ class GivenLandmarks:
         return self._faces[row]
 
     def checked(self, face: np.ndarray, name: str) -> np.ndarray:
-        """The same points; `InputError` if they cannot be those of a face, such as another order or other numbers."""
+        """The same points; `InputError` if they do not have the shape of a face, as in most other orders, or are tiny.
+
+        Points with y before x look like a face that lies on its side, and raise nothing.
+        """
         transform = similarity_transform(face, ARCFACE_TEMPLATE)
         missed = face @ transform[:, :2].T + transform[:, 2] - ARCFACE_TEMPLATE
         eyes, mouth = face[1] - face[0], face[4] - face[3]
-        far = _FAR * np.linalg.norm(ARCFACE_TEMPLATE[1] - ARCFACE_TEMPLATE[0])
-        if eyes @ mouth < 0 or np.sqrt((missed**2).sum(axis=1).mean()) > far:
+        apart = np.linalg.norm(ARCFACE_TEMPLATE[1] - ARCFACE_TEMPLATE[0])
+        if apart < _LEAST * np.linalg.norm(transform[:, 0]):
+            raise InputError(f"The landmarks of {name} in {self.path} lie within a few pixels. They must be in "
+                             "pixels of the photo.")  # fmt: skip
+        if eyes @ mouth < 0 or np.sqrt((missed**2).sum(axis=1).mean()) > _FAR * apart:
             raise InputError(f"The landmarks of {name} in {self.path} are not those of a face. Their order must be "
                              "eyes, nose, corners of the mouth, each x before y.")  # fmt: skip
         return face

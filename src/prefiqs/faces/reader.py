@@ -78,7 +78,11 @@ class FaceReader:
             points = self.given.of(name)
             used = [self.given.checked(face, name) for face in (points if self.all_faces else points[:1])]
             photo = EncodedPhoto(image.read(), name, assumed)
-            return [cut_out(photo, face, len(points)) for face in used]
+            faces = [cut_out(photo, face, len(points)) for face in used]
+            if any(face.outside > 0.5 for face in faces):
+                raise InputError(f"A face that {self.given.path} marks in {name} lies mostly outside the photo. "
+                                 "Landmarks must be in its pixels.")  # fmt: skip
+            return faces
         return align_photo(EncodedPhoto(image.read(), name, assumed), self.all_faces)
 
 
