@@ -144,6 +144,21 @@ def test_a_face_that_lies_or_stands_on_its_head(photos, turns, factor):
         assert np.abs(turned.image.astype(int) - face.image).mean() < 1
 
 
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_small_face_in_a_photo_that_lies_on_its_side(photos, turns):
+    """Too small for the first look: of 80 pixels in 1200."""
+    for photo in photos[:3]:
+        scene = large_photo(900, 1200)
+        put(scene, photo, 600, 300, 80)
+        upright, turned = prefiqs.align(scene), prefiqs.align(np.rot90(scene, turns).copy())
+        assert people_found([upright], [(600, 300, 80)]) == [1]
+        points, (height, width) = upright.landmarks, scene.shape[:2]
+        for _ in range(turns):  # to the left: (x, y) becomes (y, width − 1 − x)
+            points, height, width = np.array([[y, width - 1 - x] for x, y in points]), width, height
+        assert np.linalg.norm(turned.landmarks - points, axis=1).mean() < 3
+        assert turned.faces == 1
+
+
 @pytest.mark.parametrize(("x", "y"), [(40, 50), (1977, 1433), (3900, 2900)])
 def test_a_small_face_in_a_large_photo(photos, x, y):
     """Of 40 pixels in 4000."""

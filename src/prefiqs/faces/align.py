@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, overload
 
@@ -19,7 +20,7 @@ _LARGER_SIDES = (1000, 2000, 4000)  # for a photo of which no face reaches
 _SMALL = 64
 # Tight crops leave the detector no context: the edge is repeated by this share of each side before detection.
 _PADDING = 0.25
-VERSION = 2  # of what finds and cuts out faces; another one makes other scores of the same photo
+VERSION = 3  # of what finds and cuts out faces; another one makes other scores of the same photo
 LANDMARK_DIGITS = 2  # after the decimal point, as tables hold them, so that a crop can be made again from a table
 # Upright faces reach it, unless they are seen from the side; those that lie or stand on their head hardly do.
 _SURE = 0.91
@@ -116,25 +117,28 @@ def _find(pixels: Pixels, shape: tuple[int, int], all_faces: bool) -> np.ndarray
     """All faces that are worth a look, n×15, in pixels of the photo."""
     longer = max(shape)
     usual = float(np.clip(longer, _SMALLEST_SIDE, _USUAL_SIDE))
-    side, faces = usual, _seen(pixels, shape, usual)
-    for larger in _LARGER_SIDES:
-        large = faces[:, 2] * side >= _SMALL * longer
-        if side >= longer or (large.any() and not (all_faces and side == usual)):
+    sides = [usual, *(min(side, longer) for less, side in pairwise((_USUAL_SIDE, *_LARGER_SIDES)) if less < longer)]
+    faces = _seen(pixels, shape, usual)
+    for before, side in pairwise(sides):
+        large = faces[:, 2] * before >= _SMALL * longer
+        if large.any() and not (all_faces and before == usual):
             break
-        side = min(larger, longer)
-        faces = distinct(np.vstack([faces[large], _seen(pixels, shape, side, 0.0), faces[~large]]))
+        faces = distinct(np.vstack([faces[large], _seen(pixels, shape, side), faces[~large]]))
     largest = max(faces, key=lambda f: f[2] * f[3], default=None)
     if largest is not None:
         points = largest[4:14].reshape(5, 2)
         across, down = points[3:].mean(axis=0) - points[:2].mean(axis=0)  # from the eyes to the mouth
     if largest is None or largest[14] < _SURE or down < abs(across):
-        turned = np.vstack([_seen(pixels, shape, usual, turn=turn) for turn in (1, 2, 3)])
-        faces = np.vstack([faces, turned[turned[:, 14] >= _SURE]])
+        for side in sides:
+            turned = np.vstack([_seen(pixels, shape, side, turn) for turn in (1, 2, 3)])
+            faces = np.vstack([faces, turned[turned[:, 14] >= _SURE]])
+            if len(faces):
+                break
         faces = distinct(faces[np.argsort(-faces[:, 14], kind="stable")])
     return faces
 
 
-def _seen(pixels: Pixels, shape: tuple[int, int], side: float, padding: float = _PADDING, turn: int = 0) -> np.ndarray:
+def _seen(pixels: Pixels, shape: tuple[int, int], side: float, turn: int = 0) -> np.ndarray:
     """The faces in a photo whose longer side is brought to `side`, after `turn` quarter turns to the left; n×15."""
     photo, _ = pixels(side)
     scale = side / max(shape)
@@ -144,6 +148,7 @@ def _seen(pixels: Pixels, shape: tuple[int, int], side: float, padding: float = 
             return np.empty((0, 15))  # so thin that nothing is left of it
         photo, scale = cv2.resize(photo, size, interpolation=cv2.INTER_AREA), 1.0
     turned = np.rot90(photo, turn)
+    padding = _PADDING if side <= _USUAL_SIDE else 0
     pad_y, pad_x = (round(extent * padding) for extent in turned.shape[:2])
     padded = cv2.copyMakeBorder(turned, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_REPLICATE)
     working = padded if scale == 1 else cv2.resize(padded, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
