@@ -83,10 +83,10 @@ def eight_bits(values: np.ndarray, declared: float = 0, assumed: list[str] | Non
             raise unknown
         assumed += [f"range of {bits} bits assumed"] * (bits < 8 * values.itemsize)
         declared = 2**bits - 1
-    if declared < 255:
+    if not 255 <= declared < 2**16:
         return _by_bands(lambda band: np.rint(band * (255 / declared)), values)
     levels = int(declared) + 1
-    return _by_bands(lambda band: band.astype(np.uint64) * 256 // levels, values)  # of whole bits: the highest 8
+    return _by_bands(lambda band: band.astype(np.uint32) * 256 // levels, values)  # of whole bits: the highest 8
 
 
 def _by_bands(convert: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> np.ndarray:
