@@ -144,7 +144,7 @@ def _tiff(data: bytes) -> Samples | None:
                          "Save it with 8 bits.")  # fmt: skip
     declared = tags.get(341, tags.get(281, 0))
     declared = max(declared) if isinstance(declared, tuple) else declared
-    mode = {(0,): "RGBX", (1,): "RGBa"}.get(tags.get(338), "RGBA")  # without that tag, as OpenCV writes it
+    mode = {0: "RGBX", 1: "RGBa"}.get(max(tags.get(338, (2,))), "RGBA")  # without that tag, as OpenCV writes it
     return Samples(tags[256], tags[257], float(declared), photometric == 0, tags.get(34675, b""), mode=mode)
 
 
