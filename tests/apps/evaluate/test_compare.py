@@ -66,6 +66,16 @@ def test_areas_are_those_of_curves_drawn_one_by_one(run, brought, tmp_path, thre
     assert "| good " in out and "80 images, 3160 pairs" in err
 
 
+def test_a_method_that_is_called_random_order_leaves_the_baseline_alone(run, brought, tmp_path):
+    (brought_file := tmp_path / "random order.txt").write_bytes((brought.folder / "good.txt").read_bytes())
+    code, _, err = run("evaluate", brought_file, *given(brought)[1:], "--out", tmp_path / "r", "--fmr", 0.01)
+    assert code == 0, err
+    areas = pd.read_csv(tmp_path / "r" / "areas.csv").query("method == 'random order'")
+    assert len(areas) == 2
+    own = areas["pauc"] != pd.read_csv(tmp_path / "r" / "random.csv")["pauc_mean"][0]
+    assert areas["pauc_low"].notna().tolist() == own.tolist()
+
+
 def test_bootstrap_intervals_figures_and_the_page(run, brought, tmp_path):
     options = ["--fmr", 0.01, "--bootstrap", 30, "--title", "Mine & <yours>"]
     code, _, err = run("evaluate", *given(brought), "--out", tmp_path, *options)

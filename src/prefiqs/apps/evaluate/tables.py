@@ -54,7 +54,6 @@ def area_table(
     # In random order, errors stay longer than by quality: where a method is reliable, it is, too.
     of_all = areas.groupby(["verifier", "fmr"], sort=False)[["fnmr", "errors", "fmr_resolvable", "reliable"]].max()
     start = of_all.reset_index().assign(key="random order", pauc=chance["pauc_mean"].to_numpy())
-    areas = pd.concat([areas.assign(random=False), start.assign(random=True)], ignore_index=True)
     notes = (
         f"fnmr: with nothing discarded. pauc: ·10³, up to a discard fraction of {settings.limit:g}, threshold "
         f"{settings.threshold}; smaller is better."
@@ -66,9 +65,10 @@ def area_table(
         notes += f" reliable: not with {UNRELIABLE}; other areas are printed with two digits."
     if settings.resamples:
         columns = ["verifier", "key", "fmr", "pauc_low", "pauc_high", "unit", "undefined"]
-        areas = areas.merge(intervals[columns], "left", columns[:3])
+        areas = areas.merge(intervals[columns], "left", columns[:3])  # before random order, which has none
         notes += f" In brackets: 95 % bootstrap interval over {settings.resample_unit}."
         hidden += ["unit", "undefined"]
+    areas = pd.concat([areas.assign(random=False), start.assign(random=True)], ignore_index=True)
     areas = _ordered(areas, "pauc").assign(few=~areas["reliable"])
     return Table(
         areas.rename(columns=METHOD),
