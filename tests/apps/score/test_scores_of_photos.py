@@ -202,7 +202,8 @@ def test_a_method_may_name_its_network(photos):
 @pytest.mark.parametrize(
     ("methods", "options", "reason"),
     [
-        (["norm", "norm"], {}, "The method norm is given twice"),
+        (["norm", "norm"], {}, "The method norm is given twice\\."),
+        (["norm@sface", "norm@sface"], {}, "The method norm@sface is given twice\\."),
         (["norm", "nrom"], {}, "Unknown method 'nrom'"),
         (["norm", "prefiqs"], {"ratoi": 0.4}, "Unknown option 'ratoi' of norm"),
         (["norm", "prefiqs"], {"ratio": "much"}, "The option ratio of prefiqs must be float"),
@@ -211,6 +212,11 @@ def test_a_method_may_name_its_network(photos):
 def test_methods_that_do_not_go_together_are_refused(methods, options, reason):
     with pytest.raises(InputError, match=reason):
         PhotoScorer(methods, TinyNet(), device="cpu", **options)
+
+
+def test_a_method_is_given_twice_if_it_names_the_network_that_is_used_anyway():
+    with pytest.raises(InputError, match=r"^The method norm@sface is given twice, also as norm\.$"):
+        PhotoScorer(["norm", "prefiqs", "norm@sface"], "sface", device="cpu")
 
 
 def test_one_call_from_photo_to_score(photos, two_faces):

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import chain
@@ -69,14 +68,18 @@ def wanted_methods(
     if method is None:
         return [Wanted(None, None, model, dict(options))]
     names = [method] if isinstance(method, str) else list(method)
-    if repeated := [name for name, count in Counter(names).items() if count > 1]:
-        raise InputError(f"The method {repeated[0]} is given twice.")
     parts = [name.partition("@") for name in names]
     own = shared_options([base for base, _, _ in parts], options)
     for (base, _, _), some in zip(parts, own, strict=True):
         deciding_options(base, some)
     named = zip(names, parts, own, strict=True)
-    return [Wanted(name, base, network or model, some) for name, (base, _, network), some in named]
+    wanted = [Wanted(name, base, network or model, some) for name, (base, _, network), some in named]
+    for at, one in enumerate(wanted):  # equal options go to equal methods
+        if same := next((other for other in wanted[:at] if other[1:3] == one[1:3]), None):
+            raise InputError(
+                f"The method {one.name} is given twice{f', also as {same.name}' * (same.name != one.name)}."
+            )
+    return wanted
 
 
 class PhotoScorer:
