@@ -115,6 +115,15 @@ def test_files_are_found_by_method_and_data_set(tmp_path):
     assert find_score_files(tmp_path / "nowhere", "lfw") == {}
 
 
+@pytest.mark.parametrize("others", [["xqlfw"], ["xq-lfw", "lfw", "LFW", "calfw"]])
+def test_a_file_belongs_to_one_data_set(tmp_path, others):
+    """That with the longest name, also where the shorter one is asked for."""
+    for name in ("SER-FIQ_xq_lfw.txt", "PFE_lfw.txt"):
+        write(tmp_path / name)
+    assert set(find_score_files(tmp_path, "lfw", others)) == {"PFE"}
+    assert set(find_score_files(tmp_path, "xqlfw", ["lfw", *others])) == {"SER-FIQ"}
+
+
 def test_two_files_of_one_method(tmp_path):
     write(tmp_path / "PFE_XQLFW.txt")
     write(tmp_path / "PFE_xqlfw.txt")

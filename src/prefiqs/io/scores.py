@@ -68,28 +68,42 @@ def read_image_scores(
     return {method: -values if method in lower_is_better else values for method, values in found.items()}
 
 
-def find_score_files(folder: str | Path, benchmark: str) -> dict[str, Path]:
+def find_score_files(folder: str | Path, benchmark: str, others: Iterable[str] = ()) -> dict[str, Path]:
     """Return the files METHOD_BENCHMARK.txt of a folder by method: `CRFIQAL_agedb_30.txt` is CRFIQAL's for agedb-30.
 
-    Case, `-` and `_` do not matter in the benchmark's name. Raises `InputError` for two files of a method.
+    Case, `-` and `_` do not matter in the benchmark's name. others: further benchmarks; of those that a file may be
+    named after, it belongs to the one with the longest name: `SER-FIQ_xq_lfw.txt` to xqlfw, not to lfw.
+    Raises `InputError` for two files of a method.
     """
-    letters = re.sub("[-_]", "", benchmark)
-    spelled = re.compile("(.*)_-*" + "".join(re.escape(letter) + "[-_]*" for letter in letters), re.IGNORECASE)
     found: dict[str, Path] = {}
     for path in sorted(Path(folder).glob("*_*.txt")):
-        if (match := spelled.fullmatch(path.stem)) and found.setdefault(match[1], path) != path:
-            raise InputError(f"{found[match[1]]} and {path} both contain scores of {match[1]} on {benchmark}.")
+        method, *longer = (_method_of(path, name) for name in (benchmark, *others))
+        if method is None or any(other is not None and len(other) < len(method) for other in longer):
+            continue
+        if found.setdefault(method, path) != path:
+            raise InputError(f"{found[method]} and {path} both contain scores of {method} on {benchmark}.")
     return found
 
 
+def _method_of(path: Path, benchmark: str) -> str | None:
+    """The METHOD of METHOD_BENCHMARK.txt; None for a file of another benchmark."""
+    letters = (re.escape(letter) + "[-_]*" for letter in re.sub("[-_]", "", benchmark))
+    match = re.fullmatch(f"(.*)_-*{''.join(letters)}", path.stem, re.IGNORECASE)
+    return match and match[1]
+
+
 def read_published_scores(
-    folder: str | Path, benchmark: str, names: Collection[str], lower_is_better: Collection[str]
+    folder: str | Path,
+    benchmark: str,
+    names: Collection[str],
+    lower_is_better: Collection[str],
+    others: Iterable[str] = (),
 ) -> dict[str, np.ndarray]:
     """Read the scores of every method that `find_score_files` finds; else as `read_image_scores`.
 
     names: of the n images, all of which need a score. Methods of `lower_is_better` without a file are ignored.
     """
-    files, images = find_score_files(folder, benchmark), ImageNameIndex(names, f"the benchmark {benchmark}")
+    files, images = find_score_files(folder, benchmark, others), ImageNameIndex(names, f"the benchmark {benchmark}")
     scores = read_image_scores(files.items(), images, files.keys() & lower_is_better)
     if failed := [method for method, values in scores.items() if np.isnan(values).any()]:
         raise InputError(f"{files[failed[0]]} marks images as failed. Remove the file, or score these images.")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -75,6 +75,11 @@ class MethodId:
             return f"{title}, {PruningSpec(**spec).label}"
         told = [f"{'ρ' if name == 'ratio' else name} = {value}" for name, value in self.options]
         return f"{title} ({', '.join(told)})" if told else title
+
+    @property
+    def on_any_network(self) -> Self:
+        """The method and its options, without the network; a quality network as it is, because it is the method."""
+        return self if self.method == "quality-network" else replace(self, network="")
 
     @property
     def supervision(self) -> str:

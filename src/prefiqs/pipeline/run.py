@@ -12,6 +12,7 @@ import numpy as np
 from prefiqs.assets.location import compendium_root
 from prefiqs.datasets.benchmark import Benchmark, load_benchmark
 from prefiqs.datasets.pairs import with_all_genuine_pairs
+from prefiqs.datasets.registry import BENCHMARKS
 from prefiqs.errors import ConfigError, InputError
 from prefiqs.evaluation.comparison import Comparison
 from prefiqs.evaluation.templates import pool_templates
@@ -141,16 +142,16 @@ class Run:
         If a method runs on several networks: its scores on `model`, else by its first entry in `methods.compared`. The
         label of a method on another network than `model` names this network.
         """
-        benchmark, compared = self.params.faces_of(benchmark), dict[str, str]()
+        benchmark, compared = self.params.faces_of(benchmark), dict[MethodId, str]()
         entries = self.params.methods.entries
         for name, entry in entries.items():
-            if entry.id.label not in compared or entry.model == model:
-                compared[entry.id.label] = name
+            if entry.id.on_any_network not in compared or entry.model == model:
+                compared[entry.id.on_any_network] = name
         scores = Scores.read(self.layout.scores(benchmark, model))
-        for label, name in compared.items():
-            found, network = Scores.read(self.layout.method_scores(benchmark, name)), entries[name].model
-            if network not in (model, label):
-                found = replace(found, methods=found.methods.assign(label=f"{label} ({network})"))
+        for method, name in compared.items():
+            found, own = Scores.read(self.layout.method_scores(benchmark, name)), entries[name].id
+            if own.network != model and own != method:
+                found = replace(found, methods=found.methods.assign(label=f"{own.label} ({own.network})"))
             scores = scores.joined(found)
         images = self.benchmark(benchmark)
         known = self.external_scores(benchmark)
@@ -164,7 +165,8 @@ class Run:
         external, names = self.params.external, self.benchmark(benchmark).names
         supervision = dict.fromkeys(external.supervised, "supervised")
         supervision |= dict.fromkeys(external.semi_supervised, "semi-supervised")
-        found = read_published_scores(self.layout.data / "external", benchmark, names, external.lower_is_better)
+        known = [*BENCHMARKS, *self.params.benchmarks.all]
+        found = read_published_scores(self.layout.data / "external", benchmark, names, external.lower_is_better, known)
         if taken := found.keys() & METHODS.keys():
             raise InputError(
                 f"The scores of {min(taken)!r} on {benchmark} in {self.layout.data / 'external'} have the name of a "

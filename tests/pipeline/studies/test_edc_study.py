@@ -14,7 +14,7 @@ from prefiqs.evaluation.pairs import cosine_similarity, pair_quality
 from prefiqs.io.arrays import write_array
 from prefiqs.io.scores import write_score_file
 from prefiqs.pipeline.identity import MethodId, Scores
-from prefiqs.pipeline.params import Params
+from prefiqs.pipeline.params import Params, overlaid
 from prefiqs.pipeline.studies.agreement import agreement_study, spread_over_people
 from prefiqs.pipeline.studies.edc import edc_study
 
@@ -184,6 +184,20 @@ def test_each_estimator_is_compared_with_methods_on_itself_and_verified_by_all(r
     assert labels["sface"].tolist() == ["pruning margin (a)", "EX-FIQA (vit-prefiqs)"]
     assert labels["b"].tolist() == ["pruning margin", "EX-FIQA (vit-prefiqs)"]
     assert all((table["method"] == "ex-fiqa").sum() == 1 for table in chosen.values())
+
+
+def test_networks_may_be_called_like_methods(run):
+    """Methods are told apart by what they are, not by what people read."""
+    entries = {"a": ("ser-fiq", "SER-FIQ"), "b": ("quality-network", "GraFIQs"), "c": ("grafiqs", "x"),
+               "d": ("quality-network", "y")}  # fmt: skip
+    known = {name: {"method": method, "model": model, "options": {}} for name, (method, model) in entries.items()}
+    content = overlaid(run.params.model_dump(), {"methods": {"known": known, "compared": [*known]}})
+    several = replace(run, params=Params.checked(content))
+    write_method_scores(several, "orl")
+    write_scores(several, "orl")
+    methods = several.all_scores("orl", "sface").methods
+    others = methods[~methods["method"].isin(["prefiqs", "norm", "severity"])]
+    assert others["label"].tolist() == ["SER-FIQ (SER-FIQ)", "GraFIQs", "GraFIQs (x)", "y"]
 
 
 def test_correlations_are_those_of_ranks(run, tmp_path):
