@@ -303,13 +303,14 @@ def _numbers(run: str, benchmark: str, estimator: str) -> dict[str, Any]:
 
 
 def _areas(run: str, benchmark: str, estimator: str) -> pd.DataFrame:
-    return prefiqs(pd.read_csv(ROOT / "reports" / run / "edc" / benchmark / estimator / "areas.csv"))
+    areas = pd.read_csv(ROOT / "reports" / run / "edc" / benchmark / estimator / "areas.csv")
+    return prefiqs(areas.assign(estimator=estimator))
 
 
 def prefiqs(areas: pd.DataFrame) -> pd.DataFrame:
-    """The areas of unstructured L1 pruning."""
-    here = "fmr == 0.001 and method == 'prefiqs' and granularity == 'unstructured' and criterion == 'l1'"
-    return areas.query(f"{here} and threshold == 'recomputed'")
+    """The areas of unstructured L1 pruning of the estimator."""
+    ours = "method == 'prefiqs' and network == estimator and granularity == 'unstructured' and criterion == 'l1'"
+    return areas.query(f"{ours} and fmr == 0.001 and threshold == 'recomputed'")
 
 
 def _shown(frame: pd.DataFrame) -> str:

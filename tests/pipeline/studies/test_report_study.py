@@ -19,7 +19,7 @@ from prefiqs.pipeline.publish import NOT_PUBLISHED
 from prefiqs.pipeline.studies.edc import edc_study
 from prefiqs.pipeline.studies.jacobian import jacobian_study
 from prefiqs.pipeline.studies.paper import paper_study
-from prefiqs.pipeline.studies.report import _verifiers_table, report
+from prefiqs.pipeline.studies.report import _areas, _ratios_table, _verifiers_table, report
 from prefiqs.pipeline.studies.verification import verification_study
 
 MORE = {"name": "orl-all", "source": "orl-xq", "across": "source", "impostors": 1300, "seed": 4}
@@ -171,6 +171,23 @@ def test_the_page_says_where_the_valley_lies(run):
         means = areas[~areas["constant"]].groupby("ratio")["pauc"].mean()
         near = means[means <= 1.1 * means.min()]
         assert cell == ", ".join(f"**{r:g}**" if r == means.idxmin() else f"{r:g}" for r in near.index)
+
+
+def test_one_ratio_is_not_the_best_of_several(run):
+    several = report(run).text
+    content = overlaid(run.params.model_dump(), {"prune": {"ratios": [0.4]}})
+    one = report(replace(run, params=Params.checked(content))).text
+    for words in ("its best ρ", "those at the best ρ", "Ratios ρ at which", "many of the differences between"):
+        assert words in several and words not in one
+    assert "* At ρ = 0.4, the pAUC of PreFIQs is larger" in one and "\n\n\n" not in one
+
+
+def test_the_valley_is_that_of_prefiqs_with_the_estimator(run):
+    """Other methods may have the options of a pruned network, and PreFIQs may be compared on another network."""
+    areas = _areas(run)
+    others = [areas.assign(pauc=0.0, **{of: areas[of].where(areas["granularity"].isna(), "another")})
+              for of in ("method", "network")]  # fmt: skip
+    assert _ratios_table(run, pd.concat([areas, *others])) == _ratios_table(run, areas)
 
 
 def test_methods_that_are_no_better_than_chance_are_named(run):

@@ -24,6 +24,7 @@ from prefiqs.pipeline.studies.paper import collected
 from prefiqs.reporting.study import Study, Table, saved_as
 
 PAGE = Path(__file__).with_suffix(".md.j2")
+BEST = "its best ρ"
 
 
 class Shown(NamedTuple):
@@ -136,7 +137,7 @@ def report(run: Run) -> Report:
         notebooks=_notebooks(run, folders),
         against_norm=norm.groupby("PreFIQs at", sort=False).sum(numeric_only=True).to_dict("index"),
         norm_table=_norm_table(norm),
-        ratios_table=_ratios_table(run, areas),
+        ratios_table=_ratios_table(run, areas) if len(params.prune.main) > 1 else "",
         accuracy_table=_accuracy_table(run, numbers),
         paper_tables=_paper_tables(run),
         at_chance=_at_chance(areas),
@@ -158,7 +159,7 @@ def _areas(run: Run) -> pd.DataFrame:
 
 
 def _against_norm(run: Run, numbers: Mapping[str, Any], areas: pd.DataFrame) -> pd.DataFrame:
-    """PreFIQs at the usual and at its best ratio against the norm: one row a set of pairs, estimator, verifier, ratio.
+    """PreFIQs at the usual and, of several, at its best ratio against the norm: one row each, and pairs and verifier.
 
     Four columns count, 0 or 1: is the area larger than that of the norm, is the interval above 0, and the contrary.
     """
@@ -169,7 +170,10 @@ def _against_norm(run: Run, numbers: Mapping[str, Any], areas: pd.DataFrame) -> 
         own = own[["from_norm", "from_norm_low", "from_norm_high"]]
         for verifier, at_best in found["difference_to_norm"].items():
             protocol = "same-model" if verifier == model else "cross-model"
-            for at, change in ((f"ρ = {usual.ratio:g}", own.loc[verifier]), ("its best ρ", at_best)):
+            compared = {f"ρ = {usual.ratio:g}": own.loc[verifier], BEST: at_best}
+            if len(run.params.prune.main) == 1:
+                del compared[BEST]
+            for at, change in compared.items():
                 estimate, low, high = change
                 counts = (1, estimate > 0, low > 0, estimate < 0, high < 0)
                 rows.append((at, protocol, verifier not in found["unreliable"], *map(int, counts)))
@@ -180,9 +184,10 @@ def _against_norm(run: Run, numbers: Mapping[str, Any], areas: pd.DataFrame) -> 
 def _norm_table(norm: pd.DataFrame) -> str:
     by = ["PreFIQs at", "reliable", "protocol"]
     counts = norm.groupby(by).sum().sort_index(ascending=False)  # ρ as published, reliable and same-model first
+    choice = " (those at the best ρ allow for its choice)" * (BEST in counts.index)
     caption = (
         "PreFIQs against the norm: how many areas are larger or smaller, and how many 95 % intervals of the difference "
-        "exclude 0 (those at the best ρ allow for its choice). Reliable: combinations of which every area is."
+        f"exclude 0{choice}. Reliable: combinations of which every area is."
     )
     return Table(counts.reset_index(), caption).markdown().strip()
 
@@ -190,8 +195,9 @@ def _norm_table(norm: pd.DataFrame) -> str:
 def _ratios_table(run: Run, areas: pd.DataFrame) -> str:
     """Where the valley of pAUC over the ratio lies, by estimator, on the pairs of each benchmark that are most."""
     most, usual = map(run.params.most_pairs_of, run.params.benchmarks.paired), run.params.usual
-    pruned_as_usual = (areas["granularity"] == usual.granularity) & (areas["criterion"] == usual.criterion)
-    areas = areas[pruned_as_usual & areas["benchmark"].isin(most) & ~areas["constant"]]
+    ours = (areas["method"] == "prefiqs") & (areas["network"] == areas["estimator"])
+    ours &= (areas["granularity"] == usual.granularity) & (areas["criterion"] == usual.criterion)
+    areas = areas[ours & areas["benchmark"].isin(most) & ~areas["constant"]]
     means = areas.pivot_table("pauc", ["estimator", "benchmark"], "ratio", sort=False).sort_index(axis=1)
     near = means.le((1 + STABLE_AREA) * means.min(axis=1), axis=0)
     cells = [
