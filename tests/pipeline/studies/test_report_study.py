@@ -5,7 +5,7 @@ import re
 import shutil
 from dataclasses import replace
 from fnmatch import fnmatch
-from itertools import dropwhile, takewhile
+from itertools import dropwhile, product, takewhile
 
 import pandas as pd
 import pytest
@@ -185,9 +185,9 @@ def test_one_ratio_is_not_the_best_of_several(run):
 def test_the_valley_is_that_of_prefiqs_with_the_estimator(run):
     """Other methods may have the options of a pruned network, and PreFIQs may be compared on another network."""
     areas = _areas(run)
-    others = [areas.assign(pauc=0.0, **{of: areas[of].where(areas["granularity"].isna(), "another")})
-              for of in ("method", "network")]  # fmt: skip
-    assert _ratios_table(run, pd.concat([areas, *others])) == _ratios_table(run, areas)
+    for of, pauc in product(("method", "network"), (1e6 * areas["ratio"], 1e6 / areas["ratio"])):
+        other = areas.assign(pauc=pauc, **{of: "another"})
+        assert _ratios_table(run, pd.concat([areas, other])) == _ratios_table(run, areas)
 
 
 def test_methods_that_are_no_better_than_chance_are_named(run):
