@@ -139,6 +139,35 @@ def test_a_pair_set_has_a_source_with_pairs_and_a_name_of_its_own():
             Params.checked(with_values(**paired, benchmarks__pair_sets=[other]))
 
 
+@pytest.mark.parametrize("name", ["orl_xq", "ORL-XQ", "orlxq"])
+def test_benchmarks_that_tables_would_mix_are_refused(name):
+    with pytest.raises(ConfigError, match=f"'orl-xq' and {name!r} differ in punctuation or case only"):
+        Params.checked(with_values(benchmarks__all=["orl", "orl-xq", name], benchmarks__photos=["orl", name]))
+    made = {"name": name, "source": "orl-xq", "across": "source", "impostors": 9, "seed": 0}
+    with pytest.raises(ConfigError, match=f"'orl-xq' and {name!r} differ in punctuation or case only"):
+        Params.checked(with_values(benchmarks__pair_sets=[made]))
+
+
+def test_results_that_would_replace_each_other_are_refused():
+    """Among the numbers of a run, those of `sface` on `orl-xq` and of `xq-sface` on `orl` are both `orl-xq-sface`."""
+    method = {"method": "ser-fiq", "model": "sface", "options": {}}
+    methods = {"compared": ["a", "xq-a"], "known": {"a": method, "xq-a": method | {"options": {"passes": 50}}}}
+    for last, changes in (("sface", {"models__cross": ["xq-sface"]}), ("a", {"methods": methods})):
+        with pytest.raises(ConfigError) as error:
+            Params.checked(with_values(**changes))
+        assert str(error.value) == (
+            f"params.yaml: the results of 'xq-{last}' on 'orl' and '{last}' on 'orl-xq' would both be 'orl-xq-{last}'; "
+            "rename one of them."
+        )
+
+
+def test_of_several_pair_sets_the_one_with_most_pairs_counts():
+    made = [{"name": name, "source": "orl-xq", "across": "source", "impostors": n, "seed": 0}
+            for name, n in (("few", 10), ("many", 30), ("some", 20))]  # fmt: skip
+    params = Params.checked(with_values(benchmarks__pair_sets=made))
+    assert [params.most_pairs_of(name) for name in ("orl", "orl-xq")] == ["orl", "many"]
+
+
 def test_a_pair_set_differs_in_a_column_that_some_benchmark_has():
     made = {"name": "all", "source": "orl-xq", "across": "bogus", "impostors": 9, "seed": 0}
     with pytest.raises(ConfigError, match="`benchmarks.pair_sets.0.across` cannot be 'bogus': .*'source', 'pose'"):
@@ -150,17 +179,6 @@ def test_a_pair_set_differs_in_a_column_that_some_benchmark_has():
 def test_scores_of_another_tool_have_one_kind_of_supervision():
     with pytest.raises(ConfigError, match="'FROQ' is both in `supervised` and in `semi_supervised`"):
         Params.checked(with_values(external__supervised=["PFE", "FROQ"], external__semi_supervised=["FROQ"]))
-
-
-def test_a_method_cannot_be_compared_with_itself_under_another_name():
-    """The norm under another name would replace the embedding norm that claims are judged against."""
-    same = {"length": {"method": "norm", "model": "sface", "options": {}}}
-    with pytest.raises(ConfigError, match="'length' is the same as the embedding norm"):
-        Params.checked(with_values(methods__known=same, methods__compared=["length"]))
-    options = {"granularity": "unstructured", "criterion": "l1", "ratio": 0.4}
-    same = {"ours": {"method": "prefiqs", "model": "sface", "options": options}}
-    with pytest.raises(ConfigError, match="'ours' is the same as PreFIQs, unstructured L1"):
-        Params.checked(with_values(methods__known=same, methods__compared=["ours"]))
 
 
 def test_the_main_strategy_is_the_papers_where_it_was_run():

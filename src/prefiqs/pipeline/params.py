@@ -22,6 +22,7 @@ from prefiqs.faces.degrade import DEGRADATIONS
 from prefiqs.methods.registry import METHODS
 from prefiqs.pipeline.identity import MethodId, Option
 from prefiqs.pruning.spec import PruningSpec
+from prefiqs.reporting.paper.printed import letters_of
 
 RESULTS = "data/results/"
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
@@ -111,6 +112,11 @@ class Benchmarks(Block):
     pair_sets: list[PairSet]
 
     @property
+    def names(self) -> list[str]:
+        """All benchmarks and pair sets."""
+        return [*self.all, *(made.name for made in self.pair_sets)]
+
+    @property
     def pair_lists(self) -> list[str]:
         """Everything with EDC curves: the benchmarks with pairs, and the pair sets."""
         return [*self.paired, *(made.name for made in self.pair_sets)]
@@ -128,7 +134,10 @@ class Benchmarks(Block):
             made.source for made in self.pair_sets if made.across == "pose" and made.source not in self.photos
         ]:
             raise ValueError(f"a pair set is across `pose`, which the degraded faces of {unknown[0]} do not have")
-        _distinct([*self.all, *(made.name for made in self.pair_sets)])
+        spelled = dict[str, str]()
+        for name in _distinct(self.names):
+            if (other := spelled.setdefault(letters_of(name), name)) != name:
+                raise ValueError(f"{other!r} and {name!r} differ in punctuation or case only, so tables would mix them")
         return self
 
 
@@ -396,14 +405,17 @@ class Params(Block):
         return self
 
     @model_validator(mode="after")
-    def _every_method_once(self) -> Self:
-        for model in self.models.quality:
-            seen = {MethodId.of("norm", model): "the embedding norm"}
-            seen |= {MethodId.of_spec(model, spec): f"PreFIQs, {spec.label}" for spec in self.prune.specs}
-            for name, entry in self.methods.entries.items():
-                if entry.id in seen:
-                    raise ValueError(f"`methods.compared`: {name!r} is the same as {seen[entry.id]}")
-                seen[entry.id] = name
+    def _results_have_names_of_their_own(self) -> Self:
+        networks = dict.fromkeys([*self.models.quality, *self.models.cross, *self.transformer.models])
+        for names in (networks, self.methods.compared):
+            named = dict[str, str]()
+            for benchmark, name in product(self.benchmarks.names, names):
+                key, item = f"{benchmark}-{name}", f"{name!r} on {benchmark!r}"
+                if key in named:
+                    raise ValueError(
+                        f"the results of {named[key]} and {item} would both be {key!r}; rename one of them"
+                    )
+                named[key] = item
         return self
 
     @property
@@ -416,8 +428,9 @@ class Params(Block):
         return {made.name: made.source for made in self.benchmarks.pair_sets}.get(name, name)
 
     def most_pairs_of(self, benchmark: str) -> str:
-        """The pair set of a benchmark's faces, which has more pairs than the benchmark; without one, the benchmark."""
-        return {made.source: made.name for made in self.benchmarks.pair_sets}.get(benchmark, benchmark)
+        """The largest pair set of a benchmark's faces, with more pairs than the benchmark; else the benchmark."""
+        made = [made for made in self.benchmarks.pair_sets if made.source == benchmark]
+        return max(made, key=attrgetter("impostors")).name if made else benchmark
 
     def source_of(self, benchmark: str) -> str | None:
         """The benchmark whose faces a cross-quality benchmark degrades; None for a photo benchmark."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +47,7 @@ class Table:
         blocks: column whose value stands above a block of rows, instead of beside each row.
         hidden: columns that are in the CSV only. not_in_csv: columns that the CSV lacks, such as measured times.
         within: column of `best` -> columns in which rows must agree to be ranked together.
-        intervals: columns NAME to be printed as "NAME [NAME_low, NAME_high]".
+        intervals: columns NAME to be printed as "NAME [NAME_low, NAME_high]", or column -> the columns of its ends.
         coarse: column -> column of truth values, neither printed nor in the CSV: whether the data bear no more than
             two significant digits; the same holds for the ends of its interval.
         trained_on: column -> one truth value a row: whether a § is printed behind the cell; `notes` say what it means.
@@ -61,7 +62,7 @@ class Table:
     hidden: Sequence[str] = ()
     not_in_csv: Sequence[str] = ()
     within: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    intervals: Sequence[str] = ()
+    intervals: Sequence[str] | Mapping[str, tuple[str, str]] = ()
     coarse: Mapping[str, str] = field(default_factory=dict)
     trained_on: Mapping[str, Sequence[bool]] = field(default_factory=dict)
 
@@ -91,7 +92,7 @@ class Table:
 
     def shown(self) -> list[str]:
         """The columns that are printed."""
-        unseen = {self.blocks, *self.hidden, *self.coarse.values(), *self._bounds()}
+        unseen = {self.blocks, *self.hidden, *self.coarse.values(), *chain(*self._ends().values())}
         empty = self.frame.isna().all() & (len(self.frame) > 0)
         return [name for name in self.frame if name not in unseen and not empty[name]]
 
@@ -114,25 +115,28 @@ class Table:
             rank = self._ranks(name, direction, text)
             for place, mark in enumerate((style.best, style.second), 1):
                 cells[name] = cells[name].where(rank != place, cells[name].map(mark.format))
-        for name in self.intervals:
-            low, high = (cells[f"{name}_{end}"] for end in ("low", "high"))
-            joined = [style.interval.format(*parts) for parts in zip(cells[name], low, high, strict=True)]
-            cells[name] = cells[name].where(self.frame[f"{name}_low"].isna(), joined)
+        for name, (low, high) in self._ends().items():
+            parts = zip(cells[name], cells[low], cells[high], strict=True)
+            joined = [style.interval.format(*of) for of in parts]
+            cells[name] = cells[name].where(self.frame[low].isna(), joined)
         for name, marked in self.trained_on.items():
             cells[name] = [cell + f" {TRAINED_ON}" * bool(mark) for cell, mark in zip(cells[name], marked, strict=True)]
         return cells[self.shown()]
 
-    def _bounds(self) -> list[str]:
-        return [f"{name}_{end}" for name in self.intervals for end in ("low", "high")]
+    def _ends(self) -> Mapping[str, tuple[str, str]]:
+        if isinstance(self.intervals, Mapping):
+            return self.intervals
+        return {name: (f"{name}_low", f"{name}_high") for name in self.intervals}
 
     def _text(self) -> pd.DataFrame:
         named, usual = (self.digits, DEFAULT_DIGITS) if isinstance(self.digits, Mapping) else ({}, self.digits)
-        bounds = dict.fromkeys(self._bounds(), max(usual - 1, 0))
+        value_of = {end: name for name, ends in self._ends().items() for end in ends}
         columns = {}
         for name, values in self.frame.items():
             is_set = pd.api.types.is_float_dtype(values) and all(float(f"{v:.2g}") == v for v in values.dropna())
-            decimals = named.get(name, bounds.get(name, None if is_set and name not in self.best else usual))
-            mark = self.coarse.get(str(name).removesuffix("_low").removesuffix("_high"))
+            own = max(usual - 1, 0) if name in value_of else None if is_set and name not in self.best else usual
+            decimals = named.get(name, own)
+            mark = self.coarse.get(value_of.get(name, name))
             coarse = [False] * len(values) if mark is None else self.frame[mark].eq(True)
             columns[name] = [
                 _as_text(float(f"{value:.2g}"), None) if few else _as_text(value, decimals)

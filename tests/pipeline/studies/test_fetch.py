@@ -53,6 +53,37 @@ def test_a_mistake_is_named_with_its_key(tmp_path, monkeypatch, changes, key, re
     assert reason in str(error.value)
 
 
+PUBLISHED = "'PreFIQs, unstructured L1, ρ = 0.4' with sface"
+
+
+@pytest.mark.parametrize(
+    ("method", "first", "second", "same"),
+    [
+        ("norm", {}, None, "'embedding norm' with sface"),  # it would replace the norm that claims are judged against
+        ("norm", {"batch_size": 2}, None, "'embedding norm' with sface"),
+        ("prefiqs", {"granularity": "unstructured", "criterion": "l1", "ratio": 0.4}, None, PUBLISHED),
+        ("prefiqs", {"ratio": 0.4}, None, PUBLISHED),
+        ("prefiqs", {}, None, PUBLISHED),
+        ("prefiqs", {"criterion": "l1", "seed": 7}, None, PUBLISHED),  # L1 pruning draws nothing
+        ("ser-fiq", {}, {"passes": 100}, "'a'"),
+        ("ser-fiq", {"batch_size": 8}, {}, "'a'"),
+        ("ser-fiq", {}, {"passes": 50}, None),
+        ("prefiqs", {"ratio": 0.45}, {"ratio": 0.35}, None),
+    ],
+)
+def test_a_method_cannot_be_compared_with_itself_under_another_name(tmp_path, monkeypatch, method, first, second, same):
+    monkeypatch.setenv("PREFIQS_DATA", str(tmp_path))
+    options = {name: given for name, given in (("a", first), ("b", second)) if given is not None}
+    known = {name: {"method": method, "model": "sface", "options": given} for name, given in options.items()}
+    found = params({"methods": {"compared": [*options], "known": known}, "models": {"quality": ["sface"]}})
+    if same is None:
+        check_networks(found, thorough=False)
+    else:
+        with pytest.raises(ConfigError) as error:
+            check_networks(found, thorough=False)
+        assert str(error.value) == f"params.yaml, `methods.compared`: {[*options][-1]!r} is the same as {same}."
+
+
 @pytest.mark.parametrize("shown", [True, False])
 def test_what_a_run_starts_from(tmp_path, monkeypatch, shown):
     run = small_run(tmp_path, {"align": {"show_faces": {"orl": shown}}, "methods": {"compared": []}})

@@ -15,6 +15,7 @@ from prefiqs.models.graph import GraphModel
 from prefiqs.models.loading import load_model
 from prefiqs.models.registry import MODELS, ModelCard, card_of, missing_weights, published_weights, weights_are_here
 from prefiqs.models.vit import ViT
+from prefiqs.pipeline.identity import MethodId
 from prefiqs.pipeline.params import Method, Params
 from prefiqs.pipeline.run import Run
 from prefiqs.pruning.mask import prunable_weights
@@ -84,6 +85,25 @@ def check_networks(params: Params, thorough: bool = True) -> None:
                 check(network)
         except InputError as error:
             raise ConfigError(f"params.yaml, `{key}`: {error}") from error
+    _check_every_method_once(params)
+
+
+def _check_every_method_once(params: Params) -> None:
+    """Refuse a method that is there already under another name, by every option that decides, given or default."""
+    seen = dict[MethodId, str]()
+    for model in params.models.quality:
+        own = [MethodId.of("norm", model), *(MethodId.of_spec(model, spec) for spec in params.prune.specs)]
+        seen |= {_with_defaults(method): f"{method.label!r} with {model}" for method in own}
+    for name, entry in params.methods.entries.items():
+        if (same := seen.setdefault(_with_defaults(entry.id), repr(name))) != repr(name):
+            raise ConfigError(f"params.yaml, `methods.compared`: {name!r} is the same as {same}.")
+
+
+def _with_defaults(method: MethodId) -> MethodId:
+    options = deciding_options(method.method, dict(method.options))
+    if options.get("criterion") == "l1":
+        del options["seed"]  # which only random pruning reads
+    return MethodId.of(method.method, method.network, **options)
 
 
 def _uses(params: Params, thorough: bool = True) -> Iterator[tuple[str, str, Callable[[FaceModel], object]]]:

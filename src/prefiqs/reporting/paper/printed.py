@@ -75,7 +75,7 @@ class Results:
 
 def paper_name(benchmark: str) -> str:
     """The paper's name of a benchmark, `cfp_fp` or `ijb-c` for instance, or the name itself if the paper has none."""
-    return {_letters(name): name for name in BENCHMARKS}.get(_letters(benchmark), benchmark)
+    return {letters_of(name): name for name in BENCHMARKS}.get(letters_of(benchmark), benchmark)
 
 
 def of_table5(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, ratio: float = RATIO) -> pd.DataFrame:
@@ -84,11 +84,11 @@ def of_table5(areas: pd.DataFrame, estimator: str, printed: pd.DataFrame, ratio:
     Scores that came as a file (which may spell a method otherwise, such as CRFIQAL), and those of `SAME`, stand there
     whatever the estimator; all others are the estimator's. printed: the numbers of Table 5. ratio: of PreFIQs.
     """
-    known = {_letters(name): name for name in printed["method"]}
+    known = {letters_of(name): name for name in printed["method"]}
     method, network = areas["method"], areas["network"].fillna("")
     usual = (areas["granularity"] == "unstructured") & (areas["criterion"] == "l1") & (areas["ratio"] == ratio)
     own = areas["estimator"] == estimator
-    names = method.map(_letters).map(known).where(network == "")
+    names = method.map(letters_of).map(known).where(network == "")
     names = names.mask((method == "prefiqs") & (network == estimator) & usual & own, OURS)
     for (same, on), name in SAME.items():
         names = names.mask((method == same) & (network == on), name)
@@ -157,5 +157,6 @@ def _beside(printed: pd.DataFrame, results: pd.DataFrame, table: int) -> pd.Data
     return pd.concat([found, means])
 
 
-def _letters(name: str) -> str:
+def letters_of(name: str) -> str:
+    """What is left of a name without case and punctuation, by which names of other sources are recognised."""
     return "".join(char for char in name.casefold() if char.isalnum())

@@ -213,7 +213,7 @@ def _layout(
     frame = cells[[*found, *own]].astype(float)
     if counted:
         frame.insert(len(found), paper.MEAN, frame[counted].mean(axis=1, skipna=False))
-    ranked, intervals = list(frame), list[str]()
+    ranked, intervals = list(frame), dict[str, tuple[str, str]]()
     coarse = {}
     if "reliable" in values:
         few = ~values.groupby([*rows, "benchmark"], sort=False, dropna=False)["reliable"].min()
@@ -223,11 +223,11 @@ def _layout(
         frame = frame.join(few[[*coarse]].rename(columns=coarse))
     if each == 1 and "pauc_low" in values:
         low, high = wide("pauc_low"), wide("pauc_high")
-        intervals = list(low)
-        for name in intervals:
+        intervals = {name: (f"{name} low", f"{name} high") for name in low}  # no benchmark has a space in its name
+        for name, ends in intervals.items():
             place = frame.columns.get_loc(name)
-            frame.insert(place + 1, f"{name}_low", low[name])
-            frame.insert(place + 2, f"{name}_high", high[name])
+            frame.insert(place + 1, ends[0], low[name])
+            frame.insert(place + 2, ends[1], high[name])
 
     notes += f" Mean over {', '.join(counted)}." if counted else " No mean: none of the paper's benchmarks was run."
     if counted and counted != complete:
