@@ -179,7 +179,8 @@ def margins(page, tmp_path):
         areas = pd.DataFrame(rows, columns=["verifier", "method", "ratio", "pauc", "from_norm_low", "from_norm_high"])
         of_prefiqs = areas["method"] == "prefiqs"
         areas = areas.assign(
-            **dict(fmr=0.001, threshold="recomputed", reliable=reliable, random=areas["verifier"].map(len) * 2.0),
+            **dict(network="sface", fmr=0.001, threshold="recomputed", reliable=reliable),
+            random=areas["verifier"].map(len) * 2.0,
             granularity=np.where(of_prefiqs, "unstructured", ""), criterion=np.where(of_prefiqs, "l1", ""),
             from_norm=areas["pauc"] - areas["verifier"].map({"sface": 2.0, "other": 4.0}),
             trained_on=benchmark in ("lfw-all", "cfp-fp-all"),
@@ -280,7 +281,8 @@ def run(page, tmp_path):
         columns=["ratio", "verifier", "pauc", "from_norm", "from_norm_low"],
     )  # fmt: skip
     here = dict(method="prefiqs", granularity="unstructured", criterion="l1", fmr=0.001, threshold="recomputed")
-    areas.assign(**here).to_csv(item / "areas.csv", index=False)
+    others = areas.assign(network="another", pauc=1 / areas["ratio"], from_norm=9)  # not of the estimator
+    pd.concat([areas.assign(network="sface"), others]).assign(**here).to_csv(item / "areas.csv", index=False)
     (item / "intervals.png").touch()
     numbers = {
         "unreliable": ["w"],
