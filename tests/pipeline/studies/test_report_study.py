@@ -175,8 +175,12 @@ def test_the_page_says_where_the_valley_lies(run):
 
 def test_one_ratio_is_not_the_best_of_several(run):
     several = report(run).text
-    content = overlaid(run.params.model_dump(), {"prune": {"ratios": [0.4]}})
-    one = report(replace(run, params=Params.checked(content))).text
+    before = {path: path.read_text() for path in (run.layout.data / "results" / "edc").rglob("numbers.json")}
+    for path, text in before.items():
+        path.write_text(json.dumps(json.loads(text) | {"excess": {"0.4": [0, 0, 0]}}))
+    one = report(run).text
+    for path, text in before.items():
+        path.write_text(text)
     for words in ("its best ρ", "those at the best ρ", "Ratios ρ at which", "many of the differences between"):
         assert words in several and words not in one
     assert "* At ρ = 0.4, the pAUC of PreFIQs is larger" in one and "\n\n\n" not in one

@@ -137,7 +137,7 @@ def report(run: Run) -> Report:
         notebooks=_notebooks(run, folders),
         against_norm=norm.groupby("PreFIQs at", sort=False).sum(numeric_only=True).to_dict("index"),
         norm_table=_norm_table(norm),
-        ratios_table=_ratios_table(run, areas) if len(params.prune.main) > 1 else "",
+        ratios_table=_ratios_table(run, areas) if BEST in norm["PreFIQs at"].to_numpy() else "",
         accuracy_table=_accuracy_table(run, numbers),
         paper_tables=_paper_tables(run),
         at_chance=_at_chance(areas),
@@ -171,7 +171,7 @@ def _against_norm(run: Run, numbers: Mapping[str, Any], areas: pd.DataFrame) -> 
         for verifier, at_best in found["difference_to_norm"].items():
             protocol = "same-model" if verifier == model else "cross-model"
             compared = {f"ρ = {usual.ratio:g}": own.loc[verifier], BEST: at_best}
-            if len(run.params.prune.main) == 1:
+            if len(found["excess"]) == 1:  # of the ratios
                 del compared[BEST]
             for at, change in compared.items():
                 estimate, low, high = change
