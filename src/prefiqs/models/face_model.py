@@ -71,11 +71,17 @@ class FaceModel(nn.Module):
 
 
 def normalises(model: FaceModel) -> bool:
-    """Whether all embeddings of a network are equally long, so that their length says nothing about a face."""
+    """Whether all embeddings of a network are equally long, so that their length says nothing about a face.
+
+    Lengths are compared with how far the embeddings lie apart. Where that is hardly at all, as without weights, lengths
+    say nothing about the network.
+    """
     noise = np.random.default_rng(0).integers(0, 256, (4, FACE_SIZE, FACE_SIZE, 3), np.uint8)
     with torch.no_grad():
-        lengths = torch.linalg.vector_norm(model(model.prepare(noise)), dim=1)
-    return bool((lengths / lengths.mean() - 1).abs().max() < 1e-4)
+        embeddings = model(model.prepare(noise)).double()
+    lengths = torch.linalg.vector_norm(embeddings, dim=1)
+    apart = torch.pdist(embeddings).max()
+    return bool(lengths.max() - lengths.min() < 1e-3 * apart and apart > 1e-3 * lengths.mean())
 
 
 def require_eval_mode(*models: nn.Module) -> None:

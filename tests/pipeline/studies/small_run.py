@@ -67,7 +67,7 @@ def small_photos() -> Benchmark:
 
 def use_small_networks(monkeypatch, run: Run) -> None:
     """Let `load_model` give small networks by the names of the default run, whose weights are in the run's folder."""
-    from prefiqs.models import registry
+    from prefiqs.models import cards, registry
 
     networks = {"sface": TinyNet(0), "mobilefacenet-512": TinyNet(1), "vit-prefiqs": small_vit_fiqa()}
     monkeypatch.setenv("PREFIQS_DATA", str(run.layout.data))
@@ -78,6 +78,7 @@ def use_small_networks(monkeypatch, run: Run) -> None:
         checkpoint.write_bytes(b"")
         card = _SmallCard(name, "small", "a test", "none", lambda network=network, **_: network)
         monkeypatch.setitem(registry.MODELS, name, card)
+        monkeypatch.setitem(cards.TABLE, name, {})  # it has seen nothing
 
 
 class _SmallCard(ModelCard):

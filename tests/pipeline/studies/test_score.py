@@ -12,7 +12,7 @@ from small_run import HIDDEN, small_run, use_small_networks, write_embeddings
 import prefiqs
 from prefiqs.datasets.benchmark import save_benchmark
 from prefiqs.io.arrays import write_array
-from prefiqs.models.registry import MODELS
+from prefiqs.models.cards import TABLE
 from prefiqs.pipeline.identity import MethodId, Scores
 from prefiqs.pipeline.studies.method import method_study
 from prefiqs.pipeline.studies.score import score_study
@@ -98,8 +98,8 @@ def test_both_ends_of_a_gallery_show_each_person_once():
 def test_a_compared_method_scores_as_the_public_call(tmp_path, monkeypatch, trained_on):
     run = small_run(tmp_path, {"align": {"show_faces": HIDDEN}})
     use_small_networks(monkeypatch, run)
-    seen = replace(MODELS["vit-prefiqs"], seen=("orl-xq",) if trained_on else ())
-    monkeypatch.setitem(MODELS, "vit-prefiqs", seen)
+    seen = {"seen": ["orl-xq"] if trained_on else []}
+    monkeypatch.setitem(TABLE, "vit-prefiqs", TABLE["vit-prefiqs"] | seen)
     study = method_study(run, "orl-xq", "ex-fiqa")
     study.write(tmp_path / "results")
     scores = Scores.read(run.layout.method_scores("orl-xq", "ex-fiqa"))
