@@ -59,7 +59,7 @@ def run() -> Iterator[Figure]:
 
         parts_named = "decoding + YuNet in OpenVINO at 640×640 + two forward passes"
         yield dearer(f"prefiqs score, {PHOTOS} photos of 500×400 pixels", parts_named,
-                     partial(consume, scorer, usual), parts, "≤ 1.25")  # fmt: skip
+                     partial(consume, scorer, usual), parts, "≤ 1.25", turns=11)  # fmt: skip
         before = "decoding in full + YuNet in OpenCV at up to 1,024 pixels + two forward passes"
         yield faster(f"prefiqs score, {LARGE} photos of 12 megapixels", before,
                      partial(consume, scorer, large), as_before, "≥ 3")  # fmt: skip
